@@ -1,0 +1,14 @@
+//! Who may do what: the vocabulary of roles, permissions and guards that all bounded contexts share.
+
+mod guards;
+mod permission;
+mod principal;
+mod role;
+
+pub use guards::{
+    AllOf, AnyOf, Denial, Guard, HasPermission, IsAdmin, IsAssistant, IsClient, IsEditor, IsOwner,
+    IsReviewer, IsSales, IsStaff, IsSupport, IsVendor, Not,
+};
+pub use permission::Permission;
+pub use principal::{Account, AuthenticationMethod, Principal, Session};
+pub use role::{Role, Roles, UnknownRole};

@@ -1,0 +1,73 @@
+//! What staff may be allowed to do.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// One right. The list is closed: a right that the code does not ask for cannot be granted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Permission {
+    /// Look at accounts.
+    #[serde(rename = "users.read")]
+    UsersRead,
+    /// Suspend, reactivate, unlock, end sessions, force a reset.
+    #[serde(rename = "users.manage")]
+    UsersManage,
+    /// Merge two accounts of one person.
+    #[serde(rename = "users.merge")]
+    UsersMerge,
+    /// Grant and take roles.
+    #[serde(rename = "roles.manage")]
+    RolesManage,
+    /// Invite staff.
+    #[serde(rename = "staff.manage")]
+    StaffManage,
+    /// Move money in or out of a wallet by hand.
+    #[serde(rename = "wallet.adjust")]
+    WalletAdjust,
+    /// Read the audit trail.
+    #[serde(rename = "audit.read")]
+    AuditRead,
+    /// Read the API log.
+    #[serde(rename = "logs.read")]
+    LogsRead,
+    /// Read scored sign-ins.
+    #[serde(rename = "risk.read")]
+    RiskRead,
+}
+
+impl Permission {
+    /// Every permission there is.
+    pub const ALL: [Self; 9] = [
+        Self::UsersRead,
+        Self::UsersManage,
+        Self::UsersMerge,
+        Self::RolesManage,
+        Self::StaffManage,
+        Self::WalletAdjust,
+        Self::AuditRead,
+        Self::LogsRead,
+        Self::RiskRead,
+    ];
+
+    /// The name in documents and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UsersRead => "users.read",
+            Self::UsersManage => "users.manage",
+            Self::UsersMerge => "users.merge",
+            Self::RolesManage => "roles.manage",
+            Self::StaffManage => "staff.manage",
+            Self::WalletAdjust => "wallet.adjust",
+            Self::AuditRead => "audit.read",
+            Self::LogsRead => "logs.read",
+            Self::RiskRead => "risk.read",
+        }
+    }
+}
+
+impl fmt::Display for Permission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}

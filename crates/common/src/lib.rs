@@ -1,0 +1,21 @@
+//! The shared kernel: the few types that every bounded context of the monolith needs.
+//!
+//! It is here so that catalogue, orders and payments speak of people, money, pages and rights in the
+//! same words as the identity service does. It performs no I/O, reads no clock and draws no random
+//! number, and must never know a password, a token or a database row: [`access::Principal`] holds
+//! opaque ids and nothing else about the person.
+
+pub mod access;
+pub mod clock;
+pub mod id;
+pub mod money;
+pub mod page;
+pub mod random;
+pub mod request_id;
+pub mod soft_delete;
+pub mod timestamps;
+
+pub use clock::Clock;
+pub use id::Id;
+pub use random::SecureRandom;
+pub use request_id::RequestId;

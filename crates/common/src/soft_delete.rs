@@ -1,0 +1,61 @@
+//! Deletion that can be taken back for a while (`SoftDeleteModel` of the Django backend).
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+/// Whether a thing is there, and since when it is not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SoftDelete {
+    deleted_at: Option<OffsetDateTime>,
+}
+
+impl SoftDelete {
+    /// As read from a store.
+    pub const fn from_deleted_at(deleted_at: Option<OffsetDateTime>) -> Self {
+        Self { deleted_at }
+    }
+
+    /// Gone to everybody but the restoring and the erasing use cases.
+    pub const fn is_deleted(&self) -> bool {
+        self.deleted_at.is_some()
+    }
+
+    /// When it was deleted, if it was.
+    pub const fn deleted_at(&self) -> Option<OffsetDateTime> {
+        self.deleted_at
+    }
+
+    /// Deleted at `now`; the first deletion counts.
+    #[must_use]
+    pub fn delete(self, now: OffsetDateTime) -> Self {
+        Self {
+            deleted_at: self.deleted_at.or(Some(now)),
+        }
+    }
+
+    /// Whether the grace period has passed, after which the thing is erased for good.
+    pub fn is_due_for_erasure(&self, now: OffsetDateTime, grace: Duration) -> bool {
+        self.deleted_at.is_some_and(|at| now >= at + grace)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    #[test]
+    fn erasure_waits_for_the_whole_grace_period() {
+        let at = datetime!(2026-01-01 00:00 UTC);
+        let deleted = SoftDelete::default().delete(at);
+        let grace = Duration::days(30);
+        assert!(!deleted.is_due_for_erasure(at + grace - Duration::SECOND, grace));
+        assert!(deleted.is_due_for_erasure(at + grace, grace));
+        assert_eq!(
+            deleted.delete(at + grace),
+            deleted,
+            "the first deletion counts"
+        );
+        assert!(!SoftDelete::default().is_due_for_erasure(at, grace));
+    }
+}
