@@ -1,0 +1,141 @@
+//! What a person signs in with: exactly one per account.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::{EmailAddress, PhoneNumber};
+
+/// An email address or a telephone number.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Identifier {
+    /// Mail reaches the person.
+    Email(EmailAddress),
+    /// Text messages reach the person.
+    Phone(PhoneNumber),
+}
+
+/// Which kind of identifier an account stands on (`auth_method` of the HTTP contract).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SignUpMethod {
+    /// An email address.
+    Email,
+    /// A telephone number.
+    Phone,
+}
+
+/// The text is neither an address nor a number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("neither an email address nor a telephone number in international form")]
+pub struct InvalidIdentifier;
+
+impl Identifier {
+    /// Reads either kind; an `@` decides which.
+    ///
+    /// # Errors
+    /// [`InvalidIdentifier`] when it is neither.
+    pub fn parse(typed: &str) -> Result<Self, InvalidIdentifier> {
+        if typed.contains(['@', '＠']) {
+            EmailAddress::parse(typed)
+                .map(Self::Email)
+                .map_err(|_| InvalidIdentifier)
+        } else {
+            PhoneNumber::parse(typed)
+                .map(Self::Phone)
+                .map_err(|_| InvalidIdentifier)
+        }
+    }
+
+    /// The text that is kept, encrypted, and to which messages go.
+    pub fn to_text(&self) -> String {
+        match self {
+            Self::Email(address) => address.to_text(),
+            Self::Phone(number) => number.as_str().to_owned(),
+        }
+    }
+
+    /// The text whose keyed digest is unique. Carries its kind, so that kinds never meet.
+    pub fn index_form(&self) -> String {
+        match self {
+            Self::Email(address) => format!("email:{}", address.index_form()),
+            Self::Phone(number) => format!("phone:{}", number.as_str()),
+        }
+    }
+
+    /// For answers and screens: recognisable to its owner alone.
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Email(address) => address.masked(),
+            Self::Phone(number) => number.masked(),
+        }
+    }
+
+    /// Which kind it is.
+    pub const fn method(&self) -> SignUpMethod {
+        match self {
+            Self::Email(_) => SignUpMethod::Email,
+            Self::Phone(_) => SignUpMethod::Phone,
+        }
+    }
+
+    /// Texts that no password of this person may be made of.
+    pub fn password_context(&self) -> Vec<String> {
+        match self {
+            Self::Email(address) => vec![address.local_part().to_lowercase(), address.index_form()],
+            Self::Phone(number) => vec![number.as_str().trim_start_matches('+').to_owned()],
+        }
+    }
+}
+
+impl SignUpMethod {
+    /// The name in stores and answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
+
+    /// As read from a store.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Email, Self::Phone]
+            .into_iter()
+            .find(|method| method.as_str() == name)
+    }
+}
+
+impl fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Email(_) => f.write_str("Identifier::Email(…)"),
+            Self::Phone(_) => f.write_str("Identifier::Phone(…)"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn either_kind_is_told_by_its_form() {
+        assert!(matches!(
+            Identifier::parse("ada@example.com"),
+            Ok(Identifier::Email(_))
+        ));
+        assert!(matches!(
+            Identifier::parse("+2348012345678"),
+            Ok(Identifier::Phone(_))
+        ));
+        for bad in ["ada", "08012345678", "ada@", ""] {
+            assert_eq!(Identifier::parse(bad), Err(InvalidIdentifier), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_personal_in_debug_output() {
+        let shown = format!("{:?}", Identifier::parse("ada@example.com"));
+        assert!(!shown.contains("ada"), "{shown}");
+    }
+}

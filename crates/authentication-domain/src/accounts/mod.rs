@@ -1,0 +1,13 @@
+//! Accounts: who a person is to us, by exactly one identifier.
+
+mod account;
+mod email_address;
+mod identifier;
+mod phone_number;
+mod status;
+
+pub use account::{Account, AccountId};
+pub use email_address::{EmailAddress, InvalidEmail};
+pub use identifier::{Identifier, InvalidIdentifier, SignUpMethod};
+pub use phone_number::{InvalidPhone, PhoneNumber};
+pub use status::{AccountStatus, Closed, StatusChangeRefused};

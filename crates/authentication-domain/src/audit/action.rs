@@ -1,0 +1,66 @@
+//! What can be done, as the trail names it.
+
+/// An act worth remembering. The names are stable: people search by them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Action {
+    /// Someone asked to register an identifier.
+    RegistrationRequested,
+    /// An account was made.
+    AccountRegistered,
+    /// A person signed in, or tried to.
+    SignIn,
+    /// Failures closed password sign-in for an identifier, or for one device of it.
+    SignInLocked,
+    /// A code was asked for.
+    CodeRequested,
+    /// A code was tried and did not count.
+    CodeRefused,
+    /// A refresh token was used that had been replaced.
+    RefreshReuse,
+    /// A session ended.
+    SessionEnded,
+    /// The person changed the password, knowing the old one.
+    PasswordChanged,
+    /// The person set a new password by code or link.
+    PasswordReset,
+    /// The profile changed.
+    ProfileChanged,
+}
+
+impl Action {
+    /// The name in the trail.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::RegistrationRequested => "account.registration_requested",
+            Self::AccountRegistered => "account.registered",
+            Self::SignIn => "session.sign_in",
+            Self::SignInLocked => "session.sign_in_locked",
+            Self::CodeRequested => "challenge.requested",
+            Self::CodeRefused => "challenge.refused",
+            Self::RefreshReuse => "session.refresh_reuse",
+            Self::SessionEnded => "session.ended",
+            Self::PasswordChanged => "credential.password_changed",
+            Self::PasswordReset => "credential.password_reset",
+            Self::ProfileChanged => "profile.changed",
+        }
+    }
+}
+
+/// How it went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// Done.
+    Success,
+    /// Refused; the reason is the entry's own.
+    Refused(&'static str),
+}
+
+impl Outcome {
+    /// `success`, or the reason for the refusal.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Refused(reason) => reason,
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! One-time codes: proof that a person reads what is sent to an address or a number.
+
+mod challenge;
+mod code;
+
+pub use challenge::{ChallengeRules, Purpose};
+pub use code::{CodeNonce, OneTimeCode};

@@ -1,0 +1,114 @@
+//! A password as it was typed.
+
+use std::fmt;
+
+use secrecy::{ExposeSecret, SecretString};
+use unicode_normalization::UnicodeNormalization as _;
+
+/// A password in the only form it is ever looked at: Unicode NFC of what was typed, whole.
+///
+/// NFC is the only change (NIST SP 800-63B-4 §3.1.1.2), made here, so that it is the same on every path.
+pub struct PlainPassword(SecretString);
+
+/// The text cannot be anybody's password, so it is refused without a hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnusablePassword {
+    /// Nothing typed.
+    #[error("a password is needed")]
+    Empty,
+    /// Longer than the upper bound, in characters. Refused, never cut.
+    #[error("a password has at most {maximum} characters")]
+    TooLong {
+        /// The bound.
+        maximum: usize,
+    },
+    /// Control characters, which no keyboard types and many paths mangle.
+    #[error("a password has no control characters")]
+    ControlCharacter,
+}
+
+impl PlainPassword {
+    /// Upper bound in Unicode code points, after NFC.
+    pub const MAX_LENGTH: usize = 256;
+
+    /// # Errors
+    /// [`UnusablePassword`]; the policy for new passwords is [`super::PasswordPolicy`]'s.
+    pub fn from_typed(typed: &SecretString) -> Result<Self, UnusablePassword> {
+        let typed = typed.expose_secret();
+        let too_long = UnusablePassword::TooLong {
+            maximum: Self::MAX_LENGTH,
+        };
+        // NFC never makes a text three times shorter; what is beyond that is refused before any work.
+        if typed.len() > Self::MAX_LENGTH * 4 * 3 {
+            return Err(too_long);
+        }
+        if typed.is_empty() {
+            return Err(UnusablePassword::Empty);
+        }
+        if typed.chars().any(char::is_control) {
+            return Err(UnusablePassword::ControlCharacter);
+        }
+        let normalised: String = typed.nfc().collect();
+        if normalised.chars().count() > Self::MAX_LENGTH {
+            return Err(too_long);
+        }
+        Ok(Self(normalised.into()))
+    }
+
+    /// The text, for hashers and for the policy.
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    /// Unicode code points.
+    pub fn length(&self) -> usize {
+        self.expose().chars().count()
+    }
+}
+
+impl fmt::Debug for PlainPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PlainPassword(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<PlainPassword, UnusablePassword> {
+        PlainPassword::from_typed(&SecretString::from(text.to_owned()))
+    }
+
+    #[test]
+    fn composed_and_decomposed_are_one_password() {
+        let composed = parse("caf\u{e9} au lait").unwrap();
+        let decomposed = parse("cafe\u{301} au lait").unwrap();
+        assert_eq!(composed.expose(), decomposed.expose());
+    }
+
+    #[test]
+    fn nothing_else_is_changed() {
+        for text in ["  spaces  ", "Ｆｕｌｌｗｉｄｔｈ", "ﬁ ligature", "MiXeD"] {
+            assert_eq!(parse(text).unwrap().expose(), text);
+        }
+    }
+
+    #[test]
+    fn the_bound_is_in_characters_and_nothing_is_cut() {
+        assert_eq!(parse(&"😀".repeat(256)).unwrap().length(), 256);
+        let too_long = Err(UnusablePassword::TooLong { maximum: 256 });
+        assert_eq!(parse(&"a".repeat(257)).map(|_| ()), too_long);
+        assert_eq!(parse(&"a".repeat(1_000_000)).map(|_| ()), too_long);
+        assert_eq!(parse("").map(|_| ()), Err(UnusablePassword::Empty));
+        assert_eq!(
+            parse("a\u{0}b").map(|_| ()),
+            Err(UnusablePassword::ControlCharacter)
+        );
+    }
+
+    #[test]
+    fn it_never_shows_itself() {
+        assert_eq!(format!("{:?}", parse("hunter2!")), "Ok(PlainPassword(…))");
+    }
+}

@@ -1,0 +1,109 @@
+//! Every event there is. The `type` names are promises to consumers.
+
+use serde_json::{Value, json};
+
+use common::access::Roles;
+
+use crate::{
+    accounts::AccountId,
+    sessions::{EndReason, SessionId},
+};
+
+/// Something that happened to an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A person proved a new identifier; the account exists.
+    AccountRegistered {
+        /// Whose.
+        account: AccountId,
+        /// What they are.
+        roles: Roles,
+    },
+    /// A person signed in.
+    SessionStarted {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        session: SessionId,
+    },
+    /// A session ended before its time.
+    SessionEnded {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        session: SessionId,
+        /// Why.
+        reason: EndReason,
+    },
+    /// A replaced refresh token was used: somebody holds a copy.
+    RefreshReused {
+        /// Whose.
+        account: AccountId,
+        /// Which session it belonged to.
+        session: SessionId,
+    },
+    /// The password is another one now.
+    PasswordChanged {
+        /// Whose.
+        account: AccountId,
+        /// By code or link instead of with the old password.
+        by_reset: bool,
+    },
+    /// Fields of the profile changed.
+    ProfileChanged {
+        /// Whose.
+        account: AccountId,
+        /// Their names; consumers ask for the values they may see.
+        fields: Vec<String>,
+    },
+}
+
+impl Event {
+    /// CloudEvents `type`.
+    pub const fn type_name(&self) -> &'static str {
+        match self {
+            Self::AccountRegistered { .. } => "com.fashionistar.auth.account.registered.v1",
+            Self::SessionStarted { .. } => "com.fashionistar.auth.session.started.v1",
+            Self::SessionEnded { .. } => "com.fashionistar.auth.session.ended.v1",
+            Self::RefreshReused { .. } => "com.fashionistar.auth.session.refresh_reused.v1",
+            Self::PasswordChanged { .. } => "com.fashionistar.auth.credential.password_changed.v1",
+            Self::ProfileChanged { .. } => "com.fashionistar.auth.profile.changed.v1",
+        }
+    }
+
+    /// CloudEvents `subject`: events of one account are delivered in order.
+    pub const fn account(&self) -> AccountId {
+        match self {
+            Self::AccountRegistered { account, .. }
+            | Self::SessionStarted { account, .. }
+            | Self::SessionEnded { account, .. }
+            | Self::RefreshReused { account, .. }
+            | Self::PasswordChanged { account, .. }
+            | Self::ProfileChanged { account, .. } => *account,
+        }
+    }
+
+    /// CloudEvents `data`.
+    pub fn data(&self) -> Value {
+        match self {
+            Self::AccountRegistered { account, roles } => {
+                json!({"account_id": account, "roles": roles})
+            }
+            Self::SessionStarted { account, session }
+            | Self::RefreshReused { account, session } => {
+                json!({"account_id": account, "session_id": session})
+            }
+            Self::SessionEnded {
+                account,
+                session,
+                reason,
+            } => json!({"account_id": account, "session_id": session, "reason": reason}),
+            Self::PasswordChanged { account, by_reset } => {
+                json!({"account_id": account, "by_reset": by_reset})
+            }
+            Self::ProfileChanged { account, fields } => {
+                json!({"account_id": account, "fields": fields})
+            }
+        }
+    }
+}

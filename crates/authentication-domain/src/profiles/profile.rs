@@ -1,0 +1,281 @@
+//! The personal part of an account. Kept as one document, encrypted under the person's key.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::country;
+
+/// A line of text that people read: a name.
+///
+/// 1 to 80 characters, NFC, trimmed; no control characters and none that reorder or hide text (bidi
+/// overrides, zero-width), which would let one name look like another.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct DisplayName(String);
+
+/// The text cannot be shown as a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidText {
+    /// Nothing left after trimming.
+    #[error("must not be empty")]
+    Empty,
+    /// More than [`DisplayName::MAX_LENGTH`] characters.
+    #[error("has at most {} characters", DisplayName::MAX_LENGTH)]
+    TooLong,
+    /// Control, bidi override or zero-width characters.
+    #[error("has characters that cannot be shown")]
+    Unprintable,
+    /// No country has this code.
+    #[error("no country has this code; use ISO 3166-1 alpha-2")]
+    UnknownCountry,
+    /// Not a language tag.
+    #[error("not a language tag such as `en` or `fr-CI`")]
+    MalformedLanguage,
+}
+
+impl InvalidText {
+    /// The stable code in `errors[]`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::Unprintable => "unprintable_characters",
+            Self::UnknownCountry => "unknown_country",
+            Self::MalformedLanguage => "malformed_language",
+        }
+    }
+}
+
+impl DisplayName {
+    /// Upper bound in Unicode code points.
+    pub const MAX_LENGTH: usize = 80;
+    /// Marks that a letter may carry; a hundred of them paint over the neighbours.
+    const MOST_MARKS_IN_A_ROW: usize = 4;
+
+    /// # Errors
+    /// [`InvalidText`] when it could not be shown as it stands.
+    pub fn parse(typed: &str) -> Result<Self, InvalidText> {
+        if typed.len() > Self::MAX_LENGTH * 16 {
+            return Err(InvalidText::TooLong);
+        }
+        let text: String = typed.trim().nfc().collect();
+        if text.is_empty() {
+            return Err(InvalidText::Empty);
+        }
+        if text.chars().count() > Self::MAX_LENGTH {
+            return Err(InvalidText::TooLong);
+        }
+        let mut marks = 0;
+        for character in text.chars() {
+            let is_mark = unicode_normalization::char::is_combining_mark(character);
+            marks = if is_mark { marks + 1 } else { 0 };
+            if !is_printable(character) || marks > Self::MOST_MARKS_IN_A_ROW {
+                return Err(InvalidText::Unprintable);
+            }
+        }
+        Ok(Self(text))
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for DisplayName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DisplayName(…)")
+    }
+}
+
+/// Zero-width joiners stay: Indic scripts and emoji need them.
+fn is_printable(character: char) -> bool {
+    !character.is_control()
+        && !matches!(character,
+            '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{ad}' | '\u{61c}')
+}
+
+/// Everything a person told about themselves. Absent fields were never told.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Profile {
+    /// How others see them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub display_name: Option<DisplayName>,
+    /// Given name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<DisplayName>,
+    /// Family name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<DisplayName>,
+    /// ISO 3166-1 alpha-2, upper case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub country: Option<String>,
+    /// BCP 47 language tag, for messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+impl fmt::Debug for Profile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Profile(…)")
+    }
+}
+
+impl Profile {
+    /// A country by its code, in the form that is kept.
+    ///
+    /// # Errors
+    /// [`InvalidText::UnknownCountry`].
+    pub fn parse_country(typed: &str) -> Result<String, InvalidText> {
+        country::find(typed)
+            .map(|country| country.alpha2.to_owned())
+            .ok_or(InvalidText::UnknownCountry)
+    }
+
+    /// A language tag: letters, then groups of letters and digits (BCP 47, the part that matters here).
+    ///
+    /// # Errors
+    /// [`InvalidText::MalformedLanguage`].
+    pub fn parse_language(typed: &str) -> Result<String, InvalidText> {
+        let mut subtags = typed.split('-');
+        let primary = subtags.next().unwrap_or_default();
+        let well_formed = typed.len() <= 35
+            && (2..=3).contains(&primary.len())
+            && primary.bytes().all(|byte| byte.is_ascii_alphabetic())
+            && subtags.all(|subtag| {
+                (1..=8).contains(&subtag.len())
+                    && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
+            });
+        if well_formed {
+            Ok(typed.to_owned())
+        } else {
+            Err(InvalidText::MalformedLanguage)
+        }
+    }
+}
+
+/// A change to a profile: a field that is `None` stays, `Some(None)` is taken away (RFC 7396).
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct ProfileChange {
+    /// See [`Profile::display_name`].
+    pub display_name: Option<Option<DisplayName>>,
+    /// See [`Profile::first_name`].
+    pub first_name: Option<Option<DisplayName>>,
+    /// See [`Profile::last_name`].
+    pub last_name: Option<Option<DisplayName>>,
+    /// See [`Profile::country`].
+    pub country: Option<Option<String>>,
+    /// See [`Profile::language`].
+    pub language: Option<Option<String>>,
+}
+
+impl ProfileChange {
+    /// The profile with the change made.
+    pub fn apply_to(self, before: &Profile) -> Profile {
+        Profile {
+            display_name: self
+                .display_name
+                .unwrap_or_else(|| before.display_name.clone()),
+            first_name: self.first_name.unwrap_or_else(|| before.first_name.clone()),
+            last_name: self.last_name.unwrap_or_else(|| before.last_name.clone()),
+            country: self.country.unwrap_or_else(|| before.country.clone()),
+            language: self.language.unwrap_or_else(|| before.language.clone()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_all_scripts_are_taken_as_they_are() {
+        for name in [
+            "Ada",
+            "Chinwe Okonkwo",
+            "علي",
+            "王小明",
+            "O'Brien-Smith",
+            "\"><img onerror>",
+            "{{x}}",
+            "👩‍💻",
+        ] {
+            assert_eq!(
+                DisplayName::parse(name).map(|it| it.as_str().to_owned()),
+                Ok(name.to_owned())
+            );
+        }
+    }
+
+    #[test]
+    fn what_hides_or_reorders_text_is_refused() {
+        for bad in [
+            "a\u{0}b",
+            "a\r\nb",
+            "a\u{202e}b",
+            "a\u{200b}b",
+            "\u{feff}",
+            "a\u{85}b",
+            "\u{1b}[31m",
+        ] {
+            assert_eq!(
+                DisplayName::parse(bad),
+                Err(InvalidText::Unprintable),
+                "{bad:?}"
+            );
+        }
+        assert_eq!(
+            DisplayName::parse(&format!("a{}", "\u{327}".repeat(60))),
+            Err(InvalidText::Unprintable)
+        );
+        assert_eq!(DisplayName::parse("  "), Err(InvalidText::Empty));
+        assert_eq!(
+            DisplayName::parse(&"a".repeat(81)),
+            Err(InvalidText::TooLong)
+        );
+        assert_eq!(
+            DisplayName::parse(&"a".repeat(1_000_000)),
+            Err(InvalidText::TooLong)
+        );
+    }
+
+    #[test]
+    fn a_change_touches_what_it_names_and_nothing_else() {
+        let before = Profile {
+            display_name: DisplayName::parse("Ada").ok(),
+            country: Some("NG".to_owned()),
+            ..Profile::default()
+        };
+        let change = ProfileChange {
+            country: Some(None),
+            language: Some(Some("fr".to_owned())),
+            ..ProfileChange::default()
+        };
+        let after = change.apply_to(&before);
+        assert_eq!(
+            (after.display_name, after.country),
+            (before.display_name, None)
+        );
+        assert_eq!(after.language.as_deref(), Some("fr"));
+    }
+
+    #[test]
+    fn languages_and_countries_are_checked() {
+        assert_eq!(Profile::parse_country("ng"), Ok("NG".to_owned()));
+        assert_eq!(
+            Profile::parse_country("XX"),
+            Err(InvalidText::UnknownCountry)
+        );
+        assert_eq!(Profile::parse_language("fr-CI"), Ok("fr-CI".to_owned()));
+        for bad in ["", "e", "en_US", "en-", "123", &"en-".repeat(40)] {
+            assert_eq!(
+                Profile::parse_language(bad),
+                Err(InvalidText::MalformedLanguage),
+                "{bad:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,110 @@
+//! Lockout that cannot be aimed at a victim.
+//!
+//! Failures are counted per identifier, whether or not anybody has it; and apart for each known device of
+//! its owner, so that a stranger's failures never close the door the owner comes through.
+
+use time::{Duration, OffsetDateTime};
+
+/// The numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LockoutRules {
+    /// Failures that lock.
+    pub failures: u32,
+    /// How long failures count, and how long the lock holds.
+    pub window: Duration,
+}
+
+impl Default for LockoutRules {
+    fn default() -> Self {
+        Self {
+            failures: 5,
+            window: Duration::minutes(15),
+        }
+    }
+}
+
+/// What is known of earlier failures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptCounter {
+    /// Failures since [`Self::since`].
+    pub failures: u32,
+    /// The first failure that counts.
+    pub since: OffsetDateTime,
+    /// Until when attempts are refused unheard.
+    pub locked_until: Option<OffsetDateTime>,
+}
+
+impl AttemptCounter {
+    /// How long the lock still holds; `None` when an attempt may be made.
+    pub fn locked_for(&self, now: OffsetDateTime) -> Option<Duration> {
+        self.locked_until
+            .filter(|until| *until > now)
+            .map(|until| until - now)
+    }
+}
+
+impl LockoutRules {
+    /// The counter after one more failure. The reference for what stores do in one conditional write.
+    pub fn after_failure(
+        &self,
+        before: Option<AttemptCounter>,
+        now: OffsetDateTime,
+    ) -> AttemptCounter {
+        let counts = |counter: &AttemptCounter| {
+            counter.locked_until.is_none() && now < counter.since + self.window
+        };
+        let (failures, since) = match before.filter(counts) {
+            Some(counter) => (counter.failures + 1, counter.since),
+            None => (1, now),
+        };
+        AttemptCounter {
+            failures,
+            since,
+            locked_until: (failures >= self.failures).then(|| now + self.window),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+
+    fn after(failures: u32, apart: Duration) -> AttemptCounter {
+        let rules = LockoutRules::default();
+        let mut counter = None;
+        for count in 0..failures {
+            counter = Some(rules.after_failure(counter, NOW + apart * count));
+        }
+        counter.unwrap()
+    }
+
+    #[test]
+    fn the_fifth_failure_locks_for_fifteen_minutes() {
+        assert_eq!(after(4, Duration::SECOND).locked_until, None);
+        let locked = after(5, Duration::SECOND);
+        let fifth = NOW + Duration::seconds(4);
+        assert_eq!(locked.locked_until, Some(fifth + Duration::minutes(15)));
+        assert!(
+            locked
+                .locked_for(fifth + Duration::minutes(15) - Duration::SECOND)
+                .is_some()
+        );
+        assert_eq!(locked.locked_for(fifth + Duration::minutes(15)), None);
+    }
+
+    #[test]
+    fn slow_failures_do_not_add_up_and_a_served_lock_starts_afresh() {
+        assert_eq!(after(9, Duration::minutes(15)).failures, 1);
+        let locked = after(5, Duration::SECOND);
+        let later = NOW + Duration::minutes(16);
+        assert_eq!(
+            LockoutRules::default()
+                .after_failure(Some(locked), later)
+                .failures,
+            1
+        );
+    }
+}

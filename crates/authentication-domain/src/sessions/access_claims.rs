@@ -1,0 +1,34 @@
+//! What an access token says (RFC 9068). Nothing personal.
+
+use common::access::{AuthenticationMethod, Roles};
+use time::OffsetDateTime;
+
+use super::SessionId;
+use crate::accounts::AccountId;
+
+/// The claims of an access token that differ from token to token; issuer, audience, client and `jti`
+/// are the signer's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessClaims {
+    /// `sub`
+    pub account: AccountId,
+    /// `sid`
+    pub session: SessionId,
+    /// `roles`: for gateways; this service takes roles from the account's state.
+    pub roles: Roles,
+    /// `amr`
+    pub method: AuthenticationMethod,
+    /// `auth_time`
+    pub authenticated_at: OffsetDateTime,
+    /// `iat` and `nbf`
+    pub issued_at: OffsetDateTime,
+    /// `exp`
+    pub expires_at: OffsetDateTime,
+}
+
+impl AccessClaims {
+    /// `acr`: how sure the sign-in was. One factor is all there is yet.
+    pub const fn acr(&self) -> &'static str {
+        "1"
+    }
+}

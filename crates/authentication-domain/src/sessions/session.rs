@@ -1,0 +1,146 @@
+//! How long a session lasts and why it ends.
+
+use common::{Id, access::Roles};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+/// Identifies a session; the `sid` of its tokens.
+pub type SessionId = Id<common::access::Session>;
+
+/// How long sessions and their access tokens of one kind of person last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionLimits {
+    /// Ends when it was not refreshed for this long.
+    pub idle: Duration,
+    /// Ends this long after sign-in, whatever happens.
+    pub absolute: Duration,
+    /// Lifetime of an access token.
+    pub access_token: Duration,
+}
+
+/// The limits for everybody. NIST SP 800-63B-4 §2: 30 days at most for members, 12 hours for staff.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SessionRules {
+    /// Clients and vendors.
+    pub members: SessionLimits,
+    /// Anyone with a staff role. Their access tokens are short, so that 15 idle minutes mean what they say:
+    /// a session's activity is its refresh.
+    pub staff: SessionLimits,
+    /// How many live sessions an account has; one more ends the oldest.
+    pub most_per_account: u32,
+    /// How many devices an account keeps; one more forgets the one not used for longest.
+    pub most_devices: u32,
+}
+
+impl Default for SessionRules {
+    fn default() -> Self {
+        Self {
+            members: SessionLimits {
+                idle: Duration::days(14),
+                absolute: Duration::days(30),
+                access_token: Duration::minutes(10),
+            },
+            staff: SessionLimits {
+                idle: Duration::minutes(15),
+                absolute: Duration::hours(12),
+                access_token: Duration::minutes(2),
+            },
+            most_per_account: 50,
+            most_devices: 20,
+        }
+    }
+}
+
+impl SessionRules {
+    /// What applies to someone with these roles.
+    pub fn limits_for(&self, roles: Roles) -> SessionLimits {
+        if roles.is_staff() {
+            self.staff
+        } else {
+            self.members
+        }
+    }
+}
+
+impl SessionLimits {
+    /// When a session that was active at `now` ends by itself.
+    pub fn idle_deadline(
+        &self,
+        now: OffsetDateTime,
+        absolute_deadline: OffsetDateTime,
+    ) -> OffsetDateTime {
+        absolute_deadline.min(now + self.idle)
+    }
+
+    /// When an access token issued at `now` expires: never after its session.
+    pub fn access_token_expiry(
+        &self,
+        now: OffsetDateTime,
+        absolute_deadline: OffsetDateTime,
+    ) -> OffsetDateTime {
+        absolute_deadline.min(now + self.access_token)
+    }
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EndReason {
+    /// The person signed out.
+    SignedOut,
+    /// The person ended it from another session.
+    EndedByOwner,
+    /// The account had too many.
+    Superseded,
+    /// The password was changed in another session.
+    PasswordChanged,
+    /// The password was reset.
+    PasswordReset,
+    /// A refresh token was used that had been replaced: somebody holds a copy.
+    RefreshReuse,
+}
+
+impl EndReason {
+    /// The name in stores, audit entries and events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::EndedByOwner => "ended_by_owner",
+            Self::Superseded => "superseded",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
+            Self::RefreshReuse => "refresh_reuse",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::access::Role;
+    use time::macros::datetime;
+
+    #[test]
+    fn staff_sessions_are_short_even_when_the_person_also_buys() {
+        let rules = SessionRules::default();
+        let both = Roles::from(Role::Client).with(Role::Support);
+        assert_eq!(rules.limits_for(both), rules.staff);
+        assert_eq!(rules.limits_for(Role::Vendor.into()), rules.members);
+    }
+
+    #[test]
+    fn nothing_outlives_the_absolute_deadline() {
+        let limits = SessionRules::default().members;
+        let now = datetime!(2026-01-01 00:00 UTC);
+        assert_eq!(
+            limits.idle_deadline(now, now + Duration::days(30)),
+            now + Duration::days(14)
+        );
+        assert_eq!(
+            limits.idle_deadline(now, now + Duration::days(2)),
+            now + Duration::days(2)
+        );
+        let soon = now + Duration::minutes(3);
+        assert_eq!(limits.access_token_expiry(now, soon), soon);
+    }
+}
