@@ -1,0 +1,28 @@
+//! Accounts: registration, and what their owner sees and changes.
+
+mod register;
+mod update_profile;
+mod view;
+
+use std::sync::Arc;
+
+pub(crate) use register::PendingRegistration;
+pub use register::{Register, RegisterError};
+pub use update_profile::UpdateProfileError;
+pub use view::AccountView;
+pub(crate) use view::OpenedAccount;
+
+use crate::Foundation;
+
+/// The use cases on accounts.
+#[derive(Clone)]
+pub struct Accounts {
+    pub(crate) base: Arc<Foundation>,
+}
+
+impl Accounts {
+    /// Built once by the composition root.
+    pub const fn new(base: Arc<Foundation>) -> Self {
+        Self { base }
+    }
+}

@@ -1,0 +1,158 @@
+//! Asking for an account.
+//!
+//! Nothing is made but an attempt: a challenge that holds its own password hash. The account comes into
+//! being when the code is proven, so nobody squats on an address they do not hold; and since nobody is
+//! looked up here, nothing tells whether the address is taken.
+
+use authentication_domain::{
+    accounts::Identifier,
+    audit::{Action, Outcome},
+    challenges::Purpose,
+    credentials::{PasswordHash, PlainPassword, Weakness},
+    profiles::Profile,
+};
+use common::access::{Role, Roles};
+use serde::{Deserialize, Serialize};
+
+use super::Accounts;
+use crate::{
+    IdempotentRequest, RequestContext,
+    challenges::{CodeRequest, IssuedChallenge, SendError},
+    idempotency::Earlier,
+    ports::{HashError, StoreError},
+    recorder::Act,
+    retry::{MayBeRetried, retrying},
+};
+
+/// A registration as it was asked for.
+#[derive(Debug)]
+pub struct Register {
+    /// What the person will sign in with.
+    pub identifier: Identifier,
+    /// The password they chose.
+    pub password: PlainPassword,
+    /// Client or vendor: what a person may make themselves.
+    pub role: Role,
+    /// What else they told.
+    pub profile: Profile,
+}
+
+/// Why there is no challenge.
+#[derive(Debug, thiserror::Error)]
+pub enum RegisterError {
+    /// Staff are invited; nobody registers as one.
+    #[error("this role is not given by registration")]
+    RoleNotOffered,
+    /// The password does not hold to the policy.
+    #[error(transparent)]
+    WeakPassword(#[from] Weakness),
+    /// No message goes out.
+    #[error(transparent)]
+    Send(#[from] SendError),
+    /// The idempotency key came with another request before.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// No hash was computed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
+
+impl From<StoreError> for RegisterError {
+    fn from(error: StoreError) -> Self {
+        Self::Send(error.into())
+    }
+}
+
+impl MayBeRetried for RegisterError {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Send(error) if error.is_retryable())
+    }
+}
+
+/// What a registration keeps until the code is proven. Sealed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PendingRegistration {
+    pub(crate) identifier: String,
+    pub(crate) password: String,
+    pub(crate) role: Role,
+    pub(crate) profile: Profile,
+}
+
+impl PendingRegistration {
+    pub(crate) fn password_hash(&self) -> PasswordHash {
+        PasswordHash::from_encoded(self.password.clone())
+    }
+}
+
+impl Accounts {
+    /// Keeps the attempt and sends a code to the identifier, unless one went out within the last minute.
+    /// If the identifier is taken, its owner gets a notice in the code's place.
+    ///
+    /// # Errors
+    /// [`RegisterError`]; nothing is kept then.
+    #[tracing::instrument(skip_all)]
+    pub async fn register(
+        &self,
+        command: Register,
+        repeatable: Option<IdempotentRequest>,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, RegisterError> {
+        let base = &self.base;
+        let roles = Roles::from(command.role);
+        if roles.is_staff() {
+            return Err(RegisterError::RoleNotOffered);
+        }
+        base.rules
+            .passwords
+            .check_for(&command.password, &command.identifier, roles)?;
+        if let Some(request) = &repeatable {
+            match base.find_answer(request, base.clock.now()).await? {
+                Earlier::Nothing => {}
+                Earlier::Same(answer) => return Ok(answer),
+                Earlier::Another => return Err(RegisterError::IdempotencyKeyReused),
+            }
+        }
+        let hash = base.hasher.hash(&command.password).await?;
+        let pending = PendingRegistration {
+            identifier: command.identifier.to_text(),
+            password: hash.as_str().to_owned(),
+            role: command.role,
+            profile: command.profile,
+        };
+        let request = CodeRequest {
+            identifier: &command.identifier,
+            purpose: Purpose::Registration,
+            pending: Some(&pending),
+        };
+        retrying(|| self.keep_attempt(&request, repeatable, ctx)).await
+    }
+
+    async fn keep_attempt(
+        &self,
+        request: &CodeRequest<'_>,
+        repeatable: Option<IdempotentRequest>,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, RegisterError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let mut unit = base.store.begin().await?;
+        let draft = base.draft_challenge(request, now);
+        let issued = base.issue(unit.as_mut(), draft, ctx, now).await?;
+        if let Some(repeatable) = &repeatable {
+            match base
+                .record_answer(unit.as_mut(), repeatable, &issued, now)
+                .await?
+            {
+                Earlier::Nothing => {}
+                Earlier::Same(answer) => return Ok(answer),
+                Earlier::Another => return Err(RegisterError::IdempotencyKeyReused),
+            }
+        }
+        let subject = base.index.keys_of(request.identifier).subject;
+        let act = Act::on_identifier(Action::RegistrationRequested, Outcome::Success, subject);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        unit.commit().await?;
+        base.messages_queued.notify_one();
+        Ok(issued)
+    }
+}

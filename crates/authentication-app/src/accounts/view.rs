@@ -1,0 +1,131 @@
+//! An account as its owner sees it.
+
+use authentication_domain::{
+    accounts::{Account, AccountId, Identifier},
+    profiles::Profile,
+};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::Accounts;
+use crate::{
+    Foundation, corrupt,
+    ports::{AccountRecord, DataKey, FieldContext, Sealed, SessionSnapshot, StoreError, Wallet},
+};
+
+/// An account in clear, for its owner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccountView {
+    /// Who, and where the account is in its life.
+    pub account: Account,
+    /// What they sign in with.
+    pub identifier: Identifier,
+    /// What they told about themselves.
+    pub profile: Profile,
+    /// Their balance.
+    pub wallet: Wallet,
+}
+
+/// An account in clear, with the key that opened it.
+pub(crate) struct OpenedAccount {
+    pub(crate) view: AccountView,
+    pub(crate) key: DataKey,
+}
+
+impl OpenedAccount {
+    pub(crate) const fn id(&self) -> AccountId {
+        self.view.account.id
+    }
+}
+
+impl Accounts {
+    /// The account behind a session. Reads nothing: the snapshot holds it all.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] when a stored value does not open.
+    pub fn view(&self, snapshot: &SessionSnapshot) -> Result<AccountView, StoreError> {
+        self.base.open_account(&snapshot.owner).map(|it| it.view)
+    }
+}
+
+impl Foundation {
+    pub(crate) fn data_key(&self, record: &AccountRecord) -> Result<DataKey, StoreError> {
+        self.vault
+            .unwrap_key(record.account.id, &record.wrapped_key)
+            .map_err(|_| corrupt("account_keys", "wrapped_key"))
+    }
+
+    pub(crate) fn open_account(&self, record: &AccountRecord) -> Result<OpenedAccount, StoreError> {
+        let key = self.data_key(record)?;
+        let view = AccountView {
+            account: record.account.clone(),
+            identifier: self.open_identifier(record, &key)?,
+            profile: self.open_profile(record, &key)?,
+            wallet: record.wallet,
+        };
+        Ok(OpenedAccount { view, key })
+    }
+
+    fn open_identifier(
+        &self,
+        record: &AccountRecord,
+        key: &DataKey,
+    ) -> Result<Identifier, StoreError> {
+        let context = identifier_field(record.account.id);
+        let plain = self.open_field(key, context, &record.identifier)?;
+        std::str::from_utf8(&plain)
+            .ok()
+            .and_then(|text| Identifier::parse(text).ok())
+            .ok_or(corrupt(context.table, context.column))
+    }
+
+    fn open_profile(&self, record: &AccountRecord, key: &DataKey) -> Result<Profile, StoreError> {
+        let context = profile_field(record.account.id);
+        let plain = self.open_field(key, context, &record.profile)?;
+        serde_json::from_slice(&plain).map_err(|_| corrupt(context.table, context.column))
+    }
+
+    pub(crate) fn open_field(
+        &self,
+        key: &DataKey,
+        context: FieldContext,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        self.vault
+            .open(key, context, sealed)
+            .map_err(|_| corrupt(context.table, context.column))
+    }
+
+    pub(crate) fn seal_identifier(
+        &self,
+        account: AccountId,
+        key: &DataKey,
+        identifier: &Identifier,
+    ) -> Sealed {
+        let plain = Zeroizing::new(identifier.to_text());
+        self.vault
+            .seal(key, identifier_field(account), plain.as_bytes())
+    }
+
+    pub(crate) fn seal_profile(
+        &self,
+        account: AccountId,
+        key: &DataKey,
+        profile: &Profile,
+    ) -> Sealed {
+        let plain = Zeroizing::new(serde_json::to_vec(profile).unwrap_or_default());
+        self.vault.seal(key, profile_field(account), &plain)
+    }
+}
+
+const fn identifier_field(account: AccountId) -> FieldContext {
+    field("accounts", "identifier", account.as_uuid())
+}
+
+const fn profile_field(account: AccountId) -> FieldContext {
+    field("profiles", "document", account.as_uuid())
+}
+
+const fn field(table: &'static str, column: &'static str, row: Uuid) -> FieldContext {
+    FieldContext { table, column, row }
+}

@@ -1,0 +1,229 @@
+//! Issuing a challenge and sending its code: the part that all flows share.
+
+use authentication_domain::{
+    accounts::Identifier,
+    challenges::{CodeNonce, Purpose},
+    opaque_token::OpaqueToken,
+};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+use zeroize::Zeroizing;
+
+use crate::{
+    Foundation, RequestContext,
+    accounts::PendingRegistration,
+    ports::{
+        Channel, CodeDispatch, MessageKind, NewChallenge, QuotaGrant, Recipient, SendRequest,
+        ServicePurpose, StoreError, Subject, UnitOfWork,
+    },
+    retry::retry_on_store_error,
+};
+
+/// What a client gets: the right to try a code.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IssuedChallenge {
+    /// Opaque; the client brings it with the code.
+    pub challenge_id: String,
+    /// How the recipient is reached.
+    #[serde(with = "channel_name")]
+    pub channel: Channel,
+    /// Masked from what was typed.
+    pub sent_to: String,
+    /// How long the code counts, in seconds.
+    pub expires_in_seconds: u32,
+    /// When a new one can be asked for, in seconds.
+    pub resend_in_seconds: u32,
+}
+
+/// Why no message goes out.
+#[derive(Debug, thiserror::Error)]
+pub enum SendError {
+    /// The recipient's messages of the hour or the day are used up.
+    #[error("too many messages to this recipient")]
+    TooManyMessages {
+        /// Until one may go out again.
+        retry_after: Duration,
+    },
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+retry_on_store_error!(SendError);
+
+/// A code that is asked for.
+pub(crate) struct CodeRequest<'a> {
+    pub(crate) identifier: &'a Identifier,
+    pub(crate) purpose: Purpose,
+    pub(crate) pending: Option<&'a PendingRegistration>,
+}
+
+/// A challenge about to be kept, with what its answer shows.
+pub(crate) struct DraftChallenge {
+    id: OpaqueToken,
+    row: NewChallenge,
+    sent_to: String,
+    /// Registration alone: nobody has the identifier yet, so the message must bring it.
+    typed_identifier: Option<Zeroizing<String>>,
+}
+
+impl Foundation {
+    /// Everything that can be made before the unit opens.
+    pub(crate) fn draft_challenge(
+        &self,
+        request: &CodeRequest<'_>,
+        now: OffsetDateTime,
+    ) -> DraftChallenge {
+        #[derive(Serialize)]
+        struct Payload<'a> {
+            sent_to: &'a str,
+            registration: Option<&'a PendingRegistration>,
+        }
+        let id = OpaqueToken::from_random(self.random_bytes());
+        let keys = self.index.keys_of(request.identifier);
+        let sent_to = request.identifier.masked();
+        let payload = Payload {
+            sent_to: &sent_to,
+            registration: request.pending,
+        };
+        let row = NewChallenge {
+            digest: id.digest(),
+            subject: keys.subject,
+            index: keys.entries,
+            purpose: request.purpose,
+            channel: Channel::of(request.identifier),
+            payload: self.seal_payload(id.digest(), &payload),
+            created_at: now,
+            expires_at: now + self.rules.challenges.challenge_lifetime,
+        };
+        let typed_identifier = request
+            .pending
+            .map(|pending| Zeroizing::new(pending.identifier.clone()));
+        DraftChallenge {
+            id,
+            row,
+            sent_to,
+            typed_identifier,
+        }
+    }
+
+    /// Keeps the challenge and sends a code, unless one went out within the cool-down.
+    pub(crate) async fn issue(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        draft: DraftChallenge,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<IssuedChallenge, SendError> {
+        unit.challenges().insert(&draft.row).await?;
+        let to = Sending {
+            subject: draft.row.subject,
+            purpose: draft.row.purpose,
+            typed_identifier: draft.typed_identifier,
+        };
+        let dispatch = self.send_code(unit, to, ctx, now).await?;
+        Ok(self.describe(
+            draft.id.expose(),
+            draft.row.channel,
+            draft.sent_to,
+            dispatch,
+            now,
+        ))
+    }
+
+    /// Sends a code to a recipient, unless one went out within the cool-down.
+    pub(crate) async fn send_code(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        to: Sending,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<CodeDispatch, SendError> {
+        let rules = &self.rules.challenges;
+        let nonce = CodeNonce(self.random_bytes());
+        let link = (to.purpose == Purpose::PasswordReset)
+            .then(|| self.macs.reset_link_token(nonce, to.subject).digest());
+        let request = SendRequest {
+            subject: to.subject,
+            purpose: to.purpose,
+            nonce,
+            link,
+            now,
+        };
+        let dispatch = unit.challenges().request_sending(&request, rules).await?;
+        if dispatch.nonce != nonce {
+            return Ok(dispatch);
+        }
+        let quota = unit
+            .challenges()
+            .claim_message_quota(to.subject, rules, now)
+            .await?;
+        if let QuotaGrant::Exhausted { retry_at } = quota {
+            return Err(SendError::TooManyMessages {
+                retry_after: retry_at - now,
+            });
+        }
+        let kind = MessageKind::Code {
+            purpose: to.purpose,
+            nonce,
+        };
+        let mut order = self.message(kind, Recipient::Subject(to.subject), ctx, now);
+        order.typed_identifier = to.typed_identifier.map(|typed| {
+            let purpose = ServicePurpose::PendingRegistration;
+            self.vault
+                .seal_for_service(purpose, order.id.as_bytes(), typed.as_bytes())
+        });
+        unit.outbox().append_message(&order).await?;
+        Ok(dispatch)
+    }
+
+    /// The challenge as its holder is told.
+    pub(crate) fn describe(
+        &self,
+        challenge_id: &str,
+        channel: Channel,
+        sent_to: String,
+        dispatch: CodeDispatch,
+        now: OffsetDateTime,
+    ) -> IssuedChallenge {
+        let rules = &self.rules.challenges;
+        IssuedChallenge {
+            challenge_id: challenge_id.to_owned(),
+            channel,
+            sent_to,
+            expires_in_seconds: seconds_left(dispatch.sent_at + rules.code_lifetime, now),
+            resend_in_seconds: seconds_left(dispatch.sent_at + rules.resend_after, now),
+        }
+    }
+}
+
+/// Whom a code goes to.
+pub(crate) struct Sending {
+    pub(crate) subject: Subject,
+    pub(crate) purpose: Purpose,
+    pub(crate) typed_identifier: Option<Zeroizing<String>>,
+}
+
+/// Whole seconds from `now` to `until`, rounded up; 0 once it has passed.
+fn seconds_left(until: OffsetDateTime, now: OffsetDateTime) -> u32 {
+    crate::protection::whole_seconds(until - now)
+}
+
+mod channel_name {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    use crate::ports::Channel;
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde's `with` asks for"
+    )]
+    pub(super) fn serialize<S: Serializer>(channel: &Channel, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(channel.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Channel, D::Error> {
+        let name = String::deserialize(from)?;
+        Channel::from_name(&name).ok_or_else(|| D::Error::custom("no such channel"))
+    }
+}

@@ -1,0 +1,32 @@
+//! One-time codes: asking for one, asking again, and proving one.
+
+mod issue;
+mod payload;
+mod prove;
+mod request_code;
+mod resend;
+mod verify_code;
+
+use std::sync::Arc;
+
+pub(crate) use issue::{CodeRequest, Sending};
+pub use issue::{IssuedChallenge, SendError};
+pub use prove::ProofError;
+pub(crate) use prove::RightCode;
+pub use resend::ResendError;
+pub use verify_code::{Proven, VerifyCode, VerifyCodeError};
+
+use crate::Foundation;
+
+/// The use cases on one-time codes.
+#[derive(Clone)]
+pub struct Challenges {
+    pub(crate) base: Arc<Foundation>,
+}
+
+impl Challenges {
+    /// Built once by the composition root.
+    pub const fn new(base: Arc<Foundation>) -> Self {
+        Self { base }
+    }
+}

@@ -1,0 +1,44 @@
+//! What a challenge keeps, sealed.
+
+use authentication_domain::opaque_token::TokenDigest;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{
+    Foundation,
+    accounts::PendingRegistration,
+    corrupt,
+    ports::{Sealed, ServicePurpose, StoreError},
+};
+
+/// What a challenge keeps.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct ChallengePayload {
+    /// Masked from what was typed, for the answer to a resend.
+    pub(crate) sent_to: String,
+    /// What registration typed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) registration: Option<PendingRegistration>,
+}
+
+const PURPOSE: ServicePurpose = ServicePurpose::PendingRegistration;
+
+impl Foundation {
+    pub(crate) fn open_payload(
+        &self,
+        challenge: TokenDigest,
+        sealed: &Sealed,
+    ) -> Result<ChallengePayload, StoreError> {
+        let unreadable = || corrupt("challenges", "payload");
+        let plain = self
+            .vault
+            .open_for_service(PURPOSE, &challenge.0, sealed)
+            .map_err(|_| unreadable())?;
+        serde_json::from_slice(&plain).map_err(|_| unreadable())
+    }
+
+    pub(crate) fn seal_payload(&self, challenge: TokenDigest, payload: &impl Serialize) -> Sealed {
+        let plain = Zeroizing::new(serde_json::to_vec(payload).unwrap_or_default());
+        self.vault.seal_for_service(PURPOSE, &challenge.0, &plain)
+    }
+}

@@ -1,0 +1,185 @@
+//! Judging a typed code: the part that sign-in, registration and reset share.
+//!
+//! The guess is counted, and the code is used up, by conditional writes in the unit that answers. A guess
+//! whose count did not commit was never answered, so rivals at one moment learn no more than one by one.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    challenges::{ChallengeRules, CodeNonce, OneTimeCode},
+    opaque_token::{OpaqueToken, TokenDigest},
+    sessions::DeviceId,
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    Foundation, RequestContext,
+    ports::{ChallengeRecord, StoreError, TriesScope, UnitOfWork},
+    recorder::Act,
+};
+
+/// Why a code did not count.
+#[derive(Debug, thiserror::Error)]
+pub enum ProofError {
+    /// Wrong, used, expired, replaced, for something else, or no such challenge: all the same to a client.
+    #[error("the code does not count")]
+    InvalidCode,
+    /// Too many guesses on this challenge, or for this person and purpose.
+    #[error("too many attempts")]
+    TooManyAttempts {
+        /// Until guesses count again.
+        retry_after: Duration,
+    },
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A challenge whose code was typed right. Not used up yet.
+pub(crate) struct RightCode {
+    pub(crate) record: ChallengeRecord,
+    pub(crate) digest: TokenDigest,
+    /// The account's device, if the request brought a token of one.
+    pub(crate) known_device: Option<DeviceId>,
+    nonce: CodeNonce,
+}
+
+impl Foundation {
+    /// Finds the challenge and compares the code. A wrong one is counted and recorded here.
+    ///
+    /// `allow` says which challenges this route takes; any other is like a wrong code.
+    pub(crate) async fn judge_code(
+        &self,
+        challenge: &OpaqueToken,
+        typed: &OneTimeCode,
+        allow: impl Fn(&ChallengeRecord) -> bool,
+        ctx: &RequestContext,
+    ) -> Result<RightCode, ProofError> {
+        let now = self.clock.now();
+        let digest = challenge.digest();
+        let record = self
+            .store
+            .find_challenge(digest, ctx.claimed_device(), now)
+            .await?
+            .filter(|record| !record.consumed && now < record.expires_at)
+            .ok_or(ProofError::InvalidCode)?;
+        let known_device = record
+            .account
+            .as_ref()
+            .and_then(|owner| self.known_device(owner.account.id, record.device, ctx));
+        let rules = &self.rules.challenges;
+        if record.tries.on_challenge >= rules.tries_per_challenge {
+            return Err(challenge_exhausted(&record, now));
+        }
+        let in_window = match known_device {
+            Some(_) => record.tries.in_window_from_device,
+            None => record.tries.in_window,
+        };
+        if in_window >= rules.tries_per_window {
+            return Err(WINDOW_EXHAUSTED);
+        }
+        let counting = record
+            .dispatch
+            .filter(|dispatch| rules.code_counts(dispatch.sent_at, now));
+        let right = counting.is_some_and(|dispatch| {
+            self.macs
+                .code(dispatch.nonce, record.purpose, record.subject)
+                .matches(typed)
+        });
+        match counting {
+            Some(dispatch) if right && allow(&record) => Ok(RightCode {
+                record,
+                digest,
+                known_device,
+                nonce: dispatch.nonce,
+            }),
+            _ => Err(self
+                .count_wrong(&record, digest, known_device, ctx, now)
+                .await?),
+        }
+    }
+
+    async fn count_wrong(
+        &self,
+        record: &ChallengeRecord,
+        digest: TokenDigest,
+        known_device: Option<DeviceId>,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<ProofError, StoreError> {
+        let rules = &self.rules.challenges;
+        let mut unit = self.store.begin().await?;
+        let counted = unit.challenges().count_try(digest, rules, now).await?;
+        if counted.is_none() {
+            return Ok(challenge_exhausted(record, now));
+        }
+        if !self
+            .count_in_window(unit.as_mut(), record, known_device, now)
+            .await?
+        {
+            return Ok(WINDOW_EXHAUSTED);
+        }
+        let outcome = Outcome::Refused("invalid_code");
+        let act = Act::on_identifier(Action::CodeRefused, outcome, record.subject);
+        unit.audit().append(&[self.record(&act, ctx, now)]).await?;
+        unit.commit().await?;
+        Ok(ProofError::InvalidCode)
+    }
+
+    /// Uses the code up in the unit of its effect. The unit must be dropped on an error.
+    pub(crate) async fn use_up(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        right: &RightCode,
+        now: OffsetDateTime,
+    ) -> Result<(), ProofError> {
+        let RightCode { record, .. } = right;
+        let rules = &self.rules.challenges;
+        if !unit.challenges().consume(right.digest, rules, now).await? {
+            return Err(ProofError::InvalidCode);
+        }
+        let used = unit
+            .challenges()
+            .use_code(record.subject, record.purpose, right.nonce, now)
+            .await?;
+        if !used {
+            return Err(ProofError::InvalidCode);
+        }
+        if self
+            .count_in_window(unit, record, right.known_device, now)
+            .await?
+        {
+            Ok(())
+        } else {
+            Err(WINDOW_EXHAUSTED)
+        }
+    }
+
+    async fn count_in_window(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        record: &ChallengeRecord,
+        device: Option<DeviceId>,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let scope = TriesScope {
+            subject: record.subject,
+            purpose: record.purpose,
+            device,
+        };
+        let most = self.rules.challenges.tries_per_window;
+        let window = ChallengeRules::TRIES_WINDOW;
+        let counted = unit.attempts().count_try(scope, most, window, now).await?;
+        Ok(counted.is_some())
+    }
+}
+
+fn challenge_exhausted(record: &ChallengeRecord, now: OffsetDateTime) -> ProofError {
+    ProofError::TooManyAttempts {
+        retry_after: record.expires_at - now,
+    }
+}
+
+/// The window slides with its first guess, which the answer does not tell: a whole window is honest.
+const WINDOW_EXHAUSTED: ProofError = ProofError::TooManyAttempts {
+    retry_after: ChallengeRules::TRIES_WINDOW,
+};

@@ -1,0 +1,66 @@
+//! Asking for a code to sign in with, or to reset the password with.
+//!
+//! Nobody is looked up: whether the identifier is anybody's is found out by the worker that sends the
+//! message, so an answer cannot tell.
+
+use authentication_domain::{
+    accounts::Identifier,
+    audit::{Action, Outcome},
+    challenges::Purpose,
+};
+
+use super::{Challenges, CodeRequest, IssuedChallenge, SendError};
+use crate::{RequestContext, recorder::Act, retry::retrying};
+
+impl Challenges {
+    /// A challenge for signing in by code (`POST /auth/login/otp`).
+    ///
+    /// # Errors
+    /// [`SendError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn request_sign_in(
+        &self,
+        identifier: &Identifier,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, SendError> {
+        retrying(|| self.request(identifier, Purpose::SignIn, ctx)).await
+    }
+
+    /// A challenge for setting a new password (`POST /auth/password/reset`).
+    ///
+    /// # Errors
+    /// [`SendError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn request_password_reset(
+        &self,
+        identifier: &Identifier,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, SendError> {
+        retrying(|| self.request(identifier, Purpose::PasswordReset, ctx)).await
+    }
+
+    async fn request(
+        &self,
+        identifier: &Identifier,
+        purpose: Purpose,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, SendError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let request = CodeRequest {
+            identifier,
+            purpose,
+            pending: None,
+        };
+        let draft = base.draft_challenge(&request, now);
+        let subject = base.index.keys_of(identifier).subject;
+        let act = Act::on_identifier(Action::CodeRequested, Outcome::Success, subject);
+        let entry = base.record(&act, ctx, now);
+        let mut unit = base.store.begin().await?;
+        let issued = base.issue(unit.as_mut(), draft, ctx, now).await?;
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await?;
+        base.messages_queued.notify_one();
+        Ok(issued)
+    }
+}

@@ -1,0 +1,265 @@
+//! Proving a code: it completes a registration, or signs in.
+
+use authentication_domain::{
+    accounts::{Account, AccountStatus, Closed, Identifier},
+    audit::{Action, Outcome},
+    challenges::{OneTimeCode, Purpose},
+    events::Event,
+    opaque_token::OpaqueToken,
+};
+use common::{
+    Id,
+    access::{AuthenticationMethod, Roles},
+    money::{Currency, Money},
+    timestamps::Timestamps,
+};
+use time::OffsetDateTime;
+
+use super::{Challenges, ProofError, prove::RightCode};
+use crate::{
+    RequestContext,
+    accounts::{AccountView, OpenedAccount, PendingRegistration},
+    corrupt,
+    ports::{AccountRecord, NewAccount, SigningFailed, StoreError, UniqueRule},
+    recorder::Act,
+    retry::{MayBeRetried, retrying},
+    sessions::{BeginError, SignIn, SignedIn},
+};
+
+/// A typed code.
+#[derive(Debug)]
+pub struct VerifyCode {
+    /// The challenge it was sent for.
+    pub challenge: OpaqueToken,
+    /// What the person typed.
+    pub code: OneTimeCode,
+}
+
+/// What the code proved.
+#[derive(Debug)]
+pub enum Proven {
+    /// A new account exists, and its owner is signed in.
+    Registered(SignedIn),
+    /// The owner of an account is signed in.
+    SignedIn(SignedIn),
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyCodeError {
+    /// The code does not count.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// It counted, and the account is suspended.
+    #[error("the account is suspended")]
+    Suspended,
+    /// No token could be made.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+}
+
+impl From<StoreError> for VerifyCodeError {
+    fn from(error: StoreError) -> Self {
+        Self::Proof(error.into())
+    }
+}
+
+impl From<BeginError> for VerifyCodeError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Signing(error) => error.into(),
+            BeginError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl MayBeRetried for VerifyCodeError {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Proof(ProofError::Store(error)) if error.is_retryable())
+    }
+}
+
+impl Challenges {
+    /// Takes the code of a registration or of a sign-in.
+    ///
+    /// # Errors
+    /// [`VerifyCodeError`]; a wrong guess is counted.
+    #[tracing::instrument(skip_all)]
+    pub async fn verify(
+        &self,
+        command: &VerifyCode,
+        ctx: &RequestContext,
+    ) -> Result<Proven, VerifyCodeError> {
+        retrying(|| self.verify_once(command, ctx)).await
+    }
+
+    async fn verify_once(
+        &self,
+        command: &VerifyCode,
+        ctx: &RequestContext,
+    ) -> Result<Proven, VerifyCodeError> {
+        let right = self
+            .base
+            .judge_code(
+                &command.challenge,
+                &command.code,
+                |record| match record.purpose {
+                    Purpose::Registration => true,
+                    Purpose::SignIn => record
+                        .account
+                        .as_ref()
+                        .is_some_and(|owner| owner.account.gate() != Err(Closed::Absent)),
+                    Purpose::PasswordReset => false,
+                },
+                ctx,
+            )
+            .await?;
+        match &right.record.account {
+            Some(owner) if right.record.purpose == Purpose::SignIn => {
+                let signed_in = self.sign_in(&right, owner, ctx).await?;
+                Ok(Proven::SignedIn(signed_in))
+            }
+            _ => self.register(&right, ctx).await.map(Proven::Registered),
+        }
+    }
+
+    async fn sign_in(
+        &self,
+        right: &RightCode,
+        owner: &AccountRecord,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, VerifyCodeError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let opened = base.open_account(owner)?;
+        let suspended = owner.account.gate().is_err();
+        let mut unit = base.store.begin().await?;
+        base.use_up(unit.as_mut(), right, now).await?;
+        if suspended {
+            let outcome = Outcome::Refused("account_suspended");
+            let act = Act::of(Action::SignIn, outcome, opened.id(), &opened.key);
+            unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+            unit.commit().await?;
+            return Err(VerifyCodeError::Suspended);
+        }
+        let sign_in = SignIn {
+            owner: &opened,
+            device: right.known_device,
+            method: AuthenticationMethod::OneTimeCode,
+        };
+        let started = base
+            .begin_session(unit.as_mut(), &sign_in, ctx, now)
+            .await?;
+        let act = Act::of(Action::SignIn, Outcome::Success, opened.id(), &opened.key)
+            .session(started.session);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let events = base.session_events(&started, opened.id(), ctx, now);
+        unit.outbox().append_events(&events).await?;
+        unit.commit().await?;
+        Ok(base.complete(started, opened.view).await)
+    }
+
+    async fn register(
+        &self,
+        right: &RightCode,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, VerifyCodeError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let payload = base.open_payload(right.digest, &right.record.payload)?;
+        let pending = payload
+            .registration
+            .ok_or_else(|| corrupt("challenges", "payload"))?;
+        let (opened, row) = self.open_new_account(&pending, now)?;
+        let mut unit = base.store.begin().await?;
+        base.use_up(unit.as_mut(), right, now).await?;
+        match unit.accounts().insert(&row).await {
+            // Somebody proved the same identifier first. Whoever came later learns only that the code is dead.
+            Err(StoreError::Conflict(UniqueRule::Identifier)) => {
+                return Err(ProofError::InvalidCode.into());
+            }
+            done => done?,
+        }
+        let sign_in = SignIn {
+            owner: &opened,
+            device: None,
+            method: AuthenticationMethod::OneTimeCode,
+        };
+        let started = base
+            .begin_session(unit.as_mut(), &sign_in, ctx, now)
+            .await?;
+        let account = opened.id();
+        let entries = [
+            Act::of(
+                Action::AccountRegistered,
+                Outcome::Success,
+                account,
+                &opened.key,
+            ),
+            Act::of(Action::SignIn, Outcome::Success, account, &opened.key)
+                .session(started.session),
+        ]
+        .map(|act| base.record(&act, ctx, now));
+        unit.audit().append(&entries).await?;
+        let registered = Event::AccountRegistered {
+            account,
+            roles: opened.view.account.roles,
+        };
+        let mut events = vec![base.event(registered, ctx, now)];
+        events.extend(base.session_events(&started, account, ctx, now));
+        unit.outbox().append_events(&events).await?;
+        unit.commit().await?;
+        Ok(base.complete(started, opened.view).await)
+    }
+
+    fn open_new_account(
+        &self,
+        pending: &PendingRegistration,
+        now: OffsetDateTime,
+    ) -> Result<(OpenedAccount, NewAccount), StoreError> {
+        let base = &self.base;
+        let identifier =
+            Identifier::parse(&pending.identifier).map_err(|_| corrupt("challenges", "payload"))?;
+        let account = Account {
+            id: Id::at(now, base.random.as_ref()),
+            sign_up_method: identifier.method(),
+            status: AccountStatus::Active,
+            roles: Roles::from(pending.role),
+            version: 1,
+            timestamps: Timestamps::new(now),
+        };
+        let (key, wrapped_key) = base.vault.new_data_key(account.id);
+        let wallet = Money::zero(wallet_currency(pending));
+        let row = NewAccount {
+            record: AccountRecord {
+                account: account.clone(),
+                wrapped_key,
+                identifier: base.seal_identifier(account.id, &key, &identifier),
+                profile: base.seal_profile(account.id, &key, &pending.profile),
+                profile_version: 1,
+                wallet,
+            },
+            index: base.index.keys_of(&identifier),
+            password: Some(pending.password_hash()),
+        };
+        let view = AccountView {
+            account,
+            identifier,
+            profile: pending.profile.clone(),
+            wallet,
+        };
+        Ok((OpenedAccount { view, key }, row))
+    }
+}
+
+/// The money of the person's country; naira, the marketplace's own, when they named none.
+fn wallet_currency(pending: &PendingRegistration) -> Currency {
+    pending
+        .profile
+        .country
+        .as_deref()
+        .and_then(authentication_domain::profiles::country::find)
+        .and_then(|country| country.currency)
+        .and_then(|code| code.parse().ok())
+        .unwrap_or(Currency::NGN)
+}

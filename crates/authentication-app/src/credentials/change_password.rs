@@ -1,0 +1,198 @@
+//! Changing the password, knowing the old one.
+
+use authentication_domain::{
+    accounts::Identifier,
+    audit::{Action, Outcome},
+    credentials::{PasswordHash, PlainPassword, Weakness},
+    events::Event,
+    sessions::EndReason,
+};
+use time::Duration;
+
+use super::Credentials;
+use crate::{
+    RequestContext,
+    accounts::OpenedAccount,
+    ports::{
+        AccountRecord, FailureScope, HashError, Invalidation, MessageKind, Recipient,
+        SessionSnapshot, StoreError, Verification,
+    },
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// A change of password.
+#[derive(Debug)]
+pub struct ChangePassword {
+    /// The proof.
+    pub current: PlainPassword,
+    /// The new one.
+    pub new: PlainPassword,
+}
+
+/// Why the password is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangePasswordError {
+    /// The current password is another one. Counted like a failed sign-in.
+    #[error("the current password is wrong")]
+    InvalidCurrentPassword,
+    /// Too many failures.
+    #[error("password checks are locked")]
+    Locked {
+        /// Until they open again.
+        retry_after: Duration,
+    },
+    /// The new password does not hold to the policy.
+    #[error(transparent)]
+    WeakPassword(#[from] Weakness),
+    /// Another session changed the account at the same moment.
+    #[error("the account was changed at the same moment")]
+    Conflict,
+    /// No hash was computed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(ChangePasswordError);
+
+impl Credentials {
+    /// Changes the password; all other sessions of the account end.
+    ///
+    /// # Errors
+    /// [`ChangePasswordError`]; a wrong current password is counted.
+    #[tracing::instrument(skip_all)]
+    pub async fn change_password(
+        &self,
+        who: &SessionSnapshot,
+        command: &ChangePassword,
+        ctx: &RequestContext,
+    ) -> Result<(), ChangePasswordError> {
+        let base = &self.base;
+        let (record, stored) = base
+            .store
+            .credentials_of(who.owner.account.id)
+            .await?
+            .ok_or(ChangePasswordError::Conflict)?;
+        let opened = base.open_account(&record)?;
+        let roles = record.account.roles;
+        let identifier = &opened.view.identifier;
+        base.rules
+            .passwords
+            .check_for(&command.new, identifier, roles)?;
+        let scope = self.failure_scope(identifier, who);
+        let verification = base
+            .hasher
+            .verify(&command.current, stored.as_ref())
+            .await?;
+        if verification == Verification::Mismatch {
+            return Err(retrying(|| self.count_failure(&opened, scope, ctx)).await?);
+        }
+        let next = base.hasher.hash(&command.new).await?;
+        retrying(|| self.replace(who, &record, &opened, scope, &next, ctx)).await
+    }
+
+    /// Guesses through a session are counted for the session, which is as known as a device can be: whoever
+    /// stole one locks nobody else out, and gets five guesses.
+    fn failure_scope(&self, identifier: &Identifier, who: &SessionSnapshot) -> FailureScope {
+        FailureScope {
+            subject: self.base.index.keys_of(identifier).subject,
+            device: Some(common::Id::from_uuid(who.session.as_uuid())),
+        }
+    }
+
+    async fn count_failure(
+        &self,
+        opened: &OpenedAccount,
+        scope: FailureScope,
+        ctx: &RequestContext,
+    ) -> Result<ChangePasswordError, StoreError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let mut unit = base.store.begin().await?;
+        let counted = unit
+            .attempts()
+            .record_failure(scope, base.rules.lockout, now)
+            .await?;
+        if counted.is_none() {
+            return Ok(self.locked());
+        }
+        let outcome = Outcome::Refused("invalid_current_password");
+        let act = Act::of(Action::PasswordChanged, outcome, opened.id(), &opened.key);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        unit.commit().await?;
+        Ok(ChangePasswordError::InvalidCurrentPassword)
+    }
+
+    async fn replace(
+        &self,
+        who: &SessionSnapshot,
+        record: &AccountRecord,
+        opened: &OpenedAccount,
+        scope: FailureScope,
+        next: &PasswordHash,
+        ctx: &RequestContext,
+    ) -> Result<(), ChangePasswordError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = opened.id();
+        let mut unit = base.store.begin().await?;
+        if !unit.attempts().clear_failures(scope, now).await? {
+            return Err(self.locked());
+        }
+        let saved = unit
+            .accounts()
+            .set_password(account, record.account.version, next, now)
+            .await?;
+        if !saved {
+            return Err(ChangePasswordError::Conflict);
+        }
+        let reason = EndReason::PasswordChanged;
+        let ended = unit
+            .sessions()
+            .end_all(account, Some(who.session), reason, now)
+            .await?;
+        let act = Act::of(
+            Action::PasswordChanged,
+            Outcome::Success,
+            account,
+            &opened.key,
+        )
+        .session(who.session);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let changed = Event::PasswordChanged {
+            account,
+            by_reset: false,
+        };
+        let event = base.event(changed, ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        base.record_ended(
+            unit.as_mut(),
+            (account, &opened.key),
+            &ended,
+            reason,
+            ctx,
+            now,
+        )
+        .await?;
+        let to = Recipient::Account(account);
+        let notice = base.message(MessageKind::PasswordChanged, to, ctx, now);
+        unit.outbox().append_message(&notice).await?;
+        unit.commit().await?;
+        base.messages_queued.notify_one();
+        base.liveness
+            .revoke(&Invalidation {
+                ended,
+                changed: vec![account],
+            })
+            .await;
+        Ok(())
+    }
+
+    fn locked(&self) -> ChangePasswordError {
+        ChangePasswordError::Locked {
+            retry_after: self.base.rules.lockout.window,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Setting a new password by code or by mailed link.
+//!
+//! It gives no session and takes no second factor away; it ends every session there is, and opens
+//! password sign-in again if failures had closed it. A password that fails the policy leaves the code alive.
+
+use authentication_domain::{
+    accounts::Closed,
+    audit::{Action, Outcome},
+    challenges::{OneTimeCode, Purpose},
+    credentials::{PasswordHash, PlainPassword, Weakness},
+    events::Event,
+    opaque_token::OpaqueToken,
+    sessions::EndReason,
+};
+use time::OffsetDateTime;
+
+use super::Credentials;
+use crate::{
+    RequestContext,
+    accounts::OpenedAccount,
+    challenges::{ProofError, RightCode},
+    ports::{
+        AccountRecord, HashError, Invalidation, MessageKind, Recipient, ResetLinkRecord,
+        StoreError, UnitOfWork,
+    },
+    recorder::Act,
+    retry::{MayBeRetried, retrying},
+};
+
+/// What shows that the person reads what is sent to the identifier.
+#[derive(Debug)]
+pub enum ResetProof {
+    /// The code, with its challenge.
+    Code {
+        /// The challenge.
+        challenge: OpaqueToken,
+        /// What the person typed.
+        code: OneTimeCode,
+    },
+    /// The token of the mailed link.
+    Link(OpaqueToken),
+}
+
+/// A reset to complete.
+#[derive(Debug)]
+pub struct CompleteReset {
+    /// The proof.
+    pub proof: ResetProof,
+    /// The new password.
+    pub new_password: PlainPassword,
+}
+
+/// Why the password is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum CompleteResetError {
+    /// The code or the link does not count.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The new password does not hold to the policy; the code still counts.
+    #[error(transparent)]
+    WeakPassword(#[from] Weakness),
+    /// The account was changed at the same moment; the code still counts.
+    #[error("the account was changed at the same moment")]
+    Conflict,
+    /// No hash was computed; the code still counts.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+}
+
+impl From<StoreError> for CompleteResetError {
+    fn from(error: StoreError) -> Self {
+        Self::Proof(error.into())
+    }
+}
+
+impl MayBeRetried for CompleteResetError {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Proof(ProofError::Store(error)) if error.is_retryable())
+    }
+}
+
+/// A proof that was judged good, and is used up in the unit that sets the password.
+enum GoodProof {
+    Code(Box<RightCode>),
+    Link(Box<ResetLinkRecord>),
+}
+
+impl GoodProof {
+    const fn account(&self) -> Option<&AccountRecord> {
+        match self {
+            Self::Code(right) => right.record.account.as_ref(),
+            Self::Link(link) => link.account.as_ref(),
+        }
+    }
+}
+
+impl Credentials {
+    /// Sets a new password for whoever proved to have the identifier.
+    ///
+    /// # Errors
+    /// [`CompleteResetError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn complete_reset(
+        &self,
+        command: &CompleteReset,
+        ctx: &RequestContext,
+    ) -> Result<(), CompleteResetError> {
+        let base = &self.base;
+        // What needs no identifier is checked before a code is looked at: no guess is spent on a typo.
+        base.rules.passwords.check(&command.new_password)?;
+        let proof = self.judge(&command.proof, ctx).await?;
+        let record = proof.account().ok_or(ProofError::InvalidCode)?;
+        let opened = base.open_account(record)?;
+        base.rules.passwords.check_for(
+            &command.new_password,
+            &opened.view.identifier,
+            record.account.roles,
+        )?;
+        let next = base.hasher.hash(&command.new_password).await?;
+        retrying(|| self.set_password(&proof, record, &opened, &next, ctx)).await
+    }
+
+    async fn judge(
+        &self,
+        proof: &ResetProof,
+        ctx: &RequestContext,
+    ) -> Result<GoodProof, CompleteResetError> {
+        let base = &self.base;
+        let usable = |record: &Option<AccountRecord>| {
+            record
+                .as_ref()
+                .is_some_and(|owner| owner.account.gate() != Err(Closed::Absent))
+        };
+        match proof {
+            ResetProof::Code { challenge, code } => {
+                let allow = |record: &crate::ports::ChallengeRecord| {
+                    record.purpose == Purpose::PasswordReset && usable(&record.account)
+                };
+                let right = base.judge_code(challenge, code, allow, ctx).await?;
+                Ok(GoodProof::Code(Box::new(right)))
+            }
+            ResetProof::Link(token) => {
+                let now = base.clock.now();
+                let rules = &base.rules.challenges;
+                base.store
+                    .find_reset_link(token.digest())
+                    .await?
+                    .filter(|link| {
+                        rules.link_counts(link.dispatch.sent_at, now) && usable(&link.account)
+                    })
+                    .map(|link| GoodProof::Link(Box::new(link)))
+                    .ok_or_else(|| ProofError::InvalidCode.into())
+            }
+        }
+    }
+
+    async fn use_up(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        proof: &GoodProof,
+        now: OffsetDateTime,
+    ) -> Result<(), ProofError> {
+        match proof {
+            GoodProof::Code(right) => self.base.use_up(unit, right, now).await,
+            GoodProof::Link(link) => {
+                let purpose = Purpose::PasswordReset;
+                let used = unit
+                    .challenges()
+                    .use_code(link.subject, purpose, link.dispatch.nonce, now)
+                    .await?;
+                if used {
+                    Ok(())
+                } else {
+                    Err(ProofError::InvalidCode)
+                }
+            }
+        }
+    }
+
+    async fn set_password(
+        &self,
+        proof: &GoodProof,
+        record: &AccountRecord,
+        opened: &OpenedAccount,
+        next: &PasswordHash,
+        ctx: &RequestContext,
+    ) -> Result<(), CompleteResetError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = opened.id();
+        let subject = base.index.keys_of(&opened.view.identifier).subject;
+        let mut unit = base.store.begin().await?;
+        self.use_up(unit.as_mut(), proof, now).await?;
+        let saved = unit
+            .accounts()
+            .set_password(account, record.account.version, next, now)
+            .await?;
+        if !saved {
+            return Err(CompleteResetError::Conflict);
+        }
+        unit.attempts().forget_subject(subject).await?;
+        let reason = EndReason::PasswordReset;
+        let ended = unit.sessions().end_all(account, None, reason, now).await?;
+        let act = Act::of(
+            Action::PasswordReset,
+            Outcome::Success,
+            account,
+            &opened.key,
+        );
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let changed = Event::PasswordChanged {
+            account,
+            by_reset: true,
+        };
+        let event = base.event(changed, ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        base.record_ended(
+            unit.as_mut(),
+            (account, &opened.key),
+            &ended,
+            reason,
+            ctx,
+            now,
+        )
+        .await?;
+        let to = Recipient::Account(account);
+        let notice = base.message(MessageKind::PasswordChanged, to, ctx, now);
+        unit.outbox().append_message(&notice).await?;
+        unit.commit().await?;
+        base.messages_queued.notify_one();
+        base.liveness
+            .revoke(&Invalidation {
+                ended,
+                changed: vec![account],
+            })
+            .await;
+        Ok(())
+    }
+}

@@ -1,0 +1,24 @@
+//! Passwords: changing one, and setting one anew.
+
+mod change_password;
+mod complete_reset;
+
+use std::sync::Arc;
+
+pub use change_password::{ChangePassword, ChangePasswordError};
+pub use complete_reset::{CompleteReset, CompleteResetError, ResetProof};
+
+use crate::Foundation;
+
+/// The use cases on credentials.
+#[derive(Clone)]
+pub struct Credentials {
+    pub(crate) base: Arc<Foundation>,
+}
+
+impl Credentials {
+    /// Built once by the composition root.
+    pub const fn new(base: Arc<Foundation>) -> Self {
+        Self { base }
+    }
+}

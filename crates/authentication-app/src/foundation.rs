@@ -1,0 +1,84 @@
+//! What every use case stands on: the ports, and the numbers of the policy.
+
+use std::sync::Arc;
+
+use authentication_domain::{
+    accounts::AccountId,
+    challenges::ChallengeRules,
+    credentials::PasswordPolicy,
+    protection::LockoutRules,
+    sessions::{DeviceId, RotationRules, SessionRules},
+};
+use common::{Clock, SecureRandom, random};
+use tokio::sync::Notify;
+
+use crate::{
+    RequestContext,
+    ports::{IdentifierIndex, IdentityStore, Macs, PasswordHasher, StoreError, TokenSigner, Vault},
+    sessions::Liveness,
+};
+
+/// The numbers of the policy. Each stands in the domain; configuration may move some.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Rules {
+    /// New passwords.
+    pub passwords: PasswordPolicy,
+    /// One-time codes.
+    pub challenges: ChallengeRules,
+    /// Session lengths and counts.
+    pub sessions: SessionRules,
+    /// Refresh tokens.
+    pub rotation: RotationRules,
+    /// Failed sign-ins.
+    pub lockout: LockoutRules,
+}
+
+/// The ports, built once by the composition root and shared by all services.
+pub struct Foundation {
+    /// The relational store.
+    pub store: Arc<dyn IdentityStore>,
+    /// Live sessions, cached.
+    pub liveness: Liveness,
+    /// Password hashing.
+    pub hasher: Arc<dyn PasswordHasher>,
+    /// Field encryption.
+    pub vault: Arc<dyn Vault>,
+    /// Blind index of identifiers.
+    pub index: Arc<dyn IdentifierIndex>,
+    /// Macs and codes.
+    pub macs: Arc<dyn Macs>,
+    /// Access tokens.
+    pub signer: Arc<dyn TokenSigner>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn SecureRandom>,
+    /// Wakes the worker that sends messages, so that nobody waits for its next round.
+    pub messages_queued: Arc<Notify>,
+    /// The numbers.
+    pub rules: Rules,
+}
+
+impl Foundation {
+    /// `N` unpredictable bytes.
+    pub(crate) fn random_bytes<const N: usize>(&self) -> [u8; N] {
+        random::bytes(self.random.as_ref())
+    }
+
+    /// The device of the request, if the store knows it as the account's and its token is ours.
+    pub(crate) fn known_device(
+        &self,
+        account: AccountId,
+        stored: Option<DeviceId>,
+        ctx: &RequestContext,
+    ) -> Option<DeviceId> {
+        let token = ctx.device_token.as_ref()?;
+        let known = stored == Some(token.device) && self.macs.is_our_device_token(token, account);
+        known.then_some(token.device)
+    }
+}
+
+/// A stored value that does not open or read.
+pub(crate) const fn corrupt(table: &'static str, column: &'static str) -> StoreError {
+    StoreError::Corrupt { table, column }
+}

@@ -1,0 +1,24 @@
+//! The use cases of the identity service, one file each, and the ports they need from outside.
+//!
+//! A use case loads what it needs, decides with the domain, and commits one unit of work: state, audit
+//! entries, events and messages together. Nothing here knows SQL, Redis, HTTP or a concrete cipher.
+
+pub mod accounts;
+pub mod challenges;
+mod context;
+pub mod credentials;
+mod foundation;
+mod idempotency;
+pub mod maintenance;
+pub mod notifications;
+pub mod ports;
+pub mod protection;
+mod recorder;
+mod retry;
+pub mod sessions;
+
+pub use context::{Origin, RequestContext};
+pub use foundation::{Foundation, Rules};
+pub use idempotency::IdempotentRequest;
+
+use foundation::corrupt;

@@ -1,0 +1,137 @@
+//! Accounts in the store.
+
+use async_trait::async_trait;
+use authentication_domain::{
+    accounts::{Account, AccountId},
+    credentials::PasswordHash,
+    protection::AttemptCounter,
+    sessions::DeviceId,
+};
+use common::money::Money;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use super::{IndexKeys, Sealed, StoreError, Subject, WrappedKey};
+
+/// The wallet as it is shown.
+pub type Wallet = Money;
+
+/// An account with everything that its owner is shown; personal values stay sealed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccountRecord {
+    /// What decisions are made on.
+    pub account: Account,
+    /// The person's data key.
+    pub wrapped_key: WrappedKey,
+    /// The identifier's text, under the data key (`accounts.identifier`).
+    pub identifier: Sealed,
+    /// The profile as JSON, under the data key (`profiles.document`).
+    pub profile: Sealed,
+    /// Grows with every change of the profile.
+    pub profile_version: i64,
+    /// The balance.
+    pub wallet: Wallet,
+}
+
+/// What sign-in needs to know, read at once.
+#[derive(Debug, Clone, Default)]
+pub struct SignInRecord {
+    /// Whoever has the identifier, if anybody.
+    pub account: Option<AccountRecord>,
+    /// Their password, if they have one that may be used.
+    pub password: Option<PasswordHash>,
+    /// The presented device, if it is one of the account's.
+    pub device: Option<DeviceId>,
+    /// Earlier failures from devices that are not known.
+    pub failures: Option<AttemptCounter>,
+    /// Earlier failures from the presented device.
+    pub device_failures: Option<AttemptCounter>,
+}
+
+/// Reads on the pool.
+#[async_trait]
+pub trait AccountQueries: Send + Sync {
+    /// Everything sign-in by identifier needs, in one statement; unknown identifiers give an empty record
+    /// (with their failures).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn sign_in_record(
+        &self,
+        identifier: &IndexKeys,
+        device: Option<DeviceId>,
+    ) -> Result<SignInRecord, StoreError>;
+
+    /// The account, and its password, if there is one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn credentials_of(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<(AccountRecord, Option<PasswordHash>)>, StoreError>;
+
+    /// Whoever has the identifier with this digest under any live key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn find_by_subject(&self, subject: Subject) -> Result<Option<AccountRecord>, StoreError>;
+}
+
+/// A new account with all that belongs to it.
+#[derive(Debug, Clone)]
+pub struct NewAccount {
+    /// The account and what its owner is shown.
+    pub record: AccountRecord,
+    /// Digests of the identifier under every live key.
+    pub index: IndexKeys,
+    /// The password, if registration set one.
+    pub password: Option<PasswordHash>,
+}
+
+/// Writes within a unit of work.
+#[async_trait]
+pub trait AccountRepository: Send {
+    /// Inserts the account, its key, index entries, profile, wallet and password.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] with [`super::UniqueRule::Identifier`] when somebody has the identifier.
+    async fn insert(&mut self, account: &NewAccount) -> Result<(), StoreError>;
+
+    /// Replaces the profile if it is still the version that was read; `false` when it is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn save_profile(
+        &mut self,
+        account: AccountId,
+        read_version: i64,
+        profile: &Sealed,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Sets the password (made or replaced) if the account is still the version that was read, and makes
+    /// it the next version; `false` when it is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn set_password(
+        &mut self,
+        account: AccountId,
+        read_version: i64,
+        password: &PasswordHash,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Replaces an outdated hash by one of the same password, if it is still the one that was read.
+    /// Not a change of the account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn upgrade_password_hash(
+        &mut self,
+        account: AccountId,
+        read: &PasswordHash,
+        next: &PasswordHash,
+    ) -> Result<(), StoreError>;
+}

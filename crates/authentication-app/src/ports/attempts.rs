@@ -1,0 +1,97 @@
+//! Counters of failures and of guesses, and the devices they are counted apart for.
+//!
+//! All are conditional writes in the unit of work that answers: an answer that was not counted was never
+//! given.
+
+use async_trait::async_trait;
+use authentication_domain::{
+    accounts::AccountId,
+    challenges::Purpose,
+    protection::{AttemptCounter, LockoutRules},
+    sessions::DeviceId,
+};
+use time::{Duration, OffsetDateTime};
+
+use super::{StoreError, Subject};
+
+/// Whose sign-in failures are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailureScope {
+    /// The identifier, known or not.
+    pub subject: Subject,
+    /// A known device of its owner, or none.
+    pub device: Option<DeviceId>,
+}
+
+/// Whose guesses of codes are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TriesScope {
+    /// The identifier, known or not.
+    pub subject: Subject,
+    /// What the code is for.
+    pub purpose: Purpose,
+    /// A known device of its owner, or none.
+    pub device: Option<DeviceId>,
+}
+
+/// Counts failures and guesses.
+#[async_trait]
+pub trait AttemptLedger: Send {
+    /// Counts a failed sign-in by the rule of [`LockoutRules::after_failure`] in one statement.
+    /// `None` when the scope is locked at `now`: then nothing is counted.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn record_failure(
+        &mut self,
+        scope: FailureScope,
+        rules: LockoutRules,
+        now: OffsetDateTime,
+    ) -> Result<Option<AttemptCounter>, StoreError>;
+
+    /// Forgets the failures after a success, unless the scope is locked at `now`: then `false`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn clear_failures(
+        &mut self,
+        scope: FailureScope,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Opens password sign-in again, whatever was counted for the subject on any device.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn forget_subject(&mut self, subject: Subject) -> Result<(), StoreError>;
+
+    /// Counts one guess if fewer than `most` were made in the `window`; `None` when there were that many,
+    /// otherwise how many there are now.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn count_try(
+        &mut self,
+        scope: TriesScope,
+        most: u32,
+        window: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Option<u32>, StoreError>;
+}
+
+/// Devices that people signed in from.
+#[async_trait]
+pub trait DeviceRepository: Send {
+    /// Notes the use of a device, making it when it is new; keeps at most `most`, forgetting those not
+    /// used for longest.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn remember(
+        &mut self,
+        account: AccountId,
+        device: DeviceId,
+        most: u32,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError>;
+}

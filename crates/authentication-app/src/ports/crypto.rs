@@ -1,0 +1,155 @@
+//! Encryption, blind indexes and macs.
+//!
+//! Pure computation over keys that the adapter holds. Nothing here waits.
+
+use std::fmt;
+
+use authentication_domain::{
+    accounts::{AccountId, Identifier},
+    challenges::{CodeNonce, OneTimeCode, Purpose},
+    opaque_token::OpaqueToken,
+    sessions::{DeviceId, DeviceToken, RefreshToken, SessionId},
+};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+/// The data key of one person, unwrapped. Lives as long as one request.
+pub struct DataKey(pub Zeroizing<[u8; 32]>);
+
+impl fmt::Debug for DataKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DataKey(…)")
+    }
+}
+
+/// A data key under the master key, as it is stored. Destroying it erases the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WrappedKey {
+    /// Which master key wraps it.
+    pub master_key_id: String,
+    /// Ciphertext with its nonce.
+    pub bytes: Vec<u8>,
+}
+
+/// An encrypted value with its nonce, as it is stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sealed(pub Vec<u8>);
+
+/// Where a value belongs. It is authenticated with the value, so that ciphertexts cannot be moved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FieldContext {
+    /// The table.
+    pub table: &'static str,
+    /// The column.
+    pub column: &'static str,
+    /// The row.
+    pub row: Uuid,
+}
+
+/// What a value is sealed for when it belongs to no account (yet).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ServicePurpose {
+    /// What a person typed at registration, until the code is proven.
+    PendingRegistration,
+    /// Address and device in audit entries of somebody unknown.
+    AnonymousAudit,
+    /// Recorded answers of idempotent requests.
+    IdempotentAnswer,
+}
+
+/// A ciphertext does not open: foreign hands, another row's value, or a key that is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a sealed value does not open")]
+pub struct OpenError;
+
+/// Encryption of fields (XChaCha20-Poly1305, random nonces, [`FieldContext`] as associated data).
+pub trait Vault: Send + Sync {
+    /// A fresh data key for a new person, and its wrapped form.
+    fn new_data_key(&self, account: AccountId) -> (DataKey, WrappedKey);
+    /// # Errors
+    /// [`OpenError`] when the wrapped key is not this account's or its master key is gone.
+    fn unwrap_key(&self, account: AccountId, wrapped: &WrappedKey) -> Result<DataKey, OpenError>;
+    /// Encrypts a value of a person.
+    fn seal(&self, key: &DataKey, context: FieldContext, plain: &[u8]) -> Sealed;
+    /// # Errors
+    /// [`OpenError`] unless exactly this value was sealed for exactly this context.
+    fn open(
+        &self,
+        key: &DataKey,
+        context: FieldContext,
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError>;
+    /// Encrypts a value that belongs to no account; `binding` names its row.
+    fn seal_for_service(&self, purpose: ServicePurpose, binding: &[u8], plain: &[u8]) -> Sealed;
+    /// # Errors
+    /// [`OpenError`] unless exactly this value was sealed for this purpose and binding.
+    fn open_for_service(
+        &self,
+        purpose: ServicePurpose,
+        binding: &[u8],
+        sealed: &Sealed,
+    ) -> Result<Zeroizing<Vec<u8>>, OpenError>;
+}
+
+/// A keyed digest of an identifier under one key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct IndexEntry {
+    /// Which key.
+    pub key_id: String,
+    /// HMAC-SHA-256 of the identifier's index form.
+    pub digest: [u8; 32],
+}
+
+/// The digest under which counters and codes of an identifier are kept, known or not.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Subject(pub [u8; 32]);
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [first, second, ..] = self.0;
+        write!(f, "Subject({first:02x}{second:02x}…)")
+    }
+}
+
+/// All keyed digests of one identifier: one for each live key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexKeys {
+    /// Under the current key: where counters and codes are kept.
+    pub subject: Subject,
+    /// Under every live key, the current one first: where an account is looked up.
+    pub entries: Vec<IndexEntry>,
+}
+
+/// The blind index (HMAC-SHA-256 under keys of its own).
+pub trait IdentifierIndex: Send + Sync {
+    /// The digests of an identifier.
+    fn keys_of(&self, identifier: &Identifier) -> IndexKeys;
+}
+
+/// Macs and what follows from them. Comparisons take constant time.
+pub trait Macs: Send + Sync {
+    /// The id of the key under which new sessions' refresh tokens are made.
+    fn current_refresh_key(&self) -> String;
+    /// The refresh token of one generation; `None` when the session's key is gone.
+    fn refresh_token(
+        &self,
+        key_id: &str,
+        session: SessionId,
+        generation: u32,
+    ) -> Option<SecretString>;
+    /// Whether we made this token.
+    fn is_our_refresh_token(&self, token: &RefreshToken) -> bool;
+    /// The token of a device of an account.
+    fn device_token(&self, device: DeviceId, account: AccountId) -> SecretString;
+    /// Whether we gave this token to a device of this account.
+    fn is_our_device_token(&self, token: &DeviceToken, account: AccountId) -> bool;
+    /// The code of one sending.
+    fn code(&self, nonce: CodeNonce, purpose: Purpose, subject: Subject) -> OneTimeCode;
+    /// The token of the link that a reset mail carries beside the code: 128 bits.
+    fn reset_link_token(&self, nonce: CodeNonce, subject: Subject) -> OpaqueToken;
+    /// A keyed digest of a request body, to tell whether a repeated request is the same.
+    fn fingerprint(&self, bytes: &[u8]) -> [u8; 32];
+}

@@ -1,0 +1,35 @@
+//! What can go wrong in a store, by what the caller can do about it.
+
+/// A rule of uniqueness that the store enforces; the adapter maps constraint names to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UniqueRule {
+    /// One account per identifier.
+    Identifier,
+    /// Anything else: a primary key that met itself.
+    Other,
+}
+
+/// Why the store did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// Somebody else was first.
+    #[error("the change conflicts with one made before")]
+    Conflict(UniqueRule),
+    /// The database gave up one of two rivals (SQLSTATE 40001, 40P01, a busy SQLite); try again.
+    #[error("the transaction has to be tried again")]
+    Retryable,
+    /// The database cannot be reached or does not answer in time.
+    #[error("the store is not available")]
+    Unavailable,
+    /// A stored value is not what was written: foreign hands, or a bug.
+    #[error("a stored value cannot be read: {table}.{column}")]
+    Corrupt {
+        /// Where.
+        table: &'static str,
+        /// Which column.
+        column: &'static str,
+    },
+    /// A statement failed for a reason that is our own fault.
+    #[error("a statement failed")]
+    Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
+}

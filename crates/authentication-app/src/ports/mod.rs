@@ -1,0 +1,49 @@
+//! What the use cases need from outside, as traits.
+//!
+//! A port says what is promised, not how; each has one contract suite in `testkit` that every adapter
+//! passes. Ports that wait are `async`; the cryptographic ones are pure computation and are not.
+
+mod accounts;
+mod attempts;
+mod audit;
+mod cache;
+mod challenges;
+mod crypto;
+mod error;
+mod idempotency;
+mod messages;
+mod outbox;
+mod password_hasher;
+mod sessions;
+mod throttle;
+mod token_signer;
+mod unit_of_work;
+
+pub use accounts::{
+    AccountQueries, AccountRecord, AccountRepository, NewAccount, SignInRecord, Wallet,
+};
+pub use attempts::{AttemptLedger, DeviceRepository, FailureScope, TriesScope};
+pub use audit::{AuditRecord, AuditTrail};
+pub use cache::{CacheError, Invalidation, LoadTicket, RevocationChannel, SessionCache};
+pub use challenges::{
+    ChallengeQueries, ChallengeRecord, ChallengeRepository, CodeDispatch, LiveChallenge,
+    NewChallenge, QuotaGrant, ResetLinkRecord, SendRequest, TriesUsed,
+};
+pub use crypto::{
+    DataKey, FieldContext, IdentifierIndex, IndexEntry, IndexKeys, Macs, OpenError, Sealed,
+    ServicePurpose, Subject, Vault, WrappedKey,
+};
+pub use error::{StoreError, UniqueRule};
+pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
+pub use messages::{Channel, DeliveryError, Message, MessageSender};
+pub use outbox::{
+    EventEnvelope, LeasedMessage, MessageKind, MessageOrder, MessageQueue, Outbox, Recipient,
+};
+pub use password_hasher::{HashError, PasswordHasher, Verification};
+pub use sessions::{
+    EndedSession, NewSession, RotatedSession, SessionQueries, SessionRepository, SessionSnapshot,
+    SessionSummary,
+};
+pub use throttle::{Throttle, ThrottleKey, ThrottleOutcome, ThrottleRequest};
+pub use token_signer::{InvalidToken, SigningFailed, TokenSigner};
+pub use unit_of_work::{IdentityStore, Maintenance, UnitOfWork, UnitOfWorkFactory};

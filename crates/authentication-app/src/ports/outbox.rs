@@ -1,0 +1,128 @@
+//! What must be told to others once the unit is committed: events, and messages to people.
+
+use async_trait::async_trait;
+use authentication_domain::{
+    accounts::AccountId,
+    challenges::{CodeNonce, Purpose},
+    events::{Event, EventId},
+};
+use common::RequestId;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{Sealed, StoreError, Subject};
+
+/// An event on its way out (CloudEvents 1.0).
+#[derive(Debug, Clone)]
+pub struct EventEnvelope {
+    /// The same for every delivery.
+    pub id: EventId,
+    /// When it happened.
+    pub at: OffsetDateTime,
+    /// What happened.
+    pub event: Event,
+    /// The request it came with.
+    pub request_id: RequestId,
+}
+
+/// What is to be told to a person. The text is made when it is sent; nothing personal is queued.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageKind {
+    /// A one-time code. Who gets it, and whether anybody does, is found out at sending.
+    Code {
+        /// What for.
+        purpose: Purpose,
+        /// Which sending: a newer one makes this one void.
+        nonce: CodeNonce,
+    },
+    /// Sign-in was closed for a while after failures.
+    SignInLocked,
+    /// The password was changed or reset.
+    PasswordChanged,
+    /// A replaced refresh token was used and the session ended.
+    SessionStolen,
+}
+
+/// To whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recipient {
+    /// Whoever has the identifier with this digest when the message is sent, if anybody.
+    Subject(Subject),
+    /// An account.
+    Account(AccountId),
+}
+
+/// A message to be queued.
+#[derive(Debug, Clone)]
+pub struct MessageOrder {
+    /// UUIDv7; providers get it to recognise repetitions.
+    pub id: Uuid,
+    /// What.
+    pub kind: MessageKind,
+    /// To whom.
+    pub recipient: Recipient,
+    /// For a registration: the typed identifier, sealed for the service, since no account has it yet.
+    pub typed_identifier: Option<Sealed>,
+    /// When it was asked for.
+    pub at: OffsetDateTime,
+    /// The request it came with.
+    pub request_id: RequestId,
+}
+
+/// Writes within a unit of work.
+#[async_trait]
+pub trait Outbox: Send {
+    /// Queues events, in order, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn append_events(&mut self, events: &[EventEnvelope]) -> Result<(), StoreError>;
+    /// Queues a message.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn append_message(&mut self, message: &MessageOrder) -> Result<(), StoreError>;
+}
+
+/// A queued message that this worker may send until its lease ends.
+#[derive(Debug, Clone)]
+pub struct LeasedMessage {
+    /// The order.
+    pub order: MessageOrder,
+    /// How many times it was tried before.
+    pub attempts: u32,
+}
+
+/// The queue as the worker sees it, on the pool.
+#[async_trait]
+pub trait MessageQueue: Send + Sync {
+    /// Takes up to `most` due messages, oldest first, for `lease`. No two workers hold one message at
+    /// once (`FOR UPDATE SKIP LOCKED` on PostgreSQL, the single writer on SQLite); a lease that runs out
+    /// frees it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn lease_messages(
+        &self,
+        most: u32,
+        lease: Duration,
+        now: OffsetDateTime,
+    ) -> Result<Vec<LeasedMessage>, StoreError>;
+
+    /// Removes a message that was sent or will not be.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn finish_message(&self, id: Uuid) -> Result<(), StoreError>;
+
+    /// Gives a message back after a failure, due again at `next_attempt`, or parked for a person to look
+    /// at when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn postpone_message(
+        &self,
+        id: Uuid,
+        next_attempt: Option<OffsetDateTime>,
+    ) -> Result<(), StoreError>;
+}

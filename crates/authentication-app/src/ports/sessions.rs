@@ -1,0 +1,209 @@
+//! Sessions in the store.
+
+use async_trait::async_trait;
+use authentication_domain::{
+    accounts::AccountId,
+    sessions::{DeviceId, EndReason, RotationRules, SessionId},
+};
+use common::{
+    access::{AuthenticationMethod, Principal, Roles},
+    page::{Page, PageRequest},
+};
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use super::{AccountRecord, Sealed, StoreError, WrappedKey};
+
+/// A session to be kept.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Which.
+    pub id: SessionId,
+    /// Whose.
+    pub account: AccountId,
+    /// From which device.
+    pub device: DeviceId,
+    /// The refresh key that is its own for life.
+    pub refresh_key_id: String,
+    /// How the person proved who they are.
+    pub method: AuthenticationMethod,
+    /// Where from: address and user agent as JSON, under the person's key (`sessions.origin`).
+    pub origin: Sealed,
+    /// When; also the time of authentication.
+    pub created_at: OffsetDateTime,
+    /// Idle time allowed, as of the roles at sign-in.
+    pub idle: Duration,
+    /// When it ends, whatever happens.
+    pub absolute_deadline: OffsetDateTime,
+}
+
+/// A live session with its account: what a request by its access token needs, in one read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionSnapshot {
+    /// Which.
+    pub session: SessionId,
+    /// Whose, with what the owner is shown.
+    pub owner: AccountRecord,
+    /// When the person last proved who they are.
+    pub authenticated_at: OffsetDateTime,
+    /// When it ends by itself, as of this read (a refresh moves it).
+    pub idle_deadline: OffsetDateTime,
+    /// When it ends, whatever happens.
+    pub absolute_deadline: OffsetDateTime,
+}
+
+impl SessionSnapshot {
+    /// Whether the session had not ended by itself at `now`.
+    pub fn is_live(&self, now: OffsetDateTime) -> bool {
+        now < self.idle_deadline && now < self.absolute_deadline
+    }
+
+    /// The one who acts through it.
+    pub fn principal(&self) -> Principal {
+        Principal {
+            account: self.owner.account.id,
+            session: self.session,
+            roles: self.owner.account.roles,
+            authenticated_at: self.authenticated_at,
+        }
+    }
+}
+
+/// What a rotation needs to answer with, from the same statement.
+#[derive(Debug, Clone)]
+pub struct RotatedSession {
+    /// Whose.
+    pub account: AccountId,
+    /// As of now: a role given or taken shows in the next token.
+    pub roles: Roles,
+    /// The generation to hand out.
+    pub generation: u32,
+    /// The session's refresh key.
+    pub refresh_key_id: String,
+    /// How the person proved who they are.
+    pub method: AuthenticationMethod,
+    /// When they did.
+    pub authenticated_at: OffsetDateTime,
+    /// When it ends by itself, now prolonged.
+    pub idle_deadline: OffsetDateTime,
+    /// When it ends, whatever happens.
+    pub absolute_deadline: OffsetDateTime,
+}
+
+/// A session that a statement ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedSession {
+    /// Which.
+    pub session: SessionId,
+    /// Whose.
+    pub account: AccountId,
+    /// For the audit entry.
+    pub wrapped_key: WrappedKey,
+}
+
+/// A session in its owner's list.
+#[derive(Debug, Clone)]
+pub struct SessionSummary {
+    /// Which.
+    pub session: SessionId,
+    /// Where it was begun from, under the person's key.
+    pub origin: Sealed,
+    /// When it was begun.
+    pub created_at: OffsetDateTime,
+    /// When it was last refreshed.
+    pub last_used_at: OffsetDateTime,
+    /// When it ends by itself unless used.
+    pub idle_deadline: OffsetDateTime,
+}
+
+/// On the pool.
+#[async_trait]
+pub trait SessionQueries: Send + Sync {
+    /// A live session of an active account, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn find_snapshot(
+        &self,
+        session: SessionId,
+        now: OffsetDateTime,
+    ) -> Result<Option<SessionSnapshot>, StoreError>;
+
+    /// Live sessions of an account, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn list_sessions(
+        &self,
+        account: AccountId,
+        page: &PageRequest<SessionId>,
+        now: OffsetDateTime,
+    ) -> Result<Page<SessionSummary, SessionId>, StoreError>;
+
+    /// Rotates by the rule of [`RotationRules::judge`] in one conditional UPDATE: `generation` becomes the
+    /// next one, or, within the grace time, stays what the first of several rivals made it. `None` when
+    /// the session is dead, its account is not active, or the generation is not one that counts: then
+    /// nothing changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn rotate(
+        &self,
+        session: SessionId,
+        presented: u32,
+        rules: RotationRules,
+        now: OffsetDateTime,
+    ) -> Result<Option<RotatedSession>, StoreError>;
+}
+
+/// Writes within a unit of work.
+#[async_trait]
+pub trait SessionRepository: Send {
+    /// Begins a session; when the account then has more than `most`, ends the oldest and names them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn begin(
+        &mut self,
+        session: &NewSession,
+        most: u32,
+    ) -> Result<Vec<SessionId>, StoreError>;
+
+    /// Ends one live session of an account; `None` when it is not live, or not the account's.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn end(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        reason: EndReason,
+        now: OffsetDateTime,
+    ) -> Result<Option<EndedSession>, StoreError>;
+
+    /// Ends all live sessions of an account, or all but one, and names them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn end_all(
+        &mut self,
+        account: AccountId,
+        but: Option<SessionId>,
+        reason: EndReason,
+        now: OffsetDateTime,
+    ) -> Result<Vec<SessionId>, StoreError>;
+
+    /// Ends a live session because a generation was presented that, judged in the same statement, still
+    /// is neither current nor within its grace time; `None` when it is not live, or the rule allows the
+    /// generation after all.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn end_reused(
+        &mut self,
+        session: SessionId,
+        presented: u32,
+        rules: RotationRules,
+        now: OffsetDateTime,
+    ) -> Result<Option<EndedSession>, StoreError>;
+}

@@ -1,0 +1,89 @@
+//! One database transaction over many repositories.
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use super::{
+    AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
+    ChallengeRepository, DeviceRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord,
+    MessageQueue, Outbox, SessionQueries, SessionRepository, StoreError,
+};
+
+/// One database transaction. Dropping it without `commit` undoes everything.
+///
+/// While one is open, await nothing but the database: a held connection is the scarcest thing we own.
+#[async_trait]
+pub trait UnitOfWork: Send {
+    /// Accounts, their keys, profiles, wallets and passwords.
+    fn accounts(&mut self) -> &mut dyn AccountRepository;
+    /// One-time codes.
+    fn challenges(&mut self) -> &mut dyn ChallengeRepository;
+    /// Sessions.
+    fn sessions(&mut self) -> &mut dyn SessionRepository;
+    /// Devices.
+    fn devices(&mut self) -> &mut dyn DeviceRepository;
+    /// Failures and guesses.
+    fn attempts(&mut self) -> &mut dyn AttemptLedger;
+    /// The trail.
+    fn audit(&mut self) -> &mut dyn AuditTrail;
+    /// Events and messages.
+    fn outbox(&mut self) -> &mut dyn Outbox;
+    /// Recorded answers.
+    fn idempotency(&mut self) -> &mut dyn IdempotencyLedger;
+    /// Makes it all true at once.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`] when it is not known whether it became true.
+    async fn commit(self: Box<Self>) -> Result<(), StoreError>;
+}
+
+/// Begins units of work.
+#[async_trait]
+pub trait UnitOfWorkFactory: Send + Sync {
+    /// # Errors
+    /// [`StoreError::Unavailable`] when no connection is free in time.
+    async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
+}
+
+/// Upkeep, on the pool.
+#[async_trait]
+pub trait Maintenance: Send + Sync {
+    /// The recorded answer for a key, unless expired.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn find_idempotency_record(
+        &self,
+        key: IdempotencyKey,
+        now: OffsetDateTime,
+    ) -> Result<Option<IdempotencyRecord>, StoreError>;
+
+    /// Deletes what expired before `now` and serves nobody: challenges, sendings, counters, recorded
+    /// answers, sessions ended for thirty days. In batches; answers with how many rows went.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn purge_expired(&self, now: OffsetDateTime) -> Result<u64, StoreError>;
+
+    /// One trivial statement, for readiness.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn ping(&self) -> Result<(), StoreError>;
+}
+
+/// The whole store.
+pub trait IdentityStore:
+    UnitOfWorkFactory + AccountQueries + ChallengeQueries + SessionQueries + MessageQueue + Maintenance
+{
+}
+
+impl<T> IdentityStore for T where
+    T: UnitOfWorkFactory
+        + AccountQueries
+        + ChallengeQueries
+        + SessionQueries
+        + MessageQueue
+        + Maintenance
+{
+}

@@ -1,0 +1,162 @@
+//! Counting calls before anything else is done with them.
+
+use std::{
+    net::{IpAddr, Ipv6Addr},
+    sync::Arc,
+};
+
+use authentication_domain::{
+    accounts::{AccountId, Identifier},
+    protection::{Quota, RouteClass},
+};
+
+use crate::{
+    Foundation,
+    ports::{Throttle, ThrottleKey, ThrottleOutcome, ThrottleRequest},
+};
+
+/// One window after a call was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WindowStatus {
+    /// `address` or `subject`, for `RateLimit-Policy`.
+    pub name: &'static str,
+    /// What is allowed.
+    pub quota: Quota,
+    /// Where the call left it.
+    pub outcome: ThrottleOutcome,
+}
+
+/// All windows of a call.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LimitStatus {
+    /// Address first. Empty for a call that nothing counts.
+    pub windows: Vec<WindowStatus>,
+}
+
+impl LimitStatus {
+    /// The window that refused the call, if one did: the one to wait for longest.
+    pub fn refused(&self) -> Option<&WindowStatus> {
+        self.windows
+            .iter()
+            .filter(|window| !window.outcome.allowed)
+            .max_by_key(|window| window.outcome.reset_after)
+    }
+}
+
+/// Counts calls. Shared by all nodes where there is something to share through; each node by itself when
+/// that cannot be asked.
+#[derive(Clone)]
+pub struct Limits {
+    base: Arc<Foundation>,
+    shared: Option<Arc<dyn Throttle>>,
+    own: Arc<dyn Throttle>,
+}
+
+impl Limits {
+    /// Built once by the composition root.
+    pub const fn new(
+        base: Arc<Foundation>,
+        shared: Option<Arc<dyn Throttle>>,
+        own: Arc<dyn Throttle>,
+    ) -> Self {
+        Self { base, shared, own }
+    }
+
+    /// Counts a call by the client's address. `None` for an exempt network.
+    pub async fn count_address(&self, class: RouteClass, address: Option<IpAddr>) -> LimitStatus {
+        let quota = class.limit().by_address;
+        let window = address
+            .zip(quota)
+            .map(|(address, quota)| ("address", format!("a:{}", network_of(address)), quota));
+        self.count(class, window).await
+    }
+
+    /// Counts a call for an identifier, known or not.
+    pub async fn count_identifier(
+        &self,
+        class: RouteClass,
+        identifier: &Identifier,
+    ) -> LimitStatus {
+        let quota = class.limit().by_subject;
+        let window = quota.map(|quota| {
+            let subject = self.base.index.keys_of(identifier).subject;
+            // Half of the digest tells identifiers apart; a key need not be longer.
+            let half = subject.0.first_chunk().copied().unwrap_or_default();
+            let name = u128::from_be_bytes(half);
+            ("subject", format!("i:{name:032x}"), quota)
+        });
+        self.count(class, window).await
+    }
+
+    /// Counts a call of a signed-in account.
+    pub async fn count_account(&self, class: RouteClass, account: AccountId) -> LimitStatus {
+        let quota = class.limit().by_subject;
+        let window = quota.map(|quota| {
+            (
+                "subject",
+                format!("u:{}", account.as_uuid().simple()),
+                quota,
+            )
+        });
+        self.count(class, window).await
+    }
+
+    async fn count(
+        &self,
+        class: RouteClass,
+        window: Option<(&'static str, String, Quota)>,
+    ) -> LimitStatus {
+        let Some((name, whom, quota)) = window else {
+            return LimitStatus::default();
+        };
+        let request = ThrottleRequest {
+            key: ThrottleKey(format!("{}:{whom}", class.as_str())),
+            quota,
+        };
+        let windows = self
+            .ask(&[request])
+            .await
+            .into_iter()
+            .map(|outcome| WindowStatus {
+                name,
+                quota,
+                outcome,
+            })
+            .collect();
+        LimitStatus { windows }
+    }
+
+    async fn ask(&self, requests: &[ThrottleRequest]) -> Vec<ThrottleOutcome> {
+        if let Some(shared) = &self.shared
+            && let Ok(outcomes) = shared.count(requests).await
+        {
+            return outcomes;
+        }
+        // Counters of this node's own memory do not fail.
+        self.own.count(requests).await.unwrap_or_default()
+    }
+}
+
+/// Whom an address stands for: itself for IPv4, its /64 for IPv6 (one household or host has that many).
+fn network_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let prefix = u128::from(v6) & !u128::from(u64::MAX);
+            IpAddr::V6(Ipv6Addr::from(prefix))
+        }
+        v4 @ IpAddr::V4(_) => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::network_of;
+
+    #[test]
+    fn an_ipv6_host_is_its_network_and_a_mapped_one_is_its_ipv4() {
+        let network = |text: &str| network_of(text.parse().unwrap()).to_string();
+        assert_eq!(network("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
+        assert_eq!(network("::ffff:192.0.2.1"), "192.0.2.1");
+        assert_eq!(network("192.0.2.1"), "192.0.2.1");
+    }
+}

@@ -1,0 +1,13 @@
+//! Limits by address, identifier and route.
+
+mod limits;
+
+pub use limits::{LimitStatus, Limits, WindowStatus};
+
+use time::Duration;
+
+/// A duration in whole seconds, rounded up; 0 when it is negative.
+pub fn whole_seconds(duration: Duration) -> u32 {
+    let nanos = duration.whole_nanoseconds().max(0);
+    u32::try_from((nanos + 999_999_999) / 1_000_000_000).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,169 @@
+//! Makes audit entries and event envelopes, sealing what is personal.
+
+use authentication_domain::{
+    accounts::AccountId,
+    audit::{Action, Diff, Outcome},
+    events::Event,
+    sessions::SessionId,
+};
+use common::Id;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    Foundation, RequestContext,
+    ports::{
+        AuditRecord, DataKey, EventEnvelope, FieldContext, MessageKind, MessageOrder, Recipient,
+        Sealed, ServicePurpose, Subject,
+    },
+};
+
+/// Marks ids that nothing else refers to by type.
+enum Record {}
+
+/// An act to be recorded. What is not known stays `None`.
+pub(crate) struct Act<'a> {
+    pub(crate) action: Action,
+    pub(crate) outcome: Outcome,
+    /// Whoever acted, with the key that seals what is personal about it.
+    pub(crate) person: Option<(AccountId, &'a DataKey)>,
+    pub(crate) identifier: Option<Subject>,
+    pub(crate) session: Option<SessionId>,
+    pub(crate) diff: Diff,
+}
+
+impl<'a> Act<'a> {
+    /// An act on an identifier that may be nobody's.
+    pub(crate) const fn on_identifier(
+        action: Action,
+        outcome: Outcome,
+        identifier: Subject,
+    ) -> Self {
+        Self {
+            action,
+            outcome,
+            person: None,
+            identifier: Some(identifier),
+            session: None,
+            diff: Diff::empty(),
+        }
+    }
+
+    /// An act of a person on their own account.
+    pub(crate) const fn of(
+        action: Action,
+        outcome: Outcome,
+        who: AccountId,
+        key: &'a DataKey,
+    ) -> Self {
+        Self {
+            action,
+            outcome,
+            person: Some((who, key)),
+            identifier: None,
+            session: None,
+            diff: Diff::empty(),
+        }
+    }
+
+    /// Names whoever is known to be behind the identifier.
+    pub(crate) const fn by(mut self, person: Option<(AccountId, &'a DataKey)>) -> Self {
+        self.person = person;
+        self
+    }
+
+    /// Through or to a session.
+    pub(crate) const fn session(mut self, session: SessionId) -> Self {
+        self.session = Some(session);
+        self
+    }
+
+    /// With what changed.
+    pub(crate) fn diff(mut self, diff: Diff) -> Self {
+        self.diff = diff;
+        self
+    }
+}
+
+impl Foundation {
+    /// The trail's entry for an act.
+    pub(crate) fn record(
+        &self,
+        act: &Act<'_>,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> AuditRecord {
+        let id = self.new_id(now);
+        let seal = |column: &'static str, plain: Vec<u8>| self.seal_entry(act, id, column, &plain);
+        let context = serde_json::to_vec(&ctx.origin).unwrap_or_default();
+        let diff = serde_json::to_vec(&act.diff).unwrap_or_default();
+        AuditRecord {
+            id,
+            at: now,
+            action: act.action,
+            outcome: act.outcome,
+            actor: act.person.map(|(who, _)| who),
+            subject: act.person.map(|(who, _)| who),
+            identifier: act.identifier,
+            session: act.session,
+            request_id: ctx.request_id.clone(),
+            sealed_for: act.person.map(|(who, _)| who),
+            context: seal("context", context),
+            diff: (!act.diff.is_empty()).then(|| seal("diff", diff)),
+        }
+    }
+
+    fn seal_entry(&self, act: &Act<'_>, row: Uuid, column: &'static str, plain: &[u8]) -> Sealed {
+        match act.person {
+            Some((_, key)) => {
+                let context = FieldContext {
+                    table: "audit_entries",
+                    column,
+                    row,
+                };
+                self.vault.seal(key, context, plain)
+            }
+            None => {
+                self.vault
+                    .seal_for_service(ServicePurpose::AnonymousAudit, row.as_bytes(), plain)
+            }
+        }
+    }
+
+    /// An event on its way out.
+    pub(crate) fn event(
+        &self,
+        event: Event,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> EventEnvelope {
+        EventEnvelope {
+            id: Id::at(now, self.random.as_ref()),
+            at: now,
+            event,
+            request_id: ctx.request_id.clone(),
+        }
+    }
+
+    /// A message to be queued.
+    pub(crate) fn message(
+        &self,
+        kind: MessageKind,
+        recipient: Recipient,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> MessageOrder {
+        MessageOrder {
+            id: self.new_id(now),
+            kind,
+            recipient,
+            typed_identifier: None,
+            at: now,
+            request_id: ctx.request_id.clone(),
+        }
+    }
+
+    pub(crate) fn new_id(&self, now: OffsetDateTime) -> Uuid {
+        Id::<Record>::at(now, self.random.as_ref()).as_uuid()
+    }
+}

@@ -1,0 +1,232 @@
+//! Beginning a session: the end that every way of signing in comes to.
+
+use authentication_domain::{
+    accounts::AccountId,
+    events::Event,
+    sessions::{AccessClaims, DeviceId, EndReason, SessionId},
+};
+use common::{
+    Id,
+    access::{AuthenticationMethod, Roles},
+};
+use secrecy::SecretString;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    Foundation, RequestContext,
+    accounts::{AccountView, OpenedAccount},
+    ports::{
+        EventEnvelope, FieldContext, Invalidation, NewSession, SigningFailed, StoreError,
+        UnitOfWork,
+    },
+    protection::whole_seconds,
+};
+
+/// What a client holds of a session.
+#[derive(Debug)]
+pub struct TokenSet {
+    /// The JWT.
+    pub access_token: SecretString,
+    /// Its lifetime in seconds.
+    pub expires_in_seconds: u32,
+    /// For the next one.
+    pub refresh_token: SecretString,
+    /// How long it counts unless used, in seconds.
+    pub refresh_expires_in_seconds: u32,
+    /// Which session.
+    pub session: SessionId,
+}
+
+/// A person who is signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// Their account.
+    pub account: AccountView,
+    /// Their tokens.
+    pub tokens: TokenSet,
+    /// The token of the device they signed in from.
+    pub device_token: SecretString,
+}
+
+/// A sign-in whose proof was judged good.
+pub(crate) struct SignIn<'a> {
+    pub(crate) owner: &'a OpenedAccount,
+    /// A known device, handed back rather than made anew.
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) method: AuthenticationMethod,
+}
+
+/// A session that will be there when the unit commits.
+pub(crate) struct StartedSession {
+    pub(crate) session: SessionId,
+    superseded: Vec<SessionId>,
+    tokens: TokenSet,
+    device_token: SecretString,
+}
+
+/// What the tokens of one moment are made from.
+pub(crate) struct TokenBasis {
+    pub(crate) account: AccountId,
+    pub(crate) session: SessionId,
+    pub(crate) roles: Roles,
+    pub(crate) method: AuthenticationMethod,
+    pub(crate) authenticated_at: OffsetDateTime,
+    pub(crate) refresh_key_id: String,
+    pub(crate) generation: u32,
+    pub(crate) idle_deadline: OffsetDateTime,
+    pub(crate) absolute_deadline: OffsetDateTime,
+}
+
+impl Foundation {
+    /// Writes the session and its device, and makes the tokens.
+    pub(crate) async fn begin_session(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        sign_in: &SignIn<'_>,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<StartedSession, BeginError> {
+        let account = &sign_in.owner.view.account;
+        let rules = &self.rules.sessions;
+        let limits = rules.limits_for(account.roles);
+        let device = sign_in
+            .device
+            .unwrap_or_else(|| Id::at(now, self.random.as_ref()));
+        let id: SessionId = Id::at(now, self.random.as_ref());
+        let origin = serde_json::to_vec(&ctx.origin).unwrap_or_default();
+        let session = NewSession {
+            id,
+            account: account.id,
+            device,
+            refresh_key_id: self.macs.current_refresh_key(),
+            method: sign_in.method,
+            origin: self
+                .vault
+                .seal(&sign_in.owner.key, origin_field(id.as_uuid()), &origin),
+            created_at: now,
+            idle: limits.idle,
+            absolute_deadline: now + limits.absolute,
+        };
+        let tokens = self.tokens_for(
+            &TokenBasis {
+                account: account.id,
+                session: id,
+                roles: account.roles,
+                method: session.method,
+                authenticated_at: now,
+                refresh_key_id: session.refresh_key_id.clone(),
+                generation: 0,
+                idle_deadline: limits.idle_deadline(now, session.absolute_deadline),
+                absolute_deadline: session.absolute_deadline,
+            },
+            now,
+        )?;
+        unit.devices()
+            .remember(account.id, device, rules.most_devices, now)
+            .await?;
+        let superseded = unit
+            .sessions()
+            .begin(&session, rules.most_per_account)
+            .await?;
+        Ok(StartedSession {
+            session: id,
+            superseded,
+            tokens,
+            device_token: self.macs.device_token(device, account.id),
+        })
+    }
+
+    /// What other systems are told of a session that begins, and of those that end for it.
+    pub(crate) fn session_events(
+        &self,
+        started: &StartedSession,
+        account: AccountId,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Vec<EventEnvelope> {
+        let session = started.session;
+        let mut events = vec![Event::SessionStarted { account, session }];
+        events.extend(ended_events(
+            account,
+            &started.superseded,
+            EndReason::Superseded,
+        ));
+        events
+            .into_iter()
+            .map(|event| self.event(event, ctx, now))
+            .collect()
+    }
+
+    /// After the commit: the sessions that ended are dead at once, and the client gets its tokens.
+    pub(crate) async fn complete(&self, started: StartedSession, account: AccountView) -> SignedIn {
+        self.liveness
+            .revoke(&Invalidation::of_sessions(started.superseded))
+            .await;
+        SignedIn {
+            account,
+            tokens: started.tokens,
+            device_token: started.device_token,
+        }
+    }
+
+    /// The tokens of a session at one moment.
+    pub(crate) fn tokens_for(
+        &self,
+        basis: &TokenBasis,
+        now: OffsetDateTime,
+    ) -> Result<TokenSet, SigningFailed> {
+        let limits = self.rules.sessions.limits_for(basis.roles);
+        let claims = AccessClaims {
+            account: basis.account,
+            session: basis.session,
+            roles: basis.roles,
+            method: basis.method,
+            authenticated_at: basis.authenticated_at,
+            issued_at: now,
+            expires_at: limits.access_token_expiry(now, basis.absolute_deadline),
+        };
+        let refresh_token = self
+            .macs
+            .refresh_token(&basis.refresh_key_id, basis.session, basis.generation)
+            .ok_or(SigningFailed)?;
+        Ok(TokenSet {
+            access_token: self.signer.sign(&claims)?,
+            expires_in_seconds: whole_seconds(claims.expires_at - now),
+            refresh_token,
+            refresh_expires_in_seconds: whole_seconds(basis.idle_deadline - now),
+            session: basis.session,
+        })
+    }
+}
+
+/// The events of sessions that ended together.
+pub(crate) fn ended_events(
+    account: AccountId,
+    sessions: &[SessionId],
+    reason: EndReason,
+) -> impl Iterator<Item = Event> {
+    sessions.iter().map(move |session| Event::SessionEnded {
+        account,
+        session: *session,
+        reason,
+    })
+}
+
+/// Where a session's origin is kept.
+pub(crate) const fn origin_field(session: Uuid) -> FieldContext {
+    FieldContext {
+        table: "sessions",
+        column: "origin",
+        row: session,
+    }
+}
+
+/// Why no session began.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BeginError {
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,177 @@
+//! Ending sessions: signing out, here, there or everywhere.
+
+use authentication_domain::{
+    accounts::AccountId,
+    audit::{Action, Outcome},
+    sessions::{EndReason, SessionId},
+};
+use time::OffsetDateTime;
+
+use super::{Sessions, ended_events};
+use crate::{
+    Foundation, RequestContext,
+    ports::{DataKey, Invalidation, SessionSnapshot, StoreError, UnitOfWork},
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// Why no session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndSessionError {
+    /// There is no such session, or it is somebody else's, or it is over already.
+    #[error("there is no such session")]
+    NotFound,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(EndSessionError);
+
+impl Sessions {
+    /// Signs out of the session that asks. Signing out twice is signing out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn log_out(
+        &self,
+        who: &SessionSnapshot,
+        ctx: &RequestContext,
+    ) -> Result<(), StoreError> {
+        match self
+            .end_with(who, who.session, EndReason::SignedOut, ctx)
+            .await
+        {
+            Ok(()) | Err(EndSessionError::NotFound) => Ok(()),
+            Err(EndSessionError::Store(error)) => Err(error),
+        }
+    }
+
+    /// Ends one of one's own sessions.
+    ///
+    /// # Errors
+    /// [`EndSessionError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn end(
+        &self,
+        who: &SessionSnapshot,
+        session: SessionId,
+        ctx: &RequestContext,
+    ) -> Result<(), EndSessionError> {
+        self.end_with(who, session, EndReason::EndedByOwner, ctx)
+            .await
+    }
+
+    /// Ends all of one's own sessions but the one that asks; answers with how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn end_others(
+        &self,
+        who: &SessionSnapshot,
+        ctx: &RequestContext,
+    ) -> Result<usize, StoreError> {
+        retrying(|| self.end_many(who, Some(who.session), EndReason::EndedByOwner, ctx)).await
+    }
+
+    /// Ends all of one's own sessions, the one that asks too; answers with how many.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn log_out_everywhere(
+        &self,
+        who: &SessionSnapshot,
+        ctx: &RequestContext,
+    ) -> Result<usize, StoreError> {
+        retrying(|| self.end_many(who, None, EndReason::SignedOut, ctx)).await
+    }
+
+    async fn end_with(
+        &self,
+        who: &SessionSnapshot,
+        session: SessionId,
+        reason: EndReason,
+        ctx: &RequestContext,
+    ) -> Result<(), EndSessionError> {
+        retrying(|| self.end_one(who, session, reason, ctx)).await
+    }
+
+    async fn end_one(
+        &self,
+        who: &SessionSnapshot,
+        session: SessionId,
+        reason: EndReason,
+        ctx: &RequestContext,
+    ) -> Result<(), EndSessionError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = who.owner.account.id;
+        let key = base.data_key(&who.owner)?;
+        let mut unit = base.store.begin().await?;
+        unit.sessions()
+            .end(session, account, reason, now)
+            .await?
+            .ok_or(EndSessionError::NotFound)?;
+        base.record_ended(unit.as_mut(), (account, &key), &[session], reason, ctx, now)
+            .await?;
+        unit.commit().await?;
+        base.liveness
+            .revoke(&Invalidation::of_sessions([session]))
+            .await;
+        Ok(())
+    }
+
+    async fn end_many(
+        &self,
+        who: &SessionSnapshot,
+        but: Option<SessionId>,
+        reason: EndReason,
+        ctx: &RequestContext,
+    ) -> Result<usize, StoreError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = who.owner.account.id;
+        let key = base.data_key(&who.owner)?;
+        let mut unit = base.store.begin().await?;
+        let ended = unit.sessions().end_all(account, but, reason, now).await?;
+        base.record_ended(unit.as_mut(), (account, &key), &ended, reason, ctx, now)
+            .await?;
+        unit.commit().await?;
+        let count = ended.len();
+        base.liveness
+            .revoke(&Invalidation::of_sessions(ended))
+            .await;
+        Ok(count)
+    }
+}
+
+impl Foundation {
+    /// The trail and the events of sessions of one account that ended together: an entry for each.
+    pub(crate) async fn record_ended(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        (account, key): (AccountId, &DataKey),
+        sessions: &[SessionId],
+        reason: EndReason,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        if sessions.is_empty() {
+            return Ok(());
+        }
+        let entries: Vec<_> = sessions
+            .iter()
+            .map(|session| {
+                Act::of(Action::SessionEnded, Outcome::Success, account, key).session(*session)
+            })
+            .map(|act| self.record(&act, ctx, now))
+            .collect();
+        unit.audit().append(&entries).await?;
+        let events: Vec<_> = ended_events(account, sessions, reason)
+            .map(|event| self.event(event, ctx, now))
+            .collect();
+        unit.outbox().append_events(&events).await
+    }
+}

@@ -1,0 +1,286 @@
+//! Signing in with a password.
+//!
+//! Known and unknown identifiers take the same path: one read, one hash, one unit with the same
+//! statements. The attempt is counted in the unit that answers it, by a conditional write: of any number
+//! of guesses at one moment, no more are answered than the lockout allows one by one.
+
+use authentication_domain::{
+    accounts::{Closed, Identifier},
+    audit::{Action, Outcome},
+    credentials::{PasswordHash, PlainPassword},
+    sessions::DeviceId,
+};
+use common::access::AuthenticationMethod;
+use time::{Duration, OffsetDateTime};
+
+use super::{BeginError, Sessions, SignIn, SignedIn};
+use crate::{
+    RequestContext,
+    accounts::OpenedAccount,
+    ports::{
+        FailureScope, HashError, MessageKind, Recipient, SignInRecord, SigningFailed, StoreError,
+        Subject, Verification,
+    },
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// An attempt to sign in.
+#[derive(Debug)]
+pub struct LogIn {
+    /// Whoever they say they are.
+    pub identifier: Identifier,
+    /// Their proof.
+    pub password: PlainPassword,
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum LogInError {
+    /// No such identifier, or another password: all the same to a client.
+    #[error("the identifier or the password is wrong")]
+    InvalidCredentials,
+    /// Too many failures for this identifier, whoever has it, from devices that are not known.
+    #[error("password sign-in is locked")]
+    Locked {
+        /// Until it opens again.
+        retry_after: Duration,
+    },
+    /// The password was right, and the account is suspended.
+    #[error("the account is suspended")]
+    Suspended,
+    /// No hash was computed.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// No token could be made.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(LogInError);
+
+impl From<BeginError> for LogInError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Signing(error) => error.into(),
+            BeginError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// What is known when the answer is decided.
+struct Attempt {
+    subject: Subject,
+    record: SignInRecord,
+    owner: Option<OpenedAccount>,
+    known_device: Option<DeviceId>,
+}
+
+impl Attempt {
+    const fn scope(&self) -> FailureScope {
+        FailureScope {
+            subject: self.subject,
+            device: self.known_device,
+        }
+    }
+
+    fn act(&self, action: Action, outcome: Outcome) -> Act<'_> {
+        let person = self.owner.as_ref().map(|owner| (owner.id(), &owner.key));
+        Act::on_identifier(action, outcome, self.subject).by(person)
+    }
+}
+
+impl Sessions {
+    /// Signs in with a password.
+    ///
+    /// # Errors
+    /// [`LogInError`]; a failure is counted.
+    #[tracing::instrument(skip_all)]
+    pub async fn log_in(
+        &self,
+        command: &LogIn,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, LogInError> {
+        let attempt = self.load(&command.identifier, ctx).await?;
+        let now = self.base.clock.now();
+        let counter = match attempt.known_device {
+            Some(_) => attempt.record.device_failures,
+            None => attempt.record.failures,
+        };
+        if let Some(retry_after) = counter.and_then(|counter| counter.locked_for(now)) {
+            return Err(self.refuse_locked(&attempt, retry_after, ctx, now).await?);
+        }
+        let stored = attempt.record.password.as_ref();
+        let verification = self.base.hasher.verify(&command.password, stored).await?;
+        let gate = attempt.owner.as_ref().map(|it| it.view.account.gate());
+        match (verification, gate, &attempt.owner) {
+            (Verification::Match { outdated }, Some(Ok(())), Some(owner)) => {
+                let rehashed = self.rehash(&command.password, stored, outdated).await;
+                retrying(|| self.admit(&attempt, owner, rehashed.as_ref(), ctx)).await
+            }
+            (Verification::Match { .. }, Some(Err(Closed::Suspended)), _) => {
+                retrying(|| self.refuse_suspended(&attempt, ctx)).await
+            }
+            _ => Err(retrying(|| self.refuse(&attempt, ctx)).await?),
+        }
+    }
+
+    async fn load(
+        &self,
+        identifier: &Identifier,
+        ctx: &RequestContext,
+    ) -> Result<Attempt, StoreError> {
+        let base = &self.base;
+        let keys = base.index.keys_of(identifier);
+        let record = base
+            .store
+            .sign_in_record(&keys, ctx.claimed_device())
+            .await?;
+        let owner = match &record.account {
+            Some(account) => Some(base.open_account(account)?),
+            None => None,
+        };
+        let known_device = owner
+            .as_ref()
+            .and_then(|owner| base.known_device(owner.id(), record.device, ctx));
+        Ok(Attempt {
+            subject: keys.subject,
+            record,
+            owner,
+            known_device,
+        })
+    }
+
+    /// A new hash for a password whose hash was made with other parameters. Sign-in does not wait for a
+    /// full queue: the next one will do it.
+    async fn rehash(
+        &self,
+        password: &PlainPassword,
+        stored: Option<&PasswordHash>,
+        outdated: bool,
+    ) -> Option<(PasswordHash, PasswordHash)> {
+        let stored = stored.filter(|_| outdated)?;
+        let next = self.base.hasher.hash(password).await.ok()?;
+        Some((stored.clone(), next))
+    }
+
+    async fn admit(
+        &self,
+        attempt: &Attempt,
+        owner: &OpenedAccount,
+        rehashed: Option<&(PasswordHash, PasswordHash)>,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, LogInError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let mut unit = base.store.begin().await?;
+        if !unit.attempts().clear_failures(attempt.scope(), now).await? {
+            return Err(self.locked_by_rivals());
+        }
+        if let Some((read, next)) = rehashed {
+            unit.accounts()
+                .upgrade_password_hash(owner.id(), read, next)
+                .await?;
+        }
+        let sign_in = SignIn {
+            owner,
+            device: attempt.known_device,
+            method: AuthenticationMethod::Password,
+        };
+        let started = base
+            .begin_session(unit.as_mut(), &sign_in, ctx, now)
+            .await?;
+        let act = attempt
+            .act(Action::SignIn, Outcome::Success)
+            .session(started.session);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let events = base.session_events(&started, owner.id(), ctx, now);
+        unit.outbox().append_events(&events).await?;
+        unit.commit().await?;
+        Ok(base.complete(started, owner.view.clone()).await)
+    }
+
+    /// Counts the failure; the fifth locks, and tells whoever has the identifier.
+    async fn refuse(
+        &self,
+        attempt: &Attempt,
+        ctx: &RequestContext,
+    ) -> Result<LogInError, StoreError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let mut unit = base.store.begin().await?;
+        let after = unit
+            .attempts()
+            .record_failure(attempt.scope(), base.rules.lockout, now)
+            .await?;
+        let Some(after) = after else {
+            return Ok(self.locked_by_rivals());
+        };
+        let refused = attempt.act(Action::SignIn, Outcome::Refused("invalid_credentials"));
+        let mut entries = vec![base.record(&refused, ctx, now)];
+        if after.locked_until.is_some() {
+            let locked = attempt.act(Action::SignInLocked, Outcome::Success);
+            entries.push(base.record(&locked, ctx, now));
+            let to = Recipient::Subject(attempt.subject);
+            let notice = base.message(MessageKind::SignInLocked, to, ctx, now);
+            unit.outbox().append_message(&notice).await?;
+        }
+        unit.audit().append(&entries).await?;
+        unit.commit().await?;
+        base.messages_queued.notify_one();
+        Ok(LogInError::InvalidCredentials)
+    }
+
+    async fn refuse_locked(
+        &self,
+        attempt: &Attempt,
+        retry_after: Duration,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<LogInError, StoreError> {
+        let outcome = Outcome::Refused("account_locked");
+        self.record_refusal(attempt, outcome, ctx, now).await?;
+        Ok(LogInError::Locked { retry_after })
+    }
+
+    async fn refuse_suspended(
+        &self,
+        attempt: &Attempt,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, LogInError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let outcome = Outcome::Refused("account_suspended");
+        let entry = base.record(&attempt.act(Action::SignIn, outcome), ctx, now);
+        let mut unit = base.store.begin().await?;
+        if !unit.attempts().clear_failures(attempt.scope(), now).await? {
+            return Err(self.locked_by_rivals());
+        }
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await?;
+        Err(LogInError::Suspended)
+    }
+
+    async fn record_refusal(
+        &self,
+        attempt: &Attempt,
+        outcome: Outcome,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let base = &self.base;
+        let entry = base.record(&attempt.act(Action::SignIn, outcome), ctx, now);
+        let mut unit = base.store.begin().await?;
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await
+    }
+
+    /// The lock fell between our read and our write: it holds for its whole time.
+    fn locked_by_rivals(&self) -> LogInError {
+        LogInError::Locked {
+            retry_after: self.base.rules.lockout.window,
+        }
+    }
+}

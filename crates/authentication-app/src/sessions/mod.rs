@@ -1,0 +1,35 @@
+//! Sessions: signing in, staying signed in, signing out.
+
+mod authenticate;
+mod begin;
+mod end;
+mod list;
+mod liveness;
+mod log_in;
+mod refresh;
+
+use std::sync::Arc;
+
+pub use authenticate::AuthenticateError;
+pub(crate) use begin::{BeginError, SignIn, ended_events};
+pub use begin::{SignedIn, TokenSet};
+pub use end::EndSessionError;
+pub use list::SessionView;
+pub use liveness::Liveness;
+pub use log_in::{LogIn, LogInError};
+pub use refresh::RefreshError;
+
+use crate::Foundation;
+
+/// The use cases on sessions.
+#[derive(Clone)]
+pub struct Sessions {
+    pub(crate) base: Arc<Foundation>,
+}
+
+impl Sessions {
+    /// Built once by the composition root.
+    pub const fn new(base: Arc<Foundation>) -> Self {
+        Self { base }
+    }
+}
