@@ -1,0 +1,237 @@
+#!/usr/bin/env bash
+# The PostgreSQL and the Redis that the tests run against: thrown away afterwards, apart from any that serve this machine.
+#
+#   deploy/servers.sh install      installs what is missing (Debian, Ubuntu)
+#   eval "$(deploy/servers.sh up)" starts both on free ports of loopback and sets the TEST_… variables
+#   deploy/servers.sh env          prints those variables again (needs TEST_SERVERS_DIR)
+#   deploy/servers.sh down         stops both and removes their data (needs TEST_SERVERS_DIR)
+#
+# Several pairs can run side by side. Nothing outlives a crash of the machine: PostgreSQL does not fsync here.
+set -euo pipefail
+# shellcheck source-path=SCRIPTDIR source=lib.sh
+source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
+
+usage() {
+    sed -n '2,/^set /{/^#/s/^# \{0,1\}//p}' "${BASH_SOURCE[0]}" >&2
+    exit 2
+}
+
+# ---- install ----
+
+redis_is_new_enough() {
+    command -v redis-server >/dev/null && command -v redis-cli >/dev/null || return 1
+    local version major minor
+    version="$(redis-server --version)"
+    [[ $version =~ v=([0-9]+)\.([0-9]+) ]] || return 1
+    major="${BASH_REMATCH[1]}" minor="${BASH_REMATCH[2]}"
+    ((major > 6 || (major == 6 && minor >= 2)))
+}
+
+install_servers() {
+    local missing=()
+    postgres_bin_dir >/dev/null || missing+=(postgresql)
+    redis_is_new_enough || missing+=(redis-server)
+    if ((${#missing[@]} == 0)); then
+        say "PostgreSQL and Redis are there: nothing to install"
+        return
+    fi
+    if ! on_debian; then
+        say "The tests need these, and this is not Debian or Ubuntu. Please install:"
+        say "  - PostgreSQL 14 or newer, the server: postgres, initdb, pg_ctl, pg_isready, psql on the PATH"
+        say "  - Redis 6.2 or newer: redis-server, redis-cli on the PATH"
+        exit 1
+    fi
+    # The packages start services of their own on the usual ports. The tests never touch those.
+    install_packages "${missing[@]}"
+    postgres_bin_dir >/dev/null || fail "the system's PostgreSQL is older than 14: install a newer one"
+    redis_is_new_enough || fail "the system's Redis is older than 6.2: install a newer one"
+}
+
+# ---- up ----
+
+servers_dir=
+
+# PostgreSQL refuses to run as root.
+as_postgres=(env LC_ALL=C)
+((EUID != 0)) || as_postgres=(runuser -u postgres -- env LC_ALL=C)
+
+make_servers_dir() {
+    local parent="${TMPDIR:-/tmp}"
+    if ((EUID == 0)); then
+        id postgres >/dev/null 2>&1 || fail "we are root, and there is no user postgres to run PostgreSQL as"
+        if ! "${as_postgres[@]}" test -x "$parent"; then
+            say "the user postgres cannot enter $parent: using /tmp"
+            parent=/tmp
+        fi
+    fi
+    servers_dir="$(mktemp -d "$parent/fashionistar-auth-servers.XXXXXXXX")"
+    # Others may pass through to their own folder, and list nothing.
+    chmod 711 "$servers_dir"
+    mkdir -m 700 "$servers_dir/postgres" "$servers_dir/redis"
+    ((EUID != 0)) || chown postgres "$servers_dir/postgres"
+}
+
+start_postgres() {
+    local bin data="$servers_dir/postgres/data" log="$servers_dir/postgres/log" port
+    bin="$(postgres_bin_dir)" || fail "no PostgreSQL 14 or newer here: deploy/servers.sh install"
+    say "starting $("$bin/postgres" --version)"
+    "${as_postgres[@]}" "$bin/initdb" --pgdata="$data" --username=postgres --auth=trust \
+        --encoding=UTF8 --locale=C --no-sync >"$servers_dir/initdb.log" 2>&1 || {
+        cat "$servers_dir/initdb.log" >&2
+        fail "initdb failed"
+    }
+    # synchronous_commit stays as it is: what the code sees must be what it sees in production.
+    cat >>"$data/postgresql.conf" <<CONF
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+max_connections = 500
+fsync = off
+timezone = 'UTC'
+CONF
+    for _ in {1..5}; do
+        port="$(free_port)"
+        if "${as_postgres[@]}" "$bin/pg_ctl" --pgdata="$data" --log="$log" --options="-p $port" \
+            --wait --timeout=60 start </dev/null >"$servers_dir/pg_ctl.log" 2>&1 &&
+            wait_for 30 "$bin/pg_isready" --quiet --host=127.0.0.1 --port="$port" --username=postgres; then
+            remember postgres "$(head -n 1 "$data/postmaster.pid")" "$port"
+            return
+        fi
+        grep -q 'Address already in use' "$log" || break
+    done
+    cat "$servers_dir/pg_ctl.log" "$log" >&2 || true
+    fail "PostgreSQL did not start"
+}
+
+start_redis() {
+    local folder="$servers_dir/redis" port pid
+    redis_is_new_enough || fail "no Redis 6.2 or newer here: deploy/servers.sh install"
+    say "starting $(redis-server --version)"
+    for _ in {1..5}; do
+        port="$(free_port)"
+        cat >"$folder/redis.conf" <<CONF
+bind 127.0.0.1
+port $port
+databases 1
+save ""
+appendonly no
+daemonize yes
+pidfile "$folder/pid"
+logfile "$folder/log"
+dir "$folder"
+CONF
+        rm -f "$folder/pid"
+        redis-server "$folder/redis.conf" </dev/null >>"$folder/log" 2>&1 || break
+        if wait_for 15 redis_settled "$folder" "$port" && pid="$(cat "$folder/pid" 2>/dev/null)" &&
+            redis_answers "$port" "$pid"; then
+            remember redis "$pid" "$port"
+            return
+        fi
+        grep -q 'Address already in use' "$folder/log" || break
+    done
+    cat "$folder/log" >&2 || true
+    fail "Redis did not start"
+}
+
+# The pid too: another server may have taken the port between the choice and the start.
+redis_answers() {
+    [[ "$(redis-cli -h 127.0.0.1 -p "$1" ping 2>/dev/null)" == PONG ]] &&
+        redis-cli -h 127.0.0.1 -p "$1" info server 2>/dev/null | tr -d '\r' | grep -qx "process_id:$2"
+}
+
+# Serving, or given up.
+redis_settled() {
+    grep -q 'Address already in use' "$1/log" || { [[ -s $1/pid ]] && redis_answers "$2" "$(cat "$1/pid")"; }
+}
+
+# One line a server: name, process, port.
+remember() { printf '%s %s %s\n' "$1" "$2" "$3" >>"$servers_dir/state"; }
+
+up() {
+    # `eval "$(deploy/servers.sh up)"` sees no exit status, so a failure is told in what is evaluated.
+    trap 'give_up' EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    make_servers_dir
+    start_postgres
+    start_redis
+    trap - EXIT
+    print_env
+}
+
+give_up() {
+    trap '' INT TERM
+    [[ -z $servers_dir ]] || down
+    echo false
+}
+
+# ---- env, down ----
+
+find_servers_dir() {
+    servers_dir="${TEST_SERVERS_DIR:-}"
+    [[ -n $servers_dir ]] || fail "TEST_SERVERS_DIR is not set: nothing of ours runs from this shell"
+    [[ $servers_dir == */fashionistar-auth-servers.* && -d $servers_dir ]] || fail "$servers_dir is no folder of ours"
+}
+
+print_env() {
+    local name pid port
+    while read -r name pid port; do
+        case "$name" in
+            postgres) printf 'export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:%s/postgres\n' "$port" ;;
+            redis) printf 'export TEST_REDIS_URL=redis://127.0.0.1:%s/0\n' "$port" ;;
+        esac
+    done <"$servers_dir/state"
+    printf 'export TEST_SERVERS_DIR=%q\n' "$servers_dir"
+}
+
+down() {
+    local pid
+    for pid in $(pids_of_ours); do stop "$pid"; done
+    rm -rf -- "$servers_dir"
+    say "stopped the test servers and removed $servers_dir"
+}
+
+# Also those that a broken start left before they were written down.
+pids_of_ours() {
+    {
+        [[ ! -r $servers_dir/state ]] || cut -d ' ' -f 2 "$servers_dir/state"
+        head -qn 1 "$servers_dir/postgres/data/postmaster.pid" "$servers_dir/redis/pid" 2>/dev/null || true
+    } | grep -E '^[0-9]+$' | sort -u || true
+}
+
+# INT makes PostgreSQL end its sessions and stop, and Redis just stop.
+stop() {
+    local pid="$1"
+    is_ours "$pid" || return 0
+    kill -INT "$pid" 2>/dev/null || return 0
+    wait_for 20 has_ended "$pid" && return 0
+    say "process $pid does not stop: killing it"
+    kill -QUIT "$pid" 2>/dev/null || true
+    wait_for 5 has_ended "$pid" || kill -KILL "$pid" 2>/dev/null || true
+    wait_for 5 has_ended "$pid" || say "process $pid is still there"
+}
+
+# Where nobody collects orphans (many containers), what has ended stays on as a zombie.
+has_ended() { ! kill -0 "$1" 2>/dev/null || grep -q '^State:[[:space:]]*Z' "/proc/$1/status" 2>/dev/null; }
+
+# A number in a file may belong to somebody else by now: ours work inside our folder.
+is_ours() {
+    if [[ -e /proc/$1/cwd ]]; then
+        [[ "$(readlink "/proc/$1/cwd")" == "$servers_dir"/* ]]
+    else
+        ps -o args= -p "$1" | grep -Eq '(postgres|redis-server)'
+    fi
+}
+
+case "${1:-}" in
+    install) install_servers ;;
+    up) up ;;
+    env)
+        find_servers_dir
+        print_env
+        ;;
+    down)
+        find_servers_dir
+        down
+        ;;
+    *) usage ;;
+esac
