@@ -1,0 +1,104 @@
+//! The second part of a token (RFC 9068 §2.2).
+
+use authentication_app::ports::{InvalidToken, SigningFailed};
+use authentication_domain::sessions::AccessClaims;
+use common::{
+    Id,
+    access::{AuthenticationMethod, Roles},
+};
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{JwtConfig, part};
+
+/// All claims are needed, with these types: numbers are whole, finite and no texts. Claims beyond these
+/// change nothing and are passed over (RFC 7519 §4).
+#[derive(Serialize, Deserialize)]
+pub(super) struct Claims {
+    iss: String,
+    aud: String,
+    sub: String,
+    client_id: String,
+    iat: i64,
+    nbf: i64,
+    exp: i64,
+    jti: String,
+    sid: String,
+    roles: Roles,
+    amr: Vec<String>,
+    acr: String,
+    auth_time: i64,
+}
+
+impl Claims {
+    pub(super) fn new(claims: &AccessClaims, config: &JwtConfig, jti: String) -> Self {
+        let issued_at = claims.issued_at.unix_timestamp();
+        Self {
+            iss: config.issuer.clone(),
+            aud: config.audience.clone(),
+            sub: claims.account.to_string(),
+            client_id: config.client_id.clone(),
+            iat: issued_at,
+            nbf: issued_at,
+            exp: claims.expires_at.unix_timestamp(),
+            jti,
+            sid: claims.session.to_string(),
+            roles: claims.roles,
+            amr: vec![claims.method.as_amr().to_owned()],
+            acr: claims.acr().to_owned(),
+            auth_time: claims.authenticated_at.unix_timestamp(),
+        }
+    }
+
+    pub(super) fn encode(&self) -> Result<String, SigningFailed> {
+        part::encode(self).ok_or(SigningFailed)
+    }
+
+    /// Everything but whether they count at this moment.
+    pub(super) fn decode(text: &str, config: &JwtConfig) -> Result<AccessClaims, InvalidToken> {
+        let claims: Self = part::decode(text).ok_or(InvalidToken)?;
+        claims.read(config).ok_or(InvalidToken)
+    }
+
+    fn read(&self, config: &JwtConfig) -> Option<AccessClaims> {
+        let ours = self.iss == config.issuer
+            && self.aud == config.audience
+            && self.client_id == config.client_id
+            // We issue no token for later, so the two are never apart.
+            && self.nbf == self.iat
+            && !self.jti.is_empty();
+        let [method] = self.amr.as_slice() else {
+            return None;
+        };
+        let claims = AccessClaims {
+            account: id(&self.sub)?,
+            session: id(&self.sid)?,
+            roles: self.roles,
+            method: method_named(method)?,
+            authenticated_at: time(self.auth_time)?,
+            issued_at: time(self.iat)?,
+            expires_at: time(self.exp)?,
+        };
+        (ours && self.acr == claims.acr()).then_some(claims)
+    }
+}
+
+/// In the one spelling that we issue.
+fn id<K>(text: &str) -> Option<Id<K>> {
+    let id = Uuid::try_parse(text).ok()?;
+    (id.to_string() == text).then_some(Id::from_uuid(id))
+}
+
+fn time(seconds: i64) -> Option<OffsetDateTime> {
+    OffsetDateTime::from_unix_timestamp(seconds).ok()
+}
+
+fn method_named(amr: &str) -> Option<AuthenticationMethod> {
+    [
+        AuthenticationMethod::Password,
+        AuthenticationMethod::OneTimeCode,
+    ]
+    .into_iter()
+    .find(|method| method.as_amr() == amr)
+}

@@ -1,0 +1,214 @@
+//! Access tokens: JWTs (RFC 7519) in the profile of RFC 9068.
+//!
+//! Verification believes nothing: sizes come first, then the header (three members, nothing else), then
+//! the signature by the one algorithm of the key that the header names, and only then the claims. Keys
+//! come from the ring alone; a header can point nowhere (RFC 8725 §3).
+
+mod claims;
+mod config;
+mod header;
+mod part;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    sync::Arc,
+    time::{Duration as StdDuration, Instant},
+};
+
+use authentication_app::ports::{InvalidToken, SigningFailed, TokenSigner};
+use authentication_domain::sessions::AccessClaims;
+use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use common::{Clock, SecureRandom, random};
+use jsonwebtoken::{DecodingKey, jwk};
+use moka::{Expiry, sync::Cache};
+use secrecy::SecretString;
+use serde_json::{Value, json};
+
+use crate::keys::{KeyRing, Keyed as _, SigningAlgorithm, SigningKey};
+use claims::Claims;
+pub use config::{JwtConfig, JwtConfigError};
+use header::Header;
+
+/// Ours have some 600 bytes. What is longer is refused before it is looked at.
+const MAX_TOKEN_BYTES: usize = 4_096;
+/// Tokens whose signature is known to be good. At some 250 bytes each, no more than 25 MB.
+const MAX_VERIFIED: u64 = 100_000;
+
+/// Signs and verifies access tokens under the `signing` keys of a ring.
+pub struct JwtSigner {
+    ring: Arc<KeyRing>,
+    config: JwtConfig,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom>,
+    /// The encoded header of what is signed now.
+    header: String,
+    verifiers: Vec<Verifier>,
+    public_keys: Value,
+    /// By SHA-256 of the token, so that a signature is checked once and not with every request.
+    verified: Cache<[u8; 32], Verified>,
+}
+
+/// What a header may name.
+struct Verifier {
+    key_id: String,
+    algorithm: SigningAlgorithm,
+    key: DecodingKey,
+}
+
+#[derive(Clone)]
+struct Verified {
+    claims: AccessClaims,
+    /// From the moment it was verified.
+    lives_for: StdDuration,
+}
+
+impl JwtSigner {
+    /// # Errors
+    /// [`JwtConfigError`] when issuer, audience, client or leeway cannot be meant.
+    pub fn new(
+        ring: Arc<KeyRing>,
+        config: JwtConfig,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn SecureRandom>,
+    ) -> Result<Self, JwtConfigError> {
+        config.validate()?;
+        let verified = Cache::builder()
+            .max_capacity(MAX_VERIFIED)
+            .expire_after(UntilTheTokenExpires)
+            .build();
+        Ok(Self {
+            header: Header::of(ring.signing.current()).encode(),
+            verifiers: ring.signing.iter().map(Verifier::of).collect(),
+            public_keys: json!({ "keys": ring.signing.iter().map(public_jwk).collect::<Vec<_>>() }),
+            ring,
+            config,
+            clock,
+            random,
+            verified,
+        })
+    }
+
+    fn check_signature(&self, token: &str) -> Result<AccessClaims, InvalidToken> {
+        let mut parts = token.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
+            return Err(InvalidToken);
+        };
+        let header = Header::decode(header)?;
+        let verifier = self
+            .verifiers
+            .iter()
+            .find(|verifier| verifier.key_id == header.key_id)
+            .ok_or(InvalidToken)?;
+        if !header.is_access_token() || header.algorithm != verifier.algorithm.as_str() {
+            return Err(InvalidToken);
+        }
+        let signed = token.rsplit_once('.').ok_or(InvalidToken)?.0.as_bytes();
+        let algorithm = verifier.algorithm.to_jwa();
+        match jsonwebtoken::crypto::verify(signature, signed, &verifier.key, algorithm) {
+            Ok(true) => Claims::decode(payload, &self.config),
+            Ok(false) | Err(_) => Err(InvalidToken),
+        }
+    }
+
+    /// The leeway is for clocks of other nodes; it never makes a lifetime longer by more than itself.
+    fn check_times(&self, claims: &AccessClaims) -> Result<StdDuration, InvalidToken> {
+        let now = self.clock.now();
+        let lives_for = claims.expires_at + self.config.leeway - now;
+        let is_current = claims.issued_at <= now + self.config.leeway && lives_for.is_positive();
+        if is_current {
+            StdDuration::try_from(lives_for).map_err(|_| InvalidToken)
+        } else {
+            Err(InvalidToken)
+        }
+    }
+}
+
+impl TokenSigner for JwtSigner {
+    fn sign(&self, claims: &AccessClaims) -> Result<SecretString, SigningFailed> {
+        let jti = URL_SAFE_NO_PAD.encode(random::bytes::<16>(self.random.as_ref()));
+        let payload = Claims::new(claims, &self.config, jti).encode()?;
+        let signed = format!("{}.{payload}", self.header);
+        let key = self.ring.signing.current();
+        let signature = key.sign(signed.as_bytes()).ok_or(SigningFailed)?;
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
+    }
+
+    fn verify(&self, token: &str) -> Result<AccessClaims, InvalidToken> {
+        if token.len() > MAX_TOKEN_BYTES {
+            return Err(InvalidToken);
+        }
+        let mut digest = [0; 32];
+        digest.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
+        if let Some(known) = self.verified.get(&digest) {
+            return self.check_times(&known.claims).map(|_| known.claims);
+        }
+        let claims = self.check_signature(token)?;
+        let lives_for = self.check_times(&claims)?;
+        let verified = Verified {
+            claims: claims.clone(),
+            lives_for,
+        };
+        self.verified.insert(digest, verified);
+        Ok(claims)
+    }
+
+    fn public_keys(&self) -> Value {
+        self.public_keys.clone()
+    }
+
+    fn issuer(&self) -> &str {
+        &self.config.issuer
+    }
+
+    fn algorithms(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        for verifier in &self.verifiers {
+            let name = verifier.algorithm.as_str();
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
+impl Verifier {
+    fn of(key: &SigningKey) -> Self {
+        Self {
+            key_id: key.id().to_owned(),
+            algorithm: key.algorithm(),
+            key: key.public_key(),
+        }
+    }
+}
+
+/// The public half as a JWK (RFC 7517 §4).
+#[expect(
+    clippy::expect_used,
+    reason = "the key was parsed when the ring was read, and its members are plain text"
+)]
+fn public_jwk(key: &SigningKey) -> Value {
+    let algorithm = key.algorithm().to_jwa();
+    let mut jwk = jwk::Jwk::from_decoding_key(&key.public_key(), Some(algorithm))
+        .expect("a parsed key has a public half");
+    jwk.common.key_id = Some(key.id().to_owned());
+    jwk.common.public_key_use = Some(jwk::PublicKeyUse::Signature);
+    serde_json::to_value(jwk).expect("a JWK becomes JSON")
+}
+
+struct UntilTheTokenExpires;
+
+impl Expiry<[u8; 32], Verified> for UntilTheTokenExpires {
+    fn expire_after_create(
+        &self,
+        _: &[u8; 32],
+        verified: &Verified,
+        _: Instant,
+    ) -> Option<StdDuration> {
+        Some(verified.lives_for)
+    }
+}

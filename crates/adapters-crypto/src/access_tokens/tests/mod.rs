@@ -1,0 +1,296 @@
+//! What a token says and how long it counts. The attacks have a file of their own.
+
+mod attacks;
+
+use aws_lc_rs::{
+    encoding::AsDer as _,
+    rsa::KeySize,
+    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RsaKeyPair},
+};
+use base64::engine::general_purpose::STANDARD;
+use common::{
+    Id,
+    access::{AuthenticationMethod, Role, Roles},
+};
+use proptest::prelude::*;
+use secrecy::ExposeSecret as _;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::*;
+use crate::test_support::{NOW, TestClock, random, ring, rotated};
+
+struct Fixture {
+    ring: Arc<KeyRing>,
+    clock: Arc<TestClock>,
+    signer: JwtSigner,
+}
+
+fn config() -> JwtConfig {
+    JwtConfig {
+        issuer: "https://auth.example".to_owned(),
+        audience: "fashionistar".to_owned(),
+        client_id: "web".to_owned(),
+        leeway: JwtConfig::LEEWAY,
+    }
+}
+
+fn fixture_on(ring: Arc<KeyRing>) -> Fixture {
+    let clock = TestClock::new();
+    let signer = JwtSigner::new(Arc::clone(&ring), config(), clock.clone(), random()).unwrap();
+    Fixture {
+        ring,
+        clock,
+        signer,
+    }
+}
+
+fn fixture() -> Fixture {
+    fixture_on(ring(1))
+}
+
+fn claims() -> AccessClaims {
+    AccessClaims {
+        account: Id::from_uuid(Uuid::from_u128(1)),
+        session: Id::from_uuid(Uuid::from_u128(2)),
+        roles: Roles::from(Role::Client).with(Role::Support),
+        method: AuthenticationMethod::Password,
+        authenticated_at: NOW - Duration::hours(1),
+        issued_at: NOW,
+        expires_at: NOW + Duration::minutes(10),
+    }
+}
+
+fn encode(json: &str) -> String {
+    URL_SAFE_NO_PAD.encode(json)
+}
+
+fn decode(part: &str) -> Value {
+    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).unwrap()).unwrap()
+}
+
+impl Fixture {
+    fn token(&self) -> String {
+        self.signer
+            .sign(&claims())
+            .unwrap()
+            .expose_secret()
+            .to_owned()
+    }
+
+    fn header(&self) -> Value {
+        decode(self.token().split('.').next().unwrap())
+    }
+
+    fn payload(&self) -> Value {
+        decode(self.token().split('.').nth(1).unwrap())
+    }
+
+    /// Signs whatever it is given with the right key.
+    fn signed(&self, header: &str, payload: &str) -> String {
+        let signed = format!("{}.{}", encode(header), encode(payload));
+        let signature = self.ring.signing.current().sign(signed.as_bytes()).unwrap();
+        format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn with_header(&self, member: &str, value: Value) -> String {
+        let mut header = self.header();
+        header[member] = value;
+        self.signed(&header.to_string(), &self.payload().to_string())
+    }
+
+    fn with_claim(&self, name: &str, value: Value) -> String {
+        let mut payload = self.payload();
+        payload[name] = value;
+        self.signed(&self.header().to_string(), &payload.to_string())
+    }
+
+    /// Puts raw JSON in the place of a claim's value.
+    fn with_raw_claim(&self, name: &str, raw: &str) -> String {
+        let payload = self.payload();
+        let replaced = payload.to_string().replace(
+            &format!("\"{name}\":{}", payload[name]),
+            &format!("\"{name}\":{raw}"),
+        );
+        self.signed(&self.header().to_string(), &replaced)
+    }
+
+    #[track_caller]
+    fn refuses(&self, token: &str) {
+        assert_eq!(self.signer.verify(token), Err(InvalidToken), "{token}");
+    }
+
+    #[track_caller]
+    fn accepts(&self, token: &str) {
+        assert!(self.signer.verify(token).is_ok(), "{token}");
+    }
+}
+
+#[test]
+fn a_token_says_what_was_signed() {
+    let it = fixture();
+    assert_eq!(it.signer.verify(&it.token()), Ok(claims()));
+    let kid = it.ring.signing.current().id();
+    assert_eq!(
+        it.header(),
+        json!({"typ": "at+jwt", "alg": "EdDSA", "kid": kid})
+    );
+    let mut payload = it.payload();
+    assert_eq!(payload["jti"].take().as_str().map(str::len), Some(22));
+    assert_eq!(
+        payload,
+        json!({
+            "iss": "https://auth.example", "aud": "fashionistar", "client_id": "web",
+            "sub": "00000000-0000-0000-0000-000000000001",
+            "sid": "00000000-0000-0000-0000-000000000002",
+            "iat": 1_795_348_800, "nbf": 1_795_348_800, "exp": 1_795_349_400, "jti": null,
+            "roles": ["client", "support"], "amr": ["pwd"], "acr": "1",
+            "auth_time": 1_795_345_200,
+        })
+    );
+}
+
+#[test]
+fn no_two_tokens_are_the_same() {
+    let it = fixture();
+    assert_ne!(it.token(), it.token());
+}
+
+#[test]
+fn anybody_can_verify_a_token_with_the_published_key() {
+    let it = fixture();
+    let set: jwk::JwkSet = serde_json::from_value(it.signer.public_keys()).unwrap();
+    let key = set.find(it.ring.signing.current().id()).unwrap();
+    let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
+    validation.set_audience(&["fashionistar"]);
+    validation.set_issuer(&["https://auth.example"]);
+    // Its clock is the real one, ours stands still.
+    validation.validate_exp = false;
+    let decoded = jsonwebtoken::decode::<Value>(
+        it.token(),
+        &DecodingKey::from_jwk(key).unwrap(),
+        &validation,
+    );
+    assert_eq!(decoded.unwrap().claims["sub"], it.payload()["sub"]);
+}
+
+#[test]
+fn published_keys_are_public() {
+    let it = fixture();
+    let keys = it.signer.public_keys();
+    let key = keys["keys"][0].as_object().unwrap();
+    let names: Vec<_> = key.keys().map(String::as_str).collect();
+    assert_eq!(names.len(), 6, "{names:?}");
+    for (name, value) in [
+        ("kty", "OKP"),
+        ("crv", "Ed25519"),
+        ("use", "sig"),
+        ("alg", "EdDSA"),
+    ] {
+        assert_eq!(key[name], value);
+    }
+    assert_eq!(key["kid"], it.ring.signing.current().id());
+    assert_eq!(it.signer.algorithms(), ["EdDSA"]);
+    assert_eq!(it.signer.issuer(), "https://auth.example");
+}
+
+#[test]
+fn keys_of_every_algorithm_sign_and_verify() {
+    let p256 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
+    for (name, pkcs8) in [
+        ("ES256", p256.to_pkcs8v1().unwrap().as_ref().to_vec()),
+        ("RS256", rsa.as_der().unwrap().as_ref().to_vec()),
+    ] {
+        let json = ring(1).to_json();
+        let mut document: Value = serde_json::from_str(json.expose_secret()).unwrap();
+        let key = json!({"id": "other", "algorithm": name, "key": STANDARD.encode(pkcs8)});
+        document["signing"].as_array_mut().unwrap().insert(0, key);
+        let ring = Arc::new(KeyRing::from_json(&document.to_string().into()).unwrap());
+        let it = fixture_on(Arc::clone(&ring));
+        assert_eq!(it.header()["alg"], name);
+        assert_eq!(it.signer.verify(&it.token()), Ok(claims()));
+        assert_eq!(it.signer.algorithms(), [name, "EdDSA"]);
+        it.refuses(&it.with_header("alg", json!("EdDSA")));
+        // The other live key of the ring, under this key's name.
+        let mut header = it.header();
+        header["kid"] = ring.signing.iter().nth(1).unwrap().id().into();
+        it.refuses(&it.signed(&header.to_string(), &it.payload().to_string()));
+    }
+}
+
+#[test]
+fn tokens_of_an_earlier_key_count_until_it_is_gone() {
+    let (older, newer) = (ring(1), ring(2));
+    let token = fixture_on(Arc::clone(&older)).token();
+    fixture_on(rotated(&newer, &older)).accepts(&token);
+    fixture_on(newer).refuses(&token);
+}
+
+// ---- the cache
+
+#[test]
+fn a_signature_is_checked_once_and_what_was_refused_is_not_remembered() {
+    let it = fixture();
+    let token = it.token();
+    it.accepts(&token);
+    it.accepts(&token);
+    it.refuses(&format!("{token}x"));
+    it.signer.verified.run_pending_tasks();
+    assert_eq!(it.signer.verified.entry_count(), 1);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_meant_is_refused() {
+    let refusal =
+        |config: JwtConfig| JwtSigner::new(ring(1), config, TestClock::new(), random()).err();
+    assert_eq!(refusal(config()), None);
+    let empty = JwtConfig {
+        issuer: String::new(),
+        ..config()
+    };
+    assert_eq!(refusal(empty), Some(JwtConfigError::Empty("issuer")));
+    for leeway in [Duration::seconds(61), Duration::seconds(-1)] {
+        assert_eq!(
+            refusal(JwtConfig { leeway, ..config() }),
+            Some(JwtConfigError::Leeway)
+        );
+    }
+}
+
+proptest! {
+    #[test]
+    fn claims_survive_to_the_second(
+        account: u128, session: u128, age in 0i64..2_000_000, lifetime in 1i64..100_000,
+    ) {
+        let it = fixture();
+        let claims = AccessClaims {
+            account: Id::from_uuid(Uuid::from_u128(account)),
+            session: Id::from_uuid(Uuid::from_u128(session)),
+            roles: Roles::from(Role::Vendor),
+            method: AuthenticationMethod::OneTimeCode,
+            authenticated_at: NOW - Duration::seconds(age),
+            issued_at: NOW,
+            expires_at: NOW + Duration::seconds(lifetime),
+        };
+        let with_fraction = AccessClaims {
+            issued_at: claims.issued_at + Duration::microseconds(7),
+            ..claims.clone()
+        };
+        let token = it.signer.sign(&with_fraction).unwrap();
+        prop_assert_eq!(it.signer.verify(token.expose_secret()), Ok(claims));
+    }
+}
+
+#[test]
+fn a_token_lives_for_its_own_lifetime_in_the_cache() {
+    let it = fixture();
+    let claims = claims();
+    let lives_for = it.signer.check_times(&claims).unwrap();
+    assert_eq!(lives_for, StdDuration::from_secs(605));
+    let expired = AccessClaims {
+        expires_at: OffsetDateTime::UNIX_EPOCH,
+        ..claims
+    };
+    assert_eq!(it.signer.check_times(&expired), Err(InvalidToken));
+}

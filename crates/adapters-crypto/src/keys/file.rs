@@ -1,0 +1,88 @@
+//! Key rings in files.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io::{self, Read as _, Write as _},
+    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use common::SecureRandom;
+use secrecy::{ExposeSecret as _, SecretString};
+use zeroize::Zeroizing;
+
+use super::KeyRingError;
+
+/// Read and write for the owner, nothing for anybody else.
+const MODE: u32 = 0o600;
+const OTHERS: u32 = 0o077;
+/// A ring is a few kilobytes; what is larger is another file.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The text of the ring at `path`; `None` when there is no file.
+pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyRingError> {
+    let failed = |source| KeyRingError::file(path, source);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    // Of the open file, not of the path, which somebody may exchange in between.
+    let metadata = file.metadata().map_err(failed)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & OTHERS != 0 {
+        return Err(KeyRingError::OpenToOthers {
+            path: path.to_owned(),
+            mode,
+        });
+    }
+    let mut text = Zeroizing::new(String::with_capacity(
+        usize::try_from(metadata.len().min(MAX_BYTES)).unwrap_or_default(),
+    ));
+    file.take(MAX_BYTES)
+        .read_to_string(&mut text)
+        .map_err(failed)?;
+    Ok(Some(text))
+}
+
+/// Puts `text` at `path` unless there is a file already. Nobody ever sees half a file: it is written and
+/// synced beside its place, and a hard link, which never replaces anything, gives it its name.
+pub(super) fn create(
+    path: &Path,
+    text: &SecretString,
+    random: &dyn SecureRandom,
+) -> Result<(), KeyRingError> {
+    let failed = |source| KeyRingError::file(path, source);
+    let folder = match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    };
+    let draft = draft_path(folder, path, random);
+    write_draft(&draft, text).map_err(failed)?;
+    let linked = match fs::hard_link(&draft, path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    };
+    fs::remove_file(&draft).map_err(failed)?;
+    linked.map_err(failed)?;
+    // The name is to survive a crash as the content does: without the ring the data is gone.
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
+}
+
+fn draft_path(folder: &Path, path: &Path, random: &dyn SecureRandom) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let number = u64::from_be_bytes(common::random::bytes(random));
+    folder.join(format!(".{name}.{number:016x}"))
+}
+
+fn write_draft(draft: &Path, text: &SecretString) -> io::Result<()> {
+    let mut file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(MODE)
+        .open(draft)?;
+    file.write_all(text.expose_secret().as_bytes())?;
+    file.sync_all()
+}

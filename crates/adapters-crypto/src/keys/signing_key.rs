@@ -1,0 +1,156 @@
+//! Private keys that sign access tokens.
+
+use aws_lc_rs::{
+    rand,
+    signature::{
+        ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
+        RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
+    },
+};
+use common::SecureRandom;
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::{live::Keyed, secret_key::fresh_id};
+
+/// How a key signs. One key, one algorithm (RFC 8725 §3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum SigningAlgorithm {
+    /// Ed25519 (RFC 8037).
+    #[default]
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// ECDSA on P-256 with SHA-256, for gateways that know no Ed25519.
+    #[serde(rename = "ES256")]
+    Es256,
+    /// RSASSA-PKCS1-v1_5 with SHA-256, for gateways that know nothing newer; at least 2048 bits.
+    #[serde(rename = "RS256")]
+    Rs256,
+}
+
+impl SigningAlgorithm {
+    /// The name in token headers and key sets (RFC 7518 §3.1).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::EdDsa => "EdDSA",
+            Self::Es256 => "ES256",
+            Self::Rs256 => "RS256",
+        }
+    }
+
+    pub(crate) const fn to_jwa(self) -> Algorithm {
+        match self {
+            Self::EdDsa => Algorithm::EdDSA,
+            Self::Es256 => Algorithm::ES256,
+            Self::Rs256 => Algorithm::RS256,
+        }
+    }
+
+    pub(super) const fn expected_key(self) -> &'static str {
+        match self {
+            Self::EdDsa => "an Ed25519 private key (PKCS #8, in base64)",
+            Self::Es256 => "a P-256 private key (PKCS #8, in base64)",
+            Self::Rs256 => "an RSA private key of 2048 bits or more (PKCS #8, in base64)",
+        }
+    }
+}
+
+/// A key pair with its id (`kid`), parsed once: parsing costs as much as signing.
+pub(crate) struct SigningKey {
+    id: String,
+    pair: Pair,
+    pkcs8: Zeroizing<Vec<u8>>,
+}
+
+enum Pair {
+    Ed25519(Ed25519KeyPair),
+    P256(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
+impl SigningKey {
+    /// Takes a private key; gives the id back when it is none for the algorithm.
+    pub(super) fn from_pkcs8(
+        id: String,
+        algorithm: SigningAlgorithm,
+        pkcs8: Zeroizing<Vec<u8>>,
+    ) -> Result<Self, String> {
+        let pair = match algorithm {
+            SigningAlgorithm::EdDsa => Ed25519KeyPair::from_pkcs8(&pkcs8).map(Pair::Ed25519),
+            SigningAlgorithm::Es256 => {
+                EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &pkcs8).map(Pair::P256)
+            }
+            SigningAlgorithm::Rs256 => RsaKeyPair::from_pkcs8(&pkcs8).map(Pair::Rsa),
+        };
+        match pair {
+            Ok(pair) => Ok(Self { id, pair, pkcs8 }),
+            Err(_) => Err(id),
+        }
+    }
+
+    /// A new Ed25519 key.
+    #[expect(
+        clippy::expect_used,
+        reason = "every 256 bits are an Ed25519 private key (RFC 8032 §5.1.5)"
+    )]
+    pub(super) fn generate(random: &dyn SecureRandom) -> Self {
+        let mut seed = Zeroizing::new([0; 32]);
+        random.fill(seed.as_mut_slice());
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
+            .expect("any seed is an Ed25519 key");
+        let pkcs8 = pair
+            .to_pkcs8v1()
+            .expect("an Ed25519 key has a PKCS #8 form");
+        Self {
+            id: fresh_id(random),
+            pair: Pair::Ed25519(pair),
+            pkcs8: Zeroizing::new(pkcs8.as_ref().to_vec()),
+        }
+    }
+
+    pub(crate) const fn algorithm(&self) -> SigningAlgorithm {
+        match self.pair {
+            Pair::Ed25519(_) => SigningAlgorithm::EdDsa,
+            Pair::P256(_) => SigningAlgorithm::Es256,
+            Pair::Rsa(_) => SigningAlgorithm::Rs256,
+        }
+    }
+
+    pub(super) fn pkcs8(&self) -> &[u8] {
+        &self.pkcs8
+    }
+
+    /// The signature in the form of a JWS (RFC 7518 §3); `None` when the key cannot sign.
+    pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
+        let random = rand::SystemRandom::new();
+        match &self.pair {
+            Pair::Ed25519(pair) => Some(pair.try_sign(message).ok()?.as_ref().to_vec()),
+            Pair::P256(pair) => Some(pair.sign(&random, message).ok()?.as_ref().to_vec()),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &random, message, &mut signature)
+                    .ok()?;
+                Some(signature)
+            }
+        }
+    }
+
+    /// What verifies its signatures.
+    pub(crate) fn public_key(&self) -> DecodingKey {
+        match &self.pair {
+            Pair::Ed25519(pair) => DecodingKey::from_ed_der(pair.public_key().as_ref()),
+            Pair::P256(pair) => DecodingKey::from_ec_der(pair.public_key().as_ref()),
+            Pair::Rsa(pair) => {
+                let public = RsaPublicKeyComponents::<Vec<u8>>::from(pair.public_key());
+                DecodingKey::from_rsa_raw_components(&public.n, &public.e)
+            }
+        }
+    }
+}
+
+impl Keyed for SigningKey {
+    fn id(&self) -> &str {
+        &self.id
+    }
+}

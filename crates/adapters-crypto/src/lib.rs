@@ -1,0 +1,38 @@
+//! Everything that needs a secret key or a costly computation, behind the ports of the use cases:
+//! field encryption, the blind index, macs and codes, access tokens, password hashes, and with them the
+//! system's clock and randomness.
+//!
+//! One document, the [`KeyRing`], holds every secret key of the service. Nothing here stores a value,
+//! decides what a value is allowed to do, or knows HTTP, SQL or who is asking.
+//!
+//! | what | algorithm | key |
+//! |---|---|---|
+//! | fields, wrapped data keys | XChaCha20-Poly1305, random nonces | data key of the person; `field_encryption` |
+//! | identifiers | HMAC-SHA-256 | `blind_index` |
+//! | refresh tokens, device tokens | HMAC-SHA-256 | `refresh_tokens`, `device_tokens` |
+//! | codes, reset links, fingerprints | HMAC-SHA-256 | `codes` |
+//! | access tokens | `EdDSA` (Ed25519), or ES256, RS256 | `signing` |
+//! | passwords | argon2id, peppered | `password_pepper` |
+//!
+//! No key serves two uses: each use has a sub-key of its own, derived under its own label.
+
+mod access_tokens;
+mod blind_index;
+mod clock;
+mod encoding;
+mod keys;
+mod macs;
+mod passwords;
+mod random;
+#[cfg(test)]
+mod test_support;
+mod vault;
+
+pub use access_tokens::{JwtConfig, JwtConfigError, JwtSigner};
+pub use blind_index::BlindIndex;
+pub use clock::SystemClock;
+pub use keys::{KeyRing, KeyRingError, Origin, SigningAlgorithm};
+pub use macs::TokenMacs;
+pub use passwords::{Argon2Pool, HashingConfig, HashingConfigError, PoolError};
+pub use random::SystemRandom;
+pub use vault::CryptoVault;

@@ -1,0 +1,219 @@
+//! How one hash is computed.
+
+use std::sync::Arc;
+
+use argon2::{
+    Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version,
+    password_hash::phc::{self, Output, ParamsString, Salt},
+};
+use authentication_app::ports::HashError;
+use authentication_domain::credentials::PasswordHash;
+use aws_lc_rs::digest;
+use zeroize::Zeroizing;
+
+use super::{HashingConfig, SALT_BYTES, memory::Memory};
+use crate::keys::{KeyRing, Keyed as _, SecretKey};
+
+/// Bytes of a new hash's output.
+const OUTPUT_BYTES: usize = 32;
+
+/// Everything that a hash depends on but the password.
+#[derive(Clone)]
+pub(super) struct Argon2Recipe {
+    algorithm: Algorithm,
+    version: Version,
+    /// With the pepper's id as `keyid`, which the computation itself does not look at.
+    params: Params,
+    salt: Salt,
+    /// `None` in hashes that were not made here.
+    pepper: Option<Arc<Pepper>>,
+}
+
+impl Argon2Recipe {
+    /// What new hashes are made by.
+    #[expect(
+        clippy::expect_used,
+        reason = "the bounds of HashingConfig lie within those of argon2"
+    )]
+    pub(super) fn current(
+        config: &HashingConfig,
+        peppers: &Peppers,
+        salt: [u8; SALT_BYTES],
+    ) -> Self {
+        let pepper = Arc::clone(&peppers.current);
+        let params = ParamsBuilder::new()
+            .m_cost(config.memory_kib)
+            .t_cost(config.iterations)
+            .p_cost(config.parallelism)
+            .output_len(OUTPUT_BYTES)
+            .keyid(pepper.id)
+            .build()
+            .expect("validated parameters are argon2's");
+        Self {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            params,
+            salt: Salt::new(&salt).expect("a salt may have 16 bytes"),
+            pepper: Some(pepper),
+        }
+    }
+
+    /// The same for another person.
+    pub(super) fn with_salt(&self, salt: [u8; SALT_BYTES]) -> Result<Self, HashError> {
+        Ok(Self {
+            salt: Salt::new(&salt).map_err(|_| HashError::Failed)?,
+            ..self.clone()
+        })
+    }
+
+    /// Reads recipe and output of a PHC string, within bounds: a broken store is not to make the service
+    /// compute for minutes.
+    pub(super) fn parse(text: &str, peppers: &Peppers) -> Option<(Self, Output)> {
+        let phc = phc::PasswordHash::new(text).ok()?;
+        let is_complete = ["m", "t", "p"]
+            .into_iter()
+            .all(|name| phc.params.get(name).is_some());
+        let params = Params::try_from(&phc).ok()?;
+        let is_bounded = params.m_cost() <= HashingConfig::MAX_MEMORY_KIB
+            && params.t_cost() <= HashingConfig::MAX_ITERATIONS
+            && params.p_cost() <= HashingConfig::MAX_PARALLELISM;
+        if !is_complete || !is_bounded {
+            return None;
+        }
+        let pepper = match params.keyid() {
+            [] => None,
+            id => Some(peppers.find(id)?),
+        };
+        let recipe = Self {
+            algorithm: phc.algorithm.as_str().parse().ok()?,
+            version: phc.version?.try_into().ok()?,
+            params,
+            salt: phc.salt?,
+            pepper,
+        };
+        Some((recipe, phc.hash?))
+    }
+
+    /// Whether a hash made by this recipe is as good as one made by `current`.
+    pub(super) fn is_like(&self, current: &Self) -> bool {
+        self.algorithm == current.algorithm
+            && self.version == current.version
+            && self.params == current.params
+            && self.salt.len() >= current.salt.len()
+    }
+
+    pub(super) fn compute(
+        &self,
+        password: &[u8],
+        memory: &mut Memory,
+    ) -> Result<Zeroizing<Vec<u8>>, HashError> {
+        let (algorithm, version, params) = (self.algorithm, self.version, self.params.clone());
+        let argon2 = match &self.pepper {
+            Some(pepper) => {
+                Argon2::new_with_secret(pepper.secret.as_slice(), algorithm, version, params)
+                    .map_err(|_| HashError::Failed)?
+            }
+            None => Argon2::new(algorithm, version, params),
+        };
+        let length = self.params.output_len().unwrap_or(OUTPUT_BYTES);
+        let mut output = Zeroizing::new(vec![0; length]);
+        let blocks = memory.blocks(self.params.block_count());
+        argon2
+            .hash_password_into_with_memory(password, &self.salt, &mut output, blocks)
+            .map_err(|_| HashError::Failed)?;
+        Ok(output)
+    }
+
+    /// The PHC string of a hash made by this recipe.
+    pub(super) fn encode(&self, output: &[u8]) -> Result<PasswordHash, HashError> {
+        let phc = phc::PasswordHash {
+            algorithm: self.algorithm.ident(),
+            version: Some(self.version.into()),
+            params: ParamsString::try_from(&self.params).map_err(|_| HashError::Failed)?,
+            salt: Some(self.salt),
+            hash: Some(Output::new(output).map_err(|_| HashError::Failed)?),
+        };
+        Ok(PasswordHash::from_encoded(phc.to_string()))
+    }
+}
+
+/// The secret inputs that are alive (RFC 9106 §3.1, `K`): without them a stolen table of hashes cannot
+/// be searched.
+pub(super) struct Peppers {
+    current: Arc<Pepper>,
+    earlier: Vec<Arc<Pepper>>,
+}
+
+struct Pepper {
+    id: KeyId,
+    secret: Zeroizing<Vec<u8>>,
+}
+
+impl Peppers {
+    pub(super) fn of(ring: &KeyRing) -> Self {
+        let keys = &ring.password_pepper;
+        let pepper = |key| Arc::new(Pepper::of(key));
+        Self {
+            current: pepper(keys.current()),
+            earlier: keys.iter().skip(1).map(pepper).collect(),
+        }
+    }
+
+    fn find(&self, id: &[u8]) -> Option<Arc<Pepper>> {
+        let mut live = std::iter::once(&self.current).chain(&self.earlier);
+        live.find(|pepper| pepper.id.as_bytes() == id)
+            .map(Arc::clone)
+    }
+}
+
+impl Pepper {
+    /// A PHC string has room for eight bytes of `keyid`: those of the id's digest.
+    fn of(key: &SecretKey) -> Self {
+        let digest = digest::digest(&digest::SHA256, key.id().as_bytes());
+        let short = digest.as_ref().get(..KeyId::MAX_LEN).unwrap_or_default();
+        Self {
+            id: KeyId::new(short).unwrap_or_default(),
+            secret: Zeroizing::new(key.derive("password pepper").to_vec()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_vector_of_rfc_9106_comes_out() {
+        // RFC 9106 §5.3.
+        let params = ParamsBuilder::new()
+            .m_cost(32)
+            .t_cost(3)
+            .p_cost(4)
+            .data(argon2::AssociatedData::new(&[4; 12]).unwrap())
+            .output_len(32)
+            .build()
+            .unwrap();
+        let recipe = Argon2Recipe {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            params,
+            salt: Salt::new(&[2; 16]).unwrap(),
+            pepper: Some(Arc::new(Pepper {
+                id: KeyId::EMPTY,
+                secret: Zeroizing::new(vec![3; 8]),
+            })),
+        };
+        let expected = [
+            0x0d, 0x64, 0x0d, 0xf5, 0x8d, 0x78, 0x76, 0x6c, 0x08, 0xc0, 0x37, 0xa3, 0x4a, 0x8b,
+            0x53, 0xc9, 0xd0, 0x1e, 0xf0, 0x45, 0x2d, 0x75, 0xb6, 0x5e, 0xb5, 0x25, 0x20, 0xe9,
+            0x6b, 0x01, 0xe6, 0x59,
+        ];
+        let mut memory = Memory::default();
+        // A buffer that is too large, and dirty from the hash before, gives the same.
+        memory.blocks(100).fill(argon2::Block::new());
+        for _ in 0..2 {
+            let output = recipe.compute(&[1; 32], &mut memory).unwrap();
+            assert_eq!(output.as_slice(), expected);
+        }
+    }
+}

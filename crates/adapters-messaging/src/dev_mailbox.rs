@@ -1,0 +1,173 @@
+//! Messages that go nowhere, for development and tests.
+
+use std::{
+    collections::VecDeque,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use async_trait::async_trait;
+use authentication_app::ports::{Channel, DeliveryError, Message, MessageSender};
+use time::OffsetDateTime;
+
+/// Keeps the newest messages of this process in memory. Never part of a production set-up: whoever can
+/// read it can sign in as anybody.
+#[derive(Default)]
+pub struct DevMailbox {
+    /// Newest first.
+    items: Mutex<VecDeque<MailboxItem>>,
+}
+
+/// A message as somebody would have got it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct MailboxItem {
+    /// The address or number.
+    pub to: String,
+    /// Mail or text message.
+    pub channel: Channel,
+    /// Empty for text messages.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// The code in it, if there is one.
+    pub code: Option<String>,
+    /// When it was sent.
+    pub sent_at: OffsetDateTime,
+}
+
+impl DevMailbox {
+    /// How many messages are kept; the oldest goes first.
+    pub const CAPACITY: usize = 10_000;
+
+    /// An empty mailbox.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The messages, newest first; with `to` only those to that address or number, however its letters
+    /// are cased.
+    pub fn list(&self, to: Option<&str>) -> Vec<MailboxItem> {
+        let is_wanted = |item: &&MailboxItem| to.is_none_or(|to| is_same_recipient(&item.to, to));
+        self.lock().iter().filter(is_wanted).cloned().collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, VecDeque<MailboxItem>> {
+        // Nothing between lock and unlock leaves the list half changed.
+        self.items.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl MessageSender for DevMailbox {
+    async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
+        let item = MailboxItem {
+            to: message.to.to_text(),
+            channel: message.channel,
+            subject: message.subject.clone(),
+            text: message.text.clone(),
+            code: message.code.clone(),
+            sent_at: message.at,
+        };
+        let mut items = self.lock();
+        items.push_front(item);
+        items.truncate(Self::CAPACITY);
+        drop(items);
+        tracing::info!(
+            message_id = %message.id,
+            channel = message.channel.as_str(),
+            "a message is in the development mailbox"
+        );
+        Ok(())
+    }
+}
+
+/// In a query string an unescaped `+` is a space, and everybody forgets to escape it.
+fn is_same_recipient(kept: &str, asked: &str) -> bool {
+    let digits = asked.trim().trim_start_matches('+');
+    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number {
+        kept.strip_prefix('+') == Some(digits)
+    } else {
+        kept.to_lowercase() == asked.trim().to_lowercase()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use authentication_domain::accounts::Identifier;
+    use time::macros::datetime;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn message(to: &str, text: &str) -> Message {
+        let to = Identifier::parse(to).unwrap();
+        Message {
+            id: Uuid::from_u128(1),
+            channel: Channel::of(&to),
+            to,
+            subject: "Your code".to_owned(),
+            text: text.to_owned(),
+            code: Some("123456".to_owned()),
+            at: datetime!(2026-11-22 12:00 UTC),
+        }
+    }
+
+    fn texts(mailbox: &DevMailbox, to: Option<&str>) -> Vec<String> {
+        mailbox.list(to).into_iter().map(|item| item.text).collect()
+    }
+
+    #[tokio::test]
+    async fn a_message_is_there_as_it_was_sent() {
+        let mailbox = DevMailbox::new();
+        mailbox
+            .send(&message("Ada@example.com", "123456 it is"))
+            .await
+            .unwrap();
+        let items = mailbox.list(None);
+        let expected = MailboxItem {
+            to: "Ada@example.com".to_owned(),
+            channel: Channel::Email,
+            subject: "Your code".to_owned(),
+            text: "123456 it is".to_owned(),
+            code: Some("123456".to_owned()),
+            sent_at: datetime!(2026-11-22 12:00 UTC),
+        };
+        assert!(items == [expected]);
+    }
+
+    #[tokio::test]
+    async fn the_newest_message_comes_first_and_only_to_whom_was_asked_for() {
+        let mailbox = DevMailbox::new();
+        for (to, text) in [
+            ("ada@example.com", "one"),
+            ("bob@example.com", "two"),
+            ("ada@example.com", "three"),
+            ("+2348012345678", "four"),
+        ] {
+            mailbox.send(&message(to, text)).await.unwrap();
+        }
+        assert_eq!(texts(&mailbox, None), ["four", "three", "two", "one"]);
+        assert_eq!(texts(&mailbox, Some("ADA@example.COM")), ["three", "one"]);
+        for number in ["+2348012345678", " 2348012345678", "2348012345678"] {
+            assert_eq!(texts(&mailbox, Some(number)), ["four"], "{number:?}");
+        }
+        for nobody in ["ada", "example.com", "", "+", "8012345678"] {
+            assert!(texts(&mailbox, Some(nobody)).is_empty(), "{nobody:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_oldest_messages_make_room() {
+        let mailbox = DevMailbox::new();
+        for number in 0..=DevMailbox::CAPACITY {
+            mailbox
+                .send(&message("ada@example.com", &number.to_string()))
+                .await
+                .unwrap();
+        }
+        let texts = texts(&mailbox, None);
+        assert_eq!(texts.len(), DevMailbox::CAPACITY);
+        assert_eq!(texts.first().map(String::as_str), Some("10000"));
+        assert_eq!(texts.last().map(String::as_str), Some("1"));
+    }
+}
