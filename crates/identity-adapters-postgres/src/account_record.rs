@@ -1,0 +1,76 @@
+//! The account as several queries read it: one list of columns, one way to read them.
+
+use authentication_app::ports::{AccountRecord, StoreError, WrappedKey};
+use authentication_domain::accounts::{Account, AccountStatus};
+use common::{money::Money, timestamps::Timestamps};
+
+use crate::sql::Row;
+
+/// Columns of `accounts a`, `account_keys k`, `profiles p` and `wallets w`. What its owner sees as the last
+/// change is the account's or the profile's, whichever is later.
+macro_rules! account_columns {
+    () => {
+        "a.id AS owner_id, a.sign_up_method, a.identifier, a.status, a.status_since, a.roles, \
+         a.version AS owner_version, a.created_at AS owner_created_at, \
+         CASE WHEN p.updated_at > a.updated_at THEN p.updated_at ELSE a.updated_at END AS owner_updated_at, \
+         k.master_key_id, k.wrapped_key, p.document, p.version AS profile_version, \
+         w.balance_minor, w.currency"
+    };
+}
+
+/// What belongs to `accounts a`, by primary keys. LEFT, so that the row also stands when there is no account.
+macro_rules! account_parts {
+    () => {
+        " LEFT JOIN account_keys k ON k.account_id = a.id \
+          LEFT JOIN profiles p ON p.account_id = a.id \
+          LEFT JOIN wallets w ON w.account_id = a.id "
+    };
+}
+
+pub(crate) use {account_columns, account_parts};
+
+/// The account in a row with [`account_columns`].
+pub(crate) fn account_of(row: &Row) -> Result<AccountRecord, StoreError> {
+    const ACCOUNTS: &str = "accounts";
+    let status: String = row.get(ACCOUNTS, "status")?;
+    let status = AccountStatus::from_parts(&status, row.find(ACCOUNTS, "status_since")?);
+    let account = Account {
+        id: row.get(ACCOUNTS, "owner_id")?,
+        sign_up_method: row.get(ACCOUNTS, "sign_up_method")?,
+        status: status.ok_or(StoreError::Corrupt {
+            table: ACCOUNTS,
+            column: "status",
+        })?,
+        roles: row.get(ACCOUNTS, "roles")?,
+        version: row.get(ACCOUNTS, "owner_version")?,
+        timestamps: Timestamps {
+            created_at: row.get(ACCOUNTS, "owner_created_at")?,
+            updated_at: row.get(ACCOUNTS, "owner_updated_at")?,
+        },
+    };
+    Ok(AccountRecord {
+        account,
+        wrapped_key: wrapped_key_of(row)?,
+        identifier: row.get(ACCOUNTS, "identifier")?,
+        profile: row.get("profiles", "document")?,
+        profile_version: row.get("profiles", "profile_version")?,
+        wallet: Money {
+            minor: row.get("wallets", "balance_minor")?,
+            currency: row.get("wallets", "currency")?,
+        },
+    })
+}
+
+/// The same where the account was joined from the left and need not be there.
+pub(crate) fn account_if_any(row: &Row) -> Result<Option<AccountRecord>, StoreError> {
+    let there = row.find::<uuid::Uuid>("accounts", "owner_id")?.is_some();
+    there.then(|| account_of(row)).transpose()
+}
+
+/// The person's key in a row with its two columns.
+pub(crate) fn wrapped_key_of(row: &Row) -> Result<WrappedKey, StoreError> {
+    Ok(WrappedKey {
+        master_key_id: row.get("account_keys", "master_key_id")?,
+        bytes: row.get("account_keys", "wrapped_key")?,
+    })
+}

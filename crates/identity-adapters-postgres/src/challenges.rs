@@ -1,0 +1,245 @@
+//! One-time codes: challenges, dispatches and quotas of messages.
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    ChallengeRepository, CodeDispatch, LiveChallenge, NewChallenge, QuotaGrant, SendRequest,
+    StoreError, Subject,
+};
+use authentication_domain::{
+    challenges::{ChallengeRules, CodeNonce, Purpose},
+    opaque_token::TokenDigest,
+};
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    dialect::Dialect,
+    error::Fault,
+    sql::{Row, Sql},
+    unit_of_work::SqlUnitOfWork,
+};
+
+pub(crate) const CHALLENGES: &str = "challenges";
+pub(crate) const DISPATCHES: &str = "code_dispatches";
+
+const INSERT: &str = "INSERT INTO challenges (digest, subject, index_digest, second_index_digest, purpose, \
+     channel, payload, created_at, expires_at, tries) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
+
+/// `$1` subject, `$2` purpose, `$3` nonce, `$4` link, `$5` now, `$6` the latest earlier sending that lets
+/// another one go out. A younger sending is written back as it is, which also makes rivals wait for it.
+const REQUEST_SENDING: &str = "INSERT INTO code_dispatches AS s (subject, purpose, nonce, link_digest, sent_at) \
+     VALUES ($1, $2, $3, $4, $5) \
+     ON CONFLICT (subject, purpose) DO UPDATE SET \
+     nonce = CASE WHEN s.sent_at <= $6 THEN excluded.nonce ELSE s.nonce END, \
+     link_digest = CASE WHEN s.sent_at <= $6 THEN excluded.link_digest ELSE s.link_digest END, \
+     used_at = CASE WHEN s.sent_at <= $6 THEN NULL ELSE s.used_at END, \
+     sent_at = CASE WHEN s.sent_at <= $6 THEN excluded.sent_at ELSE s.sent_at END \
+     RETURNING nonce, sent_at";
+
+macro_rules! hour_full {
+    () => {
+        "(q.hour_since > $2 - $3 AND q.hour_count >= $5)"
+    };
+}
+macro_rules! day_full {
+    () => {
+        "(q.day_since > $2 - $4 AND q.day_count >= $6)"
+    };
+}
+macro_rules! full {
+    () => {
+        concat!("(", hour_full!(), " OR ", day_full!(), ")")
+    };
+}
+
+/// `$1` subject, `$2` now, `$3` an hour, `$4` a day, `$5` messages an hour, `$6` messages a day. A refusal
+/// counts nothing and writes when the next message may go out, which comes back.
+const CLAIM_MESSAGE_QUOTA: &str = concat!(
+    "INSERT INTO message_quotas AS q (subject, hour_since, hour_count, day_since, day_count) \
+     VALUES ($1, $2, 1, $2, 1) ON CONFLICT (subject) DO UPDATE SET \
+     hour_since = CASE WHEN ",
+    full!(),
+    " OR q.hour_since > $2 - $3 THEN q.hour_since ELSE $2 END, hour_count = CASE WHEN ",
+    full!(),
+    " THEN q.hour_count WHEN q.hour_since > $2 - $3 THEN q.hour_count + 1 ELSE 1 END, \
+     day_since = CASE WHEN ",
+    full!(),
+    " OR q.day_since > $2 - $4 THEN q.day_since ELSE $2 END, day_count = CASE WHEN ",
+    full!(),
+    " THEN q.day_count WHEN q.day_since > $2 - $4 THEN q.day_count + 1 ELSE 1 END, \
+     retry_at = CASE WHEN ",
+    day_full!(),
+    " AND NOT (",
+    hour_full!(),
+    " AND q.hour_since + $3 > q.day_since + $4) THEN q.day_since + $4 WHEN ",
+    hour_full!(),
+    " THEN q.hour_since + $3 END RETURNING retry_at"
+);
+
+/// By the primary key. `$1` digest, `$2` now.
+macro_rules! lock_live {
+    ($lock:literal) => {
+        concat!(
+            "SELECT subject, purpose, channel, payload FROM challenges \
+             WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2",
+            $lock
+        )
+    };
+}
+
+/// `$1` digest, `$2` now, `$3` most.
+const COUNT_TRY: &str = "UPDATE challenges SET tries = tries + 1 \
+     WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2 AND tries < $3 \
+     RETURNING tries";
+
+/// `$1` digest, `$2` now, `$3` most.
+const CONSUME: &str = "UPDATE challenges SET consumed_at = $2 \
+     WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2 AND tries < $3";
+
+/// `$1` subject, `$2` purpose, `$3` nonce, `$4` now.
+const USE_CODE: &str = "UPDATE code_dispatches SET used_at = $4 \
+     WHERE subject = $1 AND purpose = $2 AND nonce = $3 AND used_at IS NULL";
+
+#[async_trait]
+impl ChallengeRepository for SqlUnitOfWork {
+    /// Keeps the digests under the first two index keys. A key is back-filled whole before it becomes the
+    /// current one, so the first finds everybody, and the second whoever a change of keys is about to reach.
+    #[tracing::instrument(name = "challenges.insert", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
+    async fn insert(&mut self, challenge: &NewChallenge) -> Result<(), StoreError> {
+        let mut digests = challenge.index.iter().map(|entry| entry.digest);
+        Sql::new(INSERT)
+            .bind(&challenge.digest)
+            .bind(&challenge.subject)
+            .bind(&digests.next().unwrap_or(challenge.subject.0))
+            .bind(&digests.next())
+            .bind(&challenge.purpose)
+            .bind(&challenge.channel)
+            .bind(&challenge.payload)
+            .bind(&challenge.created_at)
+            .bind(&challenge.expires_at)
+            .execute(self)
+            .await?;
+        Ok(())
+    }
+
+    #[tracing::instrument(name = "challenges.request_sending", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
+    async fn request_sending(
+        &mut self,
+        request: &SendRequest,
+        rules: &ChallengeRules,
+    ) -> Result<CodeDispatch, StoreError> {
+        let row = Sql::new(REQUEST_SENDING)
+            .bind(&request.subject)
+            .bind(&request.purpose)
+            .bind(&request.nonce)
+            .bind(&request.link)
+            .bind(&request.now)
+            .bind(&rules.resend_cutoff(request.now))
+            .row(self)
+            .await?;
+        dispatch_of(&row.ok_or(Fault::MissingRow("a dispatch"))?)
+    }
+
+    #[tracing::instrument(name = "challenges.claim_message_quota", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
+    async fn claim_message_quota(
+        &mut self,
+        subject: Subject,
+        rules: &ChallengeRules,
+        now: OffsetDateTime,
+    ) -> Result<QuotaGrant, StoreError> {
+        let row = Sql::new(CLAIM_MESSAGE_QUOTA)
+            .bind(&subject)
+            .bind(&now)
+            .bind(&Duration::HOUR)
+            .bind(&Duration::DAY)
+            .bind(&rules.messages_per_hour)
+            .bind(&rules.messages_per_day)
+            .row(self)
+            .await?;
+        let row = row.ok_or(Fault::MissingRow("a quota"))?;
+        let retry_at: Option<OffsetDateTime> = row.find("message_quotas", "retry_at")?;
+        Ok(
+            retry_at.map_or(QuotaGrant::Granted, |retry_at| QuotaGrant::Exhausted {
+                retry_at,
+            }),
+        )
+    }
+
+    #[tracing::instrument(name = "challenges.lock_live", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn lock_live(
+        &mut self,
+        digest: TokenDigest,
+        now: OffsetDateTime,
+    ) -> Result<Option<LiveChallenge>, StoreError> {
+        let db = &*self;
+        let text = Dialect::of(db).pick(lock_live!(" FOR UPDATE"), lock_live!(""));
+        let row = Sql::new(text).bind(&digest).bind(&now).row(db).await?;
+        row.map(|row| {
+            Ok(LiveChallenge {
+                subject: row.get(CHALLENGES, "subject")?,
+                purpose: row.get(CHALLENGES, "purpose")?,
+                channel: row.get(CHALLENGES, "channel")?,
+                payload: row.get(CHALLENGES, "payload")?,
+            })
+        })
+        .transpose()
+    }
+
+    #[tracing::instrument(name = "challenges.count_try", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn count_try(
+        &mut self,
+        digest: TokenDigest,
+        rules: &ChallengeRules,
+        now: OffsetDateTime,
+    ) -> Result<Option<u32>, StoreError> {
+        let row = Sql::new(COUNT_TRY)
+            .bind(&digest)
+            .bind(&now)
+            .bind(&rules.tries_per_challenge)
+            .row(self)
+            .await?;
+        row.map(|row| row.get(CHALLENGES, "tries")).transpose()
+    }
+
+    #[tracing::instrument(name = "challenges.consume", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn consume(
+        &mut self,
+        digest: TokenDigest,
+        rules: &ChallengeRules,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let consumed = Sql::new(CONSUME)
+            .bind(&digest)
+            .bind(&now)
+            .bind(&rules.tries_per_challenge)
+            .execute(self)
+            .await?;
+        Ok(consumed == 1)
+    }
+
+    #[tracing::instrument(name = "challenges.use_code", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn use_code(
+        &mut self,
+        subject: Subject,
+        purpose: Purpose,
+        nonce: CodeNonce,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let used = Sql::new(USE_CODE)
+            .bind(&subject)
+            .bind(&purpose)
+            .bind(&nonce)
+            .bind(&now)
+            .execute(self)
+            .await?;
+        Ok(used == 1)
+    }
+}
+
+/// The sending in a row with its two columns.
+pub(crate) fn dispatch_of(row: &Row) -> Result<CodeDispatch, StoreError> {
+    Ok(CodeDispatch {
+        nonce: row.get(DISPATCHES, "nonce")?,
+        sent_at: row.get(DISPATCHES, "sent_at")?,
+    })
+}

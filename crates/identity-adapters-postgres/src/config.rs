@@ -1,0 +1,53 @@
+//! How to reach the database.
+
+use std::{fmt, time::Duration};
+
+/// Where the store is and how long it may take. `Debug` shows no URL: it may hold a password.
+#[derive(Clone)]
+pub struct StoreConfig {
+    /// `postgres://…` (with `sslmode` and `sslrootcert` as libpq has them), `sqlite://<file>`, or
+    /// `sqlite::memory:` for a database that ends with the [`crate::Store`].
+    pub url: String,
+    /// Read replicas. Nothing reads from them yet: accounts, sessions and codes never will.
+    pub replica_urls: Vec<String>,
+    /// Connections to PostgreSQL, or readers of a SQLite file (eight at the most; the one writer comes on
+    /// top). Two at the least. Default 16.
+    pub max_connections: u32,
+    /// How long a caller waits for a free connection, and on SQLite for the writer. Default 5 s.
+    pub acquire_timeout: Duration,
+    /// How long PostgreSQL works on one statement. It waits half as long for a lock, and twice as long for
+    /// the next statement of an open transaction. SQLite waits half as long for another process that
+    /// writes. Default 10 s.
+    pub statement_timeout: Duration,
+}
+
+impl StoreConfig {
+    /// The defaults, for the database at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            replica_urls: Vec::new(),
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) fn lock_timeout(&self) -> Duration {
+        self.statement_timeout / 2
+    }
+
+    pub(crate) fn idle_in_transaction_timeout(&self) -> Duration {
+        self.statement_timeout * 2
+    }
+}
+
+impl fmt::Debug for StoreConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StoreConfig")
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,62 @@
+//! Devices that people signed in from.
+
+use async_trait::async_trait;
+use authentication_app::ports::{DeviceRepository, StoreError};
+use authentication_domain::{accounts::AccountId, sessions::DeviceId};
+use time::OffsetDateTime;
+
+use crate::{dialect::Dialect, error::Fault, sql::Sql, unit_of_work::SqlUnitOfWork};
+
+/// `$1` account, `$2` device, `$3` now. Takes the account's row first, so that two new devices at once are
+/// counted one after the other. By the primary keys of `accounts` and `devices`.
+macro_rules! remember {
+    ($lock:literal) => {
+        concat!(
+            "INSERT INTO devices AS d (account_id, id, created_at, last_used_at) \
+             SELECT a.id, $2, $3, $3 FROM accounts a WHERE a.id = $1",
+            $lock,
+            " ON CONFLICT (account_id, id) DO UPDATE SET last_used_at = \
+             CASE WHEN excluded.last_used_at > d.last_used_at \
+             THEN excluded.last_used_at ELSE d.last_used_at END \
+             RETURNING created_at"
+        )
+    };
+}
+
+/// All but this one and the `$3` others used last. By the primary key, which begins with the account.
+const FORGET_OTHERS: &str = "DELETE FROM devices WHERE account_id = $1 AND id <> $2 AND id NOT IN \
+     (SELECT o.id FROM devices o WHERE o.account_id = $1 AND o.id <> $2 \
+     ORDER BY o.last_used_at DESC, o.id DESC LIMIT $3)";
+
+#[async_trait]
+impl DeviceRepository for SqlUnitOfWork {
+    /// One statement for a device that is known, two for a new one.
+    #[tracing::instrument(name = "devices.remember", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
+    async fn remember(
+        &mut self,
+        account: AccountId,
+        device: DeviceId,
+        most: u32,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let db = &*self;
+        let remember = Dialect::of(db).pick(remember!(" FOR NO KEY UPDATE"), remember!(""));
+        let row = Sql::new(remember)
+            .bind(&account)
+            .bind(&device)
+            .bind(&now)
+            .row(db)
+            .await?;
+        let row = row.ok_or(Fault::MissingRow("the account of a device"))?;
+        let created_at: OffsetDateTime = row.get("devices", "created_at")?;
+        if created_at == now {
+            Sql::new(FORGET_OTHERS)
+                .bind(&account)
+                .bind(&device)
+                .bind(&most.saturating_sub(1))
+                .execute(db)
+                .await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,150 @@
+//! Errors of the driver, as what the caller can do about them.
+
+use std::sync::Arc;
+
+use authentication_app::ports::{StoreError, UniqueRule};
+use sea_orm::{DbErr, RuntimeErr};
+use sqlx::{error::DatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
+
+/// The constraint that says: one account per identifier.
+const IDENTIFIER_INDEX: &str = "identifier_index_pkey";
+
+/// Why a statement failed, without any value that it was about: messages of PostgreSQL may quote them.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error("the database URL names no supported database (postgres, sqlite)")]
+    UnknownEngine,
+    #[error("the database URL cannot be read")]
+    UnreadableUrl,
+    #[error("SQLSTATE {code}: {about}")]
+    Postgres { code: String, about: String },
+    /// SQLite's messages name tables and columns, never values.
+    #[error("SQLite {code}: {message}")]
+    Sqlite { code: String, message: String },
+    /// What sea-orm, sqlx or a migration found, by kind.
+    #[error("the driver failed: {0}")]
+    Driver(&'static str),
+    /// A migration's own message, which names migrations.
+    #[error("{0}")]
+    Migration(String),
+    #[error("a unit of work in which a statement failed cannot be committed")]
+    BrokenUnit,
+    #[error("a row was expected and there is none: {0}")]
+    MissingRow(&'static str),
+}
+
+impl From<Fault> for StoreError {
+    fn from(fault: Fault) -> Self {
+        Self::Failed(Box::new(fault))
+    }
+}
+
+pub(crate) fn store_error(error: DbErr) -> StoreError {
+    match error {
+        DbErr::ConnectionAcquire(_) => StoreError::Unavailable,
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => from_shared(&error),
+        DbErr::Custom(message) | DbErr::Migration(message) => Fault::Migration(message).into(),
+        _ => Fault::Driver("sea-orm").into(),
+    }
+}
+
+fn from_shared(error: &Arc<sqlx::Error>) -> StoreError {
+    from_sqlx(error)
+}
+
+pub(crate) fn from_sqlx(error: &sqlx::Error) -> StoreError {
+    match error {
+        sqlx::Error::Database(error) => from_database(error.as_ref()),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => StoreError::Unavailable,
+        sqlx::Error::Configuration(_) => Fault::UnreadableUrl.into(),
+        sqlx::Error::ColumnNotFound(_)
+        | sqlx::Error::ColumnDecode { .. }
+        | sqlx::Error::Decode(_) => Fault::Driver("a column that cannot be decoded").into(),
+        _ => Fault::Driver("sqlx").into(),
+    }
+}
+
+fn from_database(error: &dyn DatabaseError) -> StoreError {
+    if let Some(error) = error.try_downcast_ref::<PgDatabaseError>() {
+        from_postgres(error)
+    } else if let Some(error) = error.try_downcast_ref::<SqliteError>() {
+        from_sqlite(error)
+    } else {
+        Fault::Driver("an unknown engine").into()
+    }
+}
+
+/// PostgreSQL manual, appendix A.
+fn from_postgres(error: &PgDatabaseError) -> StoreError {
+    match error.code() {
+        // unique_violation
+        "23505" => conflict(error.constraint() == Some(IDENTIFIER_INDEX)),
+        // serialization_failure, deadlock_detected, lock_not_available
+        "40001" | "40P01" | "55P03" => StoreError::Retryable,
+        // query_canceled (statement_timeout), read_only_sql_transaction (a replica, after a failover),
+        // idle_in_transaction_session_timeout
+        "57014" | "25006" | "25P03" => StoreError::Unavailable,
+        // Shutting down or starting up, out of connections, disk or memory, connection lost, I/O error.
+        code if ["57P", "53", "08", "58"]
+            .iter()
+            .any(|class| code.starts_with(class)) =>
+        {
+            StoreError::Unavailable
+        }
+        code => Fault::Postgres {
+            code: code.to_owned(),
+            about: names_in(error),
+        }
+        .into(),
+    }
+}
+
+/// What an error is about, by the names in it. The messages of class 42 (no such table, no permission) are
+/// nothing but names; others may quote a value.
+fn names_in(error: &PgDatabaseError) -> String {
+    if error.code().starts_with("42") {
+        return error.message().to_owned();
+    }
+    let names = [error.table(), error.column(), error.constraint()];
+    let names: Vec<_> = names.into_iter().flatten().collect();
+    names.join(" ")
+}
+
+/// <https://www.sqlite.org/rescode.html>: the low byte is the primary code.
+fn from_sqlite(error: &SqliteError) -> StoreError {
+    const BUSY: u32 = 5;
+    const LOCKED: u32 = 6;
+    const IO_ERROR: u32 = 10;
+    const FULL: u32 = 13;
+    const CANNOT_OPEN: u32 = 14;
+
+    let code = error.code().unwrap_or_default();
+    if error.is_unique_violation() {
+        // SQLite knows constraints by their columns and not by their names.
+        return conflict(error.message().contains(" identifier_index."));
+    }
+    match code.parse().unwrap_or(0_u32) & 0xff {
+        BUSY | LOCKED => StoreError::Retryable,
+        IO_ERROR | FULL | CANNOT_OPEN => StoreError::Unavailable,
+        _ => Fault::Sqlite {
+            code: code.into_owned(),
+            message: error.message().to_owned(),
+        }
+        .into(),
+    }
+}
+
+const fn conflict(of_identifier: bool) -> StoreError {
+    StoreError::Conflict(if of_identifier {
+        UniqueRule::Identifier
+    } else {
+        UniqueRule::Other
+    })
+}

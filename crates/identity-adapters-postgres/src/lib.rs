@@ -1,0 +1,33 @@
+//! The relational store: PostgreSQL, and SQLite as the embedded dialect of the same queries.
+//!
+//! [`Store`] is the [`authentication_app::ports::IdentityStore`]. Reads and single conditional writes go to
+//! a pool, units of work take one connection for as long as they are open. Each port has a file, and each
+//! question one text of SQL with the index it relies on beside it; both engines run the same text wherever
+//! they can.
+//!
+//! What must happen once is decided in the statement that does it, never by a read before: rotation of a
+//! session, use of a code, counting of a failure. Nothing here makes an id, reads a clock or opens a sealed
+//! value, and nothing personal goes into a span or an error. It must never know a route or another adapter.
+
+mod account_record;
+mod accounts;
+mod attempts;
+mod audit;
+mod challenges;
+mod config;
+mod devices;
+mod dialect;
+mod error;
+mod idempotency;
+mod maintenance;
+mod outbox;
+mod pool;
+mod queries;
+mod sessions;
+mod sql;
+mod store;
+mod unit_of_work;
+mod value;
+
+pub use config::StoreConfig;
+pub use store::Store;

@@ -1,0 +1,126 @@
+//! Upkeep.
+
+use async_trait::async_trait;
+use authentication_app::ports::{IdempotencyKey, IdempotencyRecord, Maintenance, StoreError};
+use time::{Duration, OffsetDateTime};
+
+use crate::{dialect::Dialect, error::store_error, idempotency, sql::Sql, store::Store};
+
+/// Rows that one statement deletes: few enough that nobody waits long for it.
+const BATCH: u64 = 1000;
+
+/// Rows that serve nobody any more.
+struct Expired {
+    table: &'static str,
+    /// The columns of its primary key.
+    key: &'static str,
+    /// Which rows; `$1` is the time before which they are dead. Each has an index that begins with it.
+    dead: &'static str,
+    /// How long they are kept beyond that.
+    kept_for: Duration,
+}
+
+/// Longer than any window in which a counter or a sending can count.
+const A_DAY: Duration = Duration::DAY;
+/// For the person's own history, and for whoever looks into a theft.
+const ENDED_SESSIONS: Duration = Duration::days(30);
+
+const EXPIRED: [Expired; 8] = [
+    Expired {
+        table: "challenges",
+        key: "digest",
+        dead: "expires_at < $1",
+        kept_for: Duration::ZERO,
+    },
+    Expired {
+        table: "code_dispatches",
+        key: "subject, purpose",
+        dead: "sent_at < $1",
+        kept_for: A_DAY,
+    },
+    Expired {
+        table: "sign_in_failures",
+        key: "subject, device_id",
+        dead: "since < $1 AND (locked_until IS NULL OR locked_until < $1)",
+        kept_for: A_DAY,
+    },
+    Expired {
+        table: "code_tries",
+        key: "subject, purpose, device_id",
+        dead: "since < $1",
+        kept_for: A_DAY,
+    },
+    Expired {
+        table: "message_quotas",
+        key: "subject",
+        dead: "day_since < $1",
+        kept_for: A_DAY,
+    },
+    Expired {
+        table: "idempotency_records",
+        key: "scope",
+        dead: "expires_at < $1",
+        kept_for: Duration::ZERO,
+    },
+    Expired {
+        table: "sessions",
+        key: "id",
+        dead: "ended_at < $1",
+        kept_for: ENDED_SESSIONS,
+    },
+    // What ended by itself. By the deadline that no refresh moves, since no index may hold the other one:
+    // a session that idled out stays until thirty days after it would have ended anyway.
+    Expired {
+        table: "sessions",
+        key: "id",
+        dead: "absolute_deadline < $1",
+        kept_for: ENDED_SESSIONS,
+    },
+];
+
+#[async_trait]
+impl Maintenance for Store {
+    #[tracing::instrument(name = "idempotency.find_record", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_idempotency_record(
+        &self,
+        key: IdempotencyKey,
+        now: OffsetDateTime,
+    ) -> Result<Option<IdempotencyRecord>, StoreError> {
+        idempotency::find(&self.readers, key, now).await
+    }
+
+    #[tracing::instrument(name = "maintenance.purge_expired", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn purge_expired(&self, now: OffsetDateTime) -> Result<u64, StoreError> {
+        let dialect = Dialect::of(&self.writer);
+        let mut gone = 0;
+        for expired in &EXPIRED {
+            loop {
+                let batch = Sql::new(delete_batch(dialect, expired))
+                    .bind(&(now - expired.kept_for))
+                    .execute(&self.writer)
+                    .await?;
+                gone += batch;
+                if batch < BATCH {
+                    break;
+                }
+            }
+        }
+        Ok(gone)
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.readers.ping().await.map_err(store_error)
+    }
+}
+
+/// Rows that somebody is bringing back to life at this moment are passed over on PostgreSQL.
+fn delete_batch(dialect: Dialect, expired: &Expired) -> String {
+    let Expired {
+        table, key, dead, ..
+    } = expired;
+    let lock = dialect.pick(" FOR UPDATE SKIP LOCKED", "");
+    format!(
+        "WITH dead AS MATERIALIZED (SELECT {key} FROM {table} WHERE {dead} LIMIT {BATCH}{lock}) \
+         DELETE FROM {table} WHERE ({key}) IN (SELECT {key} FROM dead)"
+    )
+}

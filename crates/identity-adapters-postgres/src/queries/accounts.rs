@@ -1,0 +1,135 @@
+//! Reads of accounts.
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    AccountQueries, AccountRecord, IndexKeys, SignInRecord, StoreError, Subject,
+};
+use authentication_domain::{
+    accounts::AccountId, credentials::PasswordHash, protection::AttemptCounter, sessions::DeviceId,
+};
+
+use crate::{
+    account_record::{account_columns, account_if_any, account_of, account_parts},
+    attempts::NO_DEVICE,
+    sql::{Row, Sql, tuples},
+    store::Store,
+};
+
+const CREDENTIALS_OF: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    ", c.password_hash FROM accounts a",
+    account_parts!(),
+    "LEFT JOIN password_credentials c ON c.account_id = a.id WHERE a.id = $1"
+);
+
+/// By the primary keys of `identifier_index`, `accounts` and its parts.
+const FIND_BY_SUBJECT: &str = concat!(
+    "SELECT ",
+    account_columns!(),
+    " FROM accounts a",
+    account_parts!(),
+    "WHERE a.id = (SELECT i.account_id FROM identifier_index i WHERE i.digest = $1 LIMIT 1)"
+);
+
+#[async_trait]
+impl AccountQueries for Store {
+    #[tracing::instrument(name = "accounts.sign_in_record", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn sign_in_record(
+        &self,
+        identifier: &IndexKeys,
+        device: Option<DeviceId>,
+    ) -> Result<SignInRecord, StoreError> {
+        let question = Sql::new(sign_in_record(identifier.entries.len()))
+            .bind(&identifier.subject)
+            .bind(&device)
+            .bind(&NO_DEVICE);
+        let entries = identifier.entries.iter();
+        let question = entries.fold(question, |sql, entry| {
+            sql.bind(&entry.digest).bind(&entry.key_id)
+        });
+        let row = question.row(&self.readers).await?;
+        let Some(row) = row else {
+            return Ok(SignInRecord::default());
+        };
+        Ok(SignInRecord {
+            account: account_if_any(&row)?,
+            password: row.find("password_credentials", "password_hash")?,
+            device: row.find("devices", "device_id")?,
+            failures: counter_of(&row, ["failures", "since", "locked_until"])?,
+            device_failures: counter_of(
+                &row,
+                ["device_failures", "device_since", "device_locked_until"],
+            )?,
+        })
+    }
+
+    #[tracing::instrument(name = "accounts.credentials_of", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn credentials_of(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<(AccountRecord, Option<PasswordHash>)>, StoreError> {
+        let row = Sql::new(CREDENTIALS_OF)
+            .bind(&account)
+            .row(&self.readers)
+            .await?;
+        row.map(|row| {
+            let password = row.find("password_credentials", "password_hash")?;
+            Ok((account_of(&row)?, password))
+        })
+        .transpose()
+    }
+
+    #[tracing::instrument(name = "accounts.find_by_subject", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_by_subject(&self, subject: Subject) -> Result<Option<AccountRecord>, StoreError> {
+        let row = Sql::new(FIND_BY_SUBJECT)
+            .bind(&subject)
+            .row(&self.readers)
+            .await?;
+        row.as_ref().map(account_of).transpose()
+    }
+}
+
+/// All by primary keys: `identifier_index`, `accounts` and its parts, `devices`, `sign_in_failures`. There
+/// is always one row, so that failures are told of identifiers that nobody has.
+///
+/// `$1` subject, `$2` device, `$3` no device, then so many index entries. A counter at 0 was cleared.
+fn sign_in_record(entries: usize) -> String {
+    format!(
+        concat!(
+            "SELECT ",
+            account_columns!(),
+            ", c.password_hash, d.id AS device_id, f.failures, f.since, f.locked_until, \
+             g.failures AS device_failures, g.since AS device_since, \
+             g.locked_until AS device_locked_until \
+             FROM (SELECT 1 AS asked) AS question \
+             LEFT JOIN accounts a ON a.id = (SELECT i.account_id FROM identifier_index i \
+             WHERE (i.digest, i.key_id) IN (VALUES {entries}) LIMIT 1)",
+            account_parts!(),
+            "LEFT JOIN password_credentials c ON c.account_id = a.id \
+             LEFT JOIN devices d ON d.account_id = a.id AND d.id = $2 \
+             LEFT JOIN sign_in_failures f \
+             ON f.subject = $1 AND f.device_id = $3 AND f.failures > 0 \
+             LEFT JOIN sign_in_failures g \
+             ON g.subject = $1 AND g.device_id = $2 AND g.failures > 0"
+        ),
+        entries = tuples(4, entries, 2)
+    )
+}
+
+fn counter_of(
+    row: &Row,
+    [failures, since, locked_until]: [&'static str; 3],
+) -> Result<Option<AttemptCounter>, StoreError> {
+    const TABLE: &str = "sign_in_failures";
+    let counted: Option<u32> = row.find(TABLE, failures)?;
+    counted
+        .map(|failures| {
+            Ok(AttemptCounter {
+                failures,
+                since: row.get(TABLE, since)?,
+                locked_until: row.find(TABLE, locked_until)?,
+            })
+        })
+        .transpose()
+}

@@ -1,0 +1,131 @@
+//! Reads of one-time codes.
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    ChallengeQueries, ChallengeRecord, CodeDispatch, ResetLinkRecord, StoreError, Subject,
+    TriesUsed,
+};
+use authentication_domain::{
+    challenges::{ChallengeRules, CodeNonce, Purpose},
+    opaque_token::TokenDigest,
+    sessions::DeviceId,
+};
+use time::OffsetDateTime;
+
+use crate::{
+    account_record::{account_columns, account_if_any, account_parts},
+    attempts::NO_DEVICE,
+    challenges::{CHALLENGES, DISPATCHES, dispatch_of},
+    sql::{Row, Sql},
+    store::Store,
+};
+
+/// All by primary keys. `$1` digest, `$2` device, `$3` no device, `$4` since when guesses count.
+const FIND_CHALLENGE: &str = concat!(
+    "SELECT c.subject, c.purpose, c.channel, c.payload, c.expires_at, c.consumed_at, \
+     c.tries AS challenge_tries, s.nonce, s.sent_at, t.tries AS window_tries, \
+     td.tries AS device_tries, d.id AS device_id, ",
+    account_columns!(),
+    " FROM challenges c \
+     LEFT JOIN code_dispatches s \
+     ON s.subject = c.subject AND s.purpose = c.purpose AND s.used_at IS NULL \
+     LEFT JOIN code_tries t ON t.subject = c.subject AND t.purpose = c.purpose \
+     AND t.device_id = $3 AND t.since > $4 \
+     LEFT JOIN accounts a ON a.id = (SELECT i.account_id FROM identifier_index i \
+     WHERE i.digest IN (c.index_digest, c.second_index_digest) LIMIT 1)",
+    account_parts!(),
+    "LEFT JOIN devices d ON d.account_id = a.id AND d.id = $2 \
+     LEFT JOIN code_tries td ON td.subject = c.subject AND td.purpose = c.purpose \
+     AND td.device_id = d.id AND td.since > $4 \
+     WHERE c.digest = $1"
+);
+
+/// By `code_dispatches_link_digest_idx`, then by primary keys: a subject is a digest of `identifier_index`.
+const FIND_RESET_LINK: &str = concat!(
+    "SELECT s.subject, s.nonce, s.sent_at, ",
+    account_columns!(),
+    " FROM code_dispatches s \
+     LEFT JOIN accounts a ON a.id = (SELECT i.account_id FROM identifier_index i \
+     WHERE i.digest = s.subject LIMIT 1)",
+    account_parts!(),
+    "WHERE s.link_digest = $1 AND s.used_at IS NULL"
+);
+
+const FIND_DISPATCH: &str = "SELECT nonce, sent_at FROM code_dispatches \
+     WHERE subject = $1 AND purpose = $2 AND used_at IS NULL";
+
+#[async_trait]
+impl ChallengeQueries for Store {
+    #[tracing::instrument(name = "challenges.find_challenge", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_challenge(
+        &self,
+        digest: TokenDigest,
+        device: Option<DeviceId>,
+        now: OffsetDateTime,
+    ) -> Result<Option<ChallengeRecord>, StoreError> {
+        let row = Sql::new(FIND_CHALLENGE)
+            .bind(&digest)
+            .bind(&device)
+            .bind(&NO_DEVICE)
+            .bind(&(now - ChallengeRules::TRIES_WINDOW))
+            .row(&self.readers)
+            .await?;
+        row.as_ref().map(challenge_of).transpose()
+    }
+
+    #[tracing::instrument(name = "challenges.find_reset_link", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_reset_link(
+        &self,
+        link: TokenDigest,
+    ) -> Result<Option<ResetLinkRecord>, StoreError> {
+        let row = Sql::new(FIND_RESET_LINK)
+            .bind(&link)
+            .row(&self.readers)
+            .await?;
+        row.map(|row| {
+            Ok(ResetLinkRecord {
+                subject: row.get(DISPATCHES, "subject")?,
+                dispatch: dispatch_of(&row)?,
+                account: account_if_any(&row)?,
+            })
+        })
+        .transpose()
+    }
+
+    #[tracing::instrument(name = "challenges.find_dispatch", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_dispatch(
+        &self,
+        subject: Subject,
+        purpose: Purpose,
+    ) -> Result<Option<CodeDispatch>, StoreError> {
+        let row = Sql::new(FIND_DISPATCH)
+            .bind(&subject)
+            .bind(&purpose)
+            .row(&self.readers)
+            .await?;
+        row.as_ref().map(dispatch_of).transpose()
+    }
+}
+
+fn challenge_of(row: &Row) -> Result<ChallengeRecord, StoreError> {
+    let consumed_at: Option<OffsetDateTime> = row.find(CHALLENGES, "consumed_at")?;
+    let nonce: Option<CodeNonce> = row.find(DISPATCHES, "nonce")?;
+    let in_window: Option<u32> = row.find("code_tries", "window_tries")?;
+    let from_device: Option<u32> = row.find("code_tries", "device_tries")?;
+    Ok(ChallengeRecord {
+        subject: row.get(CHALLENGES, "subject")?,
+        purpose: row.get(CHALLENGES, "purpose")?,
+        channel: row.get(CHALLENGES, "channel")?,
+        payload: row.get(CHALLENGES, "payload")?,
+        expires_at: row.get(CHALLENGES, "expires_at")?,
+        consumed: consumed_at.is_some(),
+        dispatch: nonce.map(|_| dispatch_of(row)).transpose()?,
+        tries: TriesUsed {
+            on_challenge: row.get(CHALLENGES, "challenge_tries")?,
+            in_window: in_window.unwrap_or_default(),
+            in_window_from_device: from_device.unwrap_or_default(),
+        },
+        account: account_if_any(row)?,
+        device: row.find("devices", "device_id")?,
+    })
+}

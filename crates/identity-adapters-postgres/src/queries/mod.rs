@@ -1,0 +1,6 @@
+//! What is asked on the pool, and the few single statements that change something there.
+
+mod accounts;
+mod challenges;
+mod messages;
+mod sessions;

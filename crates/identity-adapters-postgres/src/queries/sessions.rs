@@ -1,0 +1,141 @@
+//! Reads of sessions, and the rotation, which is one statement on the pool.
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    RotatedSession, SessionQueries, SessionSnapshot, SessionSummary, StoreError,
+};
+use authentication_domain::{
+    accounts::AccountId,
+    sessions::{RotationRules, SessionId},
+};
+use common::page::{Page, PageRequest};
+use time::OffsetDateTime;
+
+use crate::{
+    account_record::{account_columns, account_of, account_parts},
+    sessions::{SESSIONS, generation_counts, live},
+    sql::{Row, Sql},
+    store::Store,
+};
+
+/// By the primary keys of `sessions`, `accounts` and its parts. `$1` session, `$2` now.
+const FIND_SNAPSHOT: &str = concat!(
+    "SELECT s.authenticated_at, s.idle_deadline, s.absolute_deadline, ",
+    account_columns!(),
+    " FROM sessions s JOIN accounts a ON a.id = s.account_id",
+    account_parts!(),
+    "WHERE s.id = $1 AND a.status = 'active' AND ",
+    live!("$2")
+);
+
+/// By `sessions_of_account_idx`, backwards. `$1` account, `$2` now, `$3` cursor, `$4` rows.
+const LIST_SESSIONS: &str = concat!(
+    "SELECT id, origin, created_at, last_used_at, idle_deadline FROM sessions \
+     WHERE account_id = $1 AND ",
+    live!("$2"),
+    " AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"
+);
+
+/// By the primary keys of `sessions` and `accounts`; changes no indexed column. A repetition writes what is
+/// there already: of any number of rivals the first one's rotation is everybody's.
+const ROTATE: &str = concat!(
+    "UPDATE sessions SET \
+     generation = CASE WHEN generation = $2 THEN generation + 1 ELSE generation END, \
+     rotated_at = CASE WHEN generation = $2 THEN $3 ELSE rotated_at END, \
+     last_used_at = CASE WHEN generation = $2 AND $3 > last_used_at THEN $3 ELSE last_used_at END, \
+     idle_deadline = CASE WHEN generation <> $2 THEN idle_deadline \
+     WHEN $3 + idle_micros < absolute_deadline THEN $3 + idle_micros ELSE absolute_deadline END \
+     WHERE id = $1 AND ",
+    live!("$3"),
+    " AND ",
+    generation_counts!(),
+    " AND EXISTS (SELECT 1 FROM accounts a \
+     WHERE a.id = sessions.account_id AND a.status = 'active') \
+     RETURNING account_id, generation, refresh_key_id, method, authenticated_at, idle_deadline, \
+     absolute_deadline, (SELECT a.roles FROM accounts a WHERE a.id = sessions.account_id) AS roles"
+);
+
+#[async_trait]
+impl SessionQueries for Store {
+    #[tracing::instrument(name = "sessions.find_snapshot", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_snapshot(
+        &self,
+        session: SessionId,
+        now: OffsetDateTime,
+    ) -> Result<Option<SessionSnapshot>, StoreError> {
+        let row = Sql::new(FIND_SNAPSHOT)
+            .bind(&session)
+            .bind(&now)
+            .row(&self.readers)
+            .await?;
+        row.map(|row| {
+            Ok(SessionSnapshot {
+                session,
+                owner: account_of(&row)?,
+                authenticated_at: row.get(SESSIONS, "authenticated_at")?,
+                idle_deadline: row.get(SESSIONS, "idle_deadline")?,
+                absolute_deadline: row.get(SESSIONS, "absolute_deadline")?,
+            })
+        })
+        .transpose()
+    }
+
+    #[tracing::instrument(name = "sessions.list_sessions", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn list_sessions(
+        &self,
+        account: AccountId,
+        page: &PageRequest<SessionId>,
+        now: OffsetDateTime,
+    ) -> Result<Page<SessionSummary, SessionId>, StoreError> {
+        let rows_to_read = i64::try_from(page.rows_to_read()).unwrap_or(i64::MAX);
+        let rows = Sql::new(LIST_SESSIONS)
+            .bind(&account)
+            .bind(&now)
+            .bind(&page.after)
+            .bind(&rows_to_read)
+            .rows(&self.readers)
+            .await?;
+        let sessions: Vec<_> = rows.iter().map(summary_of).collect::<Result<_, _>>()?;
+        Ok(Page::from_rows(sessions, page, |summary| summary.session))
+    }
+
+    #[tracing::instrument(name = "sessions.rotate", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn rotate(
+        &self,
+        session: SessionId,
+        presented: u32,
+        rules: RotationRules,
+        now: OffsetDateTime,
+    ) -> Result<Option<RotatedSession>, StoreError> {
+        let row = Sql::new(ROTATE)
+            .bind(&session)
+            .bind(&presented)
+            .bind(&now)
+            .bind(&rules.grace)
+            .row(&self.writer)
+            .await?;
+        row.map(|row| {
+            Ok(RotatedSession {
+                account: row.get(SESSIONS, "account_id")?,
+                roles: row.get("accounts", "roles")?,
+                generation: row.get(SESSIONS, "generation")?,
+                refresh_key_id: row.get(SESSIONS, "refresh_key_id")?,
+                method: row.get(SESSIONS, "method")?,
+                authenticated_at: row.get(SESSIONS, "authenticated_at")?,
+                idle_deadline: row.get(SESSIONS, "idle_deadline")?,
+                absolute_deadline: row.get(SESSIONS, "absolute_deadline")?,
+            })
+        })
+        .transpose()
+    }
+}
+
+fn summary_of(row: &Row) -> Result<SessionSummary, StoreError> {
+    Ok(SessionSummary {
+        session: row.get(SESSIONS, "id")?,
+        origin: row.get(SESSIONS, "origin")?,
+        created_at: row.get(SESSIONS, "created_at")?,
+        last_used_at: row.get(SESSIONS, "last_used_at")?,
+        idle_deadline: row.get(SESSIONS, "idle_deadline")?,
+    })
+}

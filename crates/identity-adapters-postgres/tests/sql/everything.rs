@@ -1,0 +1,201 @@
+//! Every question and every write of the store, once at least.
+
+use authentication_app::ports::{
+    AccountQueries as _, ChallengeQueries as _, FailureScope, Maintenance as _, MessageKind,
+    MessageQueue as _, NewAccount, Recipient, SendRequest, SessionQueries as _, TriesScope,
+    UnitOfWorkFactory as _,
+};
+use authentication_domain::{
+    audit::{Action, Outcome},
+    challenges::{ChallengeRules, Purpose},
+    protection::LockoutRules,
+    sessions::{EndReason, RotationRules},
+};
+use common::page::PageRequest;
+use identity_adapters_postgres::Store;
+use testkit::{
+    builders::{
+        audit_record, event_envelope, id, idempotency_record, index_keys_amid_rotation,
+        message_order, new_account, new_challenge, new_session, password_hash, sealed,
+        send_request, session_ended, token_digest,
+    },
+    clock::START,
+};
+use time::Duration;
+
+pub(crate) async fn ask_everything(store: &Store) {
+    let owner = new_account();
+    write_account(store, &owner).await;
+    write_codes(store, &owner).await;
+    write_sessions(store, &owner).await;
+    write_trail(store, &owner).await;
+    store
+        .sign_in_record(&index_keys_amid_rotation(), None)
+        .await
+        .unwrap();
+    store
+        .purge_expired(START + Duration::days(400))
+        .await
+        .unwrap();
+    store.ping().await.unwrap();
+}
+
+async fn write_account(store: &Store, owner: &NewAccount) {
+    let account = owner.record.account.id;
+    let scope = FailureScope {
+        subject: owner.index.subject,
+        device: Some(id()),
+    };
+    let mut unit = store.begin().await.unwrap();
+    unit.accounts().insert(owner).await.unwrap();
+    unit.accounts()
+        .save_profile(account, 1, &sealed(), START)
+        .await
+        .unwrap();
+    unit.accounts()
+        .set_password(account, 1, &password_hash(), START)
+        .await
+        .unwrap();
+    unit.accounts()
+        .upgrade_password_hash(account, &password_hash(), &password_hash())
+        .await
+        .unwrap();
+    unit.devices()
+        .remember(account, id(), 20, START)
+        .await
+        .unwrap();
+    unit.attempts()
+        .record_failure(scope, LockoutRules::default(), START)
+        .await
+        .unwrap();
+    unit.attempts().clear_failures(scope, START).await.unwrap();
+    unit.attempts().forget_subject(scope.subject).await.unwrap();
+    unit.commit().await.unwrap();
+    store
+        .sign_in_record(&owner.index, Some(id()))
+        .await
+        .unwrap();
+    store.credentials_of(account).await.unwrap();
+    store.find_by_subject(owner.index.subject).await.unwrap();
+}
+
+async fn write_codes(store: &Store, owner: &NewAccount) {
+    let rules = ChallengeRules::default();
+    let purpose = Purpose::PasswordReset;
+    let challenge = new_challenge(&owner.index, purpose);
+    let link = token_digest();
+    let request = SendRequest {
+        link: Some(link),
+        ..send_request(owner.index.subject, purpose, START)
+    };
+    let tries = TriesScope {
+        subject: request.subject,
+        purpose,
+        device: None,
+    };
+    let mut unit = store.begin().await.unwrap();
+    unit.challenges().insert(&challenge).await.unwrap();
+    unit.challenges()
+        .request_sending(&request, &rules)
+        .await
+        .unwrap();
+    unit.challenges()
+        .claim_message_quota(request.subject, &rules, START)
+        .await
+        .unwrap();
+    unit.challenges()
+        .lock_live(challenge.digest, START)
+        .await
+        .unwrap();
+    unit.challenges()
+        .count_try(challenge.digest, &rules, START)
+        .await
+        .unwrap();
+    unit.attempts()
+        .count_try(tries, 15, Duration::HOUR, START)
+        .await
+        .unwrap();
+    unit.commit().await.unwrap();
+    store
+        .find_challenge(challenge.digest, Some(id()), START)
+        .await
+        .unwrap();
+    store.find_reset_link(link).await.unwrap();
+    store.find_dispatch(request.subject, purpose).await.unwrap();
+    let mut unit = store.begin().await.unwrap();
+    unit.challenges()
+        .consume(challenge.digest, &rules, START)
+        .await
+        .unwrap();
+    unit.challenges()
+        .use_code(request.subject, purpose, request.nonce, START)
+        .await
+        .unwrap();
+    unit.commit().await.unwrap();
+}
+
+async fn write_sessions(store: &Store, owner: &NewAccount) {
+    let account = owner.record.account.id;
+    let rules = RotationRules::default();
+    let reason = EndReason::SignedOut;
+    let sessions = [(); 4].map(|()| new_session(account));
+    let [first, second, ..] = &sessions;
+    let mut unit = store.begin().await.unwrap();
+    for session in &sessions {
+        unit.sessions().begin(session, 3).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+    store.find_snapshot(second.id, START).await.unwrap();
+    let page = PageRequest::new(None, Some(second.id)).unwrap();
+    store.list_sessions(account, &page, START).await.unwrap();
+    store.rotate(second.id, 0, rules, START).await.unwrap();
+    let mut unit = store.begin().await.unwrap();
+    unit.sessions()
+        .end_reused(second.id, 7, rules, START)
+        .await
+        .unwrap();
+    unit.sessions()
+        .end(first.id, account, reason, START)
+        .await
+        .unwrap();
+    unit.sessions()
+        .end_all(account, Some(first.id), reason, START)
+        .await
+        .unwrap();
+    unit.commit().await.unwrap();
+}
+
+async fn write_trail(store: &Store, owner: &NewAccount) {
+    let account = owner.record.account.id;
+    let answer = idempotency_record();
+    let message = message_order(
+        MessageKind::PasswordChanged,
+        Recipient::Account(account),
+        START,
+    );
+    let mut unit = store.begin().await.unwrap();
+    let entry = || audit_record(Action::SignIn, Outcome::Success);
+    unit.audit().append(&[entry(), entry()]).await.unwrap();
+    let event = || event_envelope(session_ended(account));
+    unit.outbox()
+        .append_events(&[event(), event()])
+        .await
+        .unwrap();
+    unit.outbox().append_message(&message).await.unwrap();
+    unit.idempotency().record(&answer, START).await.unwrap();
+    unit.idempotency().record(&answer, START).await.unwrap();
+    unit.commit().await.unwrap();
+    store
+        .find_idempotency_record(answer.key, START)
+        .await
+        .unwrap();
+    store
+        .lease_messages(10, Duration::MINUTE, START)
+        .await
+        .unwrap();
+    store
+        .postpone_message(message.id, Some(START))
+        .await
+        .unwrap();
+    store.finish_message(message.id).await.unwrap();
+}

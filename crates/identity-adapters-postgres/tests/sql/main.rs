@@ -1,0 +1,23 @@
+//! What the contract does not say, since it is about SQL: the schema, plans, counts of statements, errors,
+//! and the one writer of SQLite.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a broken expectation fails the test, loudly and at its place"
+)]
+
+mod everything;
+mod failures;
+mod migrations;
+mod observer;
+mod plans;
+mod sqlite;
+mod statements;
+
+use identity_adapters_postgres::{Store, StoreConfig};
+use testkit::TestDatabase;
+
+async fn store_on(database: &TestDatabase) -> Store {
+    Store::connect(&StoreConfig::new(database.url()))
+        .await
+        .unwrap()
+}

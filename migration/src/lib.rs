@@ -1,0 +1,147 @@
+//! The history of the schema, for PostgreSQL and for SQLite.
+//!
+//! One module per slice and change, named by its date. It knows tables and nothing else: what a column
+//! means is the domain's, what asks for it is the adapter's.
+//!
+//! What every table keeps to:
+//!
+//! - Time is `bigint` microseconds since the epoch, an id is a native `uuid` on PostgreSQL and 16 bytes on
+//!   SQLite, a digest is 32 bytes. So the same queries run on both.
+//! - Constraints and indexes have names: the adapter tells by them which rule was broken.
+//! - A column of names (a status, a purpose) has no list of the allowed ones: SQLite cannot change a CHECK,
+//!   and the release before must go on working on this schema.
+//! - A foreign key deletes with its account, so that erasing one leaves nothing behind. The trail and the
+//!   outbox have none: they outlive what they tell of.
+
+mod audit_partitions;
+mod ddl;
+mod m20261122_000001_accounts;
+mod m20261122_000002_sessions;
+mod m20261122_000003_challenges;
+mod m20261122_000004_protection;
+mod m20261122_000005_audit;
+mod m20261122_000006_outbox;
+mod m20261122_000007_idempotency;
+
+use async_trait::async_trait;
+use sea_orm_migration::{
+    MigrationTrait,
+    sea_orm::{
+        ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait as _,
+    },
+};
+use time::OffsetDateTime;
+
+pub use audit_partitions::ensure_audit_partitions;
+pub use sea_orm_migration::MigratorTrait;
+
+/// Nodes that start together take turns under this key. Any number does that no other lock uses.
+const TURN: i64 = 0x6661_7368_696f_6e01;
+
+/// All migrations in their order.
+#[derive(Debug)]
+pub struct Migrator;
+
+#[async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261122_000001_accounts::Migration),
+            Box::new(m20261122_000002_sessions::Migration),
+            Box::new(m20261122_000003_challenges::Migration),
+            Box::new(m20261122_000004_protection::Migration),
+            Box::new(m20261122_000005_audit::Migration),
+            Box::new(m20261122_000006_outbox::Migration),
+            Box::new(m20261122_000007_idempotency::Migration),
+        ]
+    }
+}
+
+/// The migrations that this release has and the database has not, oldest first. Changes nothing, and may
+/// be asked without the right to.
+///
+/// Migrations of a later release do not count: the schema they made still carries this one.
+///
+/// # Errors
+/// [`DbErr`] when the database does not answer.
+pub async fn pending<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
+    let applied = applied(db).await?;
+    Ok(Migrator::migrations()
+        .iter()
+        .map(|migration| migration.name().to_owned())
+        .filter(|name| !applied.contains(name))
+        .collect())
+}
+
+async fn applied<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
+    let backend = db.get_database_backend();
+    let table = Migrator::migration_table_name().to_string();
+    let exists = match backend {
+        DbBackend::Sqlite => format!("SELECT name FROM sqlite_schema WHERE name = '{table}'"),
+        _ => format!("SELECT c.relname FROM pg_class c WHERE c.oid = to_regclass('{table}')"),
+    };
+    let rows = db
+        .query_all_raw(Statement::from_string(backend, exists))
+        .await?;
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
+    let versions = Statement::from_string(backend, format!("SELECT version FROM {table}"));
+    let rows = db.query_all_raw(versions).await?;
+    rows.iter().map(|row| row.try_get("", "version")).collect()
+}
+
+/// Applies what is pending, and gives the trail room for the months from `now` on. Safe to call from
+/// several nodes at once: the second waits and finds nothing left to do.
+///
+/// Takes two connections while it works on PostgreSQL.
+///
+/// # Errors
+/// [`DbErr`]: a migration that failed is undone, those before it stay.
+pub async fn up(db: &DatabaseConnection, now: OffsetDateTime) -> Result<(), DbErr> {
+    if !pending(db).await?.is_empty() {
+        let turn = db.begin().await?;
+        if turn.get_database_backend() == DbBackend::Postgres {
+            // Waiting for another node is no fault, however long its migration takes.
+            let wait = format!(
+                "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
+                 SET LOCAL idle_in_transaction_session_timeout = 0; \
+                 SELECT pg_advisory_xact_lock({TURN})"
+            );
+            turn.execute_unprepared(&wait).await?;
+            Migrator::up(db, None).await?;
+            turn.rollback().await?;
+        } else {
+            // The one writer of SQLite is `turn` itself.
+            Migrator::up(&turn, None).await?;
+            turn.commit().await?;
+        }
+    }
+    ensure_audit_partitions(db, now).await
+}
+
+/// Takes back the newest migrations, `steps` of them, or all.
+///
+/// # Errors
+/// [`DbErr`]: a migration whose way back failed is still applied.
+pub async fn down(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), DbErr> {
+    Migrator::down(db, steps).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_dated_and_in_order() {
+        let names: Vec<_> = Migrator::migrations()
+            .iter()
+            .map(|migration| migration.name().to_owned())
+            .collect();
+        assert!(names.is_sorted(), "{names:?}");
+        assert!(
+            names.iter().all(|name| name.starts_with("m2026")),
+            "{names:?}"
+        );
+    }
+}
