@@ -1,0 +1,336 @@
+//! One connection to Redis for all callers of a node, and a circuit breaker before it.
+//!
+//! ```text
+//!           a call fails                         a pause has passed
+//! Closed ─────────────────▶ Open (calls fail at ◀───────────────────┐
+//!   ▲                       once, none waits)   ────────────────────┤
+//!   │  it connects                  │ one caller tries              │ it does not
+//!   └───────────────────────────────┴───────────────────────────────┘
+//! ```
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use authentication_app::ports::CacheError;
+use deadpool_redis::redis::{
+    self, AsyncConnectionConfig, Client, ErrorKind, FromRedisValue, IntoConnectionInfo, RedisError,
+    RedisResult, ScriptInvocation, ServerErrorKind,
+    aio::{MultiplexedConnection, PubSub},
+    io::tcp::TcpSettings,
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio::time::{Instant, timeout};
+
+use crate::{back_off::pause, keys::Keys};
+
+/// Where Redis is and how long we wait for it.
+#[derive(Debug, Clone)]
+pub struct RedisConfig {
+    /// `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS with certificates that the
+    /// system trusts (rustls, with the process's crypto provider).
+    pub url: SecretString,
+    /// Before every key and channel. Two services on one Redis need two.
+    pub key_prefix: String,
+    /// The longest that connecting may take, greeting included; 500 ms.
+    pub connect_timeout: Duration,
+    /// The longest that a call may take, measured here; 500 ms.
+    pub response_timeout: Duration,
+    /// How often a listener asks whether its connection is still one; 5 s. A server that vanished without a
+    /// word sends no message, and neither does one that has nothing to say.
+    pub heartbeat: Duration,
+}
+
+impl RedisConfig {
+    /// The usual settings for the server at `url`.
+    pub fn new(url: impl Into<SecretString>) -> Self {
+        Self {
+            url: url.into(),
+            key_prefix: "fa:".to_owned(),
+            connect_timeout: Duration::from_millis(500),
+            response_timeout: Duration::from_millis(500),
+            heartbeat: Duration::from_secs(5),
+        }
+    }
+}
+
+/// The URL is not one of a Redis. It is not repeated here: it may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the URL of Redis is malformed, or its scheme is not supported")]
+pub struct InvalidRedisUrl;
+
+/// A connection that all callers share and that comes back by itself; clones are the same one.
+///
+/// It is multiplexed: commands of many callers travel at once, so there is no pool to wait for and no ping
+/// before a call.
+#[derive(Clone)]
+pub struct RedisConnection {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client,
+    keys: Keys,
+    connect_timeout: Duration,
+    response_timeout: Duration,
+    heartbeat: Duration,
+    circuit: Mutex<Circuit>,
+    lines: AtomicU64,
+}
+
+enum Circuit {
+    /// Calls go through.
+    Closed(Line),
+    /// Calls fail at once, but for one that tries again when `next_try` has come.
+    Open { failures: u32, next_try: Instant },
+}
+
+/// A connection, numbered, so that a call that fails late does not cut the one that came after.
+#[derive(Clone)]
+struct Line {
+    number: u64,
+    connection: MultiplexedConnection,
+}
+
+impl RedisConnection {
+    /// Tries to connect once. A server that is away is no error: calls fail until it is there.
+    ///
+    /// # Errors
+    /// [`InvalidRedisUrl`].
+    pub async fn connect(config: &RedisConfig) -> Result<Self, InvalidRedisUrl> {
+        let info = config
+            .url
+            .expose_secret()
+            .into_connection_info()
+            .map_err(|_| InvalidRedisUrl)?
+            // Without it a small command may wait for the answer to the one before.
+            .set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let connection = Self {
+            shared: Arc::new(Shared {
+                client: Client::open(info).map_err(|_| InvalidRedisUrl)?,
+                keys: Keys::new(&config.key_prefix),
+                connect_timeout: config.connect_timeout,
+                response_timeout: config.response_timeout,
+                heartbeat: config.heartbeat.max(Duration::from_millis(1)),
+                circuit: Mutex::new(Circuit::Open {
+                    failures: 0,
+                    next_try: Instant::now(),
+                }),
+                lines: AtomicU64::new(0),
+            }),
+        };
+        // Told in the log when it fails.
+        let _ = connection.line().await;
+        Ok(connection)
+    }
+
+    /// Whether Redis answers; for readiness checks.
+    ///
+    /// # Errors
+    /// [`CacheError`].
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn ping(&self) -> Result<(), CacheError> {
+        self.call(async |mut connection| redis::cmd("PING").query_async(&mut connection).await)
+            .await
+    }
+
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.shared.keys
+    }
+
+    pub(crate) async fn run<T: FromRedisValue>(
+        &self,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, CacheError> {
+        self.call(async |mut connection| script.invoke_async(&mut connection).await)
+            .await
+    }
+
+    pub(crate) async fn publish(&self, channel: &str, message: &str) -> Result<(), CacheError> {
+        self.call(async |mut connection| {
+            redis::cmd("PUBLISH")
+                .arg(channel)
+                .arg(message)
+                .query_async(&mut connection)
+                .await
+        })
+        .await
+    }
+
+    /// A connection of its own that listens to a channel.
+    pub(crate) async fn listen(&self, channel: &str) -> Result<PubSub, CacheError> {
+        let listening = async {
+            let mut listener = self.shared.client.get_async_pubsub().await?;
+            listener.subscribe(channel).await?;
+            Ok(listener)
+        };
+        match timeout(self.shared.connect_timeout, listening).await {
+            Ok(Ok(listener)) => Ok(listener),
+            Ok(Err(error)) => {
+                tracing::debug!(reason = %Reason(&error), "cannot listen to Redis");
+                Err(CacheError)
+            }
+            Err(_) => Err(CacheError),
+        }
+    }
+
+    pub(crate) fn response_timeout(&self) -> Duration {
+        self.shared.response_timeout
+    }
+
+    pub(crate) fn heartbeat(&self) -> Duration {
+        self.shared.heartbeat
+    }
+
+    /// Whether a call would fail at once.
+    pub(crate) fn is_away(&self) -> bool {
+        matches!(&*self.circuit(), Circuit::Open { next_try, .. } if Instant::now() < *next_try)
+    }
+
+    async fn call<T>(
+        &self,
+        call: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
+    ) -> Result<T, CacheError> {
+        let line = self.line().await?;
+        let error = match timeout(self.shared.response_timeout, call(line.connection)).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) => error,
+            Err(_) => no_answer(),
+        };
+        if is_about_the_call(&error) {
+            tracing::error!(reason = %Reason(&error), "Redis refuses a call");
+        } else {
+            self.lost(line.number, &error);
+        }
+        Err(CacheError)
+    }
+
+    /// The connection if there is one. If there is none and it is time, tries to make one; whoever comes
+    /// meanwhile does not wait.
+    async fn line(&self) -> Result<Line, CacheError> {
+        let failures = match &mut *self.circuit() {
+            Circuit::Closed(line) => return Ok(line.clone()),
+            Circuit::Open { failures, next_try } => {
+                let now = Instant::now();
+                if now < *next_try {
+                    return Err(CacheError);
+                }
+                // If this attempt is dropped halfway, another may follow.
+                *next_try = now + self.shared.connect_timeout + pause(*failures);
+                *failures
+            }
+        };
+        match self.open_line().await {
+            Ok(connection) => {
+                let line = Line {
+                    number: self.shared.lines.fetch_add(1, Ordering::Relaxed),
+                    connection,
+                };
+                *self.circuit() = Circuit::Closed(line.clone());
+                tracing::info!("connected to Redis");
+                Ok(line)
+            }
+            Err(error) => {
+                tracing::warn!(reason = %Reason(&error), "Redis cannot be reached");
+                *self.circuit() = Circuit::Open {
+                    failures: failures.saturating_add(1),
+                    next_try: Instant::now() + pause(failures),
+                };
+                Err(CacheError)
+            }
+        }
+    }
+
+    async fn open_line(&self) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.shared.connect_timeout))
+            // `call` has a timer for the whole call.
+            .set_response_timeout(None);
+        self.shared
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await
+    }
+
+    /// Opens the circuit. Also for a moment when the server may be back already: one that takes connections
+    /// and refuses calls (out of memory, loading, demoted) is not to be stormed.
+    fn lost(&self, number: u64, error: &RedisError) {
+        let mut circuit = self.circuit();
+        if matches!(&*circuit, Circuit::Closed(line) if line.number == number) {
+            *circuit = Circuit::Open {
+                failures: 0,
+                next_try: Instant::now() + pause(0),
+            };
+            tracing::warn!(reason = %Reason(error), "lost the connection to Redis");
+        }
+    }
+
+    fn circuit(&self) -> MutexGuard<'_, Circuit> {
+        self.shared
+            .circuit
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn no_answer() -> RedisError {
+    io::Error::from(io::ErrorKind::TimedOut).into()
+}
+
+/// The server is there and this one call is wrong (or another release's); every other error says that the
+/// server, or its role as primary, is gone.
+fn is_about_the_call(error: &RedisError) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Server(
+            ServerErrorKind::ResponseError
+                | ServerErrorKind::CrossSlot
+                | ServerErrorKind::NoPerm
+                | ServerErrorKind::NoScript
+        ) | ErrorKind::UnexpectedReturnType
+    )
+}
+
+/// What may be logged of an error: the operating system's words, or the server's code. The server's text
+/// may repeat what it was sent.
+struct Reason<'a>(&'a RedisError);
+
+impl fmt::Display for Reason<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.code() {
+            Some(code) => f.write_str(code),
+            None if self.0.is_io_error() => self.0.fmt(f),
+            None => f.write_str(self.0.category()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let config = RedisConfig::new("redis://fashionistar:hunter2@127.0.0.1:1/0".to_owned());
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_url_of_redis_is_refused_and_not_repeated() {
+        for url in [
+            "",
+            "redis",
+            "http://127.0.0.1",
+            "redis://:hunter2@127.0.0.1:port/0",
+        ] {
+            let refused = RedisConnection::connect(&RedisConfig::new(url)).await.err();
+            assert_eq!(refused, Some(InvalidRedisUrl), "{url}");
+        }
+        assert!(!InvalidRedisUrl.to_string().contains("hunter2"));
+    }
+}

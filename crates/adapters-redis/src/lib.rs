@@ -1,0 +1,36 @@
+//! The ephemeral ports on Redis, shared by all nodes: session cache, counters, revocations.
+//!
+//! The relational store stays the truth. Whatever happens to Redis, a caller here gets [`CacheError`] in
+//! bounded time, mostly at once, and does without; a connection that was lost comes back by itself. Every
+//! port call is one round trip: a script, or a single command.
+//!
+//! What Redis must be like: version 6.2 or newer, one primary (behind a stable address, if it fails over),
+//! and `maxmemory-policy noeviction`, since an evicted tombstone could let a revoked session back in. It
+//! needs no persistence. On Redis Cluster the key prefix must hold a hash tag, `{fa}:` say: the keys of one
+//! script have to live together.
+//!
+//! | key (after the prefix) | holds | lives |
+//! |---|---|---|
+//! | `v1:session:<session>` | a snapshot, sealed values inside | 30 to 35 s |
+//! | `v1:ended:<session>` | a tombstone | 2 min |
+//! | `v1:changed:<account>` | the number of the account's last change | 2 min |
+//! | `v1:clock` | the last number given, the number from which on numbers count | a day after use |
+//! | `v1:throttle:<part in ms>:<key>` | calls of each sixtieth of a window | the window and a sixtieth |
+//! | `v1:revocations` | a channel, not a key | – |
+//!
+//! Keys are made of ids and digests. Nothing here knows a table, a route or another adapter.
+//!
+//! [`CacheError`]: authentication_app::ports::CacheError
+
+mod back_off;
+mod connection;
+mod keys;
+mod missed;
+mod revocations;
+mod session_cache;
+mod throttle;
+
+pub use connection::{InvalidRedisUrl, RedisConfig, RedisConnection};
+pub use revocations::RedisRevocations;
+pub use session_cache::RedisSessionCache;
+pub use throttle::RedisThrottle;

@@ -1,0 +1,203 @@
+//! Redis goes away and comes back; the process stays.
+
+mod support;
+
+use adapters_redis::{RedisConfig, RedisConnection, RedisSessionCache, RedisThrottle};
+use authentication_app::ports::{
+    CacheError, Invalidation, SessionCache, Throttle, ThrottleKey, ThrottleRequest,
+};
+use authentication_domain::{accounts::AccountId, protection::Quota};
+use support::{load, node, snapshot, until_connected};
+use testkit::{builders::id, servers::RedisServer};
+use time::Duration;
+
+/// A node with all it has on Redis.
+struct Node {
+    redis: RedisConnection,
+    cache: RedisSessionCache,
+    throttle: RedisThrottle,
+}
+
+impl Node {
+    async fn on(server: &RedisServer) -> Self {
+        Self::with(node(&server.url(), "fa:").await)
+    }
+
+    fn with(redis: RedisConnection) -> Self {
+        Self {
+            cache: RedisSessionCache::new(redis.clone()),
+            throttle: RedisThrottle::new(redis.clone()),
+            redis,
+        }
+    }
+
+    async fn count(&self) -> Result<(), CacheError> {
+        let request = ThrottleRequest {
+            key: ThrottleKey("caller".to_owned()),
+            quota: Quota {
+                calls: 5,
+                window: Duration::MINUTE,
+            },
+        };
+        self.throttle.count(&[request]).await.map(|_| ())
+    }
+
+    async fn every_call_fails(&self) {
+        let snapshot = snapshot();
+        assert_eq!(self.redis.ping().await, Err(CacheError));
+        assert_eq!(self.count().await, Err(CacheError));
+        assert_eq!(self.cache.get(snapshot.session).await, Err(CacheError));
+        assert_eq!(self.cache.begin_load().await, Err(CacheError));
+    }
+
+    async fn every_call_succeeds(&self) {
+        let snapshot = snapshot();
+        load(&self.cache, &snapshot).await;
+        assert_eq!(
+            self.cache.get(snapshot.session).await.as_ref(),
+            Ok(&Some(snapshot))
+        );
+        assert_eq!(self.count().await, Ok(()));
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_back_is_used_again_by_the_same_process() {
+    let mut server = RedisServer::start().await;
+    let node = Node::on(&server).await;
+    node.every_call_succeeds().await;
+    for _ in 0..3 {
+        server.kill();
+        node.every_call_fails().await;
+        server.restart().await;
+        until_connected(&node.redis).await;
+        node.every_call_succeeds().await;
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_was_away_at_the_start_is_used_when_it_comes() {
+    let mut server = RedisServer::start().await;
+    server.kill();
+    let node = Node::on(&server).await;
+    node.every_call_fails().await;
+    server.restart().await;
+    until_connected(&node.redis).await;
+    node.every_call_succeeds().await;
+}
+
+/// Ten thousand waits for the time-out would outlast any test.
+#[tokio::test]
+async fn a_frozen_server_does_not_make_every_caller_wait() {
+    let server = RedisServer::start().await;
+    let config = RedisConfig::new(server.url());
+    let node = Node::with(RedisConnection::connect(&config).await.unwrap());
+    server.freeze();
+    for _ in 0..10_000 {
+        assert_eq!(node.count().await, Err(CacheError));
+    }
+    server.thaw();
+    until_connected(&node.redis).await;
+    node.every_call_succeeds().await;
+}
+
+#[tokio::test]
+async fn what_ended_while_redis_was_away_is_told_before_it_is_asked_again() {
+    let mut server = RedisServer::start().await;
+    let (here, there) = (Node::on(&server).await, Node::on(&server).await);
+    let (ended, changed, untouched) = (snapshot(), snapshot(), snapshot());
+    for snapshot in [&ended, &changed, &untouched] {
+        load(&here.cache, snapshot).await;
+    }
+    server.stop();
+    let of_session = Invalidation::of_sessions([ended.session]);
+    assert_eq!(here.cache.invalidate(&of_session).await, Err(CacheError));
+    let of_account = Invalidation::of_account(changed.owner.account.id);
+    assert_eq!(here.cache.invalidate(&of_account).await, Err(CacheError));
+    server.restart().await;
+    until_connected(&here.redis).await;
+    until_connected(&there.redis).await;
+
+    assert_eq!(here.cache.get(ended.session).await, Ok(None));
+    for node in [&here, &there] {
+        assert_eq!(node.cache.get(ended.session).await, Ok(None));
+        assert_eq!(node.cache.get(changed.session).await, Ok(None));
+        assert_eq!(
+            node.cache.get(untouched.session).await.as_ref(),
+            Ok(&Some(untouched.clone()))
+        );
+    }
+}
+
+#[tokio::test]
+async fn more_than_a_node_can_remember_clears_the_cache() {
+    let mut server = RedisServer::start().await;
+    let (here, there) = (Node::on(&server).await, Node::on(&server).await);
+    let kept = snapshot();
+    load(&here.cache, &kept).await;
+    server.stop();
+    for _ in 0..5 {
+        let changed: Vec<AccountId> = (0..1_000).map(|_| id()).collect();
+        let invalidation = Invalidation {
+            ended: Vec::new(),
+            changed,
+        };
+        assert_eq!(here.cache.invalidate(&invalidation).await, Err(CacheError));
+    }
+    server.restart().await;
+    until_connected(&here.redis).await;
+    until_connected(&there.redis).await;
+    assert_eq!(
+        there.cache.get(kept.session).await.as_ref(),
+        Ok(&Some(kept.clone()))
+    );
+    here.cache.tell_missed().await.unwrap();
+    assert_eq!(there.cache.get(kept.session).await, Ok(None));
+}
+
+#[tokio::test]
+async fn an_invalidation_is_told_although_its_caller_went_away() {
+    let server = RedisServer::start().await;
+    let (here, there) = (Node::on(&server).await, Node::on(&server).await);
+    let ended = [snapshot(), snapshot()];
+    for snapshot in &ended {
+        load(&here.cache, snapshot).await;
+    }
+    let [first, second] = [0, 1].map(|which| Invalidation::of_sessions([ended[which].session]));
+    server.freeze();
+    tokio::select! {
+        biased;
+        _ = here.cache.invalidate(&first) => panic!("the server is frozen"),
+        // Waits for the first, and is not even sent.
+        _ = here.cache.invalidate(&second) => panic!("the server is frozen"),
+        () = tokio::task::yield_now() => {}
+    }
+    server.thaw();
+    until_connected(&here.redis).await;
+    for node in [&here, &there] {
+        for snapshot in &ended {
+            assert_eq!(node.cache.get(snapshot.session).await, Ok(None));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_lost_its_data_believes_no_load_from_before() {
+    let mut server = RedisServer::start().await;
+    let node = Node::on(&server).await;
+    let ended = snapshot();
+    let before = node.cache.begin_load().await.unwrap();
+    node.cache
+        .invalidate(&Invalidation::of_sessions([ended.session]))
+        .await
+        .unwrap();
+    server.kill();
+    server.restart().await;
+    until_connected(&node.redis).await;
+    for _ in 0..2 {
+        node.cache.put(before, &ended).await.unwrap();
+        assert_eq!(node.cache.get(ended.session).await, Ok(None));
+        // The second time with a clock that runs again.
+        node.every_call_succeeds().await;
+    }
+}

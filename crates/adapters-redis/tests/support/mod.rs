@@ -1,0 +1,89 @@
+//! What the tests of this crate share.
+#![expect(
+    clippy::expect_used,
+    reason = "code of tests: a broken expectation fails the test"
+)]
+#![allow(dead_code, reason = "each binary of tests uses some of it")]
+
+use std::{collections::HashMap, future::Future, time::Duration};
+
+use adapters_redis::{RedisConfig, RedisConnection};
+use authentication_app::ports::{SessionCache, SessionSnapshot};
+use deadpool_redis::redis::{Client, aio::MultiplexedConnection, cmd};
+use testkit::{
+    builders::{account_record, id},
+    clock::START,
+};
+
+/// A connection as a node has it, but with the patience of a busy test machine.
+pub(crate) async fn node(url: &str, prefix: &str) -> RedisConnection {
+    let config = RedisConfig {
+        key_prefix: prefix.to_owned(),
+        connect_timeout: Duration::from_secs(10),
+        response_timeout: Duration::from_secs(10),
+        ..RedisConfig::new(url)
+    };
+    RedisConnection::connect(&config)
+        .await
+        .expect("a URL of Redis")
+}
+
+/// A connection that sees everything.
+pub(crate) async fn raw(url: &str) -> MultiplexedConnection {
+    let client = Client::open(url).expect("a URL of Redis");
+    client
+        .get_multiplexed_async_connection()
+        .await
+        .expect("Redis is there")
+}
+
+/// Every key under a prefix with the milliseconds it has yet to live.
+pub(crate) async fn lives(redis: &mut MultiplexedConnection, prefix: &str) -> HashMap<String, i64> {
+    let keys: Vec<String> = cmd("KEYS")
+        .arg(format!("{prefix}*"))
+        .query_async(redis)
+        .await
+        .expect("Redis is there");
+    let mut lives = HashMap::new();
+    for key in keys {
+        let life: i64 = cmd("PTTL")
+            .arg(&key)
+            .query_async(redis)
+            .await
+            .expect("Redis is there");
+        lives.insert(key, life);
+    }
+    lives
+}
+
+/// Comes back when the fact holds.
+pub(crate) async fn until<F: Future<Output = bool>>(fact: impl Fn() -> F) {
+    while !fact().await {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Comes back when the node has its Redis again.
+pub(crate) async fn until_connected(node: &RedisConnection) {
+    until(async || node.ping().await.is_ok()).await;
+}
+
+/// Any session of any account.
+pub(crate) fn snapshot() -> SessionSnapshot {
+    SessionSnapshot {
+        session: id(),
+        owner: account_record(),
+        authenticated_at: START,
+        idle_deadline: START + time::Duration::DAY,
+        absolute_deadline: START + time::Duration::DAY,
+    }
+}
+
+/// Loads a snapshot as a request does.
+pub(crate) async fn load(cache: &dyn SessionCache, snapshot: &SessionSnapshot) {
+    let ticket = cache.begin_load().await.expect("the cache is there");
+    cache
+        .put(ticket, snapshot)
+        .await
+        .expect("the cache is there");
+}
