@@ -1,0 +1,102 @@
+//! Accounts.
+
+use authentication_app::ports::{
+    AccountRecord, IndexEntry, IndexKeys, NewAccount, Subject, WrappedKey,
+};
+use authentication_domain::{
+    accounts::{Account, AccountStatus, SignUpMethod},
+    credentials::PasswordHash,
+};
+use common::{
+    access::Role,
+    money::{Currency, Money},
+    random::bytes,
+    timestamps::Timestamps,
+};
+
+use super::{RANDOM, id, sealed};
+use crate::clock::START;
+
+const CURRENT_INDEX_KEY: &str = "index-1";
+
+/// An active client with an email address.
+pub fn account() -> Account {
+    Account {
+        id: id(),
+        sign_up_method: SignUpMethod::Email,
+        status: AccountStatus::Active,
+        roles: Role::Client.into(),
+        version: 1,
+        timestamps: Timestamps::new(START),
+    }
+}
+
+/// An [`account`] with all that its owner is shown.
+pub fn account_record() -> AccountRecord {
+    AccountRecord {
+        account: account(),
+        wrapped_key: wrapped_key(),
+        identifier: sealed(),
+        profile: sealed(),
+        profile_version: 1,
+        wallet: Money::zero(Currency::NGN),
+    }
+}
+
+/// An [`account_record`] that nobody has yet, with a password.
+pub fn new_account() -> NewAccount {
+    NewAccount {
+        record: account_record(),
+        index: index_keys(),
+        password: Some(password_hash()),
+    }
+}
+
+/// A [`new_account`] that is not active, say.
+pub fn new_account_in(status: AccountStatus) -> NewAccount {
+    let mut account = new_account();
+    account.record.account.status = status;
+    account
+}
+
+/// Somebody's identifier, under the one live key.
+pub fn index_keys() -> IndexKeys {
+    index_keys_under([CURRENT_INDEX_KEY])
+}
+
+/// Somebody's identifier amid a change of keys: under the current one and an older one.
+pub fn index_keys_amid_rotation() -> IndexKeys {
+    index_keys_under([CURRENT_INDEX_KEY, "index-0"])
+}
+
+fn index_keys_under<const N: usize>(keys: [&str; N]) -> IndexKeys {
+    let entries = keys.map(index_entry);
+    IndexKeys {
+        subject: Subject(entries[0].digest),
+        entries: entries.into(),
+    }
+}
+
+/// A digest of somebody's identifier under a key.
+pub fn index_entry(key_id: &str) -> IndexEntry {
+    IndexEntry {
+        key_id: key_id.to_owned(),
+        digest: bytes(&RANDOM),
+    }
+}
+
+/// A data key under some master key.
+pub fn wrapped_key() -> WrappedKey {
+    WrappedKey {
+        master_key_id: "master-1".to_owned(),
+        bytes: bytes::<72>(&RANDOM).to_vec(),
+    }
+}
+
+/// A hash that no password gives.
+pub fn password_hash() -> PasswordHash {
+    let output = u128::from_be_bytes(bytes(&RANDOM));
+    PasswordHash::from_encoded(format!(
+        "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ${output:032x}"
+    ))
+}

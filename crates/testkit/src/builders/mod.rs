@@ -1,0 +1,54 @@
+//! Values that ports take, complete and different each time; a test says only what it is about:
+//! `NewAccount { password: None, ..new_account() }`.
+//!
+//! Everything is as of [`START`](crate::clock::START). What is sealed, hashed or maced elsewhere is random
+//! bytes here: stores must not look inside.
+
+mod accounts;
+mod challenges;
+mod records;
+mod sessions;
+
+use authentication_app::ports::Sealed;
+use common::{Id, RequestId, random::bytes};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+pub use accounts::{
+    account, account_record, index_entry, index_keys, index_keys_amid_rotation, new_account,
+    new_account_in, password_hash, wrapped_key,
+};
+pub use challenges::{new_challenge, nonce, send_request, subject, token_digest};
+pub use records::{audit_record, event_envelope, idempotency_record, message_order, session_ended};
+pub use sessions::{new_session, new_session_at};
+
+use crate::{SeededRandom, clock::START};
+
+/// One for all builders of a process, so that no two values of a test are alike.
+static RANDOM: SeededRandom = SeededRandom::new(0);
+
+/// An id that was minted at [`START`].
+pub fn id<K>() -> Id<K> {
+    id_at(START)
+}
+
+/// An id that was minted at `at`, and sorts there.
+pub fn id_at<K>(at: OffsetDateTime) -> Id<K> {
+    Id::at(at, &RANDOM)
+}
+
+/// A UUID of no particular kind of entity, version 7.
+pub fn uuid_at(at: OffsetDateTime) -> Uuid {
+    enum Anything {}
+    id_at::<Anything>(at).as_uuid()
+}
+
+/// A ciphertext, as far as a store can tell.
+pub fn sealed() -> Sealed {
+    Sealed(bytes::<56>(&RANDOM).to_vec())
+}
+
+/// The id of some request.
+pub fn request_id() -> RequestId {
+    RequestId::from_uuid(uuid_at(START))
+}

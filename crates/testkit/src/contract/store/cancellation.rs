@@ -1,0 +1,110 @@
+//! Callers that go away in the middle: a client hangs up, a task is aborted.
+
+use std::{
+    future::{Future, pending, poll_fn},
+    pin::pin,
+    task::Poll,
+};
+
+use authentication_app::ports::{StoreError, UniqueRule};
+use authentication_domain::sessions::RotationRules;
+use tokio::sync::oneshot;
+
+use super::{
+    Inspect, Store,
+    support::{SignUp, assert_recorded, begin},
+};
+use crate::{builders::new_account, clock::START};
+
+/// More than any pool has connections, so that a leak of them cannot hide.
+const OFTEN: usize = 60;
+
+/// Lets `work` take so many steps at the most, and drops it while it waits for the end of the last one.
+async fn cut_short<T>(work: impl Future<Output = T>, steps: usize) -> Option<T> {
+    let mut work = pin!(work);
+    let mut taken = 0;
+    poll_fn(move |context| {
+        taken += 1;
+        match work.as_mut().poll(context) {
+            Poll::Ready(done) => Poll::Ready(Some(done)),
+            Poll::Pending if taken >= steps => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
+        }
+    })
+    .await
+}
+
+pub async fn units_held_by_cancelled_tasks_leave_nothing(store: Store, inspect: &dyn Inspect) {
+    for _ in 0..OFTEN {
+        let (written, was_written) = oneshot::channel();
+        let task = tokio::spawn({
+            let store = store.clone();
+            async move {
+                let mut unit = begin(&store).await;
+                SignUp::new().write(unit.as_mut()).await.unwrap();
+                written.send(()).expect("somebody waits for it");
+                pending::<()>().await;
+            }
+        });
+        was_written.await.expect("the unit is written");
+        task.abort();
+        assert!(task.await.is_err_and(|error| error.is_cancelled()));
+    }
+    assert_recorded(inspect, 0).await;
+    let sign_up = SignUp::new();
+    sign_up.commit(&store).await.expect("the store is usable");
+    assert!(sign_up.is_there(&store).await);
+}
+
+pub async fn a_unit_cancelled_anywhere_is_done_whole_or_not_at_all(
+    store: Store,
+    inspect: &dyn Inspect,
+) {
+    let mut committed = 0;
+    for steps in 1.. {
+        let sign_up = SignUp::new();
+        let finished = cut_short(sign_up.commit(&store), steps).await;
+        // The database may still be at work on what was cut short. Whoever writes the same identifier waits
+        // for that, and learns what became of it.
+        let mut rival = new_account();
+        rival.index = sign_up.account.index.clone();
+        let mut unit = begin(&store).await;
+        let done = match unit.accounts().insert(&rival).await {
+            Ok(()) => false,
+            Err(StoreError::Conflict(UniqueRule::Identifier)) => true,
+            Err(other) => panic!("after {steps} steps: {other:?}"),
+        };
+        drop(unit);
+        committed += usize::from(done);
+        assert_eq!(sign_up.is_there(&store).await, done, "after {steps} steps");
+        assert_recorded(inspect, committed).await;
+        if let Some(finished) = finished {
+            finished.expect("nothing else is in the way");
+            assert!(done, "it was committed");
+            return;
+        }
+    }
+}
+
+pub async fn calls_cancelled_anywhere_leave_the_store_usable(store: Store, inspect: &dyn Inspect) {
+    let sign_up = SignUp::new();
+    sign_up.commit(&store).await.unwrap();
+    let index = &sign_up.account.index;
+    let (session, rules) = (sign_up.session.id, RotationRules::default());
+    for steps in (1..=3).cycle().take(OFTEN) {
+        // Which of them finish does not matter.
+        let _ = cut_short(store.sign_in_record(index, None), steps).await;
+        let _ = cut_short(store.find_snapshot(session, START), steps).await;
+        let _ = cut_short(store.rotate(session, 0, rules, START), steps).await;
+        let _ = cut_short(store.begin(), steps).await;
+    }
+    assert!(sign_up.is_there(&store).await);
+    // Rotated or not: within the grace time the first generation gets its successor either way.
+    let rotated = store.rotate(session, 0, rules, START).await.unwrap();
+    assert_eq!(rotated.map(|rotated| rotated.generation), Some(1));
+    SignUp::new()
+        .commit(&store)
+        .await
+        .expect("connections are left");
+    assert_recorded(inspect, 2).await;
+}

@@ -1,0 +1,110 @@
+//! Devices that people signed in from.
+
+use authentication_app::ports::NewAccount;
+use authentication_domain::sessions::DeviceId;
+use time::{Duration, OffsetDateTime};
+
+use super::{
+    Store,
+    support::{MANY, somebody},
+};
+use crate::{
+    builders::{id, index_keys},
+    clock::START,
+    race::{ROUNDS, fifty_at_once},
+};
+
+async fn remember(
+    store: &Store,
+    of: &NewAccount,
+    device: DeviceId,
+    most: u32,
+    now: OffsetDateTime,
+) {
+    let account = of.record.account.id;
+    in_unit!(store, devices.remember(account, device, most, now)).expect("a device is noted");
+}
+
+async fn is_known(store: &Store, of: &NewAccount, device: DeviceId) -> bool {
+    let record = store.sign_in_record(&of.index, Some(device)).await;
+    let found = record.expect("the store answers").device;
+    assert!(
+        found.is_none_or(|found| found == device),
+        "another device: {found:?}"
+    );
+    found.is_some()
+}
+
+pub async fn a_device_is_known_to_its_account_alone(store: Store) {
+    let (owner, stranger) = (somebody(&store).await, somebody(&store).await);
+    let device = id();
+    assert!(!is_known(&store, &owner, device).await);
+    remember(&store, &owner, device, MANY, START).await;
+    assert!(is_known(&store, &owner, device).await);
+    assert!(!is_known(&store, &owner, id()).await);
+    assert!(!is_known(&store, &stranger, device).await);
+    let nobody = store.sign_in_record(&index_keys(), Some(device)).await;
+    assert_eq!(nobody.expect("the store answers").device, None);
+    let not_asked = store.sign_in_record(&owner.index, None).await;
+    assert_eq!(not_asked.expect("the store answers").device, None);
+}
+
+pub async fn the_device_not_used_for_longest_is_forgotten(store: Store) {
+    let owner = somebody(&store).await;
+    let [first, second, third, fourth] = [id(), id(), id(), id()];
+    let uses = [first, second, third, first, second, fourth, fourth];
+    for (minute, device) in (0..).zip(uses) {
+        remember(&store, &owner, device, 3, START + Duration::minutes(minute)).await;
+    }
+    for (device, known) in [
+        (first, true),
+        (second, true),
+        (third, false),
+        (fourth, true),
+    ] {
+        assert_eq!(is_known(&store, &owner, device).await, known);
+    }
+    // Where fewer are allowed than there are, the next new one makes room.
+    let fifth = id();
+    remember(&store, &owner, fifth, 2, START + Duration::hours(1)).await;
+    let expected = [
+        (first, false),
+        (second, false),
+        (fourth, true),
+        (fifth, true),
+    ];
+    for (device, known) in expected {
+        assert_eq!(is_known(&store, &owner, device).await, known);
+    }
+}
+
+pub async fn devices_of_others_do_not_count(store: Store) {
+    let (one, other) = (somebody(&store).await, somebody(&store).await);
+    let (old, new) = (id(), id());
+    remember(&store, &other, old, 1, START).await;
+    remember(&store, &one, new, 1, START + Duration::minutes(1)).await;
+    assert!(is_known(&store, &other, old).await);
+    assert!(is_known(&store, &one, new).await);
+}
+
+pub async fn fifty_devices_at_once_leave_no_more_than_allowed(store: Store) {
+    for _ in 0..ROUNDS {
+        let owner = somebody(&store).await;
+        let devices = fifty_at_once(|_| {
+            let (store, owner) = (store.clone(), owner.clone());
+            async move {
+                let device = id();
+                remember(&store, &owner, device, 5, START).await;
+                // The same device again, while the others come.
+                remember(&store, &owner, device, 5, START).await;
+                device
+            }
+        })
+        .await;
+        let mut known = 0;
+        for device in devices {
+            known += usize::from(is_known(&store, &owner, device).await);
+        }
+        assert_eq!(known, 5);
+    }
+}

@@ -1,0 +1,235 @@
+//! The contract of the relational store (`IdentityStore`): one module per slice, one function per fact.
+//!
+//! An adapter runs all of it with a few lines, once per engine:
+//!
+//! ```ignore
+//! mod embedded {
+//!     async fn store() -> (Arc<dyn IdentityStore>, TestDatabase) { … }
+//!     testkit::store_contract!(store);
+//! }
+//! ```
+//!
+//! Races are run many at once and several rounds; every fact must hold whoever comes first.
+
+#[macro_use]
+mod support;
+
+pub mod accounts;
+pub mod attempts;
+pub mod audit;
+pub mod cancellation;
+pub mod challenges;
+pub mod codes;
+pub mod devices;
+pub mod idempotency;
+pub mod maintenance;
+pub mod messages;
+pub mod outbox;
+pub mod rotation;
+pub mod sessions;
+pub mod unit_of_work;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authentication_app::ports::IdentityStore;
+
+/// What a fact is stated about.
+pub type Store = Arc<dyn IdentityStore>;
+
+/// A look at what no port shows. Its views are as of the last commit.
+#[async_trait]
+pub trait Inspect: Send + Sync {
+    /// Action and outcome of every audit entry, in the order of the trail.
+    async fn audit_entries(&self) -> Vec<(String, String)>;
+    /// The CloudEvents `type` of every queued event, in the order of the queue.
+    async fn event_types(&self) -> Vec<String>;
+    /// How many messages are in the queue, whoever holds them and parked ones too.
+    async fn message_count(&self) -> i64;
+    /// How many sessions are kept, ended ones too.
+    async fn session_count(&self) -> i64;
+}
+
+/// One test for each fact of the store's contract, in a module per slice.
+///
+/// It takes the name of an `async fn() -> (Arc<dyn IdentityStore>, impl Inspect)` beside it, which is called
+/// for each test and gives a store on an empty, migrated database. What it gives beside the store (a
+/// [`TestDatabase`](crate::TestDatabase)) is dropped after it.
+#[macro_export]
+macro_rules! store_contract {
+    ($factory:ident) => {
+        $crate::store_facts! { $factory; accounts:
+            an_account_is_read_as_it_was_written,
+            every_state_of_an_account_survives_the_store,
+            an_account_is_found_under_every_live_index_key,
+            an_unknown_identifier_is_nobody,
+            an_account_may_have_no_password,
+            an_identifier_belongs_to_one_account,
+            one_shared_index_entry_is_a_conflict,
+            of_fifty_registrations_of_one_identifier_one_wins,
+            a_profile_is_replaced_only_in_the_version_that_was_read,
+            of_fifty_changes_of_one_profile_one_wins,
+            a_password_is_set_only_in_the_version_that_was_read,
+            of_fifty_new_passwords_one_wins,
+            a_hash_is_upgraded_only_if_it_is_still_the_one_that_was_read,
+            a_lagging_clock_moves_no_time_stamp_back,
+        }
+        $crate::store_facts! { $factory; devices:
+            a_device_is_known_to_its_account_alone,
+            the_device_not_used_for_longest_is_forgotten,
+            devices_of_others_do_not_count,
+            fifty_devices_at_once_leave_no_more_than_allowed,
+        }
+        $crate::store_facts! { $factory; attempts:
+            failures_are_counted_as_the_domain_says,
+            a_locked_scope_counts_nothing,
+            failures_of_known_devices_are_counted_apart,
+            fifty_failures_at_once_lock_at_the_fifth,
+            a_success_forgets_the_failures_of_its_scope,
+            a_locked_scope_is_not_cleared,
+            a_success_and_a_lock_at_once_leave_no_lock_forgotten,
+            forgetting_a_subject_opens_every_scope_of_it,
+            guesses_are_counted_up_to_the_limit_of_the_window,
+            guesses_are_counted_apart_by_recipient_purpose_and_device,
+            exactly_the_allowed_guesses_of_fifty_at_once_count,
+            what_is_not_committed_is_not_counted,
+        }
+        $crate::store_facts! { $factory; challenges:
+            a_challenge_is_found_as_it_was_kept,
+            every_purpose_and_channel_survives_the_store,
+            an_unknown_challenge_is_none,
+            the_account_is_whoever_has_the_identifier_now,
+            the_device_is_shown_if_it_is_the_accounts,
+            guesses_in_the_window_are_shown_beside_those_on_the_challenge,
+            a_challenge_is_proven_once,
+            of_fifty_proofs_of_one_challenge_one_wins,
+            a_challenge_out_of_tries_cannot_be_proven,
+            an_expired_challenge_is_dead_for_every_write,
+            guesses_on_a_challenge_end_at_the_limit,
+            exactly_the_allowed_tries_of_fifty_at_once_count,
+            a_proven_challenge_counts_no_further_guess,
+            a_live_challenge_can_be_resent,
+        }
+        $crate::store_facts! { $factory; codes:
+            the_first_request_sends,
+            within_the_cool_down_nothing_new_is_sent,
+            after_the_cool_down_the_newest_code_counts,
+            the_cool_down_holds_after_the_code_was_used,
+            fifty_requests_at_once_send_once,
+            a_sending_is_shown_on_every_challenge_of_its_recipient_and_purpose,
+            a_code_is_used_once,
+            only_the_newest_code_of_the_right_recipient_and_purpose_is_used,
+            of_fifty_uses_of_one_code_one_wins,
+            an_undone_use_leaves_the_code_as_it_was,
+            a_reset_link_is_found_until_it_is_used_or_replaced,
+            a_suppressed_link_leads_nowhere,
+            messages_are_limited_by_the_hour,
+            messages_are_limited_by_the_day,
+            message_quotas_are_apart_by_recipient,
+            exactly_the_allowed_messages_of_fifty_at_once_are_granted,
+        }
+        $crate::store_facts! { $factory; sessions:
+            a_session_is_read_as_it_was_begun,
+            a_session_lives_until_its_deadlines,
+            an_account_that_is_not_active_has_no_live_session,
+            one_session_more_than_allowed_ends_the_oldest,
+            sessions_that_ended_do_not_count_against_the_limit,
+            fifty_sign_ins_at_once_leave_no_more_than_allowed,
+            a_session_is_ended_once,
+            a_session_is_ended_by_its_own_account_alone,
+            of_fifty_that_end_a_session_one_ends_it,
+            all_sessions_of_an_account_end_together,
+            all_sessions_but_one_end_together,
+            sessions_are_listed_newest_first_page_by_page,
+            the_list_has_only_live_sessions_of_the_account,
+        }
+        $crate::store_facts! { $factory; rotation:
+            a_rotation_answers_with_everything_the_tokens_need,
+            rotation_agrees_with_the_domain_at_every_edge,
+            ending_for_reuse_agrees_with_the_domain_at_every_edge,
+            a_repetition_does_not_prolong_the_grace_time,
+            without_grace_time_of_fifty_at_once_one_rotates,
+            fifty_at_once_get_the_same_successor,
+            a_dead_session_does_not_rotate,
+            the_session_of_a_closed_account_does_not_rotate,
+            a_rotation_prolongs_the_session_up_to_its_absolute_deadline,
+            reuse_ends_a_session_once,
+            a_session_that_ends_amid_rotations_stays_ended,
+        }
+        $crate::store_facts! { $factory; messages:
+            a_message_is_leased_as_it_was_queued,
+            the_oldest_messages_are_leased_first,
+            a_message_is_not_due_before_its_time,
+            a_leased_message_is_nobody_elses_until_the_lease_ends,
+            workers_at_once_never_hold_the_same_message,
+            a_postponed_message_is_due_again_at_its_time,
+            a_message_that_was_finished_is_gone,
+        }
+        $crate::store_facts! { $factory; idempotency:
+            a_recorded_answer_is_found_until_it_expires,
+            the_first_answer_of_a_key_stays,
+            an_expired_answer_is_replaced,
+            of_fifty_answers_to_one_key_one_is_recorded,
+            a_rival_that_gives_up_leaves_the_key_free,
+        }
+        $crate::store_facts! { $factory; with inspect; cancellation:
+            units_held_by_cancelled_tasks_leave_nothing,
+            a_unit_cancelled_anywhere_is_done_whole_or_not_at_all,
+            calls_cancelled_anywhere_leave_the_store_usable,
+        }
+        $crate::store_facts! { $factory; with inspect; audit:
+            entries_of_a_unit_are_appended_in_order,
+            every_act_and_outcome_can_be_recorded,
+            no_entries_are_no_error,
+        }
+        $crate::store_facts! { $factory; with inspect; outbox:
+            events_of_a_unit_are_queued_in_order,
+            every_event_can_be_queued,
+            no_events_are_no_error,
+            a_parked_message_waits_for_a_person,
+        }
+        $crate::store_facts! { $factory; with inspect; maintenance:
+            the_store_answers_a_ping,
+            a_purge_keeps_what_is_alive,
+            a_purge_removes_what_expired,
+            a_purge_counts_what_it_removes,
+            an_ended_session_is_kept_for_thirty_days,
+            a_purge_touches_no_account_and_no_record,
+        }
+        $crate::store_facts! { $factory; with inspect; unit_of_work:
+            a_commit_shows_everything_at_once,
+            a_dropped_unit_leaves_nothing,
+            a_conflict_undoes_its_unit_and_no_other,
+            units_that_are_begun_and_dropped_cost_nothing,
+            fifty_units_at_once_all_commit,
+        }
+    };
+}
+
+/// The tests of one slice; see [`store_contract!`](crate::store_contract).
+#[doc(hidden)]
+#[macro_export]
+macro_rules! store_facts {
+    ($factory:ident; $slice:ident: $($fact:ident),+ $(,)?) => {
+        mod $slice {
+            $(#[test]
+            fn $fact() {
+                $crate::runtime::run(async {
+                    let (store, _database) = super::$factory().await;
+                    $crate::contract::store::$slice::$fact(store).await;
+                });
+            })+
+        }
+    };
+    ($factory:ident; with inspect; $slice:ident: $($fact:ident),+ $(,)?) => {
+        mod $slice {
+            $(#[test]
+            fn $fact() {
+                $crate::runtime::run(async {
+                    let (store, database) = super::$factory().await;
+                    $crate::contract::store::$slice::$fact(store, &database).await;
+                });
+            })+
+        }
+    };
+}

@@ -1,0 +1,84 @@
+//! Events, and what becomes of messages that cannot be sent.
+
+use authentication_app::ports::EventEnvelope;
+use authentication_domain::{events::Event, sessions::EndReason};
+use common::access::Role;
+use time::Duration;
+
+use super::{
+    Inspect, Store,
+    messages::{lease, notice},
+    support::begin,
+};
+use crate::{
+    builders::{event_envelope, id},
+    clock::START,
+};
+
+fn one_of_each() -> Vec<EventEnvelope> {
+    let (account, session) = (id(), id());
+    let events = [
+        Event::AccountRegistered {
+            account,
+            roles: Role::Vendor.into(),
+        },
+        Event::SessionStarted { account, session },
+        Event::RefreshReused { account, session },
+        Event::SessionEnded {
+            account,
+            session,
+            reason: EndReason::RefreshReuse,
+        },
+        Event::PasswordChanged {
+            account,
+            by_reset: true,
+        },
+        Event::ProfileChanged {
+            account,
+            fields: vec!["display_name".to_owned(), "country".to_owned()],
+        },
+    ];
+    events.into_iter().map(event_envelope).collect()
+}
+
+fn types(events: &[EventEnvelope]) -> Vec<String> {
+    let names = events.iter().map(|envelope| envelope.event.type_name());
+    names.map(str::to_owned).collect()
+}
+
+pub async fn events_of_a_unit_are_queued_in_order(store: Store, inspect: &dyn Inspect) {
+    let mut events = one_of_each();
+    events.reverse();
+    let (first, second) = events.split_at(2);
+    let mut unit = begin(&store).await;
+    unit.outbox().append_events(first).await.unwrap();
+    unit.outbox().append_events(second).await.unwrap();
+    assert!(
+        inspect.event_types().await.is_empty(),
+        "not before the commit"
+    );
+    unit.commit().await.unwrap();
+    assert_eq!(inspect.event_types().await, types(&events));
+}
+
+pub async fn every_event_can_be_queued(store: Store, inspect: &dyn Inspect) {
+    let events = one_of_each();
+    for event in &events {
+        in_unit!(store, outbox.append_events(std::slice::from_ref(event))).unwrap();
+    }
+    assert_eq!(inspect.event_types().await, types(&events));
+}
+
+pub async fn no_events_are_no_error(store: Store, inspect: &dyn Inspect) {
+    in_unit!(store, outbox.append_events(&[])).unwrap();
+    assert!(inspect.event_types().await.is_empty());
+}
+
+pub async fn a_parked_message_waits_for_a_person(store: Store, inspect: &dyn Inspect) {
+    let parked = notice(&store, START).await;
+    assert_eq!(lease(&store, 10, START).await.len(), 1);
+    store.postpone_message(parked, None).await.unwrap();
+    let much_later = START + Duration::days(3_650);
+    assert!(lease(&store, 10, much_later).await.is_empty());
+    assert_eq!(inspect.message_count().await, 1);
+}

@@ -1,0 +1,234 @@
+//! Throw-away databases: a fresh one for each test, migrated, gone with the value.
+//!
+//! It knows no adapter: an adapter opens the [`TestDatabase::url`] itself. What no port shows (the audit
+//! trail, the queue of events) is looked at here with plain SQL.
+
+mod postgres;
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, QueryResult, Statement,
+};
+use tempfile::TempDir;
+
+use self::postgres::PostgresDatabase;
+use crate::{Engine, clock::START, contract::store::Inspect};
+
+/// A database of one test.
+#[derive(Debug)]
+pub struct TestDatabase {
+    url: String,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Folder(#[expect(dead_code, reason = "held for its Drop, which removes the folder")] TempDir),
+    Server(
+        #[expect(dead_code, reason = "held for its Drop, which drops the database")]
+        PostgresDatabase,
+    ),
+}
+
+impl TestDatabase {
+    /// A migrated database of the given kind.
+    ///
+    /// # Panics
+    /// When there is no server for it (see [`crate::servers::postgres_url`]), or it cannot be made.
+    pub async fn start(engine: Engine) -> Self {
+        match engine {
+            Engine::Embedded => Self::sqlite().await,
+            Engine::Production => Self::postgres().await,
+        }
+    }
+
+    /// A migrated SQLite file.
+    ///
+    /// # Panics
+    /// When it cannot be made.
+    pub async fn sqlite() -> Self {
+        let database = Self::sqlite_file();
+        migrate(&database.url).await;
+        database
+    }
+
+    /// A migrated database on the PostgreSQL server of the tests.
+    ///
+    /// # Panics
+    /// When there is no server, or it cannot be made.
+    pub async fn postgres() -> Self {
+        Self::on_server(PostgresDatabase::migrated().await)
+    }
+
+    /// A database without any table, for tests of the migrations themselves.
+    ///
+    /// # Panics
+    /// When there is no server for it, or it cannot be made.
+    pub async fn empty(engine: Engine) -> Self {
+        match engine {
+            Engine::Embedded => Self::sqlite_file(),
+            Engine::Production => Self::on_server(PostgresDatabase::empty().await),
+        }
+    }
+
+    fn sqlite_file() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for a SQLite file");
+        let file = folder.path().join("test.sqlite");
+        Self {
+            url: format!("sqlite://{}?mode=rwc", file.display()),
+            place: Place::Folder(folder),
+        }
+    }
+
+    fn on_server(database: PostgresDatabase) -> Self {
+        Self {
+            url: database.url().to_owned(),
+            place: Place::Server(database),
+        }
+    }
+
+    /// `sqlite://…` or `postgres://…`.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Which kind it is.
+    pub const fn engine(&self) -> Engine {
+        match self.place {
+            Place::Folder(_) => Engine::Embedded,
+            Place::Server(_) => Engine::Production,
+        }
+    }
+
+    /// How many rows a table has.
+    ///
+    /// # Panics
+    /// When there is no such table.
+    pub async fn count(&self, table: &str) -> i64 {
+        let rows = self
+            .rows(&format!("SELECT count(*) AS n FROM {table}"))
+            .await;
+        rows[0].try_get("", "n").expect("a count")
+    }
+
+    /// What a query gives, by `row.try_get("", "column")`.
+    ///
+    /// # Panics
+    /// When the query fails.
+    pub async fn rows(&self, sql: &str) -> Vec<QueryResult> {
+        let connection = self.connect().await;
+        let query = Statement::from_string(connection.get_database_backend(), sql);
+        let rows = connection.query_all_raw(query).await;
+        close(connection).await;
+        rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
+    }
+
+    /// Runs a statement behind every adapter's back (to tamper with rows, say).
+    ///
+    /// # Panics
+    /// When it fails.
+    pub async fn execute(&self, sql: &str) {
+        let connection = self.connect().await;
+        let done = connection.execute_unprepared(sql).await;
+        close(connection).await;
+        done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+    }
+
+    /// A connection of the test's own. Dropping it closes it.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn connect(&self) -> DatabaseConnection {
+        connect(&self.url, 1).await
+    }
+}
+
+#[async_trait]
+impl Inspect for TestDatabase {
+    async fn audit_entries(&self) -> Vec<(String, String)> {
+        let sql = "SELECT action, outcome FROM audit_entries ORDER BY occurred_at, id";
+        let rows = self.rows(sql).await;
+        rows.iter()
+            .map(|row| (text(row, "action"), text(row, "outcome")))
+            .collect()
+    }
+
+    async fn event_types(&self) -> Vec<String> {
+        let sql = "SELECT event_type FROM outbox_events ORDER BY sequence";
+        let rows = self.rows(sql).await;
+        rows.iter().map(|row| text(row, "event_type")).collect()
+    }
+
+    async fn message_count(&self) -> i64 {
+        self.count("outbox_messages").await
+    }
+
+    async fn session_count(&self) -> i64 {
+        self.count("sessions").await
+    }
+}
+
+fn text(row: &QueryResult, column: &str) -> String {
+    row.try_get("", column).expect("a column of text")
+}
+
+/// A pool of so many connections at the most.
+async fn connect(url: &str, connections: u32) -> DatabaseConnection {
+    let mut options = ConnectOptions::new(url);
+    options.max_connections(connections).sqlx_logging(false);
+    Database::connect(options)
+        .await
+        .unwrap_or_else(|error| panic!("the test database does not answer: {error}"))
+}
+
+async fn close(connection: DatabaseConnection) {
+    connection.close().await.expect("a connection closes");
+}
+
+/// As the service does it. The suites live at [`START`].
+async fn migrate(url: &str) {
+    // On PostgreSQL one of them holds the turn while the other migrates.
+    let connection = connect(url, 2).await;
+    let migrated = migration::up(&connection, START).await;
+    close(connection).await;
+    migrated.expect("the migrations run");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::race::at_once;
+
+    crate::on_every_engine! {
+        async fn a_database_is_migrated_and_nobody_elses(engine: Engine) {
+            let made = at_once(6, |_| TestDatabase::start(engine)).await;
+            for (number, database) in (1..).zip(&made) {
+                assert_eq!(database.engine(), engine);
+                assert_eq!(database.count("accounts").await, 0);
+                // It would be there already if two of them were one.
+                database.execute("CREATE TABLE mark (number bigint)").await;
+                database.execute(&format!("INSERT INTO mark VALUES ({number})")).await;
+            }
+            for (number, database) in (1_i64..).zip(&made) {
+                let rows = database.rows("SELECT number FROM mark").await;
+                let found: Vec<i64> = rows.iter().map(|row| row.try_get("", "number").unwrap()).collect();
+                assert_eq!(found, [number]);
+            }
+        }
+
+        async fn an_empty_database_has_no_table(engine: Engine) {
+            let database = TestDatabase::empty(engine).await;
+            database.execute("CREATE TABLE accounts (id bigint)").await;
+            assert_eq!(database.count("accounts").await, 0);
+        }
+
+        async fn a_database_is_gone_with_its_value(engine: Engine) {
+            let database = TestDatabase::empty(engine).await;
+            let url = database.url().to_owned();
+            let _still_connected = database.connect().await;
+            drop(database);
+            let again = Database::connect(ConnectOptions::new(url)).await;
+            assert!(again.is_err());
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Where the throw-away servers are, and a Redis of one's own for tests that stop it.
+
+mod redis;
+
+use std::{
+    env,
+    hash::{BuildHasher, RandomState},
+    process,
+};
+
+pub use redis::RedisServer;
+
+/// The PostgreSQL server that tests may make databases on.
+///
+/// # Panics
+/// When `TEST_POSTGRES_URL` is not set.
+pub fn postgres_url() -> String {
+    server_url("TEST_POSTGRES_URL")
+}
+
+/// The Redis that tests may write to, all at once: each under keys that begin with [`unique_name`].
+///
+/// # Panics
+/// When `TEST_REDIS_URL` is not set.
+pub fn redis_url() -> String {
+    server_url("TEST_REDIS_URL")
+}
+
+/// A name that no other test has, in this process or another: for databases and key prefixes. Lower-case
+/// letters, digits and underscores, at most 32.
+pub fn unique_name() -> String {
+    // Its keys are random for each process and differ from call to call.
+    let random = RandomState::new().hash_one(process::id());
+    format!("test_{random:016x}")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests are told where their servers are by the script that starts them"
+)]
+fn server_url(variable: &str) -> String {
+    env::var(variable).unwrap_or_else(|_| {
+        panic!(
+            "{variable} is not set: run ./deploy/test.sh, or start the servers for this shell with \
+             eval \"$(deploy/servers.sh up)\""
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fit_for_a_database() {
+        let names: HashSet<_> = (0..1000).map(|_| unique_name()).collect();
+        assert_eq!(names.len(), 1000);
+        let fit = |name: &String| {
+            name.bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+        };
+        assert!(names.iter().all(|name| name.len() <= 32 && fit(name)));
+    }
+
+    #[test]
+    #[should_panic(expected = "deploy/servers.sh up")]
+    fn a_missing_server_says_how_to_start_it() {
+        server_url("TEST_NO_SUCH_SERVER_URL");
+    }
+}

@@ -1,0 +1,187 @@
+//! A Redis that one test may stop, empty and freeze.
+
+use std::{
+    io::{self, Read, Write},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// How long the server may take to start, and to answer a command of ours.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A `redis-server` on a free port of loopback, gone when this is dropped.
+///
+/// The binary comes from the `PATH`. The port stays the same over stops and starts, as it does for a
+/// service that is configured with one.
+pub struct RedisServer {
+    port: u16,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl RedisServer {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When there is no `redis-server`, or it does not serve.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the server");
+        for _ in 0..5 {
+            let port = free_port();
+            // Another process may take the port between the choice and the start; the server ends then.
+            if let Some(child) = serve(port, folder.path()).await {
+                return Self {
+                    port,
+                    folder,
+                    child: Some(child),
+                };
+            }
+        }
+        panic!("redis-server ended five times in a row, each on another port");
+    }
+
+    /// Where it is, whether it runs or not.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/0", self.port)
+    }
+
+    /// Stops it. What it knows is there again after [`Self::restart`].
+    pub fn stop(&mut self) {
+        // The connection ends without an answer when the server does.
+        let _ = self.send("SHUTDOWN SAVE");
+        self.reap();
+    }
+
+    /// Ends it as a crash does: what it knew is lost.
+    pub fn kill(&mut self) {
+        if let Some(child) = &mut self.child {
+            child.kill().expect("the server can be killed");
+        }
+        self.reap();
+        // From an earlier stop.
+        let _ = std::fs::remove_file(self.folder.path().join("dump.rdb"));
+    }
+
+    /// Starts it again where it was.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    pub async fn restart(&mut self) {
+        assert!(self.child.is_none(), "the server is running");
+        self.child = serve(self.port, self.folder.path()).await;
+        assert!(
+            self.child.is_some(),
+            "redis-server does not start on its port again"
+        );
+    }
+
+    /// Lets the system take connections and commands for it, and nobody answer, until [`Self::thaw`].
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Ends [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Cuts every connection of the kind that `CLIENT KILL TYPE` names; they may come again.
+    pub fn cut(&self, kind: &str) {
+        self.send(&format!("CLIENT KILL TYPE {kind} SKIPME yes"))
+            .expect("the server answers");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let child = self.child.as_ref().expect("the server is running");
+        kill_process(Pid::from_child(child), signal).expect("a child of ours takes a signal");
+    }
+
+    fn send(&self, command: &str) -> io::Result<String> {
+        ask(self.port, command)
+    }
+
+    fn reap(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            child.wait().expect("the server ends");
+        }
+    }
+}
+
+impl Drop for RedisServer {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.child {
+            // It may have ended by itself; there is nobody to tell.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A server that answers; `None` when it ended instead.
+async fn serve(port: u16, folder: &Path) -> Option<Child> {
+    let mut child = Command::new("redis-server")
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+        .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
+        .arg("--dir")
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("redis-server ({error}): install redis-server or run ./deploy/test.sh")
+        });
+    let started = Instant::now();
+    while child.try_wait().expect("a child of ours").is_none() {
+        let pid = format!("process_id:{}\r\n", child.id());
+        // The pid too: what answers on the port may be somebody else's.
+        if ask(port, "INFO server").is_ok_and(|answer| answer.contains(&pid)) {
+            return Some(child);
+        }
+        assert!(
+            started.elapsed() < PATIENCE,
+            "redis-server does not answer on port {port}"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    None
+}
+
+/// Sends one inline command and gives what comes first in answer.
+fn ask(port: u16, command: &str) -> io::Result<String> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
+    connection.set_read_timeout(Some(PATIENCE))?;
+    connection.write_all(format!("{command}\r\n").as_bytes())?;
+    let mut answer = vec![0; 16 * 1024];
+    let length = connection.read(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_it_knows_survives_a_stop_and_not_a_crash() {
+        let mut server = RedisServer::start().await;
+        server.send("SET key value").unwrap();
+        server.stop();
+        assert!(server.send("GET key").is_err());
+        server.restart().await;
+        assert_eq!(server.send("GET key").unwrap(), "$5\r\nvalue\r\n");
+        server.kill();
+        server.restart().await;
+        assert_eq!(server.send("GET key").unwrap(), "$-1\r\n");
+    }
+}
