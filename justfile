@@ -28,8 +28,8 @@ test-fast *args:
     cargo nextest run -p common -p authentication-domain -p authentication-app -p adapters-memory -p adapters-crypto -p adapters-messaging "$@"
 
 # Brings the configured database to the newest schema.
-migrate *args:
-    cargo run -- migrate "$@"
+migrate *args='up':
+    cargo run -- migrate {{args}}
 
 # Writes docs/openapi.json anew from the code.
 openapi:

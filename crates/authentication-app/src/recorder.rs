@@ -25,8 +25,11 @@ enum Record {}
 pub(crate) struct Act<'a> {
     pub(crate) action: Action,
     pub(crate) outcome: Outcome,
-    /// Whoever acted, with the key that seals what is personal about it.
-    pub(crate) person: Option<(AccountId, &'a DataKey)>,
+    /// Whoever acted, with the key that seals what is personal about it. Whoever failed to prove who they
+    /// are is nobody.
+    pub(crate) actor: Option<(AccountId, &'a DataKey)>,
+    /// Whom it was done to.
+    pub(crate) subject: Option<AccountId>,
     pub(crate) identifier: Option<Subject>,
     pub(crate) session: Option<SessionId>,
     pub(crate) diff: Diff,
@@ -42,7 +45,8 @@ impl<'a> Act<'a> {
         Self {
             action,
             outcome,
-            person: None,
+            actor: None,
+            subject: None,
             identifier: Some(identifier),
             session: None,
             diff: Diff::empty(),
@@ -59,16 +63,17 @@ impl<'a> Act<'a> {
         Self {
             action,
             outcome,
-            person: Some((who, key)),
+            actor: Some((who, key)),
+            subject: Some(who),
             identifier: None,
             session: None,
             diff: Diff::empty(),
         }
     }
 
-    /// Names whoever is known to be behind the identifier.
-    pub(crate) const fn by(mut self, person: Option<(AccountId, &'a DataKey)>) -> Self {
-        self.person = person;
+    /// Names whoever has the identifier, if anybody.
+    pub(crate) const fn about(mut self, subject: Option<AccountId>) -> Self {
+        self.subject = subject;
         self
     }
 
@@ -102,19 +107,19 @@ impl Foundation {
             at: now,
             action: act.action,
             outcome: act.outcome,
-            actor: act.person.map(|(who, _)| who),
-            subject: act.person.map(|(who, _)| who),
+            actor: act.actor.map(|(who, _)| who),
+            subject: act.subject,
             identifier: act.identifier,
             session: act.session,
             request_id: ctx.request_id.clone(),
-            sealed_for: act.person.map(|(who, _)| who),
+            sealed_for: act.actor.map(|(who, _)| who),
             context: seal("context", context),
             diff: (!act.diff.is_empty()).then(|| seal("diff", diff)),
         }
     }
 
     fn seal_entry(&self, act: &Act<'_>, row: Uuid, column: &'static str, plain: &[u8]) -> Sealed {
-        match act.person {
+        match act.actor {
             Some((_, key)) => {
                 let context = FieldContext {
                     table: "audit_entries",

@@ -59,4 +59,12 @@ impl DeviceRepository for SqlUnitOfWork {
         }
         Ok(())
     }
+    #[tracing::instrument(name = "devices.forget_all", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn forget_all(&mut self, account: AccountId) -> Result<(), StoreError> {
+        Sql::new("DELETE FROM devices WHERE account_id = $1")
+            .bind(&account)
+            .execute(&*self)
+            .await?;
+        Ok(())
+    }
 }

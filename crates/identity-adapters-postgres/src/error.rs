@@ -1,7 +1,5 @@
 //! Errors of the driver, as what the caller can do about them.
 
-use std::sync::Arc;
-
 use authentication_app::ports::{StoreError, UniqueRule};
 use sea_orm::{DbErr, RuntimeErr};
 use sqlx::{error::DatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
@@ -44,14 +42,10 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
         DbErr::ConnectionAcquire(_) => StoreError::Unavailable,
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => from_shared(&error),
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => from_sqlx(&error),
         DbErr::Custom(message) | DbErr::Migration(message) => Fault::Migration(message).into(),
         _ => Fault::Driver("sea-orm").into(),
     }
-}
-
-fn from_shared(error: &Arc<sqlx::Error>) -> StoreError {
-    from_sqlx(error)
 }
 
 pub(crate) fn from_sqlx(error: &sqlx::Error) -> StoreError {

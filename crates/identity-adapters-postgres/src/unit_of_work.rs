@@ -50,7 +50,11 @@ impl UnitOfWorkFactory for Store {
                 .then_some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.writer.begin_with_options(options).await;
+        // In a task of its own, since a caller who goes away must not cut BEGIN short: sqlx would hand the
+        // connection to the next one with the transaction open, who would write into it and never commit.
+        let writer = self.writer.clone();
+        let begun = tokio::spawn(async move { writer.begin_with_options(options).await });
+        let transaction = begun.await.map_err(|_| StoreError::Unavailable)?;
         Ok(Box::new(SqlUnitOfWork {
             transaction: transaction.map_err(store_error)?,
             broken: AtomicBool::new(false),

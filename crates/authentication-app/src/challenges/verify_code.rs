@@ -153,8 +153,8 @@ impl Challenges {
         let act = Act::of(Action::SignIn, Outcome::Success, opened.id(), &opened.key)
             .session(started.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let events = base.session_events(&started, opened.id(), ctx, now);
-        unit.outbox().append_events(&events).await?;
+        let event = base.session_started(&started, opened.id(), ctx, now);
+        unit.outbox().append_events(&[event]).await?;
         unit.commit().await?;
         Ok(base.complete(started, opened.view).await)
     }
@@ -205,8 +205,10 @@ impl Challenges {
             account,
             roles: opened.view.account.roles,
         };
-        let mut events = vec![base.event(registered, ctx, now)];
-        events.extend(base.session_events(&started, account, ctx, now));
+        let events = [
+            base.event(registered, ctx, now),
+            base.session_started(&started, account, ctx, now),
+        ];
         unit.outbox().append_events(&events).await?;
         unit.commit().await?;
         Ok(base.complete(started, opened.view).await)

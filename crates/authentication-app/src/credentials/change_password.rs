@@ -1,12 +1,12 @@
 //! Changing the password, knowing the old one.
 
 use authentication_domain::{
-    accounts::Identifier,
     audit::{Action, Outcome},
     credentials::{PasswordHash, PlainPassword, Weakness},
     events::Event,
-    sessions::EndReason,
+    sessions::{DeviceId, EndReason},
 };
+use common::Id;
 use time::Duration;
 
 use super::Credentials;
@@ -70,36 +70,35 @@ impl Credentials {
         ctx: &RequestContext,
     ) -> Result<(), ChangePasswordError> {
         let base = &self.base;
-        let (record, stored) = base
-            .store
-            .credentials_of(who.owner.account.id)
-            .await?
-            .ok_or(ChangePasswordError::Conflict)?;
-        let opened = base.open_account(&record)?;
-        let roles = record.account.roles;
+        let opened = base.open_account(&who.owner)?;
         let identifier = &opened.view.identifier;
+        let roles = opened.view.account.roles;
         base.rules
             .passwords
             .check_for(&command.new, identifier, roles)?;
-        let scope = self.failure_scope(identifier, who);
-        let verification = base
-            .hasher
-            .verify(&command.current, stored.as_ref())
-            .await?;
+        let keys = base.index.keys_of(identifier);
+        let scope = FailureScope {
+            subject: keys.subject,
+            device: Some(counted_as_device(who)),
+        };
+        let record = base.store.sign_in_record(&keys, scope.device).await?;
+        let locked_for = record
+            .device_failures
+            .and_then(|counter| counter.locked_for(base.clock.now()));
+        if let Some(retry_after) = locked_for {
+            return Err(ChangePasswordError::Locked { retry_after });
+        }
+        let account = record
+            .account
+            .filter(|account| account.account.id == who.owner.account.id)
+            .ok_or(ChangePasswordError::Conflict)?;
+        let stored = record.password.as_ref();
+        let verification = base.hasher.verify(&command.current, stored).await?;
         if verification == Verification::Mismatch {
             return Err(retrying(|| self.count_failure(&opened, scope, ctx)).await?);
         }
         let next = base.hasher.hash(&command.new).await?;
-        retrying(|| self.replace(who, &record, &opened, scope, &next, ctx)).await
-    }
-
-    /// Guesses through a session are counted for the session, which is as known as a device can be: whoever
-    /// stole one locks nobody else out, and gets five guesses.
-    fn failure_scope(&self, identifier: &Identifier, who: &SessionSnapshot) -> FailureScope {
-        FailureScope {
-            subject: self.base.index.keys_of(identifier).subject,
-            device: Some(common::Id::from_uuid(who.session.as_uuid())),
-        }
+        retrying(|| self.replace(who, &account, &opened, scope, &next, ctx)).await
     }
 
     async fn count_failure(
@@ -116,7 +115,7 @@ impl Credentials {
             .record_failure(scope, base.rules.lockout, now)
             .await?;
         if counted.is_none() {
-            return Ok(self.locked());
+            return Ok(self.locked_by_rivals());
         }
         let outcome = Outcome::Refused("invalid_current_password");
         let act = Act::of(Action::PasswordChanged, outcome, opened.id(), &opened.key);
@@ -139,7 +138,7 @@ impl Credentials {
         let account = opened.id();
         let mut unit = base.store.begin().await?;
         if !unit.attempts().clear_failures(scope, now).await? {
-            return Err(self.locked());
+            return Err(self.locked_by_rivals());
         }
         let saved = unit
             .accounts()
@@ -190,9 +189,16 @@ impl Credentials {
         Ok(())
     }
 
-    fn locked(&self) -> ChangePasswordError {
+    /// The lock fell between our read and our write: it holds for its whole time.
+    fn locked_by_rivals(&self) -> ChangePasswordError {
         ChangePasswordError::Locked {
             retry_after: self.base.rules.lockout.window,
         }
     }
+}
+
+/// Guesses through a session are counted for the session, which is as known as a device can be: whoever
+/// stole one locks nobody else out, and gets five guesses.
+const fn counted_as_device(who: &SessionSnapshot) -> DeviceId {
+    Id::from_uuid(who.session.as_uuid())
 }

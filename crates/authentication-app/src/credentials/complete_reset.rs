@@ -1,7 +1,7 @@
 //! Setting a new password by code or by mailed link.
 //!
-//! It gives no session and takes no second factor away; it ends every session there is, and opens
-//! password sign-in again if failures had closed it. A password that fails the policy leaves the code alive.
+//! It gives no session and takes no second factor away; it ends every session there is, forgets every
+//! device, and opens password sign-in again if failures had closed it. A password that fails the policy leaves the code alive.
 
 use authentication_domain::{
     accounts::Closed,
@@ -108,7 +108,7 @@ impl Credentials {
         let base = &self.base;
         // What needs no identifier is checked before a code is looked at: no guess is spent on a typo.
         base.rules.passwords.check(&command.new_password)?;
-        let proof = self.judge(&command.proof, ctx).await?;
+        let proof = retrying(|| self.judge(&command.proof, ctx)).await?;
         let record = proof.account().ok_or(ProofError::InvalidCode)?;
         let opened = base.open_account(record)?;
         base.rules.passwords.check_for(
@@ -191,6 +191,7 @@ impl Credentials {
         let subject = base.index.keys_of(&opened.view.identifier).subject;
         let mut unit = base.store.begin().await?;
         self.use_up(unit.as_mut(), proof, now).await?;
+        unit.attempts().forget_subject(subject).await?;
         let saved = unit
             .accounts()
             .set_password(account, record.account.version, next, now)
@@ -198,7 +199,7 @@ impl Credentials {
         if !saved {
             return Err(CompleteResetError::Conflict);
         }
-        unit.attempts().forget_subject(subject).await?;
+        unit.devices().forget_all(account).await?;
         let reason = EndReason::PasswordReset;
         let ended = unit.sessions().end_all(account, None, reason, now).await?;
         let act = Act::of(

@@ -9,6 +9,8 @@ use authentication_domain::{
     challenges::{CodeNonce, Purpose},
 };
 use time::{Duration, OffsetDateTime};
+use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::{Notifications, texts::Text};
 use crate::{
@@ -23,7 +25,7 @@ use crate::{
 /// Messages taken at once.
 const BATCH: u32 = 32;
 /// How long a worker may hold a message; longer than any sender waits.
-const LEASE: Duration = Duration::minutes(2);
+const LEASE: Duration = Duration::seconds(30);
 /// Attempts before a message is parked for a person to look at.
 const MOST_ATTEMPTS: u32 = 8;
 
@@ -63,10 +65,14 @@ impl Notifications {
             taken: leased.len(),
             sent: 0,
         };
+        // All at once: a lease must not run out while a message waits for slow ones before it.
+        let mut sending = JoinSet::new();
         for message in leased {
-            if self.deliver(&message).await? {
-                delivered.sent += 1;
-            }
+            let this = self.clone();
+            sending.spawn(async move { this.deliver(&message).await }.in_current_span());
+        }
+        for sent in sending.join_all().await {
+            delivered.sent += usize::from(sent?);
         }
         Ok(delivered)
     }
@@ -75,11 +81,16 @@ impl Notifications {
         let order = &leased.order;
         let store = &self.base.store;
         let now = self.base.clock.now();
+        // Counted when it was leased, so that one that ends its worker is not tried for ever.
+        if leased.attempts >= MOST_ATTEMPTS {
+            tracing::error!(message_id = %order.id, "a message ended its worker again and again; parked");
+            return store.postpone_message(order.id, None).await.map(|()| false);
+        }
         let letter = match self.write(order, now).await {
             Ok(Some(letter)) => letter,
             Ok(None) => return store.finish_message(order.id).await.map(|()| false),
             Err(StoreError::Corrupt { table, column }) => {
-                tracing::error!(message = %order.id, table, column, "a message cannot be made; parked");
+                tracing::error!(message_id = %order.id, table, column, "a message cannot be made; parked");
                 return store.postpone_message(order.id, None).await.map(|()| false);
             }
             Err(error) => return Err(error),
@@ -100,13 +111,13 @@ impl Notifications {
         let (log_id, channel) = (order.id, channel.as_str());
         match self.sender.send(&message).await {
             Ok(()) => {
-                tracing::info!(message = %log_id, channel, "message sent");
+                tracing::info!(message_id = %log_id, channel, "message sent");
                 store.finish_message(order.id).await?;
                 Ok(true)
             }
             Err(error) => {
                 let next = next_attempt(error, leased.attempts, now);
-                tracing::warn!(message = %log_id, channel, %error, parked = next.is_none(), "message not sent");
+                tracing::warn!(message_id = %log_id, channel, %error, parked = next.is_none(), "message not sent");
                 store.postpone_message(order.id, next).await?;
                 Ok(false)
             }
@@ -124,7 +135,7 @@ impl Notifications {
             MessageKind::Code { purpose, nonce } => (purpose, nonce),
             kind => {
                 return Ok(owner
-                    .zip(self.branding.notice(kind))
+                    .zip(self.branding.notice(kind, &self.base.rules.lockout))
                     .map(|(owner, text)| Letter {
                         to: owner.view.identifier,
                         text,
@@ -166,12 +177,15 @@ impl Notifications {
         nonce: CodeNonce,
     ) -> Letter {
         let macs = &self.base.macs;
+        let rules = &self.base.rules.challenges;
         let code = macs.code(nonce, purpose, subject);
         // A link in a text message trains people to tap links in text messages.
         let link = (purpose == Purpose::PasswordReset && matches!(to, Identifier::Email(_)))
             .then(|| macs.reset_link_token(nonce, subject));
         Letter {
-            text: self.branding.code(purpose, code.expose(), link.as_ref()),
+            text: self
+                .branding
+                .code(purpose, code.expose(), link.as_ref(), rules),
             code: Some(code.expose().to_owned()),
             to,
         }

@@ -1,6 +1,10 @@
 //! The words. Plain text; what people typed is never part of a message.
 
-use authentication_domain::{challenges::Purpose, opaque_token::OpaqueToken};
+use authentication_domain::{
+    challenges::{ChallengeRules, Purpose},
+    opaque_token::OpaqueToken,
+    protection::LockoutRules,
+};
 
 use crate::ports::MessageKind;
 
@@ -22,21 +26,31 @@ pub(crate) struct Text {
 
 impl Branding {
     /// A one-time code.
-    pub(crate) fn code(&self, purpose: Purpose, code: &str, link: Option<&OpaqueToken>) -> Text {
+    pub(crate) fn code(
+        &self,
+        purpose: Purpose,
+        code: &str,
+        link: Option<&OpaqueToken>,
+        rules: &ChallengeRules,
+    ) -> Text {
         let product = &self.product;
         let what = match purpose {
             Purpose::Registration => "complete your registration",
             Purpose::SignIn => "sign in",
             Purpose::PasswordReset => "set a new password",
         };
+        let minutes = rules.code_lifetime.whole_minutes();
         let mut body = format!(
-            "{code} is your {product} code to {what}. It counts for 10 minutes. \
+            "{code} is your {product} code to {what}. It counts for {minutes} minutes. \
              Nobody from {product} will ever ask you for it."
         );
         if let Some(link) = link {
             let page = &self.reset_page;
             let token = link.expose();
-            body = format!("{body}\n\nOr open this link within 30 minutes: {page}#token={token}");
+            let minutes = rules.link_lifetime.whole_minutes();
+            body = format!(
+                "{body}\n\nOr open this link within {minutes} minutes: {page}#token={token}"
+            );
         }
         Text {
             subject: format!("Your {product} code"),
@@ -58,31 +72,33 @@ impl Branding {
     }
 
     /// Something about the account that its owner should know.
-    pub(crate) fn notice(&self, kind: MessageKind) -> Option<Text> {
+    pub(crate) fn notice(&self, kind: MessageKind, lockout: &LockoutRules) -> Option<Text> {
         let product = &self.product;
+        let minutes = lockout.window.whole_minutes();
         let (subject, body) = match kind {
             MessageKind::Code { .. } => return None,
             MessageKind::SignInLocked => (
                 format!("Sign-in to {product} is paused"),
-                "There were several failed attempts to sign in to your account, so sign-in by password \
-                 is paused for 15 minutes on devices that we do not know. Devices you signed in from \
-                 before still work. If it was not you, your password held; if it is one you use \
-                 elsewhere, change it.",
+                format!(
+                    "There were several failed attempts to sign in to your account, so sign-in by \
+                     password is paused for {minutes} minutes on devices that we do not know. Devices \
+                     you signed in from before still work. If it was not you, your password held; if \
+                     it is one you use elsewhere, change it."
+                ),
             ),
             MessageKind::PasswordChanged => (
                 format!("Your {product} password was changed"),
                 "Your password was changed, and your other devices were signed out. If it was not you, \
-                 reset your password now.",
+                 reset your password now."
+                    .to_owned(),
             ),
             MessageKind::SessionStolen => (
                 format!("A {product} sign-in was ended"),
                 "A copy of one of your sign-ins was used a second time, so we ended that sign-in. If \
-                 you did not copy it yourself, change your password.",
+                 you did not copy it yourself, change your password."
+                    .to_owned(),
             ),
         };
-        Some(Text {
-            subject,
-            body: body.to_owned(),
-        })
+        Some(Text { subject, body })
     }
 }

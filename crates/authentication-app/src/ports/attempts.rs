@@ -94,4 +94,10 @@ pub trait DeviceRepository: Send {
         most: u32,
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
+
+    /// Forgets every device of an account, one of a thief's too.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn forget_all(&mut self, account: AccountId) -> Result<(), StoreError>;
 }

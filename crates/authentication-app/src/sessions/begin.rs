@@ -79,7 +79,7 @@ pub(crate) struct TokenBasis {
 }
 
 impl Foundation {
-    /// Writes the session and its device, and makes the tokens.
+    /// Writes the session and its device, records the sessions that end for it, and makes the tokens.
     pub(crate) async fn begin_session(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -129,6 +129,9 @@ impl Foundation {
             .sessions()
             .begin(&session, rules.most_per_account)
             .await?;
+        let owner = (account.id, &sign_in.owner.key);
+        self.record_ended(unit, owner, &superseded, EndReason::Superseded, ctx, now)
+            .await?;
         Ok(StartedSession {
             session: id,
             superseded,
@@ -137,25 +140,16 @@ impl Foundation {
         })
     }
 
-    /// What other systems are told of a session that begins, and of those that end for it.
-    pub(crate) fn session_events(
+    /// What other systems are told of a session that begins.
+    pub(crate) fn session_started(
         &self,
         started: &StartedSession,
         account: AccountId,
         ctx: &RequestContext,
         now: OffsetDateTime,
-    ) -> Vec<EventEnvelope> {
+    ) -> EventEnvelope {
         let session = started.session;
-        let mut events = vec![Event::SessionStarted { account, session }];
-        events.extend(ended_events(
-            account,
-            &started.superseded,
-            EndReason::Superseded,
-        ));
-        events
-            .into_iter()
-            .map(|event| self.event(event, ctx, now))
-            .collect()
+        self.event(Event::SessionStarted { account, session }, ctx, now)
     }
 
     /// After the commit: the sessions that ended are dead at once, and the client gets its tokens.
@@ -198,19 +192,6 @@ impl Foundation {
             session: basis.session,
         })
     }
-}
-
-/// The events of sessions that ended together.
-pub(crate) fn ended_events(
-    account: AccountId,
-    sessions: &[SessionId],
-    reason: EndReason,
-) -> impl Iterator<Item = Event> {
-    sessions.iter().map(move |session| Event::SessionEnded {
-        account,
-        session: *session,
-        reason,
-    })
 }
 
 /// Where a session's origin is kept.

@@ -3,11 +3,12 @@
 use authentication_domain::{
     accounts::AccountId,
     audit::{Action, Outcome},
+    events::Event,
     sessions::{EndReason, SessionId},
 };
 use time::OffsetDateTime;
 
-use super::{Sessions, ended_events};
+use super::Sessions;
 use crate::{
     Foundation, RequestContext,
     ports::{DataKey, Invalidation, SessionSnapshot, StoreError, UnitOfWork},
@@ -169,8 +170,14 @@ impl Foundation {
             .map(|act| self.record(&act, ctx, now))
             .collect();
         unit.audit().append(&entries).await?;
-        let events: Vec<_> = ended_events(account, sessions, reason)
-            .map(|event| self.event(event, ctx, now))
+        let ended = |session: &SessionId| Event::SessionEnded {
+            account,
+            session: *session,
+            reason,
+        };
+        let events: Vec<_> = sessions
+            .iter()
+            .map(|session| self.event(ended(session), ctx, now))
             .collect();
         unit.outbox().append_events(&events).await
     }

@@ -11,7 +11,7 @@ use authentication_domain::{
     sessions::DeviceId,
 };
 use common::access::AuthenticationMethod;
-use time::{Duration, OffsetDateTime};
+use time::Duration;
 
 use super::{BeginError, Sessions, SignIn, SignedIn};
 use crate::{
@@ -86,9 +86,10 @@ impl Attempt {
         }
     }
 
-    fn act(&self, action: Action, outcome: Outcome) -> Act<'_> {
-        let person = self.owner.as_ref().map(|owner| (owner.id(), &owner.key));
-        Act::on_identifier(action, outcome, self.subject).by(person)
+    /// An act of somebody who has not proven who they are.
+    fn act(&self, action: Action, outcome: Outcome) -> Act<'static> {
+        let about = self.owner.as_ref().map(OpenedAccount::id);
+        Act::on_identifier(action, outcome, self.subject).about(about)
     }
 }
 
@@ -110,7 +111,7 @@ impl Sessions {
             None => attempt.record.failures,
         };
         if let Some(retry_after) = counter.and_then(|counter| counter.locked_for(now)) {
-            return Err(self.refuse_locked(&attempt, retry_after, ctx, now).await?);
+            return Err(retrying(|| self.refuse_locked(&attempt, retry_after, ctx)).await?);
         }
         let stored = attempt.record.password.as_ref();
         let verification = self.base.hasher.verify(&command.password, stored).await?;
@@ -120,8 +121,8 @@ impl Sessions {
                 let rehashed = self.rehash(&command.password, stored, outdated).await;
                 retrying(|| self.admit(&attempt, owner, rehashed.as_ref(), ctx)).await
             }
-            (Verification::Match { .. }, Some(Err(Closed::Suspended)), _) => {
-                retrying(|| self.refuse_suspended(&attempt, ctx)).await
+            (Verification::Match { .. }, Some(Err(Closed::Suspended)), Some(owner)) => {
+                retrying(|| self.refuse_suspended(&attempt, owner, ctx)).await
             }
             _ => Err(retrying(|| self.refuse(&attempt, ctx)).await?),
         }
@@ -177,7 +178,8 @@ impl Sessions {
         let now = base.clock.now();
         let mut unit = base.store.begin().await?;
         if !unit.attempts().clear_failures(attempt.scope(), now).await? {
-            return Err(self.locked_by_rivals());
+            drop(unit);
+            return Err(self.refuse_locked_by_rivals(attempt, ctx).await?);
         }
         if let Some((read, next)) = rehashed {
             unit.accounts()
@@ -192,12 +194,11 @@ impl Sessions {
         let started = base
             .begin_session(unit.as_mut(), &sign_in, ctx, now)
             .await?;
-        let act = attempt
-            .act(Action::SignIn, Outcome::Success)
+        let act = Act::of(Action::SignIn, Outcome::Success, owner.id(), &owner.key)
             .session(started.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let events = base.session_events(&started, owner.id(), ctx, now);
-        unit.outbox().append_events(&events).await?;
+        let event = base.session_started(&started, owner.id(), ctx, now);
+        unit.outbox().append_events(&[event]).await?;
         unit.commit().await?;
         Ok(base.complete(started, owner.view.clone()).await)
     }
@@ -216,7 +217,8 @@ impl Sessions {
             .record_failure(attempt.scope(), base.rules.lockout, now)
             .await?;
         let Some(after) = after else {
-            return Ok(self.locked_by_rivals());
+            drop(unit);
+            return self.refuse_locked_by_rivals(attempt, ctx).await;
         };
         let refused = attempt.act(Action::SignIn, Outcome::Refused("invalid_credentials"));
         let mut entries = vec![base.record(&refused, ctx, now)];
@@ -233,54 +235,49 @@ impl Sessions {
         Ok(LogInError::InvalidCredentials)
     }
 
+    async fn refuse_suspended(
+        &self,
+        attempt: &Attempt,
+        owner: &OpenedAccount,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, LogInError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let mut unit = base.store.begin().await?;
+        if !unit.attempts().clear_failures(attempt.scope(), now).await? {
+            drop(unit);
+            return Err(self.refuse_locked_by_rivals(attempt, ctx).await?);
+        }
+        let outcome = Outcome::Refused("account_suspended");
+        let act = Act::of(Action::SignIn, outcome, owner.id(), &owner.key);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        unit.commit().await?;
+        Err(LogInError::Suspended)
+    }
+
+    /// Refused unheard, and on record all the same.
     async fn refuse_locked(
         &self,
         attempt: &Attempt,
         retry_after: Duration,
         ctx: &RequestContext,
-        now: OffsetDateTime,
     ) -> Result<LogInError, StoreError> {
-        let outcome = Outcome::Refused("account_locked");
-        self.record_refusal(attempt, outcome, ctx, now).await?;
+        let base = &self.base;
+        let act = attempt.act(Action::SignIn, Outcome::Refused("account_locked"));
+        let entry = base.record(&act, ctx, base.clock.now());
+        let mut unit = base.store.begin().await?;
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await?;
         Ok(LogInError::Locked { retry_after })
     }
 
-    async fn refuse_suspended(
-        &self,
-        attempt: &Attempt,
-        ctx: &RequestContext,
-    ) -> Result<SignedIn, LogInError> {
-        let base = &self.base;
-        let now = base.clock.now();
-        let outcome = Outcome::Refused("account_suspended");
-        let entry = base.record(&attempt.act(Action::SignIn, outcome), ctx, now);
-        let mut unit = base.store.begin().await?;
-        if !unit.attempts().clear_failures(attempt.scope(), now).await? {
-            return Err(self.locked_by_rivals());
-        }
-        unit.audit().append(&[entry]).await?;
-        unit.commit().await?;
-        Err(LogInError::Suspended)
-    }
-
-    async fn record_refusal(
-        &self,
-        attempt: &Attempt,
-        outcome: Outcome,
-        ctx: &RequestContext,
-        now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        let base = &self.base;
-        let entry = base.record(&attempt.act(Action::SignIn, outcome), ctx, now);
-        let mut unit = base.store.begin().await?;
-        unit.audit().append(&[entry]).await?;
-        unit.commit().await
-    }
-
     /// The lock fell between our read and our write: it holds for its whole time.
-    fn locked_by_rivals(&self) -> LogInError {
-        LogInError::Locked {
-            retry_after: self.base.rules.lockout.window,
-        }
+    async fn refuse_locked_by_rivals(
+        &self,
+        attempt: &Attempt,
+        ctx: &RequestContext,
+    ) -> Result<LogInError, StoreError> {
+        let retry_after = self.base.rules.lockout.window;
+        self.refuse_locked(attempt, retry_after, ctx).await
     }
 }

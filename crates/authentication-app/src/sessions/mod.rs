@@ -11,7 +11,7 @@ mod refresh;
 use std::sync::Arc;
 
 pub use authenticate::AuthenticateError;
-pub(crate) use begin::{BeginError, SignIn, ended_events};
+pub(crate) use begin::{BeginError, SignIn};
 pub use begin::{SignedIn, TokenSet};
 pub use end::EndSessionError;
 pub use list::SessionView;

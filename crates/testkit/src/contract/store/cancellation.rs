@@ -6,7 +6,7 @@ use std::{
     task::Poll,
 };
 
-use authentication_app::ports::{StoreError, UniqueRule};
+use authentication_app::ports::{MessageKind, Recipient, StoreError, UniqueRule};
 use authentication_domain::sessions::RotationRules;
 use tokio::sync::oneshot;
 
@@ -14,7 +14,10 @@ use super::{
     Inspect, Store,
     support::{SignUp, assert_recorded, begin},
 };
-use crate::{builders::new_account, clock::START};
+use crate::{
+    builders::{id, message_order, new_account},
+    clock::START,
+};
 
 /// More than any pool has connections, so that a leak of them cannot hide.
 const OFTEN: usize = 60;
@@ -107,4 +110,29 @@ pub async fn calls_cancelled_anywhere_leave_the_store_usable(store: Store, inspe
         .await
         .expect("connections are left");
     assert_recorded(inspect, 2).await;
+}
+
+/// A connection that was handed back amid a BEGIN would swallow the next write: done, answered and never
+/// committed.
+pub async fn a_cancelled_begin_swallows_no_later_write(store: Store, inspect: &dyn Inspect) {
+    /// More than connections that are idle at once here, so that each of them takes a write.
+    const WRITES: usize = 4;
+    let mut left = OFTEN * WRITES;
+    let mut waiting = Vec::new();
+    let mut unit = begin(&store).await;
+    for _ in 0..left {
+        let recipient = Recipient::Account(id());
+        let order = message_order(MessageKind::PasswordChanged, recipient, START);
+        unit.outbox().append_message(&order).await.unwrap();
+        waiting.push(order.id);
+    }
+    unit.commit().await.unwrap();
+    for (messages, steps) in waiting.chunks(WRITES).zip((1..=4).cycle()) {
+        drop(cut_short(store.begin(), steps).await);
+        for message in messages {
+            store.finish_message(*message).await.unwrap();
+        }
+        left -= messages.len();
+        assert_eq!(inspect.message_count().await, i64::try_from(left).unwrap());
+    }
 }

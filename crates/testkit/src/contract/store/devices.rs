@@ -87,6 +87,19 @@ pub async fn devices_of_others_do_not_count(store: Store) {
     assert!(is_known(&store, &one, new).await);
 }
 
+pub async fn all_devices_of_an_account_are_forgotten_and_no_others(store: Store) {
+    let (owner, other) = (somebody(&store).await, somebody(&store).await);
+    let (first, second, foreign) = (id(), id(), id());
+    remember(&store, &owner, first, MANY, START).await;
+    remember(&store, &owner, second, MANY, START).await;
+    remember(&store, &other, foreign, MANY, START).await;
+    let account = owner.record.account.id;
+    in_unit!(store, devices.forget_all(account)).expect("devices are forgotten");
+    assert!(!is_known(&store, &owner, first).await);
+    assert!(!is_known(&store, &owner, second).await);
+    assert!(is_known(&store, &other, foreign).await);
+}
+
 pub async fn fifty_devices_at_once_leave_no_more_than_allowed(store: Store) {
     for _ in 0..ROUNDS {
         let owner = somebody(&store).await;

@@ -76,6 +76,7 @@ macro_rules! store_contract {
         }
         $crate::store_facts! { $factory; devices:
             a_device_is_known_to_its_account_alone,
+            all_devices_of_an_account_are_forgotten_and_no_others,
             the_device_not_used_for_longest_is_forgotten,
             devices_of_others_do_not_count,
             fifty_devices_at_once_leave_no_more_than_allowed,
@@ -176,6 +177,7 @@ macro_rules! store_contract {
             units_held_by_cancelled_tasks_leave_nothing,
             a_unit_cancelled_anywhere_is_done_whole_or_not_at_all,
             calls_cancelled_anywhere_leave_the_store_usable,
+            a_cancelled_begin_swallows_no_later_write,
         }
         $crate::store_facts! { $factory; with inspect; audit:
             entries_of_a_unit_are_appended_in_order,

@@ -1,0 +1,60 @@
+//! Answers: the envelope of the API, and the bare documents outside it.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{Problem, ProblemCode};
+
+/// JSON, with the charset that OWASP ASVS 4.1.1 asks for.
+pub(crate) const JSON: &str = "application/json; charset=utf-8";
+
+/// What succeeded, in words and as data.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Answer<T> {
+    /// A sentence fit for a person.
+    #[schema(value_type = String)]
+    message: &'static str,
+    data: T,
+}
+
+/// An empty object: the sentence says it all.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
+
+/// All of a list, or one page of it.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Items<T> {
+    pub(crate) items: Vec<T>,
+    /// For the next page; absent at the end of the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub(crate) next_cursor: Option<String>,
+}
+
+/// 200 with the envelope.
+pub(crate) fn ok(message: &'static str, data: impl Serialize) -> HttpResponse {
+    with_status(StatusCode::OK, message, data)
+}
+
+/// The envelope under another status.
+pub(crate) fn with_status(
+    status: StatusCode,
+    message: &'static str,
+    data: impl Serialize,
+) -> HttpResponse {
+    bare(status, &Answer { message, data })
+}
+
+/// A document without the envelope.
+pub(crate) fn bare(status: StatusCode, document: &impl Serialize) -> HttpResponse {
+    match serde_json::to_vec(document) {
+        Ok(body) => HttpResponse::build(status).content_type(JSON).body(body),
+        Err(error) => {
+            HttpResponse::from_error(Problem::of(ProblemCode::InternalError).caused_by(error))
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Who acts: from the bearer token to a live session.
+
+use std::{marker::PhantomData, rc::Rc};
+
+use actix_web::{
+    FromRequest, HttpMessage as _, HttpRequest,
+    dev::Payload,
+    http::header::{AUTHORIZATION, HeaderMap},
+};
+use authentication_app::ports::SessionSnapshot;
+use authentication_domain::protection::RouteClass;
+use common::access::{Guard, Principal};
+use futures_util::future::LocalBoxFuture;
+
+use super::rate_limit;
+use crate::{
+    Problem, ProblemCode,
+    routes::{Counted, RouteSpec},
+    state::state_of,
+};
+
+/// Extracts the live session behind the bearer token, and counts the call for its account.
+///
+/// Routes that the table calls [`crate::routes::Access::SignedIn`] are authenticated before anything of
+/// the request is parsed, whether or not their handler asks who it is; asking then costs nothing more.
+pub struct Authenticated(Rc<SessionSnapshot>);
+
+impl Authenticated {
+    /// The session, with its account.
+    pub fn session(&self) -> &SessionSnapshot {
+        &self.0
+    }
+
+    /// The one who acts.
+    pub fn principal(&self) -> Principal {
+        self.0.principal()
+    }
+}
+
+impl FromRequest for Authenticated {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { authenticate(&request).await.map(Self) })
+    }
+}
+
+/// An [`Authenticated`] whom a guard lets pass: the question stands in the handler's signature.
+///
+/// ```
+/// use api_http::{Guarded, Problem};
+/// use common::access::{AnyOf, IsAdmin, IsSupport};
+///
+/// async fn look_at_accounts(who: Guarded<AnyOf<IsAdmin, IsSupport>>) -> Result<String, Problem> {
+///     Ok(who.principal().account.to_string())
+/// }
+/// ```
+pub struct Guarded<G> {
+    who: Authenticated,
+    guard: PhantomData<G>,
+}
+
+impl<G> Guarded<G> {
+    /// The session, with its account.
+    pub fn session(&self) -> &SessionSnapshot {
+        self.who.session()
+    }
+
+    /// The one who acts.
+    pub fn principal(&self) -> Principal {
+        self.who.principal()
+    }
+}
+
+impl<G: Guard + Default + 'static> FromRequest for Guarded<G> {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let who = authenticate(&request).await.map(Authenticated)?;
+            G::default()
+                .check(&who.principal())
+                .await
+                .map_err(|denial| Problem::of(ProblemCode::Forbidden).caused_by(denial))?;
+            Ok(Self {
+                who,
+                guard: PhantomData,
+            })
+        })
+    }
+}
+
+/// The live session behind the request's token. The answer of the first time holds for the request.
+pub(crate) async fn authenticate(request: &HttpRequest) -> Result<Rc<SessionSnapshot>, Problem> {
+    if let Some(known) = request.extensions().get::<Rc<SessionSnapshot>>() {
+        return Ok(Rc::clone(known));
+    }
+    let state = state_of(request)?;
+    let token = bearer_token(request.headers())?;
+    let snapshot = Rc::new(state.sessions.authenticate(token).await?);
+    // A route of another bounded context may stand outside our table.
+    let counted = RouteSpec::of(request).map_or(Counted::By(RouteClass::SignedIn), |it| it.counted);
+    if let Counted::By(class) = counted {
+        let account = snapshot.owner.account.id;
+        rate_limit::note(request, state.limits.count_account(class, account).await)?;
+    }
+    request.extensions_mut().insert(Rc::clone(&snapshot));
+    Ok(snapshot)
+}
+
+/// RFC 6750 §2.1: the header, and nowhere else.
+fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut sent = headers.get_all(AUTHORIZATION);
+    let value = sent
+        .next()
+        .ok_or_else(|| Problem::of(ProblemCode::Unauthenticated))?;
+    let invalid = || Problem::of(ProblemCode::InvalidToken);
+    let text = value.to_str().map_err(|_| invalid())?;
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Problem::of(ProblemCode::Unauthenticated));
+    }
+    if sent.next().is_some() || token.is_empty() {
+        return Err(invalid());
+    }
+    Ok(token)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn token(values: &[&str]) -> Result<String, ProblemCode> {
+        let request = values
+            .iter()
+            .fold(TestRequest::default(), |request, value| {
+                request.append_header((AUTHORIZATION, *value))
+            })
+            .to_http_request();
+        bearer_token(request.headers())
+            .map(str::to_owned)
+            .map_err(|problem| problem.code())
+    }
+
+    #[test]
+    fn one_bearer_token_is_read_from_the_header() {
+        assert_eq!(token(&["Bearer abc.def"]), Ok("abc.def".to_owned()));
+        assert_eq!(token(&["bearer abc"]), Ok("abc".to_owned()));
+        for nobody in [&[][..], &["Basic abc"], &["abc"], &[""]] {
+            assert_eq!(token(nobody), Err(ProblemCode::Unauthenticated));
+        }
+        for broken in [&["Bearer"][..], &["Bearer "], &["Bearer a", "Bearer b"]] {
+            assert_eq!(token(broken), Err(ProblemCode::InvalidToken));
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The request, as far as use cases may know it.
+
+use std::future::{Ready, ready};
+
+use actix_web::{FromRequest, HttpRequest, dev::Payload};
+use authentication_app::{Origin, RequestContext};
+use authentication_domain::sessions::DeviceToken;
+
+use super::{client, request_id_of};
+use crate::{Problem, state::state_of};
+
+const DEVICE_TOKEN: &str = "x-device-token";
+
+/// Extracts the [`RequestContext`].
+pub(crate) struct Context(pub(crate) RequestContext);
+
+impl FromRequest for Context {
+    type Error = Problem;
+    type Future = Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(context_of(request).map(Self))
+    }
+}
+
+fn context_of(request: &HttpRequest) -> Result<RequestContext, Problem> {
+    let config = &state_of(request)?.config;
+    Ok(RequestContext {
+        request_id: request_id_of(request)?,
+        origin: Origin {
+            address: client::address_of(request, config),
+            user_agent: client::user_agent_of(request.headers()),
+        },
+        // A token that cannot be ours is no token: a client must be able to sign in with a stale one.
+        device_token: request
+            .headers()
+            .get(DEVICE_TOKEN)
+            .and_then(|value| value.to_str().ok())
+            .and_then(DeviceToken::parse),
+    })
+}

@@ -1,0 +1,134 @@
+//! From typed text to domain values, with every refusal kept until the form was read to its end.
+
+use authentication_domain::{
+    accounts::{EmailAddress, Identifier, PhoneNumber},
+    challenges::OneTimeCode,
+    credentials::{PlainPassword, UnusablePassword},
+    opaque_token::OpaqueToken,
+};
+use secrecy::SecretString;
+
+use crate::{FieldError, Problem};
+
+/// What a form is refused for, so that a person sees all of it at once.
+#[derive(Default)]
+pub(crate) struct Refusals(Vec<FieldError>);
+
+impl Refusals {
+    /// The value, or its refusal kept.
+    pub(crate) fn keep<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
+        parsed.map_err(|refused| self.0.push(refused)).ok()
+    }
+}
+
+impl From<Refusals> for Problem {
+    fn from(refusals: Refusals) -> Self {
+        Self::invalid(refusals.0)
+    }
+}
+
+/// The one identifier among the three fields that may carry it.
+pub(crate) fn identifier_of(
+    identifier: Option<&str>,
+    email: Option<&str>,
+    phone: Option<&str>,
+) -> Result<Identifier, FieldError> {
+    match (identifier, email, phone) {
+        (Some(typed), None, None) => Identifier::parse(typed).map_err(|wrong| {
+            FieldError::new("identifier", "invalid_identifier", wrong.to_string())
+        }),
+        (None, Some(typed), None) => EmailAddress::parse(typed)
+            .map(Identifier::Email)
+            .map_err(|wrong| FieldError::new("email", "invalid_email", wrong.to_string())),
+        (None, None, Some(typed)) => PhoneNumber::parse(typed)
+            .map(Identifier::Phone)
+            .map_err(|wrong| FieldError::new("phone", "invalid_phone", wrong.to_string())),
+        _ => Err(FieldError::new(
+            "identifier",
+            "exactly_one_required",
+            "give exactly one of identifier, email and phone",
+        )),
+    }
+}
+
+/// A password that could be somebody's.
+pub(crate) fn plain_password(
+    field: &'static str,
+    typed: &SecretString,
+) -> Result<PlainPassword, FieldError> {
+    PlainPassword::from_typed(typed).map_err(|unusable| {
+        let code = match unusable {
+            UnusablePassword::Empty => "required",
+            UnusablePassword::TooLong { .. } => "too_long",
+            UnusablePassword::ControlCharacter => "control_characters",
+        };
+        FieldError::new(field, code, unusable.to_string())
+    })
+}
+
+/// Six digits.
+pub(crate) fn one_time_code(typed: &str) -> Result<OneTimeCode, FieldError> {
+    OneTimeCode::parse(typed)
+        .ok_or_else(|| FieldError::new("code", "invalid_format", "a code has six digits"))
+}
+
+/// A challenge id or a mailed token that could be one of ours.
+pub(crate) fn opaque_token(field: &'static str, sent: String) -> Result<OpaqueToken, FieldError> {
+    OpaqueToken::from_client(sent).ok_or_else(|| {
+        FieldError::new(
+            field,
+            "invalid_format",
+            "send it exactly as it was received",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(parsed: Result<Identifier, FieldError>) -> String {
+        parsed.map_or_else(|refused| refused.code.into_owned(), |it| it.to_text())
+    }
+
+    #[test]
+    fn exactly_one_field_names_the_identifier() {
+        let (mail, phone) = (Some("ada@example.com"), Some("+2348012345678"));
+        assert_eq!(code(identifier_of(mail, None, None)), "ada@example.com");
+        assert_eq!(code(identifier_of(phone, None, None)), "+2348012345678");
+        assert_eq!(code(identifier_of(None, mail, None)), "ada@example.com");
+        assert_eq!(code(identifier_of(None, None, phone)), "+2348012345678");
+        for (one, two, three) in [
+            (None, None, None),
+            (mail, mail, None),
+            (None, mail, phone),
+            (mail, None, phone),
+            (mail, mail, phone),
+        ] {
+            assert_eq!(code(identifier_of(one, two, three)), "exactly_one_required");
+        }
+    }
+
+    #[test]
+    fn each_field_takes_its_own_kind() {
+        let (mail, phone) = (Some("ada@example.com"), Some("+2348012345678"));
+        assert_eq!(code(identifier_of(None, phone, None)), "invalid_email");
+        assert_eq!(code(identifier_of(None, None, mail)), "invalid_phone");
+        assert_eq!(
+            code(identifier_of(Some("ada"), None, None)),
+            "invalid_identifier"
+        );
+    }
+
+    #[test]
+    fn all_refusals_of_a_form_are_told() {
+        let mut refusals = Refusals::default();
+        assert!(refusals.keep(identifier_of(None, None, None)).is_none());
+        assert!(
+            refusals
+                .keep(plain_password("password", &SecretString::from("")))
+                .is_none()
+        );
+        assert_eq!(Problem::from(refusals).errors().len(), 2);
+    }
+}

@@ -1,0 +1,174 @@
+//! JSON bodies.
+//!
+//! `application/json` in UTF-8, never compressed, one object and nothing after it, of a bounded size; no
+//! field twice, none that is not known, none of another type. serde's messages quote what they choke on, so
+//! only the kind of a refusal and the name of a field of ours go out.
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap},
+};
+use futures_util::{StreamExt as _, future::LocalBoxFuture};
+use garde::Validate;
+use serde::de::DeserializeOwned;
+use serde_json::error::Category;
+
+use crate::{FieldError, Problem, ProblemCode, state::state_of};
+
+/// Extracts a body that holds to its schema and to its rules.
+pub(crate) struct JsonBody<T>(pub(crate) T);
+
+impl<T> FromRequest for JsonBody<T>
+where
+    T: DeserializeOwned + Validate<Context = ()> + 'static,
+{
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = read(request, payload);
+        Box::pin(async move { parse(&body.await?).map(Self) })
+    }
+}
+
+/// The body as it came, once its headers promise that it can be read.
+pub(super) fn read(
+    request: &HttpRequest,
+    payload: &mut Payload,
+) -> impl Future<Output = Result<Vec<u8>, Problem>> + use<> {
+    let most = state_of(request).map(|state| state.config.max_body_bytes);
+    let announced = most.and_then(|most| check_headers(request.headers(), most).map(|()| most));
+    let mut payload = payload.take();
+    async move {
+        let most = announced?;
+        let mut body = Vec::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk =
+                chunk.map_err(|_| malformed("", "incomplete_body", "the body ended early"))?;
+            if body.len() + chunk.len() > most {
+                return Err(Problem::of(ProblemCode::PayloadTooLarge));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(body)
+    }
+}
+
+fn check_headers(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
+    let plain = headers
+        .get(CONTENT_ENCODING)
+        .is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"));
+    let json = headers
+        .get(CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .is_some_and(is_json);
+    if !plain || !json {
+        return Err(Problem::of(ProblemCode::UnsupportedMediaType));
+    }
+    let length = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|text| text.parse::<usize>().ok());
+    if length.is_some_and(|length| length > most) {
+        return Err(Problem::of(ProblemCode::PayloadTooLarge));
+    }
+    Ok(())
+}
+
+/// `application/json`, with no parameter but `charset=utf-8`.
+fn is_json(content_type: &str) -> bool {
+    let mut parts = content_type.split(';').map(str::trim);
+    let media_type = parts.next().unwrap_or_default();
+    media_type.eq_ignore_ascii_case("application/json")
+        && parts.all(|parameter| {
+            let parameter = parameter.to_ascii_lowercase();
+            matches!(parameter.as_str(), "charset=utf-8" | "charset=\"utf-8\"")
+        })
+}
+
+/// From bytes to a value that holds to its rules.
+pub(super) fn parse<T>(body: &[u8]) -> Result<T, Problem>
+where
+    T: DeserializeOwned + Validate<Context = ()>,
+{
+    let value: T = read_object(body)?;
+    value.validate().map_err(|report| broken_rules(&report))?;
+    Ok(value)
+}
+
+fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    let text = std::str::from_utf8(body)
+        .map_err(|_| malformed("", "invalid_utf8", "the body is not UTF-8"))?;
+    // serde would take an array for a struct, field by field.
+    let begins = text.trim_start_matches([' ', '\t', '\r', '\n']);
+    if begins.is_empty() {
+        return Err(malformed("", "empty_body", "a JSON object is expected"));
+    }
+    if !begins.starts_with('{') {
+        return Err(malformed("", "invalid_json", "a JSON object is expected"));
+    }
+    let mut json = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refusal(&error))?;
+    json.end()
+        .map_err(|_| malformed("", "invalid_json", "something follows the JSON object"))?;
+    Ok(value)
+}
+
+fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+    if error.inner().classify() != Category::Data {
+        return malformed("", "invalid_json", "the body is not valid JSON");
+    }
+    let message = error.inner().to_string();
+    // serde has no kinds, only texts; the tests below hold on to these.
+    let quoted = || field_name(message.split('`').nth(1).unwrap_or_default());
+    if message.starts_with("unknown field") {
+        malformed(quoted(), "unknown_field", "there is no such field")
+    } else if message.starts_with("duplicate field") {
+        malformed(quoted(), "duplicate_field", "the field is there twice")
+    } else if message.starts_with("missing field") {
+        malformed(quoted(), "missing_field", "the field is missing")
+    } else {
+        let field = field_name(&error.path().to_string());
+        malformed(field, "wrong_type", "the value is of another type")
+    }
+}
+
+/// The name of a field, unless it is one that only an attacker would choose.
+fn field_name(name: &str) -> String {
+    let sane = name.len() <= 64
+        && name
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    if sane { name.to_owned() } else { String::new() }
+}
+
+fn broken_rules(report: &garde::Report) -> Problem {
+    let errors = report
+        .iter()
+        .map(|(path, error)| {
+            let message = error.message();
+            let code = if message.starts_with("length is greater") {
+                "too_long"
+            } else if message.starts_with("length is lower") {
+                "too_short"
+            } else {
+                "invalid"
+            };
+            FieldError::new(path.to_string(), code, message.to_owned())
+        })
+        .collect();
+    Problem::invalid(errors)
+}
+
+fn malformed(
+    field: impl Into<std::borrow::Cow<'static, str>>,
+    code: &'static str,
+    message: &'static str,
+) -> Problem {
+    Problem::malformed(FieldError::new(field, code, message))
+}
+
+#[cfg(test)]
+#[path = "json_tests.rs"]
+mod tests;

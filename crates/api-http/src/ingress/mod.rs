@@ -1,0 +1,28 @@
+//! The way in: from bytes that anybody may have sent to values that use cases take.
+//!
+//! Each kind of input has one parser. What cannot be read is a 400, what can be read and breaks a rule a
+//! 422; neither repeats in its text what the client sent.
+
+mod authenticated;
+pub(crate) mod client;
+mod context;
+mod fields;
+mod idempotency;
+mod json;
+mod paging;
+mod path_id;
+pub(crate) mod query;
+pub(crate) mod rate_limit;
+mod request_id;
+
+pub(crate) use authenticated::authenticate;
+pub use authenticated::{Authenticated, Guarded};
+pub(crate) use context::Context;
+pub(crate) use fields::{Refusals, identifier_of, one_time_code, opaque_token, plain_password};
+pub(crate) use idempotency::RepeatableJson;
+pub(crate) use json::JsonBody;
+pub(crate) use paging::{cursor_of, page_of_sessions};
+pub(crate) use path_id::PathId;
+pub(crate) use query::QueryParams;
+pub(crate) use rate_limit::SubjectLimit;
+pub(crate) use request_id::{request_id_of, take_or_mint};

@@ -1,0 +1,40 @@
+//! The HTTP interface: routes, documents in and out, problem documents, `OpenAPI`.
+//!
+//! A handler parses, calls one use case, and maps what came of it; no rule of the business is decided
+//! here. One table ([`routes`]) says of every route who may call it, how its calls are counted and what it
+//! can refuse; the registered resources, the admission of each call and the `OpenAPI` document all follow from it.
+//!
+//! This crate knows the use cases and must never know an adapter: what it needs beside them (whether the
+//! service is ready, the development mailbox, a trace to join) it asks for through the small traits of
+//! [`ports`], which the composition root implements.
+//!
+//! ```text
+//! request ─▶ boundary   request id, span, security headers, every refusal becomes a problem document
+//!        ─▶ CORS
+//!        ─▶ routing     unknown path 404, other method 405
+//!        ─▶ admission   deadline, panics, limit by address, bearer token, limit by account, query names
+//!        ─▶ handler     body → command → use case → answer
+//! ```
+
+mod answer;
+mod app;
+mod config;
+mod ingress;
+mod middleware;
+mod openapi;
+pub mod ports;
+mod problem;
+mod root;
+pub mod routes;
+mod state;
+#[cfg(test)]
+mod test_support;
+mod to_the_end;
+mod v1;
+
+pub use app::{management_app, public_app};
+pub use config::ApiConfig;
+pub use ingress::{Authenticated, Guarded};
+pub use openapi::{openapi, openapi_json};
+pub use problem::{FieldError, Problem, ProblemCode};
+pub use state::{ApiState, Draining};

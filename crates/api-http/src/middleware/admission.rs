@@ -1,0 +1,87 @@
+//! What stands between routing and a handler.
+//!
+//! In this order: the limit by address, before anything is parsed; for signed-in routes the token and the
+//! limit by account; the names of the query parameters. Around it all the deadline, and the net for a
+//! handler that panics.
+
+use std::panic::AssertUnwindSafe;
+
+use actix_web::{
+    Error, HttpMessage as _, HttpRequest,
+    body::BoxBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::StatusCode,
+    middleware::Next,
+};
+use futures_util::FutureExt as _;
+use time::Duration;
+
+use crate::{
+    Problem, ProblemCode,
+    ingress::{authenticate, query, rate_limit},
+    routes::{Access, Counted, Query, RouteSpec},
+    state::state_of,
+};
+
+/// Serves one request of a route of the table.
+pub(crate) async fn admit(
+    spec: &'static RouteSpec,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let http = request.request().clone();
+    http.extensions_mut().insert(spec);
+    let mut response = match serve(spec, &http, request, next).await {
+        Ok(response) => response,
+        Err(refusal) => ServiceResponse::from_err(refusal, http.clone()),
+    };
+    let refused_for = too_many_for(&response);
+    rate_limit::write_headers(&http, refused_for, response.headers_mut());
+    Ok(response)
+}
+
+async fn serve(
+    spec: &'static RouteSpec,
+    http: &HttpRequest,
+    request: ServiceRequest,
+    next: Next<BoxBody>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let deadline = state_of(http)?.config.request_deadline;
+    let answer = async {
+        check(spec, http).await?;
+        next.call(request).await
+    };
+    // Nothing that unwinding leaves half-done is looked at again: state is behind the services' own locks.
+    let answer = AssertUnwindSafe(answer).catch_unwind();
+    match tokio::time::timeout(deadline, answer).await {
+        Ok(Ok(answer)) => answer,
+        Ok(Err(_)) => Err(Problem::of(ProblemCode::InternalError)
+            .caused_by("a handler panicked")
+            .into()),
+        Err(_) => Err(Problem::of(ProblemCode::DeadlineExceeded)
+            .retry_after(Duration::SECOND)
+            .into()),
+    }
+}
+
+async fn check(spec: &RouteSpec, http: &HttpRequest) -> Result<(), Problem> {
+    if let Counted::By(class) = spec.counted {
+        rate_limit::count_address(http, class).await?;
+    }
+    if spec.access == Access::SignedIn {
+        authenticate(http).await?;
+    }
+    if let Query::Only(known) = spec.query {
+        query::check_names(http.query_string(), known)?;
+    }
+    Ok(())
+}
+
+/// How long a 429 asks to wait.
+fn too_many_for(response: &ServiceResponse) -> Option<u32> {
+    let error = response.response().error()?;
+    let problem = error.as_error::<Problem>()?;
+    (response.status() == StatusCode::TOO_MANY_REQUESTS)
+        .then(|| problem.retry_after_seconds())
+        .flatten()
+}

@@ -1,0 +1,167 @@
+//! The outermost layer: what every request gets, and what every answer carries.
+//!
+//! A request id and a span; security headers; and for every refusal, wherever it came from, one problem
+//! document and one line in the log. Client faults log at info, ours at error with their causes; a success
+//! is a span, and a line at debug level.
+
+use actix_web::{
+    Error, HttpMessage as _,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method, StatusCode,
+        header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+};
+use common::RequestId;
+use tracing::{Instrument as _, Span, field};
+
+use super::{security_headers, trailing_slash};
+use crate::{
+    Problem, ProblemCode, answer,
+    ingress::take_or_mint,
+    problem::{MEDIA_TYPE, ProblemDocument},
+    state::{ApiState, State, state_of},
+};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// Serves one request, whatever becomes of it.
+pub(crate) async fn enter(
+    mut request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let state = State::clone(state_of(request.request())?);
+    let request_id = take_or_mint(request.headers(), &state);
+    let span = root_span(&request, &request_id, &state);
+    request.extensions_mut().insert(request_id.clone());
+    trailing_slash::trim(&mut request);
+    let answered = next.call(request).instrument(span.clone()).await?;
+    Ok(span.in_scope(|| leave(answered, &request_id, &span)))
+}
+
+/// Names the route by its template once it is known; a path or a query string never gets into the log.
+fn root_span(request: &ServiceRequest, request_id: &RequestId, state: &ApiState) -> Span {
+    let span = tracing::info_span!(
+        "request",
+        request_id = request_id.as_str(),
+        http.method = method_name(request.method()),
+        http.route = field::Empty,
+        status = field::Empty,
+        trace_id = field::Empty,
+        otel.kind = "server",
+        otel.name = field::Empty,
+        otel.status_code = field::Empty,
+    );
+    if let Some(link) = &state.trace_link {
+        link.join(&span, request.headers());
+    }
+    span
+}
+
+/// A made-up method could be anything, and of any length.
+fn method_name(method: &Method) -> &str {
+    match *method {
+        Method::GET
+        | Method::HEAD
+        | Method::POST
+        | Method::PUT
+        | Method::PATCH
+        | Method::DELETE
+        | Method::OPTIONS
+        | Method::TRACE
+        | Method::CONNECT => method.as_str(),
+        _ => "_OTHER",
+    }
+}
+
+fn leave(
+    answered: ServiceResponse<impl MessageBody + 'static>,
+    request_id: &RequestId,
+    span: &Span,
+) -> ServiceResponse<BoxBody> {
+    record(&answered, span);
+    let mut response = with_problem_document(answered.map_into_boxed_body(), request_id);
+    let headers = response.headers_mut();
+    security_headers::write(headers);
+    if let Ok(value) = HeaderValue::try_from(request_id.as_str()) {
+        headers.insert(REQUEST_ID, value);
+    }
+    response
+}
+
+fn record(answered: &ServiceResponse<impl MessageBody>, span: &Span) {
+    let status = answered.status();
+    let pattern = answered.request().match_pattern();
+    let route = pattern.as_deref().unwrap_or("unmatched");
+    let method = method_name(answered.request().method());
+    span.record("http.route", route);
+    span.record("status", status.as_u16());
+    span.record("otel.name", format_args!("{method} {route}"));
+    if status.is_server_error() {
+        span.record("otel.status_code", "ERROR");
+    }
+}
+
+/// Gives a refusal its body. Refusals of actix itself and of its middleware (a preflight that is not
+/// allowed) have no [`Problem`], and get the one that their status says.
+fn with_problem_document(
+    response: ServiceResponse<BoxBody>,
+    request_id: &RequestId,
+) -> ServiceResponse<BoxBody> {
+    let status = response.status();
+    let error = response.response().error();
+    let problem = match error.and_then(Error::as_error::<Problem>) {
+        Some(problem) => {
+            log(problem);
+            document(problem, request_id)
+        }
+        None if is_refusal(status) && !is_our_own_json(response.headers()) => {
+            let problem = Problem::of(ProblemCode::of_status(status));
+            log(&problem);
+            document(&problem, request_id)
+        }
+        None => {
+            tracing::debug!("answered");
+            return response;
+        }
+    };
+    let mut response = response.map_body(|_, _| BoxBody::new(problem));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    response
+}
+
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+/// `/health/ready` answers 503 with a document of its own.
+fn is_our_own_json(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|value| value == answer::JSON)
+}
+
+fn document(problem: &Problem, request_id: &RequestId) -> Vec<u8> {
+    // Strings and numbers: there is nothing in it that could fail to serialise.
+    serde_json::to_vec(&ProblemDocument::new(problem, request_id)).unwrap_or_default()
+}
+
+fn log(problem: &Problem) {
+    let code = problem.code().as_str();
+    let cause = problem.cause_chain();
+    let cause = cause.as_deref();
+    match problem.code() {
+        // Load and slow clients, not a fault of ours: worth an alert when there are many.
+        ProblemCode::Overloaded | ProblemCode::DeadlineExceeded => {
+            tracing::warn!(code, cause, "refused");
+        }
+        code_of_ours if code_of_ours.status().is_server_error() => {
+            tracing::error!(code, cause, "failed");
+        }
+        _ => tracing::info!(code, "refused"),
+    }
+}

@@ -1,0 +1,32 @@
+//! Which pages of other origins may call from a browser: those on the list, compared whole.
+
+use actix_cors::Cors;
+
+use crate::ApiConfig;
+
+const ONE_HOUR: usize = 3_600;
+
+/// No credentials: tokens travel in a header that no browser adds by itself.
+pub(crate) fn allowlist(config: &ApiConfig) -> Cors {
+    let cors = Cors::default()
+        .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
+        .allowed_headers([
+            "authorization",
+            "content-type",
+            "idempotency-key",
+            "traceparent",
+            "x-device-token",
+            "x-request-id",
+        ])
+        .expose_headers([
+            "ratelimit",
+            "ratelimit-policy",
+            "retry-after",
+            "x-request-id",
+        ])
+        .max_age(ONE_HOUR);
+    config
+        .cors_origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

@@ -1,0 +1,117 @@
+use std::{collections::BTreeSet, path::PathBuf};
+
+use serde_json::Value;
+
+use super::*;
+
+fn rows() -> BTreeSet<(String, String)> {
+    routes::all()
+        .iter()
+        .filter(|spec| spec.presence != Presence::Pages)
+        .map(|spec| (spec.method.as_http().to_string(), spec.path.to_owned()))
+        .collect()
+}
+
+fn operations() -> Vec<(String, String, Value)> {
+    let document = serde_json::to_value(openapi()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            item.as_object()
+                .unwrap()
+                .iter()
+                .map(move |(method, it)| (method.to_uppercase(), path.clone(), it.clone()))
+        })
+        .collect()
+}
+
+#[test]
+fn what_is_registered_is_what_is_documented() {
+    let documented: BTreeSet<_> = operations()
+        .into_iter()
+        .map(|(method, path, _)| (method, path))
+        .collect();
+    assert_eq!(documented, rows());
+}
+
+#[test]
+fn operation_ids_are_unique() {
+    let ids: BTreeSet<_> = operations()
+        .into_iter()
+        .map(|(_, _, operation)| operation["operationId"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(ids.len(), operations().len());
+}
+
+#[test]
+fn an_operation_asks_for_a_token_exactly_when_its_route_does() {
+    for (method, path, operation) in operations() {
+        let spec = routes::all()
+            .iter()
+            .find(|it| it.path == path && it.method.as_http().as_str() == method)
+            .unwrap();
+        let asks = operation["security"][0].get("bearer").is_some();
+        assert_eq!(asks, spec.access == Access::SignedIn, "{spec:?}");
+    }
+}
+
+#[test]
+fn an_operation_documents_exactly_the_parameters_that_its_route_takes() {
+    for (method, path, operation) in operations() {
+        let spec = routes::all()
+            .iter()
+            .find(|it| it.path == path && it.method.as_http().as_str() == method)
+            .unwrap();
+        let parameters = operation["parameters"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        let documented: Vec<_> = parameters
+            .iter()
+            .filter(|it| it["in"] == "query")
+            .map(|it| it["name"].as_str().unwrap())
+            .collect();
+        match spec.query {
+            Query::Only(names) => assert_eq!(documented, names, "{spec:?}"),
+            Query::Ignored => assert!(documented.is_empty(), "{spec:?}"),
+        }
+    }
+}
+
+#[test]
+fn every_refusal_is_a_problem_document() {
+    for (_, path, operation) in operations() {
+        for (status, response) in operation["responses"].as_object().unwrap() {
+            if status.starts_with(['4', '5']) {
+                let schema = &response["content"][PROBLEM_JSON]["schema"]["$ref"];
+                assert_eq!(schema, "#/components/schemas/Problem", "{path} {status}");
+            }
+            assert!(
+                response["headers"]["X-Request-Id"].is_object(),
+                "{path} {status}"
+            );
+        }
+    }
+}
+
+#[test]
+fn every_object_is_closed() {
+    let document = serde_json::to_value(openapi()).unwrap();
+    for (name, schema) in document["components"]["schemas"].as_object().unwrap() {
+        // The key set's keys differ by algorithm, and RFC 7517 lets anybody add members.
+        if schema["type"] == "object" && name != "KeySet" {
+            assert_eq!(schema["additionalProperties"], false, "{name}");
+        }
+    }
+}
+
+#[test]
+fn the_written_document_is_the_one_the_code_makes() {
+    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let written = std::fs::read_to_string(file).unwrap_or_default();
+    assert!(
+        written == openapi_json(),
+        "docs/openapi.json is not what the code makes; run: cargo run -- openapi > docs/openapi.json"
+    );
+}

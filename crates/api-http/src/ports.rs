@@ -1,0 +1,75 @@
+//! What the HTTP interface needs beside the use cases.
+
+use actix_web::http::header::HeaderMap;
+use async_trait::async_trait;
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+/// How a dependency is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DependencyStatus {
+    /// It answers.
+    Up,
+    /// It answers, but not as it should; the service works around it.
+    Degraded,
+    /// It does not answer.
+    Down,
+}
+
+/// One thing that the service depends on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DependencyState {
+    /// Which.
+    #[schema(value_type = String, example = "database")]
+    pub name: &'static str,
+    /// How it is.
+    pub state: DependencyStatus,
+    /// Whether the service is of no use without it.
+    pub required: bool,
+}
+
+/// Asks every dependency how it is.
+#[async_trait]
+pub trait ReadinessProbe: Send + Sync {
+    /// Answers within a second, and from memory when it was asked within the last one: the route is open
+    /// to everybody and is not counted.
+    async fn check(&self) -> Vec<DependencyState>;
+}
+
+/// A message in the development mailbox.
+#[derive(Clone, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct MailboxMessage {
+    /// To whom.
+    #[schema(example = "ada@example.com")]
+    pub to: String,
+    /// `email` or `sms`.
+    #[schema(example = "email")]
+    pub channel: String,
+    /// Empty for text messages.
+    pub subject: String,
+    /// Plain text.
+    pub text: String,
+    /// The code in it, if it carries one.
+    #[schema(required, example = "493817")]
+    pub code: Option<String>,
+    /// When it was sent.
+    #[serde(with = "time::serde::rfc3339")]
+    pub sent_at: OffsetDateTime,
+}
+
+/// The development mailbox.
+pub trait MailboxView: Send + Sync {
+    /// What was sent, newest first; to one recipient, if one is named.
+    fn messages(&self, to: Option<&str>) -> Vec<MailboxMessage>;
+}
+
+/// Joins the span of a request to the trace it came with.
+pub trait TraceLink: Send + Sync {
+    /// Makes `span` a child of the trace in `headers` (W3C `traceparent`), if there is one, and records the
+    /// `trace_id` field, which every root span declares. Called before the span is entered.
+    fn join(&self, span: &tracing::Span, headers: &HeaderMap);
+}

@@ -1,0 +1,63 @@
+//! The problem document as it is sent.
+
+use common::RequestId;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::{FieldError, Problem, ProblemCode};
+
+/// RFC 9457 §3, with the charset that OWASP ASVS 4.1.1 asks for.
+pub(crate) const MEDIA_TYPE: &str = "application/problem+json; charset=utf-8";
+
+/// Why a request was refused (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProblemDocument {
+    /// Names the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(value_type = String, format = "uri", example = "urn:problem:fashionistar-auth:validation_failed")]
+    type_uri: String,
+    /// The kind of problem in words.
+    #[schema(value_type = String, example = "Validation failed")]
+    title: &'static str,
+    /// The status of the answer.
+    #[schema(minimum = 400, maximum = 599, example = 422)]
+    status: u16,
+    /// What happened, for a person.
+    #[schema(value_type = String, example = "Some values cannot be taken as they are; see errors.")]
+    detail: &'static str,
+    /// Stable and machine-readable; decide by it.
+    #[schema(value_type = String, example = "validation_failed")]
+    code: &'static str,
+    /// Tell it to support.
+    #[schema(example = "019a2b3c4d5e7f8091a2b3c4d5e6f708")]
+    request_id: String,
+    /// What is wrong with which field; empty when it is not about fields.
+    errors: Vec<FieldError>,
+}
+
+impl ProblemDocument {
+    pub(crate) fn new(problem: &Problem, request_id: &RequestId) -> Self {
+        let errors = problem.errors().to_vec();
+        Self::from_parts(problem.code(), errors, request_id.to_string())
+    }
+
+    /// Also for the examples of the `OpenAPI` document.
+    pub(crate) fn from_parts(
+        code: ProblemCode,
+        errors: Vec<FieldError>,
+        request_id: String,
+    ) -> Self {
+        let entry = code.entry();
+        Self {
+            type_uri: code.type_uri(),
+            title: entry.title,
+            status: entry.status.as_u16(),
+            detail: entry.detail,
+            code: entry.name,
+            request_id,
+            errors,
+        }
+    }
+}

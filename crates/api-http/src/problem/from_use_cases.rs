@@ -1,0 +1,198 @@
+//! What each outcome of a use case is to a client.
+//!
+//! Every `match` names every variant: a new one asks here, at compile time, what a client may know of it.
+
+use authentication_app::{
+    accounts::{RegisterError, UpdateProfileError},
+    challenges::{ProofError, ResendError, SendError, VerifyCodeError},
+    credentials::{ChangePasswordError, CompleteResetError},
+    ports::{HashError, SigningFailed, StoreError},
+    sessions::{AuthenticateError, EndSessionError, LogInError, RefreshError},
+};
+use authentication_domain::credentials::Weakness;
+use time::Duration;
+
+use super::{FieldError, Problem, ProblemCode};
+
+/// How long a client waits for what heals by itself: a fail-over, a full queue.
+const SOON: Duration = Duration::seconds(2);
+
+/// A new password that is not good enough, in the field it was typed into.
+fn weak_password(field: &'static str, weakness: Weakness) -> Problem {
+    Problem::invalid_field(FieldError::new(
+        field,
+        weakness.code(),
+        weakness.to_string(),
+    ))
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        let problem = match &error {
+            StoreError::Conflict(_) => Self::of(ProblemCode::Conflict),
+            StoreError::Retryable | StoreError::Unavailable => {
+                Self::of(ProblemCode::Unavailable).retry_after(SOON)
+            }
+            StoreError::Corrupt { .. } | StoreError::Failed(_) => {
+                Self::of(ProblemCode::InternalError)
+            }
+        };
+        problem.caused_by(error)
+    }
+}
+
+impl From<HashError> for Problem {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Overloaded => Self::of(ProblemCode::Overloaded).retry_after(SOON),
+            HashError::Failed => Self::of(ProblemCode::InternalError).caused_by(error),
+        }
+    }
+}
+
+impl From<SigningFailed> for Problem {
+    fn from(error: SigningFailed) -> Self {
+        Self::of(ProblemCode::InternalError).caused_by(error)
+    }
+}
+
+impl From<SendError> for Problem {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::TooManyMessages { retry_after } => {
+                Self::of(ProblemCode::RateLimited).retry_after(retry_after)
+            }
+            SendError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ProofError> for Problem {
+    fn from(error: ProofError) -> Self {
+        match error {
+            ProofError::InvalidCode => Self::of(ProblemCode::InvalidCode),
+            ProofError::TooManyAttempts { retry_after } => {
+                Self::of(ProblemCode::TooManyAttempts).retry_after(retry_after)
+            }
+            ProofError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RegisterError> for Problem {
+    fn from(error: RegisterError) -> Self {
+        match error {
+            RegisterError::RoleNotOffered => Self::invalid_field(FieldError::new(
+                "role",
+                "role_not_offered",
+                "register as client or as vendor",
+            )),
+            RegisterError::WeakPassword(weakness) => weak_password("password", weakness),
+            RegisterError::Send(error) => error.into(),
+            RegisterError::IdempotencyKeyReused => Self::of(ProblemCode::IdempotencyKeyReused),
+            RegisterError::Hash(error) => error.into(),
+        }
+    }
+}
+
+impl From<ResendError> for Problem {
+    fn from(error: ResendError) -> Self {
+        match error {
+            ResendError::UnknownChallenge => Self::of(ProblemCode::InvalidCode),
+            ResendError::Send(error) => error.into(),
+        }
+    }
+}
+
+impl From<VerifyCodeError> for Problem {
+    fn from(error: VerifyCodeError) -> Self {
+        match error {
+            VerifyCodeError::Proof(error) => error.into(),
+            VerifyCodeError::Suspended => Self::of(ProblemCode::AccountSuspended),
+            VerifyCodeError::Signing(error) => error.into(),
+        }
+    }
+}
+
+impl From<LogInError> for Problem {
+    fn from(error: LogInError) -> Self {
+        match error {
+            LogInError::InvalidCredentials => Self::of(ProblemCode::InvalidCredentials),
+            LogInError::Locked { retry_after } => {
+                Self::of(ProblemCode::AccountLocked).retry_after(retry_after)
+            }
+            LogInError::Suspended => Self::of(ProblemCode::AccountSuspended),
+            LogInError::Hash(error) => error.into(),
+            LogInError::Signing(error) => error.into(),
+            LogInError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RefreshError> for Problem {
+    fn from(error: RefreshError) -> Self {
+        match error {
+            RefreshError::InvalidToken => Self::of(ProblemCode::InvalidRefreshToken),
+            RefreshError::Reused => Self::of(ProblemCode::RefreshTokenReused),
+            RefreshError::Signing(error) => error.into(),
+            RefreshError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AuthenticateError> for Problem {
+    fn from(error: AuthenticateError) -> Self {
+        match error {
+            AuthenticateError::InvalidToken => Self::of(ProblemCode::InvalidToken),
+            AuthenticateError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EndSessionError> for Problem {
+    fn from(error: EndSessionError) -> Self {
+        match error {
+            EndSessionError::NotFound => Self::of(ProblemCode::NotFound),
+            EndSessionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<UpdateProfileError> for Problem {
+    fn from(error: UpdateProfileError) -> Self {
+        match error {
+            UpdateProfileError::Conflict => Self::of(ProblemCode::Conflict),
+            // The account went between the token's check and the write: the token counts no more.
+            UpdateProfileError::NotFound => Self::of(ProblemCode::InvalidToken),
+            UpdateProfileError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangePasswordError> for Problem {
+    fn from(error: ChangePasswordError) -> Self {
+        match error {
+            ChangePasswordError::InvalidCurrentPassword => {
+                Self::of(ProblemCode::InvalidCurrentPassword)
+            }
+            ChangePasswordError::Locked { retry_after } => {
+                Self::of(ProblemCode::AccountLocked).retry_after(retry_after)
+            }
+            ChangePasswordError::WeakPassword(weakness) => weak_password("new_password", weakness),
+            ChangePasswordError::Conflict => Self::of(ProblemCode::Conflict),
+            ChangePasswordError::Hash(error) => error.into(),
+            ChangePasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<CompleteResetError> for Problem {
+    fn from(error: CompleteResetError) -> Self {
+        match error {
+            CompleteResetError::Proof(error) => error.into(),
+            CompleteResetError::WeakPassword(weakness) => weak_password("new_password", weakness),
+            CompleteResetError::Conflict => Self::of(ProblemCode::Conflict),
+            CompleteResetError::Hash(error) => error.into(),
+        }
+    }
+}

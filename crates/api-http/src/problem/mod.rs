@@ -1,0 +1,191 @@
+//! Refusals: RFC 9457 problem documents with stable codes.
+//!
+//! A [`Problem`] says what a client may know. Its cause, if it has one, is for the log, which gets it once,
+//! at the boundary ([`crate::middleware`]); no text of a cause ever reaches an answer.
+
+mod catalogue;
+mod document;
+mod from_use_cases;
+
+use std::{borrow::Cow, error::Error, fmt};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use authentication_app::protection::whole_seconds;
+use serde::Serialize;
+use time::Duration;
+use utoipa::ToSchema;
+
+pub use catalogue::ProblemCode;
+pub(crate) use document::{MEDIA_TYPE, ProblemDocument};
+
+/// What is wrong with one field.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldError {
+    /// The field of the body, the parameter or the header; empty when it is the request as a whole.
+    #[schema(value_type = String, example = "password")]
+    pub field: Cow<'static, str>,
+    /// Stable and machine-readable.
+    #[schema(value_type = String, example = "password_too_short")]
+    pub code: Cow<'static, str>,
+    /// Fit for a person.
+    #[schema(value_type = String, example = "use at least 8 characters")]
+    pub message: Cow<'static, str>,
+}
+
+impl FieldError {
+    /// `code` is stable, `message` a phrase for a person; neither repeats what the client sent.
+    pub fn new(
+        field: impl Into<Cow<'static, str>>,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self {
+            field: field.into(),
+            code: code.into(),
+            message: message.into(),
+        }
+    }
+}
+
+/// A refusal on its way to the client.
+pub struct Problem {
+    code: ProblemCode,
+    errors: Vec<FieldError>,
+    retry_after_seconds: Option<u32>,
+    allow: Option<String>,
+    cause: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl Problem {
+    /// With the words of the catalogue.
+    pub const fn of(code: ProblemCode) -> Self {
+        Self {
+            code,
+            errors: Vec::new(),
+            retry_after_seconds: None,
+            allow: None,
+            cause: None,
+        }
+    }
+
+    /// A request that the parser refuses.
+    pub fn malformed(error: FieldError) -> Self {
+        Self {
+            errors: vec![error],
+            ..Self::of(ProblemCode::MalformedRequest)
+        }
+    }
+
+    /// Values that break a rule.
+    pub fn invalid(errors: Vec<FieldError>) -> Self {
+        Self {
+            errors,
+            ..Self::of(ProblemCode::ValidationFailed)
+        }
+    }
+
+    /// One value that breaks a rule.
+    pub fn invalid_field(error: FieldError) -> Self {
+        Self::invalid(vec![error])
+    }
+
+    /// Another method than the resource has; `allow` lists those.
+    pub(crate) fn method_not_allowed(allow: String) -> Self {
+        Self {
+            allow: Some(allow),
+            ..Self::of(ProblemCode::MethodNotAllowed)
+        }
+    }
+
+    /// Says when to come back; at least a second.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after_seconds = Some(whole_seconds(wait).max(1));
+        self
+    }
+
+    /// For the log.
+    #[must_use]
+    pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Why.
+    pub const fn code(&self) -> ProblemCode {
+        self.code
+    }
+
+    pub(crate) fn errors(&self) -> &[FieldError] {
+        &self.errors
+    }
+
+    pub(crate) const fn retry_after_seconds(&self) -> Option<u32> {
+        self.retry_after_seconds
+    }
+
+    /// The cause and the causes of the cause, in one line.
+    pub(crate) fn cause_chain(&self) -> Option<String> {
+        let first: &(dyn Error + 'static) = self.cause.as_deref()?;
+        let mut chain = first.to_string();
+        let mut next = first.source();
+        while let Some(cause) = next {
+            chain.push_str(": ");
+            chain.push_str(&cause.to_string());
+            next = cause.source();
+        }
+        Some(chain)
+    }
+
+    fn challenge(&self) -> Option<&'static str> {
+        match self.code {
+            ProblemCode::InvalidToken => {
+                Some(r#"Bearer realm="fashionistar-auth", error="invalid_token""#)
+            }
+            code if code.status() == StatusCode::UNAUTHORIZED => {
+                Some(r#"Bearer realm="fashionistar-auth""#)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code.as_str())
+    }
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Problem({})", self.code.as_str())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.code.status()
+    }
+
+    /// Status and headers. The body needs the request id, so the boundary writes it.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::build(self.status_code());
+        if let Some(challenge) = self.challenge() {
+            response.insert_header((header::WWW_AUTHENTICATE, challenge));
+        }
+        if let Some(seconds) = self.retry_after_seconds {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if let Some(methods) = &self.allow {
+            response.insert_header((header::ALLOW, methods.as_str()));
+        }
+        response.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

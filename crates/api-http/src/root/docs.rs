@@ -1,0 +1,61 @@
+//! The `OpenAPI` document and a page to try the API. Served from the binary, nothing is fetched from
+//! elsewhere.
+
+use std::sync::{Arc, LazyLock};
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::{StatusCode, header},
+    web::Bytes,
+};
+use utoipa_swagger_ui::{Config, serve};
+
+use crate::{Problem, ProblemCode, answer, openapi_json};
+
+/// The page runs its own scripts and calls its own origin; React writes inline styles.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
+    img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+/// The document never changes while the process lives, and takes a while to make.
+static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi_json().into());
+
+pub(crate) async fn document() -> HttpResponse {
+    HttpResponse::build(StatusCode::OK)
+        .content_type(answer::JSON)
+        .body(DOCUMENT.clone())
+}
+
+/// The page asks for its files beside itself, which from `/docs` would be the root.
+pub(crate) async fn page() -> Result<HttpResponse, Problem> {
+    let (bytes, content_type) = asset("index.html")?;
+    let page =
+        String::from_utf8_lossy(&bytes).replacen("<head>", "<head><base href=\"/docs/\">", 1);
+    Ok(asset_response(page.into(), &content_type))
+}
+
+pub(crate) async fn file(request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let name = request.match_info().get("file").unwrap_or_default();
+    let (bytes, content_type) = asset(name)?;
+    Ok(asset_response(bytes, &content_type))
+}
+
+fn asset(name: &str) -> Result<(Bytes, String), Problem> {
+    // Without "none" the page sends the document's address to a validator on the internet.
+    let config = Config::new(["/openapi.json"]).validator_url("none");
+    let found = serve(name, Arc::new(config))
+        .map_err(|error| Problem::of(ProblemCode::InternalError).caused_by(error.to_string()))?;
+    let file = found.ok_or_else(|| Problem::of(ProblemCode::NotFound))?;
+    Ok((file.bytes.into_owned().into(), file.content_type))
+}
+
+fn asset_response(bytes: Bytes, content_type: &str) -> HttpResponse {
+    let charset = match content_type {
+        text if text.starts_with("text/") => "; charset=utf-8",
+        _ => "",
+    };
+    HttpResponse::build(StatusCode::OK)
+        .content_type(format!("{content_type}{charset}"))
+        .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+        .body(bytes)
+}

@@ -1,0 +1,121 @@
+//! Whether the process lives, and whether it is of use.
+
+use actix_web::{HttpResponse, http::StatusCode};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    answer,
+    ports::{DependencyState, DependencyStatus},
+    state::State,
+};
+
+/// The process lives.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Liveness {
+    /// Always `alive`.
+    #[schema(value_type = String, example = "alive")]
+    status: &'static str,
+}
+
+/// Whether requests should come here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ReadinessStatus {
+    /// Everything is up.
+    Ready,
+    /// Something that the service can work around is not.
+    Degraded,
+    /// Something that the service cannot do without is down.
+    NotReady,
+    /// Shutdown has begun; what is in flight is finished.
+    Draining,
+}
+
+/// Whether requests should come here, and how each dependency is.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Readiness {
+    status: ReadinessStatus,
+    dependencies: Vec<DependencyState>,
+}
+
+/// Is the process alive?
+///
+/// Asks nobody and is not counted: restart the process when this does not answer.
+#[utoipa::path(get, path = "/health/live", operation_id = "live", tag = "operation",
+    responses((status = 200, description = "It is.", body = Liveness)))]
+pub(crate) async fn live() -> HttpResponse {
+    answer::bare(StatusCode::OK, &Liveness { status: "alive" })
+}
+
+/// Should requests come here?
+///
+/// Names each dependency and how it is. 503 when one that is required is down, and from the moment that
+/// shutdown begins.
+#[utoipa::path(get, path = "/health/ready", operation_id = "ready", tag = "operation",
+    responses(
+        (status = 200, description = "They should.", body = Readiness),
+        (status = 503, description = "They should not.", body = Readiness),
+    ))]
+pub(crate) async fn ready(state: State) -> HttpResponse {
+    let dependencies = state.readiness.check().await;
+    let status = judge(state.draining.has_begun(), &dependencies);
+    let code = match status {
+        ReadinessStatus::Ready | ReadinessStatus::Degraded => StatusCode::OK,
+        ReadinessStatus::NotReady | ReadinessStatus::Draining => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    answer::bare(
+        code,
+        &Readiness {
+            status,
+            dependencies,
+        },
+    )
+}
+
+fn judge(draining: bool, dependencies: &[DependencyState]) -> ReadinessStatus {
+    let is_lost = |it: &DependencyState| it.required && it.state == DependencyStatus::Down;
+    if draining {
+        ReadinessStatus::Draining
+    } else if dependencies.iter().any(is_lost) {
+        ReadinessStatus::NotReady
+    } else if dependencies
+        .iter()
+        .any(|it| it.state != DependencyStatus::Up)
+    {
+        ReadinessStatus::Degraded
+    } else {
+        ReadinessStatus::Ready
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_required_closes_the_door() {
+        let dependency = |state, required| DependencyState {
+            name: "x",
+            state,
+            required,
+        };
+        let up = dependency(DependencyStatus::Up, true);
+        let optional = dependency(DependencyStatus::Down, false);
+        let slow = dependency(DependencyStatus::Degraded, true);
+        let lost = dependency(DependencyStatus::Down, true);
+        assert_eq!(
+            judge(false, std::slice::from_ref(&up)),
+            ReadinessStatus::Ready
+        );
+        assert_eq!(
+            judge(false, &[up.clone(), optional]),
+            ReadinessStatus::Degraded
+        );
+        assert_eq!(judge(false, &[slow]), ReadinessStatus::Degraded);
+        assert_eq!(judge(false, &[up.clone(), lost]), ReadinessStatus::NotReady);
+        assert_eq!(judge(true, &[up]), ReadinessStatus::Draining);
+    }
+}

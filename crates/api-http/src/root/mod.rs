@@ -1,0 +1,6 @@
+//! Documents at the root: bare, without the envelope of the API.
+
+pub(crate) mod docs;
+pub(crate) mod health;
+pub(crate) mod mailbox;
+pub(crate) mod well_known;

@@ -1,0 +1,91 @@
+//! Keys and metadata, for whoever verifies access tokens without asking.
+
+use actix_web::{
+    HttpResponse,
+    http::{StatusCode, header},
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{answer, state::State};
+
+/// Long enough to spare the service, short enough for a key that is rotated with overlap.
+const KEEP_FIVE_MINUTES: &str = "public, max-age=300";
+
+/// A JWK Set (RFC 7517 §5).
+#[derive(ToSchema)]
+pub(crate) struct KeySet {
+    /// The public keys; tokens name theirs by `kid`.
+    #[expect(dead_code, reason = "describes what the token signer publishes")]
+    keys: Vec<serde_json::Value>,
+}
+
+/// Metadata (`OpenID` Connect Discovery 1.0 §3, RFC 8414), as far as this service has what it names.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Metadata {
+    /// The `iss` of access tokens.
+    #[schema(format = "uri")]
+    issuer: String,
+    /// Where the keys are.
+    #[schema(format = "uri")]
+    jwks_uri: String,
+    /// None: this service has no authorization endpoint.
+    #[schema(value_type = Vec<String>)]
+    response_types_supported: [&'static str; 0],
+    /// `public`: a person has the same `sub` for everybody.
+    #[schema(value_type = Vec<String>)]
+    subject_types_supported: [&'static str; 1],
+    /// How tokens are signed.
+    #[schema(value_type = Vec<String>)]
+    id_token_signing_alg_values_supported: Vec<&'static str>,
+    /// What access tokens say (RFC 9068).
+    #[schema(value_type = Vec<String>)]
+    claims_supported: [&'static str; 13],
+}
+
+/// The public keys of access tokens.
+#[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "json_web_keys", tag = "operation",
+    responses((status = 200, description = "A JWK Set.", body = KeySet)))]
+pub(crate) async fn keys(state: State) -> HttpResponse {
+    may_be_kept(answer::bare(StatusCode::OK, &state.signer.public_keys()))
+}
+
+/// What verifies an access token.
+#[utoipa::path(get, path = "/.well-known/openid-configuration", operation_id = "openid_configuration", tag = "operation",
+    responses((status = 200, description = "The metadata.", body = Metadata)))]
+pub(crate) async fn metadata(state: State) -> HttpResponse {
+    may_be_kept(answer::bare(
+        StatusCode::OK,
+        &Metadata {
+            issuer: state.signer.issuer().to_owned(),
+            jwks_uri: format!("{}/.well-known/jwks.json", state.config.public_url),
+            response_types_supported: [],
+            subject_types_supported: ["public"],
+            id_token_signing_alg_values_supported: state.signer.algorithms(),
+            claims_supported: [
+                "iss",
+                "aud",
+                "sub",
+                "client_id",
+                "iat",
+                "nbf",
+                "exp",
+                "jti",
+                "sid",
+                "roles",
+                "amr",
+                "acr",
+                "auth_time",
+            ],
+        },
+    ))
+}
+
+fn may_be_kept(mut response: HttpResponse) -> HttpResponse {
+    response.headers_mut().insert(
+        header::CACHE_CONTROL,
+        header::HeaderValue::from_static(KEEP_FIVE_MINUTES),
+    );
+    response
+}

@@ -1,0 +1,364 @@
+//! Every route, in one table: who may call it, how its calls are counted, which parameters it takes, and
+//! what it refuses beside what all routes of its kind refuse.
+//!
+//! A route cannot be registered without a row, nor a row be written without these answers. Tests compare
+//! the table with the `OpenAPI` document; black-box suites walk it.
+
+use std::fmt;
+
+use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, Responder, Route, http, web};
+use authentication_domain::protection::RouteClass;
+
+use crate::{ProblemCode, root, v1};
+
+/// The methods that routes have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads. Answers `HEAD` too (RFC 9110 §9.3.2).
+    Get,
+    /// Does something.
+    Post,
+    /// Changes what it names.
+    Patch,
+    /// Takes away.
+    Delete,
+}
+
+impl Method {
+    /// The method in HTTP.
+    pub const fn as_http(self) -> http::Method {
+        match self {
+            Self::Get => http::Method::GET,
+            Self::Post => http::Method::POST,
+            Self::Patch => http::Method::PATCH,
+            Self::Delete => http::Method::DELETE,
+        }
+    }
+
+    /// What an `Allow` header says of it.
+    pub(crate) const fn allowed(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether a request with the method `sent` is for it.
+    pub(crate) fn answers(self, sent: &http::Method) -> bool {
+        *sent == self.as_http() || (self == Self::Get && *sent == http::Method::HEAD)
+    }
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Whoever brings the access token of a live session.
+    SignedIn,
+}
+
+/// How the calls of a route are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// In the windows of this class.
+    By(RouteClass),
+    /// Not at all: a probe must not be told to come back later.
+    Never,
+}
+
+/// Which query parameters a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Query {
+    /// These, each once. Any other is refused.
+    Only(&'static [&'static str]),
+    /// It takes no notice of any (a document that caches and probes decorate as they like).
+    Ignored,
+}
+
+/// Where a route is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// On the public listener.
+    Public,
+    /// On both listeners.
+    Both,
+    /// On the management listener, and on the public one where configuration says so. Not in the `OpenAPI`
+    /// document: it is that document, or shows it.
+    Pages,
+    /// On the public listener, while messages go to the development mailbox.
+    Mailbox,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy)]
+pub struct RouteSpec {
+    /// Its method.
+    pub method: Method,
+    /// Its path, as a template.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// How its calls are counted.
+    pub counted: Counted,
+    /// Which query parameters it takes.
+    pub query: Query,
+    /// Where it is served.
+    pub presence: Presence,
+    /// What it refuses beside what its kind refuses.
+    pub refuses: &'static [ProblemCode],
+    handler: fn() -> Route,
+}
+
+impl RouteSpec {
+    /// The row of the route that serves a request.
+    pub(crate) fn of(request: &HttpRequest) -> Option<&'static Self> {
+        request.extensions().get::<&'static Self>().copied()
+    }
+
+    pub(crate) fn route(&self) -> Route {
+        (self.handler)()
+    }
+
+    /// A row beside the table, for tests of what surrounds every handler.
+    #[cfg(test)]
+    pub(crate) const fn of_a_test(path: &'static str, handler: fn() -> Route) -> Self {
+        public(Method::Get, path, RouteClass::Public, &[], handler)
+    }
+}
+
+impl fmt::Debug for RouteSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.as_http(), self.path)
+    }
+}
+
+/// The whole table.
+pub fn all() -> &'static [RouteSpec] {
+    ROUTES
+}
+
+fn to<F, Args>(handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::route().to(handler)
+}
+
+/// A route of the API, open to everybody.
+const fn public(
+    method: Method,
+    path: &'static str,
+    class: RouteClass,
+    refuses: &'static [ProblemCode],
+    handler: fn() -> Route,
+) -> RouteSpec {
+    RouteSpec {
+        method,
+        path,
+        access: Access::Public,
+        counted: Counted::By(class),
+        query: Query::Only(&[]),
+        presence: Presence::Public,
+        refuses,
+        handler,
+    }
+}
+
+/// A route of the API, for whoever is signed in.
+const fn signed_in(
+    method: Method,
+    path: &'static str,
+    refuses: &'static [ProblemCode],
+    handler: fn() -> Route,
+) -> RouteSpec {
+    RouteSpec {
+        access: Access::SignedIn,
+        ..public(method, path, RouteClass::SignedIn, refuses, handler)
+    }
+}
+
+/// A document at the root.
+const fn document(
+    path: &'static str,
+    presence: Presence,
+    counted: Counted,
+    handler: fn() -> Route,
+) -> RouteSpec {
+    RouteSpec {
+        counted,
+        query: Query::Ignored,
+        presence,
+        ..public(Method::Get, path, RouteClass::Public, &[], handler)
+    }
+}
+
+impl RouteSpec {
+    const fn with_query(self, names: &'static [&'static str]) -> Self {
+        Self {
+            query: Query::Only(names),
+            ..self
+        }
+    }
+}
+
+use ProblemCode as P;
+
+static ROUTES: &[RouteSpec] = &[
+    // ---- accounts and sign-in ----
+    public(
+        Method::Post,
+        "/api/v1/auth/register",
+        RouteClass::Register,
+        &[P::IdempotencyKeyReused, P::Overloaded],
+        || to(v1::auth::register::register),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/verify-otp",
+        RouteClass::Verify,
+        &[P::InvalidCode, P::AccountSuspended, P::TooManyAttempts],
+        || to(v1::auth::verify_otp::verify_otp),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/resend-otp",
+        RouteClass::SendCode,
+        &[P::InvalidCode],
+        || to(v1::auth::resend_otp::resend_otp),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/login",
+        RouteClass::LogIn,
+        &[
+            P::InvalidCredentials,
+            P::AccountSuspended,
+            P::AccountLocked,
+            P::Overloaded,
+        ],
+        || to(v1::auth::log_in::log_in),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/login/otp",
+        RouteClass::SendCode,
+        &[],
+        || to(v1::auth::log_in_otp::log_in_otp),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/token/refresh",
+        RouteClass::Refresh,
+        &[P::InvalidRefreshToken, P::RefreshTokenReused],
+        || to(v1::auth::refresh::refresh),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/password/reset",
+        RouteClass::SendCode,
+        &[],
+        || to(v1::auth::reset_password::request_reset),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/password/reset/confirm",
+        RouteClass::Verify,
+        &[
+            P::InvalidCode,
+            P::Conflict,
+            P::TooManyAttempts,
+            P::Overloaded,
+        ],
+        || to(v1::auth::reset_password::confirm_reset),
+    ),
+    signed_in(
+        Method::Post,
+        "/api/v1/auth/password/change",
+        &[
+            P::InvalidCurrentPassword,
+            P::Conflict,
+            P::AccountLocked,
+            P::Overloaded,
+        ],
+        || to(v1::auth::change_password::change_password),
+    ),
+    signed_in(Method::Post, "/api/v1/auth/logout", &[], || {
+        to(v1::auth::log_out::log_out)
+    }),
+    signed_in(Method::Post, "/api/v1/auth/logout-all", &[], || {
+        to(v1::auth::log_out::log_out_everywhere)
+    }),
+    // ---- oneself ----
+    signed_in(Method::Get, "/api/v1/me", &[], || to(v1::me::profile::show)),
+    signed_in(Method::Patch, "/api/v1/me", &[P::Conflict], || {
+        to(v1::me::profile::change)
+    }),
+    signed_in(Method::Get, "/api/v1/me/sessions", &[], || {
+        to(v1::me::sessions::list)
+    })
+    .with_query(&["limit", "cursor"]),
+    signed_in(Method::Delete, "/api/v1/me/sessions", &[], || {
+        to(v1::me::sessions::end_others)
+    }),
+    signed_in(
+        Method::Delete,
+        "/api/v1/me/sessions/{id}",
+        &[P::NotFound],
+        || to(v1::me::sessions::end),
+    ),
+    // ---- for forms ----
+    public(
+        Method::Get,
+        "/api/v1/countries",
+        RouteClass::Public,
+        &[],
+        || to(v1::countries::list),
+    )
+    .with_query(&["q"]),
+    // ---- documents at the root ----
+    document(
+        "/.well-known/jwks.json",
+        Presence::Public,
+        Counted::By(RouteClass::Public),
+        || to(root::well_known::keys),
+    ),
+    document(
+        "/.well-known/openid-configuration",
+        Presence::Public,
+        Counted::By(RouteClass::Public),
+        || to(root::well_known::metadata),
+    ),
+    document("/health/live", Presence::Both, Counted::Never, || {
+        to(root::health::live)
+    }),
+    document("/health/ready", Presence::Both, Counted::Never, || {
+        to(root::health::ready)
+    }),
+    document("/dev/mailbox", Presence::Mailbox, Counted::Never, || {
+        to(root::mailbox::list)
+    })
+    .with_query(&["to"]),
+    document(
+        "/openapi.json",
+        Presence::Pages,
+        Counted::By(RouteClass::Public),
+        || to(root::docs::document),
+    ),
+    document(
+        "/docs",
+        Presence::Pages,
+        Counted::By(RouteClass::Public),
+        || to(root::docs::page),
+    ),
+    document(
+        "/docs/{file}",
+        Presence::Pages,
+        Counted::By(RouteClass::Public),
+        || to(root::docs::file),
+    ),
+];

@@ -1,0 +1,156 @@
+//! The whole state for the tests of this crate: the embedded adapters, a clock that stands still, and the
+//! SQLite file of one test. Black-box suites over real HTTP belong to `server/tests/api`.
+
+use std::sync::{Arc, Mutex};
+
+use adapters_crypto::{
+    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, TokenMacs,
+};
+use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
+use async_trait::async_trait;
+use authentication_app::{
+    Foundation, Rules,
+    accounts::Accounts,
+    challenges::Challenges,
+    credentials::Credentials,
+    protection::Limits,
+    sessions::{Liveness, Sessions},
+};
+use common::{Clock, SecureRandom};
+use identity_adapters_postgres::{Store, StoreConfig};
+use testkit::{SeededRandom, TestClock, TestDatabase};
+use time::Duration;
+use tokio::sync::Notify;
+
+use crate::{
+    ApiConfig, ApiState, Draining,
+    ports::{DependencyState, DependencyStatus, MailboxMessage, MailboxView, ReadinessProbe},
+};
+
+/// One test's service.
+pub(crate) struct TestState {
+    pub(crate) state: Arc<ApiState>,
+    pub(crate) database: DatabaseSwitch,
+    _file: TestDatabase,
+}
+
+impl TestState {
+    pub(crate) async fn new() -> Self {
+        Self::with(ApiConfig::default()).await
+    }
+
+    pub(crate) async fn with(config: ApiConfig) -> Self {
+        let file = TestDatabase::sqlite().await;
+        let store = Store::connect(&StoreConfig::new(file.url())).await.unwrap();
+        let database = DatabaseSwitch::default();
+        Self {
+            state: Arc::new(state_on(Arc::new(store), database.clone(), config)),
+            database,
+            _file: file,
+        }
+    }
+}
+
+/// What the readiness probe says of the database.
+#[derive(Clone, Default)]
+pub(crate) struct DatabaseSwitch(Arc<Mutex<Option<DependencyStatus>>>);
+
+impl DatabaseSwitch {
+    pub(crate) fn set(&self, status: DependencyStatus) {
+        *self.0.lock().unwrap() = Some(status);
+    }
+}
+
+#[async_trait]
+impl ReadinessProbe for DatabaseSwitch {
+    async fn check(&self) -> Vec<DependencyState> {
+        vec![DependencyState {
+            name: "database",
+            state: self.0.lock().unwrap().unwrap_or(DependencyStatus::Up),
+            required: true,
+        }]
+    }
+}
+
+struct NoMail;
+
+impl MailboxView for NoMail {
+    fn messages(&self, _: Option<&str>) -> Vec<MailboxMessage> {
+        Vec::new()
+    }
+}
+
+fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> ApiState {
+    let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
+    let random: Arc<dyn SecureRandom> = Arc::new(SeededRandom::new(1));
+    let ring = Arc::new(KeyRing::generate(random.as_ref()));
+    let signer = Arc::new(signer_on(&ring, &clock, &random));
+    let near = Arc::new(MemorySessionCache::new(
+        100,
+        Duration::MINUTE,
+        Arc::clone(&clock),
+    ));
+    let base = Arc::new(Foundation {
+        store: store.clone(),
+        liveness: Liveness::new(store, near, None, Arc::new(LocalRevocations)),
+        hasher: Arc::new(hasher_on(&ring, &random)),
+        vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
+        index: Arc::new(BlindIndex::new(&ring)),
+        macs: Arc::new(TokenMacs::new(ring)),
+        signer: signer.clone(),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+        messages_queued: Arc::new(Notify::new()),
+        rules: Rules::default(),
+    });
+    ApiState {
+        accounts: Accounts::new(Arc::clone(&base)),
+        sessions: Sessions::new(Arc::clone(&base)),
+        credentials: Credentials::new(Arc::clone(&base)),
+        challenges: Challenges::new(Arc::clone(&base)),
+        limits: Limits::new(
+            base,
+            None,
+            Arc::new(MemoryThrottle::new(Arc::clone(&clock))),
+        ),
+        signer,
+        clock,
+        random,
+        readiness: Arc::new(readiness),
+        draining: Draining::default(),
+        mailbox: Some(Arc::new(NoMail)),
+        trace_link: None,
+        config,
+    }
+}
+
+fn hasher_on(ring: &KeyRing, random: &Arc<dyn SecureRandom>) -> Argon2Pool {
+    let hashing = HashingConfig {
+        memory_kib: 19_456,
+        iterations: 2,
+        parallelism: 1,
+        threads: 1,
+        queue: 8,
+    };
+    Argon2Pool::start(ring, &hashing, Arc::clone(random)).unwrap()
+}
+
+fn signer_on(
+    ring: &Arc<KeyRing>,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn SecureRandom>,
+) -> JwtSigner {
+    let claims = JwtConfig {
+        issuer: "https://auth.example.com".to_owned(),
+        audience: "fashionistar".to_owned(),
+        client_id: "fashionistar".to_owned(),
+        leeway: JwtConfig::LEEWAY,
+    };
+    JwtSigner::new(
+        Arc::clone(ring),
+        claims,
+        Arc::clone(clock),
+        Arc::clone(random),
+    )
+    .unwrap()
+}

@@ -1,0 +1,79 @@
+//! `POST /auth/login`
+
+use actix_web::HttpResponse;
+use authentication_app::sessions::LogIn;
+use garde::Validate;
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Problem,
+    answer::{self, Answer},
+    ingress::{Context, JsonBody, Refusals, SubjectLimit, identifier_of, plain_password},
+    state::State,
+    to_the_end::to_the_end,
+    v1::views::SignedInView,
+};
+
+/// An identifier, in exactly one of the three fields, and the password.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "identifier": "ada@example.com", "password": "correct horse battery staple" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LogInBody {
+    /// An email address, or a phone number in international form.
+    #[garde(length(chars, max = 254))]
+    #[schema(max_length = 254)]
+    identifier: Option<String>,
+    #[garde(length(chars, max = 254))]
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    /// International form: `+`, country code, number.
+    #[garde(length(chars, max = 40))]
+    #[schema(max_length = 40)]
+    phone: Option<String>,
+    #[garde(skip)]
+    #[schema(value_type = String, format = Password, min_length = 1, max_length = 256)]
+    password: SecretString,
+}
+
+/// Sign in with a password.
+///
+/// Five failures within 15 minutes lock password sign-in for the identifier, known or not, for 15 minutes;
+/// a device that brings its `X-Device-Token` is counted apart.
+#[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "log_in", tag = "sign-in",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    request_body = LogInBody,
+    responses((status = 200, description = "Signed in.", body = Answer<SignedInView>)))]
+pub(crate) async fn log_in(
+    state: State,
+    Context(context): Context,
+    limit: SubjectLimit,
+    JsonBody(body): JsonBody<LogInBody>,
+) -> Result<HttpResponse, Problem> {
+    let command = body.into_command()?;
+    limit.count(&command.identifier).await?;
+    let signed_in =
+        to_the_end(async move { state.sessions.log_in(&command, &context).await }).await?;
+    let data = SignedInView::from(signed_in);
+    Ok(answer::ok("Login successful", data))
+}
+
+impl LogInBody {
+    fn into_command(self) -> Result<LogIn, Problem> {
+        let mut refusals = Refusals::default();
+        let identifier = refusals.keep(identifier_of(
+            self.identifier.as_deref(),
+            self.email.as_deref(),
+            self.phone.as_deref(),
+        ));
+        let password = refusals.keep(plain_password("password", &self.password));
+        match (identifier, password) {
+            (Some(identifier), Some(password)) => Ok(LogIn {
+                identifier,
+                password,
+            }),
+            _ => Err(refusals.into()),
+        }
+    }
+}

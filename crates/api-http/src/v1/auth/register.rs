@@ -1,0 +1,140 @@
+//! `POST /auth/register`
+
+use actix_web::{HttpResponse, http::StatusCode};
+use authentication_app::accounts::Register;
+use authentication_domain::profiles::{DisplayName, InvalidText, Profile};
+use common::access::Role;
+use garde::Validate;
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    FieldError, Problem,
+    answer::{self, Answer},
+    ingress::{Context, Refusals, RepeatableJson, identifier_of, plain_password},
+    state::State,
+    to_the_end::to_the_end,
+    v1::views::ChallengeView,
+};
+
+/// A new account. Exactly one of `email`, `phone` and `identifier`.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "email": "ada@example.com", "password": "correct horse battery staple", "role": "client", "country": "NG" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegisterBody {
+    #[garde(length(chars, max = 254))]
+    #[schema(max_length = 254)]
+    email: Option<String>,
+    /// International form: `+`, country code, number.
+    #[garde(length(chars, max = 40))]
+    #[schema(max_length = 40)]
+    phone: Option<String>,
+    /// In place of `email` or `phone`.
+    #[garde(length(chars, max = 254))]
+    #[schema(max_length = 254)]
+    identifier: Option<String>,
+    /// Long enough, not among the common ones, not easy to guess, not made of the identifier.
+    #[garde(skip)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
+    password: SecretString,
+    /// `client` (who buys, the default) or `vendor` (who sells).
+    #[garde(length(chars, max = 20))]
+    #[schema(max_length = 20, example = "client")]
+    role: Option<String>,
+    /// How others see the person.
+    #[garde(length(chars, max = DisplayName::MAX_LENGTH))]
+    #[schema(min_length = 1, max_length = 80)]
+    display_name: Option<String>,
+    /// ISO 3166-1 alpha-2.
+    #[garde(length(chars, max = 2))]
+    #[schema(min_length = 2, max_length = 2)]
+    country: Option<String>,
+}
+
+/// Ask for an account.
+///
+/// A code goes to the address or number; the account exists once the code is proven. The answer does not
+/// tell whether the identifier is taken.
+#[utoipa::path(post, path = "/api/v1/auth/register", operation_id = "register", tag = "registration",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+        description = "The same key and body get the same answer for 24 hours.")),
+    request_body = RegisterBody,
+    responses((status = 202, description = "A code is on its way, unless one went out within the last minute.", body = Answer<ChallengeView>)))]
+pub(crate) async fn register(
+    state: State,
+    Context(context): Context,
+    RepeatableJson(body, repeatable): RepeatableJson<RegisterBody>,
+) -> Result<HttpResponse, Problem> {
+    let command = body.into_command()?;
+    let issued = to_the_end(async move {
+        let accounts = &state.accounts;
+        accounts.register(command, repeatable, &context).await
+    })
+    .await?;
+    Ok(answer::with_status(
+        StatusCode::ACCEPTED,
+        "We sent you a code",
+        ChallengeView::from(issued),
+    ))
+}
+
+impl RegisterBody {
+    fn into_command(self) -> Result<Register, Problem> {
+        let mut refusals = Refusals::default();
+        let identifier = refusals.keep(identifier_of(
+            self.identifier.as_deref(),
+            self.email.as_deref(),
+            self.phone.as_deref(),
+        ));
+        let password = refusals.keep(plain_password("password", &self.password));
+        let role = refusals.keep(role_of(self.role.as_deref()));
+        let display_name = refusals.keep(optional(
+            "display_name",
+            self.display_name.as_deref(),
+            DisplayName::parse,
+        ));
+        let country = refusals.keep(optional(
+            "country",
+            self.country.as_deref(),
+            Profile::parse_country,
+        ));
+        match (identifier, password, role, display_name, country) {
+            (Some(identifier), Some(password), Some(role), Some(display_name), Some(country)) => {
+                Ok(Register {
+                    identifier,
+                    password,
+                    role,
+                    profile: Profile {
+                        display_name,
+                        country,
+                        ..Profile::default()
+                    },
+                })
+            }
+            _ => Err(refusals.into()),
+        }
+    }
+}
+
+/// Whether the role may be registered for is the use case's to say.
+fn role_of(name: Option<&str>) -> Result<Role, FieldError> {
+    name.map_or(Ok(Role::Client), str::parse).map_err(|_| {
+        FieldError::new(
+            "role",
+            "role_not_offered",
+            "register as client or as vendor",
+        )
+    })
+}
+
+fn optional<T>(
+    field: &'static str,
+    typed: Option<&str>,
+    parse: fn(&str) -> Result<T, InvalidText>,
+) -> Result<Option<T>, FieldError> {
+    typed
+        .map(parse)
+        .transpose()
+        .map_err(|invalid| FieldError::new(field, invalid.code(), invalid.to_string()))
+}

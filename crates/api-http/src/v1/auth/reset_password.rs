@@ -1,0 +1,124 @@
+//! `POST /auth/password/reset` and `POST /auth/password/reset/confirm`
+
+use actix_web::{HttpResponse, http::StatusCode};
+use authentication_app::credentials::{CompleteReset, ResetProof};
+use garde::Validate;
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::identifier_body::IdentifierBody;
+use crate::{
+    FieldError, Problem,
+    answer::{self, Answer, Nothing},
+    ingress::{Context, JsonBody, Refusals, one_time_code, opaque_token, plain_password},
+    state::State,
+    to_the_end::to_the_end,
+    v1::views::ChallengeView,
+};
+
+/// What shows that the person reads what is sent to the identifier, and the new password. Either
+/// `challenge_id` with `code`, or `token`.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "code": "493817", "new_password": "purple monkey dishwasher 7" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfirmResetBody {
+    #[garde(length(chars, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
+    challenge_id: Option<String>,
+    /// Six digits.
+    #[garde(length(chars, min = 6, max = 18))]
+    #[schema(min_length = 6, max_length = 18)]
+    code: Option<String>,
+    /// Of the mailed link.
+    #[garde(length(chars, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
+    token: Option<String>,
+    #[garde(skip)]
+    #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
+    new_password: SecretString,
+}
+
+/// Ask for a new password.
+///
+/// The answer does not tell whether anybody has the identifier.
+#[utoipa::path(post, path = "/api/v1/auth/password/reset", operation_id = "request_password_reset", tag = "passwords",
+    request_body = IdentifierBody,
+    responses((status = 202, description = "If somebody has the identifier, a code is on its way.", body = Answer<ChallengeView>)))]
+pub(crate) async fn request_reset(
+    state: State,
+    Context(context): Context,
+    JsonBody(body): JsonBody<IdentifierBody>,
+) -> Result<HttpResponse, Problem> {
+    let identifier = body.into_identifier()?;
+    let issued = to_the_end(async move {
+        let challenges = &state.challenges;
+        challenges
+            .request_password_reset(&identifier, &context)
+            .await
+    })
+    .await?;
+    Ok(answer::with_status(
+        StatusCode::ACCEPTED,
+        "If the account exists, we sent it a code",
+        ChallengeView::from(issued),
+    ))
+}
+
+/// Set a new password.
+///
+/// Signs nobody in, and ends every session of the account. A password that is not good enough leaves the
+/// code alive.
+#[utoipa::path(post, path = "/api/v1/auth/password/reset/confirm", operation_id = "confirm_password_reset", tag = "passwords",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    request_body = ConfirmResetBody,
+    responses((status = 200, description = "The password is set.", body = Answer<Nothing>)))]
+pub(crate) async fn confirm_reset(
+    state: State,
+    Context(context): Context,
+    JsonBody(body): JsonBody<ConfirmResetBody>,
+) -> Result<HttpResponse, Problem> {
+    let command = body.into_command()?;
+    to_the_end(async move { state.credentials.complete_reset(&command, &context).await }).await?;
+    Ok(answer::ok("Password set", Nothing {}))
+}
+
+impl ConfirmResetBody {
+    fn into_command(self) -> Result<CompleteReset, Problem> {
+        let mut refusals = Refusals::default();
+        let proof = proof_of(self.challenge_id, self.code, self.token, &mut refusals);
+        let new_password = refusals.keep(plain_password("new_password", &self.new_password));
+        match (proof, new_password) {
+            (Some(proof), Some(new_password)) => Ok(CompleteReset {
+                proof,
+                new_password,
+            }),
+            _ => Err(refusals.into()),
+        }
+    }
+}
+
+fn proof_of(
+    challenge: Option<String>,
+    code: Option<String>,
+    token: Option<String>,
+    refusals: &mut Refusals,
+) -> Option<ResetProof> {
+    match (challenge, code, token) {
+        (Some(challenge), Some(code), None) => {
+            let challenge = refusals.keep(opaque_token("challenge_id", challenge));
+            let code = refusals.keep(one_time_code(&code));
+            challenge
+                .zip(code)
+                .map(|(challenge, code)| ResetProof::Code { challenge, code })
+        }
+        (None, None, Some(token)) => refusals
+            .keep(opaque_token("token", token))
+            .map(ResetProof::Link),
+        _ => refusals.keep(Err(FieldError::new(
+            "code",
+            "exactly_one_required",
+            "give either challenge_id with code, or token",
+        ))),
+    }
+}

@@ -1,0 +1,68 @@
+//! `POST /auth/verify-otp`
+
+use actix_web::{HttpResponse, http::StatusCode};
+use authentication_app::challenges::{Proven, VerifyCode};
+use garde::Validate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Problem,
+    answer::{self, Answer},
+    ingress::{Context, JsonBody, Refusals, one_time_code, opaque_token},
+    state::State,
+    to_the_end::to_the_end,
+    v1::views::SignedInView,
+};
+
+/// A code with its challenge.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "code": "493817" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VerifyBody {
+    #[garde(length(chars, min = 1, max = 128))]
+    #[schema(min_length = 1, max_length = 128)]
+    challenge_id: String,
+    /// Six digits.
+    #[garde(length(chars, min = 6, max = 18))]
+    #[schema(min_length = 6, max_length = 18)]
+    code: String,
+}
+
+/// Prove a code.
+///
+/// Completes a registration, or signs in without a password.
+#[utoipa::path(post, path = "/api/v1/auth/verify-otp", operation_id = "verify_otp", tag = "registration",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    request_body = VerifyBody,
+    responses(
+        (status = 200, description = "Signed in.", body = Answer<SignedInView>),
+        (status = 201, description = "The account exists, and its owner is signed in.", body = Answer<SignedInView>),
+    ))]
+pub(crate) async fn verify_otp(
+    state: State,
+    Context(context): Context,
+    JsonBody(body): JsonBody<VerifyBody>,
+) -> Result<HttpResponse, Problem> {
+    let command = body.into_command()?;
+    let proven =
+        to_the_end(async move { state.challenges.verify(&command, &context).await }).await?;
+    let (status, message, signed_in) = match proven {
+        Proven::Registered(it) => (StatusCode::CREATED, "Registration complete", it),
+        Proven::SignedIn(it) => (StatusCode::OK, "Login successful", it),
+    };
+    let data = SignedInView::from(signed_in);
+    Ok(answer::with_status(status, message, data))
+}
+
+impl VerifyBody {
+    fn into_command(self) -> Result<VerifyCode, Problem> {
+        let mut refusals = Refusals::default();
+        let challenge = refusals.keep(opaque_token("challenge_id", self.challenge_id));
+        let code = refusals.keep(one_time_code(&self.code));
+        match (challenge, code) {
+            (Some(challenge), Some(code)) => Ok(VerifyCode { challenge, code }),
+            _ => Err(refusals.into()),
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! Oneself.
+
+pub(crate) mod profile;
+pub(crate) mod sessions;

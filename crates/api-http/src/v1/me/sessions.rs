@@ -1,0 +1,108 @@
+//! `GET /me/sessions`, `DELETE /me/sessions/{id}` and `DELETE /me/sessions`
+
+use actix_web::HttpResponse;
+use authentication_app::sessions::SessionView;
+use common::access::Session;
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    Authenticated, Problem,
+    answer::{self, Answer, Items, Nothing},
+    ingress::{Context, PathId, QueryParams, cursor_of, page_of_sessions},
+    state::State,
+    to_the_end::to_the_end,
+    v1::views::{DeviceView, PlaceView},
+};
+
+/// A session, as its owner sees it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SessionItem {
+    id: Uuid,
+    /// It is the one that asks.
+    current: bool,
+    device: DeviceView,
+    place: PlaceView,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When its tokens were last refreshed.
+    #[serde(with = "time::serde::rfc3339")]
+    last_used_at: OffsetDateTime,
+    /// When it ends by itself unless it is used.
+    #[serde(with = "time::serde::rfc3339")]
+    expires_at: OffsetDateTime,
+}
+
+/// How many sessions ended.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EndedSessions {
+    #[schema(example = 2)]
+    pub(crate) ended: usize,
+}
+
+/// One's own sessions, newest first.
+#[utoipa::path(get, path = "/api/v1/me/sessions", operation_id = "list_my_sessions", tag = "me",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items to a page; 20 when absent."),
+        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before."),
+    ),
+    responses((status = 200, description = "One page.", body = Answer<Items<SessionItem>>)))]
+pub(crate) async fn list(
+    state: State,
+    who: Authenticated,
+    query: QueryParams,
+) -> Result<HttpResponse, Problem> {
+    let page = page_of_sessions(&query)?;
+    let page = state.sessions.list(who.session(), &page).await?;
+    let list = Items {
+        items: page.items.into_iter().map(SessionItem::from).collect(),
+        next_cursor: page.next.map(cursor_of),
+    };
+    Ok(answer::ok("Your sessions", list))
+}
+
+/// End one of one's own sessions.
+#[utoipa::path(delete, path = "/api/v1/me/sessions/{id}", operation_id = "end_my_session", tag = "me",
+    params(("id" = Uuid, Path, description = "Which.")),
+    responses((status = 200, description = "It is over.", body = Answer<Nothing>)))]
+pub(crate) async fn end(
+    state: State,
+    Context(context): Context,
+    who: Authenticated,
+    PathId(session): PathId<Session>,
+) -> Result<HttpResponse, Problem> {
+    to_the_end(async move { state.sessions.end(who.session(), session, &context).await }).await?;
+    Ok(answer::ok("Session ended", Nothing {}))
+}
+
+/// End all of one's own sessions but the one that asks.
+#[utoipa::path(delete, path = "/api/v1/me/sessions", operation_id = "end_my_other_sessions", tag = "me",
+    responses((status = 200, description = "They are over.", body = Answer<EndedSessions>)))]
+pub(crate) async fn end_others(
+    state: State,
+    Context(context): Context,
+    who: Authenticated,
+) -> Result<HttpResponse, Problem> {
+    let ended =
+        to_the_end(async move { state.sessions.end_others(who.session(), &context).await }).await?;
+    Ok(answer::ok("Other sessions ended", EndedSessions { ended }))
+}
+
+impl From<SessionView> for SessionItem {
+    fn from(view: SessionView) -> Self {
+        Self {
+            id: view.session.as_uuid(),
+            current: view.is_current,
+            device: DeviceView::of(view.origin.user_agent.as_deref()),
+            place: PlaceView::of(view.origin.address),
+            created_at: view.created_at,
+            last_used_at: view.last_used_at,
+            expires_at: view.expires_at,
+        }
+    }
+}

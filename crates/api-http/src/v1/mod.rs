@@ -1,0 +1,6 @@
+//! Version 1 of the API: a file per use case, with its body, its handler and its answer.
+
+pub(crate) mod auth;
+pub(crate) mod countries;
+pub(crate) mod me;
+pub(crate) mod views;

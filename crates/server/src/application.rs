@@ -1,0 +1,248 @@
+//! The service: two listeners before what was wired.
+//!
+//! How it ends, in this order:
+//!
+//! 1. `/health/ready` says that the service drains, so that nothing new is sent here.
+//! 2. The public listener closes. Requests under way are answered, for 25 seconds at the most; idle
+//!    connections close at once.
+//! 3. The workers finish the round they are in.
+//! 4. The management listener closes: health could be asked until here.
+//! 5. The connections of the store close.
+//! 6. What was not exported yet of traces is sent (by whoever started telemetry).
+
+use std::{
+    fmt,
+    future::{Future, pending},
+    io,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_web::{HttpServer, dev::Server};
+use api_http::{management_app, public_app};
+use tokio::{net::TcpSocket, sync::watch, time::timeout};
+
+use crate::{
+    RunError, StartError,
+    config::Config,
+    wire::{self, Counters, Gauges, Overrides, Wired},
+};
+
+/// How long requests under way may take once the service is asked to end.
+const DRAIN: Duration = Duration::from_secs(25);
+/// How long a worker may.
+const WORKERS_END: Duration = Duration::from_secs(3);
+/// How long the store may.
+const STORE_END: Duration = Duration::from_secs(2);
+/// How long a client may take to send the head of a request.
+const SLOWEST_HEAD: Duration = Duration::from_secs(10);
+/// Longer than gateways keep idle connections: the side that sends requests should be the one to close.
+const KEEP_ALIVE: Duration = Duration::from_secs(75);
+/// Connections that wait to be accepted.
+const BACKLOG: u32 = 1_024;
+
+/// The service, bound to its ports and ready to run.
+pub struct Application {
+    public: TcpListener,
+    management: TcpListener,
+    public_address: SocketAddr,
+    management_address: SocketAddr,
+    threads: usize,
+    wired: Wired,
+    handle: Handle,
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Application")
+            .field("public", &self.public_address)
+            .field("management", &self.management_address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Application {
+    /// Opens the listeners and everything behind them. Clients that connect from here on wait until it runs.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    pub async fn build(config: Config, overrides: Overrides) -> Result<Self, StartError> {
+        let (public, public_address) = listen(config.http.listen, "http.listen")?;
+        let (management, management_address) =
+            listen(config.management.listen, "management.listen")?;
+        let public_url = public_url(&config, public_address);
+        let wired = wire::wire(&config, overrides, public_url).await?;
+        let handle = Handle {
+            gauges: wired.gauges.clone(),
+            stop: Arc::new(watch::Sender::new(false)),
+            ended: Arc::new(watch::Sender::new(false)),
+        };
+        Ok(Self {
+            public,
+            management,
+            public_address,
+            management_address,
+            threads: config.http.workers,
+            wired,
+            handle,
+        })
+    }
+
+    /// Where the API is.
+    pub const fn public_address(&self) -> SocketAddr {
+        self.public_address
+    }
+
+    /// Where health and metrics are.
+    pub const fn management_address(&self) -> SocketAddr {
+        self.management_address
+    }
+
+    /// Holds on to the service while it runs.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Runs in the background of this runtime.
+    pub fn spawn(self) -> Handle {
+        let handle = self.handle();
+        tokio::spawn(self.run_until(pending()));
+        handle
+    }
+
+    /// Serves until `shutdown` completes or the handle asks to end, then ends in the order above.
+    ///
+    /// # Errors
+    /// [`RunError`] when it ended by itself.
+    pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+        let draining = self.wired.state.draining.clone();
+        let mut stop = self.handle.stop.subscribe();
+        let public = serve_public(&self.wired, self.public, self.threads)?;
+        let management = serve_management(&self.wired, self.management)?;
+        let (public_end, management_end) = (public.handle(), management.handle());
+        let mut public = tokio::spawn(public);
+        let mut management = tokio::spawn(management);
+        let ended = tokio::select! {
+            () = shutdown => Ok(()),
+            _ = stop.wait_for(|stop| *stop) => Ok(()),
+            ended = &mut public => ended.map_err(RunError::from).and_then(|it| it.map_err(RunError::from)),
+            ended = &mut management => ended.map_err(RunError::from).and_then(|it| it.map_err(RunError::from)),
+        };
+        draining.begin();
+        public_end.stop(true).await;
+        self.wired.workers.stop(WORKERS_END).await;
+        management_end.stop(false).await;
+        if timeout(STORE_END, self.wired.gauges.close_store())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the connections of the store did not close in time");
+        }
+        self.handle.ended.send_replace(true);
+        ended
+    }
+}
+
+/// Speaks to a service that runs. Clones speak to the same one.
+#[derive(Clone)]
+pub struct Handle {
+    gauges: Gauges,
+    stop: Arc<watch::Sender<bool>>,
+    ended: Arc<watch::Sender<bool>>,
+}
+
+impl Handle {
+    /// What was done so far.
+    pub fn counters(&self) -> Counters {
+        self.gauges.read()
+    }
+
+    /// Waits until no worker is at work; none begins anything while the guard is held. So what is counted
+    /// meanwhile was done for requests.
+    pub async fn pause_workers(&self) -> impl Drop + Send + use<> {
+        self.gauges.pause_workers().await
+    }
+
+    /// Asks the service to end, and waits until it has.
+    pub async fn shut_down(&self) {
+        self.stop.send_replace(true);
+        // An error says that it is gone in another way.
+        let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
+    }
+}
+
+fn listen(
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<(TcpListener, SocketAddr), StartError> {
+    let open = || {
+        let socket = match address.ip() {
+            IpAddr::V4(_) => TcpSocket::new_v4(),
+            IpAddr::V6(_) => TcpSocket::new_v6(),
+        }?;
+        // A restart does not wait for the connections of the process before.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        let listener = socket.listen(BACKLOG)?.into_std()?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    open().map_err(|source| StartError::Listen {
+        address,
+        setting,
+        source,
+    })
+}
+
+/// What the configuration says, or the listener itself; without a slash at the end.
+fn public_url(config: &Config, listener: SocketAddr) -> String {
+    let configured = config.http.public_url.as_ref();
+    configured.map_or_else(
+        || {
+            let mut own = listener;
+            if own.ip().is_unspecified() {
+                own.set_ip(Ipv4Addr::LOCALHOST.into());
+            }
+            format!("http://{own}")
+        },
+        |url| url.as_str().trim_end_matches('/').to_owned(),
+    )
+}
+
+fn serve_public(wired: &Wired, listener: TcpListener, threads: usize) -> io::Result<Server> {
+    let state = Arc::clone(&wired.state);
+    let server = HttpServer::new(move || public_app(Arc::clone(&state)))
+        .workers(threads)
+        .keep_alive(KEEP_ALIVE)
+        .client_request_timeout(SLOWEST_HEAD)
+        .shutdown_timeout(DRAIN.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+fn serve_management(wired: &Wired, listener: TcpListener) -> io::Result<Server> {
+    let state = Arc::clone(&wired.state);
+    let server = HttpServer::new(move || management_app(Arc::clone(&state)))
+        .workers(1)
+        .client_request_timeout(SLOWEST_HEAD)
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_public_url_has_no_slash_at_the_end_and_defaults_to_the_listener() {
+        let mut config = Config::default();
+        let of = |config: &Config, listener: &str| public_url(config, listener.parse().unwrap());
+        assert_eq!(of(&config, "127.0.0.1:8080"), "http://127.0.0.1:8080");
+        assert_eq!(of(&config, "0.0.0.0:8080"), "http://127.0.0.1:8080");
+        config.http.public_url = Some("https://auth.example.com/".parse().unwrap());
+        assert_eq!(of(&config, "127.0.0.1:8080"), "https://auth.example.com");
+    }
+}

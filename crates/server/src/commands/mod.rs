@@ -1,0 +1,144 @@
+//! The command line.
+//!
+//! A command's result goes to standard output and everything else to standard error. Exit status 0: done;
+//! 1: it could not be done; 2: the command line or the configuration is wrong.
+
+mod keys;
+mod migrate;
+mod openapi;
+mod serve;
+
+use std::{
+    error::Error,
+    fmt,
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Mistakes;
+
+const EXAMPLES: &str = "\
+Examples:
+  fashionistar-auth                          everything inside, on http://127.0.0.1:8080
+  fashionistar-auth --config auth.toml       with settings from a file
+  FASHIONISTAR_AUTH__HTTP__LISTEN=127.0.0.1:0 fashionistar-auth serve
+                                             a setting from the environment; port 0 takes a free one
+  fashionistar-auth migrate up               brings the database to the newest schema
+  fashionistar-auth keys generate > keys.json
+                                             a key ring for production
+
+Every setting is a variable too: http.listen is FASHIONISTAR_AUTH__HTTP__LISTEN.";
+
+/// Identity, authentication and authorization for Fashionistar.
+#[derive(Debug, Parser)]
+#[command(name = "fashionistar-auth", version, after_help = EXAMPLES)]
+pub struct Cli {
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        help = "Settings in TOML [variable: FASHIONISTAR_AUTH__CONFIG]"
+    )]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serves the API until SIGTERM or SIGINT (the default)
+    Serve,
+    /// Changes the schema of the database, or tells its state
+    #[command(subcommand)]
+    Migrate(migrate::Migrate),
+    /// Prints the OpenAPI document
+    Openapi,
+    /// Makes secret keys
+    #[command(subcommand)]
+    Keys(keys::Keys),
+}
+
+/// Does what the command line says, and tells on standard error why it could not.
+pub fn run(cli: Cli) -> ExitCode {
+    let Err(failure) = carry_out(cli) else {
+        return ExitCode::SUCCESS;
+    };
+    if !matches!(failure, Failure::Logged) {
+        // When standard error is closed there is nobody to tell.
+        let _ = writeln!(io::stderr(), "fashionistar-auth: {failure}");
+    }
+    failure.exit_code()
+}
+
+fn carry_out(cli: Cli) -> Result<(), Failure> {
+    let config = cli.config.as_deref();
+    match cli.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve::run(config),
+        Command::Migrate(command) => migrate::run(&command, config),
+        Command::Openapi => openapi::run(),
+        Command::Keys(keys::Keys::Generate) => keys::generate(),
+    }
+}
+
+/// Why a command was not done.
+#[derive(Debug)]
+enum Failure {
+    /// The configuration has mistakes.
+    Configuration(Mistakes),
+    /// The command line lacks something.
+    Usage(String),
+    /// Anything else.
+    Other(Box<dyn Error + Send + Sync>),
+    /// It stands in the log already, which is what standard error is for machines.
+    Logged,
+}
+
+impl Failure {
+    /// What the process ends with.
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
+            Self::Other(_) | Self::Logged => ExitCode::FAILURE,
+        }
+    }
+
+    fn other(error: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(mistakes) => mistakes.fmt(f),
+            Self::Usage(reason) => f.write_str(reason),
+            Self::Logged => f.write_str("the log says why"),
+            Self::Other(error) => {
+                error.fmt(f)?;
+                let mut cause = error.source();
+                while let Some(error) = cause {
+                    write!(f, ": {error}")?;
+                    cause = error.source();
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Error for Failure {}
+
+impl From<Mistakes> for Failure {
+    fn from(mistakes: Mistakes) -> Self {
+        Self::Configuration(mistakes)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self::other(error)
+    }
+}

@@ -1,0 +1,107 @@
+//! `serve`: the service, until it is asked to end.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write as _},
+    path::Path,
+};
+
+use super::Failure;
+use crate::{
+    Application, StartError,
+    config::{Config, LogFormat, SenderChoice, Variables},
+    shutdown::ShutdownSignals,
+    telemetry::Telemetry,
+    wire::Overrides,
+};
+
+/// For the tasks behind the requests; those have threads of their own.
+const BACKGROUND_THREADS: usize = 2;
+
+pub(super) fn run(config: Option<&Path>) -> Result<(), Failure> {
+    let config = Config::for_serving(config, &Variables::of_this_process())?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(BACKGROUND_THREADS)
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let mut signals = ShutdownSignals::listen()?;
+        let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
+        let format = config.telemetry.log_format;
+        let served = serve(config, &mut signals).await;
+        let served = match served {
+            Err(failure @ Failure::Other(_)) if format == LogFormat::Json => {
+                tracing::error!(reason = %failure, "the service cannot go on");
+                Err(Failure::Logged)
+            }
+            served => served,
+        };
+        telemetry.flush().await;
+        served
+    })
+}
+
+async fn serve(config: Config, signals: &mut ShutdownSignals) -> Result<(), Failure> {
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    let shown = Shown::of(&config);
+    let application = Application::build(config, Overrides::default()).await?;
+    let (public, management) = (
+        application.public_address(),
+        application.management_address(),
+    );
+    tracing::info!(%public, %management, version = env!("CARGO_PKG_VERSION"), "ready");
+    shown.print(&application);
+    let asked = async {
+        let signal = signals.received().await;
+        tracing::info!(signal, "draining");
+    };
+    application.run_until(asked).await.map_err(Failure::other)?;
+    tracing::info!("ended");
+    Ok(())
+}
+
+/// What a person at a terminal wants to know first.
+struct Shown {
+    welcome: bool,
+    mailbox: bool,
+}
+
+impl Shown {
+    fn of(config: &Config) -> Self {
+        Self {
+            welcome: !config.is_production() && config.telemetry.log_format == LogFormat::Text,
+            mailbox: config.messages.sender == Some(SenderChoice::Mailbox),
+        }
+    }
+
+    fn print(&self, application: &Application) {
+        if !self.welcome {
+            return;
+        }
+        let public = application.public_address();
+        let management = application.management_address();
+        let mut text = String::new();
+        let _ = write!(
+            text,
+            "\nfashionistar-auth is ready (development mode)\n\n  \
+             API      http://{public}/api/v1\n  \
+             Docs     http://{public}/docs\n"
+        );
+        if self.mailbox {
+            let _ = writeln!(text, "  Mailbox  http://{public}/dev/mailbox");
+        }
+        let _ = writeln!(text, "  Health   http://{management}/health/ready\n");
+        let _ = io::stderr().write_all(text.as_bytes());
+    }
+}
+
+impl From<StartError> for Failure {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Config(mistakes) => Self::Configuration(mistakes),
+            other => Self::other(other),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! `database.…`: the relational store.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{kinds, reader::Reader};
+
+const SCHEMES: &[&str] = &["postgres", "postgresql", "sqlite"];
+
+/// The truth.
+#[derive(Debug, Clone)]
+pub struct DatabaseSettings {
+    /// `database.url`: `postgres://…` or `sqlite://<file>`. Absent (default): SQLite in `data_dir`.
+    pub url: Option<SecretString>,
+    /// `database.replica_urls`: read replicas of a PostgreSQL. Default none.
+    pub replica_urls: Vec<SecretString>,
+    /// `database.max_connections`: connections of this node. Default 16.
+    pub max_connections: u32,
+    /// `database.acquire_timeout_seconds`: how long a request waits for one. Default 5.
+    pub acquire_timeout: Duration,
+    /// `database.statement_timeout_seconds`: how long one statement may take. Default 10.
+    pub statement_timeout: Duration,
+}
+
+impl DatabaseSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            url: reader.setting("database.url", kinds::secret_url(SCHEMES)),
+            replica_urls: reader
+                .setting(
+                    "database.replica_urls",
+                    kinds::list(kinds::secret_url(SCHEMES)),
+                )
+                .unwrap_or_default(),
+            max_connections: reader
+                .setting("database.max_connections", kinds::number(2..=1_000))
+                .unwrap_or(16),
+            acquire_timeout: reader
+                .setting("database.acquire_timeout_seconds", kinds::number(1..=60))
+                .map_or(Duration::from_secs(5), Duration::from_secs),
+            statement_timeout: reader
+                .setting("database.statement_timeout_seconds", kinds::number(1..=300))
+                .map_or(Duration::from_secs(10), Duration::from_secs),
+        }
+    }
+
+    /// Whether it is not the embedded engine.
+    pub(crate) fn is_postgres(&self) -> bool {
+        let url = self.url.as_ref().map(SecretString::expose_secret);
+        url.is_some_and(|url| url.starts_with("postgres"))
+    }
+}

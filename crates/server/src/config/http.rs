@@ -1,0 +1,85 @@
+//! `http.…` and `management.…`: the two listeners.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    thread::available_parallelism,
+    time::Duration,
+};
+
+use api_http::ApiConfig;
+use ipnet::IpNet;
+use url::Url;
+
+use super::{kinds, reader::Reader};
+
+/// The public listener.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// `http.listen`. Default `127.0.0.1:8080`; port 0 takes a free one and logs it.
+    pub listen: SocketAddr,
+    /// `http.public_url`: how clients reach the service from outside. Default: the listener itself; needed
+    /// in production mode, with https.
+    pub public_url: Option<Url>,
+    /// `http.trusted_proxies`: networks whose `X-Forwarded-For` is believed. Default none.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `http.cors_origins`: origins whose scripts may call the API. Default none.
+    pub cors_origins: Vec<String>,
+    /// `http.max_body_bytes`: the largest body of a request. Default 16,384.
+    pub max_body_bytes: usize,
+    /// `http.request_deadline_seconds`: after that long a request is answered with 503. Default 10.
+    pub request_deadline: Duration,
+    /// `http.workers`: threads that answer requests. Default: cores.
+    pub workers: usize,
+}
+
+impl HttpSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            listen: reader
+                .setting("http.listen", kinds::address)
+                .unwrap_or(loopback(8080)),
+            public_url: reader.setting("http.public_url", kinds::web_url),
+            trusted_proxies: reader
+                .setting("http.trusted_proxies", kinds::list(kinds::network))
+                .unwrap_or_default(),
+            cors_origins: reader
+                .setting("http.cors_origins", kinds::list(kinds::origin))
+                .unwrap_or_default(),
+            max_body_bytes: reader
+                .setting("http.max_body_bytes", kinds::number(1_024..=10_485_760))
+                .unwrap_or(ApiConfig::DEFAULT_MAX_BODY_BYTES),
+            request_deadline: reader
+                .setting("http.request_deadline_seconds", kinds::number(1..=120))
+                .map_or(ApiConfig::DEFAULT_REQUEST_DEADLINE, Duration::from_secs),
+            workers: reader
+                .setting("http.workers", kinds::number(1..=512))
+                .unwrap_or_else(cores),
+        }
+    }
+}
+
+/// The listener for health checks, metrics and, in production mode, the API's page.
+#[derive(Debug, Clone)]
+pub struct ManagementSettings {
+    /// `management.listen`. Default `127.0.0.1:9090`; port 0 takes a free one and logs it.
+    pub listen: SocketAddr,
+}
+
+impl ManagementSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            listen: reader
+                .setting("management.listen", kinds::address)
+                .unwrap_or(loopback(9090)),
+        }
+    }
+}
+
+/// How many threads can run at once.
+pub(super) fn cores() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+fn loopback(port: u16) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, port).into()
+}

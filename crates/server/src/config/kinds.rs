@@ -1,0 +1,156 @@
+//! The kinds of values that settings have. Each takes a text (which is what variables are), and where it
+//! makes sense the TOML type of the same meaning; each says what would be right, and shows no value.
+
+use std::{net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf};
+
+use figment::value::Value;
+use ipnet::IpNet;
+use secrecy::SecretString;
+use url::Url;
+
+/// A value, or what would be right in its place.
+pub(super) type Parsed<T> = Result<T, String>;
+
+/// Not empty, without control characters.
+pub(super) fn text(value: &Value) -> Parsed<String> {
+    match value {
+        Value::String(_, text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
+        Value::String(_, text) if text.chars().any(char::is_control) => {
+            Err("must not hold control characters".to_owned())
+        }
+        Value::String(_, text) => Ok(text.clone()),
+        _ => Err("must be a text (in quotes)".to_owned()),
+    }
+}
+
+/// A text that is shown to nobody; lines may break in it.
+pub(super) fn secret(value: &Value) -> Parsed<SecretString> {
+    match value {
+        Value::String(_, text) if !text.trim().is_empty() => Ok(text.as_str().into()),
+        _ => Err("must be a text (in quotes), and not empty".to_owned()),
+    }
+}
+
+/// A URL that may hold a password.
+pub(super) fn secret_url(
+    schemes: &'static [&'static str],
+) -> impl Fn(&Value) -> Parsed<SecretString> {
+    move |value| {
+        let wanted = || format!("must be a URL that begins with {}", or(schemes, "://"));
+        let url = text(value)?;
+        let (scheme, rest) = url.split_once("://").ok_or_else(wanted)?;
+        if schemes.contains(&scheme) && !rest.is_empty() {
+            Ok(url.into())
+        } else {
+            Err(wanted())
+        }
+    }
+}
+
+/// A path of the file system; relative ones begin in the folder the service is started in.
+pub(super) fn path(value: &Value) -> Parsed<PathBuf> {
+    text(value).map(PathBuf::from)
+}
+
+/// A whole number within bounds.
+pub(super) fn number<T: TryFrom<u64>>(bounds: RangeInclusive<u64>) -> impl Fn(&Value) -> Parsed<T> {
+    move |value| {
+        let number = match value {
+            Value::Num(_, number) => {
+                let signed = number.to_i128().and_then(|it| u64::try_from(it).ok());
+                signed.or_else(|| number.to_u128().and_then(|it| u64::try_from(it).ok()))
+            }
+            Value::String(_, text) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let within = number.filter(|number| bounds.contains(number));
+        within
+            .and_then(|number| T::try_from(number).ok())
+            .ok_or_else(|| {
+                let (least, most) = (bounds.start(), bounds.end());
+                format!("must be a whole number from {least} to {most}")
+            })
+    }
+}
+
+/// One of a few names.
+pub(super) fn choice<T: Copy>(
+    choices: &'static [(&'static str, T)],
+) -> impl Fn(&Value) -> Parsed<T> {
+    move |value| {
+        let chosen = value.as_str().and_then(|text| {
+            let is_chosen = |(name, _): &&(&str, T)| *name == text.trim();
+            choices.iter().find(is_chosen)
+        });
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            format!("must be {}", or(&names, ""))
+        })
+    }
+}
+
+/// An address with a port.
+pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
+    let parsed = value.as_str().and_then(|text| text.trim().parse().ok());
+    parsed.ok_or_else(|| {
+        "must be an IP address with a port, such as 127.0.0.1:8080 or [::]:8080".to_owned()
+    })
+}
+
+/// A network, or one address.
+pub(super) fn network(value: &Value) -> Parsed<IpNet> {
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    let network = text.parse::<IpNet>().map(|network| network.trunc());
+    let address = || text.parse::<IpAddr>().map(IpNet::from);
+    network
+        .or_else(|_| address())
+        .map_err(|_| "must be networks, such as 10.0.0.0/8 or 192.0.2.7".to_owned())
+}
+
+/// The URL of a site or service.
+pub(super) fn web_url(value: &Value) -> Parsed<Url> {
+    let wanted = "must be an absolute URL that begins with https:// or http://, without user name, \
+                  query and fragment";
+    let parsed = value.as_str().and_then(|text| Url::parse(text.trim()).ok());
+    parsed
+        .filter(|url| {
+            let is_web = matches!(url.scheme(), "https" | "http") && url.has_host();
+            let is_bare = url.query().is_none() && url.fragment().is_none();
+            is_web && is_bare && url.username().is_empty() && url.password().is_none()
+        })
+        .ok_or_else(|| wanted.to_owned())
+}
+
+/// What a browser sends as `Origin`: scheme, host and port, in lower case.
+pub(super) fn origin(value: &Value) -> Parsed<String> {
+    let wanted = "must be origins as browsers send them, such as https://shop.example.com \
+                  (no path, no slash at the end, no *)";
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    let url = Url::parse(text).ok().filter(Url::has_host);
+    url.filter(|url| url.origin().ascii_serialization() == text)
+        .map(|_| text.to_owned())
+        .ok_or_else(|| wanted.to_owned())
+}
+
+/// Several of a kind: a TOML list, or a text with commas; one item is a list.
+pub(super) fn list<T>(item: impl Fn(&Value) -> Parsed<T>) -> impl Fn(&Value) -> Parsed<Vec<T>> {
+    move |value| match value {
+        Value::Array(_, items) => items.iter().map(&item).collect(),
+        Value::String(_, text) => {
+            let items = text.split(',').map(str::trim);
+            items
+                .filter(|text| !text.is_empty())
+                .map(|text| item(&text.into()))
+                .collect()
+        }
+        _ => Err("must be a list, or a text with commas between the items".to_owned()),
+    }
+}
+
+fn or(names: &[&str], after: &str) -> String {
+    let mut names: Vec<String> = names.iter().map(|name| format!("{name}{after}")).collect();
+    match names.pop() {
+        Some(last) if !names.is_empty() => format!("{} or {last}", names.join(", ")),
+        last => last.unwrap_or_default(),
+    }
+}

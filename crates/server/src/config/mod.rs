@@ -1,0 +1,169 @@
+//! Everything that can be set, and whether the service may start on it.
+//!
+//! Defaults, under a TOML file (`--config FILE` or the variable `FASHIONISTAR_AUTH__CONFIG`), under the
+//! variables `FASHIONISTAR_AUTH__SECTION__KEY`. Reading reports every mistake at once, each with its place;
+//! a name that is no setting is a mistake too. `docs/configuration.md` lists the settings for operators.
+//!
+//! The one place that reads the environment. Each adapter gets its own section, never the whole.
+
+mod database;
+mod http;
+mod keys;
+mod kinds;
+mod messages;
+mod mistake;
+mod passwords;
+mod production;
+mod protection;
+mod reader;
+mod redis;
+mod sources;
+mod telemetry;
+#[cfg(test)]
+mod tests;
+mod tokens;
+
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    path::{Path, PathBuf},
+};
+
+pub use database::DatabaseSettings;
+pub use http::{HttpSettings, ManagementSettings};
+pub use keys::KeySettings;
+pub use messages::{MessageSettings, SenderChoice};
+pub use mistake::{Mistake, Mistakes, Place};
+pub use passwords::PasswordSettings;
+pub use protection::ProtectionSettings;
+pub use redis::RedisSettings;
+pub use sources::Variables;
+pub use telemetry::{LogFormat, TelemetrySettings};
+pub use tokens::TokenSettings;
+
+use mistake::Places;
+use reader::Reader;
+use sources::Sources;
+
+/// For whom the service runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// One person and their machine: everything inside, keys made on the first start.
+    Development,
+    /// Real people: refuses whatever is for development only.
+    Production,
+}
+
+/// All settings. `Debug` shows no secret.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// `mode`: `development` (default) or `production`.
+    pub mode: Mode,
+    /// `data_dir`: where the embedded database and its keys live. Default `./data`.
+    pub data_dir: PathBuf,
+    /// `http.…`
+    pub http: HttpSettings,
+    /// `management.…`
+    pub management: ManagementSettings,
+    /// `database.…`
+    pub database: DatabaseSettings,
+    /// `redis.…`
+    pub redis: RedisSettings,
+    /// `protection.…`
+    pub protection: ProtectionSettings,
+    /// `tokens.…`
+    pub tokens: TokenSettings,
+    /// `passwords.…`
+    pub passwords: PasswordSettings,
+    /// `keys.…`
+    pub keys: KeySettings,
+    /// `messages.…`
+    pub messages: MessageSettings,
+    /// `telemetry.…`
+    pub telemetry: TelemetrySettings,
+    places: Places,
+}
+
+impl Config {
+    /// The settings to serve with.
+    ///
+    /// # Errors
+    /// [`Mistakes`]: all of them, those too that only production mode makes one of.
+    pub fn for_serving(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
+        let (config, mut mistakes) = Self::read(file, variables);
+        mistakes.extend(config.validate());
+        Mistakes::none_in(mistakes).map(|()| config)
+    }
+
+    /// The settings for a command that serves nobody (`migrate`), and needs less.
+    ///
+    /// # Errors
+    /// [`Mistakes`]: all values that are not as they should be, and names that are no settings.
+    pub fn for_commands(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
+        let (config, mistakes) = Self::read(file, variables);
+        Mistakes::none_in(mistakes).map(|()| config)
+    }
+
+    /// For tests in this process: free ports, everything in `data_dir`, and limits by address that do not
+    /// count loopback.
+    pub fn for_tests(data_dir: &Path) -> Self {
+        let mut config = Self::default();
+        data_dir.clone_into(&mut config.data_dir);
+        config.http.listen.set_port(0);
+        config.http.workers = 2;
+        config.management.listen.set_port(0);
+        config.protection.exempt_networks = vec![IpAddr::from(Ipv4Addr::LOCALHOST).into()];
+        config
+    }
+
+    /// Whether the service runs for real people.
+    pub fn is_production(&self) -> bool {
+        self.mode == Mode::Production
+    }
+
+    /// A mistake in this setting, found where it was used.
+    pub(crate) fn mistake(&self, setting: &str, reason: impl Into<String>) -> Mistake {
+        Mistake {
+            setting: setting.to_owned(),
+            place: self.places.of(setting),
+            reason: reason.into(),
+        }
+    }
+
+    fn read(file: Option<&Path>, variables: &Variables) -> (Self, Vec<Mistake>) {
+        let (sources, mut mistakes) = Sources::gather(file, variables);
+        let mut reader = Reader::new(&sources);
+        let modes = &[
+            ("development", Mode::Development),
+            ("production", Mode::Production),
+        ];
+        let mode = reader.setting("mode", kinds::choice(modes));
+        let mode = mode.unwrap_or(Mode::Development);
+        let config = Self {
+            mode,
+            data_dir: reader
+                .setting("data_dir", kinds::path)
+                .unwrap_or_else(|| PathBuf::from("./data")),
+            http: HttpSettings::read(&mut reader),
+            management: ManagementSettings::read(&mut reader),
+            database: DatabaseSettings::read(&mut reader),
+            redis: RedisSettings::read(&mut reader),
+            protection: ProtectionSettings::read(&mut reader),
+            tokens: TokenSettings::read(&mut reader),
+            passwords: PasswordSettings::read(&mut reader),
+            keys: KeySettings::read(&mut reader),
+            messages: MessageSettings::read(&mut reader, mode),
+            telemetry: TelemetrySettings::read(&mut reader, mode),
+            places: Places::default(),
+        };
+        let (places, found) = reader.finish();
+        mistakes.extend(found);
+        (Self { places, ..config }, mistakes)
+    }
+}
+
+impl Default for Config {
+    /// What holds when nothing is set.
+    fn default() -> Self {
+        Self::read(None, &Variables::default()).0
+    }
+}

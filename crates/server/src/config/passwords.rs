@@ -1,0 +1,46 @@
+//! `passwords.…`: what hashing costs, and the shortest password.
+
+use super::{http::cores, kinds, reader::Reader};
+
+/// argon2id (RFC 9106) and its pool. Which combinations are too weak is the hasher's to say.
+#[derive(Debug, Clone)]
+pub struct PasswordSettings {
+    /// `passwords.memory_kib`: memory of one hash in KiB. Default 19,456.
+    pub memory_kib: u32,
+    /// `passwords.iterations`: passes over the memory. Default 2.
+    pub iterations: u32,
+    /// `passwords.parallelism`: lanes. Default 1.
+    pub parallelism: u32,
+    /// `passwords.threads`: hashes computed at a time. Default: cores.
+    pub threads: usize,
+    /// `passwords.queue`: hashes that may wait; one more is answered with 503 at once. Default 64.
+    pub queue: usize,
+    /// `passwords.minimum_length`: fewest characters of a new password. Default 8, which is also the least
+    /// (OWASP ASVS 5.0 V6.2.1); staff need 15 in any case.
+    pub minimum_length: usize,
+}
+
+impl PasswordSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            memory_kib: reader
+                .setting("passwords.memory_kib", kinds::number(7_168..=1_048_576))
+                .unwrap_or(19_456),
+            iterations: reader
+                .setting("passwords.iterations", kinds::number(1..=32))
+                .unwrap_or(2),
+            parallelism: reader
+                .setting("passwords.parallelism", kinds::number(1..=16))
+                .unwrap_or(1),
+            threads: reader
+                .setting("passwords.threads", kinds::number(1..=256))
+                .unwrap_or_else(cores),
+            queue: reader
+                .setting("passwords.queue", kinds::number(1..=10_000))
+                .unwrap_or(64),
+            minimum_length: reader
+                .setting("passwords.minimum_length", kinds::number(8..=64))
+                .unwrap_or(8),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Which settings go together, and what production mode refuses.
+//!
+//! What is fine for one person on one machine is dangerous for real people: production mode starts on
+//! nothing that would work only by luck.
+
+use url::Url;
+
+use super::{Config, Mistake, SenderChoice};
+
+impl Config {
+    /// What is wrong with settings that are each as they should be.
+    pub(super) fn validate(&self) -> Vec<Mistake> {
+        let mut found = Vec::new();
+        let mut refuse = |setting, reason: &str| found.push(self.mistake(setting, reason));
+        let (public, management) = (self.http.listen, self.management.listen);
+        if public == management && public.port() != 0 {
+            refuse("management.listen", "must not be the same as http.listen");
+        }
+        if self.keys.file.is_some() && self.keys.json.is_some() {
+            refuse("keys.json", "must not be set together with keys.file");
+        }
+        if self.is_production() {
+            self.refuse_what_is_for_development(&mut refuse);
+        }
+        found
+    }
+
+    fn refuse_what_is_for_development(&self, refuse: &mut impl FnMut(&'static str, &str)) {
+        let is_https = |url: &Url| url.scheme() == "https";
+        match &self.http.public_url {
+            None => refuse("http.public_url", "must be set in production mode"),
+            Some(url) if !is_https(url) => {
+                refuse(
+                    "http.public_url",
+                    "must begin with https:// in production mode",
+                );
+            }
+            Some(_) => {}
+        }
+        if !self.database.is_postgres() {
+            let reason = "must be a postgres:// URL in production mode: the embedded database is one \
+                          node's own";
+            refuse("database.url", reason);
+        }
+        if !self.protection.exempt_networks.is_empty() {
+            let reason = "must not be set in production mode: it lifts the limits by address";
+            refuse("protection.exempt_networks", reason);
+        }
+        if self.keys.file.is_none() && self.keys.json.is_none() {
+            let reason = "must be set in production mode, or keys.json in its place: the service makes \
+                          its own keys in development mode only (fashionistar-auth keys generate)";
+            refuse("keys.file", reason);
+        }
+        let sends = match self.messages.sender {
+            Some(SenderChoice::Nobody) => false,
+            Some(SenderChoice::Mailbox) => {
+                let reason = "must not be mailbox in production mode: it shows everybody's codes";
+                refuse("messages.sender", reason);
+                true
+            }
+            None => {
+                let reason = "must be set in production mode. This release has no sender that reaches \
+                              people; none starts it all the same, and messages stay queued";
+                refuse("messages.sender", reason);
+                true
+            }
+        };
+        match &self.messages.reset_page_url {
+            None if sends => refuse("messages.reset_page_url", "must be set in production mode"),
+            Some(url) if !is_https(url) => {
+                let reason = "must begin with https:// in production mode";
+                refuse("messages.reset_page_url", reason);
+            }
+            _ => {}
+        }
+    }
+
+    /// What an operator should know, though it stops nothing.
+    pub fn warnings(&self) -> Vec<&'static str> {
+        let mut warnings = Vec::new();
+        if self.is_production() && self.redis.url.is_none() {
+            warnings.push(
+                "redis.url is not set: limits and ended sessions are known to this node only, so run \
+                 no more than one",
+            );
+        }
+        if self.messages.sender == Some(SenderChoice::Nobody) {
+            warnings.push(
+                "messages.sender is none: nobody gets a code or a notice, so nobody can register or \
+                 reset a password; messages stay queued",
+            );
+        }
+        warnings
+    }
+}

@@ -1,0 +1,184 @@
+//! Where settings come from: a TOML file, and over it the environment.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
+
+use figment::{
+    Error, Figment, Metadata, Profile, Provider,
+    providers::{Format as _, Toml},
+    value::{Dict, Map, Value},
+};
+
+use super::mistake::{Mistake, Place};
+
+/// What the names of our variables begin with; `__` also parts a section from its keys.
+const PREFIX: &str = "FASHIONISTAR_AUTH__";
+/// Names the configuration file, and is no setting itself.
+const FILE_VARIABLE: &str = "FASHIONISTAR_AUTH__CONFIG";
+
+/// The variables of the environment that are ours. One that is empty counts as not there, which is what
+/// scripts and compose files mean by it.
+#[derive(Debug, Clone, Default)]
+pub struct Variables {
+    set: BTreeMap<String, String>,
+    file: Option<PathBuf>,
+    unreadable: Vec<String>,
+}
+
+impl Variables {
+    /// Those of this process.
+    pub fn of_this_process() -> Self {
+        let mut variables = Self::default();
+        for (name, value) in env::vars_os() {
+            let name = name.to_string_lossy().into_owned();
+            if !name.starts_with(PREFIX) {
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) => variables.set(&name, &value),
+                Err(_) => variables.unreadable.push(name),
+            }
+        }
+        variables
+    }
+
+    /// Some, for tests.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut variables = Self::default();
+        for (name, value) in pairs {
+            if name.starts_with(PREFIX) {
+                variables.set(name, value);
+            }
+        }
+        variables
+    }
+
+    fn set(&mut self, name: &str, value: &str) {
+        if value.is_empty() {
+            return;
+        }
+        if name == FILE_VARIABLE {
+            self.file = Some(value.into());
+        } else {
+            self.set.insert(name.to_owned(), value.to_owned());
+        }
+    }
+}
+
+impl Provider for Variables {
+    fn metadata(&self) -> Metadata {
+        Metadata::named("variables")
+    }
+
+    /// Every value is a text, and what it means is the setting's business: `0123` may be a name.
+    fn data(&self) -> Result<Map<Profile, Dict>, Error> {
+        let mut root = Dict::new();
+        for (name, value) in &self.set {
+            let path = name.trim_start_matches(PREFIX).to_lowercase();
+            insert(&mut root, &path.split("__").collect::<Vec<_>>(), value);
+        }
+        Ok(Profile::Default.collect(root))
+    }
+}
+
+fn insert(into: &mut Dict, path: &[&str], value: &str) {
+    match path {
+        [] => {}
+        [key] => {
+            into.entry((*key).to_owned())
+                .or_insert_with(|| value.into());
+        }
+        [section, rest @ ..] => {
+            let inner = into
+                .entry((*section).to_owned())
+                .or_insert_with(|| Dict::new().into());
+            if let Value::Dict(_, inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}
+
+/// All that was set, merged, with the way back to where each came from.
+pub(super) struct Sources {
+    merged: Figment,
+    file: Option<PathBuf>,
+}
+
+impl Sources {
+    /// Reads the file (named on the command line, or by the variable) and lays the variables over it.
+    pub(super) fn gather(file: Option<&Path>, variables: &Variables) -> (Self, Vec<Mistake>) {
+        let mut mistakes: Vec<Mistake> = variables
+            .unreadable
+            .iter()
+            .map(|name| unreadable(name))
+            .collect();
+        let file = file.map(Path::to_owned).or_else(|| variables.file.clone());
+        let mut merged = Figment::new();
+        if let Some(path) = &file {
+            match fs::read_to_string(path) {
+                Ok(text) => merged = merged.merge(Toml::string(&text)),
+                Err(error) => mistakes.push(of_file(path, format!("cannot be read: {error}"))),
+            }
+            if let Err(error) = merged.find_value("") {
+                mistakes.push(of_file(path, without_excerpt(&error.to_string())));
+                merged = Figment::new();
+            }
+        }
+        let merged = merged.merge(variables);
+        (Self { merged, file }, mistakes)
+    }
+
+    /// The whole tree.
+    pub(super) fn root(&self) -> Dict {
+        let root = self.merged.find_value("").ok();
+        root.and_then(Value::into_dict).unwrap_or_default()
+    }
+
+    /// Where the value of this setting was set.
+    pub(super) fn place_of(&self, setting: &str, value: &Value) -> Place {
+        let is_variable = self
+            .merged
+            .get_metadata(value.tag())
+            .is_some_and(|metadata| metadata.name == "variables");
+        match &self.file {
+            Some(path) if !is_variable => Place::File(path.clone()),
+            _ => Place::Variable(variable_of(setting)),
+        }
+    }
+}
+
+fn variable_of(setting: &str) -> String {
+    format!("{PREFIX}{}", setting.replace('.', "__").to_uppercase())
+}
+
+fn unreadable(name: &str) -> Mistake {
+    Mistake {
+        setting: name
+            .trim_start_matches(PREFIX)
+            .to_lowercase()
+            .replace("__", "."),
+        place: Place::Variable(name.to_owned()),
+        reason: "is not UTF-8".to_owned(),
+    }
+}
+
+fn of_file(path: &Path, reason: String) -> Mistake {
+    Mistake {
+        setting: "the configuration file".to_owned(),
+        place: Place::File(path.to_owned()),
+        reason,
+    }
+}
+
+/// The parser shows the line around a fault, which may be a password.
+fn without_excerpt(message: &str) -> String {
+    let lines: Vec<&str> = message
+        .lines()
+        .filter(|line| !line.contains('|') && !line.trim().is_empty())
+        .collect();
+    lines.join(": ")
+}

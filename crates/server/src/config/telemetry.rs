@@ -1,0 +1,67 @@
+//! `telemetry.…`: logs and traces.
+
+use figment::value::Value;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
+use url::Url;
+
+use super::{
+    Mode,
+    kinds::{self, Parsed},
+    reader::Reader,
+};
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines: a JSON object a line.
+    Json,
+}
+
+/// The server tells of its threads, and PostgreSQL of tables that are there already.
+const DEFAULT_LOG: &str = "info,actix_server=warn,sqlx=warn";
+
+/// What the service tells of itself.
+#[derive(Debug, Clone)]
+pub struct TelemetrySettings {
+    /// `telemetry.otlp_endpoint`: base URL of an OpenTelemetry collector (OTLP over HTTP); traces go to
+    /// `/v1/traces` under it. Absent (default): nowhere.
+    pub otlp_endpoint: Option<Url>,
+    /// `telemetry.log`: what is logged, as `tracing` filters are written: `info`, or
+    /// `info,authentication_app=debug`. Default: `info`, without what libraries have to say of themselves.
+    pub log: String,
+    /// `telemetry.log_format`: `text` or `json`. Default: `json` in production mode, otherwise `text`.
+    pub log_format: LogFormat,
+}
+
+impl TelemetrySettings {
+    pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let formats = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
+        let default_format = match mode {
+            Mode::Development => LogFormat::Text,
+            Mode::Production => LogFormat::Json,
+        };
+        Self {
+            otlp_endpoint: reader.setting("telemetry.otlp_endpoint", kinds::web_url),
+            log: reader
+                .setting("telemetry.log", filter)
+                .unwrap_or_else(|| DEFAULT_LOG.to_owned()),
+            log_format: reader
+                .setting("telemetry.log_format", kinds::choice(formats))
+                .unwrap_or(default_format),
+        }
+    }
+}
+
+/// A lone word must be a level: as a target, which it could be too, it would silence everything else.
+fn filter(value: &Value) -> Parsed<String> {
+    let text = kinds::text(value)?;
+    let is_meant = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    if text.split(',').all(is_meant) && EnvFilter::builder().parse(&text).is_ok() {
+        Ok(text)
+    } else {
+        Err("must be a filter, such as info or warn,authentication_app=debug".to_owned())
+    }
+}

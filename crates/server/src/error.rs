@@ -1,0 +1,73 @@
+//! Why the service does not start, or ends.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use authentication_app::ports::StoreError;
+use tokio::task::JoinError;
+
+use crate::config::Mistakes;
+
+/// Why the service does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A setting that shows to be wrong when it is used.
+    #[error(transparent)]
+    Config(#[from] Mistakes),
+    /// A file or folder of ours.
+    #[error("{} cannot be made", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the file system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The address of a listener.
+    #[error("cannot listen on {address} ({setting})")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Who says so.
+        setting: &'static str,
+        /// What the operating system says.
+        #[source]
+        source: io::Error,
+    },
+    /// Threads.
+    #[error("threads cannot be started")]
+    Threads(#[source] io::Error),
+    /// The database.
+    #[error("the database cannot be used")]
+    Store(#[from] StoreError),
+    /// Production mode leaves the moment of a migration to its operator.
+    #[error(
+        "the database lacks {} of this release's migrations ({}): run fashionistar-auth migrate up",
+        .0.len(),
+        .0.join(", ")
+    )]
+    PendingMigrations(Vec<String>),
+}
+
+impl StartError {
+    pub(crate) fn file(path: &Path, source: io::Error) -> Self {
+        Self::File {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// Why the service ended without being asked to.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// A listener failed.
+    #[error("the HTTP server ended")]
+    Server(#[from] io::Error),
+    /// A bug.
+    #[error("the HTTP server panicked")]
+    Panicked(#[from] JoinError),
+}

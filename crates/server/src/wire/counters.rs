@@ -1,0 +1,85 @@
+//! What was done so far, for tests of budgets and of enumeration. Not shown over HTTP.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use adapters_crypto::Argon2Pool;
+use async_trait::async_trait;
+use authentication_app::ports::{DeliveryError, Message, MessageSender};
+use identity_adapters_postgres::Store;
+use tokio::sync::{Mutex, OwnedMutexGuard};
+
+/// Counted since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counters {
+    /// Statements of the relational store, the workers' too; BEGIN, COMMIT and pings do not count.
+    pub statements: u64,
+    /// Password hashes.
+    pub hashes: u64,
+    /// Messages that went out.
+    pub messages_sent: u64,
+}
+
+/// Where the counters are read, and what closes when the service ends.
+#[derive(Clone)]
+pub(crate) struct Gauges {
+    store: Arc<Store>,
+    hasher: Arc<Argon2Pool>,
+    messages_sent: Arc<AtomicU64>,
+    gate: Arc<Mutex<()>>,
+}
+
+impl Gauges {
+    pub(super) fn new(store: Arc<Store>, hasher: Arc<Argon2Pool>, gate: Arc<Mutex<()>>) -> Self {
+        Self {
+            store,
+            hasher,
+            messages_sent: Arc::default(),
+            gate,
+        }
+    }
+
+    pub(super) fn messages_sent(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.messages_sent)
+    }
+
+    pub(crate) fn read(&self) -> Counters {
+        Counters {
+            statements: self.store.statements(),
+            hashes: self.hasher.hashes(),
+            messages_sent: self.messages_sent.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits until no worker is at work; none begins while the guard is held.
+    pub(crate) async fn pause_workers(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.gate).lock_owned().await
+    }
+
+    pub(crate) async fn close_store(&self) {
+        self.store.close().await;
+    }
+}
+
+/// Counts what goes out.
+pub(super) struct CountingSender {
+    inner: Arc<dyn MessageSender>,
+    sent: Arc<AtomicU64>,
+}
+
+impl CountingSender {
+    pub(super) const fn new(inner: Arc<dyn MessageSender>, sent: Arc<AtomicU64>) -> Self {
+        Self { inner, sent }
+    }
+}
+
+#[async_trait]
+impl MessageSender for CountingSender {
+    async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
+        self.inner.send(message).await?;
+        self.sent.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}

@@ -1,0 +1,138 @@
+//! What is remembered for a while: live sessions, and counted calls.
+//!
+//! ```text
+//!                      embedded                     with redis.url
+//! near session cache   memory, a minute             memory, a second
+//! shared cache         none                         Redis
+//! telling other nodes  nobody to tell               the shared cache broadcasts
+//! counters of limits   memory                       Redis; memory while it is away
+//! ```
+
+use std::sync::Arc;
+
+use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
+use adapters_redis::{
+    RedisConfig, RedisConnection, RedisRevocations, RedisSessionCache, RedisThrottle,
+};
+use authentication_app::{
+    Foundation,
+    ports::{IdentityStore, SessionCache, Throttle},
+    protection::Limits,
+    sessions::Liveness,
+};
+use common::Clock;
+use time::Duration;
+
+use crate::{
+    StartError,
+    config::{Config, Mistakes},
+    workers::Workers,
+};
+
+/// Snapshots of sessions that one node keeps: some 2 KiB each.
+const NEAR_SESSIONS: u64 = 50_000;
+/// How long a node believes its own snapshots when it is alone.
+const ALONE: Duration = Duration::MINUTE;
+/// How long it does when others may end sessions too, and the broadcast of that may be lost.
+const AMONG_OTHERS: Duration = Duration::SECOND;
+
+pub(super) struct Ephemeral {
+    pub(super) redis: Option<RedisConnection>,
+    near: Arc<MemorySessionCache>,
+    shared: Option<Arc<RedisSessionCache>>,
+    shared_throttle: Option<Arc<RedisThrottle>>,
+    own_throttle: Arc<MemoryThrottle>,
+}
+
+impl Ephemeral {
+    /// A Redis that is away is no reason not to start.
+    pub(super) async fn open(
+        config: &Config,
+        clock: &Arc<dyn Clock>,
+        has_test_clock: bool,
+        workers: &mut Workers,
+    ) -> Result<Self, StartError> {
+        let redis = connect(config).await?;
+        let life = if redis.is_some() { AMONG_OTHERS } else { ALONE };
+        let near = Arc::new(MemorySessionCache::new(
+            NEAR_SESSIONS,
+            life,
+            Arc::clone(clock),
+        ));
+        let shared = redis.clone().map(RedisSessionCache::new).map(Arc::new);
+        if let (Some(redis), Some(shared)) = (&redis, &shared) {
+            listen_for_revocations(redis, &near, shared, workers);
+        }
+        let shared_throttle = redis.clone().map(|redis| {
+            let throttle = RedisThrottle::new(redis);
+            Arc::new(if has_test_clock {
+                throttle.with_clock(Arc::clone(clock))
+            } else {
+                throttle
+            })
+        });
+        Ok(Self {
+            redis,
+            near,
+            shared,
+            shared_throttle,
+            own_throttle: Arc::new(MemoryThrottle::new(Arc::clone(clock))),
+        })
+    }
+
+    pub(super) fn liveness(&self, store: Arc<dyn IdentityStore>) -> Liveness {
+        let shared = self.shared.clone();
+        Liveness::new(
+            store,
+            self.near.clone(),
+            shared.map(|shared| shared as Arc<dyn SessionCache>),
+            // The shared cache tells the other nodes in the same round trip.
+            Arc::new(LocalRevocations),
+        )
+    }
+
+    pub(super) fn limits(&self, base: Arc<Foundation>) -> Limits {
+        let shared = self.shared_throttle.clone();
+        Limits::new(
+            base,
+            shared.map(|shared| shared as Arc<dyn Throttle>),
+            self.own_throttle.clone(),
+        )
+    }
+}
+
+async fn connect(config: &Config) -> Result<Option<RedisConnection>, StartError> {
+    let Some(url) = &config.redis.url else {
+        return Ok(None);
+    };
+    let settings = RedisConfig {
+        key_prefix: config.redis.key_prefix.clone(),
+        ..RedisConfig::new(url.clone())
+    };
+    match RedisConnection::connect(&settings).await {
+        Ok(redis) => Ok(Some(redis)),
+        Err(error) => Err(Mistakes::from(config.mistake("redis.url", error.to_string())).into()),
+    }
+}
+
+/// Keeps the near cache true: what other nodes ended, and everything when some of it may have been missed.
+fn listen_for_revocations(
+    redis: &RedisConnection,
+    near: &Arc<MemorySessionCache>,
+    shared: &Arc<RedisSessionCache>,
+    workers: &mut Workers,
+) {
+    let mut stop = workers.stop_signal();
+    let (heard, missed, shared) = (Arc::clone(near), Arc::clone(near), Arc::clone(shared));
+    let listening = RedisRevocations::new(redis.clone()).subscribe(
+        move |invalidation| heard.forget(&invalidation),
+        move || {
+            missed.forget_everything();
+            // Redis is back: what this node ended meanwhile should not wait for its next request.
+            let shared = Arc::clone(&shared);
+            tokio::spawn(async move { shared.tell_missed().await });
+        },
+        async move { stop.requested().await },
+    );
+    workers.adopt("revocations", listening);
+}

@@ -1,0 +1,273 @@
+//! The only place that knows which adapter is behind which port.
+
+mod counters;
+mod ephemeral;
+mod keys;
+mod mailbox;
+mod readiness;
+mod store;
+
+use std::sync::Arc;
+
+use adapters_crypto::{
+    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, PoolError,
+    SystemClock, SystemRandom, TokenMacs,
+};
+use adapters_messaging::DevMailbox;
+use api_http::{
+    ApiConfig, ApiState, Draining,
+    ports::{MailboxView, TraceLink},
+};
+use authentication_app::{
+    Foundation, Rules,
+    accounts::Accounts,
+    challenges::Challenges,
+    credentials::Credentials,
+    maintenance::Upkeep,
+    notifications::{Branding, Notifications},
+    ports::{MessageSender, StoreError},
+    sessions::Sessions,
+};
+use authentication_domain::{
+    credentials::PasswordPolicy,
+    sessions::{RotationRules, SessionRules},
+};
+use common::{Clock, SecureRandom};
+use identity_adapters_postgres::Store;
+use time::Duration;
+use tokio::sync::Notify;
+
+use crate::{
+    StartError,
+    config::{Config, Mistakes, SenderChoice},
+    telemetry::TraceContext,
+    workers::Workers,
+};
+
+pub use counters::Counters;
+use counters::CountingSender;
+pub(crate) use counters::Gauges;
+use ephemeral::Ephemeral;
+pub(crate) use keys::new_key_ring;
+use mailbox::Mailbox;
+use readiness::Readiness;
+pub(crate) use store::Schema;
+
+/// What tests put in the place of what the configuration would choose.
+#[derive(Default)]
+pub struct Overrides {
+    /// Time.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Randomness.
+    pub random: Option<Arc<dyn SecureRandom>>,
+    /// Who sends messages.
+    pub sender: Option<Arc<dyn MessageSender>>,
+    /// The numbers of the policy.
+    pub rules: Option<Rules>,
+}
+
+/// The service without its listeners.
+pub(crate) struct Wired {
+    pub(crate) state: Arc<ApiState>,
+    pub(crate) workers: Workers,
+    pub(crate) gauges: Gauges,
+}
+
+/// Builds everything. `public_url` is where clients reach the service, without a slash at the end.
+pub(crate) async fn wire(
+    config: &Config,
+    overrides: Overrides,
+    public_url: String,
+) -> Result<Wired, StartError> {
+    // For TLS to Redis and to the database. An error says that it was done before.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let has_test_clock = overrides.clock.is_some();
+    let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
+    let random = overrides.random.unwrap_or_else(|| Arc::new(SystemRandom));
+    let ring = Arc::new(keys::load(config, random.as_ref())?);
+    let hasher = Arc::new(start_hasher(config, &ring, &random)?);
+    let store = Arc::new(store::open(config, clock.as_ref()).await?);
+    let mut workers = Workers::new(Arc::clone(&random));
+
+    let ephemeral = Ephemeral::open(config, &clock, has_test_clock, &mut workers).await?;
+    let signer = Arc::new(make_signer(config, &ring, &clock, &random, &public_url)?);
+    let base = Arc::new(Foundation {
+        store: store.clone(),
+        liveness: ephemeral.liveness(store.clone()),
+        hasher: hasher.clone(),
+        vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
+        index: Arc::new(BlindIndex::new(&ring)),
+        macs: Arc::new(TokenMacs::new(ring)),
+        signer: signer.clone(),
+        clock: Arc::clone(&clock),
+        random: Arc::clone(&random),
+        messages_queued: Arc::new(Notify::new()),
+        rules: overrides.rules.unwrap_or_else(|| rules_of(config)),
+    });
+
+    let Outgoing { sender, mailbox } = Outgoing::choose(config, overrides.sender);
+    let gauges = Gauges::new(Arc::clone(&store), hasher, workers.gate());
+    if let Some(sender) = sender {
+        let sender = Arc::new(CountingSender::new(sender, gauges.messages_sent()));
+        let notifications =
+            Notifications::new(Arc::clone(&base), sender, branding(config, &public_url));
+        workers.deliver_messages(notifications, Arc::clone(&base.messages_queued));
+    }
+    let upkeep = Upkeep::new(Arc::clone(&base));
+    let (upkeep_store, upkeep_clock) = (Arc::clone(&store), Arc::clone(&clock));
+    workers.keep_up(move || {
+        let (upkeep, store, clock) = (upkeep.clone(), upkeep_store.clone(), upkeep_clock.clone());
+        async move { look_after(&upkeep, &store, clock.as_ref()).await }
+    });
+
+    let state = ApiState {
+        accounts: Accounts::new(Arc::clone(&base)),
+        sessions: Sessions::new(Arc::clone(&base)),
+        credentials: Credentials::new(Arc::clone(&base)),
+        challenges: Challenges::new(Arc::clone(&base)),
+        limits: ephemeral.limits(base),
+        signer,
+        clock,
+        random,
+        readiness: Arc::new(Readiness::new(store, ephemeral.redis)),
+        draining: Draining::default(),
+        mailbox,
+        trace_link: config
+            .telemetry
+            .otlp_endpoint
+            .is_some()
+            .then(|| Arc::new(TraceContext) as Arc<dyn TraceLink>),
+        config: api_config(config, public_url),
+    };
+    Ok(Wired {
+        state: Arc::new(state),
+        workers,
+        gauges,
+    })
+}
+
+fn start_hasher(
+    config: &Config,
+    ring: &KeyRing,
+    random: &Arc<dyn SecureRandom>,
+) -> Result<Argon2Pool, StartError> {
+    let passwords = &config.passwords;
+    let hashing = HashingConfig {
+        memory_kib: passwords.memory_kib,
+        iterations: passwords.iterations,
+        parallelism: passwords.parallelism,
+        threads: passwords.threads,
+        queue: passwords.queue,
+    };
+    Argon2Pool::start(ring, &hashing, Arc::clone(random)).map_err(|error| match error {
+        PoolError::Config(error) => {
+            Mistakes::from(config.mistake("passwords.memory_kib", error.to_string())).into()
+        }
+        PoolError::Threads(error) => StartError::Threads(error),
+    })
+}
+
+fn make_signer(
+    config: &Config,
+    ring: &Arc<KeyRing>,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn SecureRandom>,
+    public_url: &str,
+) -> Result<JwtSigner, StartError> {
+    let tokens = &config.tokens;
+    let claims = JwtConfig {
+        issuer: tokens
+            .issuer
+            .clone()
+            .unwrap_or_else(|| public_url.to_owned()),
+        audience: tokens.audience.clone(),
+        client_id: tokens.client_id.clone(),
+        leeway: JwtConfig::LEEWAY,
+    };
+    JwtSigner::new(
+        Arc::clone(ring),
+        claims,
+        Arc::clone(clock),
+        Arc::clone(random),
+    )
+    .map_err(|error| Mistakes::from(config.mistake("tokens.issuer", error.to_string())).into())
+}
+
+/// The policy's numbers, with those that configuration moves.
+fn rules_of(config: &Config) -> Rules {
+    let lifetime = Duration::seconds(config.tokens.access_ttl_seconds.into());
+    let mut sessions = SessionRules::default();
+    sessions.members.access_token = lifetime;
+    sessions.staff.access_token = sessions.staff.access_token.min(lifetime);
+    let shortest = config.passwords.minimum_length;
+    let passwords = PasswordPolicy::default();
+    Rules {
+        passwords: PasswordPolicy {
+            minimum_length: shortest,
+            minimum_length_for_staff: passwords.minimum_length_for_staff.max(shortest),
+            ..passwords
+        },
+        sessions,
+        rotation: RotationRules {
+            grace: Duration::seconds(config.tokens.refresh_grace_seconds.into()),
+        },
+        ..Rules::default()
+    }
+}
+
+/// Who sends messages, and where they can be seen.
+#[derive(Default)]
+struct Outgoing {
+    sender: Option<Arc<dyn MessageSender>>,
+    mailbox: Option<Arc<dyn MailboxView>>,
+}
+
+impl Outgoing {
+    fn choose(config: &Config, given: Option<Arc<dyn MessageSender>>) -> Self {
+        if given.is_some() {
+            return Self {
+                sender: given,
+                mailbox: None,
+            };
+        }
+        match config.messages.sender {
+            Some(SenderChoice::Mailbox) => {
+                let mailbox = Arc::new(DevMailbox::new());
+                Self {
+                    sender: Some(mailbox.clone()),
+                    mailbox: Some(Arc::new(Mailbox(mailbox))),
+                }
+            }
+            Some(SenderChoice::Nobody) | None => Self::default(),
+        }
+    }
+}
+
+fn branding(config: &Config, public_url: &str) -> Branding {
+    let messages = &config.messages;
+    let reset_page = messages.reset_page_url.as_ref().map(ToString::to_string);
+    Branding {
+        product: messages.product.clone(),
+        reset_page: reset_page.unwrap_or_else(|| format!("{public_url}/reset-password")),
+    }
+}
+
+fn api_config(config: &Config, public_url: String) -> ApiConfig {
+    ApiConfig {
+        trusted_proxies: config.http.trusted_proxies.clone(),
+        exempt_networks: config.protection.exempt_networks.clone(),
+        cors_origins: config.http.cors_origins.clone(),
+        public_url,
+        docs_on_public: !config.is_production(),
+        development: !config.is_production(),
+        max_body_bytes: config.http.max_body_bytes,
+        request_deadline: config.http.request_deadline,
+    }
+}
+
+async fn look_after(upkeep: &Upkeep, store: &Store, clock: &dyn Clock) -> Result<(), StoreError> {
+    let purged = upkeep.purge().await?;
+    store.ensure_audit_partitions(clock.now()).await?;
+    tracing::info!(purged, "upkeep done");
+    Ok(())
+}

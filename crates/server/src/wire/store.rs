@@ -1,0 +1,153 @@
+//! Opening the relational store, and bringing its schema up to date where that is the service's business.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+};
+
+use adapters_crypto::SystemClock;
+use authentication_app::ports::StoreError;
+use common::Clock;
+use identity_adapters_postgres::{Store, StoreConfig};
+use migration::{Migrator, MigratorTrait as _};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::{StartError, config::Config};
+
+/// The store, ready to serve: an embedded one and one in development mode are migrated, any other must be.
+pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
+    let store = connect(config).await?;
+    let pending = store.pending_migrations().await?;
+    let migrates_itself = store.is_embedded() || !config.is_production();
+    if pending.is_empty() {
+        store.ensure_audit_partitions(clock.now()).await?;
+    } else if migrates_itself {
+        tracing::info!(count = pending.len(), "bringing the schema up to date");
+        store.migrate(clock.now()).await?;
+    } else {
+        return Err(StartError::PendingMigrations(pending));
+    }
+    Ok(store)
+}
+
+async fn connect(config: &Config) -> Result<Store, StartError> {
+    let database = &config.database;
+    let (url, file) = if let Some(url) = &database.url {
+        (url.clone(), file_of(url))
+    } else {
+        make_private_folder(&config.data_dir)?;
+        let file = config.data_dir.join("fashionistar-auth.sqlite");
+        (url_of(&file), Some(file))
+    };
+    if let Some(file) = file {
+        make_private_file(&file)?;
+    }
+    let replica_urls = database.replica_urls.iter();
+    let settings = StoreConfig {
+        replica_urls: replica_urls
+            .map(|url| url.expose_secret().to_owned())
+            .collect(),
+        max_connections: database.max_connections,
+        acquire_timeout: database.acquire_timeout,
+        statement_timeout: database.statement_timeout,
+        ..StoreConfig::new(url.expose_secret())
+    };
+    Ok(Store::connect(&settings).await?)
+}
+
+fn url_of(file: &Path) -> SecretString {
+    let path = file.display().to_string();
+    format!("sqlite://{}", path.replace('%', "%25").replace('?', "%3F")).into()
+}
+
+/// The file of a SQLite URL, if it is a plain one.
+fn file_of(url: &SecretString) -> Option<PathBuf> {
+    let file = url.expose_secret().strip_prefix("sqlite://")?;
+    let is_plain = !file.is_empty() && !file.contains(['?', '%', ':']);
+    is_plain.then(|| PathBuf::from(file))
+}
+
+/// SQLite gives the files beside the database the mode of the database.
+fn make_private_file(path: &Path) -> Result<(), StartError> {
+    let mut made = OpenOptions::new();
+    match made.write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+            Err(StartError::file(path, error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the folder, for its owner only, unless it is there.
+pub(super) fn make_private_folder(path: &Path) -> Result<(), StartError> {
+    if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .map_err(|error| StartError::file(path, error))
+}
+
+/// The schema of the configured database, for the command that changes it.
+pub(crate) struct Schema {
+    store: Store,
+}
+
+impl Schema {
+    /// Connects, and changes nothing.
+    pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
+        let store = connect(config).await?;
+        Ok(Self { store })
+    }
+
+    /// What this release has and the database has not, oldest first.
+    pub(crate) async fn pending(&self) -> Result<Vec<String>, StoreError> {
+        self.store.pending_migrations().await
+    }
+
+    /// What this release has and the database has too, oldest first.
+    pub(crate) async fn applied(&self) -> Result<Vec<String>, StoreError> {
+        let pending = self.pending().await?;
+        Ok(Migrator::migrations()
+            .iter()
+            .map(|migration| migration.name().to_owned())
+            .filter(|name| !pending.contains(name))
+            .collect())
+    }
+
+    pub(crate) async fn up(&self) -> Result<(), StoreError> {
+        self.store.migrate(SystemClock.now()).await
+    }
+
+    pub(crate) async fn down(&self, steps: u32) -> Result<(), StoreError> {
+        self.store.revert_migrations(steps).await
+    }
+
+    pub(crate) async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_files_are_made_beforehand() {
+        let of = |url: &str| file_of(&url.into());
+        assert_eq!(of("sqlite:///srv/auth.db"), Some("/srv/auth.db".into()));
+        assert_eq!(of("sqlite://data/auth.db"), Some("data/auth.db".into()));
+        for other in [
+            "sqlite://:memory:",
+            "sqlite://x?mode=memory",
+            "sqlite://a%3Fb",
+            "postgres://u@h/d",
+        ] {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,348 @@
+//! The service under test: the real application in this process, on throw-away stores, spoken to over
+//! real HTTP.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use reqwest::RequestBuilder;
+use serde_json::{Value, json};
+use server::{Application, Counters, Overrides, config::Config};
+use testkit::{Engine, TestClock, TestDatabase};
+
+use crate::{
+    answer::Answer,
+    person::{Person, Tokens},
+};
+
+/// A node of the service. Clones speak to the same node.
+#[derive(Clone)]
+pub(crate) struct TestApp {
+    inner: Arc<Node>,
+    stores: Arc<Stores>,
+}
+
+struct Node {
+    address: String,
+    management: String,
+    client: reqwest::Client,
+    application: server::Handle,
+}
+
+/// What several nodes share.
+struct Stores {
+    engine: Engine,
+    database: TestDatabase,
+    redis_prefix: String,
+    data_dir: tempfile::TempDir,
+    clock: Arc<TestClock>,
+    people: AtomicU32,
+}
+
+/// Longest that a fact which follows by itself (a message, a broadcast) is waited for.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+impl TestApp {
+    /// One node on stores of its own. Its clock stands still until it is moved; limits by address do not
+    /// count the loopback network.
+    pub(crate) async fn start(engine: Engine) -> Self {
+        Self::start_with(engine, |_| {}).await
+    }
+
+    /// [`Self::start`] with the loopback network counted like any other.
+    pub(crate) async fn start_limited(engine: Engine) -> Self {
+        Self::start_with(engine, |config| config.protection.exempt_networks.clear()).await
+    }
+
+    /// [`Self::start`] with a changed configuration.
+    pub(crate) async fn start_with(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
+        let stores = Arc::new(Stores {
+            engine,
+            database: TestDatabase::start(engine).await,
+            redis_prefix: format!("{}:", testkit::unique_name()),
+            data_dir: tempfile::tempdir().expect("a data folder"),
+            clock: Arc::new(TestClock::default()),
+            people: AtomicU32::new(0),
+        });
+        Self::node(stores, change).await
+    }
+
+    /// A second node of the same service, on the same stores.
+    pub(crate) async fn another_node(&self) -> Self {
+        Self::node(Arc::clone(&self.stores), |_| {}).await
+    }
+
+    async fn node(stores: Arc<Stores>, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = stores.config();
+        change(&mut config);
+        let overrides = Overrides {
+            clock: Some(stores.clock.clone()),
+            ..Overrides::default()
+        };
+        let application = Application::build(config, overrides)
+            .await
+            .expect("the service starts");
+        let address = format!("http://{}", application.public_address());
+        let management = format!("http://{}", application.management_address());
+        let node = Node {
+            address,
+            management,
+            client: reqwest::Client::builder().build().expect("an HTTP client"),
+            application: application.spawn(),
+        };
+        Self {
+            inner: Arc::new(node),
+            stores,
+        }
+    }
+
+    // --- requests
+
+    /// The address of the management listener.
+    pub(crate) fn management_address(&self) -> &str {
+        &self.inner.management
+    }
+
+    /// The folder with the keys, and the database file of the embedded engine is beside it.
+    pub(crate) fn data_dir(&self) -> &std::path::Path {
+        self.stores.data_dir.path()
+    }
+
+    /// The database, for a look at what no route shows.
+    pub(crate) fn database(&self) -> &TestDatabase {
+        &self.stores.database
+    }
+
+    /// The prefix of this service's keys in Redis.
+    pub(crate) fn redis_prefix(&self) -> &str {
+        &self.stores.redis_prefix
+    }
+
+    pub(crate) fn request(&self, method: &str, path: &str) -> RequestBuilder {
+        let method = method.parse().expect("a method");
+        self.inner
+            .client
+            .request(method, format!("{}{path}", self.inner.address))
+    }
+
+    pub(crate) async fn send(&self, request: RequestBuilder) -> Answer {
+        Answer::read(request.send().await.expect("an answer")).await
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(self.request("GET", path)).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
+        self.send(self.request("POST", path).json(body)).await
+    }
+
+    pub(crate) async fn get_as(&self, access_token: &str, path: &str) -> Answer {
+        self.send(self.request("GET", path).bearer_auth(access_token))
+            .await
+    }
+
+    pub(crate) async fn delete_as(&self, access_token: &str, path: &str) -> Answer {
+        self.send(self.request("DELETE", path).bearer_auth(access_token))
+            .await
+    }
+
+    pub(crate) async fn patch_as(&self, access_token: &str, path: &str, body: &Value) -> Answer {
+        self.send(
+            self.request("PATCH", path)
+                .bearer_auth(access_token)
+                .json(body),
+        )
+        .await
+    }
+
+    /// Posts as somebody signed in; `Value::Null` sends no body.
+    pub(crate) async fn post_as(&self, access_token: &str, path: &str, body: &Value) -> Answer {
+        let request = self.request("POST", path).bearer_auth(access_token);
+        let request = if body.is_null() {
+            request
+        } else {
+            request.json(body)
+        };
+        self.send(request).await
+    }
+
+    /// Tries a code.
+    pub(crate) async fn verify(&self, challenge: &str, code: &str) -> Answer {
+        let body = json!({"challenge_id": challenge, "code": code});
+        self.post("/api/v1/auth/verify-otp", &body).await
+    }
+
+    // --- the mailbox
+
+    /// What the mailbox holds for a recipient now, newest first.
+    pub(crate) async fn mailbox(&self, to: &str) -> Vec<Value> {
+        let request = self.request("GET", "/dev/mailbox").query(&[("to", to)]);
+        let answer = self.send(request).await;
+        answer.assert_status(200);
+        answer.json()["items"].as_array().expect("items").clone()
+    }
+
+    /// Waits until the recipient has got `count` messages, and hands them over, newest first.
+    pub(crate) async fn messages_to(&self, to: &str, count: usize) -> Vec<Value> {
+        self.until(&format!("message {count} arrives"), async || {
+            self.mailbox(to).await.len() >= count
+        })
+        .await;
+        self.mailbox(to).await
+    }
+
+    /// The code in the first message to a recipient.
+    pub(crate) async fn code_sent_to(&self, to: &str) -> String {
+        self.nth_code_sent_to(to, 1).await
+    }
+
+    /// The code in the `count`th message to a recipient.
+    pub(crate) async fn nth_code_sent_to(&self, to: &str, count: usize) -> String {
+        let messages = self.messages_to(to, count).await;
+        let message = &messages[messages.len() - count];
+        let code = message["code"].as_str();
+        code.unwrap_or_else(|| panic!("no code in {message}"))
+            .to_owned()
+    }
+
+    /// A code that is not this one.
+    pub(crate) fn wrong_code(&self, code: &str) -> String {
+        let number: u32 = code.parse().expect("digits");
+        format!("{:06}", (number + 1) % 1_000_000)
+    }
+
+    /// Waits until the worker has nothing left to send.
+    pub(crate) async fn settle_messages(&self) {
+        self.until("the queue of messages is empty", async || {
+            self.count("outbox_messages").await == 0
+        })
+        .await;
+    }
+
+    // --- behind the scenes
+
+    /// Moves the clock of every node of these stores.
+    pub(crate) fn advance_seconds(&self, seconds: i64) {
+        self.stores.clock.advance(time::Duration::seconds(seconds));
+    }
+
+    /// What this node has counted so far.
+    pub(crate) fn counters(&self) -> Counters {
+        self.inner.application.counters()
+    }
+
+    /// Sends everything that is queued, then keeps the workers from doing anything while the guard is
+    /// held: what is counted meanwhile was done for requests.
+    pub(crate) async fn quiet(&self) -> impl Drop {
+        loop {
+            self.settle_messages().await;
+            let guard = self.inner.application.pause_workers().await;
+            if self.count("outbox_messages").await == 0 {
+                return guard;
+            }
+        }
+    }
+
+    /// Rows of a table.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        self.stores.database.count(table).await
+    }
+
+    /// Outcomes of all audit entries of an action, oldest first.
+    pub(crate) async fn audit_outcomes(&self, action: &str) -> Vec<String> {
+        let sql = format!(
+            "SELECT outcome FROM audit_entries WHERE action = '{action}' ORDER BY occurred_at, id"
+        );
+        self.texts(&sql).await
+    }
+
+    /// Types of all events in the outbox, in order.
+    pub(crate) async fn event_types(&self) -> Vec<String> {
+        let sql = "SELECT event_type FROM outbox_events ORDER BY sequence";
+        self.texts(sql).await
+    }
+
+    async fn texts(&self, sql: &str) -> Vec<String> {
+        let rows = self.stores.database.rows(sql).await;
+        rows.iter()
+            .map(|row| row.try_get_by_index(0).expect("a text"))
+            .collect()
+    }
+
+    /// Puts an account into a state that no route of this stage leads to, as staff will.
+    pub(crate) async fn set_account_status(&self, account: &str, status: &str) {
+        let id = account.replace('-', "");
+        let row = match self.stores.engine {
+            Engine::Embedded => format!("hex(id) = '{}'", id.to_uppercase()),
+            Engine::Production => format!("id = '{id}'"),
+        };
+        let sql = format!("UPDATE accounts SET status = '{status}', status_since = 1 WHERE {row}");
+        self.stores.database.execute(&sql).await;
+    }
+
+    /// A theft has ended the session: its tokens are dead, and it is on record.
+    pub(crate) async fn assert_session_is_dead(&self, person: &Person, newest: &Tokens) {
+        self.me(&newest.access)
+            .await
+            .assert_problem(401, "invalid_token");
+        self.refresh(&newest.refresh)
+            .await
+            .assert_problem(401, "invalid_refresh_token");
+        let outcomes = self.audit_outcomes("session.refresh_reuse").await;
+        assert_eq!(outcomes, ["refresh_token_reused"]);
+        let events = self.event_types().await;
+        let reused = "com.fashionistar.auth.session.refresh_reused.v1";
+        assert_eq!(
+            events.iter().filter(|it| *it == reused).count(),
+            1,
+            "{events:?}"
+        );
+        let messages = self.messages_to(&person.identifier, 2).await;
+        assert!(
+            messages[0]["subject"]
+                .as_str()
+                .expect("a subject")
+                .contains("ended"),
+            "{messages:?}"
+        );
+    }
+
+    /// Waits for a fact that follows by itself.
+    pub(crate) async fn until(&self, fact: &str, holds: impl AsyncFn() -> bool) {
+        let begun = Instant::now();
+        while !holds().await {
+            assert!(begun.elapsed() < PATIENCE, "waited in vain: {fact}");
+            tokio::task::yield_now().await;
+        }
+    }
+
+    pub(crate) fn next_number(&self) -> u32 {
+        self.stores.people.fetch_add(1, Ordering::Relaxed) + 1
+    }
+}
+
+impl Stores {
+    fn config(&self) -> Config {
+        let mut config = Config::default();
+        config.data_dir = self.data_dir.path().to_owned();
+        config.http.listen = "127.0.0.1:0".parse().expect("an address");
+        config.http.workers = 2;
+        config.management.listen = config.http.listen;
+        // The same for every node, whatever port it got.
+        config.http.public_url = Some("https://auth.example.com".parse().expect("a URL"));
+        config.protection.exempt_networks = vec!["127.0.0.0/8".parse().expect("a network")];
+        // As many as a race of fifty needs: what happens beyond is the hasher's own test.
+        config.passwords.queue = 256;
+        config.database.url = Some(self.database.url().to_owned().into());
+        if self.engine == Engine::Production {
+            config.redis.url = Some(testkit::redis_url().into());
+            config.redis.key_prefix = self.redis_prefix.clone();
+        }
+        config
+    }
+}

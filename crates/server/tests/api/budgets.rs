@@ -1,0 +1,147 @@
+//! How many statements each route may cost. BEGIN, COMMIT and pings are not counted; a transaction names
+//! its statements.
+
+use serde_json::{Value, json};
+
+use crate::{
+    answer::Answer,
+    app::TestApp,
+    person::{OTHER_PASSWORD, PASSWORD, Tokens},
+};
+
+impl TestApp {
+    /// What a request costs in statements, with the worker kept out of the count.
+    async fn cost(&self, request: reqwest::RequestBuilder) -> (Answer, u64) {
+        let _quiet = self.quiet().await;
+        let before = self.counters().statements;
+        let answer = self.send(request).await;
+        (answer, self.counters().statements - before)
+    }
+
+    async fn assert_cost(
+        &self,
+        request: reqwest::RequestBuilder,
+        status: u16,
+        budget: u64,
+    ) -> Answer {
+        let (answer, cost) = self.cost(request).await;
+        answer.assert_status(status);
+        assert_eq!(cost, budget, "statements of {answer:?}");
+        answer
+    }
+
+    fn post_request(&self, path: &str, body: &Value) -> reqwest::RequestBuilder {
+        self.request("POST", path).json(body)
+    }
+}
+
+testkit::on_every_engine! {
+    /// Challenge, dispatch, message quota, message, audit entry.
+    async fn asking_for_a_code_costs_five(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let email = app.fresh_email();
+        let body = json!({"email": email, "password": PASSWORD});
+        app.assert_cost(app.post_request("/api/v1/auth/register", &body), 202, 5).await;
+        let body = json!({"identifier": email});
+        for path in ["/api/v1/auth/login/otp", "/api/v1/auth/password/reset"] {
+            app.assert_cost(app.post_request(path, &body), 202, 5).await;
+        }
+        // Within the cool-down: challenge, dispatch, audit entry.
+        app.assert_cost(app.post_request("/api/v1/auth/login/otp", &body), 202, 3).await;
+    }
+
+    async fn signing_in_costs_one_read_and_one_transaction(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let known = app
+            .post_request("/api/v1/auth/login", &person.credentials())
+            .header("X-Device-Token", &person.device_token);
+        app.assert_cost(known, 200, 1 + SIGN_IN_TRANSACTION).await;
+        // A device that is new is one more to count.
+        let new = app.post_request("/api/v1/auth/login", &person.credentials());
+        app.assert_cost(new, 200, 1 + SIGN_IN_TRANSACTION + 1).await;
+        // A failure: one read; failure counted, audit entry.
+        let wrong = json!({"identifier": person.identifier, "password": OTHER_PASSWORD});
+        app.assert_cost(app.post_request("/api/v1/auth/login", &wrong), 401, 3).await;
+    }
+
+    async fn refreshing_costs_one_statement_and_theft_one_transaction_more(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let first = json!({"refresh_token": person.tokens.refresh});
+        let path = "/api/v1/auth/token/refresh";
+        let second = app.assert_cost(app.post_request(path, &first), 200, 1).await;
+        let second = json!({"refresh_token": Tokens::of(&second).refresh});
+        app.assert_cost(app.post_request(path, &second), 200, 1).await;
+        // Session ended, audit entry, events, notice.
+        app.assert_cost(app.post_request(path, &first), 401, 1 + 4).await;
+        // Of a session that is over: nothing to end.
+        app.assert_cost(app.post_request(path, &first), 401, 1 + 1).await;
+    }
+
+    async fn ones_own_account_costs_one_statement_cold_and_none_warm(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let me = || app.request("GET", "/api/v1/me").bearer_auth(&person.tokens.access);
+        app.assert_cost(me(), 200, 1).await;
+        app.assert_cost(me(), 200, 0).await;
+        // A token that is no token costs nothing.
+        app.assert_cost(app.request("GET", "/api/v1/me").bearer_auth("junk"), 401, 0).await;
+    }
+
+    async fn what_a_session_does_is_within_its_budget(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let other = Tokens::of(&app.log_in(&person.identifier, PASSWORD).await);
+        let access = &person.tokens.access;
+        app.me(access).await.assert_status(200);
+        app.me(&other.access).await.assert_status(200);
+        let signed_in = |method: &str, path: &str| app.request(method, path).bearer_auth(access);
+        app.assert_cost(signed_in("GET", "/api/v1/me/sessions"), 200, 1).await;
+        // Session ended, audit entry, event.
+        let path = format!("/api/v1/me/sessions/{}", other.session);
+        app.assert_cost(signed_in("DELETE", &path), 200, 3).await;
+        // Nothing to end: one statement.
+        app.assert_cost(signed_in("DELETE", "/api/v1/me/sessions"), 200, 1).await;
+        // One read; profile, account, audit entry, event.
+        let change = signed_in("PATCH", "/api/v1/me").json(&json!({"display_name": "Ada"}));
+        let (answer, cost) = app.cost(change).await;
+        answer.assert_status(200);
+        assert!(cost <= 5, "{cost}");
+        let change = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
+        app.me(access).await.assert_status(200);
+        let (answer, cost) = app.cost(signed_in("POST", "/api/v1/auth/password/change").json(&change)).await;
+        answer.assert_status(200);
+        assert!(cost <= 1 + 8, "{cost}");
+        app.me(access).await.assert_status(200);
+        app.assert_cost(signed_in("POST", "/api/v1/auth/logout"), 200, 3).await;
+    }
+
+    async fn proving_a_code_is_within_its_budget(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let email = app.fresh_email();
+        let challenge = app.ask_to_register(&email, PASSWORD).await.text_of("/challenge_id");
+        let code = app.code_sent_to(&email).await;
+        let wrong = json!({"challenge_id": challenge, "code": app.wrong_code(&code)});
+        // One read; try on the challenge, try in the window, audit entry.
+        app.assert_cost(app.post_request("/api/v1/auth/verify-otp", &wrong), 401, 4).await;
+        let right = json!({"challenge_id": challenge, "code": code});
+        let (answer, cost) = app.cost(app.post_request("/api/v1/auth/verify-otp", &right)).await;
+        answer.assert_status(201);
+        // One read; challenge, code and try; the account's six rows; and a sign-in from a new device, whose
+        // failures nobody has to clear.
+        assert_eq!(cost, 1 + 3 + 6 + SIGN_IN_TRANSACTION);
+        // Used: one read.
+        app.assert_cost(app.post_request("/api/v1/auth/verify-otp", &right), 401, 1).await;
+    }
+
+    async fn what_reads_nothing_costs_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        for path in ["/api/v1/countries", "/.well-known/jwks.json", "/health/live", "/openapi.json"] {
+            app.assert_cost(app.request("GET", path), 200, 0).await;
+        }
+    }
+}
+
+/// Failures cleared, device, session, sessions beyond the limit, audit entry, event.
+const SIGN_IN_TRANSACTION: u64 = 6;

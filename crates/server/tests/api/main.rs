@@ -1,0 +1,22 @@
+//! Black-box tests: the whole service over real HTTP, on every engine.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a broken expectation fails the test"
+)]
+
+mod answer;
+mod app;
+mod person;
+
+mod budgets;
+mod canaries;
+mod enumeration;
+mod input;
+mod password;
+mod registration;
+mod sessions;
+mod sign_in;
+mod surface;

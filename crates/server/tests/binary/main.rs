@@ -1,0 +1,14 @@
+//! The binary as operators meet it: its command line, its exit statuses, its log, its end.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a broken expectation fails the test"
+)]
+
+mod command_line;
+mod process;
+mod shutdown;
+mod start;
+mod traces;

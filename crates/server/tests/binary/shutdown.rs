@@ -1,0 +1,77 @@
+//! How the service ends.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+};
+
+use rustix::process::Signal;
+
+use crate::process::Service;
+
+const BODY: &str =
+    r#"{"identifier":"nobody@example.com","password":"correct horse battery staple"}"#;
+
+/// A request whose body is still on its way.
+fn begin_request(address: SocketAddr) -> TcpStream {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let head = format!(
+        "POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n",
+        BODY.len()
+    );
+    connection.write_all(head.as_bytes()).unwrap();
+    connection.write_all(&BODY.as_bytes()[..10]).unwrap();
+    connection
+}
+
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn a_request_under_way_is_answered_and_readiness_says_so_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = Service::start(folder.path(), &[]);
+    let health = get(service.management, "/health/ready");
+    assert!(health.starts_with("HTTP/1.1 200"), "{health}");
+    // An idle connection is no request under way.
+    let idle = TcpStream::connect(service.public).unwrap();
+    let mut request = begin_request(service.public);
+    // Answered after it was accepted, so that one was accepted too.
+    get(service.public, "/health/live");
+
+    service.signal(Signal::TERM);
+    service.wait_for("draining");
+    let mut health = get(service.management, "/health/ready");
+    while !health.contains("draining") {
+        health = get(service.management, "/health/ready");
+    }
+    assert!(health.starts_with("HTTP/1.1 503"), "{health}");
+
+    request.write_all(&BODY.as_bytes()[10..]).unwrap();
+    let mut answer = String::new();
+    request.read_to_string(&mut answer).unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 401") && answer.contains("invalid_credentials"),
+        "{answer}"
+    );
+    let (public, management) = (service.public, service.management);
+    let (status, lines, stdout) = service.ended();
+    assert_eq!(status.code(), Some(0), "{lines:#?}");
+    assert_eq!(stdout, "");
+    assert_eq!(lines.last().unwrap()["message"], "ended");
+    assert!(
+        !lines.iter().any(|line| line["level"] == "ERROR"),
+        "{lines:#?}"
+    );
+    drop(idle);
+    for address in [public, management] {
+        assert!(TcpStream::connect(address).is_err());
+    }
+}
