@@ -20,6 +20,7 @@ use crate::{
         Channel, DeliveryError, LeasedMessage, Message, MessageKind, MessageOrder, Recipient,
         ServicePurpose, StoreError, Subject,
     },
+    retry::retrying,
 };
 
 /// Messages taken at once.
@@ -112,7 +113,8 @@ impl Notifications {
         match self.sender.send(&message).await {
             Ok(()) => {
                 tracing::info!(message_id = %log_id, channel, "message sent");
-                store.finish_message(order.id).await?;
+                // Sent but not removed is sent twice: worth another attempt.
+                retrying(|| store.finish_message(order.id)).await?;
                 Ok(true)
             }
             Err(error) => {

@@ -338,6 +338,10 @@ impl Stores {
         config.protection.exempt_networks = vec!["127.0.0.0/8".parse().expect("a network")];
         // As many as a race of fifty needs: what happens beyond is the hasher's own test.
         config.passwords.queue = 256;
+        // A test run saturates the machine; how long a store may take is the store's own test.
+        config.database.acquire_timeout = Duration::from_secs(60);
+        config.database.statement_timeout = Duration::from_secs(60);
+        config.http.request_deadline = Duration::from_secs(60);
         config.database.url = Some(self.database.url().to_owned().into());
         if self.engine == Engine::Production {
             config.redis.url = Some(testkit::redis_url().into());

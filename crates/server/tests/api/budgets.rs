@@ -53,6 +53,7 @@ testkit::on_every_engine! {
     async fn signing_in_costs_one_read_and_one_transaction(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;
+        app.advance_seconds(1);
         let known = app
             .post_request("/api/v1/auth/login", &person.credentials())
             .header("X-Device-Token", &person.device_token);
