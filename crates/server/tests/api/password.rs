@@ -107,6 +107,7 @@ testkit::on_every_engine! {
         let done = app.confirm_reset(&body).await;
         done.assert_status(200);
         assert!(!done.text.contains("token"), "{done:?}");
+        assert_eq!(app.count("devices").await, 0, "a thief's device is no longer known");
         for tokens in [&person.tokens, &other] {
             app.me(&tokens.access).await.assert_problem(401, "invalid_token");
             app.refresh(&tokens.refresh).await.assert_problem(401, "invalid_refresh_token");
