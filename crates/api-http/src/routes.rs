@@ -9,7 +9,7 @@ use std::fmt;
 use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, Responder, Route, http, web};
 use authentication_domain::protection::RouteClass;
 
-use crate::{ProblemCode, root, v1};
+use crate::{ProblemCode, ProblemCode as P, root, v1};
 
 /// The methods that routes have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -206,15 +206,17 @@ impl RouteSpec {
     }
 }
 
-use ProblemCode as P;
-
 static ROUTES: &[RouteSpec] = &[
     // ---- accounts and sign-in ----
     public(
         Method::Post,
         "/api/v1/auth/register",
         RouteClass::Register,
-        &[P::IdempotencyKeyReused, P::Overloaded],
+        &[
+            P::IdempotencyInProgress,
+            P::IdempotencyKeyReused,
+            P::Overloaded,
+        ],
         || to(v1::auth::register::register),
     ),
     public(

@@ -133,8 +133,39 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
+    use common::access::{AnyOf, IsAdmin, IsSupport, Role, Roles};
+    use testkit::{
+        builders::{account_record, id},
+        clock::START,
+    };
 
     use super::*;
+
+    fn signed_in_as(roles: Roles) -> HttpRequest {
+        let mut owner = account_record();
+        owner.account.roles = roles;
+        let snapshot = SessionSnapshot {
+            session: id(),
+            owner,
+            authenticated_at: START,
+            idle_deadline: START,
+            absolute_deadline: START,
+        };
+        let request = TestRequest::default().to_http_request();
+        request.extensions_mut().insert(Rc::new(snapshot));
+        request
+    }
+
+    #[actix_web::test]
+    async fn a_guard_in_the_signature_lets_pass_whom_it_should() {
+        type Staff = Guarded<AnyOf<IsAdmin, IsSupport>>;
+        let support = signed_in_as(Role::Support.into());
+        let staff = Staff::extract(&support).await.unwrap();
+        assert_eq!(staff.principal().account, staff.session().owner.account.id);
+        let client = signed_in_as(Role::Client.into());
+        let refusal = Staff::extract(&client).await.err();
+        assert_eq!(refusal.map(|it| it.code()), Some(ProblemCode::Forbidden));
+    }
 
     fn token(values: &[&str]) -> Result<String, ProblemCode> {
         let request = values

@@ -25,3 +25,28 @@ impl<K: 'static> FromRequest for PathId<K> {
         )
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+    use common::access::Session;
+
+    use super::*;
+
+    #[actix_web::test]
+    async fn what_is_no_id_names_nothing() {
+        for bad in ["me", "1", "", "[]", "%00", "../x"] {
+            let request = TestRequest::default().param("id", bad).to_http_request();
+            let refusal = PathId::<Session>::extract(&request).await.err();
+            assert_eq!(
+                refusal.map(|it| it.code()),
+                Some(ProblemCode::NotFound),
+                "{bad}"
+            );
+        }
+        let id = "019a2b3c-4d5e-7f80-91a2-b3c4d5e6f708";
+        let request = TestRequest::default().param("id", id).to_http_request();
+        let found = PathId::<Session>::extract(&request).await.unwrap();
+        assert_eq!(found.0.to_string(), id);
+    }
+}

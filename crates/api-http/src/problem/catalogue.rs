@@ -64,6 +64,8 @@ catalogue! {
         "This address does not take this method; see the Allow header.";
     Conflict, "conflict", CONFLICT, "Changed at the same moment",
         "Somebody else changed this at the same moment. Read it again and repeat the change.";
+    IdempotencyInProgress, "idempotency_in_progress", CONFLICT, "The same request is in progress",
+        "A request with the same idempotency key is being answered. Try again in a moment.";
     PayloadTooLarge, "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large",
         "The body is larger than this service reads.";
     UnsupportedMediaType, "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",

@@ -90,6 +90,7 @@ impl From<RegisterError> for Problem {
             RegisterError::WeakPassword(weakness) => weak_password("password", weakness),
             RegisterError::Send(error) => error.into(),
             RegisterError::IdempotencyKeyReused => Self::of(ProblemCode::IdempotencyKeyReused),
+            RegisterError::IdempotencyInProgress => Self::of(ProblemCode::IdempotencyInProgress),
             RegisterError::Hash(error) => error.into(),
         }
     }

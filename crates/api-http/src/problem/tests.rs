@@ -65,6 +65,10 @@ fn what_a_client_sees_of_each_outcome() {
             seen(RegisterError::IdempotencyKeyReused),
         ),
         (
+            "register: key in progress",
+            seen(RegisterError::IdempotencyInProgress),
+        ),
+        (
             "register: hash",
             seen(RegisterError::Hash(HashError::Overloaded)),
         ),

@@ -1,6 +1,12 @@
 //! Whether the process lives, and whether it is of use.
 
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{HeaderValue, RETRY_AFTER},
+    },
+};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -62,17 +68,21 @@ pub(crate) async fn live() -> HttpResponse {
 pub(crate) async fn ready(state: State) -> HttpResponse {
     let dependencies = state.readiness.check().await;
     let status = judge(state.draining.has_begun(), &dependencies);
-    let code = match status {
-        ReadinessStatus::Ready | ReadinessStatus::Degraded => StatusCode::OK,
-        ReadinessStatus::NotReady | ReadinessStatus::Draining => StatusCode::SERVICE_UNAVAILABLE,
+    let document = Readiness {
+        status,
+        dependencies,
     };
-    answer::bare(
-        code,
-        &Readiness {
-            status,
-            dependencies,
-        },
-    )
+    match status {
+        ReadinessStatus::Ready | ReadinessStatus::Degraded => {
+            answer::bare(StatusCode::OK, &document)
+        }
+        ReadinessStatus::NotReady | ReadinessStatus::Draining => {
+            let mut response = answer::bare(StatusCode::SERVICE_UNAVAILABLE, &document);
+            let soon = HeaderValue::from_static("1");
+            response.headers_mut().insert(RETRY_AFTER, soon);
+            response
+        }
+    }
 }
 
 fn judge(draining: bool, dependencies: &[DependencyState]) -> ReadinessStatus {

@@ -52,6 +52,9 @@ pub enum RegisterError {
     /// The idempotency key came with another request before.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
+    /// The same request is being answered, and was waited for long enough.
+    #[error("a request with the same idempotency key is in progress")]
+    IdempotencyInProgress,
     /// No hash was computed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -124,7 +127,13 @@ impl Accounts {
             purpose: Purpose::Registration,
             pending: Some(&pending),
         };
-        retrying(|| self.keep_attempt(&request, repeatable, ctx)).await
+        match retrying(|| self.keep_attempt(&request, repeatable, ctx)).await {
+            // What such a unit waits for is its rival with the same key.
+            Err(error) if error.is_retryable() && repeatable.is_some() => {
+                Err(RegisterError::IdempotencyInProgress)
+            }
+            done => done,
+        }
     }
 
     async fn keep_attempt(

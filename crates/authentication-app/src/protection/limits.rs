@@ -65,9 +65,11 @@ impl Limits {
     /// Counts a call by the client's address. `None` for an exempt network.
     pub async fn count_address(&self, class: RouteClass, address: Option<IpAddr>) -> LimitStatus {
         let quota = class.limit().by_address;
-        let window = address
-            .zip(quota)
-            .map(|(address, quota)| ("address", format!("a:{}", network_of(address)), quota));
+        let window = address.zip(quota).map(|(address, quota)| {
+            let network = network_of(address).to_string();
+            let digest = self.base.macs.fingerprint(network.as_bytes());
+            ("address", format!("a:{}", short(digest)), quota)
+        });
         self.count(class, window).await
     }
 
@@ -80,10 +82,7 @@ impl Limits {
         let quota = class.limit().by_subject;
         let window = quota.map(|quota| {
             let subject = self.base.index.keys_of(identifier).subject;
-            // Half of the digest tells identifiers apart; a key need not be longer.
-            let half = subject.0.first_chunk().copied().unwrap_or_default();
-            let name = u128::from_be_bytes(half);
-            ("subject", format!("i:{name:032x}"), quota)
+            ("subject", format!("i:{}", short(subject.0)), quota)
         });
         self.count(class, window).await
     }
@@ -135,6 +134,12 @@ impl Limits {
         // Counters of this node's own memory do not fail.
         self.own.count(requests).await.unwrap_or_default()
     }
+}
+
+/// Half of a digest tells whom it is of well enough; a key need not be longer.
+fn short(digest: [u8; 32]) -> String {
+    let half = digest.first_chunk().copied().unwrap_or_default();
+    format!("{:032x}", u128::from_be_bytes(half))
 }
 
 /// Whom an address stands for: itself for IPv4, its /64 for IPv6 (one household or host has that many).

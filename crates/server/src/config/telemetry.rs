@@ -20,8 +20,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// The server tells of its threads, and PostgreSQL of tables that are there already.
-const DEFAULT_LOG: &str = "info,actix_server=warn,sqlx=warn";
+/// The server tells of its threads, and PostgreSQL of tables that are there already. What clients send that
+/// is no HTTP is no error of ours, so the parser has no say.
+const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,sqlx=warn";
 
 /// What the service tells of itself.
 #[derive(Debug, Clone)]

@@ -210,12 +210,6 @@ impl TestApp {
             .to_owned()
     }
 
-    /// A code that is not this one.
-    pub(crate) fn wrong_code(&self, code: &str) -> String {
-        let number: u32 = code.parse().expect("digits");
-        format!("{:06}", (number + 1) % 1_000_000)
-    }
-
     /// Waits until the worker has nothing left to send.
     pub(crate) async fn settle_messages(&self) {
         self.until("the queue of messages is empty", async || {
@@ -328,25 +322,26 @@ impl TestApp {
 
 impl Stores {
     fn config(&self) -> Config {
-        let mut config = Config::default();
-        config.data_dir = self.data_dir.path().to_owned();
-        config.http.listen = "127.0.0.1:0".parse().expect("an address");
-        config.http.workers = 2;
-        config.management.listen = config.http.listen;
+        let mut config = Config::for_tests(self.data_dir.path());
         // The same for every node, whatever port it got.
         config.http.public_url = Some("https://auth.example.com".parse().expect("a URL"));
-        config.protection.exempt_networks = vec!["127.0.0.0/8".parse().expect("a network")];
         // As many as a race of fifty needs: what happens beyond is the hasher's own test.
         config.passwords.queue = 256;
         // A test run saturates the machine; how long a store may take is the store's own test.
-        config.database.acquire_timeout = Duration::from_secs(60);
-        config.database.statement_timeout = Duration::from_secs(60);
-        config.http.request_deadline = Duration::from_secs(60);
+        config.database.acquire_timeout = Duration::from_mins(1);
+        config.database.statement_timeout = Duration::from_mins(1);
+        config.http.request_deadline = Duration::from_mins(1);
         config.database.url = Some(self.database.url().to_owned().into());
         if self.engine == Engine::Production {
             config.redis.url = Some(testkit::redis_url().into());
-            config.redis.key_prefix = self.redis_prefix.clone();
+            config.redis.key_prefix.clone_from(&self.redis_prefix);
         }
         config
     }
+}
+
+/// A code that is not this one.
+pub(crate) fn wrong_code(code: &str) -> String {
+    let number: u32 = code.parse().expect("digits");
+    format!("{:06}", (number + 1) % 1_000_000)
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::{
     answer::Answer,
-    app::TestApp,
+    app::{TestApp, wrong_code},
     person::{OTHER_PASSWORD, PASSWORD, Tokens},
 };
 
@@ -123,7 +123,7 @@ testkit::on_every_engine! {
         let email = app.fresh_email();
         let challenge = app.ask_to_register(&email, PASSWORD).await.text_of("/challenge_id");
         let code = app.code_sent_to(&email).await;
-        let wrong = json!({"challenge_id": challenge, "code": app.wrong_code(&code)});
+        let wrong = json!({"challenge_id": challenge, "code": wrong_code(&code)});
         // One read; try on the challenge, try in the window, audit entry.
         app.assert_cost(app.post_request("/api/v1/auth/verify-otp", &wrong), 401, 4).await;
         let right = json!({"challenge_id": challenge, "code": code});

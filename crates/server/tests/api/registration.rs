@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::race;
 
 use crate::{
-    app::TestApp,
+    app::{TestApp, wrong_code},
     person::{OTHER_PASSWORD, PASSWORD, Person},
 };
 
@@ -107,7 +107,7 @@ testkit::on_every_engine! {
         let email = app.fresh_email();
         let challenge = app.ask_to_register(&email, PASSWORD).await.text_of("/challenge_id");
         let code = app.code_sent_to(&email).await;
-        let wrong = app.wrong_code(&code);
+        let wrong = wrong_code(&code);
         for _ in 0..5 {
             app.verify(&challenge, &wrong).await.assert_problem(401, "invalid_code");
         }
@@ -130,7 +130,7 @@ testkit::on_every_engine! {
         let email = app.fresh_email();
         let challenge = app.ask_to_register(&email, PASSWORD).await.text_of("/challenge_id");
         let first = app.code_sent_to(&email).await;
-        app.verify(&challenge, &app.wrong_code(&first)).await.assert_problem(401, "invalid_code");
+        app.verify(&challenge, &wrong_code(&first)).await.assert_problem(401, "invalid_code");
 
         let resend = json!({"challenge_id": challenge});
         app.post("/api/v1/auth/resend-otp", &resend).await.assert_status(202);
@@ -144,7 +144,7 @@ testkit::on_every_engine! {
             app.verify(&challenge, &first).await.assert_problem(401, "invalid_code");
         }
         for _ in 0..3 {
-            app.verify(&challenge, &app.wrong_code(&second)).await;
+            app.verify(&challenge, &wrong_code(&second)).await;
         }
         app.verify(&challenge, &second).await.assert_problem(429, "too_many_attempts");
     }

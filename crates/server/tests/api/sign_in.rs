@@ -4,7 +4,7 @@ use serde_json::json;
 use testkit::race;
 
 use crate::{
-    app::TestApp,
+    app::{TestApp, wrong_code},
     person::{OTHER_PASSWORD, PASSWORD, Tokens},
 };
 
@@ -181,7 +181,7 @@ testkit::on_every_engine! {
             let challenge = app.post("/api/v1/auth/login/otp", &body).await.text_of("/challenge_id");
             let code = app.nth_code_sent_to(&person.identifier, 2 + round).await;
             for _ in 0..5 {
-                app.verify(&challenge, &app.wrong_code(&code)).await.assert_problem(401, "invalid_code");
+                app.verify(&challenge, &wrong_code(&code)).await.assert_problem(401, "invalid_code");
             }
         }
         app.advance_seconds(61);

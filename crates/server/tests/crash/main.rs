@@ -49,7 +49,6 @@ testkit::on_every_engine! {
         let service = set_up.start().await;
         let (mut everybody, others) = signed_in(&service, people).await;
         everybody.extend(finished(&service, others).await);
-        eprintln!("STAT final resent {} came through {}", everybody.iter().filter(|p|p.resent>0).count(), everybody.iter().filter(|p|p.came).count());
         let (everybody, _) = signed_in(&service, everybody).await;
         assert_eq!(everybody.len(), ROUNDS * PEOPLE);
         set_up.assert_nobody_is_half_there(everybody.len()).await;
@@ -98,16 +97,6 @@ async fn killed_amid(mut service: Service, people: Vec<Person>, round: usize) ->
         }
         people.push(person);
     }
-    let f = |c: &dyn Fn(&Person) -> bool| people.iter().filter(|p| !p.registered && c(p)).count();
-    eprintln!(
-        "STAT round {round} kill_after {kill_after} registered {} no202 {} nocode {} code {} unanswered {} resent {}",
-        people.iter().filter(|p| p.registered).count(),
-        f(&|p| p.challenge.is_none()),
-        f(&|p| p.challenge.is_some() && p.code.is_none()),
-        f(&|p| p.code.is_some() && !p.proof_sent),
-        f(&|p| p.proof_sent),
-        people.iter().filter(|p| p.resent > 0).count()
-    );
     let amid = people.iter().filter(|person| !person.registered).count();
     assert!(amid > 0, "the kill came after everything was done");
     people

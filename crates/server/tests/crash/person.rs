@@ -15,16 +15,15 @@ pub(crate) struct Person {
     pub(crate) round: usize,
     email: String,
     /// From the 202.
-    pub(crate) came: bool,
-    pub(crate) challenge: Option<String>,
+    challenge: Option<String>,
     /// When a new code may be asked for; the one before may have gone into a mailbox that died.
     resend_at: Instant,
-    pub(crate) resent: usize,
-    pub(crate) code: Option<String>,
+    resent: usize,
+    code: Option<String>,
     /// A code that a newer one took the place of.
     superseded: Option<String>,
     /// A proof went out: unless it was answered, it may count or not.
-    pub(crate) proof_sent: bool,
+    proof_sent: bool,
     pub(crate) registered: bool,
 }
 
@@ -33,7 +32,6 @@ impl Person {
         Self {
             round,
             email: format!("person-{round}-{number}@example.com"),
-            came: false,
             challenge: None,
             resend_at: Instant::now(),
             resent: 0,
@@ -55,7 +53,7 @@ impl Person {
             match (self.challenge.clone(), self.code.clone()) {
                 (None, _) => self.ask(client).await?,
                 (Some(challenge), None) => {
-                    self.wait_for_code(client, codes, &challenge, crowd).await?
+                    self.wait_for_code(client, codes, &challenge, crowd).await?;
                 }
                 (Some(challenge), Some(code)) => self.prove(client, &challenge, &code).await?,
             }
@@ -110,7 +108,6 @@ impl Person {
     /// A proof that was not answered came through, or it did not: then the code still counts.
     async fn prove(&mut self, client: &Client, challenge: &str, code: &str) -> Result<(), Gone> {
         let came_through = self.proof_sent && self.log_in(client).await?.0 == 200;
-        self.came |= came_through;
         self.proof_sent = true;
         let body = json!({"challenge_id": challenge, "code": code});
         let (status, answer) = client.post("/api/v1/auth/verify-otp", &body).await?;

@@ -46,6 +46,7 @@ impl SetUp {
             ("MANAGEMENT__LISTEN", free_address().to_string()),
             ("DATABASE__URL", database.url().to_owned()),
             ("PROTECTION__EXEMPT_NETWORKS", "127.0.0.0/8".to_owned()),
+            ("TELEMETRY__LOG", "warn,server=info".to_owned()),
             // A crowd on a small machine is to be served, however long it takes: this is about crashes.
             ("PASSWORDS__QUEUE", (2 * ROUNDS * PEOPLE).to_string()),
             ("DATABASE__ACQUIRE_TIMEOUT_SECONDS", "60".to_owned()),

@@ -1,7 +1,7 @@
 //! Values that ports take, complete and different each time; a test says only what it is about:
 //! `NewAccount { password: None, ..new_account() }`.
 //!
-//! Everything is as of [`START`](crate::clock::START). What is sealed, hashed or maced elsewhere is random
+//! Everything is as of [`START`]. What is sealed, hashed or maced elsewhere is random
 //! bytes here: stores must not look inside.
 
 mod accounts;

@@ -26,11 +26,11 @@ pub(crate) struct LogInBody {
     #[schema(max_length = 254)]
     identifier: Option<String>,
     #[garde(length(chars, max = 254))]
-    #[schema(max_length = 254)]
+    #[schema(max_length = 254, format = Email)]
     email: Option<String>,
     /// International form: `+`, country code, number.
     #[garde(length(chars, max = 40))]
-    #[schema(max_length = 40)]
+    #[schema(max_length = 40, pattern = r"^ *\+[0-9 .()-]{8,39}$")]
     phone: Option<String>,
     #[garde(skip)]
     #[schema(value_type = String, format = Password, min_length = 1, max_length = 256)]

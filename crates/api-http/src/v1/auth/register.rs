@@ -24,11 +24,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct RegisterBody {
     #[garde(length(chars, max = 254))]
-    #[schema(max_length = 254)]
+    #[schema(max_length = 254, format = Email)]
     email: Option<String>,
     /// International form: `+`, country code, number.
     #[garde(length(chars, max = 40))]
-    #[schema(max_length = 40)]
+    #[schema(max_length = 40, pattern = r"^ *\+[0-9 .()-]{8,39}$")]
     phone: Option<String>,
     /// In place of `email` or `phone`.
     #[garde(length(chars, max = 254))]
@@ -40,7 +40,7 @@ pub(crate) struct RegisterBody {
     password: SecretString,
     /// `client` (who buys, the default) or `vendor` (who sells).
     #[garde(length(chars, max = 20))]
-    #[schema(max_length = 20, example = "client")]
+    #[schema(pattern = "^(client|vendor)$", example = "client")]
     role: Option<String>,
     /// How others see the person.
     #[garde(length(chars, max = DisplayName::MAX_LENGTH))]
@@ -48,7 +48,7 @@ pub(crate) struct RegisterBody {
     display_name: Option<String>,
     /// ISO 3166-1 alpha-2.
     #[garde(length(chars, max = 2))]
-    #[schema(min_length = 2, max_length = 2)]
+    #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
     country: Option<String>,
 }
 
@@ -57,7 +57,7 @@ pub(crate) struct RegisterBody {
 /// A code goes to the address or number; the account exists once the code is proven. The answer does not
 /// tell whether the identifier is taken.
 #[utoipa::path(post, path = "/api/v1/auth/register", operation_id = "register", tag = "registration",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255,
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
         description = "The same key and body get the same answer for 24 hours.")),
     request_body = RegisterBody,
     responses((status = 202, description = "A code is on its way, unless one went out within the last minute.", body = Answer<ChallengeView>)))]

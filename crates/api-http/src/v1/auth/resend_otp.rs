@@ -20,7 +20,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct ResendBody {
     #[garde(length(chars, min = 1, max = 128))]
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(pattern = "^[!-~]{1,128}$")]
     challenge_id: String,
 }
 

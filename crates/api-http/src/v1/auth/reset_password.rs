@@ -24,15 +24,15 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct ConfirmResetBody {
     #[garde(length(chars, min = 1, max = 128))]
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(pattern = "^[!-~]{1,128}$")]
     challenge_id: Option<String>,
     /// Six digits.
     #[garde(length(chars, min = 6, max = 18))]
-    #[schema(min_length = 6, max_length = 18)]
+    #[schema(max_length = 18, pattern = "^ *([0-9] *){6}$")]
     code: Option<String>,
     /// Of the mailed link.
     #[garde(length(chars, min = 1, max = 128))]
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(pattern = "^[!-~]{1,128}$")]
     token: Option<String>,
     #[garde(skip)]
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]

@@ -21,11 +21,11 @@ use crate::{
 #[serde(deny_unknown_fields)]
 pub(crate) struct VerifyBody {
     #[garde(length(chars, min = 1, max = 128))]
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(pattern = "^[!-~]{1,128}$")]
     challenge_id: String,
     /// Six digits.
     #[garde(length(chars, min = 6, max = 18))]
-    #[schema(min_length = 6, max_length = 18)]
+    #[schema(max_length = 18, pattern = "^ *([0-9] *){6}$")]
     code: String,
 }
 

@@ -40,12 +40,12 @@ pub(crate) struct ProfilePatch {
     /// ISO 3166-1 alpha-2.
     #[serde(default, deserialize_with = "named")]
     #[garde(inner(length(chars, max = 2)))]
-    #[schema(value_type = Option<String>, min_length = 2, max_length = 2)]
+    #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2}$")]
     country: Option<Option<String>>,
     /// BCP 47 language tag, for messages.
     #[serde(default, deserialize_with = "named")]
     #[garde(inner(length(chars, max = 35)))]
-    #[schema(value_type = Option<String>, min_length = 2, max_length = 35)]
+    #[schema(value_type = Option<String>, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]
     language: Option<Option<String>>,
 }
 

@@ -49,7 +49,7 @@ pub(crate) struct EndedSessions {
 #[utoipa::path(get, path = "/api/v1/me/sessions", operation_id = "list_my_sessions", tag = "me",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items to a page; 20 when absent."),
-        ("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before."),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{22}$", description = "The `next_cursor` of the page before."),
     ),
     responses((status = 200, description = "One page.", body = Answer<Items<SessionItem>>)))]
 pub(crate) async fn list(

@@ -226,9 +226,15 @@ impl Run {
                 &self.log_in(&person.identifier, &person.password).await,
             ));
         }
-        self.send_as(mine, "GET", "/api/v1/me/sessions?limit=2", Value::Null)
+        let listed = self
+            .send_as(mine, "GET", "/api/v1/me/sessions?limit=2", Value::Null)
             .await
-            .assert_status(200);
+            .data();
+        // What requests say of their sender is taken in: there is something to be found.
+        let newest = &listed["items"][0];
+        let network = newest["place"]["network"].as_str().expect("a network");
+        assert!(network.starts_with("2001:db8:"), "{listed}");
+        assert_eq!(newest["device"]["system"], "Linux", "{listed}");
         let one = format!("/api/v1/me/sessions/{}", others[0].session);
         self.send_as(mine, "DELETE", &one, Value::Null)
             .await

@@ -25,8 +25,6 @@ pub(crate) struct Place {
 pub(crate) enum Holds {
     Text,
     Bytes,
-    /// Keys and values of Redis, as text.
-    Redis,
 }
 
 impl Place {
@@ -45,7 +43,6 @@ impl Place {
             |byte: Option<&u8>| byte.is_some_and(|it| it.is_ascii_alphanumeric() || *it == b'_');
         match kind {
             Kind::Unique => true,
-            Kind::Address => self.holds != Holds::Redis,
             Kind::Code => {
                 let before = start.checked_sub(1).and_then(|at| self.content.get(at));
                 let after = self.content.get(start + length);
@@ -217,7 +214,7 @@ pub(crate) fn redis(prefix: &str) -> Place {
     Place {
         name: "Redis".to_owned(),
         content: redis_cli(&["EVAL", DUMP, "0", prefix]),
-        holds: Holds::Redis,
+        holds: Holds::Text,
     }
 }
 

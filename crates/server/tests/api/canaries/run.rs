@@ -13,7 +13,11 @@ use super::{
     places::{self, Place},
     secrets::{Kind, Secrets, unique},
 };
-use crate::{answer::Answer, app::TestApp, person::Tokens};
+use crate::{
+    answer::Answer,
+    app::{TestApp, wrong_code},
+    person::Tokens,
+};
 
 /// The service, and everything that was typed into it or handed out by it.
 pub(crate) struct Run {
@@ -83,7 +87,7 @@ impl Run {
         let address = Ipv6Addr::new(0x2001, 0xdb8, third, fourth, 0, 0, 0, 7).to_string();
         let network = format!("2001:db8:{third:x}:{fourth:x}");
         self.secrets
-            .note(Kind::Address, "an address on the network", &network);
+            .note(Kind::Unique, "an address on the network", &network);
         let agent = self.secrets.make("a user agent");
         self.app
             .request(method, path)
@@ -161,7 +165,7 @@ impl Run {
     }
 
     pub(crate) fn wrong_code(&self, code: &str) -> String {
-        let wrong = self.app.wrong_code(code);
+        let wrong = wrong_code(code);
         self.secrets.note(Kind::Code, "a wrong code", &wrong);
         wrong
     }

@@ -21,8 +21,6 @@ pub(crate) enum Kind {
     Unique,
     /// Six digits: in text only, as a word of its own. In another form they are as good as unique.
     Code,
-    /// A client's address: not in Redis, where the keys of the limits by address name it.
-    Address,
 }
 
 /// Everything that must be nowhere in clear, by its value.
@@ -37,11 +35,11 @@ impl Secrets {
             .insert(value.to_owned(), (kind, what.to_owned()));
     }
 
-    /// A new value of letters and digits that is nowhere else.
+    /// A new value of letters and digits; those that are nowhere else are what is looked for.
     pub(crate) fn make(&self, what: &str) -> String {
-        let value = format!("{}Kanari", unique());
-        self.note(Kind::Unique, what, &value);
-        value
+        let unique = unique();
+        self.note(Kind::Unique, what, &unique);
+        format!("{unique}Kanari")
     }
 
     /// A code as the service makes them.
@@ -190,7 +188,13 @@ fn pair(first: u8, second: u8) -> usize {
 
 /// A text as it may have been written down.
 fn forms_of(value: &str) -> Vec<(&'static str, String)> {
-    let mut forms = vec![("clear", value.to_owned()), ("hex", hex_of(value))];
+    let numbers: Vec<String> = value.bytes().map(|byte| byte.to_string()).collect();
+    let mut forms = vec![
+        ("clear", value.to_owned()),
+        ("hex", hex_of(value)),
+        ("list of bytes", numbers.join(",")),
+        ("list of bytes", numbers.join(", ")),
+    ];
     // Three bytes become four characters, so what stands before it changes how it looks: the characters that
     // it shares with its neighbours are left out.
     for before in 0..3 {

@@ -1,37 +1,37 @@
 //! Sendings: what the recipient got, and how often.
 
-use authentication_app::ports::{
-    CodeDispatch, IndexKeys, QuotaGrant, ResetLinkRecord, SendRequest, Subject,
-};
-use authentication_domain::{
-    challenges::{ChallengeRules, CodeNonce, Purpose},
-    opaque_token::TokenDigest,
-};
-use time::{Duration, OffsetDateTime};
+use authentication_app::ports::{CodeDispatch, SendRequest, Subject};
+use authentication_domain::challenges::{ChallengeRules, CodeNonce, Purpose};
+use time::Duration;
 
 use super::{
     Store,
     challenges::{find, keep},
-    support::{begin, somebody, wins},
+    support::{begin, wins},
 };
 use crate::{
-    builders::{index_keys, new_challenge, nonce, send_request, subject, token_digest},
+    builders::{index_keys, new_challenge, nonce, send_request, subject},
     clock::START,
     race::{ROUNDS, fifty_at_once},
 };
 
 const MOMENT: Duration = Duration::MICROSECOND;
 
-fn cool_down() -> Duration {
+pub(super) fn cool_down() -> Duration {
     ChallengeRules::default().resend_after
 }
 
-async fn send(store: &Store, request: &SendRequest) -> CodeDispatch {
+pub(super) async fn send(store: &Store, request: &SendRequest) -> CodeDispatch {
     let rules = ChallengeRules::default();
     in_unit!(store, challenges.request_sending(request, &rules)).expect("a sending is asked for")
 }
 
-async fn use_code(store: &Store, subject: Subject, purpose: Purpose, nonce: CodeNonce) -> bool {
+pub(super) async fn use_code(
+    store: &Store,
+    subject: Subject,
+    purpose: Purpose,
+    nonce: CodeNonce,
+) -> bool {
     in_unit!(store, challenges.use_code(subject, purpose, nonce, START))
         .expect("a code is used or not")
 }
@@ -41,7 +41,7 @@ async fn current(store: &Store, subject: Subject, purpose: Purpose) -> Option<Co
     found.expect("the store answers")
 }
 
-fn dispatch_of(request: &SendRequest) -> CodeDispatch {
+pub(super) fn dispatch_of(request: &SendRequest) -> CodeDispatch {
     CodeDispatch {
         nonce: request.nonce,
         sent_at: request.now,
@@ -273,144 +273,4 @@ pub async fn an_undone_use_leaves_the_code_as_it_was(store: Store) {
         Some(dispatch_of(&request))
     );
     assert!(use_code(&store, request.subject, request.purpose, request.nonce).await);
-}
-
-async fn follow(store: &Store, link: TokenDigest) -> Option<ResetLinkRecord> {
-    let found = store.find_reset_link(link).await;
-    found.expect("the store answers")
-}
-
-fn reset_mail(recipient: &IndexKeys, now: OffsetDateTime) -> (SendRequest, TokenDigest) {
-    let link = token_digest();
-    let request = SendRequest {
-        link: Some(link),
-        ..send_request(recipient.subject, Purpose::PasswordReset, now)
-    };
-    (request, link)
-}
-
-pub async fn a_reset_link_is_found_until_it_is_used_or_replaced(store: Store) {
-    let owner = somebody(&store).await;
-    let nobody = index_keys();
-    assert!(follow(&store, token_digest()).await.is_none());
-    for (recipient, account) in [(&owner.index, Some(owner.record.clone())), (&nobody, None)] {
-        let (first, first_link) = reset_mail(recipient, START);
-        let (second, second_link) = reset_mail(recipient, START + cool_down());
-        send(&store, &first).await;
-        let found = follow(&store, first_link).await.expect("it was mailed");
-        assert_eq!(found.subject, recipient.subject);
-        assert_eq!(found.dispatch, dispatch_of(&first));
-        assert_eq!(found.account, account);
-        send(&store, &second).await;
-        assert!(
-            follow(&store, first_link).await.is_none(),
-            "a newer mail replaced it"
-        );
-        assert!(follow(&store, second_link).await.is_some());
-        assert!(use_code(&store, second.subject, second.purpose, second.nonce).await);
-        assert!(
-            follow(&store, second_link).await.is_none(),
-            "the code of its mail was used"
-        );
-    }
-}
-
-pub async fn a_suppressed_link_leads_nowhere(store: Store) {
-    let recipient = index_keys();
-    let (first, first_link) = reset_mail(&recipient, START);
-    let (second, second_link) = reset_mail(&recipient, START + cool_down() - MOMENT);
-    send(&store, &first).await;
-    send(&store, &second).await;
-    assert!(follow(&store, first_link).await.is_some());
-    assert!(follow(&store, second_link).await.is_none());
-}
-
-async fn claim(store: &Store, subject: Subject, now: OffsetDateTime) -> QuotaGrant {
-    let rules = ChallengeRules::default();
-    in_unit!(store, challenges.claim_message_quota(subject, &rules, now))
-        .expect("a message is counted")
-}
-
-async fn claim_all(store: &Store, subject: Subject, messages: u32, now: OffsetDateTime) {
-    for _ in 0..messages {
-        assert_eq!(claim(store, subject, now).await, QuotaGrant::Granted);
-    }
-}
-
-/// Asks until it is refused no more: `retry_at` is to be the first moment of that.
-async fn assert_free_at(
-    store: &Store,
-    subject: Subject,
-    now: OffsetDateTime,
-    expected: OffsetDateTime,
-) {
-    let exhausted = QuotaGrant::Exhausted { retry_at: expected };
-    // What is refused counts nothing, so asking moves nothing.
-    for asked_at in [now, now, expected - MOMENT] {
-        assert_eq!(claim(store, subject, asked_at).await, exhausted);
-    }
-    assert_eq!(claim(store, subject, expected).await, QuotaGrant::Granted);
-}
-
-pub async fn messages_are_limited_by_the_hour(store: Store) {
-    let recipient = subject();
-    let an_hour = ChallengeRules::default().messages_per_hour;
-    claim_all(&store, recipient, an_hour, START).await;
-    assert_free_at(&store, recipient, START, START + Duration::HOUR).await;
-}
-
-pub async fn messages_are_limited_by_the_day(store: Store) {
-    let recipient = subject();
-    let rules = ChallengeRules::default();
-    let hours = rules.messages_per_day / rules.messages_per_hour;
-    for hour in 0..hours {
-        let now = START + Duration::HOUR * hour;
-        claim_all(&store, recipient, rules.messages_per_hour, now).await;
-    }
-    let now = START + Duration::HOUR * hours;
-    assert_free_at(&store, recipient, now, START + Duration::DAY).await;
-}
-
-pub async fn message_quotas_are_apart_by_recipient(store: Store) {
-    let an_hour = ChallengeRules::default().messages_per_hour;
-    let (one, other) = (subject(), subject());
-    claim_all(&store, one, an_hour, START).await;
-    claim_all(&store, other, an_hour, START).await;
-    assert!(matches!(
-        claim(&store, one, START).await,
-        QuotaGrant::Exhausted { .. }
-    ));
-    let mut unit = begin(&store).await;
-    let undone = subject();
-    let rules = ChallengeRules::default();
-    for _ in 0..an_hour {
-        let granted = unit
-            .challenges()
-            .claim_message_quota(undone, &rules, START)
-            .await;
-        assert_eq!(granted.unwrap(), QuotaGrant::Granted);
-    }
-    drop(unit);
-    claim_all(&store, undone, an_hour, START).await;
-}
-
-pub async fn exactly_the_allowed_messages_of_fifty_at_once_are_granted(store: Store) {
-    for _ in 0..ROUNDS {
-        let recipient = subject();
-        let answers = fifty_at_once(|_| {
-            let store = store.clone();
-            async move { claim(&store, recipient, START).await }
-        })
-        .await;
-        let granted = answers
-            .iter()
-            .filter(|grant| **grant == QuotaGrant::Granted)
-            .count();
-        assert_eq!(granted, 5);
-        let retry_at = START + Duration::HOUR;
-        let refused = answers
-            .iter()
-            .filter(|grant| **grant == QuotaGrant::Exhausted { retry_at });
-        assert_eq!(refused.count(), 45);
-    }
 }

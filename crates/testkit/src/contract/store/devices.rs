@@ -81,10 +81,18 @@ pub async fn the_device_not_used_for_longest_is_forgotten(store: Store) {
 pub async fn devices_of_others_do_not_count(store: Store) {
     let (one, other) = (somebody(&store).await, somebody(&store).await);
     let (old, new) = (id(), id());
-    remember(&store, &other, old, 1, START).await;
-    remember(&store, &one, new, 1, START + Duration::minutes(1)).await;
-    assert!(is_known(&store, &other, old).await);
-    assert!(is_known(&store, &one, new).await);
+    let foreign = [id(), id(), id()];
+    remember(&store, &one, old, 2, START).await;
+    for device in foreign {
+        remember(&store, &other, device, 3, START + Duration::MINUTE).await;
+    }
+    remember(&store, &one, new, 2, START + Duration::HOUR).await;
+    for own in [old, new] {
+        assert!(is_known(&store, &one, own).await);
+    }
+    for foreign in foreign {
+        assert!(is_known(&store, &other, foreign).await);
+    }
 }
 
 pub async fn all_devices_of_an_account_are_forgotten_and_no_others(store: Store) {

@@ -2,7 +2,7 @@
 //!
 //! An adapter runs all of it with a few lines, once per engine:
 //!
-//! ```ignore
+//! ```text
 //! mod embedded {
 //!     async fn store() -> (Arc<dyn IdentityStore>, TestDatabase) { … }
 //!     testkit::store_contract!(store);
@@ -23,8 +23,10 @@ pub mod codes;
 pub mod devices;
 pub mod idempotency;
 pub mod maintenance;
+pub mod message_quotas;
 pub mod messages;
 pub mod outbox;
+pub mod reset_links;
 pub mod rotation;
 pub mod sessions;
 pub mod unit_of_work;
@@ -122,11 +124,15 @@ macro_rules! store_contract {
             only_the_newest_code_of_the_right_recipient_and_purpose_is_used,
             of_fifty_uses_of_one_code_one_wins,
             an_undone_use_leaves_the_code_as_it_was,
+        }
+        $crate::store_facts! { $factory; reset_links:
             a_reset_link_is_found_until_it_is_used_or_replaced,
             a_suppressed_link_leads_nowhere,
+        }
+        $crate::store_facts! { $factory; message_quotas:
             messages_are_limited_by_the_hour,
             messages_are_limited_by_the_day,
-            message_quotas_are_apart_by_recipient,
+            quotas_are_apart_by_recipient,
             exactly_the_allowed_messages_of_fifty_at_once_are_granted,
         }
         $crate::store_facts! { $factory; sessions:
@@ -234,4 +240,32 @@ macro_rules! store_facts {
             })+
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// A fact that nobody listed would be a test that never runs.
+    #[test]
+    fn every_fact_is_in_the_list() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract/store");
+        let list = include_str!("mod.rs");
+        let mut facts = 0;
+        for file in fs::read_dir(folder).unwrap() {
+            let source = fs::read_to_string(file.unwrap().path()).unwrap();
+            for line in source.lines() {
+                let Some(rest) = line.strip_prefix("pub async fn ") else {
+                    continue;
+                };
+                let (fact, _) = rest.split_once('(').unwrap();
+                assert!(
+                    list.contains(&format!(" {fact},\n")),
+                    "{fact} is not in the list"
+                );
+                facts += 1;
+            }
+        }
+        assert!(facts > 100, "only {facts} facts were found");
+    }
 }

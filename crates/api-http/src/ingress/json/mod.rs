@@ -170,5 +170,4 @@ fn malformed(
 }
 
 #[cfg(test)]
-#[path = "json_tests.rs"]
 mod tests;

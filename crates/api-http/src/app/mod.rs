@@ -126,5 +126,4 @@ async fn not_found() -> Result<HttpResponse, Problem> {
 }
 
 #[cfg(test)]
-#[path = "app_tests.rs"]
 mod tests;

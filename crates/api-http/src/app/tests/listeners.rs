@@ -1,0 +1,139 @@
+//! What each listener serves, and to whom.
+
+use super::*;
+
+#[actix_web::test]
+async fn readiness_names_what_is_down_and_says_when_it_drains() {
+    let test = TestState::new().await;
+    let ready = ask(&test, get("/health/ready")).await;
+    assert_eq!(ready.status, 200);
+    assert_eq!(
+        ready.json(),
+        json!({ "status": "ready", "dependencies": [{ "name": "database", "state": "up", "required": true }] })
+    );
+    test.database.set(DependencyStatus::Down);
+    let down = ask(&test, get("/health/ready")).await;
+    assert_eq!(down.status, 503);
+    assert_eq!(down.json()["status"], "not_ready");
+    assert_eq!(down.header("retry-after"), "1");
+    assert_safe_headers(&down);
+    test.database.set(DependencyStatus::Up);
+    test.state.draining.begin();
+    let draining = ask(&test, get("/health/ready")).await;
+    assert_eq!(draining.status, 503);
+    assert_eq!(draining.json()["status"], "draining");
+    assert_eq!(ask(&test, get("/health/live")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn keys_may_be_kept_for_a_while() {
+    let test = TestState::new().await;
+    let keys = ask(&test, get("/.well-known/jwks.json")).await;
+    assert_eq!(keys.header("cache-control"), "public, max-age=300");
+    assert!(keys.json()["keys"][0]["kid"].is_string());
+    let metadata = ask(&test, get("/.well-known/openid-configuration")).await;
+    assert_eq!(metadata.json()["issuer"], "https://auth.example.com");
+    assert_eq!(
+        metadata.json()["jwks_uri"],
+        "http://127.0.0.1:8080/.well-known/jwks.json"
+    );
+}
+
+#[actix_web::test]
+async fn what_is_for_development_is_not_there_in_production() {
+    let production = TestState::new().await;
+    for path in [
+        "/dev/mailbox",
+        "/docs",
+        "/docs/swagger-ui.css",
+        "/openapi.json",
+    ] {
+        let answer = ask(&production, get(path)).await;
+        answer.assert_problem(404, "not_found");
+    }
+    let development = TestState::with(ApiConfig {
+        development: true,
+        docs_on_public: true,
+        ..ApiConfig::default()
+    })
+    .await;
+    let mailbox = ask(&development, get("/dev/mailbox?to=a@b.co")).await;
+    assert_eq!(mailbox.json(), json!({ "items": [] }));
+    assert_eq!(ask(&development, get("/openapi.json")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn the_management_listener_serves_health_and_pages_and_nothing_else() {
+    let test = TestState::new().await;
+    let app = TestApp::new(management_app(test.state.clone())).await;
+    for path in ["/health/live", "/health/ready", "/openapi.json"] {
+        assert_eq!(app.ask(get(path)).await.status, 200, "{path}");
+    }
+    let page = app.ask(get("/docs")).await;
+    assert!(
+        page.header("content-security-policy")
+            .contains("script-src 'self'")
+    );
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    let html = String::from_utf8(page.body).unwrap();
+    assert!(html.contains(r#"<base href="/docs/">"#), "{html}");
+    let start = app.ask(get("/docs/swagger-initializer.js")).await;
+    let script = String::from_utf8(start.body).unwrap();
+    assert!(script.contains("/openapi.json"), "{script}");
+    assert!(!script.contains("petstore"), "{script}");
+    for path in [
+        "/api/v1/countries",
+        "/.well-known/jwks.json",
+        "/docs/..",
+        "/docs/x.js",
+    ] {
+        assert_eq!(app.ask(get(path)).await.status, 404, "{path}");
+    }
+}
+
+#[actix_web::test]
+async fn only_listed_origins_may_call_from_a_browser() {
+    let config = ApiConfig {
+        cors_origins: vec!["https://shop.example".to_owned()],
+        ..ApiConfig::default()
+    };
+    let test = TestState::with(config).await;
+    let preflight = |origin: &str| {
+        TestRequest::with_uri("/api/v1/auth/login")
+            .method(HttpMethod::OPTIONS)
+            .insert_header(("origin", origin))
+            .insert_header(("access-control-request-method", "POST"))
+            .insert_header((
+                "access-control-request-headers",
+                "content-type, x-device-token",
+            ))
+    };
+    let allowed = ask(&test, preflight("https://shop.example")).await;
+    assert_eq!(allowed.status, 200);
+    assert_eq!(
+        allowed.header("access-control-allow-origin"),
+        "https://shop.example"
+    );
+    assert_eq!(allowed.header("access-control-allow-credentials"), "");
+    let called = get("/nowhere").insert_header(("origin", "https://shop.example"));
+    let called = ask(&test, called).await;
+    called.assert_problem(404, "not_found");
+    assert_eq!(
+        called.header("access-control-allow-origin"),
+        "https://shop.example"
+    );
+    for other in [
+        "https://evil.example",
+        "null",
+        "http://shop.example",
+        "https://shop.example.evil.example",
+        "https://shop.example:8443",
+        "https://sub.shop.example",
+    ] {
+        let refused = ask(&test, preflight(other)).await;
+        refused.assert_problem(400, "malformed_request");
+        assert_eq!(refused.header("access-control-allow-origin"), "", "{other}");
+        let called = ask(&test, get("/health/live").insert_header(("origin", other))).await;
+        assert_eq!(called.header("access-control-allow-origin"), "", "{other}");
+    }
+}

@@ -1,0 +1,150 @@
+//! The `OpenAPI` document: what the handlers say of themselves, completed from the table of routes and the
+//! catalogue of problems.
+//!
+//! A handler describes its body and its success. Which refusals it can answer with follows from its row
+//! in the table, so that none is forgotten.
+
+mod refusals;
+
+use std::collections::BTreeMap;
+
+use utoipa::{
+    OpenApi as _,
+    openapi::{
+        OpenApi, PathItem, Ref, RefOr, Response,
+        path::Operation,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+
+use crate::{
+    FieldError,
+    problem::ProblemDocument,
+    root,
+    routes::{self, Access, Method, RouteSpec},
+    v1,
+};
+
+const BEARER: &str = "bearer";
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "fashionistar-auth",
+        version = "1.0.0",
+        description = "Identity, authentication and authorization of Fashionistar.\n\n\
+            Success is `{\"message\", \"data\"}`; a refusal is a problem document (RFC 9457), whose `code` is stable. \
+            Every answer carries `X-Request-Id`; send one of your own to find it again in the logs. \
+            Calls are counted by address and by account: see `RateLimit` and `RateLimit-Policy`.",
+    ),
+    servers((url = "/", description = "This service")),
+    tags(
+        (name = "registration", description = "From an address or a number to an account."),
+        (name = "sign-in", description = "Sessions and their tokens."),
+        (name = "passwords", description = "Changing a password, and setting one anew."),
+        (name = "me", description = "One's own account."),
+        (name = "forms", description = "What forms offer."),
+        (name = "operation", description = "For gateways, orchestrators and load balancers."),
+        (name = "development", description = "Absent in production."),
+    ),
+    paths(
+        v1::auth::register::register,
+        v1::auth::verify_otp::verify_otp,
+        v1::auth::resend_otp::resend_otp,
+        v1::auth::log_in::log_in,
+        v1::auth::log_in_otp::log_in_otp,
+        v1::auth::refresh::refresh,
+        v1::auth::reset_password::request_reset,
+        v1::auth::reset_password::confirm_reset,
+        v1::auth::change_password::change_password,
+        v1::auth::log_out::log_out,
+        v1::auth::log_out::log_out_everywhere,
+        v1::me::profile::show,
+        v1::me::profile::change,
+        v1::me::sessions::list,
+        v1::me::sessions::end,
+        v1::me::sessions::end_others,
+        v1::countries::list,
+        root::well_known::keys,
+        root::well_known::metadata,
+        root::health::live,
+        root::health::ready,
+        root::mailbox::list,
+    ),
+    components(schemas(ProblemDocument, FieldError)),
+)]
+struct Document;
+
+/// The document of this version of the API.
+pub fn openapi() -> OpenApi {
+    let mut document = Document::openapi();
+    let components = document.components.get_or_insert_default();
+    components.security_schemes.insert(
+        BEARER.to_owned(),
+        RefOr::T(SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .bearer_format("JWT")
+                .description(Some("The `access_token` of a sign-in."))
+                .build(),
+        )),
+    );
+    components.headers.extend(refusals::headers());
+    for spec in routes::all() {
+        let item = document.paths.paths.get_mut(spec.path);
+        if let Some(operation) = item.and_then(|item| operation_of(item, spec)) {
+            complete(operation, spec, &mut components.responses);
+        }
+    }
+    document
+}
+
+/// The document as text, ending in a line break: what `docs/openapi.json` holds.
+pub fn openapi_json() -> String {
+    let mut text = openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn operation_of<'a>(item: &'a mut PathItem, spec: &RouteSpec) -> Option<&'a mut Operation> {
+    match spec.method {
+        Method::Get => item.get.as_mut(),
+        Method::Post => item.post.as_mut(),
+        Method::Patch => item.patch.as_mut(),
+        Method::Delete => item.delete.as_mut(),
+    }
+}
+
+fn complete(
+    operation: &mut Operation,
+    spec: &RouteSpec,
+    shared: &mut BTreeMap<String, RefOr<Response>>,
+) {
+    if spec.access == Access::SignedIn {
+        let bearer = SecurityRequirement::new(BEARER, [""; 0]);
+        operation.security = Some(vec![bearer]);
+    }
+    let takes_body = operation.request_body.is_some();
+    let responses = &mut operation.responses.responses;
+    for response in responses.values_mut() {
+        if let RefOr::T(response) = response {
+            refusals::add_headers(response, spec, &[]);
+        }
+    }
+    for (status, codes) in refusals::by_status(spec, takes_body) {
+        let refusal = refusals::response(&codes, spec);
+        if let Some(RefOr::T(said)) = responses.get_mut(&status) {
+            // `/health/ready` says 503 in words of its own.
+            said.content.extend(refusal.content);
+            said.headers.extend(refusal.headers);
+        } else {
+            let name = refusals::name(&codes, spec);
+            let reference = Ref::new(format!("#/components/responses/{name}"));
+            responses.insert(status, RefOr::Ref(reference));
+            shared.insert(name, RefOr::T(refusal));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
