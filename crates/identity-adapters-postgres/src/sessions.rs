@@ -11,7 +11,6 @@ use time::OffsetDateTime;
 use crate::{
     account_record::wrapped_key_of,
     dialect::Dialect,
-    error::Fault,
     sql::{Row, Sql},
     unit_of_work::SqlUnitOfWork,
 };
@@ -48,7 +47,7 @@ macro_rules! insert {
              created_at, authenticated_at, generation, rotated_at, last_used_at, idle_micros, \
              idle_deadline, absolute_deadline) \
              SELECT $1, a.id, $3, $4, $5, $6, $7, $7, 0, $7, $7, $8, $9, $10 \
-             FROM accounts a WHERE a.id = $2",
+             FROM accounts a WHERE a.id = $2 AND a.version = $11",
             $lock
         )
     };
@@ -122,10 +121,11 @@ impl SessionRepository for SqlUnitOfWork {
             .bind(&session.idle)
             .bind(&idle_deadline)
             .bind(&session.absolute_deadline)
+            .bind(&session.account_version)
             .execute(db)
             .await?;
         if inserted == 0 {
-            return Err(Fault::MissingRow("the account of a session").into());
+            return Err(StoreError::Retryable);
         }
         let superseded = Sql::new(END_SUPERSEDED)
             .bind(&session.account)

@@ -21,6 +21,8 @@ pub struct NewSession {
     pub id: SessionId,
     /// Whose.
     pub account: AccountId,
+    /// The version of the account that the proof was judged on.
+    pub account_version: i64,
     /// From which device.
     pub device: DeviceId,
     /// The refresh key that is its own for life.
@@ -162,7 +164,8 @@ pub trait SessionRepository: Send {
     /// Begins a session; when the account then has more than `most`, ends the oldest and names them.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::Retryable`] unless the account is still the version that the proof was judged on: a
+    /// password that was right a moment ago begins nothing after it was changed.
     async fn begin(
         &mut self,
         session: &NewSession,

@@ -98,6 +98,7 @@ impl Foundation {
         let session = NewSession {
             id,
             account: account.id,
+            account_version: account.version,
             device,
             refresh_key_id: self.macs.current_refresh_key(),
             method: sign_in.method,

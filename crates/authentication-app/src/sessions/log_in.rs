@@ -104,6 +104,15 @@ impl Sessions {
         command: &LogIn,
         ctx: &RequestContext,
     ) -> Result<SignedIn, LogInError> {
+        // Whole: what makes a unit fail may have made the password another one.
+        retrying(|| self.log_in_once(command, ctx)).await
+    }
+
+    async fn log_in_once(
+        &self,
+        command: &LogIn,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, LogInError> {
         let attempt = self.load(&command.identifier, ctx).await?;
         let now = self.base.clock.now();
         let counter = match attempt.known_device {
@@ -111,7 +120,7 @@ impl Sessions {
             None => attempt.record.failures,
         };
         if let Some(retry_after) = counter.and_then(|counter| counter.locked_for(now)) {
-            return Err(retrying(|| self.refuse_locked(&attempt, retry_after, ctx)).await?);
+            return Err(self.refuse_locked(&attempt, retry_after, ctx).await?);
         }
         let stored = attempt.record.password.as_ref();
         let verification = self.base.hasher.verify(&command.password, stored).await?;
@@ -119,12 +128,12 @@ impl Sessions {
         match (verification, gate, &attempt.owner) {
             (Verification::Match { outdated }, Some(Ok(())), Some(owner)) => {
                 let rehashed = self.rehash(&command.password, stored, outdated).await;
-                retrying(|| self.admit(&attempt, owner, rehashed.as_ref(), ctx)).await
+                self.admit(&attempt, owner, rehashed.as_ref(), ctx).await
             }
             (Verification::Match { .. }, Some(Err(Closed::Suspended)), Some(owner)) => {
-                retrying(|| self.refuse_suspended(&attempt, owner, ctx)).await
+                self.refuse_suspended(&attempt, owner, ctx).await
             }
-            _ => Err(retrying(|| self.refuse(&attempt, ctx)).await?),
+            _ => Err(self.refuse(&attempt, ctx).await?),
         }
     }
 

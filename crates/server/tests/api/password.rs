@@ -98,6 +98,30 @@ testkit::on_every_engine! {
         app.log_in(&person.identifier, passwords[winners[0]]).await.assert_status(200);
     }
 
+    async fn no_sign_in_with_the_old_password_outlives_its_change(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let answers = race::at_once(12, |number| {
+            let (app, person) = (app.clone(), person.clone());
+            async move {
+                if number == 0 {
+                    app.change_password(&person.tokens.access, PASSWORD, OTHER_PASSWORD).await
+                } else {
+                    app.log_in(&person.identifier, PASSWORD).await
+                }
+            }
+        })
+        .await;
+        answers[0].assert_status(200);
+        for answer in &answers[1..] {
+            if answer.status == 200 {
+                app.me(&Tokens::of(answer).access).await.assert_problem(401, "invalid_token");
+            } else {
+                assert!(matches!(answer.status.as_u16(), 401 | 429 | 503), "{answer:?}");
+            }
+        }
+    }
+
     async fn a_reset_by_code_ends_every_session_and_gives_none(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;

@@ -19,6 +19,7 @@ pub fn new_session_at(account: AccountId, created_at: OffsetDateTime) -> NewSess
     NewSession {
         id: id_at(created_at),
         account,
+        account_version: 1,
         device: id(),
         refresh_key_id: "refresh-1".to_owned(),
         method: AuthenticationMethod::Password,

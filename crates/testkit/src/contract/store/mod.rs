@@ -142,6 +142,8 @@ macro_rules! store_contract {
             one_session_more_than_allowed_ends_the_oldest,
             sessions_that_ended_do_not_count_against_the_limit,
             fifty_sign_ins_at_once_leave_no_more_than_allowed,
+            a_proof_of_an_older_version_begins_no_session,
+            no_session_outlives_the_password_it_was_begun_with,
             a_session_is_ended_once,
             a_session_is_ended_by_its_own_account_alone,
             of_fifty_that_end_a_session_one_ends_it,

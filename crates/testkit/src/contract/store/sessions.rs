@@ -1,6 +1,6 @@
 //! Sessions: how they begin, are read, listed and ended.
 
-use authentication_app::ports::{EndedSession, NewSession, SessionSnapshot};
+use authentication_app::ports::{EndedSession, NewSession, SessionSnapshot, StoreError};
 use authentication_domain::{
     accounts::{AccountId, AccountStatus},
     sessions::{EndReason, RotationRules, SessionId},
@@ -13,7 +13,7 @@ use super::{
     support::{begin_session, is_live, register, sign_in, snapshot, somebody},
 };
 use crate::{
-    builders::{id, new_account_in, new_session, new_session_at},
+    builders::{id, new_account_in, new_session, new_session_at, password_hash},
     clock::START,
     race::{ROUNDS, fifty_at_once},
 };
@@ -192,6 +192,59 @@ pub async fn fifty_sign_ins_at_once_leave_no_more_than_allowed(store: Store) {
         assert_eq!(ended.len(), 45, "each of the others was named, once");
         assert!(ended.iter().all(|session| !live.contains(session)));
     }
+}
+
+pub async fn a_proof_of_an_older_version_begins_no_session(store: Store) {
+    let owner = somebody(&store).await;
+    let account = owner.record.account.id;
+    change_password(&store, account).await;
+    let begun = in_unit!(store, sessions.begin(&new_session(account), 50));
+    assert!(
+        matches!(begun, Err(StoreError::Retryable)),
+        "the old password was judged: {begun:?}"
+    );
+    let newer = NewSession {
+        account_version: owner.record.account.version + 1,
+        ..new_session(account)
+    };
+    assert!(in_unit!(store, sessions.begin(&newer, 50)).is_ok());
+}
+
+pub async fn no_session_outlives_the_password_it_was_begun_with(store: Store) {
+    for _ in 0..ROUNDS {
+        let owner = somebody(&store).await;
+        let account = owner.record.account.id;
+        fifty_at_once(|number| {
+            let store = store.clone();
+            async move {
+                if number == 25 {
+                    change_password(&store, account).await;
+                } else {
+                    // Whether it came before the change or too late for it is all the same here.
+                    let _ = in_unit!(store, sessions.begin(&new_session(account), 50));
+                }
+            }
+        })
+        .await;
+        let left = end_all(&store, account, None, START).await;
+        assert_eq!(left, [], "sessions of the old password");
+    }
+}
+
+/// As the use case does it: the password and the end of all sessions in one unit.
+async fn change_password(store: &Store, account: AccountId) {
+    let mut unit = store.begin().await.expect("a unit");
+    let set = unit
+        .accounts()
+        .set_password(account, 1, &password_hash(), START)
+        .await;
+    assert!(set.expect("a password is set"));
+    let ended = unit
+        .sessions()
+        .end_all(account, None, EndReason::PasswordChanged, START)
+        .await;
+    ended.expect("sessions end");
+    unit.commit().await.expect("a commit");
 }
 
 pub async fn a_session_is_ended_once(store: Store) {
