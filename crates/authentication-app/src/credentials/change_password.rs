@@ -3,20 +3,19 @@
 use authentication_domain::{
     audit::{Action, Outcome},
     credentials::{PasswordHash, PlainPassword, Weakness},
-    events::Event,
-    sessions::{DeviceId, EndReason},
+    sessions::DeviceId,
 };
 use common::Id;
 use time::Duration;
 
-use super::Credentials;
+use super::{
+    Credentials,
+    set_password::{NewPassword, Proof},
+};
 use crate::{
     RequestContext,
     accounts::OpenedAccount,
-    ports::{
-        AccountRecord, FailureScope, HashError, Invalidation, MessageKind, Recipient,
-        SessionSnapshot, StoreError, Verification,
-    },
+    ports::{AccountRecord, FailureScope, HashError, SessionSnapshot, StoreError, Verification},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -135,58 +134,21 @@ impl Credentials {
     ) -> Result<(), ChangePasswordError> {
         let base = &self.base;
         let now = base.clock.now();
-        let account = opened.id();
         let mut unit = base.store.begin().await?;
         if !unit.attempts().clear_failures(scope, now).await? {
             return Err(self.locked_by_rivals());
         }
-        let saved = unit
-            .accounts()
-            .set_password(account, record.account.version, next, now)
-            .await?;
-        if !saved {
-            return Err(ChangePasswordError::Conflict);
-        }
-        let reason = EndReason::PasswordChanged;
-        let ended = unit
-            .sessions()
-            .end_all(account, Some(who.session), reason, now)
-            .await?;
-        let act = Act::of(
-            Action::PasswordChanged,
-            Outcome::Success,
-            account,
-            &opened.key,
-        )
-        .session(who.session);
-        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let changed = Event::PasswordChanged {
-            account,
-            by_reset: false,
+        let new = NewPassword {
+            owner: opened,
+            read_version: record.account.version,
+            hash: next,
+            proven_by: Proof::OldPassword(who.session),
         };
-        let event = base.event(changed, ctx, now);
-        unit.outbox().append_events(&[event]).await?;
-        base.record_ended(
-            unit.as_mut(),
-            (account, &opened.key),
-            &ended,
-            reason,
-            ctx,
-            now,
-        )
-        .await?;
-        let to = Recipient::Account(account);
-        let notice = base.message(MessageKind::PasswordChanged, to, ctx, now);
-        unit.outbox().append_message(&notice).await?;
-        unit.commit().await?;
-        base.messages_queued.notify_one();
-        base.liveness
-            .revoke(&Invalidation {
-                ended,
-                changed: vec![account],
-            })
-            .await;
-        Ok(())
+        if base.set_password(unit, new, ctx, now).await? {
+            Ok(())
+        } else {
+            Err(ChangePasswordError::Conflict)
+        }
     }
 
     /// The lock fell between our read and our write: it holds for its whole time.

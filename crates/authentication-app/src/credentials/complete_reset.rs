@@ -5,25 +5,21 @@
 
 use authentication_domain::{
     accounts::Closed,
-    audit::{Action, Outcome},
     challenges::{OneTimeCode, Purpose},
     credentials::{PasswordHash, PlainPassword, Weakness},
-    events::Event,
     opaque_token::OpaqueToken,
-    sessions::EndReason,
 };
 use time::OffsetDateTime;
 
-use super::Credentials;
+use super::{
+    Credentials,
+    set_password::{NewPassword, Proof},
+};
 use crate::{
     RequestContext,
     accounts::OpenedAccount,
     challenges::{ProofError, RightCode},
-    ports::{
-        AccountRecord, HashError, Invalidation, MessageKind, Recipient, ResetLinkRecord,
-        StoreError, UnitOfWork,
-    },
-    recorder::Act,
+    ports::{AccountRecord, HashError, ResetLinkRecord, StoreError, UnitOfWork},
     retry::{MayBeRetried, retrying},
 };
 
@@ -187,54 +183,20 @@ impl Credentials {
     ) -> Result<(), CompleteResetError> {
         let base = &self.base;
         let now = base.clock.now();
-        let account = opened.id();
         let subject = base.index.keys_of(&opened.view.identifier).subject;
         let mut unit = base.store.begin().await?;
         self.use_up(unit.as_mut(), proof, now).await?;
         unit.attempts().forget_subject(subject).await?;
-        let saved = unit
-            .accounts()
-            .set_password(account, record.account.version, next, now)
-            .await?;
-        if !saved {
-            return Err(CompleteResetError::Conflict);
-        }
-        unit.devices().forget_all(account).await?;
-        let reason = EndReason::PasswordReset;
-        let ended = unit.sessions().end_all(account, None, reason, now).await?;
-        let act = Act::of(
-            Action::PasswordReset,
-            Outcome::Success,
-            account,
-            &opened.key,
-        );
-        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let changed = Event::PasswordChanged {
-            account,
-            by_reset: true,
+        let new = NewPassword {
+            owner: opened,
+            read_version: record.account.version,
+            hash: next,
+            proven_by: Proof::CodeOrLink,
         };
-        let event = base.event(changed, ctx, now);
-        unit.outbox().append_events(&[event]).await?;
-        base.record_ended(
-            unit.as_mut(),
-            (account, &opened.key),
-            &ended,
-            reason,
-            ctx,
-            now,
-        )
-        .await?;
-        let to = Recipient::Account(account);
-        let notice = base.message(MessageKind::PasswordChanged, to, ctx, now);
-        unit.outbox().append_message(&notice).await?;
-        unit.commit().await?;
-        base.messages_queued.notify_one();
-        base.liveness
-            .revoke(&Invalidation {
-                ended,
-                changed: vec![account],
-            })
-            .await;
-        Ok(())
+        if base.set_password(unit, new, ctx, now).await? {
+            Ok(())
+        } else {
+            Err(CompleteResetError::Conflict)
+        }
     }
 }

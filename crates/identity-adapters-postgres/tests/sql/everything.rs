@@ -2,8 +2,8 @@
 
 use authentication_app::ports::{
     AccountQueries as _, ChallengeQueries as _, FailureScope, Maintenance as _, MessageKind,
-    MessageQueue as _, NewAccount, Recipient, SendRequest, SessionQueries as _, TriesScope,
-    UnitOfWorkFactory as _,
+    MessageQueue as _, NewAccount, NewSession, Recipient, SendRequest, SessionQueries as _,
+    TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -138,7 +138,11 @@ async fn write_sessions(store: &Store, owner: &NewAccount) {
     let account = owner.record.account.id;
     let rules = RotationRules::default();
     let reason = EndReason::SignedOut;
-    let sessions = [(); 4].map(|()| new_session(account));
+    // The accounts were written before: a new password made each the second version.
+    let sessions = [(); 4].map(|()| NewSession {
+        account_version: 2,
+        ..new_session(account)
+    });
     let [first, second, ..] = &sessions;
     let mut unit = store.begin().await.unwrap();
     for session in &sessions {

@@ -1,0 +1,95 @@
+//! Setting a password: the part that a change and a reset share.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    credentials::PasswordHash,
+    events::Event,
+    sessions::{EndReason, SessionId},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    Foundation, RequestContext,
+    accounts::OpenedAccount,
+    ports::{Invalidation, MessageKind, Recipient, StoreError, UnitOfWork},
+    recorder::Act,
+};
+
+/// A new password for an account.
+pub(super) struct NewPassword<'a> {
+    pub(super) owner: &'a OpenedAccount,
+    /// The version of the account that the proof was judged on.
+    pub(super) read_version: i64,
+    pub(super) hash: &'a PasswordHash,
+    pub(super) proven_by: Proof,
+}
+
+/// What the person showed.
+#[derive(Clone, Copy)]
+pub(super) enum Proof {
+    /// The old password, in a session, which goes on.
+    OldPassword(SessionId),
+    /// A code or a link. No session goes on, and no device stays known: one may be a thief's.
+    CodeOrLink,
+}
+
+impl Proof {
+    const fn traces(self) -> (Action, EndReason, Option<SessionId>) {
+        match self {
+            Self::OldPassword(session) => (
+                Action::PasswordChanged,
+                EndReason::PasswordChanged,
+                Some(session),
+            ),
+            Self::CodeOrLink => (Action::PasswordReset, EndReason::PasswordReset, None),
+        }
+    }
+}
+
+impl Foundation {
+    /// Sets the password and ends the sessions that must not outlive it, with all that tells of it, and
+    /// commits. `false`, and nothing done, when the account is another version by now.
+    pub(super) async fn set_password(
+        &self,
+        mut unit: Box<dyn UnitOfWork>,
+        new: NewPassword<'_>,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let (account, key) = (new.owner.id(), &new.owner.key);
+        let (action, reason, kept) = new.proven_by.traces();
+        let saved = unit
+            .accounts()
+            .set_password(account, new.read_version, new.hash, now)
+            .await?;
+        if !saved {
+            return Ok(false);
+        }
+        if kept.is_none() {
+            unit.devices().forget_all(account).await?;
+        }
+        let ended = unit.sessions().end_all(account, kept, reason, now).await?;
+        let act = Act::of(action, Outcome::Success, account, key);
+        let act = match kept {
+            Some(session) => act.session(session),
+            None => act,
+        };
+        unit.audit().append(&[self.record(&act, ctx, now)]).await?;
+        let changed = Event::PasswordChanged {
+            account,
+            by_reset: kept.is_none(),
+        };
+        let event = self.event(changed, ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        self.record_ended(unit.as_mut(), (account, key), &ended, reason, ctx, now)
+            .await?;
+        let to = Recipient::Account(account);
+        let notice = self.message(MessageKind::PasswordChanged, to, ctx, now);
+        unit.outbox().append_message(&notice).await?;
+        unit.commit().await?;
+        self.messages_queued.notify_one();
+        let changed = vec![account];
+        self.liveness.revoke(&Invalidation { ended, changed }).await;
+        Ok(true)
+    }
+}
