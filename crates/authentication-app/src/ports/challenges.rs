@@ -177,6 +177,7 @@ pub trait ChallengeRepository: Send {
 
     /// Makes the requested sending the current one unless the current one is younger than
     /// [`ChallengeRules::resend_after`]; answers with whichever is current. One statement.
+    /// The cool-down holds whether or not the current code was used.
     ///
     /// # Errors
     /// [`StoreError`].
