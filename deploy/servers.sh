@@ -2,7 +2,8 @@
 # The PostgreSQL and the Redis that the tests run against: thrown away afterwards, apart from any that serve this machine.
 #
 #   deploy/servers.sh install      installs what is missing (Debian, Ubuntu)
-#   eval "$(deploy/servers.sh up)" starts both on free ports of loopback and sets the TEST_… variables
+#   eval "$(deploy/servers.sh up)" starts both on free ports of loopback, makes the Python environment that some
+#                                  tests need, and sets the TEST_… variables
 #   deploy/servers.sh env          prints those variables again (needs TEST_SERVERS_DIR)
 #   deploy/servers.sh down         stops both and removes their data (needs TEST_SERVERS_DIR)
 #
@@ -180,6 +181,7 @@ print_env() {
             redis) printf 'export TEST_REDIS_URL=redis://127.0.0.1:%s/0\n' "$port" ;;
         esac
     done <"$servers_dir/state"
+    printf 'export TEST_PYTHON=%q\n' "$(ensure_test_venv)/bin/python"
     printf 'export TEST_SERVERS_DIR=%q\n' "$servers_dir"
 }
 

@@ -45,8 +45,6 @@ if (($# > 0)); then
     exit
 fi
 
-ensure_test_venv >/dev/null
-
 run_suite
 
 step "cargo test --doc"

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
 /// What each crate may be built on. Crates that only tests use do not count.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("common", &[]),
     ("authentication-domain", &["common"]),
     ("authentication-app", &["common", "authentication-domain"]),
@@ -26,6 +26,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("adapters-memory", INWARD),
     ("adapters-crypto", INWARD),
     ("adapters-messaging", INWARD),
+    ("adapters-webhooks", INWARD),
     ("api-http", INWARD),
     (
         "server",
@@ -38,6 +39,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
             "adapters-memory",
             "adapters-crypto",
             "adapters-messaging",
+            "adapters-webhooks",
             "api-http",
             "migration",
         ],

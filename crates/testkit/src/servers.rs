@@ -15,7 +15,7 @@ pub use redis::RedisServer;
 /// # Panics
 /// When `TEST_POSTGRES_URL` is not set.
 pub fn postgres_url() -> String {
-    server_url("TEST_POSTGRES_URL")
+    told_by_the_script("TEST_POSTGRES_URL")
 }
 
 /// The Redis that tests may write to, all at once: each under keys that begin with [`unique_name`].
@@ -23,7 +23,15 @@ pub fn postgres_url() -> String {
 /// # Panics
 /// When `TEST_REDIS_URL` is not set.
 pub fn redis_url() -> String {
-    server_url("TEST_REDIS_URL")
+    told_by_the_script("TEST_REDIS_URL")
+}
+
+/// The Python with the programs of `deploy/requirements-test.txt`: a mail server, Django.
+///
+/// # Panics
+/// When `TEST_PYTHON` is not set.
+pub fn python() -> String {
+    told_by_the_script("TEST_PYTHON")
 }
 
 /// A name that no other test has, in this process or another: for databases and key prefixes. Lower-case
@@ -38,10 +46,10 @@ pub fn unique_name() -> String {
     clippy::disallowed_methods,
     reason = "tests are told where their servers are by the script that starts them"
 )]
-fn server_url(variable: &str) -> String {
+fn told_by_the_script(variable: &str) -> String {
     env::var(variable).unwrap_or_else(|_| {
         panic!(
-            "{variable} is not set: run ./deploy/test.sh, or start the servers for this shell with \
+            "{variable} is not set: run ./deploy/test.sh, or set this shell up with \
              eval \"$(deploy/servers.sh up)\""
         )
     })
@@ -67,6 +75,6 @@ mod tests {
     #[test]
     #[should_panic(expected = "deploy/servers.sh up")]
     fn a_missing_server_says_how_to_start_it() {
-        server_url("TEST_NO_SUCH_SERVER_URL");
+        told_by_the_script("TEST_NO_SUCH_SERVER_URL");
     }
 }
