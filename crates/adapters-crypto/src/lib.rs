@@ -33,6 +33,6 @@ pub use blind_index::BlindIndex;
 pub use clock::SystemClock;
 pub use keys::{KeyRing, KeyRingError, Origin, SigningAlgorithm};
 pub use macs::TokenMacs;
-pub use passwords::{Argon2Pool, HashingConfig, HashingConfigError, PoolError};
+pub use passwords::{Argon2Pool, DjangoHashes, HashingConfig, HashingConfigError, PoolError};
 pub use random::SystemRandom;
 pub use vault::CryptoVault;

@@ -22,6 +22,7 @@ pub mod builders;
 pub mod clock;
 pub mod contract;
 pub mod database;
+pub mod django;
 pub mod engine;
 pub mod log_capture;
 pub mod race;

@@ -70,10 +70,30 @@ impl Argon2Recipe {
     /// compute for minutes.
     pub(super) fn parse(text: &str, peppers: &Peppers) -> Option<(Self, Output)> {
         let phc = phc::PasswordHash::new(text).ok()?;
+        let version = phc.version?.try_into().ok()?;
+        Self::of(&phc, version, Some(peppers))
+    }
+
+    /// The same for a hash of another system, which knows no key of ours. Hashes of the years before
+    /// argon2 had a version 0x13 name none.
+    pub(super) fn parse_foreign(text: &str) -> Option<(Self, Output)> {
+        let phc = phc::PasswordHash::new(text).ok()?;
+        let version = match phc.version {
+            Some(version) => version.try_into().ok()?,
+            None => Version::V0x10,
+        };
+        Self::of(&phc, version, None)
+    }
+
+    fn of(
+        phc: &phc::PasswordHash,
+        version: Version,
+        peppers: Option<&Peppers>,
+    ) -> Option<(Self, Output)> {
         let is_complete = ["m", "t", "p"]
             .into_iter()
             .all(|name| phc.params.get(name).is_some());
-        let params = Params::try_from(&phc).ok()?;
+        let params = Params::try_from(phc).ok()?;
         let is_bounded = params.m_cost() <= HashingConfig::MAX_MEMORY_KIB
             && params.t_cost() <= HashingConfig::MAX_ITERATIONS
             && params.p_cost() <= HashingConfig::MAX_PARALLELISM;
@@ -82,11 +102,11 @@ impl Argon2Recipe {
         }
         let pepper = match params.keyid() {
             [] => None,
-            id => Some(peppers.find(id)?),
+            id => Some(peppers?.find(id)?),
         };
         let recipe = Self {
             algorithm: phc.algorithm.as_str().parse().ok()?,
-            version: phc.version?.try_into().ok()?,
+            version,
             params,
             salt: phc.salt?,
             pepper,
@@ -100,6 +120,12 @@ impl Argon2Recipe {
             && self.version == current.version
             && self.params == current.params
             && self.salt.len() >= current.salt.len()
+    }
+
+    /// KiB of memory, and how many of them are written in all.
+    pub(super) fn cost(&self) -> (u32, u64) {
+        let memory = self.params.m_cost();
+        (memory, u64::from(memory) * u64::from(self.params.t_cost()))
     }
 
     pub(super) fn compute(

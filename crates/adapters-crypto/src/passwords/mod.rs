@@ -6,6 +6,7 @@
 
 mod argon2id;
 mod config;
+mod django;
 mod memory;
 mod pool;
 mod stored_hash;
@@ -18,18 +19,21 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use authentication_app::ports::{HashError, PasswordHasher, Verification};
 use authentication_domain::credentials::{PasswordHash, PlainPassword};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use common::{SecureRandom, random};
+use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
 use crate::keys::KeyRing;
 use argon2id::{Argon2Recipe, Peppers};
 pub use config::{HashingConfig, HashingConfigError};
+pub use django::DjangoHashes;
+use memory::Memory;
 use pool::Pool;
 use stored_hash::StoredHash;
 
@@ -44,6 +48,7 @@ pub struct Argon2Pool {
     current: Argon2Recipe,
     random: Arc<dyn SecureRandom>,
     hashes: Arc<AtomicU64>,
+    refusal_floor: Duration,
 }
 
 /// Why no passwords can be hashed.
@@ -76,7 +81,18 @@ impl Argon2Pool {
             peppers,
             random,
             hashes: Arc::default(),
+            refusal_floor: Duration::ZERO,
         })
+    }
+
+    /// Answers no comparison that does not match before so much time has passed. Hashes from an import cost
+    /// more than ours; without a floor above theirs a stopwatch tells who was imported.
+    #[must_use]
+    pub fn with_refusal_floor(self, refusal_floor: Duration) -> Self {
+        Self {
+            refusal_floor,
+            ..self
+        }
     }
 
     /// How many hashes were computed since the start.
@@ -89,19 +105,54 @@ impl Argon2Pool {
         self.pool.waiting()
     }
 
+    /// Runs one computation on the pool.
+    async fn counted<T: Send + 'static>(
+        &self,
+        password: &str,
+        hash: impl FnOnce(&[u8], &mut Memory) -> Result<T, HashError> + Send + 'static,
+    ) -> Result<T, HashError> {
+        let password = Zeroizing::new(password.to_owned());
+        let hashes = Arc::clone(&self.hashes);
+        self.pool
+            .run(move |memory| {
+                hashes.fetch_add(1, Ordering::Relaxed);
+                hash(password.as_bytes(), memory)
+            })
+            .await?
+    }
+
     async fn compute(
         &self,
         recipe: Argon2Recipe,
         password: &PlainPassword,
     ) -> Result<Zeroizing<Vec<u8>>, HashError> {
-        let password = Zeroizing::new(password.expose().to_owned());
-        let hashes = Arc::clone(&self.hashes);
-        self.pool
-            .run(move |memory| {
-                hashes.fetch_add(1, Ordering::Relaxed);
-                recipe.compute(password.as_bytes(), memory)
+        self.counted(password.expose(), move |password, memory| {
+            recipe.compute(password, memory)
+        })
+        .await
+    }
+
+    async fn compare(
+        &self,
+        password: &PlainPassword,
+        hash: Option<&PasswordHash>,
+    ) -> Result<Verification, HashError> {
+        let Some(hash) = hash else {
+            self.compute(self.current.clone(), password).await?;
+            return Ok(Verification::Mismatch);
+        };
+        let stored = StoredHash::parse(hash, &self.peppers)?;
+        let outdated = !stored.is_like(&self.current);
+        let matches = self
+            .counted(stored.text_of(password), move |password, memory| {
+                stored.matches(password, memory)
             })
-            .await?
+            .await?;
+        Ok(if matches {
+            Verification::Match { outdated }
+        } else {
+            Verification::Mismatch
+        })
     }
 }
 
@@ -120,16 +171,11 @@ impl PasswordHasher for Argon2Pool {
         password: &PlainPassword,
         hash: Option<&PasswordHash>,
     ) -> Result<Verification, HashError> {
-        let Some(hash) = hash else {
-            self.compute(self.current.clone(), password).await?;
-            return Ok(Verification::Mismatch);
-        };
-        let StoredHash::Argon2 { recipe, output } = StoredHash::parse(hash, &self.peppers)?;
-        let outdated = !recipe.is_like(&self.current);
-        let computed = self.compute(recipe, password).await?;
-        match verify_slices_are_equal(&computed, output.as_bytes()) {
-            Ok(()) => Ok(Verification::Match { outdated }),
-            Err(_) => Ok(Verification::Mismatch),
+        let asked = Instant::now();
+        let found = self.compare(password, hash).await?;
+        if found == Verification::Mismatch && !self.refusal_floor.is_zero() {
+            sleep_until(asked + self.refusal_floor).await;
         }
+        Ok(found)
     }
 }

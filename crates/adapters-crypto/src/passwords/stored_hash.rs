@@ -2,30 +2,68 @@
 
 use argon2::password_hash::phc::Output;
 use authentication_app::ports::HashError;
-use authentication_domain::credentials::PasswordHash;
+use authentication_domain::credentials::{PasswordHash, PlainPassword};
+use aws_lc_rs::constant_time::verify_slices_are_equal;
 
-use super::argon2id::{Argon2Recipe, Peppers};
+use super::{
+    argon2id::{Argon2Recipe, Peppers},
+    django::DjangoHash,
+    memory::Memory,
+};
 
-/// A hash taken apart, by scheme. What other systems made becomes a variant here when it is imported:
-/// the compiler then asks for its comparison, and a match is outdated and replaced.
+/// A hash taken apart, by scheme.
 pub(super) enum StoredHash {
     /// A PHC string of argon2, ours or anybody's.
     Argon2 {
         recipe: Argon2Recipe,
         output: Output,
     },
+    /// From an import. Always outdated: the first sign-in replaces it.
+    Django(DjangoHash),
 }
 
 impl StoredHash {
-    /// Longer than any PHC string of argon2 with all its parts.
-    const MAX_LENGTH: usize = 512;
+    /// Longer than any hash that we make or take.
+    pub(super) const MAX_LENGTH: usize = 512;
 
     pub(super) fn parse(hash: &PasswordHash, peppers: &Peppers) -> Result<Self, HashError> {
         let text = hash.as_str();
         if text.len() > Self::MAX_LENGTH {
             return Err(HashError::Failed);
         }
+        if !text.starts_with('$') {
+            let django = DjangoHash::parse(text).map_err(|_| HashError::Failed)?;
+            return Ok(Self::Django(django));
+        }
         let (recipe, output) = Argon2Recipe::parse(text, peppers).ok_or(HashError::Failed)?;
         Ok(Self::Argon2 { recipe, output })
+    }
+
+    /// Whether it is as good as one made by `current`.
+    pub(super) fn is_like(&self, current: &Argon2Recipe) -> bool {
+        match self {
+            Self::Argon2 { recipe, .. } => recipe.is_like(current),
+            Self::Django(_) => false,
+        }
+    }
+
+    /// What of a password was hashed. Django changes nothing of what is typed, so comparing with the same
+    /// is one hash for everybody, and nobody who got in there is shut out here.
+    pub(super) fn text_of<'a>(&self, password: &'a PlainPassword) -> &'a str {
+        match self {
+            Self::Argon2 { .. } => password.expose(),
+            Self::Django(_) => password.expose_as_typed(),
+        }
+    }
+
+    /// Computes the hash of `password` and compares, in constant time.
+    pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, HashError> {
+        match self {
+            Self::Argon2 { recipe, output } => {
+                let computed = recipe.compute(password, memory)?;
+                Ok(verify_slices_are_equal(&computed, output.as_bytes()).is_ok())
+            }
+            Self::Django(django) => django.matches(password, memory),
+        }
     }
 }

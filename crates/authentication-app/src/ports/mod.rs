@@ -10,6 +10,7 @@ mod cache;
 mod challenges;
 mod crypto;
 mod error;
+mod foreign_hashes;
 mod idempotency;
 mod messages;
 mod outbox;
@@ -34,6 +35,7 @@ pub use crypto::{
     ServicePurpose, Subject, Vault, WrappedKey,
 };
 pub use error::{StoreError, UniqueRule};
+pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
 pub use messages::{Channel, DeliveryError, Message, MessageSender};
 pub use outbox::{

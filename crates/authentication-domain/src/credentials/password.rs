@@ -5,10 +5,15 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// A password in the only form it is ever looked at: Unicode NFC of what was typed, whole.
+/// A password in the form in which it is looked at: Unicode NFC of what was typed, whole.
 ///
 /// NFC is the only change (NIST SP 800-63B-4 §3.1.1.2), made here, so that it is the same on every path.
-pub struct PlainPassword(SecretString);
+/// What was typed is kept beside it where it differs, for hashes of systems that change nothing.
+pub struct PlainPassword {
+    normalised: SecretString,
+    /// `None` when it is the same.
+    typed: Option<SecretString>,
+}
 
 /// The text cannot be anybody's password, so it is refused without a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -52,12 +57,23 @@ impl PlainPassword {
         if normalised.chars().count() > Self::MAX_LENGTH {
             return Err(too_long);
         }
-        Ok(Self(normalised.into()))
+        Ok(Self {
+            typed: (normalised != typed).then(|| SecretString::from(typed)),
+            normalised: normalised.into(),
+        })
     }
 
     /// The text, for hashers and for the policy.
     pub fn expose(&self) -> &str {
-        self.0.expose_secret()
+        self.normalised.expose_secret()
+    }
+
+    /// The text exactly as it was typed: what Django hashed. For comparison with such a hash alone.
+    pub fn expose_as_typed(&self) -> &str {
+        self.typed
+            .as_ref()
+            .unwrap_or(&self.normalised)
+            .expose_secret()
     }
 
     /// Unicode code points.
@@ -85,6 +101,8 @@ mod tests {
         let composed = parse("caf\u{e9} au lait").unwrap();
         let decomposed = parse("cafe\u{301} au lait").unwrap();
         assert_eq!(composed.expose(), decomposed.expose());
+        assert_eq!(composed.expose_as_typed(), "caf\u{e9} au lait");
+        assert_eq!(decomposed.expose_as_typed(), "cafe\u{301} au lait");
     }
 
     #[test]

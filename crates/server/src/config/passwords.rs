@@ -1,5 +1,7 @@
 //! `passwords.…`: what hashing costs, and the shortest password.
 
+use std::time::Duration;
+
 use super::{http::cores, kinds, reader::Reader};
 
 /// argon2id (RFC 9106) and its pool. Which combinations are too weak is the hasher's to say.
@@ -18,6 +20,9 @@ pub struct PasswordSettings {
     /// `passwords.minimum_length`: fewest characters of a new password. Default 8, which is also the least
     /// (OWASP ASVS 5.0 V6.2.1); staff need 15 in any case.
     pub minimum_length: usize,
+    /// `passwords.refusal_floor_ms`: no wrong password is answered earlier, so that a stopwatch does not tell
+    /// accounts whose imported hash costs more than ours. Default 0.
+    pub refusal_floor: Duration,
 }
 
 impl PasswordSettings {
@@ -41,6 +46,9 @@ impl PasswordSettings {
             minimum_length: reader
                 .setting("passwords.minimum_length", kinds::number(8..=64))
                 .unwrap_or(8),
+            refusal_floor: reader
+                .setting("passwords.refusal_floor_ms", kinds::number(0..=5_000))
+                .map_or(Duration::ZERO, Duration::from_millis),
         }
     }
 }

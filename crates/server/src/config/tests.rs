@@ -325,6 +325,11 @@ fn a_value_that_cannot_be_meant_stops_the_start() {
             "7",
             "must be a whole number from 8 to 64",
         ),
+        (
+            "passwords.refusal_floor_ms",
+            "5001",
+            "must be a whole number from 0 to 5000",
+        ),
         ("keys.file", " ", "must not be empty"),
         ("messages.sender", "smtp", "must be mailbox or none"),
         (

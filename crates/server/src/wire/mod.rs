@@ -159,12 +159,14 @@ fn start_hasher(
         threads: passwords.threads,
         queue: passwords.queue,
     };
-    Argon2Pool::start(ring, &hashing, Arc::clone(random)).map_err(|error| match error {
-        PoolError::Config(error) => {
-            Mistakes::from(config.mistake("passwords.memory_kib", error.to_string())).into()
-        }
-        PoolError::Threads(error) => StartError::Threads(error),
-    })
+    let pool =
+        Argon2Pool::start(ring, &hashing, Arc::clone(random)).map_err(|error| match error {
+            PoolError::Config(error) => {
+                Mistakes::from(config.mistake("passwords.memory_kib", error.to_string())).into()
+            }
+            PoolError::Threads(error) => StartError::Threads(error),
+        })?;
+    Ok(pool.with_refusal_floor(passwords.refusal_floor))
 }
 
 fn make_signer(

@@ -13,6 +13,7 @@ mod person;
 
 mod budgets;
 mod canaries;
+mod django_passwords;
 mod enumeration;
 mod input;
 mod password;

@@ -1,0 +1,8 @@
+//! People who come over from Django: their passwords, and the command that brings them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests: a broken expectation fails the test"
+)]
+
+mod hashes;
