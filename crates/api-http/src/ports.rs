@@ -1,10 +1,14 @@
 //! What the HTTP interface needs beside the use cases.
 
-use actix_web::http::header::HeaderMap;
+use std::time::Duration;
+
+use actix_web::http::{Method, StatusCode, header::HeaderMap};
 use async_trait::async_trait;
 use serde::Serialize;
 use time::OffsetDateTime;
 use utoipa::ToSchema;
+
+use crate::{ProblemCode, routes::RouteSpec};
 
 /// How a dependency is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
@@ -72,4 +76,56 @@ pub trait TraceLink: Send + Sync {
     /// Makes `span` a child of the trace in `headers` (W3C `traceparent`), if there is one, and records the
     /// `trace_id` field, which every root span declares. Called before the span is entered.
     fn join(&self, span: &tracing::Span, headers: &HeaderMap);
+}
+
+/// A request that was answered, as far as whoever counts may know it.
+#[derive(Debug)]
+pub struct AnsweredRequest<'a> {
+    /// The route that served it; none when no route has the path, or none has the method.
+    pub route: Option<&'static RouteSpec>,
+    /// The method as it was sent: anything, of any length.
+    pub method: &'a Method,
+    /// What it was answered with.
+    pub status: StatusCode,
+    /// What it was refused with, if it was.
+    pub refused_with: Option<ProblemCode>,
+    /// From its head to the head of its answer.
+    pub took: Duration,
+}
+
+/// What was measured, as it is shown to Prometheus.
+#[derive(Debug)]
+pub struct Exposition {
+    /// Its media type.
+    pub media_type: &'static str,
+    /// The text.
+    pub text: Vec<u8>,
+}
+
+/// Counts the requests of the public listener. Called for every one of them: must not wait.
+pub trait HttpMeter: Send + Sync {
+    /// A request came in.
+    fn began(&self);
+    /// It was answered.
+    fn answered(&self, request: &AnsweredRequest<'_>);
+    /// It was not: its client went away.
+    fn abandoned(&self);
+    /// What was measured in all; none when nothing is.
+    fn exposition(&self) -> Option<Exposition>;
+}
+
+/// Counts nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct NoHttpMeter;
+
+impl HttpMeter for NoHttpMeter {
+    fn began(&self) {}
+
+    fn answered(&self, _: &AnsweredRequest<'_>) {}
+
+    fn abandoned(&self) {}
+
+    fn exposition(&self) -> Option<Exposition> {
+        None
+    }
 }

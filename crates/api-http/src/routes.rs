@@ -88,6 +88,8 @@ pub enum Presence {
     /// On the management listener, and on the public one where configuration says so. Not in the `OpenAPI`
     /// document: it is that document, or shows it.
     Pages,
+    /// On the management listener alone. Not in the `OpenAPI` document: it is no part of the API.
+    Management,
     /// On the public listener, while messages go to the development mailbox.
     Mailbox,
 }
@@ -116,6 +118,14 @@ impl RouteSpec {
     /// The row of the route that serves a request.
     pub(crate) fn of(request: &HttpRequest) -> Option<&'static Self> {
         request.extensions().get::<&'static Self>().copied()
+    }
+
+    /// Its place in the table; `None` for a row that is not in it.
+    pub fn position(&'static self) -> Option<usize> {
+        let bytes = std::ptr::from_ref(self)
+            .addr()
+            .checked_sub(ROUTES.as_ptr().addr())?;
+        Some(bytes / size_of::<Self>()).filter(|position| *position < ROUTES.len())
     }
 
     pub(crate) fn route(&self) -> Route {
@@ -341,6 +351,9 @@ static ROUTES: &[RouteSpec] = &[
     document("/health/ready", Presence::Both, Counted::Never, || {
         to(root::health::ready)
     }),
+    document("/metrics", Presence::Management, Counted::Never, || {
+        to(root::metrics::show)
+    }),
     document("/dev/mailbox", Presence::Mailbox, Counted::Never, || {
         to(root::mailbox::list)
     })
@@ -364,3 +377,17 @@ static ROUTES: &[RouteSpec] = &[
         || to(root::docs::file),
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_knows_its_place() {
+        static BESIDE: RouteSpec = RouteSpec::of_a_test("/beside", web::route);
+        for (position, spec) in all().iter().enumerate() {
+            assert_eq!(spec.position(), Some(position), "{spec:?}");
+        }
+        assert_eq!(BESIDE.position(), None);
+    }
+}

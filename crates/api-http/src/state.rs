@@ -14,7 +14,7 @@ use common::{Clock, Id, RequestId, SecureRandom};
 
 use crate::{
     ApiConfig, Problem, ProblemCode,
-    ports::{MailboxView, ReadinessProbe, TraceLink},
+    ports::{HttpMeter, MailboxView, ReadinessProbe, TraceLink},
 };
 
 /// The use cases and what stands beside them; built once by the composition root, shared by all workers.
@@ -41,6 +41,8 @@ pub struct ApiState {
     pub draining: Draining,
     /// The development mailbox, while messages go there.
     pub mailbox: Option<Arc<dyn MailboxView>>,
+    /// Counts requests, and shows what was counted.
+    pub meter: Arc<dyn HttpMeter>,
     /// Joins spans to traces, when traces go anywhere.
     pub trace_link: Option<Arc<dyn TraceLink>>,
     /// The settings.

@@ -13,6 +13,7 @@ use authentication_app::{
     accounts::Accounts,
     challenges::Challenges,
     credentials::Credentials,
+    ports::NoMeter,
     protection::Limits,
     sessions::{Liveness, Sessions},
 };
@@ -24,7 +25,9 @@ use tokio::sync::Notify;
 
 use crate::{
     ApiConfig, ApiState, Draining,
-    ports::{DependencyState, DependencyStatus, MailboxMessage, MailboxView, ReadinessProbe},
+    ports::{
+        DependencyState, DependencyStatus, MailboxMessage, MailboxView, NoHttpMeter, ReadinessProbe,
+    },
 };
 
 /// One test's service.
@@ -100,6 +103,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         signer: signer.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
+        meter: Arc::new(NoMeter),
         messages_queued: Arc::new(Notify::new()),
         rules: Rules::default(),
     });
@@ -119,6 +123,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         readiness: Arc::new(readiness),
         draining: Draining::default(),
         mailbox: Some(Arc::new(NoMail)),
+        meter: Arc::new(NoHttpMeter),
         trace_link: None,
         config,
     }

@@ -14,7 +14,9 @@ use tokio::sync::Notify;
 
 use crate::{
     RequestContext,
-    ports::{IdentifierIndex, IdentityStore, Macs, PasswordHasher, StoreError, TokenSigner, Vault},
+    ports::{
+        IdentifierIndex, IdentityStore, Macs, Meter, PasswordHasher, StoreError, TokenSigner, Vault,
+    },
     sessions::Liveness,
 };
 
@@ -53,6 +55,8 @@ pub struct Foundation {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub random: Arc<dyn SecureRandom>,
+    /// Whoever watches how the service does.
+    pub meter: Arc<dyn Meter>,
     /// Wakes the worker that sends messages, so that nobody waits for its next round.
     pub messages_queued: Arc<Notify>,
     /// The numbers.

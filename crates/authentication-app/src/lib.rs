@@ -10,6 +10,7 @@ pub mod credentials;
 mod foundation;
 mod idempotency;
 pub mod maintenance;
+mod measured;
 pub mod notifications;
 pub mod ports;
 pub mod protection;

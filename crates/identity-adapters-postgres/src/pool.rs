@@ -3,7 +3,7 @@
 use std::{str::FromStr, time::Duration};
 
 use authentication_app::ports::StoreError;
-use sea_orm::{DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -25,6 +25,38 @@ const MOST_SQLITE_READERS: u32 = 8;
 pub(crate) struct Pools {
     pub(crate) readers: DatabaseConnection,
     pub(crate) writer: DatabaseConnection,
+}
+
+/// How the connections of a pool are used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Which pool.
+    pub name: &'static str,
+    /// Connections that a statement or a unit of work has.
+    pub in_use: u32,
+    /// Connections that are open and wait.
+    pub idle: u32,
+    /// How many there may be.
+    pub most: u32,
+}
+
+pub(crate) fn usage(name: &'static str, pool: &DatabaseConnection) -> PoolUse {
+    let (open, idle, most) = if pool.get_database_backend() == DbBackend::Sqlite {
+        let pool = pool.get_sqlite_connection_pool();
+        let most = pool.options().get_max_connections();
+        (pool.size(), pool.num_idle(), most)
+    } else {
+        let pool = pool.get_postgres_connection_pool();
+        let most = pool.options().get_max_connections();
+        (pool.size(), pool.num_idle(), most)
+    };
+    let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
+    PoolUse {
+        name,
+        in_use: open - idle,
+        idle,
+        most,
+    }
 }
 
 pub(crate) async fn open(config: &StoreConfig) -> Result<Pools, StoreError> {

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use crate::{
     config::StoreConfig,
     error::store_error,
-    pool::{self, Pools},
+    pool::{self, PoolUse, Pools},
 };
 
 /// The relational store on one database.
@@ -43,6 +43,16 @@ impl Store {
     /// How many statements were executed so far; BEGIN, COMMIT, ROLLBACK and pings do not count.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
+    }
+
+    /// How the connections of each pool are used at this moment. PostgreSQL has one pool, SQLite a writer
+    /// beside its readers.
+    pub fn connections(&self) -> Vec<PoolUse> {
+        let pools = [("readers", &self.readers), ("writer", &self.writer)];
+        match self.writer.get_database_backend() {
+            DbBackend::Sqlite => pools.map(|(name, pool)| pool::usage(name, pool)).to_vec(),
+            _ => vec![pool::usage("all", &self.writer)],
+        }
     }
 
     /// Whether this is the embedded engine, whose schema the service keeps up to date by itself.

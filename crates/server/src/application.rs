@@ -8,7 +8,7 @@
 //! 3. The workers finish the round they are in.
 //! 4. The management listener closes: health could be asked until here.
 //! 5. The connections of the store close.
-//! 6. What was not exported yet of traces is sent (by whoever started telemetry).
+//! 6. What was not exported yet of metrics is sent, and of traces (by whoever started telemetry).
 
 use std::{
     fmt,
@@ -139,6 +139,7 @@ impl Application {
         {
             tracing::warn!("the connections of the store did not close in time");
         }
+        self.wired.metrics.shut_down().await;
         self.handle.ended.send_replace(true);
         ended
     }

@@ -9,7 +9,7 @@ use std::{
 use authentication_app::ports::StoreError;
 use tokio::task::JoinError;
 
-use crate::config::Mistakes;
+use crate::{config::Mistakes, telemetry::TelemetryError};
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +40,9 @@ pub enum StartError {
     /// Threads.
     #[error("threads cannot be started")]
     Threads(#[source] io::Error),
+    /// Metrics.
+    #[error("the metrics cannot be started")]
+    Metrics(#[from] TelemetryError),
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),

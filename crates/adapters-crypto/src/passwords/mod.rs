@@ -23,7 +23,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use authentication_app::ports::{HashError, PasswordHasher, Verification};
+use authentication_app::ports::{HashError, Meter, PasswordHasher, Verification};
 use authentication_domain::credentials::{PasswordHash, PlainPassword};
 use common::{SecureRandom, random};
 use tokio::time::{Instant, sleep_until};
@@ -95,6 +95,13 @@ impl Argon2Pool {
         }
     }
 
+    /// Tells how long hashes wait and take.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
+        self.pool.set_meter(meter);
+        self
+    }
+
     /// How many hashes were computed since the start.
     pub fn hashes(&self) -> u64 {
         self.hashes.load(Ordering::Relaxed)
@@ -103,6 +110,11 @@ impl Argon2Pool {
     /// How many wait for a thread at this moment.
     pub fn waiting(&self) -> usize {
         self.pool.waiting()
+    }
+
+    /// How many threads compute at this moment.
+    pub fn busy(&self) -> usize {
+        self.pool.busy()
     }
 
     /// Runs one computation on the pool.

@@ -9,9 +9,10 @@ use std::{
         mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
+    time::Instant,
 };
 
-use authentication_app::ports::HashError;
+use authentication_app::ports::{HashError, Measure, Meter, NoMeter};
 use tokio::sync::oneshot;
 
 use super::{HashingConfig, memory::Memory};
@@ -26,6 +27,8 @@ type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 pub(super) struct Pool {
     jobs: SyncSender<Job>,
     waiting: Arc<AtomicUsize>,
+    busy: Arc<AtomicUsize>,
+    meter: Arc<dyn Meter>,
 }
 
 impl Pool {
@@ -34,20 +37,34 @@ impl Pool {
         let worker = Worker {
             queue: Arc::new(Mutex::new(queue)),
             waiting: Arc::default(),
+            busy: Arc::default(),
             blocks: config.memory_kib as usize,
         };
-        let waiting = Arc::clone(&worker.waiting);
+        let (waiting, busy) = (Arc::clone(&worker.waiting), Arc::clone(&worker.busy));
         for number in 0..config.threads {
             let worker = worker.clone();
             thread::Builder::new()
                 .name(format!("argon2-{number}"))
                 .spawn(move || worker.run())?;
         }
-        Ok(Self { jobs, waiting })
+        Ok(Self {
+            jobs,
+            waiting,
+            busy,
+            meter: Arc::new(NoMeter),
+        })
+    }
+
+    pub(super) fn set_meter(&mut self, meter: Arc<dyn Meter>) {
+        self.meter = meter;
     }
 
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn busy(&self) -> usize {
+        self.busy.load(Ordering::Relaxed)
     }
 
     /// Runs `work` on a thread of the pool, unless nobody awaits the answer any more when its turn comes.
@@ -56,10 +73,15 @@ impl Pool {
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let (answer, result) = oneshot::channel();
+        let (meter, queued) = (Arc::clone(&self.meter), Instant::now());
         self.enqueue(Box::new(move |memory| {
+            let begun = Instant::now();
+            meter.note(Measure::HashWaited(begun - queued));
             if !answer.is_closed() {
+                let done = work(memory);
+                meter.note(Measure::HashComputed(begun.elapsed()));
                 // Whoever asked may have gone in the meantime, and then nobody wants to know.
-                let _ = answer.send(work(memory));
+                let _ = answer.send(done);
             }
         }))?;
         result.await.map_err(|_| HashError::Failed)
@@ -71,7 +93,10 @@ impl Pool {
         self.jobs.try_send(job).map_err(|error| {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
             match error {
-                TrySendError::Full(_) => HashError::Overloaded,
+                TrySendError::Full(_) => {
+                    self.meter.note(Measure::HashRefused);
+                    HashError::Overloaded
+                }
                 TrySendError::Disconnected(_) => HashError::Failed,
             }
         })
@@ -82,6 +107,7 @@ impl Pool {
 struct Worker {
     queue: Arc<Mutex<Receiver<Job>>>,
     waiting: Arc<AtomicUsize>,
+    busy: Arc<AtomicUsize>,
     /// How large a buffer it keeps.
     blocks: usize,
 }
@@ -92,10 +118,12 @@ impl Worker {
         let mut memory = Memory::default();
         while let Some(job) = self.next_job(&mut memory) {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
+            self.busy.fetch_add(1, Ordering::Relaxed);
             // A job that panics costs its own answer, not the thread.
             if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
                 tracing::error!("a password hash panicked");
             }
+            self.busy.fetch_sub(1, Ordering::Relaxed);
             memory.shrink_to(self.blocks);
         }
     }

@@ -13,7 +13,11 @@ use actix_web::{
 
 use crate::{
     ApiState, Problem, ProblemCode,
-    middleware::{admission, boundary, cors},
+    middleware::{
+        admission,
+        boundary::{self, Listener},
+        cors,
+    },
     routes::{self, Presence, RouteSpec},
     state::State,
 };
@@ -33,14 +37,15 @@ pub fn public_app(
         InitError = (),
     >,
 > {
-    app_of(state, |spec, state| match spec.presence {
+    app_of(state, Listener::Public, |spec, state| match spec.presence {
         Presence::Public | Presence::Both => true,
         Presence::Pages => state.config.docs_on_public,
+        Presence::Management => false,
         Presence::Mailbox => state.mailbox().is_some(),
     })
 }
 
-/// The application of the management listener: health, and the API page.
+/// The application of the management listener: health, metrics, and the API page.
 pub fn management_app(
     state: Arc<ApiState>,
 ) -> App<
@@ -52,14 +57,15 @@ pub fn management_app(
         InitError = (),
     >,
 > {
-    app_of(state, |spec, _| match spec.presence {
-        Presence::Both | Presence::Pages => true,
+    app_of(state, Listener::Management, |spec, _| match spec.presence {
+        Presence::Both | Presence::Pages | Presence::Management => true,
         Presence::Public | Presence::Mailbox => false,
     })
 }
 
 fn app_of(
     state: Arc<ApiState>,
+    listener: Listener,
     serves: fn(&RouteSpec, &ApiState) -> bool,
 ) -> App<
     impl ServiceFactory<
@@ -83,7 +89,9 @@ fn app_of(
         .configure(|services| register(&specs, services))
         .default_service(web::to(not_found))
         .wrap(cors)
-        .wrap(from_fn(boundary::enter))
+        .wrap(from_fn(move |request, next| {
+            boundary::enter(listener, request, next)
+        }))
 }
 
 fn register(specs: &[&'static RouteSpec], services: &mut web::ServiceConfig) {

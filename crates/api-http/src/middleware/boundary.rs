@@ -17,7 +17,7 @@ use actix_web::{
 use common::RequestId;
 use tracing::{Instrument as _, Span, field};
 
-use super::{security_headers, trailing_slash};
+use super::{metering::Metering, security_headers, trailing_slash};
 use crate::{
     Problem, ProblemCode, answer,
     ingress::take_or_mint,
@@ -27,17 +27,31 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// Where a request came in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Listener {
+    /// The one for clients.
+    Public,
+    /// The one for operators. Its requests are not measured: probes and scrapes say nothing of clients.
+    Management,
+}
+
 /// Serves one request, whatever becomes of it.
 pub(crate) async fn enter(
+    listener: Listener,
     mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let state = State::clone(state_of(request.request())?);
+    let metering = (listener == Listener::Public).then(|| Metering::begin(&state.meter));
     let request_id = take_or_mint(request.headers(), &state);
     let span = root_span(&request, &request_id, &state);
     request.extensions_mut().insert(request_id.clone());
     trailing_slash::trim(&mut request);
     let answered = next.call(request).instrument(span.clone()).await?;
+    if let Some(metering) = metering {
+        metering.end(&answered);
+    }
     Ok(span.in_scope(|| leave(answered, &request_id, &span)))
 }
 

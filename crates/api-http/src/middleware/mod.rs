@@ -3,5 +3,6 @@
 pub(crate) mod admission;
 pub(crate) mod boundary;
 pub(crate) mod cors;
+mod metering;
 mod security_headers;
 mod trailing_slash;

@@ -8,7 +8,7 @@ use crate::routes::{Presence, Query};
 fn rows() -> BTreeSet<(String, String)> {
     routes::all()
         .iter()
-        .filter(|spec| spec.presence != Presence::Pages)
+        .filter(|spec| !matches!(spec.presence, Presence::Pages | Presence::Management))
         .map(|spec| (spec.method.as_http().to_string(), spec.path.to_owned()))
         .collect()
 }

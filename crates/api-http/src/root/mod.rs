@@ -3,4 +3,5 @@
 pub(crate) mod docs;
 pub(crate) mod health;
 pub(crate) mod mailbox;
+pub(crate) mod metrics;
 pub(crate) mod well_known;

@@ -19,7 +19,8 @@ use crate::{
     IdempotentRequest, RequestContext,
     challenges::{CodeRequest, IssuedChallenge, SendError},
     idempotency::Earlier,
-    ports::{HashError, StoreError},
+    measured,
+    ports::{HashError, Measure, StoreError},
     recorder::Act,
     retry::{MayBeRetried, retrying},
 };
@@ -95,6 +96,18 @@ impl Accounts {
     /// [`RegisterError`]; nothing is kept then.
     #[tracing::instrument(skip_all)]
     pub async fn register(
+        &self,
+        command: Register,
+        repeatable: Option<IdempotentRequest>,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, RegisterError> {
+        let done = self.attempt(command, repeatable, ctx).await;
+        let outcome = measured::of_register(&done);
+        self.base.meter.note(Measure::Registration(outcome));
+        done
+    }
+
+    async fn attempt(
         &self,
         command: Register,
         repeatable: Option<IdempotentRequest>,

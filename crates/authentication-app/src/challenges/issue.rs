@@ -13,8 +13,8 @@ use crate::{
     Foundation, RequestContext,
     accounts::PendingRegistration,
     ports::{
-        Channel, CodeDispatch, MessageKind, NewChallenge, QuotaGrant, Recipient, SendRequest,
-        ServicePurpose, StoreError, Subject, UnitOfWork,
+        Channel, CodeDispatch, CodeOutcome, MessageKind, NewChallenge, QuotaGrant, Recipient,
+        SendRequest, ServicePurpose, StoreError, Subject, UnitOfWork,
     },
     retry::retry_on_store_error,
 };
@@ -152,6 +152,7 @@ impl Foundation {
         };
         let dispatch = unit.challenges().request_sending(&request, rules).await?;
         if dispatch.nonce != nonce {
+            self.note_code(to.purpose, CodeOutcome::CooledDown);
             return Ok(dispatch);
         }
         let quota = unit
@@ -159,6 +160,7 @@ impl Foundation {
             .claim_message_quota(to.subject, rules, now)
             .await?;
         if let QuotaGrant::Exhausted { retry_at } = quota {
+            self.note_code(to.purpose, CodeOutcome::Capped);
             return Err(SendError::TooManyMessages {
                 retry_after: retry_at - now,
             });
@@ -174,6 +176,8 @@ impl Foundation {
                 .seal_for_service(purpose, order.id.as_bytes(), typed.as_bytes())
         });
         unit.outbox().append_message(&order).await?;
+        // A unit that is run again counts again: rare, and worth no place of its own in every signature.
+        self.note_code(to.purpose, CodeOutcome::Queued);
         Ok(dispatch)
     }
 

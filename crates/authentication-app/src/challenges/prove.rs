@@ -13,7 +13,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     Foundation, RequestContext,
-    ports::{ChallengeRecord, StoreError, TriesScope, UnitOfWork},
+    ports::{ChallengeRecord, CodeOutcome, CodePurpose, StoreError, TriesScope, UnitOfWork},
     recorder::Act,
 };
 
@@ -61,7 +61,27 @@ impl Foundation {
             .find_challenge(digest, ctx.claimed_device(), now)
             .await?
             .filter(|record| !record.consumed && now < record.expires_at)
-            .ok_or(ProofError::InvalidCode)?;
+            .ok_or_else(|| {
+                self.note_code(CodePurpose::Unknown, CodeOutcome::Refused);
+                ProofError::InvalidCode
+            })?;
+        let purpose = record.purpose;
+        let judged = self.judge_found(record, digest, typed, allow, ctx).await;
+        if let Err(error) = &judged {
+            self.note_refused_code(purpose, error);
+        }
+        judged
+    }
+
+    async fn judge_found(
+        &self,
+        record: ChallengeRecord,
+        digest: TokenDigest,
+        typed: &OneTimeCode,
+        allow: impl Fn(&ChallengeRecord) -> bool,
+        ctx: &RequestContext,
+    ) -> Result<RightCode, ProofError> {
+        let now = self.clock.now();
         let known_device = record
             .account
             .as_ref()
@@ -127,6 +147,19 @@ impl Foundation {
 
     /// Uses the code up in the unit of its effect. The unit must be dropped on an error.
     pub(crate) async fn use_up(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        right: &RightCode,
+        now: OffsetDateTime,
+    ) -> Result<(), ProofError> {
+        let used = self.use_up_once(unit, right, now).await;
+        if let Err(error) = &used {
+            self.note_refused_code(right.record.purpose, error);
+        }
+        used
+    }
+
+    async fn use_up_once(
         &self,
         unit: &mut dyn UnitOfWork,
         right: &RightCode,

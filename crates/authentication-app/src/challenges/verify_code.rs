@@ -20,7 +20,10 @@ use crate::{
     RequestContext,
     accounts::{AccountView, OpenedAccount, PendingRegistration},
     corrupt,
-    ports::{AccountRecord, NewAccount, SigningFailed, StoreError, UniqueRule},
+    ports::{
+        AccountRecord, CodeOutcome, Measure, NewAccount, RegistrationOutcome, SignInMethod,
+        SignInOutcome, SigningFailed, StoreError, UniqueRule,
+    },
     recorder::Act,
     retry::{MayBeRetried, retrying},
     sessions::{BeginError, SignIn, SignedIn},
@@ -90,7 +93,27 @@ impl Challenges {
         command: &VerifyCode,
         ctx: &RequestContext,
     ) -> Result<Proven, VerifyCodeError> {
-        retrying(|| self.verify_once(command, ctx)).await
+        let proven = retrying(|| self.verify_once(command, ctx)).await;
+        self.tell(&proven);
+        proven
+    }
+
+    /// A wrong code is told of as a code: whether it was somebody's to sign in with is not known here.
+    fn tell(&self, proven: &Result<Proven, VerifyCodeError>) {
+        let signed_in = |outcome| Measure::SignIn(SignInMethod::OneTimeCode, outcome);
+        let (purpose, effect) = match proven {
+            Ok(Proven::Registered(_)) => (
+                Purpose::Registration,
+                Measure::Registration(RegistrationOutcome::Completed),
+            ),
+            Ok(Proven::SignedIn(_)) => (Purpose::SignIn, signed_in(SignInOutcome::Success)),
+            Err(VerifyCodeError::Suspended) => {
+                (Purpose::SignIn, signed_in(SignInOutcome::Suspended))
+            }
+            Err(VerifyCodeError::Proof(_) | VerifyCodeError::Signing(_)) => return,
+        };
+        self.base.note_code(purpose, CodeOutcome::Proven);
+        self.base.meter.note(effect);
     }
 
     async fn verify_once(
@@ -176,6 +199,7 @@ impl Challenges {
         match unit.accounts().insert(&row).await {
             // Somebody proved the same identifier first. Whoever came later learns only that the code is dead.
             Err(StoreError::Conflict(UniqueRule::Identifier)) => {
+                base.note_code(Purpose::Registration, CodeOutcome::Refused);
                 return Err(ProofError::InvalidCode.into());
             }
             done => done?,

@@ -19,7 +19,7 @@ use crate::{
     RequestContext,
     accounts::OpenedAccount,
     challenges::{ProofError, RightCode},
-    ports::{AccountRecord, HashError, ResetLinkRecord, StoreError, UnitOfWork},
+    ports::{AccountRecord, CodeOutcome, HashError, ResetLinkRecord, StoreError, UnitOfWork},
     retry::{MayBeRetried, retrying},
 };
 
@@ -113,7 +113,9 @@ impl Credentials {
             record.account.roles,
         )?;
         let next = base.hasher.hash(&command.new_password).await?;
-        retrying(|| self.set_password(&proof, record, &opened, &next, ctx)).await
+        retrying(|| self.set_password(&proof, record, &opened, &next, ctx)).await?;
+        base.note_code(Purpose::PasswordReset, CodeOutcome::Proven);
+        Ok(())
     }
 
     async fn judge(
@@ -145,7 +147,10 @@ impl Credentials {
                         rules.link_counts(link.dispatch.sent_at, now) && usable(&link.account)
                     })
                     .map(|link| GoodProof::Link(Box::new(link)))
-                    .ok_or_else(|| ProofError::InvalidCode.into())
+                    .ok_or_else(|| {
+                        base.note_code(Purpose::PasswordReset, CodeOutcome::Refused);
+                        ProofError::InvalidCode.into()
+                    })
             }
         }
     }

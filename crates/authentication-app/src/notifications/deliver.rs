@@ -17,8 +17,8 @@ use crate::{
     accounts::OpenedAccount,
     corrupt,
     ports::{
-        Channel, DeliveryError, LeasedMessage, Message, MessageKind, MessageOrder, Recipient,
-        ServicePurpose, StoreError, Subject,
+        Channel, DeliveryError, DeliveryOutcome, LeasedMessage, Measure, Message, MessageChannel,
+        MessageKind, MessageOrder, Recipient, ServicePurpose, StoreError, Subject,
     },
     retry::retrying,
 };
@@ -85,13 +85,18 @@ impl Notifications {
         // Counted when it was leased, so that one that ends its worker is not tried for ever.
         if leased.attempts >= MOST_ATTEMPTS {
             tracing::error!(message_id = %order.id, "a message ended its worker again and again; parked");
+            self.note(MessageChannel::None, DeliveryOutcome::Parked);
             return store.postpone_message(order.id, None).await.map(|()| false);
         }
         let letter = match self.write(order, now).await {
             Ok(Some(letter)) => letter,
-            Ok(None) => return store.finish_message(order.id).await.map(|()| false),
+            Ok(None) => {
+                self.note(MessageChannel::None, DeliveryOutcome::Dropped);
+                return store.finish_message(order.id).await.map(|()| false);
+            }
             Err(StoreError::Corrupt { table, column }) => {
                 tracing::error!(message_id = %order.id, table, column, "a message cannot be made; parked");
+                self.note(MessageChannel::None, DeliveryOutcome::Parked);
                 return store.postpone_message(order.id, None).await.map(|()| false);
             }
             Err(error) => return Err(error),
@@ -109,10 +114,12 @@ impl Notifications {
             code: letter.code,
             at: now,
         };
+        let measured = MessageChannel::from(channel);
         let (log_id, channel) = (order.id, channel.as_str());
         match self.sender.send(&message).await {
             Ok(()) => {
                 tracing::info!(message_id = %log_id, channel, "message sent");
+                self.note(measured, DeliveryOutcome::Delivered);
                 // Sent but not removed is sent twice: worth another attempt.
                 retrying(|| store.finish_message(order.id)).await?;
                 Ok(true)
@@ -120,10 +127,16 @@ impl Notifications {
             Err(error) => {
                 let next = next_attempt(error, leased.attempts, now);
                 tracing::warn!(message_id = %log_id, channel, %error, parked = next.is_none(), "message not sent");
+                let outcome = next.map_or(DeliveryOutcome::Parked, |_| DeliveryOutcome::Postponed);
+                self.note(measured, outcome);
                 store.postpone_message(order.id, next).await?;
                 Ok(false)
             }
         }
+    }
+
+    fn note(&self, channel: MessageChannel, outcome: DeliveryOutcome) {
+        self.base.meter.note(Measure::Message(channel, outcome));
     }
 
     /// The letter, or `None` when nobody is to get one.

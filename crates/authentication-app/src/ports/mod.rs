@@ -13,6 +13,7 @@ mod error;
 mod foreign_hashes;
 mod idempotency;
 mod messages;
+mod meter;
 mod outbox;
 mod password_hasher;
 mod sessions;
@@ -38,6 +39,11 @@ pub use error::{StoreError, UniqueRule};
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
 pub use messages::{Channel, DeliveryError, Message, MessageSender};
+pub use meter::{
+    Backlog, CacheAnswer, CacheName, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label,
+    Measure, MessageChannel, Meter, NoMeter, QueueName, RefreshOutcome, RegistrationOutcome,
+    SignInMethod, SignInOutcome,
+};
 pub use outbox::{
     EventEnvelope, LeasedMessage, MessageKind, MessageOrder, MessageQueue, Outbox, Recipient,
 };

@@ -6,7 +6,8 @@ use authentication_domain::sessions::SessionId;
 use time::OffsetDateTime;
 
 use crate::ports::{
-    IdentityStore, Invalidation, RevocationChannel, SessionCache, SessionSnapshot, StoreError,
+    CacheAnswer, CacheName, IdentityStore, Invalidation, Measure, Meter, NoMeter,
+    RevocationChannel, SessionCache, SessionSnapshot, StoreError,
 };
 
 /// The caches of live sessions in front of the store.
@@ -19,11 +20,12 @@ pub struct Liveness {
     near: Arc<dyn SessionCache>,
     shared: Option<Arc<dyn SessionCache>>,
     others: Arc<dyn RevocationChannel>,
+    meter: Arc<dyn Meter>,
 }
 
 impl Liveness {
     /// Built once by the composition root.
-    pub const fn new(
+    pub fn new(
         store: Arc<dyn IdentityStore>,
         near: Arc<dyn SessionCache>,
         shared: Option<Arc<dyn SessionCache>>,
@@ -34,7 +36,15 @@ impl Liveness {
             near,
             shared,
             others,
+            meter: Arc::new(NoMeter),
         }
+    }
+
+    /// Tells what the caches answer.
+    #[must_use]
+    pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
+        self.meter = meter;
+        self
     }
 
     /// The session with its account, if it is live at `now`.
@@ -43,9 +53,8 @@ impl Liveness {
         session: SessionId,
         now: OffsetDateTime,
     ) -> Result<Option<SessionSnapshot>, StoreError> {
-        // A snapshot that looks expired may have been prolonged by a refresh since: the store knows.
-        let live = |snapshot: &SessionSnapshot| snapshot.is_live(now);
-        if let Some(snapshot) = known(self.near.as_ref(), session).await.filter(live) {
+        let near = (self.near.as_ref(), CacheName::SessionsNear);
+        if let Some(snapshot) = self.known(near, session, now).await {
             return Ok(Some(snapshot));
         }
         let near_ticket = self.near.begin_load().await.ok();
@@ -65,9 +74,8 @@ impl Liveness {
         let Some(shared) = &self.shared else {
             return self.store.find_snapshot(session, now).await;
         };
-        if let Some(snapshot) = known(shared.as_ref(), session).await
-            && snapshot.is_live(now)
-        {
+        let asked = (shared.as_ref(), CacheName::SessionsShared);
+        if let Some(snapshot) = self.known(asked, session, now).await {
             return Ok(Some(snapshot));
         }
         let ticket = shared.begin_load().await.ok();
@@ -76,6 +84,25 @@ impl Liveness {
             let _ = shared.put(ticket, snapshot).await;
         }
         Ok(found)
+    }
+
+    /// What a cache knows of the session, if that can be believed: a snapshot that looks expired may have
+    /// been prolonged by a refresh since, and then the store knows.
+    async fn known(
+        &self,
+        (cache, name): (&dyn SessionCache, CacheName),
+        session: SessionId,
+        now: OffsetDateTime,
+    ) -> Option<SessionSnapshot> {
+        let asked = cache.get(session).await;
+        let answer = asked.map(|known| known.filter(|snapshot| snapshot.is_live(now)));
+        let told = match &answer {
+            Ok(Some(_)) => CacheAnswer::Hit,
+            Ok(None) => CacheAnswer::Miss,
+            Err(_) => CacheAnswer::Unavailable,
+        };
+        self.meter.note(Measure::Cache(name, told));
+        answer.ok().flatten()
     }
 
     /// Makes a revocation known: on this node before it returns, on all others as soon as they hear of it.
@@ -106,8 +133,4 @@ impl Liveness {
     pub async fn forget(&self) {
         let _ = self.near.clear().await;
     }
-}
-
-async fn known(cache: &dyn SessionCache, session: SessionId) -> Option<SessionSnapshot> {
-    cache.get(session).await.ok().flatten()
 }

@@ -17,9 +17,10 @@ use super::{BeginError, Sessions, SignIn, SignedIn};
 use crate::{
     RequestContext,
     accounts::OpenedAccount,
+    measured,
     ports::{
-        FailureScope, HashError, MessageKind, Recipient, SignInRecord, SigningFailed, StoreError,
-        Subject, Verification,
+        FailureScope, HashError, Measure, MessageKind, Recipient, SignInMethod, SignInRecord,
+        SigningFailed, StoreError, Subject, Verification,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -105,7 +106,12 @@ impl Sessions {
         ctx: &RequestContext,
     ) -> Result<SignedIn, LogInError> {
         // Whole: what makes a unit fail may have made the password another one.
-        retrying(|| self.log_in_once(command, ctx)).await
+        let done = retrying(|| self.log_in_once(command, ctx)).await;
+        let outcome = measured::of_log_in(&done);
+        self.base
+            .meter
+            .note(Measure::SignIn(SignInMethod::Password, outcome));
+        done
     }
 
     async fn log_in_once(

@@ -11,8 +11,8 @@ use authentication_domain::{
 
 use super::{Sessions, TokenSet, begin::TokenBasis};
 use crate::{
-    RequestContext, corrupt,
-    ports::{Invalidation, MessageKind, Recipient, SigningFailed, StoreError},
+    RequestContext, corrupt, measured,
+    ports::{Invalidation, Measure, MessageKind, Recipient, SigningFailed, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -43,6 +43,17 @@ impl Sessions {
     /// [`RefreshError`]; [`RefreshError::Reused`] has ended the session.
     #[tracing::instrument(skip_all)]
     pub async fn refresh(
+        &self,
+        refresh_token: &str,
+        ctx: &RequestContext,
+    ) -> Result<TokenSet, RefreshError> {
+        let done = self.rotate_ours(refresh_token, ctx).await;
+        let outcome = measured::of_refresh(&done);
+        self.base.meter.note(Measure::Refresh(outcome));
+        done
+    }
+
+    async fn rotate_ours(
         &self,
         refresh_token: &str,
         ctx: &RequestContext,

@@ -1,27 +1,55 @@
-//! What the service tells of itself: log lines on standard error, and traces to a collector.
+//! What the service tells of itself: log lines on standard error, traces to a collector, and metrics to
+//! whoever asks.
 //!
-//! Both follow one request by its ids: every line of a request carries its `request_id` and, when traces
+//! Lines and traces follow one request by its ids: every line of a request carries its `request_id` and, when traces
 //! are exported, its `trace_id`. What may be in a line or a span is decided where it is written; nothing
 //! personal is.
 
 mod json_lines;
+mod metrics;
 mod traces;
 
-use std::{io, panic};
+use std::{io, panic, time::Duration};
 
+use opentelemetry::KeyValue;
 use opentelemetry_otlp::ExporterBuildError;
-use opentelemetry_sdk::trace::SdkTracerProvider;
+use opentelemetry_sdk::{Resource, error::OTelSdkError, trace::SdkTracerProvider};
 use tracing_subscriber::{
     EnvFilter, Layer as _, Registry,
     filter::ParseError,
     layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
 };
+use url::Url;
 
 use crate::config::{LogFormat, TelemetrySettings};
 
 use json_lines::JsonLines;
+pub(crate) use metrics::{Metrics, Watched};
 pub(crate) use traces::TraceContext;
+
+const SERVICE: &str = "fashionistar-auth";
+
+/// How long one export may take, and how long the end of the process waits for the last one.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Who speaks, for collectors.
+fn resource() -> Resource {
+    Resource::builder()
+        .with_service_name(SERVICE)
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+/// Where a signal goes under the endpoint, which may name the path of one already (OTLP specification).
+fn otlp_path(endpoint: &Url, signal: &str) -> String {
+    let whole = endpoint.as_str().trim_end_matches('/');
+    let base = ["/v1/traces", "/v1/metrics"]
+        .iter()
+        .find_map(|path| whole.strip_suffix(path))
+        .unwrap_or(whole);
+    format!("{base}/v1/{signal}")
+}
 
 /// Why there is no telemetry.
 #[derive(Debug, thiserror::Error)]
@@ -29,9 +57,12 @@ pub enum TelemetryError {
     /// The filter of log lines.
     #[error("telemetry.log is no filter")]
     Filter(#[from] ParseError),
-    /// The exporter of traces.
-    #[error("the exporter of traces cannot be made")]
+    /// An exporter.
+    #[error("the exporter of traces or metrics cannot be made")]
     Exporter(#[from] ExporterBuildError),
+    /// What shows the metrics.
+    #[error("the metrics cannot be shown")]
+    Metrics(#[source] OTelSdkError),
     /// Something else logs in this process.
     #[error("logging was started before")]
     Started(#[from] TryInitError),
@@ -81,4 +112,26 @@ impl Telemetry {
 fn log_panic(panicked: &panic::PanicHookInfo<'_>) {
     let place = panicked.location().map(ToString::to_string);
     tracing::error!(place, "a task panicked");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_endpoint_may_be_a_base_or_a_whole_path() {
+        let of = |text: &str, signal| otlp_path(&Url::parse(text).unwrap(), signal);
+        for text in [
+            "http://collector:4318",
+            "http://collector:4318/",
+            "http://collector:4318/v1/traces",
+        ] {
+            assert_eq!(of(text, "traces"), "http://collector:4318/v1/traces");
+            assert_eq!(of(text, "metrics"), "http://collector:4318/v1/metrics");
+        }
+        assert_eq!(
+            of("https://x.example/otlp", "traces"),
+            "https://x.example/otlp/v1/traces"
+        );
+    }
 }

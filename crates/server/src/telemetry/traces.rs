@@ -5,7 +5,7 @@ use std::time::Duration;
 use actix_web::http::header::{HeaderMap, HeaderName};
 use api_http::ports::TraceLink;
 use opentelemetry::{
-    KeyValue, TraceId,
+    TraceId,
     propagation::{Extractor, TextMapPropagator as _},
     trace::{SpanKind, TraceContextExt as _, TracerProvider as _},
 };
@@ -26,10 +26,7 @@ use tracing_subscriber::{
 };
 use url::Url;
 
-const SERVICE: &str = "fashionistar-auth";
-
-/// How long one export may take, and how long the end of the process waits for the last one.
-const PATIENCE: Duration = Duration::from_secs(5);
+use super::{PATIENCE, SERVICE, otlp_path, resource};
 
 /// Crates whose spans are told. Others might put into theirs what we would not.
 const OURS: [&str; 6] = [
@@ -48,27 +45,13 @@ pub(super) fn provider(endpoint: &Url) -> Result<SdkTracerProvider, ExporterBuil
     let exporter = SpanExporter::builder()
         .with_http()
         .with_protocol(Protocol::HttpBinary)
-        .with_endpoint(traces_under(endpoint))
+        .with_endpoint(otlp_path(endpoint, "traces"))
         .with_timeout(PATIENCE)
         .build()?;
-    let resource = Resource::builder()
-        .with_service_name(SERVICE)
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
-        .build();
     Ok(SdkTracerProvider::builder()
         .with_span_processor(NamedByRoute(BatchSpanProcessor::builder(exporter).build()))
-        .with_resource(resource)
+        .with_resource(resource())
         .build())
-}
-
-/// The OTLP specification's path, unless the operator named it already.
-fn traces_under(endpoint: &Url) -> String {
-    let base = endpoint.as_str().trim_end_matches('/');
-    if base.ends_with("/v1/traces") {
-        base.to_owned()
-    } else {
-        format!("{base}/v1/traces")
-    }
 }
 
 type Told<S> = Filtered<OpenTelemetryLayer<S, Tracer>, DynFilterFn<S, IsTold<S>>, S>;
@@ -169,26 +152,5 @@ pub(super) async fn shut_down(provider: SdkTracerProvider) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the last traces may not have been exported"),
         Err(_) => tracing::warn!("the last traces were not exported"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_endpoint_may_be_a_base_or_the_whole_path() {
-        let of = |text: &str| traces_under(&Url::parse(text).unwrap());
-        for text in [
-            "http://collector:4318",
-            "http://collector:4318/",
-            "http://collector:4318/v1/traces",
-        ] {
-            assert_eq!(of(text), "http://collector:4318/v1/traces");
-        }
-        assert_eq!(
-            of("https://x.example/otlp"),
-            "https://x.example/otlp/v1/traces"
-        );
     }
 }

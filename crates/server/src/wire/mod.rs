@@ -40,7 +40,7 @@ use tokio::sync::Notify;
 use crate::{
     StartError,
     config::{Config, Mistakes, SenderChoice},
-    telemetry::TraceContext,
+    telemetry::{Metrics, TraceContext, Watched},
     workers::Workers,
 };
 
@@ -71,6 +71,7 @@ pub(crate) struct Wired {
     pub(crate) state: Arc<ApiState>,
     pub(crate) workers: Workers,
     pub(crate) gauges: Gauges,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 /// Builds everything. `public_url` is where clients reach the service, without a slash at the end.
@@ -84,16 +85,25 @@ pub(crate) async fn wire(
     let has_test_clock = overrides.clock.is_some();
     let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
     let random = overrides.random.unwrap_or_else(|| Arc::new(SystemRandom));
+    let metrics = Metrics::start(config.telemetry.otlp_endpoint.as_ref())?;
+    let metrics = Arc::new(metrics);
     let ring = Arc::new(keys::load(config, random.as_ref())?);
-    let hasher = Arc::new(start_hasher(config, &ring, &random)?);
+    let hasher = start_hasher(config, &ring, &random)?.metered(metrics.meter());
+    let hasher = Arc::new(hasher);
     let store = Arc::new(store::open(config, clock.as_ref()).await?);
+    metrics.watch(Watched {
+        store: Arc::downgrade(&store),
+        hasher: Arc::downgrade(&hasher),
+        hashing_threads: config.passwords.threads,
+        hashing_queue: config.passwords.queue,
+    });
     let mut workers = Workers::new(Arc::clone(&random));
 
     let ephemeral = Ephemeral::open(config, &clock, has_test_clock, &mut workers).await?;
     let signer = Arc::new(make_signer(config, &ring, &clock, &random, &public_url)?);
     let base = Arc::new(Foundation {
         store: store.clone(),
-        liveness: ephemeral.liveness(store.clone()),
+        liveness: ephemeral.liveness(store.clone()).metered(metrics.meter()),
         hasher: hasher.clone(),
         vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
         index: Arc::new(BlindIndex::new(&ring)),
@@ -101,6 +111,7 @@ pub(crate) async fn wire(
         signer: signer.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
+        meter: metrics.meter(),
         messages_queued: Arc::new(Notify::new()),
         rules: overrides.rules.unwrap_or_else(|| rules_of(config)),
     });
@@ -132,6 +143,7 @@ pub(crate) async fn wire(
         readiness: Arc::new(Readiness::new(store, ephemeral.redis)),
         draining: Draining::default(),
         mailbox,
+        meter: metrics.clone(),
         trace_link: config
             .telemetry
             .otlp_endpoint
@@ -143,6 +155,7 @@ pub(crate) async fn wire(
         state: Arc::new(state),
         workers,
         gauges,
+        metrics,
     })
 }
 

@@ -16,6 +16,7 @@ mod canaries;
 mod django_passwords;
 mod enumeration;
 mod input;
+mod metrics;
 mod password;
 mod registration;
 mod sessions;

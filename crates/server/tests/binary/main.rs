@@ -7,7 +7,9 @@
     reason = "helpers of tests: a broken expectation fails the test"
 )]
 
+mod collector;
 mod command_line;
+mod metrics;
 mod process;
 mod shutdown;
 mod start;

@@ -1,8 +1,8 @@
 //! The built binary as a child process.
 
 use std::{
-    io::{BufRead as _, BufReader},
-    net::SocketAddr,
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -42,6 +42,18 @@ pub(crate) fn complaint(output: &Output) -> String {
 /// What it said on standard output.
 pub(crate) fn result(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+/// What a listener of a running service answers, head and body.
+pub(crate) fn get(address: SocketAddr, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).expect("a connection");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    connection
+        .write_all(request.as_bytes())
+        .expect("the request goes out");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("UTF-8");
+    answer
 }
 
 /// A service that runs until it is told to end, with JSON lines for a log. It is killed when dropped.
@@ -117,7 +129,7 @@ impl Service {
         let status = self.child.wait().expect("it ended");
         let mut stdout = String::new();
         let mut pipe = self.child.stdout.take().expect("standard output");
-        std::io::Read::read_to_string(&mut pipe, &mut stdout).expect("UTF-8");
+        pipe.read_to_string(&mut stdout).expect("UTF-8");
         (status, std::mem::take(&mut self.seen), stdout)
     }
 }

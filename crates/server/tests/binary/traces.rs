@@ -1,69 +1,22 @@
 //! What a collector gets to see of a request, and what the log says of the same one.
 
 use std::{
-    io::{BufRead as _, BufReader, Read as _, Write as _},
-    net::{SocketAddr, TcpListener, TcpStream},
-    sync::mpsc::{Receiver, Sender, channel},
-    thread,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
 };
 
-use opentelemetry_proto::tonic::{
-    collector::trace::v1::ExportTraceServiceRequest,
-    trace::v1::{Span, span::SpanKind},
-};
-use prost::Message as _;
+use opentelemetry_proto::tonic::trace::v1::{Span, span::SpanKind};
 use rustix::process::Signal;
 
-use crate::process::Service;
+use crate::{
+    collector::{self, Export},
+    process::Service,
+};
 
 const TRACE: u128 = 0x4bf9_2f35_77b3_4da6_a3ce_929d_0e0e_4736;
 const CALLER: u64 = 0x00f0_67aa_0ba9_02b7;
 const EMAIL: &str = "canary.person@example.com";
 const PASSWORD: &str = "canary horse battery staple";
-
-/// A collector: OTLP over HTTP, as little of it as the exporter needs.
-fn collector() -> (SocketAddr, Receiver<ExportTraceServiceRequest>) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let (sender, exports) = channel();
-    thread::spawn(move || {
-        for connection in listener.incoming().map_while(Result::ok) {
-            let sender = sender.clone();
-            thread::spawn(move || take_exports(connection, &sender));
-        }
-    });
-    (address, exports)
-}
-
-fn take_exports(connection: TcpStream, exports: &Sender<ExportTraceServiceRequest>) {
-    let mut answers = connection.try_clone().unwrap();
-    let mut reader = BufReader::new(connection);
-    loop {
-        let mut head = Vec::new();
-        loop {
-            let mut line = String::new();
-            if reader.read_line(&mut line).unwrap_or(0) == 0 {
-                return;
-            }
-            if line.trim().is_empty() {
-                break;
-            }
-            head.push(line.trim().to_lowercase());
-        }
-        assert!(head[0].starts_with("post /v1/traces "), "{head:?}");
-        let length = head
-            .iter()
-            .find_map(|line| line.strip_prefix("content-length: "));
-        let mut body = vec![0; length.expect("a length").parse().unwrap()];
-        reader.read_exact(&mut body).unwrap();
-        let export =
-            ExportTraceServiceRequest::decode(body.as_slice()).expect("an export of traces");
-        answers.write_all(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n").unwrap();
-        if exports.send(export).is_err() {
-            return;
-        }
-    }
-}
 
 fn register(address: SocketAddr) -> String {
     let body = format!(r#"{{"email":"{EMAIL}","password":"{PASSWORD}"}}"#);
@@ -82,7 +35,7 @@ fn register(address: SocketAddr) -> String {
 
 #[test]
 fn a_request_is_one_trace_from_http_to_sql_with_nothing_personal_in_it() {
-    let (collector, exports) = collector();
+    let (collector, exports) = collector::start();
     let folder = tempfile::tempdir().unwrap();
     let endpoint = format!("http://{collector}");
     let service = Service::start(
@@ -98,7 +51,13 @@ fn a_request_is_one_trace_from_http_to_sql_with_nothing_personal_in_it() {
     let (status, lines, _) = service.ended();
     assert_eq!(status.code(), Some(0));
 
-    let exports: Vec<_> = exports.try_iter().collect();
+    let exports: Vec<_> = exports
+        .try_iter()
+        .filter_map(|export| match export {
+            Export::Traces(traces) => Some(traces),
+            Export::Metrics(_) => None,
+        })
+        .collect();
     let resources = exports.iter().flat_map(|export| &export.resource_spans);
     let told = format!(
         "{:?}",

@@ -149,6 +149,8 @@ async fn misbehaving_app(state: Arc<ApiState>) -> TestApp {
         .app_data(State::from(state))
         .service(resource(PANICS.path, &[&PANICS]))
         .service(resource(HANGS.path, &[&HANGS]))
-        .wrap(from_fn(boundary::enter));
+        .wrap(from_fn(|request, next| {
+            boundary::enter(Listener::Public, request, next)
+        }));
     TestApp::new(app).await
 }

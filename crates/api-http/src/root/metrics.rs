@@ -1,0 +1,15 @@
+//! What was measured, for Prometheus. On the management listener only.
+
+use actix_web::{HttpResponse, http::StatusCode};
+
+use crate::{Problem, ProblemCode, state::State};
+
+pub(crate) async fn show(state: State) -> Result<HttpResponse, Problem> {
+    let exposition = state
+        .meter
+        .exposition()
+        .ok_or_else(|| Problem::of(ProblemCode::NotFound))?;
+    Ok(HttpResponse::build(StatusCode::OK)
+        .content_type(exposition.media_type)
+        .body(exposition.text))
+}

@@ -1,0 +1,66 @@
+//! How outcomes of use cases are told to whoever watches.
+
+use crate::{
+    Foundation,
+    accounts::RegisterError,
+    challenges::{ProofError, SendError},
+    ports::{
+        CodeOutcome, CodePurpose, HashError, Measure, RefreshOutcome, RegistrationOutcome,
+        SignInOutcome,
+    },
+    sessions::{LogInError, RefreshError},
+};
+
+impl Foundation {
+    pub(crate) fn note_code(&self, purpose: impl Into<CodePurpose>, outcome: CodeOutcome) {
+        self.meter.note(Measure::Code(purpose.into(), outcome));
+    }
+
+    /// Notes a code that did not count, unless the store could not even say.
+    pub(crate) fn note_refused_code(&self, purpose: impl Into<CodePurpose>, why: &ProofError) {
+        match why {
+            ProofError::InvalidCode => self.note_code(purpose, CodeOutcome::Refused),
+            ProofError::TooManyAttempts { .. } => self.note_code(purpose, CodeOutcome::Exhausted),
+            ProofError::Store(_) => {}
+        }
+    }
+}
+
+pub(crate) const fn of_log_in<T>(done: &Result<T, LogInError>) -> SignInOutcome {
+    match done {
+        Ok(_) => SignInOutcome::Success,
+        Err(LogInError::InvalidCredentials) => SignInOutcome::Refused,
+        Err(LogInError::Locked { .. }) => SignInOutcome::Locked,
+        Err(LogInError::Suspended) => SignInOutcome::Suspended,
+        Err(LogInError::Hash(HashError::Overloaded)) => SignInOutcome::Overloaded,
+        Err(
+            LogInError::Hash(HashError::Failed) | LogInError::Signing(_) | LogInError::Store(_),
+        ) => SignInOutcome::Failed,
+    }
+}
+
+pub(crate) const fn of_refresh<T>(done: &Result<T, RefreshError>) -> RefreshOutcome {
+    match done {
+        Ok(_) => RefreshOutcome::Success,
+        Err(RefreshError::InvalidToken) => RefreshOutcome::Refused,
+        Err(RefreshError::Reused) => RefreshOutcome::Reused,
+        Err(RefreshError::Signing(_) | RefreshError::Store(_)) => RefreshOutcome::Failed,
+    }
+}
+
+pub(crate) const fn of_register<T>(done: &Result<T, RegisterError>) -> RegistrationOutcome {
+    match done {
+        Ok(_) => RegistrationOutcome::Requested,
+        Err(
+            RegisterError::RoleNotOffered
+            | RegisterError::WeakPassword(_)
+            | RegisterError::Send(SendError::TooManyMessages { .. })
+            | RegisterError::IdempotencyKeyReused
+            | RegisterError::IdempotencyInProgress,
+        ) => RegistrationOutcome::Refused,
+        Err(RegisterError::Hash(HashError::Overloaded)) => RegistrationOutcome::Overloaded,
+        Err(RegisterError::Hash(HashError::Failed) | RegisterError::Send(SendError::Store(_))) => {
+            RegistrationOutcome::Failed
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! What the use cases and the adapters tell.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use authentication_app::ports::{
+    Backlog, CacheAnswer, CacheName, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label,
+    Measure, MessageChannel, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod,
+    SignInOutcome,
+};
+use opentelemetry::{
+    KeyValue,
+    metrics::{Histogram, Meter},
+};
+
+use super::counts::{Counts, Named};
+
+/// Of a hash: some 10 to 50 ms of work, and seconds of waiting when the queue is long.
+const HASH_SECONDS: [f64; 12] = [
+    0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
+];
+
+/// The domain's own numbers.
+pub(super) struct Facts {
+    sign_ins: Counts<SignInMethod, SignInOutcome>,
+    registrations: Counts<RegistrationOutcome>,
+    refreshes: Counts<RefreshOutcome>,
+    codes: Counts<CodePurpose, CodeOutcome>,
+    messages: Counts<MessageChannel, DeliveryOutcome>,
+    events: Counts<EventTarget, DeliveryOutcome>,
+    caches: Counts<CacheName, CacheAnswer>,
+    hashes_refused: Counts<()>,
+    hash_wait: Histogram<f64>,
+    hash_time: Histogram<f64>,
+    queues: Arc<[Queue]>,
+}
+
+impl Facts {
+    pub(super) fn new(meter: &Meter) -> Self {
+        Self {
+            sign_ins: Counts::register(
+                meter,
+                &Named {
+                    name: "auth.sign_ins",
+                    meaning: "Attempts to sign in",
+                },
+                ["method", "outcome"],
+            ),
+            registrations: by_one(meter, "auth.registrations", "Registrations", "outcome"),
+            refreshes: by_one(meter, "auth.refreshes", "Refresh tokens brought", "outcome"),
+            codes: Counts::register(
+                meter,
+                &Named {
+                    name: "auth.codes",
+                    meaning: "One-time codes asked for and brought",
+                },
+                ["purpose", "outcome"],
+            ),
+            messages: Counts::register(
+                meter,
+                &Named {
+                    name: "auth.messages",
+                    meaning: "Tries to send a message to a person",
+                },
+                ["channel", "outcome"],
+            ),
+            events: Counts::register(
+                meter,
+                &Named {
+                    name: "auth.events",
+                    meaning: "Tries to hand an event to another system",
+                },
+                ["target", "outcome"],
+            ),
+            caches: Counts::register(
+                meter,
+                &Named {
+                    name: "auth.cache.lookups",
+                    meaning: "Questions to a cache",
+                },
+                ["cache", "outcome"],
+            ),
+            hashes_refused: by_one(
+                meter,
+                "auth.hashing.refused",
+                "Password hashes refused because the queue was full",
+                "",
+            ),
+            hash_wait: seconds(
+                meter,
+                "auth.hashing.wait",
+                "How long password hashes wait for a thread",
+            ),
+            hash_time: seconds(
+                meter,
+                "auth.hashing.duration",
+                "How long a thread computes a password hash",
+            ),
+            queues: register_queues(meter),
+        }
+    }
+
+    pub(super) fn take(&self, measure: Measure) {
+        match measure {
+            Measure::SignIn(method, outcome) => self.sign_ins.add(method, outcome),
+            Measure::Registration(outcome) => self.registrations.add(outcome, ()),
+            Measure::Refresh(outcome) => self.refreshes.add(outcome, ()),
+            Measure::Code(purpose, outcome) => self.codes.add(purpose, outcome),
+            Measure::Message(channel, outcome) => self.messages.add(channel, outcome),
+            Measure::Event(target, outcome) => self.events.add(target, outcome),
+            Measure::Cache(cache, answer) => self.caches.add(cache, answer),
+            Measure::HashWaited(time) => self.hash_wait.record(time.as_secs_f64(), &[]),
+            Measure::HashComputed(time) => self.hash_time.record(time.as_secs_f64(), &[]),
+            Measure::HashRefused => self.hashes_refused.add((), ()),
+            Measure::Backlog(queue, backlog) => {
+                if let Some(queue) = self.queues.get(queue.position()) {
+                    queue.set(backlog);
+                }
+            }
+        }
+    }
+}
+
+fn by_one<A: Label>(
+    meter: &Meter,
+    name: &'static str,
+    meaning: &'static str,
+    key: &'static str,
+) -> Counts<A> {
+    Counts::register(meter, &Named { name, meaning }, [key, ""])
+}
+
+fn seconds(meter: &Meter, name: &'static str, meaning: &'static str) -> Histogram<f64> {
+    meter
+        .f64_histogram(name)
+        .with_unit("s")
+        .with_description(meaning)
+        .with_boundaries(HASH_SECONDS.to_vec())
+        .build()
+}
+
+/// The last that was told of a queue.
+#[derive(Default)]
+struct Queue {
+    told: AtomicBool,
+    waiting: AtomicU64,
+    parked: AtomicU64,
+    lag_ms: AtomicU64,
+}
+
+impl Queue {
+    fn set(&self, backlog: Backlog) {
+        let lag = u64::try_from(backlog.lag.as_millis()).unwrap_or(u64::MAX);
+        self.waiting.store(backlog.waiting, Ordering::Relaxed);
+        self.parked.store(backlog.parked, Ordering::Relaxed);
+        self.lag_ms.store(lag, Ordering::Relaxed);
+        self.told.store(true, Ordering::Release);
+    }
+
+    fn is_told(&self) -> bool {
+        self.told.load(Ordering::Acquire)
+    }
+
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "exact for the first quarter of a million years"
+    )]
+    fn lag_seconds(&self) -> f64 {
+        self.lag_ms.load(Ordering::Relaxed) as f64 / 1_000.0
+    }
+}
+
+fn register_queues(meter: &Meter) -> Arc<[Queue]> {
+    let queues: Arc<[Queue]> = QueueName::ALL.iter().map(|_| Queue::default()).collect();
+    let shown = Arc::clone(&queues);
+    let _items = meter
+        .u64_observable_gauge("auth.backlog.items")
+        .with_description("What a queue holds")
+        .with_callback(move |observer| {
+            for (name, queue) in told(&shown) {
+                for (state, count) in [("waiting", &queue.waiting), ("parked", &queue.parked)] {
+                    let labels = [KeyValue::new("queue", name), KeyValue::new("state", state)];
+                    observer.observe(count.load(Ordering::Relaxed), &labels);
+                }
+            }
+        })
+        .build();
+    let shown = Arc::clone(&queues);
+    let _lag = meter
+        .f64_observable_gauge("auth.backlog.lag")
+        .with_unit("s")
+        .with_description("How long the oldest that is due has been due")
+        .with_callback(move |observer| {
+            for (name, queue) in told(&shown) {
+                observer.observe(queue.lag_seconds(), &[KeyValue::new("queue", name)]);
+            }
+        })
+        .build();
+    queues
+}
+
+fn told(queues: &[Queue]) -> impl Iterator<Item = (&'static str, &Queue)> {
+    let named = QueueName::ALL.iter().map(|name| name.as_str()).zip(queues);
+    named.filter(|(_, queue)| queue.is_told())
+}

@@ -1,0 +1,139 @@
+//! Metrics: one set of instruments, shown at `/metrics` and exported over OTLP.
+//!
+//! ```text
+//! use cases, caches, hasher ─ Meter ──────┐
+//! HTTP ───────────────────── HttpMeter ───┤   instruments ─┬─▶ Prometheus text, when asked
+//! pools, hasher, process ─── asked then ──┘                └─▶ OTLP, every 15 seconds
+//! ```
+//!
+//! Whatever happens often adds to a number that stands ready: a counter is an array of atomics, one for
+//! each combination of its labels, read when somebody asks. So every series is there from the start, at
+//! zero. `docs/metrics.md` says what each means; a test holds it to this code.
+
+mod counts;
+mod facts;
+mod process;
+mod requests;
+mod saturation;
+
+use std::{sync::Arc, time::Duration};
+
+use api_http::ports::{AnsweredRequest, Exposition, HttpMeter};
+use authentication_app::ports::{Measure, Meter};
+use opentelemetry::{InstrumentationScope, metrics::MeterProvider as _};
+use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig as _};
+use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
+use prometheus::{Encoder as _, Registry, TextEncoder};
+use url::Url;
+
+use super::{PATIENCE, TelemetryError, otlp_path, resource};
+use facts::Facts;
+use requests::Requests;
+pub(crate) use saturation::Watched;
+
+/// How often metrics go to a collector.
+const EVERY: Duration = Duration::from_secs(15);
+/// Of the text that `/metrics` answers.
+const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+const SCOPE: &str = "fashionistar-auth";
+
+/// The metrics of one service.
+pub(crate) struct Metrics {
+    provider: SdkMeterProvider,
+    registry: Registry,
+    facts: Arc<Facts>,
+    requests: Requests,
+}
+
+impl Metrics {
+    /// Makes the instruments, and begins to export where an endpoint is set.
+    pub(crate) fn start(endpoint: Option<&Url>) -> Result<Self, TelemetryError> {
+        let registry = Registry::new();
+        let shown = opentelemetry_prometheus::exporter()
+            .with_registry(registry.clone())
+            .scope_info_enabled(false)
+            .build()
+            .map_err(TelemetryError::Metrics)?;
+        let mut provider = SdkMeterProvider::builder()
+            .with_resource(resource())
+            .with_reader(shown);
+        if let Some(endpoint) = endpoint {
+            let exporter = MetricExporter::builder()
+                .with_http()
+                .with_protocol(Protocol::HttpBinary)
+                .with_endpoint(otlp_path(endpoint, "metrics"))
+                .with_timeout(PATIENCE)
+                .build()?;
+            let reader = PeriodicReader::builder(exporter).with_interval(EVERY);
+            provider = provider.with_reader(reader.build());
+        }
+        let provider = provider.build();
+        let meter = provider.meter_with_scope(InstrumentationScope::builder(SCOPE).build());
+        let facts = Arc::new(Facts::new(&meter));
+        let requests = Requests::new(&meter);
+        process::watch(&meter);
+        Ok(Self {
+            provider,
+            registry,
+            facts,
+            requests,
+        })
+    }
+
+    /// For the use cases and adapters.
+    pub(crate) fn meter(&self) -> Arc<dyn Meter> {
+        Arc::clone(&self.facts) as Arc<dyn Meter>
+    }
+
+    /// Asks these how full they are, whenever somebody asks.
+    pub(crate) fn watch(&self, watched: Watched) {
+        let scope = InstrumentationScope::builder(SCOPE).build();
+        saturation::watch(&self.provider.meter_with_scope(scope), watched);
+    }
+
+    /// Exports the last numbers; gives up after a few seconds.
+    pub(crate) async fn shut_down(&self) {
+        let provider = self.provider.clone();
+        let done =
+            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(PATIENCE)).await;
+        if !matches!(done, Ok(Ok(()))) {
+            tracing::warn!("the last metrics may not have been exported");
+        }
+    }
+}
+
+impl HttpMeter for Metrics {
+    fn began(&self) {
+        self.requests.began();
+    }
+
+    fn answered(&self, request: &AnsweredRequest<'_>) {
+        self.requests.answered(request);
+    }
+
+    fn abandoned(&self) {
+        self.requests.abandoned();
+    }
+
+    fn exposition(&self) -> Option<Exposition> {
+        let mut text = Vec::new();
+        let shown = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        if let Err(error) = shown {
+            tracing::error!(%error, "the metrics cannot be shown");
+            return None;
+        }
+        Some(Exposition {
+            media_type: MEDIA_TYPE,
+            text,
+        })
+    }
+}
+
+impl Meter for Facts {
+    fn note(&self, measure: Measure) {
+        self.take(measure);
+    }
+}
+
+#[cfg(test)]
+mod tests;
