@@ -4,9 +4,11 @@
 //!           a call fails                         a pause has passed
 //! Closed ─────────────────▶ Open (calls fail at ◀───────────────────┐
 //!   ▲                       once, none waits)   ────────────────────┤
-//!   │  it connects                  │ one caller tries              │ it does not
+//!   │  it connects                  │ a task tries                  │ it does not
 //!   └───────────────────────────────┴───────────────────────────────┘
 //! ```
+//!
+//! So a server that is frozen costs those who were asking it the time for one answer, and nobody after them.
 
 use std::{
     fmt, io,
@@ -86,7 +88,7 @@ struct Shared {
 enum Circuit {
     /// Calls go through.
     Closed(Line),
-    /// Calls fail at once, but for one that tries again when `next_try` has come.
+    /// Calls fail at once; the first of them when `next_try` has come sends a task to try again.
     Open { failures: u32, next_try: Instant },
 }
 
@@ -125,7 +127,7 @@ impl RedisConnection {
             }),
         };
         // Told in the log when it fails.
-        let _ = connection.line().await;
+        connection.reconnect(0).await;
         Ok(connection)
     }
 
@@ -196,7 +198,7 @@ impl RedisConnection {
         &self,
         call: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, CacheError> {
-        let line = self.line().await?;
+        let line = self.line()?;
         let error = match timeout(self.shared.response_timeout, call(line.connection)).await {
             Ok(Ok(answer)) => return Ok(answer),
             Ok(Err(error)) => error,
@@ -210,9 +212,8 @@ impl RedisConnection {
         Err(CacheError)
     }
 
-    /// The connection if there is one. If there is none and it is time, tries to make one; whoever comes
-    /// meanwhile does not wait.
-    async fn line(&self) -> Result<Line, CacheError> {
+    /// The connection if there is one. If there is none and it is time, somebody else makes one.
+    fn line(&self) -> Result<Line, CacheError> {
         let failures = match &mut *self.circuit() {
             Circuit::Closed(line) => return Ok(line.clone()),
             Circuit::Open { failures, next_try } => {
@@ -220,20 +221,23 @@ impl RedisConnection {
                 if now < *next_try {
                     return Err(CacheError);
                 }
-                // If this attempt is dropped halfway, another may follow.
+                // If this attempt ends with its runtime, another may follow.
                 *next_try = now + self.shared.connect_timeout + pause(*failures);
                 *failures
             }
         };
+        let connection = self.clone();
+        tokio::spawn(async move { connection.reconnect(failures).await });
+        Err(CacheError)
+    }
+
+    /// Tries to connect, and notes what came of it.
+    async fn reconnect(&self, failures: u32) {
         match self.open_line().await {
             Ok(connection) => {
-                let line = Line {
-                    number: self.shared.lines.fetch_add(1, Ordering::Relaxed),
-                    connection,
-                };
-                *self.circuit() = Circuit::Closed(line.clone());
+                let number = self.shared.lines.fetch_add(1, Ordering::Relaxed);
+                *self.circuit() = Circuit::Closed(Line { number, connection });
                 tracing::info!("connected to Redis");
-                Ok(line)
             }
             Err(error) => {
                 tracing::warn!(reason = %Reason(&error), "Redis cannot be reached");
@@ -241,7 +245,6 @@ impl RedisConnection {
                     failures: failures.saturating_add(1),
                     next_try: Instant::now() + pause(failures),
                 };
-                Err(CacheError)
             }
         }
     }
