@@ -1,10 +1,16 @@
 //! Work that does not stop half-way because a client hung up.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
+use time::Duration as Wait;
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::{Problem, ProblemCode};
+
+/// A net below the deadlines of everything that a use case waits for (`docs/degraded-modes.md`): whatever goes
+/// wrong there, no work stays for ever.
+pub(crate) const LONGEST_WORK: Duration = Duration::from_mins(5);
 
 /// Runs a use case that changes something to its end, whoever still waits for it.
 ///
@@ -18,8 +24,9 @@ where
     T: 'static,
     E: Into<Problem> + 'static,
 {
-    match actix_web::rt::spawn(work.in_current_span()).await {
-        Ok(outcome) => outcome.map_err(Into::into),
+    match actix_web::rt::spawn(timeout(LONGEST_WORK, work.in_current_span())).await {
+        Ok(Ok(outcome)) => outcome.map_err(Into::into),
+        Ok(Err(_)) => Err(Problem::of(ProblemCode::DeadlineExceeded).retry_after(Wait::SECOND)),
         // The message of a panic stays with the panic hook: it may quote anything.
         Err(_) => Err(Problem::of(ProblemCode::InternalError)
             .caused_by("a use case panicked, or the process is stopping")),

@@ -169,8 +169,9 @@ fn log(problem: &Problem) {
     let cause = problem.cause_chain();
     let cause = cause.as_deref();
     match problem.code() {
-        // Load and slow clients, not a fault of ours: worth an alert when there are many.
-        ProblemCode::Overloaded | ProblemCode::DeadlineExceeded => {
+        // Load, slow clients, and a store that is away, which whoever watches over it tells once: not each a
+        // fault of ours, and worth an alert when there are many.
+        ProblemCode::Overloaded | ProblemCode::DeadlineExceeded | ProblemCode::Unavailable => {
             tracing::warn!(code, cause, "refused");
         }
         code_of_ours if code_of_ours.status().is_server_error() => {

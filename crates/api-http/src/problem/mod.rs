@@ -124,8 +124,10 @@ impl Problem {
         &self.errors
     }
 
-    pub(crate) const fn retry_after_seconds(&self) -> Option<u32> {
-        self.retry_after_seconds
+    /// Every 503 says when to come back, also one whose maker did not think of it.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
+        let is_503 = self.code.status() == StatusCode::SERVICE_UNAVAILABLE;
+        self.retry_after_seconds.or(is_503.then_some(1))
     }
 
     /// The cause and the causes of the cause, in one line.
@@ -177,7 +179,7 @@ impl ResponseError for Problem {
         if let Some(challenge) = self.challenge() {
             response.insert_header((header::WWW_AUTHENTICATE, challenge));
         }
-        if let Some(seconds) = self.retry_after_seconds {
+        if let Some(seconds) = self.retry_after_seconds() {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         if let Some(methods) = &self.allow {
