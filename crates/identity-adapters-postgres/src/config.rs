@@ -2,6 +2,8 @@
 
 use std::{fmt, time::Duration};
 
+use crate::pool::Deadlines;
+
 /// Where the store is and how long it may take. `Debug` shows no URL: it may hold a password.
 #[derive(Clone)]
 pub struct StoreConfig {
@@ -13,7 +15,8 @@ pub struct StoreConfig {
     /// Connections to PostgreSQL, or readers of a SQLite file (eight at the most; the one writer comes on
     /// top). Two at the least. Default 16.
     pub max_connections: u32,
-    /// How long a caller waits for a free connection, and on SQLite for the writer. Default 5 s.
+    /// How long a caller waits for a free connection, and on SQLite for the writer. Also how long a server
+    /// may take to show that it is there at all. Default 2 s.
     pub acquire_timeout: Duration,
     /// How long PostgreSQL works on one statement. It waits half as long for a lock, and twice as long for
     /// the next statement of an open transaction. SQLite waits half as long for another process that
@@ -28,8 +31,15 @@ impl StoreConfig {
             url: url.into(),
             replica_urls: Vec::new(),
             max_connections: 16,
-            acquire_timeout: Duration::from_secs(5),
+            acquire_timeout: Duration::from_secs(2),
             statement_timeout: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) const fn deadlines(&self) -> Deadlines {
+        Deadlines {
+            acquire: self.acquire_timeout,
+            statement: self.statement_timeout,
         }
     }
 

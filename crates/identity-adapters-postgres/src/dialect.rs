@@ -1,6 +1,6 @@
 //! Where the two engines need different words.
 
-use sea_orm::{ConnectionTrait as _, DbBackend};
+use sea_orm::DbBackend;
 
 use crate::sql::Db;
 
@@ -14,7 +14,7 @@ pub(crate) enum Dialect {
 impl Dialect {
     /// What `db` speaks.
     pub(crate) fn of(db: &impl Db) -> Self {
-        match db.connection().get_database_backend() {
+        match db.backend() {
             DbBackend::Sqlite => Self::Sqlite,
             _ => Self::Postgres,
         }

@@ -37,6 +37,57 @@ impl From<Fault> for StoreError {
     }
 }
 
+/// What a failure says about the database itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The connection is of no use any more: the server stopped, or is another one now.
+    Lost,
+    /// The server takes no writes any more: after a failover the primary is another one.
+    Demoted,
+    /// There was no room to write.
+    Full,
+    /// Nothing, or nothing that concerns the next statement.
+    Other,
+}
+
+impl Trouble {
+    pub(crate) fn of(error: &DbErr) -> Self {
+        match error {
+            DbErr::Conn(RuntimeErr::SqlxError(error))
+            | DbErr::Exec(RuntimeErr::SqlxError(error))
+            | DbErr::Query(RuntimeErr::SqlxError(error)) => Self::of_sqlx(error),
+            _ => Self::Other,
+        }
+    }
+
+    fn of_sqlx(error: &sqlx::Error) -> Self {
+        let sqlx::Error::Database(error) = error else {
+            let lost = matches!(
+                error,
+                sqlx::Error::Io(_) | sqlx::Error::Tls(_) | sqlx::Error::Protocol(_)
+            );
+            return if lost { Self::Lost } else { Self::Other };
+        };
+        let code = error.code().unwrap_or_default();
+        if error.try_downcast_ref::<SqliteError>().is_some() {
+            let is_full = SQLITE_NO_ROOM.contains(&code.parse().unwrap_or(0));
+            return if is_full { Self::Full } else { Self::Other };
+        }
+        match code.as_ref() {
+            // disk_full
+            "53100" => Self::Full,
+            // read_only_sql_transaction
+            "25006" => Self::Demoted,
+            // Shutting down, crashed, starting up; connection lost.
+            code if code.starts_with("57P0") || code.starts_with("08") => Self::Lost,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// `SQLITE_FULL`, `SQLITE_IOERR_WRITE` (a quota, a limit of the process), `SQLITE_IOERR_SHMSIZE`.
+const SQLITE_NO_ROOM: [u32; 3] = [13, 778, 4_874];
+
 pub(crate) fn store_error(error: DbErr) -> StoreError {
     match error {
         DbErr::ConnectionAcquire(_) => StoreError::Unavailable,

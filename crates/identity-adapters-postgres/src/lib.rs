@@ -30,5 +30,5 @@ mod unit_of_work;
 mod value;
 
 pub use config::StoreConfig;
-pub use pool::PoolUse;
+pub use pool::{Condition, PoolUse};
 pub use store::Store;

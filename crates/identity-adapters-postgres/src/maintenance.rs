@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use authentication_app::ports::{IdempotencyKey, IdempotencyRecord, Maintenance, StoreError};
 use time::{Duration, OffsetDateTime};
 
-use crate::{dialect::Dialect, error::store_error, idempotency, sql::Sql, store::Store};
+use crate::{dialect::Dialect, idempotency, sql::Sql, store::Store};
 
 /// Rows that one statement deletes: few enough that nobody waits long for it.
 const BATCH: u64 = 1000;
@@ -109,7 +109,7 @@ impl Maintenance for Store {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.readers.ping().await.map_err(store_error)
+        self.readers.ping().await
     }
 }
 

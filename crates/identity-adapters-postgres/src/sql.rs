@@ -1,32 +1,25 @@
 //! A statement with its values, and the rows that it gives.
 
-use std::{borrow::Cow, fmt::Write as _};
+use std::{borrow::Cow, fmt::Write as _, future::Future};
 
 use authentication_app::ports::StoreError;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, QueryResult, Statement, Value};
+use sea_orm::{DbBackend, QueryResult, Statement, Value};
 
-use crate::{
-    error::store_error,
-    value::{Bind, Stored},
-};
+use crate::value::{Bind, Stored};
 
 /// Where a statement can run: a pool, or a unit of work.
 pub(crate) trait Db: Sync {
-    type Connection: ConnectionTrait;
-    fn connection(&self) -> &Self::Connection;
-    /// Is told of each statement that failed.
-    fn note_failure(&self);
-}
+    /// Which engine's SQL it speaks.
+    fn backend(&self) -> DbBackend;
 
-impl Db for DatabaseConnection {
-    type Connection = Self;
+    /// All rows that a statement gives.
+    fn rows(
+        &self,
+        statement: Statement,
+    ) -> impl Future<Output = Result<Vec<QueryResult>, StoreError>> + Send;
 
-    fn connection(&self) -> &Self {
-        self
-    }
-
-    /// The next statement has nothing to do with it.
-    fn note_failure(&self) {}
+    /// How many rows it wrote.
+    fn write(&self, statement: Statement) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
 /// A statement in the making. Placeholders are `$1`, `$2`, … on both engines.
@@ -52,8 +45,8 @@ impl Sql {
     /// All rows. Also of a writing statement with RETURNING: reading it to its end is what reports a
     /// failure of its commit on SQLite.
     pub(crate) async fn rows(self, db: &impl Db) -> Result<Vec<Row>, StoreError> {
-        let rows = db.connection().query_all_raw(self.on(db)).await;
-        Ok(told(db, rows)?.into_iter().map(Row).collect())
+        let rows = db.rows(self.on(db)).await?;
+        Ok(rows.into_iter().map(Row).collect())
     }
 
     /// The only row, if there is one.
@@ -63,21 +56,12 @@ impl Sql {
 
     /// How many rows were written.
     pub(crate) async fn execute(self, db: &impl Db) -> Result<u64, StoreError> {
-        let done = db.connection().execute_raw(self.on(db)).await;
-        Ok(told(db, done)?.rows_affected())
+        db.write(self.on(db)).await
     }
 
     fn on(self, db: &impl Db) -> Statement {
-        let backend = db.connection().get_database_backend();
-        Statement::from_sql_and_values(backend, self.text, self.values)
+        Statement::from_sql_and_values(db.backend(), self.text, self.values)
     }
-}
-
-fn told<T>(db: &impl Db, answer: Result<T, DbErr>) -> Result<T, StoreError> {
-    answer.map_err(|error| {
-        db.note_failure();
-        store_error(error)
-    })
 }
 
 /// `($1, $2), ($3, $4)`: placeholders for several rows, beginning with number `first`.

@@ -1,26 +1,30 @@
 //! The store as the composition root holds it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 use authentication_app::ports::StoreError;
-use sea_orm::{DatabaseConnection, DbBackend};
+use sea_orm::DbBackend;
 use time::OffsetDateTime;
 
 use crate::{
     config::StoreConfig,
     error::store_error,
-    pool::{self, PoolUse, Pools},
+    pool::{self, Condition, Pool, PoolUse, Pools},
+    sql::Db as _,
 };
 
 /// The relational store on one database.
 pub struct Store {
     /// For statements that change nothing.
-    pub(crate) readers: DatabaseConnection,
-    /// For units of work and single writes. On PostgreSQL the same pool.
-    pub(crate) writer: DatabaseConnection,
+    pub(crate) readers: Pool,
+    /// For units of work and single writes. On PostgreSQL the same connections.
+    pub(crate) writer: Pool,
     statements: Arc<AtomicU64>,
 }
 
@@ -31,11 +35,11 @@ impl Store {
     /// [`StoreError::Unavailable`] when it does not answer in time; [`StoreError::Failed`] when the URL
     /// names no database that is supported.
     pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
-        let Pools { readers, writer } = pool::open(config).await?;
         let statements = Arc::new(AtomicU64::new(0));
+        let Pools { readers, writer } = pool::open(config, &statements).await?;
         Ok(Self {
-            readers: observed(readers, &statements),
-            writer: observed(writer, &statements),
+            readers,
+            writer,
             statements,
         })
     }
@@ -49,15 +53,16 @@ impl Store {
     /// beside its readers.
     pub fn connections(&self) -> Vec<PoolUse> {
         let pools = [("readers", &self.readers), ("writer", &self.writer)];
-        match self.writer.get_database_backend() {
-            DbBackend::Sqlite => pools.map(|(name, pool)| pool::usage(name, pool)).to_vec(),
-            _ => vec![pool::usage("all", &self.writer)],
+        if self.is_embedded() {
+            pools.map(|(name, pool)| pool.usage(name)).to_vec()
+        } else {
+            vec![self.writer.usage("all")]
         }
     }
 
     /// Whether this is the embedded engine, whose schema the service keeps up to date by itself.
     pub fn is_embedded(&self) -> bool {
-        self.writer.get_database_backend() == DbBackend::Sqlite
+        self.writer.backend() == DbBackend::Sqlite
     }
 
     /// The names of the migrations that this release has and the database has not.
@@ -65,7 +70,9 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
-        migration::pending(&self.readers).await.map_err(store_error)
+        migration::pending(&self.readers.bare())
+            .await
+            .map_err(store_error)
     }
 
     /// Applies what is pending and gives the audit trail room for the months from `now` on.
@@ -73,7 +80,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`]; what was applied before the migration that failed stays.
     pub async fn migrate(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        migration::up(&self.writer, now).await.map_err(store_error)
+        let database = self.writer.bare();
+        migration::up(&database, now).await.map_err(store_error)
     }
 
     /// Takes back the newest migrations, `steps` of them, with all that is in their tables.
@@ -81,7 +89,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn revert_migrations(&self, steps: u32) -> Result<(), StoreError> {
-        migration::down(&self.writer, Some(steps))
+        migration::down(&self.writer.bare(), Some(steps))
             .await
             .map_err(store_error)
     }
@@ -92,31 +100,74 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn ensure_audit_partitions(&self, now: OffsetDateTime) -> Result<(), StoreError> {
-        migration::ensure_audit_partitions(&self.writer, now)
+        migration::ensure_audit_partitions(&self.writer.bare(), now)
             .await
             .map_err(store_error)
+    }
+
+    /// How the database is, asked now; the answer takes about twice `patience` at the most.
+    pub async fn condition(&self, patience: Duration) -> Condition {
+        self.writer.condition(patience).await
     }
 
     /// Waits for the connections in use, and closes all. What is asked afterwards is
     /// [`StoreError::Unavailable`].
     pub async fn close(&self) {
-        // Closing a pool cannot fail; what follows a failure would be the end of the process anyway.
-        let _ = self.readers.close_by_ref().await;
-        let _ = self.writer.close_by_ref().await;
+        self.readers.close().await;
+        self.writer.close().await;
     }
 }
 
-/// Counts statements, and tells the curious (at trace level) which: their text has placeholders, no values.
-fn observed(mut db: DatabaseConnection, statements: &Arc<AtomicU64>) -> DatabaseConnection {
-    let statements = Arc::clone(statements);
-    db.set_metric_callback(move |info| {
-        statements.fetch_add(1, Ordering::Relaxed);
-        tracing::trace!(
-            db.query.text = info.statement.sql,
-            elapsed = ?info.elapsed,
-            failed = info.failed,
-            "statement"
+#[cfg(test)]
+mod tests {
+    use authentication_app::ports::{AccountQueries as _, NewAccount, UnitOfWorkFactory as _};
+    use sea_orm::ConnectionTrait as _;
+    use testkit::{TestDatabase, builders::new_account};
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(5);
+
+    async fn register(store: &Store, account: &NewAccount) -> Result<(), StoreError> {
+        let mut unit = store.begin().await?;
+        unit.accounts().insert(account).await?;
+        unit.commit().await
+    }
+
+    /// SQLite's own limit stands for the disk's: it fails in the same place with the same code.
+    async fn give_room_for(store: &Store, pages: u32) {
+        let limit = format!("PRAGMA max_page_count = {pages}");
+        let done = store.writer.bare().execute_unprepared(&limit).await;
+        done.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_file_without_room_is_read_and_not_written_until_there_is_room() {
+        let database = TestDatabase::sqlite().await;
+        let store = Store::connect(&StoreConfig::new(database.url()))
+            .await
+            .unwrap();
+        let first = new_account();
+        register(&store, &first).await.unwrap();
+        give_room_for(&store, 1).await;
+        let refused = loop {
+            if let Err(error) = register(&store, &new_account()).await {
+                break error;
+            }
+        };
+        assert!(matches!(refused, StoreError::Unavailable), "{refused:?}");
+        assert_eq!(store.condition(PATIENCE).await, Condition::Full);
+        let found = store.find_by_subject(first.index.subject).await.unwrap();
+        assert!(found.is_some());
+        give_room_for(&store, 1_000_000).await;
+        while store.condition(PATIENCE).await == Condition::Full {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        register(&store, &new_account()).await.unwrap();
+        let verdict = database.rows("PRAGMA integrity_check").await;
+        assert_eq!(
+            verdict[0].try_get::<String>("", "integrity_check").unwrap(),
+            "ok"
         );
-    });
-    db
+    }
 }

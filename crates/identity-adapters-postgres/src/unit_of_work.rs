@@ -1,6 +1,9 @@
 //! One transaction that lends itself as every repository.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -8,35 +11,50 @@ use authentication_app::ports::{
     IdempotencyLedger, Outbox, SessionRepository, StoreError, UnitOfWork, UnitOfWorkFactory,
 };
 use sea_orm::{
-    DatabaseTransaction, SqliteTransactionMode, TransactionOptions, TransactionTrait as _,
+    ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
 };
 
 use crate::{
-    error::{Fault, store_error},
+    error::Fault,
+    pool::{Line, Pool},
     sql::Db,
     store::Store,
 };
 
-/// Read committed on PostgreSQL. On SQLite it has the write lock from its first moment (BEGIN IMMEDIATE), so
-/// that no statement in it fails for having come too late.
+/// Read committed on PostgreSQL. On SQLite it has the write lock from its first moment (BEGIN IMMEDIATE).
 ///
 /// Each repository trait is implemented in the file of its slice.
 pub(crate) struct SqlUnitOfWork {
+    pool: Pool,
+    line: Line,
     transaction: DatabaseTransaction,
     /// A statement failed. PostgreSQL would answer COMMIT with success, having undone everything, and SQLite
     /// would keep a half.
     broken: AtomicBool,
 }
 
-impl Db for SqlUnitOfWork {
-    type Connection = DatabaseTransaction;
+impl SqlUnitOfWork {
+    async fn ask<T>(
+        &self,
+        statement: impl Future<Output = Result<T, DbErr>> + Send,
+    ) -> Result<T, StoreError> {
+        let done = self.pool.on_line(&self.line, statement).await;
+        done.inspect_err(|_| self.broken.store(true, Ordering::Relaxed))
+    }
+}
 
-    fn connection(&self) -> &DatabaseTransaction {
-        &self.transaction
+impl Db for SqlUnitOfWork {
+    fn backend(&self) -> DbBackend {
+        self.pool.backend()
     }
 
-    fn note_failure(&self) {
-        self.broken.store(true, Ordering::Relaxed);
+    async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>, StoreError> {
+        self.ask(self.transaction.query_all_raw(statement)).await
+    }
+
+    async fn write(&self, statement: Statement) -> Result<u64, StoreError> {
+        let written = self.ask(self.transaction.execute_raw(statement)).await?;
+        Ok(written.rows_affected())
     }
 }
 
@@ -44,19 +62,11 @@ impl Db for SqlUnitOfWork {
 impl UnitOfWorkFactory for Store {
     #[tracing::instrument(name = "store.begin", level = "debug", skip_all, fields(db.operation.name = "BEGIN"))]
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
-        let options = TransactionOptions {
-            sqlite_transaction_mode: self
-                .is_embedded()
-                .then_some(SqliteTransactionMode::Immediate),
-            ..TransactionOptions::default()
-        };
-        // In a task of its own, since a caller who goes away must not cut BEGIN short: sqlx would hand the
-        // connection to the next one with the transaction open, who would write into it and never commit.
-        let writer = self.writer.clone();
-        let begun = tokio::spawn(async move { writer.begin_with_options(options).await });
-        let transaction = begun.await.map_err(|_| StoreError::Unavailable)?;
+        let (line, transaction) = self.writer.begin().await?;
         Ok(Box::new(SqlUnitOfWork {
-            transaction: transaction.map_err(store_error)?,
+            pool: self.writer.clone(),
+            line,
+            transaction,
             broken: AtomicBool::new(false),
         }))
     }
@@ -101,6 +111,9 @@ impl UnitOfWork for SqlUnitOfWork {
         if self.broken.into_inner() {
             return Err(Fault::BrokenUnit.into());
         }
-        self.transaction.commit().await.map_err(store_error)
+        let commit = self.transaction.commit();
+        self.pool.on_line(&self.line, commit).await?;
+        self.pool.note_written();
+        Ok(())
     }
 }

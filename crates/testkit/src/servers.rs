@@ -1,13 +1,16 @@
-//! Where the throw-away servers are, and a Redis of one's own for tests that stop it.
+//! Where the throw-away servers are, and a Redis and a PostgreSQL of one's own for tests that stop them.
 
+mod postgres;
 mod redis;
 
 use std::{
     env,
     hash::{BuildHasher, RandomState},
+    net::{Ipv4Addr, TcpListener},
     process,
 };
 
+pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 
 /// The PostgreSQL server that tests may make databases on.
@@ -40,6 +43,11 @@ pub fn unique_name() -> String {
     // Its keys are random for each process and differ from call to call.
     let random = RandomState::new().hash_one(process::id());
     format!("test_{random:016x}")
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
+    listener.local_addr().expect("a bound address").port()
 }
 
 #[expect(

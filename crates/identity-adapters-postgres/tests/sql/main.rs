@@ -9,7 +9,9 @@ mod everything;
 mod failures;
 mod migrations;
 mod observer;
+mod outages;
 mod plans;
+mod proxy;
 mod sqlite;
 mod statements;
 

@@ -17,7 +17,8 @@ pub struct DatabaseSettings {
     pub replica_urls: Vec<SecretString>,
     /// `database.max_connections`: connections of this node. Default 16.
     pub max_connections: u32,
-    /// `database.acquire_timeout_seconds`: how long a request waits for one. Default 5.
+    /// `database.acquire_timeout_seconds`: how long a request waits for one, and for
+    /// a server that says nothing. Default 2.
     pub acquire_timeout: Duration,
     /// `database.statement_timeout_seconds`: how long one statement may take. Default 10.
     pub statement_timeout: Duration,
@@ -38,7 +39,7 @@ impl DatabaseSettings {
                 .unwrap_or(16),
             acquire_timeout: reader
                 .setting("database.acquire_timeout_seconds", kinds::number(1..=60))
-                .map_or(Duration::from_secs(5), Duration::from_secs),
+                .map_or(Duration::from_secs(2), Duration::from_secs),
             statement_timeout: reader
                 .setting("database.statement_timeout_seconds", kinds::number(1..=300))
                 .map_or(Duration::from_secs(10), Duration::from_secs),

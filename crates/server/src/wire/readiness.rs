@@ -5,8 +5,7 @@ use std::{sync::Arc, time::Duration};
 use adapters_redis::RedisConnection;
 use api_http::ports::{DependencyState, DependencyStatus, ReadinessProbe};
 use async_trait::async_trait;
-use authentication_app::ports::Maintenance as _;
-use identity_adapters_postgres::Store;
+use identity_adapters_postgres::{Condition, Store};
 use tokio::{
     sync::Mutex,
     time::{Instant, timeout},
@@ -14,8 +13,9 @@ use tokio::{
 
 /// How long an answer is good for: the route is open to everybody.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a dependency may take; the route promises an answer within a second.
-const PATIENCE: Duration = Duration::from_millis(800);
+/// How long a dependency may take to answer; the database is asked twice in doubt, and the route promises an
+/// answer within a second.
+const PATIENCE: Duration = Duration::from_millis(400);
 
 pub(super) struct Readiness {
     store: Arc<Store>,
@@ -34,25 +34,36 @@ impl Readiness {
     }
 
     async fn ask(&self) -> Vec<DependencyState> {
-        let store = async { matches!(timeout(PATIENCE, self.store.ping()).await, Ok(Ok(()))) };
         let redis = async {
             let redis = self.redis.as_ref()?;
             Some(matches!(timeout(PATIENCE, redis.ping()).await, Ok(Ok(()))))
         };
-        let (store, redis) = tokio::join!(store, redis);
-        let state = |name, answers, required| DependencyState {
+        let (store, redis) = tokio::join!(self.store.condition(PATIENCE), redis);
+        let state = |name, state, required| DependencyState {
             name,
-            state: if answers {
+            state,
+            required,
+        };
+        let mut all = vec![state("database", status_of(store), true)];
+        // Without Redis each node does with what it has in memory.
+        all.extend(redis.map(|answers| {
+            let status = if answers {
                 DependencyStatus::Up
             } else {
                 DependencyStatus::Down
-            },
-            required,
-        };
-        let mut states = vec![state("database", store, true)];
-        // Without Redis each node does with what it has in memory.
-        states.extend(redis.map(|answers| state("redis", answers, false)));
-        states
+            };
+            state("redis", status, false)
+        }));
+        all
+    }
+}
+
+/// A database that is busy, or takes no writes, is still of use to some.
+const fn status_of(database: Condition) -> DependencyStatus {
+    match database {
+        Condition::Up => DependencyStatus::Up,
+        Condition::Busy | Condition::Full => DependencyStatus::Degraded,
+        Condition::Away => DependencyStatus::Down,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -10,6 +10,8 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+
+use super::free_port;
 
 /// How long the server may take to start, and to answer a command of ours.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -161,11 +163,6 @@ fn ask(port: u16, command: &str) -> io::Result<String> {
     let mut answer = vec![0; 16 * 1024];
     let length = connection.read(&mut answer)?;
     Ok(String::from_utf8_lossy(&answer[..length]).into_owned())
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a free port");
-    listener.local_addr().expect("a bound address").port()
 }
 
 #[cfg(test)]

@@ -1,15 +1,26 @@
 //! Opening the pools.
 
-use std::{str::FromStr, time::Duration};
+use std::{
+    io,
+    str::FromStr,
+    sync::{Arc, atomic::AtomicU64},
+    time::Duration,
+};
 
 use authentication_app::ports::StoreError;
-use sea_orm::{DatabaseConnection, DbBackend, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _,
+    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    pool::PoolConnectionMetadata,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
+use tokio::time::timeout;
 
+use super::{
+    Pool, Way, observed,
+    watch::{Doubt, Server, Watch},
+};
 use crate::{
     config::StoreConfig,
     error::{Fault, from_sqlx},
@@ -18,61 +29,72 @@ use crate::{
 /// A connection that was idle for less is handed out unasked; one that was idle for longer may have been
 /// dropped by the server or a firewall, and is pinged first.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(30);
+/// How long such a ping may take. A connection that does not answer it is closed, and another one opened.
+const PING_AT_MOST: Duration = Duration::from_millis(500);
+/// How long a server may be away when the service starts.
+const START_AT_LEAST: Duration = Duration::from_secs(5);
 /// Each reader of SQLite is a thread; more of them than this wait for the same disk.
 const MOST_SQLITE_READERS: u32 = 8;
 
-/// Where to read and where to write. The same pool on PostgreSQL.
+/// Where to read and where to write. The same connections on PostgreSQL.
 pub(crate) struct Pools {
-    pub(crate) readers: DatabaseConnection,
-    pub(crate) writer: DatabaseConnection,
+    pub(crate) readers: Pool,
+    pub(crate) writer: Pool,
 }
 
-/// How the connections of a pool are used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PoolUse {
-    /// Which pool.
-    pub name: &'static str,
-    /// Connections that a statement or a unit of work has.
-    pub in_use: u32,
-    /// Connections that are open and wait.
-    pub idle: u32,
-    /// How many there may be.
-    pub most: u32,
-}
-
-pub(crate) fn usage(name: &'static str, pool: &DatabaseConnection) -> PoolUse {
-    let (open, idle, most) = if pool.get_database_backend() == DbBackend::Sqlite {
-        let pool = pool.get_sqlite_connection_pool();
-        let most = pool.options().get_max_connections();
-        (pool.size(), pool.num_idle(), most)
-    } else {
-        let pool = pool.get_postgres_connection_pool();
-        let most = pool.options().get_max_connections();
-        (pool.size(), pool.num_idle(), most)
-    };
-    let idle = u32::try_from(idle).unwrap_or(u32::MAX).min(open);
-    PoolUse {
-        name,
-        in_use: open - idle,
-        idle,
-        most,
-    }
-}
-
-pub(crate) async fn open(config: &StoreConfig) -> Result<Pools, StoreError> {
+/// `statements` counts what is asked of them.
+pub(crate) async fn open(
+    config: &StoreConfig,
+    statements: &Arc<AtomicU64>,
+) -> Result<Pools, StoreError> {
     let scheme = config.url.split(':').next().unwrap_or_default();
     match scheme {
-        "postgres" | "postgresql" => open_postgres(config).await,
-        "sqlite" if is_in_memory(&config.url) => open_sqlite_in_memory(config).await,
-        "sqlite" => open_sqlite_file(config).await,
+        "postgres" | "postgresql" => open_postgres(config, statements).await,
+        "sqlite" if is_in_memory(&config.url) => open_sqlite_in_memory(config, statements).await,
+        "sqlite" => open_sqlite_file(config, statements).await,
         _ => Err(Fault::UnknownEngine.into()),
     }
 }
 
-async fn open_postgres(config: &StoreConfig) -> Result<Pools, StoreError> {
+async fn open_postgres(
+    config: &StoreConfig,
+    statements: &Arc<AtomicU64>,
+) -> Result<Pools, StoreError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|_| Fault::UnreadableUrl)?
         .disable_statement_logging();
+    let doubt = Arc::new(Doubt::default());
+    let pool_options = postgres_pool(config, &doubt);
+    // At the start, and only then, a server may take its time.
+    let first = pool_options
+        .clone()
+        .acquire_timeout(config.acquire_timeout.max(START_AT_LEAST))
+        .connect_with(options.clone())
+        .await
+        .map_err(|error| from_sqlx(&error))?;
+    first.close().await;
+    let server = Server {
+        options: options.clone(),
+        patience: config.acquire_timeout,
+        doubt,
+    };
+    let statements = Arc::clone(statements);
+    let open = move || {
+        let pool = pool_options.clone().connect_lazy_with(options.clone());
+        observed(
+            SqlxPostgresConnector::from_sqlx_postgres_pool(pool),
+            &statements,
+        )
+    };
+    let watch = Watch::over(server, Box::new(open));
+    let pool = Pool::new(Way::Server(watch), config.deadlines());
+    Ok(Pools {
+        readers: pool.for_reading(),
+        writer: pool,
+    })
+}
+
+fn postgres_pool(config: &StoreConfig, doubt: &Arc<Doubt>) -> PgPoolOptions {
     // As statements and not as start-up parameters, which PgBouncer refuses.
     let settings = format!(
         "SET statement_timeout = {}; SET lock_timeout = {}; \
@@ -81,14 +103,17 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools, StoreError> {
         config.lock_timeout().as_millis(),
         config.idle_in_transaction_timeout().as_millis(),
     );
-    let pool = PgPoolOptions::new()
+    let doubt = Arc::clone(doubt);
+    PgPoolOptions::new()
         .max_connections(config.max_connections.max(2))
         .acquire_timeout(config.acquire_timeout)
         .test_before_acquire(false)
-        .before_acquire(|connection, metadata| {
+        .before_acquire(move |connection, metadata| {
+            let is_doubtful =
+                metadata.idle_for >= PING_AFTER_IDLE || is_from_before(&metadata, &doubt);
             Box::pin(async move {
-                if metadata.idle_for >= PING_AFTER_IDLE {
-                    connection.ping().await?;
+                if is_doubtful {
+                    ping(connection).await?;
                 }
                 Ok(true)
             })
@@ -97,19 +122,28 @@ async fn open_postgres(config: &StoreConfig) -> Result<Pools, StoreError> {
             let settings = AssertSqlSafe(settings.clone());
             Box::pin(async move { connection.execute(settings).await.map(drop) })
         })
-        .connect_with(options)
+}
+
+/// Whether the connection was idle already when another one broke: then it may be broken too.
+fn is_from_before(metadata: &PoolConnectionMetadata, doubt: &Doubt) -> bool {
+    doubt
+        .age()
+        .is_some_and(|since_it_broke| metadata.idle_for >= since_it_broke)
+}
+
+async fn ping(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let silent = || sqlx::Error::Io(io::ErrorKind::TimedOut.into());
+    timeout(PING_AT_MOST, connection.ping())
         .await
-        .map_err(|error| from_sqlx(&error))?;
-    let pool = SqlxPostgresConnector::from_sqlx_postgres_pool(pool);
-    Ok(Pools {
-        readers: pool.clone(),
-        writer: pool,
-    })
+        .unwrap_or_else(|_| Err(silent()))
 }
 
 /// One writer, so that units of work queue here, in order, and not in SQLite, which lets them try at random.
 /// It opens first: it makes the file and turns the write-ahead log on, which readers need.
-async fn open_sqlite_file(config: &StoreConfig) -> Result<Pools, StoreError> {
+async fn open_sqlite_file(
+    config: &StoreConfig,
+    statements: &Arc<AtomicU64>,
+) -> Result<Pools, StoreError> {
     let options = sqlite_options(config)?;
     let writer = sqlite_pool(config, 1)
         .connect_with(options.clone())
@@ -119,15 +153,22 @@ async fn open_sqlite_file(config: &StoreConfig) -> Result<Pools, StoreError> {
         .connect_with(options.pragma("query_only", "ON"))
         .await
         .map_err(|error| from_sqlx(&error))?;
+    let pool = |pool| {
+        let pool = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+        Pool::new(Way::File(observed(pool, statements)), config.deadlines())
+    };
     Ok(Pools {
-        readers: SqlxSqliteConnector::from_sqlx_sqlite_pool(readers),
-        writer: SqlxSqliteConnector::from_sqlx_sqlite_pool(writer),
+        readers: pool(readers).for_reading(),
+        writer: pool(writer),
     })
 }
 
 /// One connection for everything: the database is gone when it closes, and several that share one cache
 /// would refuse each other's locks instead of waiting. So a read waits while a unit of work is open.
-async fn open_sqlite_in_memory(config: &StoreConfig) -> Result<Pools, StoreError> {
+async fn open_sqlite_in_memory(
+    config: &StoreConfig,
+    statements: &Arc<AtomicU64>,
+) -> Result<Pools, StoreError> {
     let pool = sqlite_pool(config, 1)
         .min_connections(1)
         .idle_timeout(None)
@@ -136,6 +177,7 @@ async fn open_sqlite_in_memory(config: &StoreConfig) -> Result<Pools, StoreError
         .await
         .map_err(|error| from_sqlx(&error))?;
     let pool = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
+    let pool = Pool::new(Way::File(observed(pool, statements)), config.deadlines());
     Ok(Pools {
         readers: pool.clone(),
         writer: pool,

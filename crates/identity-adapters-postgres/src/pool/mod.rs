@@ -1,0 +1,346 @@
+//! Asking a database, with a deadline for every wait.
+//!
+//! | wait | at most | who ends it |
+//! |---|---|---|
+//! | a free connection, or the writer of SQLite | `acquire_timeout` | the pool |
+//! | one statement | `statement_timeout` | PostgreSQL |
+//! | a lock | half of that | PostgreSQL, SQLite |
+//! | one statement of a server that says nothing | [`SILENCE`] and a probe, `acquire_timeout` | [`watch`] |
+//! | anything at all | those of a connection and a statement, and [`GRACE`] | [`Pool::within`] |
+
+mod open;
+mod room;
+mod usage;
+mod watch;
+
+use std::{
+    future::Future,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use authentication_app::ports::StoreError;
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend,
+    DbErr, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
+    TransactionTrait as _,
+};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    error::{Trouble, store_error},
+    sql::Db,
+};
+pub(crate) use open::{Pools, open};
+use room::Room;
+pub use usage::PoolUse;
+use watch::Watch;
+
+/// Longer than the server needs to end what takes too long by itself.
+const GRACE: Duration = Duration::from_secs(1);
+/// How long a statement may be unanswered before somebody asks whether the server is there at all.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadlines {
+    pub(crate) acquire: Duration,
+    pub(crate) statement: Duration,
+}
+
+impl Deadlines {
+    /// For what takes a connection of the pool first.
+    fn pooled(self) -> Duration {
+        self.acquire + self.on_a_connection()
+    }
+
+    /// For what has one.
+    fn on_a_connection(self) -> Duration {
+        self.statement + GRACE
+    }
+}
+
+/// How the database is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// It answers.
+    Up,
+    /// It is there, and all connections are in use.
+    Busy,
+    /// It answers, and has no room left to write.
+    Full,
+    /// It does not answer.
+    Away,
+}
+
+/// Connections to one database. Clones are the same ones.
+#[derive(Clone)]
+pub(crate) struct Pool {
+    way: Way,
+    deadlines: Deadlines,
+    room: Arc<Room>,
+    /// What is asked here changes nothing, and is asked again when its connection breaks.
+    only_reads: bool,
+}
+
+#[derive(Clone)]
+enum Way {
+    /// A file is there, or the service would not be.
+    File(DatabaseConnection),
+    Server(Arc<Watch>),
+}
+
+/// A pool of the driver, numbered: that of a server that went away is replaced.
+#[derive(Clone)]
+pub(crate) struct Line {
+    number: u64,
+    connection: DatabaseConnection,
+}
+
+/// Why there is no answer.
+enum Failure {
+    /// The driver's reason.
+    Driver(DbErr),
+    /// It was not waited for any longer.
+    GivenUp,
+}
+
+impl Pool {
+    fn new(way: Way, deadlines: Deadlines) -> Self {
+        Self {
+            way,
+            deadlines,
+            room: Arc::default(),
+            only_reads: false,
+        }
+    }
+
+    fn for_reading(&self) -> Self {
+        Self {
+            only_reads: true,
+            ..self.clone()
+        }
+    }
+
+    /// The driver's pool, for what brings deadlines of its own (migrations).
+    pub(crate) fn bare(&self) -> DatabaseConnection {
+        self.line().connection
+    }
+
+    pub(crate) async fn close(&self) {
+        match &self.way {
+            // Closing a pool cannot fail; what follows a failure would be the end of the process anyway.
+            Way::File(connection) => drop(connection.close_by_ref().await),
+            Way::Server(watch) => watch.close().await,
+        }
+    }
+
+    /// Takes a connection and begins a transaction on it.
+    pub(crate) async fn begin(&self) -> Result<(Line, DatabaseTransaction), StoreError> {
+        // On SQLite it has the write lock from its first moment, so that no statement in it fails for having
+        // come too late.
+        let sqlite_transaction_mode =
+            (self.backend() == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
+        // Nothing was done yet, so a broken connection is no reason not to try the next.
+        self.ask(true, |line| async move {
+            let options = TransactionOptions {
+                sqlite_transaction_mode,
+                ..TransactionOptions::default()
+            };
+            // In a task of its own, since a caller who goes away must not cut BEGIN short: sqlx would hand the
+            // connection to the next one with the transaction open, who would write into it and never commit.
+            let connection = line.connection.clone();
+            let begun = tokio::spawn(async move { connection.begin_with_options(options).await });
+            // Without its task the runtime is ending.
+            let closed = DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
+            let transaction = begun.await.unwrap_or(Err(closed))?;
+            Ok((line, transaction))
+        })
+        .await
+    }
+
+    /// Waits for a statement of a transaction that [`Self::begin`] gave with this line.
+    pub(crate) async fn on_line<T>(
+        &self,
+        line: &Line,
+        work: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, StoreError> {
+        let patience = self.deadlines.on_a_connection();
+        let done = self.within(line, patience, work).await;
+        done.map_err(|failure| self.told(failure))
+    }
+
+    /// Is told of what was written for good.
+    pub(crate) fn note_written(&self) {
+        self.room.note_written();
+    }
+
+    /// How it is; answers within about twice `patience`.
+    pub(crate) async fn condition(&self, patience: Duration) -> Condition {
+        if let Way::Server(watch) = &self.way
+            && watch.is_away()
+        {
+            return Condition::Away;
+        }
+        match timeout(patience, self.ping()).await {
+            Ok(Ok(())) if self.room.is_full() && !self.has_room_again(patience).await => {
+                Condition::Full
+            }
+            Ok(Ok(())) => Condition::Up,
+            Ok(Err(_)) | Err(_) => match &self.way {
+                Way::Server(watch) if watch.answers(patience).await => Condition::Busy,
+                _ => Condition::Away,
+            },
+        }
+    }
+
+    pub(crate) async fn ping(&self) -> Result<(), StoreError> {
+        self.ask(true, |line| async move { line.connection.ping().await })
+            .await
+    }
+
+    /// Nobody may write for a long time; so that it is known all the same, SQLite is asked to write a page.
+    async fn has_room_again(&self, patience: Duration) -> bool {
+        const WRITES_A_PAGE: &str = "PRAGMA user_version = 0";
+        if let Way::File(connection) = &self.way {
+            let written = timeout(patience, connection.execute_unprepared(WRITES_A_PAGE)).await;
+            if matches!(written, Ok(Ok(_))) {
+                self.room.note_written();
+            }
+        }
+        !self.room.is_full()
+    }
+
+    fn line(&self) -> Line {
+        match &self.way {
+            Way::File(connection) => Line {
+                number: 0,
+                connection: connection.clone(),
+            },
+            Way::Server(watch) => watch.current(),
+        }
+    }
+
+    /// Asks, and once more when the connection turns out to be broken, if that does no harm.
+    async fn ask<T, F>(&self, harmless: bool, work: impl Fn(Line) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, DbErr>>,
+    {
+        let mut may_repeat = harmless;
+        loop {
+            let line = self.line();
+            let asked = self
+                .within(&line, self.deadlines.pooled(), work(line.clone()))
+                .await;
+            let failure = match asked {
+                Ok(answer) => return Ok(answer),
+                Err(failure) => failure,
+            };
+            let again = match &failure {
+                // The pool was replaced while we waited for a connection of it.
+                Failure::Driver(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)) => {
+                    self.line().number != line.number
+                }
+                Failure::Driver(error) => may_repeat && Trouble::of(error) == Trouble::Lost,
+                Failure::GivenUp => false,
+            };
+            let error = self.told(failure);
+            if !again {
+                return Err(error);
+            }
+            may_repeat = false;
+        }
+    }
+
+    /// Waits for `work`, but not for longer than `patience`, nor for a server that is not there.
+    async fn within<T>(
+        &self,
+        line: &Line,
+        patience: Duration,
+        work: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, Failure> {
+        let Way::Server(watch) = &self.way else {
+            let done = timeout(patience, work).await;
+            return done.map_or(Err(Failure::GivenUp), |done| done.map_err(Failure::Driver));
+        };
+        let mut work = pin!(work);
+        let mut is_found_away = pin!(watch.is_found_away());
+        tokio::select! {
+            biased;
+            done = &mut work => return done.map_err(Failure::Driver),
+            () = &mut is_found_away => return Err(Failure::GivenUp),
+            () = sleep(SILENCE) => watch.suspect(),
+        }
+        tokio::select! {
+            biased;
+            done = &mut work => done.map_err(Failure::Driver),
+            () = &mut is_found_away => Err(Failure::GivenUp),
+            () = sleep(patience.saturating_sub(SILENCE)) => {
+                watch.fell_silent(line.number);
+                Err(Failure::GivenUp)
+            }
+        }
+    }
+
+    /// What the caller learns of a failure; whoever watches over the database learns it too.
+    fn told(&self, failure: Failure) -> StoreError {
+        let Failure::Driver(error) = failure else {
+            return StoreError::Unavailable;
+        };
+        match (Trouble::of(&error), &self.way) {
+            (Trouble::Lost, Way::Server(watch)) => watch.broke(),
+            (Trouble::Demoted, Way::Server(watch)) => watch.was_demoted(),
+            (Trouble::Full, _) => self.room.note_full(),
+            (Trouble::Lost | Trouble::Demoted, Way::File(_)) | (Trouble::Other, _) => {}
+        }
+        store_error(error)
+    }
+}
+
+impl Db for Pool {
+    fn backend(&self) -> DbBackend {
+        match &self.way {
+            Way::File(_) => DbBackend::Sqlite,
+            Way::Server(_) => DbBackend::Postgres,
+        }
+    }
+
+    async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>, StoreError> {
+        let ask = |line: Line| {
+            let statement = statement.clone();
+            async move { line.connection.query_all_raw(statement).await }
+        };
+        self.ask(self.only_reads, ask).await
+    }
+
+    async fn write(&self, statement: Statement) -> Result<u64, StoreError> {
+        let ask = |line: Line| {
+            let statement = statement.clone();
+            async move { line.connection.execute_raw(statement).await }
+        };
+        let written = self.ask(self.only_reads, ask).await?.rows_affected();
+        if written > 0 {
+            self.room.note_written();
+        }
+        Ok(written)
+    }
+}
+
+/// Counts statements, and tells the curious (at trace level) which: their text has placeholders, no values.
+fn observed(mut db: DatabaseConnection, statements: &Arc<AtomicU64>) -> DatabaseConnection {
+    let statements = Arc::clone(statements);
+    db.set_metric_callback(move |info| {
+        statements.fetch_add(1, Ordering::Relaxed);
+        tracing::trace!(
+            db.query.text = info.statement.sql,
+            elapsed = ?info.elapsed,
+            failed = info.failed,
+            "statement"
+        );
+    });
+    db
+}

@@ -1,0 +1,243 @@
+//! A PostgreSQL that one test may stop, restart and freeze.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
+use tempfile::TempDir;
+
+use super::free_port;
+
+/// How long the server may take to start.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A PostgreSQL on a free port of loopback, gone when this is dropped.
+///
+/// The programs come from the newest installation, as `deploy/servers.sh` finds it. The port stays the same
+/// over stops and starts, as it does for a service that is configured with one.
+pub struct PostgresServer {
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+}
+
+impl PostgresServer {
+    /// Starts one, without any database of ours.
+    ///
+    /// # Panics
+    /// When PostgreSQL is not installed, or does not serve.
+    pub async fn start() -> Self {
+        let programs = programs().expect("PostgreSQL 14 or newer: run deploy/servers.sh install");
+        let folder = folder_of_the_server();
+        let mut server = Self {
+            programs,
+            folder,
+            port: free_port(),
+        };
+        server.initialise();
+        for _ in 0..5 {
+            // Another process may take the port between the choice and the start.
+            if server.serve().await {
+                return server;
+            }
+            server.port = free_port();
+        }
+        panic!("PostgreSQL does not start: {}", server.log());
+    }
+
+    /// The database that is always there.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Ends it as a crash does: connections are cut, and it recovers from its log at the next start.
+    pub fn stop_immediately(&self) {
+        self.pg_ctl(&["-m", "immediate", "stop"]);
+    }
+
+    /// Starts it again where it was.
+    ///
+    /// # Panics
+    /// When it does not serve.
+    pub async fn restart(&self) {
+        assert!(
+            self.serve().await,
+            "PostgreSQL does not start again: {}",
+            self.log()
+        );
+    }
+
+    /// Lets the system take connections and data for it, and nobody answer, until [`Self::thaw`].
+    pub fn freeze(&self) {
+        // The parent first, or it would start what is missing.
+        self.signal_all(Signal::STOP);
+    }
+
+    /// Ends [`Self::freeze`].
+    pub fn thaw(&self) {
+        self.signal_all(Signal::CONT);
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    fn initialise(&self) {
+        let made = as_server(&self.programs.join("initdb"))
+            .args(["--username=postgres", "--auth=trust", "--encoding=UTF8"])
+            .args(["--locale=C", "--no-sync", "--pgdata"])
+            .arg(self.data())
+            .output();
+        let made = made.expect("initdb runs");
+        assert!(made.status.success(), "{}", text(&made));
+        let settings = "listen_addresses = '127.0.0.1'\nunix_socket_directories = ''\n\
+                        max_connections = 200\nfsync = off\ntimezone = 'UTC'\n";
+        let file = self.data().join("postgresql.conf");
+        let kept = fs::read_to_string(&file).expect("the settings of initdb");
+        fs::write(&file, kept + settings).expect("the settings can be changed");
+    }
+
+    /// Whether it started: it does not when somebody else has its port.
+    async fn serve(&self) -> bool {
+        let options = format!("-p {}", self.port);
+        let log = self.folder.path().join("log");
+        let started = as_server(&self.programs.join("pg_ctl"))
+            .args(["--wait", "--timeout=60", "--options", &options, "--pgdata"])
+            .arg(self.data())
+            .arg("--log")
+            .arg(log)
+            .arg("start")
+            // A pipe would stay open for as long as the server runs.
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status()
+            .expect("pg_ctl runs");
+        let begun = Instant::now();
+        while started.success() && begun.elapsed() < PATIENCE {
+            if self.is_ready() {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        false
+    }
+
+    fn is_ready(&self) -> bool {
+        let asked = Command::new(self.programs.join("pg_isready"))
+            .args(["--quiet", "--host=127.0.0.1", "--username=postgres"])
+            .arg(format!("--port={}", self.port))
+            .status();
+        asked.is_ok_and(|status| status.success())
+    }
+
+    fn pg_ctl(&self, arguments: &[&str]) {
+        let done = as_server(&self.programs.join("pg_ctl"))
+            .arg("--pgdata")
+            .arg(self.data())
+            .args(arguments)
+            .output();
+        let done = done.expect("pg_ctl runs");
+        assert!(done.status.success(), "{}", text(&done));
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        let parent = self.pid().expect("the server is running");
+        let mut signalled = Vec::new();
+        // Twice: one may have been born while the others were signalled.
+        for _ in 0..2 {
+            for pid in [vec![parent], children_of(parent)].concat() {
+                if !signalled.contains(&pid) {
+                    // A child may have ended just now.
+                    let _ = kill_process(pid, signal);
+                    signalled.push(pid);
+                }
+            }
+        }
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).ok()?;
+        Pid::from_raw(file.lines().next()?.trim().parse().ok()?)
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        if let Some(pid) = self.pid() {
+            self.thaw();
+            let _ = as_server(&self.programs.join("pg_ctl"))
+                .arg("--pgdata")
+                .arg(self.data())
+                .args(["-m", "immediate", "--timeout=10", "stop"])
+                .output();
+            if test_kill_process(pid).is_ok() {
+                let _ = kill_process(pid, Signal::KILL);
+            }
+        }
+    }
+}
+
+/// A folder that the server may enter: it does not run as root.
+fn folder_of_the_server() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder for the server");
+    if geteuid().is_root() {
+        let given = Command::new("chown")
+            .arg("postgres")
+            .arg(folder.path())
+            .status();
+        let given = given.is_ok_and(|status| status.success());
+        assert!(given, "we are root, and there is no user postgres");
+    }
+    folder
+}
+
+/// A program of the server, run as whoever may run it.
+fn as_server(program: &Path) -> Command {
+    let mut command = if geteuid().is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    };
+    command.env("LC_ALL", "C").current_dir("/");
+    command
+}
+
+/// The folder with the programs of the newest installation.
+fn programs() -> Option<PathBuf> {
+    let found = fs::read_dir("/usr/lib/postgresql").ok()?;
+    let mut versions: Vec<(u32, PathBuf)> = found
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let version = path.file_name()?.to_str()?.parse().ok()?;
+            Some((version, path.join("bin")))
+        })
+        .filter(|(version, programs)| *version >= 14 && programs.join("initdb").exists())
+        .collect();
+    versions.sort();
+    versions.pop().map(|(_, programs)| programs)
+}
+
+/// Linux only, as are the signals that freeze.
+fn children_of(parent: Pid) -> Vec<Pid> {
+    let file = format!("/proc/{0}/task/{0}/children", parent.as_raw_nonzero());
+    let children = fs::read_to_string(file).unwrap_or_default();
+    let numbers = children.split_whitespace();
+    numbers
+        .filter_map(|pid| Pid::from_raw(pid.parse().ok()?))
+        .collect()
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
