@@ -1,13 +1,17 @@
 //! Snapshots of live sessions in this process.
 
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    atomic::{AtomicBool, Ordering},
+};
 
 use async_trait::async_trait;
-use authentication_app::ports::{
-    CacheError, Invalidation, LoadTicket, SessionCache, SessionSnapshot,
+use authentication_app::{
+    caching::Intent,
+    ports::{CacheError, Invalidation, KnownSession, LoadTicket, SessionCache, SessionSnapshot},
 };
 use authentication_domain::sessions::SessionId;
-use common::clock::Clock;
+use common::{Clock, SecureRandom};
 use moka::sync::Cache;
 use time::{Duration, OffsetDateTime};
 
@@ -16,41 +20,75 @@ use crate::tombstones::Tombstones;
 /// How long a tombstone is kept at least: longer than any load of a snapshot may take.
 const TOMBSTONE_LIFE: Duration = Duration::minutes(1);
 
+/// How many snapshots: some 2 KiB each.
+const NEAR_SESSIONS: u64 = 50_000;
+
 /// How many tombstones are kept at most (some 5 MiB). More than that in a minute costs a few needless
 /// loads, never a wrong answer.
 const MOST_TOMBSTONES: usize = 65_536;
 
 /// The session cache of one process.
 ///
-/// It is the whole cache in the embedded mode (a life of a minute), and the near cache of each node in
-/// front of Redis (a life of a second, the longest that a revocation can go unnoticed when the broadcast
-/// is down). An account's change makes its kept snapshots invalid without looking for them: each `get`
+/// It is the whole cache in the embedded mode ([`Self::ALONE`]), and the near cache of each node in front of
+/// Redis ([`Self::BESIDE_OTHERS`]). An account's change makes its kept snapshots invalid without looking for them: each `get`
 /// compares the ticket it was loaded under with the account's tombstone.
 pub struct MemorySessionCache {
     kept: Cache<SessionId, Arc<Kept>>,
     tombstones: RwLock<Tombstones>,
-    ttl: Duration,
+    intent: Intent,
     clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom>,
 }
 
 struct Kept {
     ticket: LoadTicket,
+    due: OffsetDateTime,
     until: OffsetDateTime,
+    is_being_refreshed: AtomicBool,
     snapshot: SessionSnapshot,
 }
 
 impl MemorySessionCache {
-    /// Keeps at most `capacity` snapshots (1 to 2 KiB each), each for `ttl`.
-    pub fn new(capacity: u64, ttl: Duration, clock: Arc<dyn Clock>) -> Self {
+    /// For a node that is alone: nobody else can end a session.
+    pub const ALONE: Intent = Intent {
+        name: "sessions_alone",
+        why: "every signed-in request asks whether its session is live, and the answer changes rarely",
+        version: 1,
+        ttl: Duration::MINUTE,
+        jitter_percent: 20,
+        early_percent: 25,
+        capacity: NEAR_SESSIONS,
+    }
+    .checked();
+
+    /// For one of several nodes, in front of what they share.
+    pub const BESIDE_OTHERS: Intent = Intent {
+        name: "sessions_near",
+        why: "spares a round trip to Redis with every signed-in request; a second is the longest that a \
+              revocation goes unnoticed while the broadcast is down",
+        version: 1,
+        ttl: Duration::SECOND,
+        jitter_percent: 20,
+        early_percent: 25,
+        capacity: NEAR_SESSIONS,
+    }
+    .checked();
+
+    /// Remembers nothing yet.
+    pub fn new(intent: Intent, clock: Arc<dyn Clock>, random: Arc<dyn SecureRandom>) -> Self {
         Self {
             // This one's own clock only frees memory, and bounds a life when the wall clock is set back.
             kept: Cache::builder()
-                .max_capacity(capacity)
-                .time_to_live(ttl.unsigned_abs())
+                .max_capacity(intent.capacity)
+                .time_to_live(intent.ttl.unsigned_abs())
                 .build(),
-            tombstones: RwLock::new(Tombstones::new(TOMBSTONE_LIFE.max(ttl), MOST_TOMBSTONES)),
-            ttl,
+            tombstones: RwLock::new(Tombstones::new(
+                TOMBSTONE_LIFE.max(intent.ttl),
+                MOST_TOMBSTONES,
+            )),
+            intent,
             clock,
+            random,
         }
     }
 
@@ -69,14 +107,17 @@ impl MemorySessionCache {
         self.kept.invalidate_all();
     }
 
-    fn find(&self, session: SessionId) -> Option<SessionSnapshot> {
+    fn find(&self, session: SessionId) -> Option<KnownSession> {
         let kept = self.kept.get(&session)?;
-        if self.clock.now() >= kept.until {
+        let now = self.clock.now();
+        // Invariant: the tombstones are read after the snapshot, so that one left before this call counts.
+        if now >= kept.until || self.overtook(kept.ticket, &kept.snapshot) {
             return None;
         }
-        // Invariant: the tombstones are read after the snapshot, so that one left before this call counts.
-        let overtaken = self.overtook(kept.ticket, &kept.snapshot);
-        (!overtaken).then(|| kept.snapshot.clone())
+        Some(KnownSession {
+            snapshot: kept.snapshot.clone(),
+            is_due: now >= kept.due && !kept.is_being_refreshed.swap(true, Ordering::Relaxed),
+        })
     }
 
     fn overtook(&self, ticket: LoadTicket, snapshot: &SessionSnapshot) -> bool {
@@ -99,25 +140,39 @@ impl MemorySessionCache {
 
 #[async_trait]
 impl SessionCache for MemorySessionCache {
-    async fn get(&self, session: SessionId) -> Result<Option<SessionSnapshot>, CacheError> {
+    fn intent(&self) -> Intent {
+        self.intent
+    }
+
+    async fn get(&self, session: SessionId) -> Result<Option<KnownSession>, CacheError> {
         Ok(self.find(session))
     }
 
     async fn begin_load(&self) -> Result<LoadTicket, CacheError> {
-        Ok(self.tombstones().ticket())
+        // Before the number is read: the load is no younger than that.
+        let now = self.clock.now();
+        Ok(self.tombstones().ticket(now))
     }
 
-    async fn put(&self, ticket: LoadTicket, snapshot: &SessionSnapshot) -> Result<(), CacheError> {
+    async fn put(
+        &self,
+        ticket: LoadTicket,
+        snapshot: &SessionSnapshot,
+    ) -> Result<bool, CacheError> {
         // An invalidation between this look and the insertion is no harm: `find` looks again.
-        if !self.overtook(ticket, snapshot) {
+        let is_current = !self.overtook(ticket, snapshot);
+        if is_current {
+            let life = self.intent.life(self.random.as_ref());
             let kept = Kept {
                 ticket,
-                until: self.clock.now() + self.ttl,
+                due: life.due(ticket.begun),
+                until: life.until(ticket.begun),
+                is_being_refreshed: AtomicBool::new(false),
                 snapshot: snapshot.clone(),
             };
             self.kept.insert(snapshot.session, Arc::new(kept));
         }
-        Ok(())
+        Ok(is_current)
     }
 
     async fn invalidate(&self, invalidation: &Invalidation) -> Result<(), CacheError> {

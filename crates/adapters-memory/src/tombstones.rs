@@ -50,8 +50,11 @@ impl Tombstones {
         }
     }
 
-    pub(crate) fn ticket(&self) -> LoadTicket {
-        LoadTicket(self.newest)
+    pub(crate) fn ticket(&self, now: OffsetDateTime) -> LoadTicket {
+        LoadTicket {
+            number: self.newest,
+            begun: now,
+        }
     }
 
     /// Whether something concerning the pair came in after the ticket, or may have.
@@ -61,12 +64,12 @@ impl Tombstones {
         session: SessionId,
         account: AccountId,
     ) -> bool {
-        ticket.0 < self.floor
+        ticket.number < self.floor
             || self.ended.contains_key(&session)
             || self
                 .changed
                 .get(&account)
-                .is_some_and(|number| *number > ticket.0)
+                .is_some_and(|number| *number > ticket.number)
     }
 
     /// Overtakes whatever was loaded for these sessions and accounts.
@@ -139,9 +142,9 @@ mod tests {
     #[test]
     fn a_change_overtakes_the_loads_before_it_and_not_those_after() {
         let mut tombstones = Tombstones::new(LIFE, 10);
-        let before = tombstones.ticket();
+        let before = tombstones.ticket(NOW);
         tombstones.add(&Invalidation::of_account(ALICE), NOW);
-        let after = tombstones.ticket();
+        let after = tombstones.ticket(NOW);
         assert!(tombstones.overtook(before, session(1), ALICE));
         assert!(!tombstones.overtook(after, session(1), ALICE));
         assert!(!tombstones.overtook(before, session(2), BOB));
@@ -150,9 +153,9 @@ mod tests {
     #[test]
     fn a_load_that_outlived_the_tombstones_is_not_believed() {
         let mut tombstones = Tombstones::new(LIFE, 10);
-        let before = tombstones.ticket();
+        let before = tombstones.ticket(NOW);
         tombstones.add(&Invalidation::of_account(ALICE), NOW);
-        let between = tombstones.ticket();
+        let between = tombstones.ticket(NOW);
         tombstones.add(&Invalidation::of_account(BOB), NOW + LIFE);
         assert!(
             tombstones.changed.len() == 1,
@@ -165,7 +168,7 @@ mod tests {
     #[test]
     fn a_flood_of_tombstones_is_bounded_and_stays_right() {
         let mut tombstones = Tombstones::new(LIFE, 10);
-        let before = tombstones.ticket();
+        let before = tombstones.ticket(NOW);
         tombstones.add(&Invalidation::of_sessions([session(0)]), NOW);
         tombstones.add(&Invalidation::of_sessions((1..=100).map(session)), NOW);
         assert_eq!(tombstones.by_age.len(), 10);
@@ -177,7 +180,7 @@ mod tests {
     fn the_older_of_two_tombstones_leaves_without_the_younger() {
         let mut tombstones = Tombstones::new(LIFE, 10);
         tombstones.add(&Invalidation::of_account(ALICE), NOW);
-        let between = tombstones.ticket();
+        let between = tombstones.ticket(NOW);
         tombstones.add(&Invalidation::of_account(ALICE), NOW + LIFE / 2);
         tombstones.add(&Invalidation::of_account(BOB), NOW + LIFE);
         assert!(tombstones.overtook(between, session(1), ALICE));

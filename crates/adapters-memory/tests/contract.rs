@@ -4,27 +4,28 @@ use std::sync::Arc;
 
 use adapters_memory::{MemorySessionCache, MemoryThrottle};
 use async_trait::async_trait;
-use authentication_app::ports::SessionCache;
+use authentication_app::{caching::Intent, ports::SessionCache};
 use common::clock::Clock;
 use testkit::{
-    TestClock,
-    contract::{cache::CacheBed, throttle::ThrottleBed},
+    SeededRandom, TestClock,
+    contract::{cache::CacheBed, revocations::Told, throttle::ThrottleBed},
 };
-use time::Duration;
 
 struct OneProcess {
     cache: Arc<MemorySessionCache>,
-    ttl: Duration,
     clock: Arc<TestClock>,
 }
 
 impl OneProcess {
-    fn with_ttl(ttl: Duration) -> Self {
+    fn with(intent: Intent) -> Self {
         let clock = Arc::new(TestClock::new());
-        let cache = MemorySessionCache::new(10_000, ttl, Arc::clone(&clock) as Arc<dyn Clock>);
+        let cache = MemorySessionCache::new(
+            intent,
+            Arc::clone(&clock) as Arc<dyn Clock>,
+            Arc::new(SeededRandom::new(5)),
+        );
         Self {
             cache: Arc::new(cache),
-            ttl,
             clock,
         }
     }
@@ -41,17 +42,49 @@ impl CacheBed for OneProcess {
     }
 
     async fn outlive(&self) {
-        self.clock.advance(self.ttl);
+        self.clock.advance(self.cache.intent().ttl);
+    }
+
+    async fn nearly_outlive(&self) {
+        // All are due by now, the longest life too; and the shortest is not over.
+        let longest = self.cache.intent().life_by(0);
+        self.clock.advance(longest.total - longest.early);
     }
 }
 
 mod session_cache {
-    use super::{Duration, OneProcess};
+    use super::{MemorySessionCache, OneProcess};
 
     async fn bed() -> OneProcess {
-        OneProcess::with_ttl(Duration::minutes(1))
+        OneProcess::with(MemorySessionCache::ALONE)
     }
     testkit::session_cache_contract!(bed);
+}
+
+mod revocations {
+    use super::{Arc, Told, async_trait};
+    use adapters_memory::LocalRevocations;
+    use authentication_app::ports::RevocationChannel;
+    use testkit::contract::revocations::RevocationBed;
+
+    struct Alone;
+
+    #[async_trait]
+    impl RevocationBed for Alone {
+        fn channels(&self) -> Vec<Arc<dyn RevocationChannel>> {
+            vec![Arc::new(LocalRevocations)]
+        }
+
+        /// There is no other node, and this one is told by its own cache.
+        async fn listen(&self) -> Vec<Told> {
+            Vec::new()
+        }
+    }
+
+    async fn bed() -> Alone {
+        Alone
+    }
+    testkit::revocation_channel_contract!(bed);
 }
 
 mod throttle {

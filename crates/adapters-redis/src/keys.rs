@@ -2,11 +2,12 @@
 
 use std::fmt::Display;
 
-use authentication_app::ports::ThrottleKey;
+use authentication_app::{caching::Intent, ports::ThrottleKey};
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
 
-/// Names under one prefix. The version in them changes with what the values mean, so that two releases
-/// side by side do not read each other's.
+/// Names under one prefix. The version in front changes with what nodes tell each other: clock, tombstones,
+/// counters and broadcast, which releases side by side share. Cached values have a version of their own,
+/// so that no release reads another's.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     root: String,
@@ -19,8 +20,8 @@ impl Keys {
         }
     }
 
-    pub(crate) fn session(&self, session: SessionId) -> String {
-        self.name("session:", session)
+    pub(crate) fn session(&self, intent: &Intent, session: SessionId) -> String {
+        self.name("", intent.key(session))
     }
 
     pub(crate) fn ended(&self, session: SessionId) -> String {

@@ -13,10 +13,12 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use authentication_app::ports::{
-    CacheError, Invalidation, LoadTicket, SessionCache, SessionSnapshot,
+use authentication_app::{
+    caching::Intent,
+    ports::{CacheError, Invalidation, KnownSession, LoadTicket, SessionCache, SessionSnapshot},
 };
 use authentication_domain::sessions::SessionId;
+use common::clock::from_micros;
 use deadpool_redis::redis::Script;
 use time::Duration;
 
@@ -25,10 +27,6 @@ use crate::{
     missed::{Batch, Missed, What},
     revocations::Broadcast,
 };
-
-/// How long a snapshot is kept, before jitter. Should every other safeguard fail, a revoked session is dead
-/// after this time.
-const SNAPSHOT_LIFE: Duration = Duration::seconds(30);
 
 /// A load that took longer is refused.
 const LONGEST_LOAD: Duration = Duration::seconds(60);
@@ -42,7 +40,7 @@ const CLOCK_LIFE: Duration = Duration::DAY;
 /// The session cache that all nodes share.
 pub struct RedisSessionCache {
     redis: RedisConnection,
-    life: Duration,
+    intent: Intent,
     scripts: Scripts,
     missed: Mutex<Missed>,
     /// Held while Redis is told, so that nobody passes what is being told.
@@ -64,11 +62,25 @@ macro_rules! with_clock {
 }
 
 impl RedisSessionCache {
-    /// Keeps snapshots for 30 seconds and up to 5 more.
+    /// Should every other safeguard fail, a revoked session is dead when its snapshot's time is over: after
+    /// 30 to 35 seconds.
+    pub const INTENT: Intent = Intent {
+        name: "sessions",
+        why: "all nodes ask whether a session is live, every second while it is used; spares the database \
+              that",
+        version: 1,
+        ttl: Duration::seconds(35),
+        jitter_percent: 14,
+        early_percent: 20,
+        capacity: 0,
+    }
+    .checked();
+
+    /// Over this connection.
     pub fn new(redis: RedisConnection) -> Self {
         Self {
             redis,
-            life: SNAPSHOT_LIFE,
+            intent: Self::INTENT,
             scripts: Scripts {
                 begin_load: with_clock!("lua/begin_load.lua"),
                 get: Script::new(include_str!("lua/get.lua")),
@@ -81,11 +93,12 @@ impl RedisSessionCache {
         }
     }
 
-    /// Keeps snapshots for `life` instead, and up to a sixth longer; a minute at most.
+    /// Keeps snapshots by another intent, for a minute at most: another release's, in tests.
     #[must_use]
-    pub fn with_snapshot_life(self, life: Duration) -> Self {
+    pub fn with_intent(self, intent: Intent) -> Self {
+        let ttl = intent.ttl.min(Duration::MINUTE);
         Self {
-            life: life.min(Duration::MINUTE),
+            intent: Intent { ttl, ..intent },
             ..self
         }
     }
@@ -121,7 +134,8 @@ impl RedisSessionCache {
                 let mut call = self.scripts.invalidate.prepare_invoke();
                 call.key(keys.clock());
                 for session in &invalidation.ended {
-                    call.key(keys.session(*session)).key(keys.ended(*session));
+                    call.key(keys.session(&self.intent, *session));
+                    call.key(keys.ended(*session));
                 }
                 for account in &invalidation.changed {
                     call.key(keys.changed(*account));
@@ -144,11 +158,10 @@ impl RedisSessionCache {
         }
     }
 
-    /// The life of one snapshot in milliseconds. The microsecond in which its load began spreads it: what
-    /// was loaded together does not expire together.
+    /// The life of one snapshot in milliseconds. The microsecond in which its load began spreads it.
     fn spread_life(&self, ticket: LoadTicket) -> u64 {
-        let life = millis(self.life);
-        life + ticket.0 % (life / 6 + 1)
+        let draw = u16::try_from(ticket.number % 0xffff).unwrap_or(0);
+        millis(self.intent.life_by(draw).total)
     }
 
     fn missed(&self) -> MutexGuard<'_, Missed> {
@@ -162,17 +175,25 @@ fn millis(duration: Duration) -> u64 {
 
 #[async_trait]
 impl SessionCache for RedisSessionCache {
+    fn intent(&self) -> Intent {
+        self.intent
+    }
+
     #[tracing::instrument(level = "debug", skip_all)]
-    async fn get(&self, session: SessionId) -> Result<Option<SessionSnapshot>, CacheError> {
+    async fn get(&self, session: SessionId) -> Result<Option<KnownSession>, CacheError> {
         self.tell_missed().await?;
         let keys = self.redis.keys();
         let mut call = self.scripts.get.prepare_invoke();
-        call.key(keys.session(session))
-            .key(keys.clock())
-            .arg(keys.changed_prefix());
-        let kept: Option<Vec<u8>> = self.redis.run(&call).await?;
-        // What another release wrote is as good as nothing.
-        Ok(kept.and_then(|kept| serde_json::from_slice(&kept).ok()))
+        call.key(keys.session(&self.intent, session));
+        call.key(keys.ended(session)).key(keys.clock());
+        call.arg(keys.changed_prefix());
+        call.arg(millis(self.intent.life_by(0).early));
+        let kept: Option<(Vec<u8>, bool)> = self.redis.run(&call).await?;
+        // What does not read is as good as nothing.
+        Ok(kept.and_then(|(kept, is_due)| {
+            let snapshot = serde_json::from_slice(&kept).ok()?;
+            Some(KnownSession { snapshot, is_due })
+        }))
     }
 
     #[tracing::instrument(level = "debug", skip_all)]
@@ -180,18 +201,26 @@ impl SessionCache for RedisSessionCache {
         self.tell_missed().await?;
         let mut call = self.scripts.begin_load.prepare_invoke();
         call.key(self.redis.keys().clock()).arg(millis(CLOCK_LIFE));
-        self.redis.run(&call).await.map(LoadTicket)
+        let number: u64 = self.redis.run(&call).await?;
+        // The number is the server's time.
+        let begun = from_micros(i64::try_from(number).unwrap_or(0));
+        Ok(LoadTicket { number, begun })
     }
 
     #[tracing::instrument(level = "debug", skip_all)]
-    async fn put(&self, ticket: LoadTicket, snapshot: &SessionSnapshot) -> Result<(), CacheError> {
+    async fn put(
+        &self,
+        ticket: LoadTicket,
+        snapshot: &SessionSnapshot,
+    ) -> Result<bool, CacheError> {
         self.tell_missed().await?;
         let keys = self.redis.keys();
         let (session, account) = (snapshot.session, snapshot.owner.account.id);
         let mut call = self.scripts.put.prepare_invoke();
-        call.key(keys.session(session)).key(keys.ended(session));
+        call.key(keys.session(&self.intent, session));
+        call.key(keys.ended(session));
         call.key(keys.changed(account)).key(keys.clock());
-        call.arg(ticket.0).arg(account.to_string());
+        call.arg(ticket.number).arg(account.to_string());
         call.arg(serde_json::to_vec(snapshot).map_err(|_| CacheError)?);
         call.arg(self.spread_life(ticket))
             .arg(millis(LONGEST_LOAD) * 1_000);

@@ -5,12 +5,13 @@ mod support;
 use std::{collections::HashSet, sync::Arc};
 
 use adapters_redis::{RedisSessionCache, RedisThrottle};
-use authentication_app::ports::{
-    Invalidation, LoadTicket, SessionCache, Throttle, ThrottleKey, ThrottleRequest,
+use authentication_app::{
+    caching::Intent,
+    ports::{Invalidation, LoadTicket, SessionCache, Throttle, ThrottleKey, ThrottleRequest},
 };
 use authentication_domain::protection::Quota;
 use deadpool_redis::redis::cmd;
-use support::{lives, load, node, raw, snapshot};
+use support::{get, lives, load, node, raw, snapshot};
 use testkit::{race::fifty_at_once, redis_url, servers::RedisServer, unique_name};
 use time::Duration;
 
@@ -45,9 +46,12 @@ async fn every_key_is_named_after_ids_and_leaves_by_itself() {
     let lives = lives(&mut raw(&url).await, &prefix).await;
     let expected = [
         ("clock".to_owned(), Duration::DAY),
-        (format!("session:{}", kept.session), Duration::seconds(35)),
         (
-            format!("session:{}", changed.session),
+            format!("sessions:v1:{}", kept.session),
+            Duration::seconds(35),
+        ),
+        (
+            format!("sessions:v1:{}", changed.session),
             Duration::seconds(35),
         ),
         (format!("ended:{}", ended.session), Duration::minutes(2)),
@@ -105,10 +109,8 @@ async fn every_call_is_one_round_trip() {
         ];
         let ticket = cache.begin_load().await.unwrap();
         cache.put(ticket, &snapshot).await.unwrap();
-        assert_eq!(
-            cache.get(snapshot.session).await.unwrap().as_ref(),
-            Some(&snapshot)
-        );
+        let kept = get(&cache, snapshot.session).await;
+        assert_eq!(kept.as_ref(), Some(&snapshot));
         cache
             .invalidate(&Invalidation::of_sessions([snapshot.session]))
             .await
@@ -173,11 +175,11 @@ async fn nodes_count_together_by_the_servers_time() {
 }
 
 #[tokio::test]
-async fn a_load_that_took_more_than_a_minute_is_refused() {
+async fn a_snapshot_is_as_old_as_its_load_and_a_slow_one_is_refused() {
     let (url, prefix) = (redis_url(), unique_name());
     let cache = RedisSessionCache::new(node(&url, &prefix).await);
     let snapshot = snapshot();
-    let LoadTicket(now) = cache.begin_load().await.unwrap();
+    let now = cache.begin_load().await.unwrap();
     // As if the clock in Redis had been running for long.
     let mut redis = raw(&url).await;
     let clock = format!("{prefix}v1:clock");
@@ -189,16 +191,20 @@ async fn a_load_that_took_more_than_a_minute_is_refused() {
         .await
         .unwrap();
 
-    cache
-        .put(LoadTicket(now - 60_000_000), &snapshot)
-        .await
-        .unwrap();
-    assert_eq!(cache.get(snapshot.session).await, Ok(None));
-    cache
-        .put(LoadTicket(now - 10_000_000), &snapshot)
-        .await
-        .unwrap();
-    assert_eq!(cache.get(snapshot.session).await, Ok(Some(snapshot)));
+    let earlier = |seconds: u64| LoadTicket {
+        number: now.number - seconds * 1_000_000,
+        ..now
+    };
+    // A minute, or as long as a snapshot lives: it is as old as its load.
+    for refused in [60, 35] {
+        assert_eq!(cache.put(earlier(refused), &snapshot).await, Ok(false));
+        assert_eq!(get(&cache, snapshot.session).await, None);
+    }
+    assert_eq!(cache.put(earlier(10), &snapshot).await, Ok(true));
+    let lives = lives(&mut redis, &prefix).await;
+    let life = lives[&format!("{prefix}v1:sessions:v1:{}", snapshot.session)];
+    assert!(life <= 25_000, "it lives for {life} ms from here on");
+    assert_eq!(get(&cache, snapshot.session).await, Some(snapshot));
 }
 
 #[tokio::test]
@@ -207,13 +213,113 @@ async fn a_snapshot_of_another_release_is_as_good_as_none() {
     let cache = RedisSessionCache::new(node(&url, &prefix).await);
     let snapshot = snapshot();
     load(&cache, &snapshot).await;
-    let key = format!("{prefix}v1:session:{}", snapshot.session);
+    let key = format!("{prefix}v1:sessions:v1:{}", snapshot.session);
     let mut write = cmd("HSET");
     write.arg(key).arg("snapshot").arg(r#"{"shape":"unknown"}"#);
     write.exec_async(&mut raw(&url).await).await.unwrap();
-    assert_eq!(cache.get(snapshot.session).await, Ok(None));
+    assert_eq!(get(&cache, snapshot.session).await, None);
     load(&cache, &snapshot).await;
-    assert_eq!(cache.get(snapshot.session).await, Ok(Some(snapshot)));
+    assert_eq!(get(&cache, snapshot.session).await, Some(snapshot));
+}
+
+/// The next release, with another shape of snapshots, beside this one.
+#[tokio::test]
+async fn releases_read_each_others_invalidations_and_not_each_others_snapshots() {
+    let (url, prefix) = (redis_url(), unique_name());
+    let ours = RedisSessionCache::new(node(&url, &prefix).await);
+    let next = Intent {
+        version: RedisSessionCache::INTENT.version + 1,
+        ..RedisSessionCache::INTENT
+    };
+    let theirs = RedisSessionCache::new(node(&url, &prefix).await).with_intent(next);
+    let (ended, changed) = (snapshot(), snapshot());
+    for snapshot in [&ended, &changed] {
+        load(&ours, snapshot).await;
+        assert_eq!(get(&theirs, snapshot.session).await, None);
+        load(&theirs, snapshot).await;
+    }
+    let before = theirs.begin_load().await.unwrap();
+    let invalidation = Invalidation {
+        ended: vec![ended.session],
+        changed: vec![changed.owner.account.id],
+    };
+    ours.invalidate(&invalidation).await.unwrap();
+    for snapshot in [&ended, &changed] {
+        for cache in [&ours, &theirs] {
+            assert_eq!(get(cache, snapshot.session).await, None);
+            assert_eq!(cache.put(before, snapshot).await, Ok(false));
+        }
+    }
+    load(&theirs, &changed).await;
+    assert_eq!(get(&theirs, changed.session).await, Some(changed));
+}
+
+/// Whoever changes what is stored raises the version, here and in the intent.
+#[test]
+fn the_shape_of_a_snapshot_belongs_to_its_version() {
+    fn paths(value: &serde_json::Value, at: &str, into: &mut Vec<String>) {
+        match value.as_object() {
+            Some(fields) => {
+                for (name, value) in fields {
+                    paths(value, &format!("{at}.{name}"), into);
+                }
+            }
+            None => into.push(at.trim_start_matches('.').to_owned()),
+        }
+    }
+    let mut shape = Vec::new();
+    paths(&serde_json::to_value(snapshot()).unwrap(), "", &mut shape);
+    shape.sort();
+    assert_eq!(RedisSessionCache::INTENT.version, 1);
+    assert_eq!(shape, SHAPE_OF_VERSION_1);
+}
+
+const SHAPE_OF_VERSION_1: [&str; 18] = [
+    "absolute_deadline",
+    "authenticated_at",
+    "idle_deadline",
+    "owner.account.id",
+    "owner.account.roles",
+    "owner.account.sign_up_method",
+    "owner.account.status.state",
+    "owner.account.timestamps.created_at",
+    "owner.account.timestamps.updated_at",
+    "owner.account.version",
+    "owner.identifier",
+    "owner.profile",
+    "owner.profile_version",
+    "owner.wallet.currency",
+    "owner.wallet.minor",
+    "owner.wrapped_key.bytes",
+    "owner.wrapped_key.master_key_id",
+    "session",
+];
+
+#[tokio::test]
+async fn what_was_loaded_together_does_not_expire_together() {
+    let (url, prefix) = (redis_url(), unique_name());
+    let cache = RedisSessionCache::new(node(&url, &prefix).await);
+    let began = std::time::Instant::now();
+    for _ in 0..100 {
+        load(&cache, &snapshot()).await;
+    }
+    let lives = lives(&mut raw(&url).await, &prefix).await;
+    // What has passed since, at the most.
+    let passed = i64::try_from(began.elapsed().as_millis()).unwrap() + 1;
+    let lives: HashSet<i64> = lives
+        .iter()
+        .filter(|(key, _)| key.contains(":sessions:"))
+        .map(|(_, life)| *life)
+        .collect();
+    let intent = RedisSessionCache::INTENT;
+    let longest = intent.life_by(0).total.whole_milliseconds();
+    let shortest = intent.life_by(u16::MAX).total.whole_milliseconds();
+    for life in &lives {
+        let life = i128::from(*life);
+        assert!(life <= longest, "{life} ms");
+        assert!(life + i128::from(passed) >= shortest, "{life} ms");
+    }
+    assert!(lives.len() > 50, "they are spread: {lives:?}");
 }
 
 /// A clock that was set back, or another server's after a fail-over.
@@ -222,8 +328,8 @@ async fn what_happens_is_in_order_although_the_servers_clock_is_behind() {
     let (url, prefix) = (redis_url(), unique_name());
     let cache = RedisSessionCache::new(node(&url, &prefix).await);
     let snapshot = snapshot();
-    let LoadTicket(now) = cache.begin_load().await.unwrap();
-    let ahead = now + 3_600_000_000;
+    let now = cache.begin_load().await.unwrap();
+    let ahead = now.number + 3_600_000_000;
     let mut write = cmd("HSET");
     write
         .arg(format!("{prefix}v1:clock"))
@@ -232,11 +338,11 @@ async fn what_happens_is_in_order_although_the_servers_clock_is_behind() {
     write.exec_async(&mut raw(&url).await).await.unwrap();
 
     let before = cache.begin_load().await.unwrap();
-    assert!(before.0 > ahead);
+    assert!(before.number > ahead);
     let changed = Invalidation::of_account(snapshot.owner.account.id);
     cache.invalidate(&changed).await.unwrap();
     cache.put(before, &snapshot).await.unwrap();
-    assert_eq!(cache.get(snapshot.session).await, Ok(None));
+    assert_eq!(get(&cache, snapshot.session).await, None);
     load(&cache, &snapshot).await;
-    assert_eq!(cache.get(snapshot.session).await, Ok(Some(snapshot)));
+    assert_eq!(get(&cache, snapshot.session).await, Some(snapshot));
 }

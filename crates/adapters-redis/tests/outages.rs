@@ -7,7 +7,7 @@ use authentication_app::ports::{
     CacheError, Invalidation, SessionCache, Throttle, ThrottleKey, ThrottleRequest,
 };
 use authentication_domain::{accounts::AccountId, protection::Quota};
-use support::{load, node, snapshot, until_connected};
+use support::{get, load, node, snapshot, until_connected};
 use testkit::{builders::id, servers::RedisServer};
 use time::Duration;
 
@@ -53,10 +53,7 @@ impl Node {
     async fn every_call_succeeds(&self) {
         let snapshot = snapshot();
         load(&self.cache, &snapshot).await;
-        assert_eq!(
-            self.cache.get(snapshot.session).await.as_ref(),
-            Ok(&Some(snapshot))
-        );
+        assert_eq!(get(&self.cache, snapshot.session).await, Some(snapshot));
         assert_eq!(self.count().await, Ok(()));
     }
 }
@@ -118,13 +115,13 @@ async fn what_ended_while_redis_was_away_is_told_before_it_is_asked_again() {
     until_connected(&here.redis).await;
     until_connected(&there.redis).await;
 
-    assert_eq!(here.cache.get(ended.session).await, Ok(None));
+    assert_eq!(get(&here.cache, ended.session).await, None);
     for node in [&here, &there] {
-        assert_eq!(node.cache.get(ended.session).await, Ok(None));
-        assert_eq!(node.cache.get(changed.session).await, Ok(None));
+        assert_eq!(get(&node.cache, ended.session).await, None);
+        assert_eq!(get(&node.cache, changed.session).await, None);
         assert_eq!(
-            node.cache.get(untouched.session).await.as_ref(),
-            Ok(&Some(untouched.clone()))
+            get(&node.cache, untouched.session).await,
+            Some(untouched.clone())
         );
     }
 }
@@ -147,12 +144,9 @@ async fn more_than_a_node_can_remember_clears_the_cache() {
     server.restart().await;
     until_connected(&here.redis).await;
     until_connected(&there.redis).await;
-    assert_eq!(
-        there.cache.get(kept.session).await.as_ref(),
-        Ok(&Some(kept.clone()))
-    );
+    assert_eq!(get(&there.cache, kept.session).await, Some(kept.clone()));
     here.cache.tell_missed().await.unwrap();
-    assert_eq!(there.cache.get(kept.session).await, Ok(None));
+    assert_eq!(get(&there.cache, kept.session).await, None);
 }
 
 #[tokio::test]
@@ -176,7 +170,7 @@ async fn an_invalidation_is_told_although_its_caller_went_away() {
     until_connected(&here.redis).await;
     for node in [&here, &there] {
         for snapshot in &ended {
-            assert_eq!(node.cache.get(snapshot.session).await, Ok(None));
+            assert_eq!(get(&node.cache, snapshot.session).await, None);
         }
     }
 }
@@ -196,7 +190,7 @@ async fn a_server_that_lost_its_data_believes_no_load_from_before() {
     until_connected(&node.redis).await;
     for _ in 0..2 {
         node.cache.put(before, &ended).await.unwrap();
-        assert_eq!(node.cache.get(ended.session).await, Ok(None));
+        assert_eq!(get(&node.cache, ended.session).await, None);
         // The second time with a clock that runs again.
         node.every_call_succeeds().await;
     }

@@ -19,6 +19,12 @@ pub(crate) struct Answer<T> {
     data: T,
 }
 
+impl<T> Answer<T> {
+    pub(crate) const fn new(message: &'static str, data: T) -> Self {
+        Self { message, data }
+    }
+}
+
 /// An empty object: the sentence says it all.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -46,7 +52,7 @@ pub(crate) fn with_status(
     message: &'static str,
     data: impl Serialize,
 ) -> HttpResponse {
-    bare(status, &Answer { message, data })
+    bare(status, &Answer::new(message, data))
 }
 
 /// A document without the envelope.

@@ -10,17 +10,17 @@ use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use async_trait::async_trait;
 use authentication_app::{
     Foundation, Rules,
-    accounts::Accounts,
+    accounts::{Accounts, People},
+    caching::Ledger,
     challenges::Challenges,
     credentials::Credentials,
     ports::NoMeter,
     protection::Limits,
-    sessions::{Liveness, Sessions},
+    sessions::{Liveness, SessionCaches, Sessions},
 };
 use common::{Clock, SecureRandom};
 use identity_adapters_postgres::{Store, StoreConfig};
 use testkit::{SeededRandom, TestClock, TestDatabase};
-use time::Duration;
 use tokio::sync::Notify;
 
 use crate::{
@@ -88,14 +88,22 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
     let random: Arc<dyn SecureRandom> = Arc::new(SeededRandom::new(1));
     let ring = Arc::new(KeyRing::generate(random.as_ref()));
     let signer = Arc::new(signer_on(&ring, &clock, &random));
-    let near = Arc::new(MemorySessionCache::new(
-        100,
-        Duration::MINUTE,
-        Arc::clone(&clock),
-    ));
+    let ledger = Ledger::default();
+    let people = People::new(&ledger, Arc::clone(&clock), Arc::clone(&random));
+    let caches = SessionCaches {
+        near: Arc::new(MemorySessionCache::new(
+            MemorySessionCache::ALONE,
+            Arc::clone(&clock),
+            Arc::clone(&random),
+        )),
+        shared: None,
+        others: Arc::new(LocalRevocations),
+        people: people.clone(),
+    };
     let base = Arc::new(Foundation {
         store: store.clone(),
-        liveness: Liveness::new(store, near, None, Arc::new(LocalRevocations)),
+        liveness: Liveness::new(store, caches, &ledger),
+        people,
         hasher: Arc::new(hasher_on(&ring, &random)),
         vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
         index: Arc::new(BlindIndex::new(&ring)),

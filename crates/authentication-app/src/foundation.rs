@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 
 use crate::{
     RequestContext,
+    accounts::People,
     ports::{
         IdentifierIndex, IdentityStore, Macs, Meter, PasswordHasher, StoreError, TokenSigner, Vault,
     },
@@ -41,6 +42,8 @@ pub struct Foundation {
     pub store: Arc<dyn IdentityStore>,
     /// Live sessions, cached.
     pub liveness: Liveness,
+    /// People as other contexts see them, cached.
+    pub people: People,
     /// Password hashing.
     pub hasher: Arc<dyn PasswordHasher>,
     /// Field encryption.

@@ -4,6 +4,7 @@
 //! entries, events and messages together. Nothing here knows SQL, Redis, HTTP or a concrete cipher.
 
 pub mod accounts;
+pub mod caching;
 pub mod challenges;
 mod context;
 pub mod credentials;

@@ -21,6 +21,7 @@ use std::{
 
 use actix_web::{HttpServer, dev::Server};
 use api_http::{management_app, public_app};
+use authentication_app::caching::Figures;
 use tokio::{net::TcpSocket, sync::watch, time::timeout};
 
 use crate::{
@@ -157,6 +158,11 @@ impl Handle {
     /// What was done so far.
     pub fn counters(&self) -> Counters {
         self.gauges.read()
+    }
+
+    /// How each cache did so far.
+    pub fn caches(&self) -> Vec<Figures> {
+        self.gauges.caches()
     }
 
     /// Waits until no worker is at work; none begins anything while the guard is held. So what is counted

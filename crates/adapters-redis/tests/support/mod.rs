@@ -9,6 +9,7 @@ use std::{collections::HashMap, future::Future, time::Duration};
 
 use adapters_redis::{RedisConfig, RedisConnection};
 use authentication_app::ports::{SessionCache, SessionSnapshot};
+use authentication_domain::sessions::SessionId;
 use deadpool_redis::redis::{Client, aio::MultiplexedConnection, cmd};
 use testkit::{
     builders::{account_record, id},
@@ -86,4 +87,10 @@ pub(crate) async fn load(cache: &dyn SessionCache, snapshot: &SessionSnapshot) {
         .put(ticket, snapshot)
         .await
         .expect("the cache is there");
+}
+
+/// What the cache knows of a session.
+pub(crate) async fn get(cache: &dyn SessionCache, session: SessionId) -> Option<SessionSnapshot> {
+    let known = cache.get(session).await.expect("the cache is there");
+    known.map(|it| it.snapshot)
 }

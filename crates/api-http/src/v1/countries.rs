@@ -1,15 +1,39 @@
 //! Countries, for forms.
 
-use actix_web::HttpResponse;
+use std::sync::LazyLock;
+
+use actix_web::{HttpRequest, HttpResponse};
+use authentication_app::caching::Intent;
 use authentication_domain::profiles::country;
 use serde::Serialize;
+use time::Duration;
 use utoipa::ToSchema;
 
 use crate::{
-    FieldError, Problem,
-    answer::{self, Answer, Items},
+    FieldError, Problem, ProblemCode,
+    answer::{Answer, Items},
     ingress::QueryParams,
+    rendered::Rendered,
 };
+
+/// Kept by clients and whatever stands between; the list changes only with a release.
+pub const COUNTRIES: Intent = Intent {
+    name: "countries",
+    why: "every form asks for the same 249 rows, which change only with a release; clients keep them, and \
+          this process renders them once",
+    version: 1,
+    ttl: Duration::HOUR,
+    jitter_percent: 0,
+    early_percent: 0,
+    capacity: 1,
+}
+.checked();
+
+/// [`COUNTRIES`], as a header says it.
+const KEEP_AN_HOUR: &str = "public, max-age=3600";
+
+/// The whole list. It follows from the code alone, so one rendering does for the process.
+static ALL: LazyLock<Option<Rendered>> = LazyLock::new(|| Rendered::of(&listed("")).ok());
 
 /// Longer than the name of any country.
 const LONGEST_SEARCH: usize = 80;
@@ -40,23 +64,38 @@ pub(crate) struct CountryView {
 ///
 /// All of them, in order of their code, or those that somebody typing `q` may mean: a part of the name, the
 /// alpha-2 code, or the beginning of the calling code.
+/// May be kept for an hour; `ETag` and `If-None-Match` tell whether the answer changed since.
 #[utoipa::path(get, path = "/api/v1/countries", operation_id = "list_countries", tag = "forms",
     params(("q" = Option<String>, Query, max_length = 80, description = "What was typed.", example = "nig")),
-    responses((status = 200, description = "The countries.", body = Answer<Items<CountryView>>)))]
-pub(crate) async fn list(query: QueryParams) -> Result<HttpResponse, Problem> {
+    responses(
+        (status = 200, description = "The countries.", body = Answer<Items<CountryView>>),
+        (status = 304, description = "What you have is what there is."),
+    ))]
+pub(crate) async fn list(
+    request: HttpRequest,
+    query: QueryParams,
+) -> Result<HttpResponse, Problem> {
     let typed = query.get("q").unwrap_or_default();
     if typed.chars().count() > LONGEST_SEARCH {
         let too_long = FieldError::new("q", "too_long", "type at most 80 characters");
         return Err(Problem::invalid_field(too_long));
     }
-    let items = country::search(typed).map(CountryView::from).collect();
-    Ok(answer::ok(
+    if let (true, Some(all)) = (typed.trim().is_empty(), ALL.as_ref()) {
+        return Ok(all.answer(&request, KEEP_AN_HOUR));
+    }
+    let found = Rendered::of(&listed(typed))
+        .map_err(|error| Problem::of(ProblemCode::InternalError).caused_by(error))?;
+    Ok(found.answer(&request, KEEP_AN_HOUR))
+}
+
+fn listed(typed: &str) -> Answer<Items<CountryView>> {
+    Answer::new(
         "Countries",
         Items {
-            items,
+            items: country::search(typed).map(CountryView::from).collect(),
             next_cursor: None,
         },
-    ))
+    )
 }
 
 impl From<&'static country::Country> for CountryView {
@@ -68,5 +107,16 @@ impl From<&'static country::Country> for CountryView {
             dial_code: country.dial_code,
             currency: country.currency,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_header_says_is_what_was_declared() {
+        let seconds = COUNTRIES.ttl.whole_seconds();
+        assert_eq!(KEEP_AN_HOUR, format!("public, max-age={seconds}"));
     }
 }

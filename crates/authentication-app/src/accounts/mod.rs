@@ -1,11 +1,13 @@
 //! Accounts: registration, and what their owner sees and changes.
 
+mod people;
 mod register;
 mod update_profile;
 mod view;
 
 use std::sync::Arc;
 
+pub use people::People;
 pub(crate) use register::PendingRegistration;
 pub use register::{Register, RegisterError};
 pub use update_profile::UpdateProfileError;

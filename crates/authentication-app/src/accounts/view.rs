@@ -1,9 +1,7 @@
 //! An account as its owner sees it.
 
-use async_trait::async_trait;
 use authentication_domain::{
     accounts::{Account, AccountId, Identifier},
-    directory::{DirectoryError, FindPerson, Person},
     profiles::Profile,
 };
 use uuid::Uuid;
@@ -47,24 +45,6 @@ impl Accounts {
     /// [`StoreError::Corrupt`] when a stored value does not open.
     pub fn view(&self, snapshot: &SessionSnapshot) -> Result<AccountView, StoreError> {
         self.base.open_account(&snapshot.owner).map(|it| it.view)
-    }
-}
-
-#[async_trait]
-impl FindPerson for Accounts {
-    async fn find_person(&self, account: AccountId) -> Result<Person, DirectoryError> {
-        let unavailable = |_| DirectoryError::Unavailable;
-        let found = self.base.store.credentials_of(account).await;
-        let (record, _) = found.map_err(unavailable)?.ok_or(DirectoryError::Unknown)?;
-        let opened = self.base.open_account(&record).map_err(unavailable)?;
-        let AccountView {
-            account, profile, ..
-        } = opened.view;
-        Ok(Person {
-            account: account.id,
-            display_name: profile.display_name.map(|name| name.as_str().to_owned()),
-            status: account.status,
-        })
     }
 }
 

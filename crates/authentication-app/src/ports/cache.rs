@@ -6,8 +6,10 @@
 use async_trait::async_trait;
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 use super::SessionSnapshot;
+use crate::caching::Intent;
 
 /// The cache cannot be asked right now; the store answers instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -49,16 +51,34 @@ impl Invalidation {
 /// What the cache knew when a load began; a snapshot loaded under it is refused when an
 /// [`Invalidation`] that concerns it came in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoadTicket(pub u64);
+pub struct LoadTicket {
+    /// Of the last invalidation that the load can know of, as the cache counts them.
+    pub number: u64,
+    /// When it began, by the cache's clock: what it brings is as old as that.
+    pub begun: OffsetDateTime,
+}
+
+/// A snapshot that a cache knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownSession {
+    /// What it knows.
+    pub snapshot: SessionSnapshot,
+    /// Whether the snapshot's time is nearly over, and this caller is the one to load it anew before it is.
+    /// Of all callers on all nodes that share the cache one is told so, once for each snapshot that is put.
+    pub is_due: bool,
+}
 
 /// Snapshots of live sessions by their id, for a short while each.
 #[async_trait]
 pub trait SessionCache: Send + Sync {
+    /// What it is for, and for how long it keeps a snapshot: counted from the load's beginning.
+    fn intent(&self) -> Intent;
+
     /// A snapshot that no invalidation has overtaken, if there is one.
     ///
     /// # Errors
     /// [`CacheError`].
-    async fn get(&self, session: SessionId) -> Result<Option<SessionSnapshot>, CacheError>;
+    async fn get(&self, session: SessionId) -> Result<Option<KnownSession>, CacheError>;
 
     /// Must be taken before the store is read for [`Self::put`].
     ///
@@ -66,11 +86,13 @@ pub trait SessionCache: Send + Sync {
     /// [`CacheError`].
     async fn begin_load(&self) -> Result<LoadTicket, CacheError>;
 
-    /// Keeps a snapshot, unless its session ended or its account changed since the ticket was taken.
+    /// Keeps a snapshot, unless its session ended or its account changed since the ticket was taken; says
+    /// whether it did.
     ///
     /// # Errors
     /// [`CacheError`].
-    async fn put(&self, ticket: LoadTicket, snapshot: &SessionSnapshot) -> Result<(), CacheError>;
+    async fn put(&self, ticket: LoadTicket, snapshot: &SessionSnapshot)
+    -> Result<bool, CacheError>;
 
     /// Forgets what is not true any more and leaves tombstones. When it returns, no later `get` on any
     /// node that shares this cache gives what it names.

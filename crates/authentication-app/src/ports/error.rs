@@ -33,3 +33,28 @@ pub enum StoreError {
     #[error("a statement failed")]
     Failed(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
+
+impl StoreError {
+    /// The same error for one more caller, who waited for the same answer.
+    pub(crate) fn repeated(&self) -> Self {
+        match self {
+            Self::Conflict(rule) => Self::Conflict(*rule),
+            Self::Retryable => Self::Retryable,
+            Self::Unavailable => Self::Unavailable,
+            Self::Corrupt { table, column } => Self::Corrupt { table, column },
+            Self::Failed(cause) => Self::Failed(with_causes(cause.as_ref()).into()),
+        }
+    }
+}
+
+/// The whole chain in one line, for the log: the causes themselves have one owner.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

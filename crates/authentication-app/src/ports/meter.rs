@@ -8,8 +8,8 @@ mod labels;
 use std::{fmt, time::Duration};
 
 pub use labels::{
-    CacheAnswer, CacheName, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label,
-    MessageChannel, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod, SignInOutcome,
+    CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, MessageChannel, QueueName,
+    RefreshOutcome, RegistrationOutcome, SignInMethod, SignInOutcome,
 };
 
 /// One fact.
@@ -27,8 +27,6 @@ pub enum Measure {
     Message(MessageChannel, DeliveryOutcome),
     /// An event for another system was tried.
     Event(EventTarget, DeliveryOutcome),
-    /// A cache was asked.
-    Cache(CacheName, CacheAnswer),
     /// A password hash waited so long for its thread.
     HashWaited(Duration),
     /// A password hash was computed in so long, without the wait.

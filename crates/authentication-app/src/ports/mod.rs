@@ -26,7 +26,9 @@ pub use accounts::{
 };
 pub use attempts::{AttemptLedger, DeviceRepository, FailureScope, TriesScope};
 pub use audit::{AuditRecord, AuditTrail};
-pub use cache::{CacheError, Invalidation, LoadTicket, RevocationChannel, SessionCache};
+pub use cache::{
+    CacheError, Invalidation, KnownSession, LoadTicket, RevocationChannel, SessionCache,
+};
 pub use challenges::{
     ChallengeQueries, ChallengeRecord, ChallengeRepository, CodeDispatch, LiveChallenge,
     NewChallenge, QuotaGrant, ResetLinkRecord, SendRequest, TriesUsed,
@@ -40,9 +42,9 @@ pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
 pub use messages::{Channel, DeliveryError, Message, MessageSender};
 pub use meter::{
-    Backlog, CacheAnswer, CacheName, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label,
-    Measure, MessageChannel, Meter, NoMeter, QueueName, RefreshOutcome, RegistrationOutcome,
-    SignInMethod, SignInOutcome,
+    Backlog, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, Measure,
+    MessageChannel, Meter, NoMeter, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod,
+    SignInOutcome,
 };
 pub use outbox::{
     EventEnvelope, LeasedMessage, MessageKind, MessageOrder, MessageQueue, Outbox, Recipient,

@@ -1,108 +1,157 @@
 //! Whether a session is live, answered from the nearest cache that knows.
+//!
+//! ```text
+//!   near cache    this node's: a second beside other nodes, a minute alone
+//!        │ miss, or due for its early refresh: one flight for all who ask
+//!   shared cache  all nodes', where there is one
+//!        │ miss, or due for its early refresh: one node is told so
+//!   the store     the truth
+//! ```
 
 use std::sync::Arc;
 
-use authentication_domain::sessions::SessionId;
-use time::OffsetDateTime;
+use authentication_domain::{accounts::AccountId, sessions::SessionId};
+use time::{Duration, OffsetDateTime};
+use tracing::Instrument as _;
 
-use crate::ports::{
-    CacheAnswer, CacheName, IdentityStore, Invalidation, Measure, Meter, NoMeter,
-    RevocationChannel, SessionCache, SessionSnapshot, StoreError,
+use crate::{
+    accounts::People,
+    caching::{Boarding, Counters, Flight, Flights, Ledger},
+    ports::{
+        Invalidation, KnownSession, LoadTicket, RevocationChannel, SessionCache, SessionQueries,
+        SessionSnapshot, StoreError,
+    },
 };
+
+/// How often a caller waits for a load that others began before it loads by itself.
+const FLIGHTS: u8 = 2;
 
 /// The caches of live sessions in front of the store.
 ///
-/// `near` is this node's; `shared`, where there is one, is all nodes'. A cache that cannot be asked is
-/// passed over: the store is the truth and answers in its place.
+/// A cache that cannot be asked is passed over: the store is the truth and answers in its place.
 #[derive(Clone)]
-pub struct Liveness {
-    store: Arc<dyn IdentityStore>,
-    near: Arc<dyn SessionCache>,
-    shared: Option<Arc<dyn SessionCache>>,
+pub struct Liveness(Arc<Inner>);
+
+/// What remembers sessions, and who is told when one is not live any more.
+pub struct SessionCaches {
+    /// This node's.
+    pub near: Arc<dyn SessionCache>,
+    /// All nodes', where there are several.
+    pub shared: Option<Arc<dyn SessionCache>>,
+    /// The other nodes.
+    pub others: Arc<dyn RevocationChannel>,
+    /// What else this node remembers of accounts.
+    pub people: People,
+}
+
+struct Inner {
+    store: Arc<dyn SessionQueries>,
+    near: Counted,
+    shared: Option<Counted>,
     others: Arc<dyn RevocationChannel>,
-    meter: Arc<dyn Meter>,
+    people: People,
+    /// Invariant: by the number of the last invalidation too, so that nobody who asks after a revocation
+    /// joins a load that began before it.
+    flights: Flights<(SessionId, u64), Arc<Landed>>,
+}
+
+struct Counted {
+    cache: Arc<dyn SessionCache>,
+    counters: Arc<Counters>,
+}
+
+/// What one flight brought.
+struct Landed {
+    begun: OffsetDateTime,
+    found: Result<Option<SessionSnapshot>, StoreError>,
 }
 
 impl Liveness {
     /// Built once by the composition root.
-    pub fn new(
-        store: Arc<dyn IdentityStore>,
-        near: Arc<dyn SessionCache>,
-        shared: Option<Arc<dyn SessionCache>>,
-        others: Arc<dyn RevocationChannel>,
-    ) -> Self {
-        Self {
+    pub fn new(store: Arc<dyn SessionQueries>, caches: SessionCaches, ledger: &Ledger) -> Self {
+        let counted = |cache: Arc<dyn SessionCache>| Counted {
+            counters: ledger.open(cache.intent()),
+            cache,
+        };
+        Self(Arc::new(Inner {
             store,
-            near,
-            shared,
-            others,
-            meter: Arc::new(NoMeter),
-        }
-    }
-
-    /// Tells what the caches answer.
-    #[must_use]
-    pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
-        self.meter = meter;
-        self
+            near: counted(caches.near),
+            shared: caches.shared.map(counted),
+            others: caches.others,
+            people: caches.people,
+            flights: Flights::new(),
+        }))
     }
 
     /// The session with its account, if it is live at `now`.
-    pub(crate) async fn find(
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn find(
         &self,
         session: SessionId,
         now: OffsetDateTime,
     ) -> Result<Option<SessionSnapshot>, StoreError> {
-        let near = (self.near.as_ref(), CacheName::SessionsNear);
-        if let Some(snapshot) = self.known(near, session, now).await {
-            return Ok(Some(snapshot));
+        let near = &self.0.near;
+        if let Some(known) = near.known(session, now).await {
+            if known.is_due {
+                self.refresh(&known.snapshot, now).await;
+            }
+            return Ok(Some(known.snapshot));
         }
-        let near_ticket = self.near.begin_load().await.ok();
-        let found = self.find_beyond(session, now).await?;
-        if let (Some(snapshot), Some(ticket)) = (&found, near_ticket) {
-            // A full or broken near cache costs a read next time, nothing else.
-            let _ = self.near.put(ticket, snapshot).await;
+        let mut was_lost = false;
+        for _ in 0..FLIGHTS {
+            let Ok(ticket) = near.cache.begin_load().await else {
+                break;
+            };
+            let (flight, boarding) = self.board(session, ticket, now, None);
+            if boarding == Boarding::Began {
+                near.counters.load();
+            }
+            let landed = flight.landed().await;
+            was_lost = landed.is_err();
+            if let Ok(landed) = landed
+                && landed.answers(now, near.cache.intent().ttl)
+            {
+                return landed.repeated();
+            }
         }
-        Ok(found)
+        if was_lost {
+            return Err(StoreError::Unavailable);
+        }
+        self.0.find_beyond(session, now).await
     }
 
-    async fn find_beyond(
-        &self,
-        session: SessionId,
-        now: OffsetDateTime,
-    ) -> Result<Option<SessionSnapshot>, StoreError> {
-        let Some(shared) = &self.shared else {
-            return self.store.find_snapshot(session, now).await;
-        };
-        let asked = (shared.as_ref(), CacheName::SessionsShared);
-        if let Some(snapshot) = self.known(asked, session, now).await {
-            return Ok(Some(snapshot));
+    /// Loads a session anew while its snapshot may still be used.
+    async fn refresh(&self, known: &SessionSnapshot, now: OffsetDateTime) {
+        if let Ok(ticket) = self.0.near.cache.begin_load().await {
+            self.0.near.counters.early_refresh();
+            let account = known.owner.account.id;
+            // Nobody waits for it.
+            let _ = self.board(known.session, ticket, now, Some(account));
         }
-        let ticket = shared.begin_load().await.ok();
-        let found = self.store.find_snapshot(session, now).await?;
-        if let (Some(snapshot), Some(ticket)) = (&found, ticket) {
-            let _ = shared.put(ticket, snapshot).await;
-        }
-        Ok(found)
     }
 
-    /// What a cache knows of the session, if that can be believed: a snapshot that looks expired may have
-    /// been prolonged by a refresh since, and then the store knows.
-    async fn known(
+    /// `known` is the account of a snapshot that is believed right now.
+    fn board(
         &self,
-        (cache, name): (&dyn SessionCache, CacheName),
         session: SessionId,
+        ticket: LoadTicket,
         now: OffsetDateTime,
-    ) -> Option<SessionSnapshot> {
-        let asked = cache.get(session).await;
-        let answer = asked.map(|known| known.filter(|snapshot| snapshot.is_live(now)));
-        let told = match &answer {
-            Ok(Some(_)) => CacheAnswer::Hit,
-            Ok(None) => CacheAnswer::Miss,
-            Err(_) => CacheAnswer::Unavailable,
+        known: Option<AccountId>,
+    ) -> (Flight<Arc<Landed>>, Boarding) {
+        let inner = Arc::clone(&self.0);
+        let load = || async move {
+            let found = inner.load(session, ticket, now).await;
+            if let (Ok(None), Some(account)) = (&found, known) {
+                inner.revoke(&Invalidation::of_account(account)).await;
+            }
+            let begun = ticket.begun;
+            Arc::new(Landed { begun, found })
         };
-        self.meter.note(Measure::Cache(name, told));
-        answer.ok().flatten()
+        let key = (session, ticket.number);
+        // Whether it may be kept is for the cache to say, which knows the tombstones.
+        self.0.flights.board(key, load, |_| ())
     }
 
     /// Makes a revocation known: on this node before it returns, on all others as soon as they hear of it.
@@ -110,12 +159,84 @@ impl Liveness {
     /// Called right after the commit that made it true. A cache that cannot be told remembers it for
     /// when it can (its adapter's promise); the other nodes' near caches live for a second at the most.
     pub async fn revoke(&self, invalidation: &Invalidation) {
+        self.0.revoke(invalidation).await;
+    }
+
+    /// Takes in what another node revoked.
+    pub async fn hear(&self, invalidation: &Invalidation) {
+        self.0.people.hear(invalidation);
+        let _ = self.0.near.cache.invalidate(invalidation).await;
+    }
+
+    /// Forgets what this node remembers, after revocations may have been missed.
+    pub async fn forget(&self) {
+        self.0.people.forget_everything();
+        let _ = self.0.near.cache.clear().await;
+    }
+}
+
+impl Inner {
+    async fn load(
+        self: &Arc<Self>,
+        session: SessionId,
+        ticket: LoadTicket,
+        now: OffsetDateTime,
+    ) -> Result<Option<SessionSnapshot>, StoreError> {
+        let found = self.find_beyond(session, now).await;
+        self.near.keep(Some(ticket), &found).await;
+        found
+    }
+
+    /// Asks whatever is beyond this node.
+    async fn find_beyond(
+        self: &Arc<Self>,
+        session: SessionId,
+        now: OffsetDateTime,
+    ) -> Result<Option<SessionSnapshot>, StoreError> {
+        let Some(shared) = &self.shared else {
+            return self.store.find_snapshot(session, now).await;
+        };
+        if let Some(known) = shared.known(session, now).await {
+            if known.is_due {
+                shared.counters.early_refresh();
+                let refresh = Arc::clone(self).refresh_shared(known.snapshot.clone(), now);
+                tokio::spawn(refresh.in_current_span());
+            }
+            return Ok(Some(known.snapshot));
+        }
+        shared.counters.load();
+        self.load_shared(shared, session, now).await
+    }
+
+    async fn load_shared(
+        &self,
+        shared: &Counted,
+        session: SessionId,
+        now: OffsetDateTime,
+    ) -> Result<Option<SessionSnapshot>, StoreError> {
+        let ticket = shared.cache.begin_load().await.ok();
+        let found = self.store.find_snapshot(session, now).await;
+        shared.keep(ticket, &found).await;
+        found
+    }
+
+    async fn refresh_shared(self: Arc<Self>, known: SessionSnapshot, now: OffsetDateTime) {
+        let Some(shared) = &self.shared else { return };
+        let found = self.load_shared(shared, known.session, now).await;
+        if let Ok(None) = found {
+            let account = known.owner.account.id;
+            self.revoke(&Invalidation::of_account(account)).await;
+        }
+    }
+
+    async fn revoke(&self, invalidation: &Invalidation) {
         if invalidation.is_empty() {
             return;
         }
-        let near = self.near.invalidate(invalidation).await;
+        self.people.hear(invalidation);
+        let near = self.near.cache.invalidate(invalidation).await;
         let shared = match &self.shared {
-            Some(shared) => shared.invalidate(invalidation).await,
+            Some(shared) => shared.cache.invalidate(invalidation).await,
             None => Ok(()),
         };
         let others = self.others.publish(invalidation).await;
@@ -123,14 +244,56 @@ impl Liveness {
             tracing::warn!("a revocation could not be told to every cache; they will catch up");
         }
     }
+}
 
-    /// Takes in what another node revoked.
-    pub async fn hear(&self, invalidation: &Invalidation) {
-        let _ = self.near.invalidate(invalidation).await;
+impl Counted {
+    /// A snapshot that looks expired may have been prolonged by a refresh since, so it counts as unknown:
+    /// what is beyond knows.
+    async fn known(&self, session: SessionId, now: OffsetDateTime) -> Option<KnownSession> {
+        let asked = self.cache.get(session).await;
+        let known = asked.map(|known| known.filter(|it| it.snapshot.is_live(now)));
+        match &known {
+            Ok(Some(_)) => self.counters.hit(),
+            Ok(None) => self.counters.miss(),
+            Err(_) => self.counters.unavailable(),
+        }
+        known.ok().flatten()
     }
 
-    /// Forgets this node's snapshots, after revocations may have been missed.
-    pub async fn forget(&self) {
-        let _ = self.near.clear().await;
+    /// A full or broken cache costs a read next time, nothing else.
+    async fn keep(
+        &self,
+        ticket: Option<LoadTicket>,
+        found: &Result<Option<SessionSnapshot>, StoreError>,
+    ) {
+        match (found, ticket) {
+            (Ok(Some(snapshot)), Some(ticket)) => {
+                if let Ok(false) = self.cache.put(ticket, snapshot).await {
+                    self.counters.overtaken();
+                }
+            }
+            (Ok(_), _) => {}
+            (Err(_), _) => self.counters.failure(),
+        }
+    }
+}
+
+impl Landed {
+    /// Whether it is an answer for someone who asked at `now`: it is no older than what the near cache
+    /// would have given, and says nothing that has run out since.
+    fn answers(&self, now: OffsetDateTime, oldest: Duration) -> bool {
+        let is_recent = now - self.begun <= oldest;
+        let is_live = match &self.found {
+            Ok(Some(snapshot)) => snapshot.is_live(now),
+            Ok(None) | Err(_) => true,
+        };
+        is_recent && is_live
+    }
+
+    fn repeated(&self) -> Result<Option<SessionSnapshot>, StoreError> {
+        match &self.found {
+            Ok(found) => Ok(found.clone()),
+            Err(error) => Err(error.repeated()),
+        }
     }
 }

@@ -15,7 +15,7 @@ pub(crate) use begin::{BeginError, SignIn};
 pub use begin::{SignedIn, TokenSet};
 pub use end::EndSessionError;
 pub use list::SessionView;
-pub use liveness::Liveness;
+pub use liveness::{Liveness, SessionCaches};
 pub use log_in::{LogIn, LogInError};
 pub use refresh::RefreshError;
 

@@ -7,7 +7,10 @@ use std::sync::{
 
 use adapters_crypto::Argon2Pool;
 use async_trait::async_trait;
-use authentication_app::ports::{DeliveryError, Message, MessageSender};
+use authentication_app::{
+    caching::{Figures, Ledger},
+    ports::{DeliveryError, Message, MessageSender},
+};
 use identity_adapters_postgres::Store;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
@@ -27,15 +30,22 @@ pub struct Counters {
 pub(crate) struct Gauges {
     store: Arc<Store>,
     hasher: Arc<Argon2Pool>,
+    caches: Ledger,
     messages_sent: Arc<AtomicU64>,
     gate: Arc<Mutex<()>>,
 }
 
 impl Gauges {
-    pub(super) fn new(store: Arc<Store>, hasher: Arc<Argon2Pool>, gate: Arc<Mutex<()>>) -> Self {
+    pub(super) fn new(
+        store: Arc<Store>,
+        hasher: Arc<Argon2Pool>,
+        caches: Ledger,
+        gate: Arc<Mutex<()>>,
+    ) -> Self {
         Self {
             store,
             hasher,
+            caches,
             messages_sent: Arc::default(),
             gate,
         }
@@ -51,6 +61,10 @@ impl Gauges {
             hashes: self.hasher.hashes(),
             messages_sent: self.messages_sent.load(Ordering::Relaxed),
         }
+    }
+
+    pub(crate) fn caches(&self) -> Vec<Figures> {
+        self.caches.read()
     }
 
     /// Waits until no worker is at work; none begins while the guard is held.

@@ -16,12 +16,13 @@ use adapters_redis::{
 };
 use authentication_app::{
     Foundation,
-    ports::{IdentityStore, SessionCache, Throttle},
+    accounts::People,
+    caching::Ledger,
+    ports::{SessionCache, SessionQueries, Throttle},
     protection::Limits,
-    sessions::Liveness,
+    sessions::{Liveness, SessionCaches},
 };
-use common::Clock;
-use time::Duration;
+use common::{Clock, SecureRandom};
 
 use crate::{
     StartError,
@@ -29,15 +30,10 @@ use crate::{
     workers::Workers,
 };
 
-/// Snapshots of sessions that one node keeps: some 2 KiB each.
-const NEAR_SESSIONS: u64 = 50_000;
-/// How long a node believes its own snapshots when it is alone.
-const ALONE: Duration = Duration::MINUTE;
-/// How long it does when others may end sessions too, and the broadcast of that may be lost.
-const AMONG_OTHERS: Duration = Duration::SECOND;
-
 pub(super) struct Ephemeral {
     pub(super) redis: Option<RedisConnection>,
+    pub(super) people: People,
+    pub(super) caches: Ledger,
     near: Arc<MemorySessionCache>,
     shared: Option<Arc<RedisSessionCache>>,
     shared_throttle: Option<Arc<RedisThrottle>>,
@@ -49,19 +45,24 @@ impl Ephemeral {
     pub(super) async fn open(
         config: &Config,
         clock: &Arc<dyn Clock>,
+        random: &Arc<dyn SecureRandom>,
         has_test_clock: bool,
         workers: &mut Workers,
     ) -> Result<Self, StartError> {
         let redis = connect(config).await?;
-        let life = if redis.is_some() { AMONG_OTHERS } else { ALONE };
-        let near = Arc::new(MemorySessionCache::new(
-            NEAR_SESSIONS,
-            life,
-            Arc::clone(clock),
-        ));
+        let intent = if redis.is_some() {
+            MemorySessionCache::BESIDE_OTHERS
+        } else {
+            MemorySessionCache::ALONE
+        };
+        let near = MemorySessionCache::new(intent, Arc::clone(clock), Arc::clone(random));
+        let near = Arc::new(near);
+        let caches = Ledger::default();
+        let people = People::new(&caches, Arc::clone(clock), Arc::clone(random));
         let shared = redis.clone().map(RedisSessionCache::new).map(Arc::new);
         if let (Some(redis), Some(shared)) = (&redis, &shared) {
-            listen_for_revocations(redis, &near, shared, workers);
+            let near = (Arc::clone(&near), people.clone());
+            listen_for_revocations(redis, near, shared, workers);
         }
         let shared_throttle = redis.clone().map(|redis| {
             let throttle = RedisThrottle::new(redis);
@@ -73,6 +74,8 @@ impl Ephemeral {
         });
         Ok(Self {
             redis,
+            people,
+            caches,
             near,
             shared,
             shared_throttle,
@@ -80,15 +83,16 @@ impl Ephemeral {
         })
     }
 
-    pub(super) fn liveness(&self, store: Arc<dyn IdentityStore>) -> Liveness {
+    pub(super) fn liveness(&self, store: Arc<dyn SessionQueries>) -> Liveness {
         let shared = self.shared.clone();
-        Liveness::new(
-            store,
-            self.near.clone(),
-            shared.map(|shared| shared as Arc<dyn SessionCache>),
+        let caches = SessionCaches {
+            near: self.near.clone(),
+            shared: shared.map(|shared| shared as Arc<dyn SessionCache>),
             // The shared cache tells the other nodes in the same round trip.
-            Arc::new(LocalRevocations),
-        )
+            others: Arc::new(LocalRevocations),
+            people: self.people.clone(),
+        };
+        Liveness::new(store, caches, &self.caches)
     }
 
     pub(super) fn limits(&self, base: Arc<Foundation>) -> Limits {
@@ -115,19 +119,24 @@ async fn connect(config: &Config) -> Result<Option<RedisConnection>, StartError>
     }
 }
 
-/// Keeps the near cache true: what other nodes ended, and everything when some of it may have been missed.
+/// Keeps the near caches true: what other nodes ended, and everything when some of it may have been missed.
 fn listen_for_revocations(
     redis: &RedisConnection,
-    near: &Arc<MemorySessionCache>,
+    (near, people): (Arc<MemorySessionCache>, People),
     shared: &Arc<RedisSessionCache>,
     workers: &mut Workers,
 ) {
     let mut stop = workers.stop_signal();
-    let (heard, missed, shared) = (Arc::clone(near), Arc::clone(near), Arc::clone(shared));
+    let (missed, missed_people) = (Arc::clone(&near), people.clone());
+    let shared = Arc::clone(shared);
     let listening = RedisRevocations::new(redis.clone()).subscribe(
-        move |invalidation| heard.forget(&invalidation),
+        move |invalidation| {
+            near.forget(&invalidation);
+            people.hear(&invalidation);
+        },
         move || {
             missed.forget_everything();
+            missed_people.forget_everything();
             // Redis is back: what this node ended meanwhile should not wait for its next request.
             let shared = Arc::clone(&shared);
             tokio::spawn(async move { shared.tell_missed().await });

@@ -99,11 +99,13 @@ pub(crate) async fn wire(
     });
     let mut workers = Workers::new(Arc::clone(&random));
 
-    let ephemeral = Ephemeral::open(config, &clock, has_test_clock, &mut workers).await?;
+    let ephemeral = Ephemeral::open(config, &clock, &random, has_test_clock, &mut workers).await?;
+    metrics.watch_caches(ephemeral.caches.clone());
     let signer = Arc::new(make_signer(config, &ring, &clock, &random, &public_url)?);
     let base = Arc::new(Foundation {
         store: store.clone(),
-        liveness: ephemeral.liveness(store.clone()).metered(metrics.meter()),
+        liveness: ephemeral.liveness(store.clone()),
+        people: ephemeral.people.clone(),
         hasher: hasher.clone(),
         vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
         index: Arc::new(BlindIndex::new(&ring)),
@@ -117,7 +119,8 @@ pub(crate) async fn wire(
     });
 
     let Outgoing { sender, mailbox } = Outgoing::choose(config, overrides.sender);
-    let gauges = Gauges::new(Arc::clone(&store), hasher, workers.gate());
+    let caches = ephemeral.caches.clone();
+    let gauges = Gauges::new(Arc::clone(&store), hasher, caches, workers.gate());
     if let Some(sender) = sender {
         let sender = Arc::new(CountingSender::new(sender, gauges.messages_sent()));
         let notifications =

@@ -9,6 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use authentication_app::caching::Figures;
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use server::{Application, Counters, Overrides, config::Config};
@@ -222,12 +223,22 @@ impl TestApp {
 
     /// Moves the clock of every node of these stores.
     pub(crate) fn advance_seconds(&self, seconds: i64) {
-        self.stores.clock.advance(time::Duration::seconds(seconds));
+        self.advance(time::Duration::seconds(seconds));
+    }
+
+    /// The same by any span.
+    pub(crate) fn advance(&self, by: time::Duration) {
+        self.stores.clock.advance(by);
     }
 
     /// What this node has counted so far.
     pub(crate) fn counters(&self) -> Counters {
         self.inner.application.counters()
+    }
+
+    /// How each cache of this node did so far.
+    pub(crate) fn caches(&self) -> Vec<Figures> {
+        self.inner.application.caches()
     }
 
     /// Sends everything that is queued, then keeps the workers from doing anything while the guard is

@@ -12,6 +12,7 @@ mod app;
 mod person;
 
 mod budgets;
+mod caches;
 mod canaries;
 mod django_passwords;
 mod enumeration;

@@ -153,7 +153,8 @@ testkit::on_every_engine! {
             scrape.assert_is(series, value);
         }
         // Its session was found once in the store, and twice nearby.
-        let near = |outcome: &str| format!(r#"auth_cache_lookups_total{{cache="sessions_near",outcome="{outcome}"}}"#);
+        let cache = if engine == testkit::Engine::Production { "sessions_near" } else { "sessions_alone" };
+        let near = |outcome: &str| format!(r#"auth_cache_lookups_total{{cache="{cache}",outcome="{outcome}"}}"#);
         scrape.assert_is(&near("miss"), 1);
         scrape.assert_is(&near("hit"), 2);
         assert!(scrape.sum_of("auth_store_connections_limit") >= 2.0);

@@ -8,7 +8,9 @@ use std::sync::{
 };
 
 use async_trait::async_trait;
-use authentication_app::ports::{Invalidation, LoadTicket, SessionCache, SessionSnapshot};
+use authentication_app::ports::{
+    Invalidation, KnownSession, LoadTicket, SessionCache, SessionSnapshot,
+};
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
 use time::Duration;
 
@@ -27,6 +29,8 @@ pub trait CacheBed: Send + Sync {
     fn there(&self) -> Arc<dyn SessionCache>;
     /// Comes back when everything that is kept now has outlived its time.
     async fn outlive(&self);
+    /// Comes back when everything that is kept now is due for its early refresh, and nothing is over.
+    async fn nearly_outlive(&self);
 }
 
 /// One test for each promise. It takes the name of an `async fn() -> impl CacheBed` beside it.
@@ -37,6 +41,9 @@ macro_rules! session_cache_contract {
             a_snapshot_comes_back_as_it_was,
             a_later_snapshot_replaces_an_earlier_one,
             a_snapshot_does_not_outlive_its_time,
+            a_snapshot_is_due_once_and_only_near_its_end,
+            one_of_many_is_told_to_refresh,
+            a_refresh_that_an_end_overtook_is_refused,
             an_ended_session_is_gone_at_once_everywhere,
             an_ended_session_never_comes_back,
             a_changed_account_takes_all_its_sessions_along,
@@ -80,19 +87,30 @@ async fn ticket(cache: &dyn SessionCache) -> LoadTicket {
     cache.begin_load().await.expect("the cache is there")
 }
 
-async fn put(cache: &dyn SessionCache, ticket: LoadTicket, snapshot: &SessionSnapshot) {
+/// Says whether it was kept.
+async fn put(cache: &dyn SessionCache, ticket: LoadTicket, snapshot: &SessionSnapshot) -> bool {
     cache
         .put(ticket, snapshot)
         .await
-        .expect("the cache is there");
+        .expect("the cache is there")
 }
 
 async fn load(cache: &dyn SessionCache, snapshot: &SessionSnapshot) {
     put(cache, ticket(cache).await, snapshot).await;
 }
 
-async fn get(cache: &dyn SessionCache, session: SessionId) -> Option<SessionSnapshot> {
+async fn known(cache: &dyn SessionCache, session: SessionId) -> Option<KnownSession> {
     cache.get(session).await.expect("the cache is there")
+}
+
+async fn get(cache: &dyn SessionCache, session: SessionId) -> Option<SessionSnapshot> {
+    known(cache, session).await.map(|known| known.snapshot)
+}
+
+/// Whether a caller who finds the session is told to load it anew.
+async fn is_due(cache: &dyn SessionCache, session: SessionId) -> bool {
+    let known = known(cache, session).await;
+    known.expect("its time is not over").is_due
 }
 
 async fn invalidate(cache: &dyn SessionCache, invalidation: &Invalidation) {
@@ -139,6 +157,52 @@ pub async fn a_snapshot_does_not_outlive_its_time(bed: impl CacheBed) {
         get(&*here, snapshot.session).await.as_ref(),
         Some(&snapshot)
     );
+}
+
+/// Somebody always finds the snapshot, and one of them is told; a new snapshot is due in its own time.
+pub async fn a_snapshot_is_due_once_and_only_near_its_end(bed: impl CacheBed) {
+    let (here, there, snapshot) = (bed.here(), bed.there(), any_snapshot());
+    load(&*here, &snapshot).await;
+    assert!(!is_due(&*here, snapshot.session).await);
+    bed.nearly_outlive().await;
+    assert!(is_due(&*there, snapshot.session).await);
+    for cache in [&*here, &*there] {
+        assert!(!is_due(cache, snapshot.session).await);
+    }
+    load(&*here, &snapshot).await;
+    assert!(!is_due(&*here, snapshot.session).await, "it is new");
+    bed.nearly_outlive().await;
+    assert!(is_due(&*here, snapshot.session).await);
+}
+
+/// However many ask at that moment, on whatever node.
+pub async fn one_of_many_is_told_to_refresh(bed: impl CacheBed) {
+    let nodes = [bed.here(), bed.there()];
+    let snapshot = any_snapshot();
+    let session = snapshot.session;
+    for _ in 0..ROUNDS {
+        load(&*nodes[0], &snapshot).await;
+        bed.nearly_outlive().await;
+        let told = fifty_at_once(|rival| {
+            let cache = Arc::clone(&nodes[rival % 2]);
+            async move { is_due(&*cache, session).await }
+        })
+        .await;
+        assert_eq!(told.iter().filter(|told| **told).count(), 1);
+    }
+}
+
+/// A refresh is a load like any other.
+pub async fn a_refresh_that_an_end_overtook_is_refused(bed: impl CacheBed) {
+    let (here, there, snapshot) = (bed.here(), bed.there(), any_snapshot());
+    load(&*here, &snapshot).await;
+    bed.nearly_outlive().await;
+    assert!(is_due(&*here, snapshot.session).await);
+    let before = ticket(&*here).await;
+    invalidate(&*there, &Invalidation::of_sessions([snapshot.session])).await;
+    assert_eq!(get(&*here, snapshot.session).await, None);
+    assert!(!put(&*here, before, &snapshot).await);
+    assert_eq!(get(&*here, snapshot.session).await, None);
 }
 
 /// On the node that ended it and on the others; nobody else's session is touched.

@@ -4,5 +4,6 @@
 //! comes as an argument, so every edge is exact and nothing waits for it.
 
 pub mod cache;
+pub mod revocations;
 pub mod store;
 pub mod throttle;

@@ -1,6 +1,7 @@
 //! The whole application, asked as a client would.
 
 mod forms;
+mod kept;
 mod limits;
 mod listeners;
 mod logs;

@@ -151,32 +151,6 @@ labels! {
         Log = "log",
     }
 
-    /// What is cached.
-    CacheName {
-        /// Live sessions, in this process.
-        SessionsNear = "sessions_near",
-        /// Live sessions, in what all nodes share.
-        SessionsShared = "sessions_shared",
-        /// The list of countries.
-        Countries = "countries",
-        /// The published keys.
-        Jwks = "jwks",
-        /// What an account shows of itself.
-        AccountSummary = "account_summary",
-    }
-
-    /// What a cache answered.
-    CacheAnswer {
-        /// It knew.
-        Hit = "hit",
-        /// It did not.
-        Miss = "miss",
-        /// It could not be asked.
-        Unavailable = "unavailable",
-        /// It knew, and was loaded anew before it would have forgotten.
-        Refreshed = "refreshed",
-    }
-
     /// What waits to go out.
     QueueName {
         /// Messages to people.
@@ -240,8 +214,6 @@ mod tests {
         assert_in_order::<MessageChannel>();
         assert_in_order::<DeliveryOutcome>();
         assert_in_order::<EventTarget>();
-        assert_in_order::<CacheName>();
-        assert_in_order::<CacheAnswer>();
         assert_in_order::<QueueName>();
     }
 }

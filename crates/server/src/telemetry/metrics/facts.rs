@@ -6,9 +6,8 @@ use std::sync::{
 };
 
 use authentication_app::ports::{
-    Backlog, CacheAnswer, CacheName, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label,
-    Measure, MessageChannel, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod,
-    SignInOutcome,
+    Backlog, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, Measure,
+    MessageChannel, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod, SignInOutcome,
 };
 use opentelemetry::{
     KeyValue,
@@ -30,7 +29,6 @@ pub(super) struct Facts {
     codes: Counts<CodePurpose, CodeOutcome>,
     messages: Counts<MessageChannel, DeliveryOutcome>,
     events: Counts<EventTarget, DeliveryOutcome>,
-    caches: Counts<CacheName, CacheAnswer>,
     hashes_refused: Counts<()>,
     hash_wait: Histogram<f64>,
     hash_time: Histogram<f64>,
@@ -74,14 +72,6 @@ impl Facts {
                 },
                 ["target", "outcome"],
             ),
-            caches: Counts::register(
-                meter,
-                &Named {
-                    name: "auth.cache.lookups",
-                    meaning: "Questions to a cache",
-                },
-                ["cache", "outcome"],
-            ),
             hashes_refused: by_one(
                 meter,
                 "auth.hashing.refused",
@@ -110,7 +100,6 @@ impl Facts {
             Measure::Code(purpose, outcome) => self.codes.add(purpose, outcome),
             Measure::Message(channel, outcome) => self.messages.add(channel, outcome),
             Measure::Event(target, outcome) => self.events.add(target, outcome),
-            Measure::Cache(cache, answer) => self.caches.add(cache, answer),
             Measure::HashWaited(time) => self.hash_wait.record(time.as_secs_f64(), &[]),
             Measure::HashComputed(time) => self.hash_time.record(time.as_secs_f64(), &[]),
             Measure::HashRefused => self.hashes_refused.add((), ()),

@@ -1,15 +1,16 @@
 //! Metrics: one set of instruments, shown at `/metrics` and exported over OTLP.
 //!
 //! ```text
-//! use cases, caches, hasher ─ Meter ──────┐
+//! use cases, hasher ───────── Meter ──────┐
 //! HTTP ───────────────────── HttpMeter ───┤   instruments ─┬─▶ Prometheus text, when asked
-//! pools, hasher, process ─── asked then ──┘                └─▶ OTLP, every 15 seconds
+//! pools, caches, process ─── asked then ──┘                └─▶ OTLP, every 15 seconds
 //! ```
 //!
 //! Whatever happens often adds to a number that stands ready: a counter is an array of atomics, one for
 //! each combination of its labels, read when somebody asks. So every series is there from the start, at
 //! zero. `docs/metrics.md` says what each means; a test holds it to this code.
 
+mod caches;
 mod counts;
 mod facts;
 mod process;
@@ -19,7 +20,10 @@ mod saturation;
 use std::{sync::Arc, time::Duration};
 
 use api_http::ports::{AnsweredRequest, Exposition, HttpMeter};
-use authentication_app::ports::{Measure, Meter};
+use authentication_app::{
+    caching::Ledger,
+    ports::{Measure, Meter},
+};
 use opentelemetry::{InstrumentationScope, metrics::MeterProvider as _};
 use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig as _};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
@@ -89,6 +93,12 @@ impl Metrics {
     pub(crate) fn watch(&self, watched: Watched) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         saturation::watch(&self.provider.meter_with_scope(scope), watched);
+    }
+
+    /// Asks how each cache does, whenever somebody asks.
+    pub(crate) fn watch_caches(&self, caches: Ledger) {
+        let scope = InstrumentationScope::builder(SCOPE).build();
+        caches::watch(&self.provider.meter_with_scope(scope), caches);
     }
 
     /// Exports the last numbers; gives up after a few seconds.

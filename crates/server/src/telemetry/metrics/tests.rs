@@ -1,9 +1,8 @@
 use super::*;
 use actix_web::http::{Method, StatusCode};
 use api_http::{ProblemCode, routes};
-use authentication_app::ports::{
-    Backlog, CacheAnswer, CacheName, QueueName, SignInMethod, SignInOutcome,
-};
+use authentication_app::ports::{Backlog, QueueName, SignInMethod, SignInOutcome};
+use authentication_app::{accounts::People, caching::Ledger};
 
 fn text_of(metrics: &Metrics) -> String {
     String::from_utf8(metrics.exposition().unwrap().text).unwrap()
@@ -40,7 +39,6 @@ fn facts_are_counted_where_they_belong() {
             SignInOutcome::Suspended,
         ));
     }
-    meter.note(Measure::Cache(CacheName::SessionsNear, CacheAnswer::Miss));
     meter.note(Measure::HashWaited(Duration::from_millis(4)));
     let lag = Duration::from_millis(2_500);
     let backlog = Backlog {
@@ -53,7 +51,6 @@ fn facts_are_counted_where_they_belong() {
     for line in [
         r#"auth_sign_ins_total{method="one_time_code",outcome="suspended"} 3"#,
         r#"auth_sign_ins_total{method="password",outcome="suspended"} 0"#,
-        r#"auth_cache_lookups_total{cache="sessions_near",outcome="miss"} 1"#,
         r#"auth_hashing_wait_seconds_bucket{le="0.001"} 0"#,
         r#"auth_hashing_wait_seconds_bucket{le="0.005"} 1"#,
         r#"auth_backlog_items{queue="events",state="waiting"} 7"#,
@@ -99,4 +96,31 @@ fn requests_are_sorted_by_route_and_what_has_none_stays_one_series() {
         assert_line(&text, line);
     }
     assert!(!text.contains("MADEUP"), "{text}");
+}
+
+#[test]
+fn caches_are_shown_by_their_intent() {
+    let metrics = Metrics::start(None).unwrap();
+    let ledger = Ledger::default();
+    metrics.watch_caches(ledger.clone());
+    let counters = ledger.open(People::INTENT);
+    counters.hit();
+    counters.miss();
+    counters.miss();
+    counters.unavailable();
+    counters.load();
+    counters.early_refresh();
+    counters.failure();
+    let text = text_of(&metrics);
+    for line in [
+        r#"auth_cache_lookups_total{cache="people",outcome="hit"} 1"#,
+        r#"auth_cache_lookups_total{cache="people",outcome="miss"} 2"#,
+        r#"auth_cache_lookups_total{cache="people",outcome="unavailable"} 1"#,
+        r#"auth_cache_loads_total{cache="people",reason="asked_for"} 1"#,
+        r#"auth_cache_loads_total{cache="people",reason="early"} 1"#,
+        r#"auth_cache_loads_lost_total{cache="people",reason="failed"} 1"#,
+        r#"auth_cache_loads_lost_total{cache="people",reason="overtaken"} 0"#,
+    ] {
+        assert_line(&text, line);
+    }
 }
