@@ -10,8 +10,8 @@
 //! - Constraints and indexes have names: the adapter tells by them which rule was broken.
 //! - A column of names (a status, a purpose) has no list of the allowed ones: SQLite cannot change a CHECK,
 //!   and the release before must go on working on this schema.
-//! - A foreign key deletes with its account, so that erasing one leaves nothing behind. The trail and the
-//!   outbox have none: they outlive what they tell of.
+//! - A foreign key deletes with its account, so that erasing one leaves nothing behind. The trail, the
+//!   outbox and what is remembered of an import have none: they outlive what they tell of.
 
 mod audit_partitions;
 mod ddl;
@@ -22,6 +22,7 @@ mod m20261122_000004_protection;
 mod m20261122_000005_audit;
 mod m20261122_000006_outbox;
 mod m20261122_000007_idempotency;
+mod m20261124_000011_imports;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_audit::Migration),
             Box::new(m20261122_000006_outbox::Migration),
             Box::new(m20261122_000007_idempotency::Migration),
+            Box::new(m20261124_000011_imports::Migration),
         ]
     }
 }

@@ -10,6 +10,7 @@ mod context;
 pub mod credentials;
 mod foundation;
 mod idempotency;
+pub mod imports;
 pub mod maintenance;
 mod measured;
 pub mod notifications;

@@ -10,6 +10,7 @@
 //! value, and nothing personal goes into a span or an error. It must never know a route or another adapter.
 
 mod account_record;
+mod account_rows;
 mod accounts;
 mod attempts;
 mod audit;
@@ -19,6 +20,7 @@ mod devices;
 mod dialect;
 mod error;
 mod idempotency;
+mod imports;
 mod maintenance;
 mod outbox;
 mod pool;

@@ -8,7 +8,8 @@ use std::{
 use async_trait::async_trait;
 use authentication_app::ports::{
     AccountRepository, AttemptLedger, AuditTrail, ChallengeRepository, DeviceRepository,
-    IdempotencyLedger, Outbox, SessionRepository, StoreError, UnitOfWork, UnitOfWorkFactory,
+    IdempotencyLedger, ImportRepository, Outbox, SessionRepository, StoreError, UnitOfWork,
+    UnitOfWorkFactory,
 };
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
@@ -103,6 +104,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn idempotency(&mut self) -> &mut dyn IdempotencyLedger {
+        self
+    }
+
+    fn imports(&mut self) -> &mut dyn ImportRepository {
         self
     }
 

@@ -4,7 +4,7 @@
 
 use authentication_app::ports::{Channel, IdempotencyKey, Sealed, Subject};
 use authentication_domain::{
-    accounts::SignUpMethod,
+    accounts::{LegacyId, SignUpMethod},
     challenges::{CodeNonce, Purpose},
     credentials::PasswordHash,
     opaque_token::TokenDigest,
@@ -180,6 +180,16 @@ impl Stored for PasswordHash {
     }
     fn from_column(column: String) -> Option<Self> {
         Some(Self::from_encoded(column))
+    }
+}
+
+impl Stored for LegacyId {
+    type Column = String;
+    fn to_column(&self) -> String {
+        self.as_str().to_owned()
+    }
+    fn from_column(column: String) -> Option<Self> {
+        Self::parse(&column).ok()
     }
 }
 

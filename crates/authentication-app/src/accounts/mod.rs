@@ -1,5 +1,6 @@
 //! Accounts: registration, and what their owner sees and changes.
 
+mod draft;
 mod people;
 mod register;
 mod update_profile;
@@ -7,6 +8,7 @@ mod view;
 
 use std::sync::Arc;
 
+pub(crate) use draft::AccountDraft;
 pub use people::People;
 pub(crate) use register::PendingRegistration;
 pub use register::{Register, RegisterError};

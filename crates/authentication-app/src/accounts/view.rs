@@ -10,7 +10,9 @@ use zeroize::Zeroizing;
 use super::Accounts;
 use crate::{
     Foundation, corrupt,
-    ports::{AccountRecord, DataKey, FieldContext, Sealed, SessionSnapshot, StoreError, Wallet},
+    ports::{
+        AccountRecord, DataKey, FieldContext, Sealed, SessionSnapshot, StoreError, Vault, Wallet,
+    },
 };
 
 /// An account in clear, for its owner.
@@ -96,26 +98,34 @@ impl Foundation {
             .map_err(|_| corrupt(context.table, context.column))
     }
 
-    pub(crate) fn seal_identifier(
-        &self,
-        account: AccountId,
-        key: &DataKey,
-        identifier: &Identifier,
-    ) -> Sealed {
-        let plain = Zeroizing::new(identifier.to_text());
-        self.vault
-            .seal(key, identifier_field(account), plain.as_bytes())
-    }
-
     pub(crate) fn seal_profile(
         &self,
         account: AccountId,
         key: &DataKey,
         profile: &Profile,
     ) -> Sealed {
-        let plain = Zeroizing::new(serde_json::to_vec(profile).unwrap_or_default());
-        self.vault.seal(key, profile_field(account), &plain)
+        seal_profile(self.vault.as_ref(), account, key, profile)
     }
+}
+
+pub(super) fn seal_identifier(
+    vault: &dyn Vault,
+    account: AccountId,
+    key: &DataKey,
+    identifier: &Identifier,
+) -> Sealed {
+    let plain = Zeroizing::new(identifier.to_text());
+    vault.seal(key, identifier_field(account), plain.as_bytes())
+}
+
+pub(super) fn seal_profile(
+    vault: &dyn Vault,
+    account: AccountId,
+    key: &DataKey,
+    profile: &Profile,
+) -> Sealed {
+    let plain = Zeroizing::new(serde_json::to_vec(profile).unwrap_or_default());
+    vault.seal(key, profile_field(account), &plain)
 }
 
 const fn identifier_field(account: AccountId) -> FieldContext {

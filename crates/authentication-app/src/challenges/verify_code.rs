@@ -1,7 +1,7 @@
 //! Proving a code: it completes a registration, or signs in.
 
 use authentication_domain::{
-    accounts::{Account, AccountStatus, Closed, Identifier},
+    accounts::{AccountStatus, Closed, Identifier},
     audit::{Action, Outcome},
     challenges::{OneTimeCode, Purpose},
     events::Event,
@@ -10,7 +10,7 @@ use authentication_domain::{
 use common::{
     Id,
     access::{AuthenticationMethod, Roles},
-    money::{Currency, Money},
+    money::Money,
     timestamps::Timestamps,
 };
 use time::OffsetDateTime;
@@ -18,7 +18,7 @@ use time::OffsetDateTime;
 use super::{Challenges, ProofError, prove::RightCode};
 use crate::{
     RequestContext,
-    accounts::{AccountView, OpenedAccount, PendingRegistration},
+    accounts::{AccountDraft, OpenedAccount, PendingRegistration},
     corrupt,
     ports::{
         AccountRecord, CodeOutcome, Measure, NewAccount, RegistrationOutcome, SignInMethod,
@@ -246,46 +246,16 @@ impl Challenges {
         let base = &self.base;
         let identifier =
             Identifier::parse(&pending.identifier).map_err(|_| corrupt("challenges", "payload"))?;
-        let account = Account {
+        let draft = AccountDraft {
             id: Id::at(now, base.random.as_ref()),
-            sign_up_method: identifier.method(),
+            identifier,
             status: AccountStatus::Active,
             roles: Roles::from(pending.role),
-            version: 1,
+            wallet: Money::zero(pending.profile.currency()),
+            profile: pending.profile.clone(),
+            password: Some(pending.password_hash()),
             timestamps: Timestamps::new(now),
         };
-        let (key, wrapped_key) = base.vault.new_data_key(account.id);
-        let wallet = Money::zero(wallet_currency(pending));
-        let row = NewAccount {
-            record: AccountRecord {
-                account: account.clone(),
-                wrapped_key,
-                identifier: base.seal_identifier(account.id, &key, &identifier),
-                profile: base.seal_profile(account.id, &key, &pending.profile),
-                profile_version: 1,
-                wallet,
-            },
-            index: base.index.keys_of(&identifier),
-            password: Some(pending.password_hash()),
-        };
-        let view = AccountView {
-            account,
-            identifier,
-            profile: pending.profile.clone(),
-            wallet,
-        };
-        Ok((OpenedAccount { view, key }, row))
+        Ok(draft.seal(base.vault.as_ref(), base.index.as_ref()))
     }
-}
-
-/// The money of the person's country; naira, the marketplace's own, when they named none.
-fn wallet_currency(pending: &PendingRegistration) -> Currency {
-    pending
-        .profile
-        .country
-        .as_deref()
-        .and_then(authentication_domain::profiles::country::find)
-        .and_then(|country| country.currency)
-        .and_then(|code| code.parse().ok())
-        .unwrap_or(Currency::NGN)
 }

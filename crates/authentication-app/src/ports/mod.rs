@@ -12,6 +12,7 @@ mod crypto;
 mod error;
 mod foreign_hashes;
 mod idempotency;
+mod imports;
 mod messages;
 mod meter;
 mod outbox;
@@ -40,6 +41,7 @@ pub use crypto::{
 pub use error::{StoreError, UniqueRule};
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
+pub use imports::{ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewImport};
 pub use messages::{Channel, DeliveryError, Message, MessageSender};
 pub use meter::{
     Backlog, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, Measure,

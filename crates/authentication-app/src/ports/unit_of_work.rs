@@ -6,7 +6,8 @@ use time::OffsetDateTime;
 use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
     ChallengeRepository, DeviceRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord,
-    MessageQueue, Outbox, SessionQueries, SessionRepository, StoreError,
+    ImportQueries, ImportRepository, MessageQueue, Outbox, SessionQueries, SessionRepository,
+    StoreError,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.
@@ -30,6 +31,8 @@ pub trait UnitOfWork: Send {
     fn outbox(&mut self) -> &mut dyn Outbox;
     /// Recorded answers.
     fn idempotency(&mut self) -> &mut dyn IdempotencyLedger;
+    /// People from another system.
+    fn imports(&mut self) -> &mut dyn ImportRepository;
     /// Makes it all true at once.
     ///
     /// # Errors
@@ -74,7 +77,13 @@ pub trait Maintenance: Send + Sync {
 
 /// The whole store.
 pub trait IdentityStore:
-    UnitOfWorkFactory + AccountQueries + ChallengeQueries + SessionQueries + MessageQueue + Maintenance
+    UnitOfWorkFactory
+    + AccountQueries
+    + ChallengeQueries
+    + SessionQueries
+    + ImportQueries
+    + MessageQueue
+    + Maintenance
 {
 }
 
@@ -83,6 +92,7 @@ impl<T> IdentityStore for T where
         + AccountQueries
         + ChallengeQueries
         + SessionQueries
+        + ImportQueries
         + MessageQueue
         + Maintenance
 {

@@ -3,11 +3,13 @@
 mod account;
 mod email_address;
 mod identifier;
+mod legacy_id;
 mod phone_number;
 mod status;
 
 pub use account::{Account, AccountId};
 pub use email_address::{EmailAddress, InvalidEmail};
 pub use identifier::{Identifier, InvalidIdentifier, SignUpMethod};
+pub use legacy_id::{InvalidLegacyId, LegacyId};
 pub use phone_number::{InvalidPhone, PhoneNumber};
 pub use status::{AccountStatus, Closed, StatusChangeRefused};

@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum AccountStatus {
-    /// Invited, or made by an import: not yet proven by the person.
+    /// Invited: not yet proven by the person.
     Pending,
     /// In use.
     Active,

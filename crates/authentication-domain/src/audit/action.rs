@@ -7,6 +7,8 @@ pub enum Action {
     RegistrationRequested,
     /// An account was made.
     AccountRegistered,
+    /// An account came over from the system before this one.
+    AccountImported,
     /// A person signed in, or tried to.
     SignIn,
     /// Failures closed password sign-in for an identifier, or for one device of it.
@@ -33,6 +35,7 @@ impl Action {
         match self {
             Self::RegistrationRequested => "account.registration_requested",
             Self::AccountRegistered => "account.registered",
+            Self::AccountImported => "account.imported",
             Self::SignIn => "session.sign_in",
             Self::SignInLocked => "session.sign_in_locked",
             Self::CodeRequested => "challenge.requested",

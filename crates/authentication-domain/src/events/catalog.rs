@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use common::access::Roles;
 
 use crate::{
-    accounts::AccountId,
+    accounts::{AccountId, LegacyId},
     sessions::{EndReason, SessionId},
 };
 
@@ -18,6 +18,15 @@ pub enum Event {
         account: AccountId,
         /// What they are.
         roles: Roles,
+    },
+    /// A person came over from the system before this one; the account exists.
+    AccountImported {
+        /// Whose.
+        account: AccountId,
+        /// What they are.
+        roles: Roles,
+        /// Who they were: what other systems know them by.
+        legacy_id: LegacyId,
     },
     /// A person signed in.
     SessionStarted {
@@ -63,6 +72,7 @@ impl Event {
     pub const fn type_name(&self) -> &'static str {
         match self {
             Self::AccountRegistered { .. } => "com.fashionistar.auth.account.registered.v1",
+            Self::AccountImported { .. } => "com.fashionistar.auth.account.imported.v1",
             Self::SessionStarted { .. } => "com.fashionistar.auth.session.started.v1",
             Self::SessionEnded { .. } => "com.fashionistar.auth.session.ended.v1",
             Self::RefreshReused { .. } => "com.fashionistar.auth.session.refresh_reused.v1",
@@ -75,6 +85,7 @@ impl Event {
     pub const fn account(&self) -> AccountId {
         match self {
             Self::AccountRegistered { account, .. }
+            | Self::AccountImported { account, .. }
             | Self::SessionStarted { account, .. }
             | Self::SessionEnded { account, .. }
             | Self::RefreshReused { account, .. }
@@ -89,6 +100,11 @@ impl Event {
             Self::AccountRegistered { account, roles } => {
                 json!({"account_id": account, "roles": roles})
             }
+            Self::AccountImported {
+                account,
+                roles,
+                legacy_id,
+            } => json!({"account_id": account, "roles": roles, "legacy_id": legacy_id.as_str()}),
             Self::SessionStarted { account, session }
             | Self::RefreshReused { account, session } => {
                 json!({"account_id": account, "session_id": session})

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use common::money::Currency;
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization as _;
 
@@ -125,6 +126,16 @@ impl fmt::Debug for Profile {
 }
 
 impl Profile {
+    /// The money of the person's country; naira, the marketplace's own, when they named none.
+    pub fn currency(&self) -> Currency {
+        self.country
+            .as_deref()
+            .and_then(country::find)
+            .and_then(|country| country.currency)
+            .and_then(|code| code.parse().ok())
+            .unwrap_or(Currency::NGN)
+    }
+
     /// A country by its code, in the form that is kept.
     ///
     /// # Errors
@@ -269,6 +280,12 @@ mod tests {
             Profile::parse_country("XX"),
             Err(InvalidText::UnknownCountry)
         );
+        let profile = |country: Option<&str>| Profile {
+            country: country.map(str::to_owned),
+            ..Profile::default()
+        };
+        assert_eq!(profile(Some("GH")).currency().as_str(), "GHS");
+        assert_eq!(profile(None).currency(), Currency::NGN);
         assert_eq!(Profile::parse_language("fr-CI"), Ok("fr-CI".to_owned()));
         for bad in ["", "e", "en_US", "en-", "123", &"en-".repeat(40)] {
             assert_eq!(

@@ -1,9 +1,9 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, ChallengeQueries as _, FailureScope, Maintenance as _, MessageKind,
-    MessageQueue as _, NewAccount, NewSession, Recipient, SendRequest, SessionQueries as _,
-    TriesScope, UnitOfWorkFactory as _,
+    AccountQueries as _, ChallengeQueries as _, FailureScope, ImportQueries as _, Maintenance as _,
+    MessageKind, MessageQueue as _, NewAccount, NewSession, Recipient, SendRequest,
+    SessionQueries as _, TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -20,12 +20,14 @@ use testkit::{
         send_request, session_ended, token_digest,
     },
     clock::START,
+    contract::store::imports::newcomer,
 };
 use time::Duration;
 
 pub(crate) async fn ask_everything(store: &Store) {
     let owner = new_account();
     write_account(store, &owner).await;
+    write_imports(store, &owner).await;
     write_codes(store, &owner).await;
     write_sessions(store, &owner).await;
     write_trail(store, &owner).await;
@@ -77,6 +79,17 @@ async fn write_account(store: &Store, owner: &NewAccount) {
         .unwrap();
     store.credentials_of(account).await.unwrap();
     store.find_by_subject(owner.index.subject).await.unwrap();
+}
+
+/// Somebody whose identifier is taken among them, so that every statement is asked; and undone, since others
+/// count accounts.
+async fn write_imports(store: &Store, owner: &NewAccount) {
+    let mut users = [newcomer(), newcomer()];
+    users[1].account.index = owner.index.clone();
+    let ids = users.each_ref().map(|user| user.legacy_id.clone());
+    store.find_imported(&ids).await.unwrap();
+    let mut unit = store.begin().await.unwrap();
+    unit.imports().insert(&users, START).await.unwrap();
 }
 
 async fn write_codes(store: &Store, owner: &NewAccount) {

@@ -7,6 +7,7 @@ mod keys;
 mod migrate;
 mod openapi;
 mod serve;
+mod users;
 
 use std::{
     error::Error,
@@ -59,6 +60,9 @@ enum Command {
     /// Makes secret keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Brings people from the system before this one
+    #[command(subcommand)]
+    Users(users::Users),
 }
 
 /// Does what the command line says, and tells on standard error why it could not.
@@ -80,6 +84,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Migrate(command) => migrate::run(&command, config),
         Command::Openapi => openapi::run(),
         Command::Keys(keys::Keys::Generate) => keys::generate(),
+        Command::Users(command) => users::run(&command, config),
     }
 }
 

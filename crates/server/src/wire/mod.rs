@@ -2,6 +2,7 @@
 
 mod counters;
 mod ephemeral;
+mod importing;
 mod keys;
 mod mailbox;
 mod readiness;
@@ -48,6 +49,7 @@ pub use counters::Counters;
 use counters::CountingSender;
 pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
+pub(crate) use importing::Importing;
 pub(crate) use keys::new_key_ring;
 use mailbox::Mailbox;
 use readiness::Readiness;

@@ -32,6 +32,17 @@ pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, St
     Ok(store)
 }
 
+/// The store, if its schema is this release's.
+pub(super) async fn open_migrated(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
+    let store = connect(config).await?;
+    let pending = store.pending_migrations().await?;
+    if !pending.is_empty() {
+        return Err(StartError::PendingMigrations(pending));
+    }
+    store.ensure_audit_partitions(clock.now()).await?;
+    Ok(store)
+}
+
 async fn connect(config: &Config) -> Result<Store, StartError> {
     let database = &config.database;
     let (url, file) = if let Some(url) = &database.url {

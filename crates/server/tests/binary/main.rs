@@ -14,3 +14,4 @@ mod process;
 mod shutdown;
 mod start;
 mod traces;
+mod users_import;

@@ -2,7 +2,9 @@
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     reason = "helpers of tests: a broken expectation fails the test"
 )]
 
 mod hashes;
+mod imports;

@@ -25,7 +25,7 @@ pub use sessions::{new_session, new_session_at};
 use crate::{SeededRandom, clock::START};
 
 /// One for all builders of a process, so that no two values of a test are alike.
-static RANDOM: SeededRandom = SeededRandom::new(0);
+pub(crate) static RANDOM: SeededRandom = SeededRandom::new(0);
 
 /// An id that was minted at [`START`].
 pub fn id<K>() -> Id<K> {

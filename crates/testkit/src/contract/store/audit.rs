@@ -10,9 +10,10 @@ use crate::{
     clock::START,
 };
 
-const ACTIONS: [Action; 11] = [
+const ACTIONS: [Action; 12] = [
     Action::RegistrationRequested,
     Action::AccountRegistered,
+    Action::AccountImported,
     Action::SignIn,
     Action::SignInLocked,
     Action::CodeRequested,

@@ -22,6 +22,7 @@ pub mod challenges;
 pub mod codes;
 pub mod devices;
 pub mod idempotency;
+pub mod imports;
 pub mod maintenance;
 pub mod message_quotas;
 pub mod messages;
@@ -180,6 +181,18 @@ macro_rules! store_contract {
             an_expired_answer_is_replaced,
             of_fifty_answers_to_one_key_one_is_recorded,
             a_rival_that_gives_up_leaves_the_key_free,
+        }
+        $crate::store_facts! { $factory; imports:
+            people_are_imported_with_all_that_belongs_to_them,
+            nobody_to_import_is_no_error,
+            whoever_was_imported_is_left_alone,
+            a_taken_identifier_keeps_one_person_out_and_no_other,
+            one_shared_index_entry_keeps_a_person_out,
+            of_two_with_one_identifier_the_first_is_imported,
+            of_two_with_one_legacy_id_the_first_is_imported,
+            an_import_that_is_not_committed_leaves_nothing,
+            of_many_imports_of_one_file_at_once_each_person_is_imported_once,
+            an_import_and_registrations_at_once_leave_one_account,
         }
         $crate::store_facts! { $factory; with inspect; cancellation:
             units_held_by_cancelled_tasks_leave_nothing,

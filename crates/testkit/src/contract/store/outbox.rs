@@ -1,7 +1,7 @@
 //! Events, and what becomes of messages that cannot be sent.
 
 use authentication_app::ports::EventEnvelope;
-use authentication_domain::{events::Event, sessions::EndReason};
+use authentication_domain::{accounts::LegacyId, events::Event, sessions::EndReason};
 use common::access::Role;
 use time::Duration;
 
@@ -21,6 +21,11 @@ fn one_of_each() -> Vec<EventEnvelope> {
         Event::AccountRegistered {
             account,
             roles: Role::Vendor.into(),
+        },
+        Event::AccountImported {
+            account,
+            roles: Role::Client.into(),
+            legacy_id: LegacyId::from(7),
         },
         Event::SessionStarted { account, session },
         Event::RefreshReused { account, session },

@@ -1,0 +1,118 @@
+//! The rows, entries and events of somebody who is imported.
+
+use authentication_domain::{
+    accounts::AccountStatus,
+    audit::{Action, Diff, Outcome},
+    events::Event,
+};
+use common::{Id, timestamps::Timestamps};
+use serde_json::json;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use super::{Candidate, Imports};
+use crate::{
+    accounts::{AccountDraft, OpenedAccount},
+    ports::{AuditRecord, EventEnvelope, FieldContext, NewImport},
+};
+
+/// Marks ids that nothing else refers to by type.
+enum Entry {}
+
+/// Everything that is written of one person.
+pub(super) struct Sealed {
+    pub(super) user: NewImport,
+    pub(super) entry: AuditRecord,
+    pub(super) event: EventEnvelope,
+}
+
+impl Imports {
+    pub(super) fn seal(&self, candidate: &Candidate, now: OffsetDateTime) -> Sealed {
+        let ports = &self.ports;
+        let draft = AccountDraft {
+            id: Id::at(now, ports.random.as_ref()),
+            identifier: candidate.identifier.clone(),
+            status: if candidate.suspended {
+                AccountStatus::Suspended { since: now }
+            } else {
+                AccountStatus::Active
+            },
+            roles: candidate.roles,
+            profile: candidate.profile.clone(),
+            wallet: candidate.wallet,
+            password: candidate.password.clone(),
+            timestamps: Timestamps {
+                updated_at: now,
+                ..Timestamps::new(candidate.joined)
+            },
+        };
+        let (opened, account) = draft.seal(ports.vault.as_ref(), ports.index.as_ref());
+        let event = Event::AccountImported {
+            account: opened.id(),
+            roles: candidate.roles,
+            legacy_id: candidate.legacy_id.clone(),
+        };
+        Sealed {
+            entry: self.entry(candidate, &opened, now),
+            event: EventEnvelope {
+                id: Id::at(now, ports.random.as_ref()),
+                at: now,
+                event,
+                request_id: self.run.clone(),
+            },
+            user: NewImport {
+                legacy_id: candidate.legacy_id.clone(),
+                fingerprint: candidate.fingerprint,
+                account,
+            },
+        }
+    }
+
+    /// The operator's act, under the person's key: also what of Django's row has no place elsewhere.
+    fn entry(
+        &self,
+        candidate: &Candidate,
+        opened: &OpenedAccount,
+        now: OffsetDateTime,
+    ) -> AuditRecord {
+        let ports = &self.ports;
+        let account = &opened.view.account;
+        let id = Id::<Entry>::at(now, ports.random.as_ref()).as_uuid();
+        let text = |at: OffsetDateTime| at.format(&Rfc3339).ok();
+        let after = json!({
+            "legacy_id": candidate.legacy_id.as_str(),
+            "status": account.status.as_str(),
+            "roles": account.roles,
+            "wallet": candidate.wallet,
+            "date_joined": text(candidate.joined),
+            "last_login": candidate.last_login.and_then(text),
+        });
+        let diff = Diff::between(&json!({}), &after);
+        let seal = |column, plain: &[u8]| {
+            let context = field(column, id);
+            ports.vault.seal(&opened.key, context, plain)
+        };
+        AuditRecord {
+            id,
+            at: now,
+            action: Action::AccountImported,
+            outcome: Outcome::Success,
+            actor: None,
+            subject: Some(account.id),
+            identifier: None,
+            session: None,
+            request_id: self.run.clone(),
+            sealed_for: Some(account.id),
+            context: seal("context", br#"{"command":"users import"}"#),
+            diff: Some(seal("diff", &serde_json::to_vec(&diff).unwrap_or_default())),
+        }
+    }
+}
+
+const fn field(column: &'static str, row: Uuid) -> FieldContext {
+    FieldContext {
+        table: "audit_entries",
+        column,
+        row,
+    }
+}

@@ -1,0 +1,143 @@
+//! The rows of new accounts, one statement a table however many they are.
+
+use authentication_app::ports::{AccountRecord, NewAccount, StoreError};
+use authentication_domain::accounts::AccountId;
+
+use crate::{
+    sql::{Sql, tuples},
+    unit_of_work::SqlUnitOfWork,
+};
+
+const ACCOUNTS: &str = "INSERT INTO accounts (id, sign_up_method, identifier, status, status_since, roles, \
+     version, created_at, updated_at) VALUES ";
+const KEYS: &str = "INSERT INTO account_keys (account_id, master_key_id, wrapped_key) VALUES ";
+const PROFILES: &str = "INSERT INTO profiles (account_id, document, version, updated_at) VALUES ";
+const WALLETS: &str = "INSERT INTO wallets (account_id, balance_minor, currency) VALUES ";
+const PASSWORDS: &str =
+    "INSERT INTO password_credentials (account_id, password_hash, updated_at) VALUES ";
+const INDEX: &str = "INSERT INTO identifier_index (key_id, digest, account_id) VALUES ";
+
+/// Everything of these accounts but their identifiers.
+pub(crate) async fn insert(
+    unit: &SqlUnitOfWork,
+    accounts: &[&NewAccount],
+) -> Result<(), StoreError> {
+    let records: Vec<&AccountRecord> = accounts.iter().map(|new| &new.record).collect();
+    insert_accounts(unit, &records).await?;
+    insert_keys(unit, &records).await?;
+    insert_profiles(unit, &records).await?;
+    insert_wallets(unit, &records).await?;
+    insert_passwords(unit, accounts).await
+}
+
+/// The statement that claims the identifiers of these accounts; a rival's makes it fail.
+pub(crate) fn claim_identifiers<'a>(
+    accounts: impl IntoIterator<Item = &'a NewAccount>,
+    then: &str,
+) -> Sql {
+    let mut entries: Vec<_> = accounts
+        .into_iter()
+        .flat_map(|new| {
+            let account: AccountId = new.record.account.id;
+            new.index.entries.iter().map(move |entry| (entry, account))
+        })
+        .collect();
+    // Whoever claims several takes them in one order, so that two wait for each other and never both.
+    // The first of equals stays the first.
+    entries.sort_by_key(|(entry, _)| entry.digest);
+    let rows = tuples(1, entries.len(), 3);
+    let claim = Sql::new(format!("{INDEX}{rows}{then}"));
+    entries.iter().fold(claim, |sql, (entry, account)| {
+        sql.bind(&entry.key_id).bind(&entry.digest).bind(account)
+    })
+}
+
+async fn insert_accounts(
+    unit: &SqlUnitOfWork,
+    records: &[&AccountRecord],
+) -> Result<(), StoreError> {
+    insert_rows(unit, ACCOUNTS, 9, records, |sql, record| {
+        let account = &record.account;
+        sql.bind(&account.id)
+            .bind(&account.sign_up_method)
+            .bind(&record.identifier)
+            .bind(account.status.as_str())
+            .bind(&account.status.since())
+            .bind(&account.roles)
+            .bind(&account.version)
+            .bind(&account.timestamps.created_at)
+            .bind(&account.timestamps.updated_at)
+    })
+    .await
+}
+
+async fn insert_keys(unit: &SqlUnitOfWork, records: &[&AccountRecord]) -> Result<(), StoreError> {
+    insert_rows(unit, KEYS, 3, records, |sql, record| {
+        sql.bind(&record.account.id)
+            .bind(&record.wrapped_key.master_key_id)
+            .bind(&record.wrapped_key.bytes)
+    })
+    .await
+}
+
+async fn insert_profiles(
+    unit: &SqlUnitOfWork,
+    records: &[&AccountRecord],
+) -> Result<(), StoreError> {
+    insert_rows(unit, PROFILES, 4, records, |sql, record| {
+        sql.bind(&record.account.id)
+            .bind(&record.profile)
+            .bind(&record.profile_version)
+            .bind(&record.account.timestamps.updated_at)
+    })
+    .await
+}
+
+async fn insert_wallets(
+    unit: &SqlUnitOfWork,
+    records: &[&AccountRecord],
+) -> Result<(), StoreError> {
+    insert_rows(unit, WALLETS, 3, records, |sql, record| {
+        sql.bind(&record.account.id)
+            .bind(&record.wallet.minor)
+            .bind(&record.wallet.currency)
+    })
+    .await
+}
+
+async fn insert_passwords(
+    unit: &SqlUnitOfWork,
+    accounts: &[&NewAccount],
+) -> Result<(), StoreError> {
+    let passwords: Vec<_> = accounts
+        .iter()
+        .filter_map(|new| Some((&new.record.account, new.password.as_ref()?)))
+        .collect();
+    insert_rows(
+        unit,
+        PASSWORDS,
+        3,
+        &passwords,
+        |sql, (account, password)| {
+            sql.bind(&account.id)
+                .bind(*password)
+                .bind(&account.timestamps.updated_at)
+        },
+    )
+    .await
+}
+
+async fn insert_rows<T>(
+    unit: &SqlUnitOfWork,
+    text: &str,
+    columns: usize,
+    rows: &[T],
+    bind: impl Fn(Sql, &T) -> Sql,
+) -> Result<(), StoreError> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let insert = Sql::new(format!("{text}{}", tuples(1, rows.len(), columns)));
+    rows.iter().fold(insert, bind).execute(unit).await?;
+    Ok(())
+}

@@ -1,0 +1,154 @@
+//! People from another system, many at a time.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewAccount, NewImport, StoreError,
+};
+use authentication_domain::accounts::{AccountId, LegacyId};
+use time::OffsetDateTime;
+
+use crate::{
+    account_rows,
+    sql::{Row, Sql, tuples},
+    store::Store,
+    unit_of_work::SqlUnitOfWork,
+};
+
+const TABLE: &str = "imported_users";
+
+#[async_trait]
+impl ImportQueries for Store {
+    /// By the primary key.
+    #[tracing::instrument(name = "imports.find", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_imported(
+        &self,
+        ids: &[LegacyId],
+    ) -> Result<HashMap<LegacyId, ImportedUser>, StoreError> {
+        if ids.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let text = format!(
+            "SELECT legacy_id, account_id, fingerprint FROM imported_users WHERE legacy_id IN {}",
+            tuples(1, 1, ids.len())
+        );
+        let question = ids.iter().fold(Sql::new(text), Sql::bind);
+        let rows = question.rows(&self.readers).await?;
+        rows.iter()
+            .map(|row| {
+                let user = ImportedUser {
+                    account: row.get(TABLE, "account_id")?,
+                    fingerprint: row.get(TABLE, "fingerprint")?,
+                };
+                Ok((row.get(TABLE, "legacy_id")?, user))
+            })
+            .collect()
+    }
+}
+
+#[async_trait]
+impl ImportRepository for SqlUnitOfWork {
+    /// Seven statements, two more when an identifier is taken. The legacy ids come first: two imports of
+    /// one file wait there for each other, and then the identifiers, where rivals of other kinds do.
+    #[tracing::instrument(name = "imports.insert", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
+    async fn insert(
+        &mut self,
+        users: &[NewImport],
+        now: OffsetDateTime,
+    ) -> Result<Vec<ImportClaim>, StoreError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let unknown = claim_ids(self, users, now).await?;
+        let is_unknown = |user: &&NewImport| unknown.contains(&account_of(user));
+        let candidates: Vec<&NewImport> = users.iter().filter(is_unknown).collect();
+        let taken = claim_identifiers(self, &candidates).await?;
+        let inserted: Vec<&NewAccount> = candidates
+            .iter()
+            .filter(|user| !taken.contains(&account_of(user)))
+            .map(|user| &user.account)
+            .collect();
+        account_rows::insert(self, &inserted).await?;
+        let claim = |user: &NewImport| match account_of(user) {
+            account if taken.contains(&account) => ImportClaim::IdentifierTaken,
+            account if unknown.contains(&account) => ImportClaim::Inserted,
+            _ => ImportClaim::IdKnown,
+        };
+        Ok(users.iter().map(claim).collect())
+    }
+}
+
+fn account_of(user: &NewImport) -> AccountId {
+    user.account.record.account.id
+}
+
+/// Those whose legacy id nobody had. Whoever claims several takes them in one order.
+async fn claim_ids(
+    unit: &SqlUnitOfWork,
+    users: &[NewImport],
+    now: OffsetDateTime,
+) -> Result<HashSet<AccountId>, StoreError> {
+    let mut users: Vec<&NewImport> = users.iter().collect();
+    users.sort_by_key(|user| &user.legacy_id);
+    let text = format!(
+        "INSERT INTO imported_users (legacy_id, account_id, fingerprint, imported_at) VALUES {} \
+         ON CONFLICT (legacy_id) DO NOTHING RETURNING account_id",
+        tuples(1, users.len(), 4)
+    );
+    let claim = users.iter().fold(Sql::new(text), |sql, user| {
+        sql.bind(&user.legacy_id)
+            .bind(&account_of(user))
+            .bind(&user.fingerprint)
+            .bind(&now)
+    });
+    let rows = claim.rows(unit).await?;
+    rows.iter()
+        .map(|row| row.get(TABLE, "account_id"))
+        .collect()
+}
+
+/// Those whose identifier somebody has, under whichever key. Of them nothing stays.
+async fn claim_identifiers(
+    unit: &SqlUnitOfWork,
+    users: &[&NewImport],
+) -> Result<HashSet<AccountId>, StoreError> {
+    if users.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let accounts = users.iter().map(|user| &user.account);
+    let then = " ON CONFLICT (digest, key_id) DO NOTHING RETURNING account_id";
+    let rows = account_rows::claim_identifiers(accounts, then)
+        .rows(unit)
+        .await?;
+    let account = |row: &Row| row.get::<AccountId>("identifier_index", "account_id");
+    let mut claimed: HashMap<AccountId, usize> = HashMap::new();
+    for row in &rows {
+        *claimed.entry(account(row)?).or_default() += 1;
+    }
+    let is_taken = |user: &&&NewImport| {
+        let entries = user.account.index.entries.len();
+        claimed.get(&account_of(user)).copied().unwrap_or_default() < entries
+    };
+    let taken: Vec<&NewImport> = users.iter().filter(is_taken).copied().collect();
+    give_up(unit, &taken).await?;
+    Ok(taken.into_iter().map(account_of).collect())
+}
+
+async fn give_up(unit: &SqlUnitOfWork, users: &[&NewImport]) -> Result<(), StoreError> {
+    if users.is_empty() {
+        return Ok(());
+    }
+    let all = tuples(1, 1, users.len());
+    let index = format!("DELETE FROM identifier_index WHERE account_id IN {all}");
+    let index = users
+        .iter()
+        .fold(Sql::new(index), |sql, user| sql.bind(&account_of(user)));
+    index.execute(unit).await?;
+    let ids = format!("DELETE FROM imported_users WHERE legacy_id IN {all}");
+    let ids = users
+        .iter()
+        .fold(Sql::new(ids), |sql, user| sql.bind(&user.legacy_id));
+    ids.execute(unit).await?;
+    Ok(())
+}

@@ -1,0 +1,48 @@
+//! What an import runs on: the store and the keys, and nothing that serves.
+
+use std::sync::Arc;
+
+use adapters_crypto::{
+    BlindIndex, CryptoVault, DjangoHashes, SystemClock, SystemRandom, TokenMacs,
+};
+use authentication_app::imports::{ImportPorts, Imports};
+use common::{Clock as _, Id, RequestId, SecureRandom};
+use identity_adapters_postgres::Store;
+
+use super::{keys, store};
+use crate::{StartError, config::Config};
+
+/// Marks the ids of runs.
+enum Run {}
+
+/// An import that is about to run.
+pub(crate) struct Importing {
+    pub(crate) imports: Imports,
+    store: Arc<Store>,
+}
+
+impl Importing {
+    /// On a database with this release's schema; migrating is another command's.
+    pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let random: Arc<dyn SecureRandom> = Arc::new(SystemRandom);
+        let ring = Arc::new(keys::load(config, random.as_ref())?);
+        let store = Arc::new(store::open_migrated(config, &SystemClock).await?);
+        let run = Id::<Run>::at(SystemClock.now(), random.as_ref());
+        let ports = ImportPorts {
+            store: store.clone(),
+            vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
+            index: Arc::new(BlindIndex::new(&ring)),
+            macs: Arc::new(TokenMacs::new(ring)),
+            hashes: Arc::new(DjangoHashes),
+            clock: Arc::new(SystemClock),
+            random,
+        };
+        let imports = Imports::new(ports, RequestId::from_uuid(run.as_uuid()));
+        Ok(Self { imports, store })
+    }
+
+    pub(crate) async fn close(self) {
+        self.store.close().await;
+    }
+}

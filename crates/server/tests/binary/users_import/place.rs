@@ -1,0 +1,173 @@
+//! A database and a folder for one test's imports.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+};
+
+use serde_json::{Value, json};
+use testkit::{Engine, TestDatabase};
+
+use crate::process::{Service, command};
+
+/// A hash that Django made of `PASSWORD`, with few iterations.
+pub(crate) const HASH: &str =
+    "pbkdf2_sha256$1000$seasalt$5DTSOPZpn9FKoskcei94dc77FfGOPLDjKdXWipTdaWI=";
+pub(crate) const PASSWORD: &str = "lilac-Harbour-42-zeppelin";
+
+pub(crate) struct Place {
+    pub(crate) database: TestDatabase,
+    pub(crate) folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) async fn new(engine: Engine) -> Self {
+        Self {
+            database: TestDatabase::start(engine).await,
+            folder: tempfile::tempdir().unwrap(),
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// A file of lines.
+    pub(crate) fn file(&self, name: &str, lines: &[String]) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, lines.join("\n") + "\n").unwrap();
+        path
+    }
+
+    /// A file of people.
+    pub(crate) fn people(&self, name: &str, people: &[Value]) -> PathBuf {
+        let lines: Vec<String> = people.iter().map(Value::to_string).collect();
+        self.file(name, &lines)
+    }
+
+    pub(crate) fn settings(&self) -> Vec<(&'static str, String)> {
+        let data_dir = self.path("data").display().to_string();
+        vec![
+            ("DATA_DIR", data_dir),
+            ("DATABASE__URL", self.database.url().to_owned()),
+            ("TELEMETRY__LOG", "warn".to_owned()),
+        ]
+    }
+
+    /// `users import FILE …`
+    pub(crate) fn import_command(&self, file: &Path, arguments: &[&str]) -> Command {
+        let settings = self.settings();
+        let settings: Vec<(&str, &str)> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let mut command = command(&settings);
+        command.args(["users", "import"]).arg(file).args(arguments);
+        command
+    }
+
+    pub(crate) fn import(&self, file: &Path, arguments: &[&str]) -> Output {
+        let output = self.import_command(file, arguments).output();
+        output.expect("the binary runs")
+    }
+
+    /// With a pipe for a file.
+    pub(crate) fn import_from_pipe(&self, arguments: &[&str]) -> Child {
+        self.import_command(Path::new("-"), arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary runs")
+    }
+
+    pub(crate) fn serve(&self) -> Service {
+        let mut settings = self.settings();
+        // Its own folder has the keys.
+        settings.retain(|(name, _)| *name == "DATABASE__URL");
+        let settings: Vec<(&str, &str)> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        Service::start(&self.path("data"), &settings)
+    }
+
+    /// Rows of the tables that an import writes to.
+    pub(crate) async fn counts(&self) -> Vec<(&'static str, i64)> {
+        const TABLES: [&str; 9] = [
+            "accounts",
+            "account_keys",
+            "identifier_index",
+            "profiles",
+            "wallets",
+            "password_credentials",
+            "imported_users",
+            "audit_entries",
+            "outbox_events",
+        ];
+        let mut counts = Vec::new();
+        for table in TABLES {
+            counts.push((table, self.database.count(table).await));
+        }
+        counts
+    }
+
+    /// So many people are here, whole.
+    pub(crate) async fn assert_people(&self, people: i64) {
+        for (table, count) in self.counts().await {
+            assert_eq!(count, people, "{table}");
+        }
+    }
+}
+
+/// A verified, active client with a password.
+pub(crate) fn person(id: u64) -> Value {
+    json!({
+        "id": id,
+        "email": format!("person-{id}@example.com"),
+        "password": HASH,
+        "role": "client",
+        "is_verified": true,
+        "is_active": true,
+        "is_staff": false,
+        "is_superuser": false,
+        "first_name": "Ada",
+        "last_name": format!("Obi {id}"),
+        "country": "NG",
+        "language": "en",
+        "date_joined": "2021-03-04T05:06:07.123456+00:00",
+        "last_login": "2026-01-02T03:04:05Z",
+    })
+}
+
+/// The same with fields of one's own; `null` takes one away.
+pub(crate) fn person_with(id: u64, fields: &Value) -> Value {
+    let mut person = person(id);
+    for (name, value) in fields.as_object().unwrap() {
+        person[name] = value.clone();
+    }
+    person
+}
+
+pub(crate) fn people(ids: std::ops::RangeInclusive<u64>) -> Vec<Value> {
+    ids.map(person).collect()
+}
+
+/// What a line of the summary says.
+pub(crate) fn told(output: &Output, line: &str) -> u64 {
+    let text = crate::process::result(output);
+    let found = text.lines().find_map(|it| it.strip_prefix(line));
+    let number = found.and_then(|rest| rest.split_whitespace().next());
+    number
+        .and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("no {line:?} in {text}{}", crate::process::complaint(output)))
+}
+
+/// The lines of a report or a mapping.
+pub(crate) fn json_lines(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect()
+}
