@@ -25,7 +25,7 @@ test *args:
 
 # What needs no server: the rules, the use cases, the adapters inside the process.
 test-fast *args:
-    cargo nextest run -p common -p authentication-domain -p authentication-app -p adapters-memory -p adapters-crypto -p adapters-messaging "$@"
+    cargo nextest run -p common -p authentication-domain -p authentication-app -p adapters-memory -p adapters-crypto "$@"
 
 # Brings the configured database to the newest schema.
 migrate *args='up':

@@ -22,6 +22,7 @@ mod m20261122_000004_protection;
 mod m20261122_000005_audit;
 mod m20261122_000006_outbox;
 mod m20261122_000007_idempotency;
+mod m20261124_000008_messages;
 mod m20261124_000011_imports;
 
 use async_trait::async_trait;
@@ -54,6 +55,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000005_audit::Migration),
             Box::new(m20261122_000006_outbox::Migration),
             Box::new(m20261122_000007_idempotency::Migration),
+            Box::new(m20261124_000008_messages::Migration),
             Box::new(m20261124_000011_imports::Migration),
         ]
     }

@@ -62,8 +62,8 @@ impl MessageSender for DevMailbox {
         let item = MailboxItem {
             to: message.to.to_text(),
             channel: message.channel,
-            subject: message.subject.clone(),
-            text: message.text.clone(),
+            subject: message.letter.subject.clone(),
+            text: message.letter.text.clone(),
             code: message.code.clone(),
             sent_at: message.at,
         };
@@ -93,6 +93,7 @@ fn is_same_recipient(kept: &str, asked: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use authentication_app::ports::WrittenLetter;
     use authentication_domain::accounts::Identifier;
     use time::macros::datetime;
     use uuid::Uuid;
@@ -105,8 +106,12 @@ mod tests {
             id: Uuid::from_u128(1),
             channel: Channel::of(&to),
             to,
-            subject: "Your code".to_owned(),
-            text: text.to_owned(),
+            letter: WrittenLetter {
+                subject: "Your code".to_owned(),
+                text: text.to_owned(),
+                html: None,
+                language: "en".to_owned(),
+            },
             code: Some("123456".to_owned()),
             at: datetime!(2026-11-22 12:00 UTC),
         }

@@ -25,7 +25,7 @@ const A_DAY: Duration = Duration::DAY;
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 8] = [
+const EXPIRED: [Expired; 10] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -54,6 +54,20 @@ const EXPIRED: [Expired; 8] = [
         table: "message_quotas",
         key: "subject",
         dead: "day_since < $1",
+        kept_for: A_DAY,
+    },
+    Expired {
+        table: "message_ceilings",
+        key: "scope",
+        dead: "since < $1",
+        kept_for: A_DAY,
+    },
+    // A code that nobody could send and nobody can use any more, and with it what a registration typed.
+    // Notices wait for a person.
+    Expired {
+        table: "outbox_messages",
+        key: "id",
+        dead: "created_at < $1 AND next_attempt_at IS NULL AND nonce IS NOT NULL",
         kept_for: A_DAY,
     },
     Expired {

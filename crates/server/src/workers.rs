@@ -6,7 +6,10 @@
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use authentication_app::{notifications::Notifications, ports::StoreError};
+use authentication_app::{
+    notifications::{Deliveries, Notifications},
+    ports::StoreError,
+};
 use common::{SecureRandom, random};
 use tokio::{
     sync::{Mutex, Notify, watch},
@@ -16,6 +19,8 @@ use tokio::{
 
 /// How long the sender of messages rests when nothing wakes it: messages become due by themselves too.
 const MESSAGES_EVERY: Duration = Duration::from_secs(1);
+/// How often it is told how many messages wait.
+const BACKLOG_EVERY: Duration = Duration::from_secs(15);
 /// How often upkeep runs, give or take a fifth, so that nodes that started together do not work together.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -151,11 +156,29 @@ async fn deliver_messages(
     gate: Arc<Mutex<()>>,
     mut stop: Stop,
 ) -> Result<(), StoreError> {
+    let mut deliveries = notifications.deliveries();
+    let worked = deliver_in_rounds(&mut deliveries, &queued, &gate, &mut stop).await;
+    // Also after a failure: a message on its way must not be cut off.
+    let finished = deliveries.finish().await;
+    worked.and(finished)
+}
+
+async fn deliver_in_rounds(
+    deliveries: &mut Deliveries,
+    queued: &Notify,
+    gate: &Mutex<()>,
+    stop: &mut Stop,
+) -> Result<(), StoreError> {
+    let mut told: Option<Instant> = None;
     while !stop.is_requested() {
         let turn = gate.lock().await;
-        let delivered = notifications.deliver_due().await?;
+        let delivered = deliveries.round().await?;
+        if told.is_none_or(|told| told.elapsed() >= BACKLOG_EVERY) {
+            deliveries.tell_backlog().await?;
+            told = Some(Instant::now());
+        }
         drop(turn);
-        if delivered.was_full() {
+        if delivered.may_be_more {
             continue;
         }
         tokio::select! {

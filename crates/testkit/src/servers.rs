@@ -1,5 +1,7 @@
-//! Where the throw-away servers are, and a Redis and a PostgreSQL of one's own for tests that stop them.
+//! Where the throw-away servers are, and servers of one's own for tests that stop them or have them misbehave.
 
+mod gateway;
+mod mail;
 mod postgres;
 mod redis;
 
@@ -10,6 +12,8 @@ use std::{
     process,
 };
 
+pub use gateway::{GatewayAnswer, ReceivedRequest, SmsGateway};
+pub use mail::{MailServer, MailTls, ReceivedMail};
 pub use postgres::PostgresServer;
 pub use redis::RedisServer;
 

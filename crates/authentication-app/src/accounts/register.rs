@@ -13,6 +13,7 @@ use authentication_domain::{
 };
 use common::access::{Role, Roles};
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
 use super::Accounts;
 use crate::{
@@ -85,6 +86,17 @@ pub(crate) struct PendingRegistration {
 impl PendingRegistration {
     pub(crate) fn password_hash(&self) -> PasswordHash {
         PasswordHash::from_encoded(self.password.clone())
+    }
+
+    /// What the message with its code needs: the identifier, and after a line break the language if one
+    /// was told. Neither has a line break in it.
+    pub(crate) fn for_its_message(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(self.identifier.clone());
+        if let Some(language) = &self.profile.language {
+            text.push('\n');
+            text.push_str(language);
+        }
+        text
     }
 }
 

@@ -96,9 +96,7 @@ impl Foundation {
             created_at: now,
             expires_at: now + self.rules.challenges.challenge_lifetime,
         };
-        let typed_identifier = request
-            .pending
-            .map(|pending| Zeroizing::new(pending.identifier.clone()));
+        let typed_identifier = request.pending.map(PendingRegistration::for_its_message);
         DraftChallenge {
             id,
             row,

@@ -4,11 +4,11 @@ use authentication_domain::{
     audit::{Action, Outcome},
     opaque_token::OpaqueToken,
 };
-use zeroize::Zeroizing;
 
 use super::{Challenges, IssuedChallenge, SendError, Sending};
 use crate::{
     RequestContext,
+    accounts::PendingRegistration,
     ports::StoreError,
     recorder::Act,
     retry::{MayBeRetried, retrying},
@@ -74,7 +74,8 @@ impl Challenges {
             purpose: live.purpose,
             typed_identifier: payload
                 .registration
-                .map(|pending| Zeroizing::new(pending.identifier)),
+                .as_ref()
+                .map(PendingRegistration::for_its_message),
         };
         let dispatch = base.send_code(unit.as_mut(), to, ctx, now).await?;
         let act = Act::on_identifier(Action::CodeRequested, Outcome::Success, live.subject);

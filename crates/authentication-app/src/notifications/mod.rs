@@ -1,34 +1,75 @@
 //! Messages to people: made at the moment they are sent, from rows that hold nothing personal.
+//!
+//! [`Deliveries`] is the worker: it leases what is due and lets each message go its way (`attempt`), which
+//! asks who gets what (`compose`), whether there is room under the ceilings, and hands it to the provider.
 
+mod attempt;
+mod back_off;
+mod ceilings;
+mod compose;
 mod deliver;
-mod texts;
 
 use std::sync::Arc;
 
-pub use deliver::Delivered;
-pub use texts::Branding;
+use tokio::sync::Semaphore;
 
-use crate::{Foundation, ports::MessageSender};
+pub use ceilings::Ceilings;
+pub use deliver::{Delivered, Deliveries};
 
-/// The worker's use case.
+use crate::{
+    Foundation,
+    ports::{Channel, DeliveryOutcome, LetterWriter, Measure, MessageChannel, MessageSender},
+};
+
+/// Messages of one channel on their way at once. When its provider hangs, so many are caught in it, and
+/// those of the other channel go on.
+const MOST_PER_CHANNEL: usize = 24;
+
+/// Everything that sending messages needs.
 #[derive(Clone)]
 pub struct Notifications {
     pub(crate) base: Arc<Foundation>,
     pub(crate) sender: Arc<dyn MessageSender>,
-    pub(crate) branding: Branding,
+    pub(crate) writer: Arc<dyn LetterWriter>,
+    pub(crate) ceilings: Ceilings,
+    ways: Arc<Ways>,
+}
+
+/// Room for messages on their way, by channel.
+struct Ways {
+    email: Arc<Semaphore>,
+    sms: Arc<Semaphore>,
 }
 
 impl Notifications {
     /// Built once by the composition root.
-    pub const fn new(
+    pub fn new(
         base: Arc<Foundation>,
         sender: Arc<dyn MessageSender>,
-        branding: Branding,
+        writer: Arc<dyn LetterWriter>,
+        ceilings: Ceilings,
     ) -> Self {
+        let way = || Arc::new(Semaphore::new(MOST_PER_CHANNEL));
         Self {
             base,
             sender,
-            branding,
+            writer,
+            ceilings,
+            ways: Arc::new(Ways {
+                email: way(),
+                sms: way(),
+            }),
         }
+    }
+
+    fn note(&self, channel: MessageChannel, outcome: DeliveryOutcome) {
+        self.base.meter.note(Measure::Message(channel, outcome));
+    }
+
+    fn way(&self, channel: Channel) -> Arc<Semaphore> {
+        Arc::clone(match channel {
+            Channel::Email => &self.ways.email,
+            Channel::Sms => &self.ways.sms,
+        })
     }
 }

@@ -2,8 +2,10 @@
 
 use async_trait::async_trait;
 use authentication_domain::accounts::{Identifier, SignUpMethod};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
+
+use super::WrittenLetter;
 
 /// How a person is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -41,16 +43,14 @@ impl Channel {
 
 /// A message as it goes out. `Debug` shows neither recipient nor text.
 pub struct Message {
-    /// The same for every attempt.
+    /// The same for every attempt: providers get it to recognise repetitions.
     pub id: Uuid,
     /// To whom.
     pub to: Identifier,
     /// How.
     pub channel: Channel,
-    /// Empty for text messages.
-    pub subject: String,
-    /// Plain text.
-    pub text: String,
+    /// What.
+    pub letter: WrittenLetter,
     /// The code in it, if it carries one, for the development mailbox.
     pub code: Option<String>,
     /// When this attempt is made.
@@ -66,21 +66,61 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// Why a message did not go out.
+/// Why a message did not go out, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// It may work later.
-    #[error("the provider cannot take the message right now")]
-    Transient,
-    /// It will never work.
-    #[error("the provider refuses the message")]
-    Permanent,
+    /// It certainly did not, and may later.
+    #[error("the provider did not take the message{}", Status(*.status))]
+    NotTaken {
+        /// What the provider answered, if it did.
+        status: Option<u16>,
+        /// When it asks to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// It did not and never will.
+    #[error("the provider refuses the message{}", Status(*.status))]
+    Refused {
+        /// What the provider answered.
+        status: Option<u16>,
+    },
+    /// It was handed over, and no answer came that would say what became of it.
+    #[error("whether the provider took the message is not known")]
+    Unknown,
+    /// Nobody sends on this channel.
+    #[error("no provider is configured for the channel")]
+    NoProvider,
+}
+
+impl DeliveryError {
+    /// Not taken, for a reason that is no answer of the provider: it cannot be reached, say.
+    pub const UNREACHED: Self = Self::NotTaken {
+        status: None,
+        retry_after: None,
+    };
+}
+
+struct Status(Option<u16>);
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            Some(status) => write!(f, " (it answered {status})"),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A provider of mail or text messages.
 #[async_trait]
 pub trait MessageSender: Send + Sync {
+    /// Hands a message over, once. Every wait within has a deadline, and all together end within
+    /// [`LONGEST_SENDING`].
+    ///
     /// # Errors
-    /// [`DeliveryError`] says whether it is worth another try.
+    /// [`DeliveryError`] says what is known of the message. Whoever cannot tell that it did not go out says
+    /// [`DeliveryError::Unknown`].
     async fn send(&self, message: &Message) -> Result<(), DeliveryError>;
 }
+
+/// The longest that one sending may take. A lease is longer.
+pub const LONGEST_SENDING: Duration = Duration::seconds(45);

@@ -13,6 +13,8 @@ mod error;
 mod foreign_hashes;
 mod idempotency;
 mod imports;
+mod letters;
+mod message_queue;
 mod messages;
 mod meter;
 mod outbox;
@@ -42,15 +44,18 @@ pub use error::{StoreError, UniqueRule};
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
 pub use imports::{ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewImport};
-pub use messages::{Channel, DeliveryError, Message, MessageSender};
+pub use letters::{Letter, LetterKind, LetterWriter, ResetLink, UnwritableLetter, WrittenLetter};
+pub use message_queue::{
+    Ceiling, CeilingClaim, GiveBack, HeldMessage, LeaseToken, LeasedMessage, MessageCeilings,
+    MessageQueue, ParkedMessage, ParkedMessages,
+};
+pub use messages::{Channel, DeliveryError, LONGEST_SENDING, Message, MessageSender};
 pub use meter::{
     Backlog, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, Measure,
     MessageChannel, Meter, NoMeter, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod,
     SignInOutcome,
 };
-pub use outbox::{
-    EventEnvelope, LeasedMessage, MessageKind, MessageOrder, MessageQueue, Outbox, Recipient,
-};
+pub use outbox::{EventEnvelope, MessageKind, MessageOrder, Outbox, Recipient};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use sessions::{
     EndedSession, NewSession, RotatedSession, SessionQueries, SessionRepository, SessionSnapshot,

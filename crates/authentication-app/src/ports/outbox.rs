@@ -7,7 +7,7 @@ use authentication_domain::{
     events::{Event, EventId},
 };
 use common::RequestId;
-use time::{Duration, OffsetDateTime};
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{Sealed, StoreError, Subject};
@@ -61,7 +61,8 @@ pub struct MessageOrder {
     pub kind: MessageKind,
     /// To whom.
     pub recipient: Recipient,
-    /// For a registration: the typed identifier, sealed for the service, since no account has it yet.
+    /// For a registration: the typed identifier and, after a line break, the language asked for; sealed for
+    /// the service, since no account has them yet.
     pub typed_identifier: Option<Sealed>,
     /// When it was asked for.
     pub at: OffsetDateTime,
@@ -82,47 +83,4 @@ pub trait Outbox: Send {
     /// # Errors
     /// [`StoreError`].
     async fn append_message(&mut self, message: &MessageOrder) -> Result<(), StoreError>;
-}
-
-/// A queued message that this worker may send until its lease ends.
-#[derive(Debug, Clone)]
-pub struct LeasedMessage {
-    /// The order.
-    pub order: MessageOrder,
-    /// How many times it was tried before.
-    pub attempts: u32,
-}
-
-/// The queue as the worker sees it, on the pool.
-#[async_trait]
-pub trait MessageQueue: Send + Sync {
-    /// Takes up to `most` due messages, oldest first, for `lease`. No two workers hold one message at
-    /// once (`FOR UPDATE SKIP LOCKED` on PostgreSQL, the single writer on SQLite); a lease that runs out
-    /// frees it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn lease_messages(
-        &self,
-        most: u32,
-        lease: Duration,
-        now: OffsetDateTime,
-    ) -> Result<Vec<LeasedMessage>, StoreError>;
-
-    /// Removes a message that was sent or will not be.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn finish_message(&self, id: Uuid) -> Result<(), StoreError>;
-
-    /// Gives a message back after a failure, due again at `next_attempt`, or parked for a person to look
-    /// at when there is none.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn postpone_message(
-        &self,
-        id: Uuid,
-        next_attempt: Option<OffsetDateTime>,
-    ) -> Result<(), StoreError>;
 }

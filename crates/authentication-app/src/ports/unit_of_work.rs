@@ -6,8 +6,8 @@ use time::OffsetDateTime;
 use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
     ChallengeRepository, DeviceRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord,
-    ImportQueries, ImportRepository, MessageQueue, Outbox, SessionQueries, SessionRepository,
-    StoreError,
+    ImportQueries, ImportRepository, MessageCeilings, MessageQueue, Outbox, ParkedMessages,
+    SessionQueries, SessionRepository, StoreError,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.
@@ -83,6 +83,8 @@ pub trait IdentityStore:
     + SessionQueries
     + ImportQueries
     + MessageQueue
+    + MessageCeilings
+    + ParkedMessages
     + Maintenance
 {
 }
@@ -94,6 +96,8 @@ impl<T> IdentityStore for T where
         + SessionQueries
         + ImportQueries
         + MessageQueue
+        + MessageCeilings
+        + ParkedMessages
         + Maintenance
 {
 }

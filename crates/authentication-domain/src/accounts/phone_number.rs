@@ -43,6 +43,12 @@ impl PhoneNumber {
         &self.0
     }
 
+    /// `+23480`: the calling code and the `digits` after it, which many numbers share.
+    pub fn range(&self, digits: usize) -> &str {
+        let code = country::is_dial_code_prefix(self.0.trim_start_matches('+')).unwrap_or_default();
+        self.0.get(..1 + code.len() + digits).unwrap_or(&self.0)
+    }
+
     /// `+234******78`: the calling code and the last two digits.
     pub fn masked(&self) -> String {
         let digits = self.0.trim_start_matches('+');
@@ -106,6 +112,14 @@ mod tests {
             PhoneNumber::parse("+2348012345678").unwrap().masked(),
             "+234********78"
         );
+    }
+
+    #[test]
+    fn a_range_is_the_country_and_what_follows() {
+        let number = PhoneNumber::parse("+2348012345678").unwrap();
+        assert_eq!(number.range(0), "+234");
+        assert_eq!(number.range(2), "+23480");
+        assert_eq!(number.range(40), "+2348012345678");
     }
 
     proptest! {

@@ -2,37 +2,66 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    LeasedMessage, MessageKind, MessageOrder, MessageQueue, Recipient, StoreError, Subject,
+    Backlog, GiveBack, HeldMessage, LeaseToken, LeasedMessage, MessageKind, MessageOrder,
+    MessageQueue, Recipient, StoreError, Subject,
 };
 use authentication_domain::accounts::AccountId;
 use time::{Duration, OffsetDateTime};
-use uuid::Uuid;
 
 use crate::{
     dialect::Dialect,
+    error::Fault,
     outbox::name_of,
     sql::{Row, Sql},
     store::Store,
 };
 
-const MESSAGES: &str = "outbox_messages";
+pub(super) const MESSAGES: &str = "outbox_messages";
 
-/// By `outbox_messages_due_idx`. `$1` now, `$2` most, `$3` the end of the lease. MATERIALIZED: the rows are
-/// chosen, and locked, once. A lease counts as an attempt, so that a message which kills its worker is not
-/// tried for ever.
+/// By `outbox_messages_due_idx`. `$1` now, `$2` most, `$3` the end of the lease, `$4` its token.
+/// MATERIALIZED: the rows are chosen, and locked, once. A lease counts as an attempt, so that a message which
+/// kills its worker is not tried for ever.
 macro_rules! lease {
     ($lock:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 \
              ORDER BY next_attempt_at, id LIMIT $2",
             $lock,
-            ") UPDATE outbox_messages SET next_attempt_at = $3, attempts = attempts + 1 \
+            ") UPDATE outbox_messages SET next_attempt_at = $3, attempts = attempts + 1, lease_id = $4 \
              WHERE id IN (SELECT id FROM due) \
              RETURNING id, kind, purpose, nonce, recipient_subject, recipient_account, \
-             typed_identifier, created_at, request_id, attempts"
+             typed_identifier, created_at, request_id, attempts, lease_id, handed_over_at"
         )
     };
 }
+
+/// `$1` message, `$2` token, `$3` now.
+const HAND_OVER: &str = "UPDATE outbox_messages SET handed_over_at = $3 \
+     WHERE id = $1 AND lease_id = $2 AND handed_over_at IS NULL";
+
+/// `$1` message, `$2` token.
+const FINISH: &str = "DELETE FROM outbox_messages WHERE id = $1 AND lease_id = $2";
+
+/// `$1` message, `$2` token, `$3` when it is due.
+const RETRY: &str = "UPDATE outbox_messages \
+     SET next_attempt_at = $3, lease_id = NULL, handed_over_at = NULL \
+     WHERE id = $1 AND lease_id = $2";
+
+/// `$1` message, `$2` token, `$3` when it is due.
+const WAIT: &str = "UPDATE outbox_messages \
+     SET next_attempt_at = $3, lease_id = NULL, attempts = attempts - 1 \
+     WHERE id = $1 AND lease_id = $2";
+
+/// `$1` message, `$2` token, `$3` now, `$4` why.
+const PARK: &str = "UPDATE outbox_messages SET next_attempt_at = NULL, lease_id = NULL, \
+     handed_over_at = NULL, parked_at = $3, parked_reason = $4 \
+     WHERE id = $1 AND lease_id = $2";
+
+/// By `outbox_messages_due_idx` and `outbox_messages_parked_idx`. `$1` now, `$2` the beginning of time.
+const BACKLOG: &str = "SELECT \
+     (SELECT count(*) FROM outbox_messages WHERE next_attempt_at >= $2) AS waiting, \
+     (SELECT count(*) FROM outbox_messages WHERE next_attempt_at IS NULL AND created_at >= $2) AS parked, \
+     (SELECT min(next_attempt_at) FROM outbox_messages WHERE next_attempt_at <= $1) AS due_since";
 
 #[async_trait]
 impl MessageQueue for Store {
@@ -40,6 +69,7 @@ impl MessageQueue for Store {
     async fn lease_messages(
         &self,
         most: u32,
+        token: LeaseToken,
         lease: Duration,
         now: OffsetDateTime,
     ) -> Result<Vec<LeasedMessage>, StoreError> {
@@ -48,6 +78,7 @@ impl MessageQueue for Store {
             .bind(&now)
             .bind(&most)
             .bind(&(now + lease))
+            .bind(&token.0)
             .rows(&self.writer)
             .await?;
         let leased: Result<Vec<_>, _> = rows.iter().map(leased_of).collect();
@@ -56,32 +87,67 @@ impl MessageQueue for Store {
         Ok(leased)
     }
 
-    #[tracing::instrument(name = "messages.finish_message", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
-    async fn finish_message(&self, id: Uuid) -> Result<(), StoreError> {
-        Sql::new("DELETE FROM outbox_messages WHERE id = $1")
-            .bind(&id)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+    #[tracing::instrument(name = "messages.hand_over_message", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn hand_over_message(
+        &self,
+        held: HeldMessage,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        self.change(by(HAND_OVER, held).bind(&now)).await
     }
 
-    #[tracing::instrument(name = "messages.postpone_message", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
-    async fn postpone_message(
-        &self,
-        id: Uuid,
-        next_attempt: Option<OffsetDateTime>,
-    ) -> Result<(), StoreError> {
-        Sql::new("UPDATE outbox_messages SET next_attempt_at = $2 WHERE id = $1")
-            .bind(&id)
-            .bind(&next_attempt)
-            .execute(&self.writer)
-            .await?;
-        Ok(())
+    #[tracing::instrument(name = "messages.finish_message", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn finish_message(&self, held: HeldMessage) -> Result<bool, StoreError> {
+        self.change(by(FINISH, held)).await
     }
+
+    #[tracing::instrument(name = "messages.give_back_message", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn give_back_message(
+        &self,
+        held: HeldMessage,
+        how: GiveBack,
+    ) -> Result<bool, StoreError> {
+        let change = match how {
+            GiveBack::Retry(next) => by(RETRY, held).bind(&next),
+            GiveBack::Wait(until) => by(WAIT, held).bind(&until),
+            GiveBack::Park { at, reason } => by(PARK, held).bind(&at).bind(&reason),
+        };
+        self.change(change).await
+    }
+
+    #[tracing::instrument(name = "messages.message_backlog", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn message_backlog(&self, now: OffsetDateTime) -> Result<Backlog, StoreError> {
+        let row = Sql::new(BACKLOG)
+            .bind(&now)
+            .bind(&OffsetDateTime::UNIX_EPOCH)
+            .row(&self.readers)
+            .await?;
+        let row = row.ok_or(Fault::MissingRow("a backlog"))?;
+        let count = |column| row.get::<i64>(MESSAGES, column).map(i64::unsigned_abs);
+        let due_since: Option<OffsetDateTime> = row.find(MESSAGES, "due_since")?;
+        let lag = due_since.map_or(Duration::ZERO, |since| now - since);
+        Ok(Backlog {
+            waiting: count("waiting")?,
+            parked: count("parked")?,
+            lag: lag.unsigned_abs(),
+        })
+    }
+}
+
+impl Store {
+    /// Whether a statement about one row found it.
+    pub(super) async fn change(&self, sql: Sql) -> Result<bool, StoreError> {
+        Ok(sql.execute(&self.writer).await? == 1)
+    }
+}
+
+fn by(text: &'static str, held: HeldMessage) -> Sql {
+    Sql::new(text).bind(&held.id).bind(&held.lease.0)
 }
 
 fn leased_of(row: &Row) -> Result<LeasedMessage, StoreError> {
     let attempts: u32 = row.get(MESSAGES, "attempts")?;
+    let handed_over_at: Option<OffsetDateTime> = row.find(MESSAGES, "handed_over_at")?;
     Ok(LeasedMessage {
         order: MessageOrder {
             id: row.get(MESSAGES, "id")?,
@@ -91,12 +157,14 @@ fn leased_of(row: &Row) -> Result<LeasedMessage, StoreError> {
             at: row.get(MESSAGES, "created_at")?,
             request_id: row.get(MESSAGES, "request_id")?,
         },
+        lease: LeaseToken(row.get(MESSAGES, "lease_id")?),
         // This lease is counted already.
         attempts: attempts.saturating_sub(1),
+        may_be_out: handed_over_at.is_some(),
     })
 }
 
-fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
+pub(super) fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
     const NOTICES: [MessageKind; 3] = [
         MessageKind::SignInLocked,
         MessageKind::PasswordChanged,

@@ -1,6 +1,8 @@
 //! What is asked on the pool, and the few single statements that change something there.
 
 mod accounts;
+mod ceilings;
 mod challenges;
 mod messages;
+mod parked;
 mod sessions;

@@ -1,8 +1,9 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, ChallengeQueries as _, FailureScope, ImportQueries as _, Maintenance as _,
-    MessageKind, MessageQueue as _, NewAccount, NewSession, Recipient, SendRequest,
+    AccountQueries as _, Ceiling, ChallengeQueries as _, FailureScope, GiveBack, HeldMessage,
+    ImportQueries as _, LeaseToken, Maintenance as _, MessageCeilings as _, MessageKind,
+    MessageQueue as _, NewAccount, NewSession, ParkedMessages as _, Recipient, SendRequest,
     SessionQueries as _, TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
@@ -17,7 +18,7 @@ use testkit::{
     builders::{
         audit_record, event_envelope, id, idempotency_record, index_keys_amid_rotation,
         message_order, new_account, new_challenge, new_session, password_hash, sealed,
-        send_request, session_ended, token_digest,
+        send_request, session_ended, token_digest, uuid_at,
     },
     clock::START,
     contract::store::imports::newcomer,
@@ -206,13 +207,42 @@ async fn write_trail(store: &Store, owner: &NewAccount) {
         .find_idempotency_record(answer.key, START)
         .await
         .unwrap();
-    store
-        .lease_messages(10, Duration::MINUTE, START)
+    work_through_messages(store).await;
+}
+
+async fn work_through_messages(store: &Store) {
+    let held = lease_one(store).await;
+    store.hand_over_message(held, START).await.unwrap();
+    let reason = "a reason".to_owned();
+    let park = || GiveBack::Park {
+        at: START,
+        reason: reason.clone(),
+    };
+    store.give_back_message(held, park()).await.unwrap();
+    store.list_parked_messages(None, 10).await.unwrap();
+    store.message_backlog(START).await.unwrap();
+    store.resend_parked_message(held.id, START).await.unwrap();
+    for how in [GiveBack::Retry(START), GiveBack::Wait(START), park()] {
+        let held = lease_one(store).await;
+        assert!(store.give_back_message(held, how).await.unwrap());
+    }
+    store.resend_all_parked_messages(START).await.unwrap();
+    let held = lease_one(store).await;
+    assert!(store.finish_message(held).await.unwrap());
+    store.delete_parked_message(held.id).await.unwrap();
+    let ceiling = Ceiling {
+        scope: "email:day".to_owned(),
+        window: Duration::DAY,
+        most: 1,
+    };
+    store.claim_message(&ceiling, START).await.unwrap();
+}
+
+async fn lease_one(store: &Store) -> HeldMessage {
+    let token = LeaseToken(uuid_at(START));
+    let leased = store
+        .lease_messages(10, token, Duration::MINUTE, START)
         .await
         .unwrap();
-    store
-        .postpone_message(message.id, Some(START))
-        .await
-        .unwrap();
-    store.finish_message(message.id).await.unwrap();
+    leased.first().unwrap().held()
 }

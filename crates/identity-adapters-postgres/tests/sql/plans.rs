@@ -29,10 +29,9 @@ async fn no_statement_scans_a_table_on_sqlite() {
         Vec::<String>::new()
     );
     database.execute("DROP INDEX outbox_messages_due_idx").await;
-    assert_eq!(
-        scans_on_sqlite(&database, &texts).await,
-        ["SCAN outbox_messages"]
-    );
+    let mut scans = scans_on_sqlite(&database, &texts).await;
+    scans.dedup();
+    assert_eq!(scans, ["SCAN outbox_messages"]);
 }
 
 async fn scans_on_sqlite(database: &TestDatabase, texts: &[String]) -> Vec<String> {

@@ -1,14 +1,14 @@
 //! How many statements each port method takes: what the budgets of routes are made of.
 
 use authentication_app::ports::{
-    AccountQueries as _, ChallengeQueries as _, Maintenance as _, MessageQueue as _,
+    AccountQueries as _, ChallengeQueries as _, LeaseToken, Maintenance as _, MessageQueue as _,
     SessionQueries as _, UnitOfWorkFactory as _,
 };
 use authentication_domain::{challenges::Purpose, sessions::RotationRules};
 use common::page::PageRequest;
 use testkit::{
     TestDatabase,
-    builders::{id, new_account, new_challenge, new_session, subject, token_digest},
+    builders::{id, new_account, new_challenge, new_session, subject, token_digest, uuid_at},
     clock::START,
 };
 use time::Duration;
@@ -58,7 +58,8 @@ testkit::on_every_engine! {
         one_more("list_sessions");
         store.rotate(session.id, 0, RotationRules::default(), START).await.unwrap();
         one_more("rotate");
-        store.lease_messages(10, Duration::MINUTE, START).await.unwrap();
+        let token = LeaseToken(uuid_at(START));
+        store.lease_messages(10, token, Duration::MINUTE, START).await.unwrap();
         one_more("lease_messages");
         store.ping().await.unwrap();
         assert_eq!(store.statements(), so_far, "nor does a ping");

@@ -4,6 +4,7 @@
 //! 1: it could not be done; 2: the command line or the configuration is wrong.
 
 mod keys;
+mod messages;
 mod migrate;
 mod openapi;
 mod serve;
@@ -30,6 +31,7 @@ Examples:
   fashionistar-auth migrate up               brings the database to the newest schema
   fashionistar-auth keys generate > keys.json
                                              a key ring for production
+  fashionistar-auth messages parked          messages that could not be sent
 
 Every setting is a variable too: http.listen is FASHIONISTAR_AUTH__HTTP__LISTEN.";
 
@@ -60,6 +62,9 @@ enum Command {
     /// Makes secret keys
     #[command(subcommand)]
     Keys(keys::Keys),
+    /// Shows and handles messages that could not be sent
+    #[command(subcommand)]
+    Messages(messages::Messages),
     /// Brings people from the system before this one
     #[command(subcommand)]
     Users(users::Users),
@@ -84,6 +89,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Migrate(command) => migrate::run(&command, config),
         Command::Openapi => openapi::run(),
         Command::Keys(keys::Keys::Generate) => keys::generate(),
+        Command::Messages(command) => messages::run(&command, config),
         Command::Users(command) => users::run(&command, config),
     }
 }

@@ -31,7 +31,10 @@ use std::{
 pub use database::DatabaseSettings;
 pub use http::{HttpSettings, ManagementSettings};
 pub use keys::KeySettings;
-pub use messages::{MessageSettings, SenderChoice};
+pub use messages::{
+    EmailProvider, EmailSettings, MessageSettings, SenderChoice, SmsProvider, SmsSettings,
+    SmtpSettings,
+};
 pub use mistake::{Mistake, Mistakes, Place};
 pub use passwords::PasswordSettings;
 pub use protection::ProtectionSettings;

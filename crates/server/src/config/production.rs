@@ -5,7 +5,7 @@
 
 use url::Url;
 
-use super::{Config, Mistake, SenderChoice};
+use super::{Config, EmailProvider, Mistake, SenderChoice, SmsProvider};
 
 impl Config {
     /// What is wrong with settings that are each as they should be.
@@ -22,6 +22,7 @@ impl Config {
         if self.is_production() {
             self.refuse_what_is_for_development(&mut refuse);
         }
+        self.check_messages(&mut refuse);
         found
     }
 
@@ -51,28 +52,6 @@ impl Config {
                           its own keys in development mode only (fashionistar-auth keys generate)";
             refuse("keys.file", reason);
         }
-        let sends = match self.messages.sender {
-            Some(SenderChoice::Nobody) => false,
-            Some(SenderChoice::Mailbox) => {
-                let reason = "must not be mailbox in production mode: it shows everybody's codes";
-                refuse("messages.sender", reason);
-                true
-            }
-            None => {
-                let reason = "must be set in production mode. This release has no sender that reaches \
-                              people; none starts it all the same, and messages stay queued";
-                refuse("messages.sender", reason);
-                true
-            }
-        };
-        match &self.messages.reset_page_url {
-            None if sends => refuse("messages.reset_page_url", "must be set in production mode"),
-            Some(url) if !is_https(url) => {
-                let reason = "must begin with https:// in production mode";
-                refuse("messages.reset_page_url", reason);
-            }
-            _ => {}
-        }
     }
 
     /// What an operator should know, though it stops nothing.
@@ -89,6 +68,14 @@ impl Config {
                 "messages.sender is none: nobody gets a code or a notice, so nobody can register or \
                  reset a password; messages stay queued",
             );
+        }
+        if self.messages.reaches_people() {
+            if self.messages.email.provider == Some(EmailProvider::Nobody) {
+                warnings.push("messages.email.provider is none: nobody gets a code by mail");
+            }
+            if self.messages.sms.provider == Some(SmsProvider::Nobody) {
+                warnings.push("messages.sms.provider is none: nobody gets a code by text message");
+            }
         }
         warnings
     }

@@ -331,7 +331,11 @@ fn a_value_that_cannot_be_meant_stops_the_start() {
             "must be a whole number from 0 to 5000",
         ),
         ("keys.file", " ", "must not be empty"),
-        ("messages.sender", "smtp", "must be mailbox or none"),
+        (
+            "messages.sender",
+            "smtp",
+            "must be providers, mailbox or none",
+        ),
         (
             "messages.reset_page_url",
             "/reset",

@@ -5,6 +5,7 @@ mod ephemeral;
 mod importing;
 mod keys;
 mod mailbox;
+mod messages;
 mod readiness;
 mod store;
 
@@ -14,18 +15,13 @@ use adapters_crypto::{
     Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, PoolError,
     SystemClock, SystemRandom, TokenMacs,
 };
-use adapters_messaging::DevMailbox;
-use api_http::{
-    ApiConfig, ApiState, Draining,
-    ports::{MailboxView, TraceLink},
-};
+use api_http::{ApiConfig, ApiState, Draining, ports::TraceLink};
 use authentication_app::{
     Foundation, Rules,
     accounts::Accounts,
     challenges::Challenges,
     credentials::Credentials,
     maintenance::Upkeep,
-    notifications::{Branding, Notifications},
     ports::{MessageSender, StoreError},
     sessions::Sessions,
 };
@@ -40,20 +36,19 @@ use tokio::sync::Notify;
 
 use crate::{
     StartError,
-    config::{Config, Mistakes, SenderChoice},
+    config::{Config, Mistakes},
     telemetry::{Metrics, TraceContext, Watched},
     workers::Workers,
 };
 
 pub use counters::Counters;
-use counters::CountingSender;
 pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
 pub(crate) use importing::Importing;
 pub(crate) use keys::new_key_ring;
-use mailbox::Mailbox;
+use messages::Outgoing;
 use readiness::Readiness;
-pub(crate) use store::Schema;
+pub(crate) use store::{Schema, open_migrated as open_migrated_store};
 
 /// What tests put in the place of what the configuration would choose.
 #[derive(Default)]
@@ -120,13 +115,11 @@ pub(crate) async fn wire(
         rules: overrides.rules.unwrap_or_else(|| rules_of(config)),
     });
 
-    let Outgoing { sender, mailbox } = Outgoing::choose(config, overrides.sender);
     let caches = ephemeral.caches.clone();
     let gauges = Gauges::new(Arc::clone(&store), hasher, caches, workers.gate());
-    if let Some(sender) = sender {
-        let sender = Arc::new(CountingSender::new(sender, gauges.messages_sent()));
-        let notifications =
-            Notifications::new(Arc::clone(&base), sender, branding(config, &public_url));
+    let outgoing = Outgoing::open(config, overrides.sender, &public_url)?;
+    let mailbox = outgoing.mailbox.clone();
+    if let Some(notifications) = outgoing.notifications(config, &base, &gauges) {
         workers.deliver_messages(notifications, Arc::clone(&base.messages_queued));
     }
     let upkeep = Upkeep::new(Arc::clone(&base));
@@ -232,43 +225,6 @@ fn rules_of(config: &Config) -> Rules {
             grace: Duration::seconds(config.tokens.refresh_grace_seconds.into()),
         },
         ..Rules::default()
-    }
-}
-
-/// Who sends messages, and where they can be seen.
-#[derive(Default)]
-struct Outgoing {
-    sender: Option<Arc<dyn MessageSender>>,
-    mailbox: Option<Arc<dyn MailboxView>>,
-}
-
-impl Outgoing {
-    fn choose(config: &Config, given: Option<Arc<dyn MessageSender>>) -> Self {
-        if given.is_some() {
-            return Self {
-                sender: given,
-                mailbox: None,
-            };
-        }
-        match config.messages.sender {
-            Some(SenderChoice::Mailbox) => {
-                let mailbox = Arc::new(DevMailbox::new());
-                Self {
-                    sender: Some(mailbox.clone()),
-                    mailbox: Some(Arc::new(Mailbox(mailbox))),
-                }
-            }
-            Some(SenderChoice::Nobody) | None => Self::default(),
-        }
-    }
-}
-
-fn branding(config: &Config, public_url: &str) -> Branding {
-    let messages = &config.messages;
-    let reset_page = messages.reset_page_url.as_ref().map(ToString::to_string);
-    Branding {
-        product: messages.product.clone(),
-        reset_page: reset_page.unwrap_or_else(|| format!("{public_url}/reset-password")),
     }
 }
 

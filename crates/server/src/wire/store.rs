@@ -33,7 +33,7 @@ pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, St
 }
 
 /// The store, if its schema is this release's.
-pub(super) async fn open_migrated(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
+pub(crate) async fn open_migrated(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
     let store = connect(config).await?;
     let pending = store.pending_migrations().await?;
     if !pending.is_empty() {

@@ -74,7 +74,12 @@ impl TestApp {
 
     /// A second node of the same service, on the same stores.
     pub(crate) async fn another_node(&self) -> Self {
-        Self::node(Arc::clone(&self.stores), |_| {}).await
+        self.another_node_with(|_| {}).await
+    }
+
+    /// [`Self::another_node`] with a changed configuration.
+    pub(crate) async fn another_node_with(&self, change: impl FnOnce(&mut Config)) -> Self {
+        Self::node(Arc::clone(&self.stores), change).await
     }
 
     async fn node(stores: Arc<Stores>, change: impl FnOnce(&mut Config)) -> Self {

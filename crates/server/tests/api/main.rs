@@ -17,6 +17,7 @@ mod canaries;
 mod django_passwords;
 mod enumeration;
 mod input;
+mod messages;
 mod metrics;
 mod password;
 mod registration;

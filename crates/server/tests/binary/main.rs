@@ -9,6 +9,7 @@
 
 mod collector;
 mod command_line;
+mod messages;
 mod metrics;
 mod process;
 mod shutdown;

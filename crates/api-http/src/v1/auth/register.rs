@@ -50,6 +50,14 @@ pub(crate) struct RegisterBody {
     #[garde(length(chars, max = 2))]
     #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
     country: Option<String>,
+    /// BCP 47 language tag, for messages.
+    #[garde(length(chars, max = 35))]
+    #[schema(
+        max_length = 35,
+        pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$",
+        example = "en"
+    )]
+    language: Option<String>,
 }
 
 /// Ask for an account.
@@ -99,19 +107,30 @@ impl RegisterBody {
             self.country.as_deref(),
             Profile::parse_country,
         ));
-        match (identifier, password, role, display_name, country) {
-            (Some(identifier), Some(password), Some(role), Some(display_name), Some(country)) => {
-                Ok(Register {
-                    identifier,
-                    password,
-                    role,
-                    profile: Profile {
-                        display_name,
-                        country,
-                        ..Profile::default()
-                    },
-                })
-            }
+        let language = refusals.keep(optional(
+            "language",
+            self.language.as_deref(),
+            Profile::parse_language,
+        ));
+        match (identifier, password, role, display_name, country, language) {
+            (
+                Some(identifier),
+                Some(password),
+                Some(role),
+                Some(display_name),
+                Some(country),
+                Some(language),
+            ) => Ok(Register {
+                identifier,
+                password,
+                role,
+                profile: Profile {
+                    display_name,
+                    country,
+                    language,
+                    ..Profile::default()
+                },
+            }),
             _ => Err(refusals.into()),
         }
     }

@@ -139,6 +139,10 @@ labels! {
         Parked = "parked",
         /// Nobody wants it any more.
         Dropped = "dropped",
+        /// Whether it was taken is not known, and it is not tried again.
+        Unknown = "unknown",
+        /// Too many went out already.
+        Capped = "capped",
     }
 
     /// Where events go.

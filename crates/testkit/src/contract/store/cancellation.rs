@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::{
     Inspect, Store,
+    messages::{finish, lease},
     support::{SignUp, assert_recorded, begin},
 };
 use crate::{
@@ -118,19 +119,19 @@ pub async fn a_cancelled_begin_swallows_no_later_write(store: Store, inspect: &d
     /// More than connections that are idle at once here, so that each of them takes a write.
     const WRITES: usize = 4;
     let mut left = OFTEN * WRITES;
-    let mut waiting = Vec::new();
     let mut unit = begin(&store).await;
     for _ in 0..left {
         let recipient = Recipient::Account(id());
         let order = message_order(MessageKind::PasswordChanged, recipient, START);
         unit.outbox().append_message(&order).await.unwrap();
-        waiting.push(order.id);
     }
     unit.commit().await.unwrap();
+    let waiting = lease(&store, u32::MAX, START).await;
+    assert_eq!(waiting.len(), left);
     for (messages, steps) in waiting.chunks(WRITES).zip((1..=4).cycle()) {
         drop(cut_short(store.begin(), steps).await);
         for message in messages {
-            store.finish_message(*message).await.unwrap();
+            assert!(finish(&store, message.held()).await);
         }
         left -= messages.len();
         assert_eq!(inspect.message_count().await, i64::try_from(left).unwrap());

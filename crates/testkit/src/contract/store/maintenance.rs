@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 use super::{
     Inspect, Store,
     challenges::{find, keep},
-    messages::{lease, notice},
+    messages::{lease, notice, park_one},
     support::{MANY, SignUp, assert_recorded, begin, is_live, sign_in, sign_in_record, somebody},
 };
 use crate::{
@@ -232,9 +232,8 @@ pub async fn a_purge_touches_no_account_and_no_record(store: Store, inspect: &dy
     in_unit!(store, devices.remember(account, device, MANY, START)).unwrap();
     assert_recorded(inspect, 1).await;
     // One message waits to be sent, another was parked.
-    let parked = notice(&store, START - Duration::MINUTE).await;
-    assert_eq!(lease(&store, 1, START).await.len(), 1);
-    store.postpone_message(parked, None).await.unwrap();
+    notice(&store, START - Duration::MINUTE).await;
+    park_one(&store, START - Duration::MINUTE, "a reason").await;
 
     let much_later = START + Duration::days(400);
     purge(&store, much_later).await;

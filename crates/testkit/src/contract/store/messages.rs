@@ -2,20 +2,22 @@
 
 use std::collections::HashSet;
 
-use authentication_app::ports::{LeasedMessage, MessageKind, MessageOrder, Recipient};
+use authentication_app::ports::{
+    GiveBack, HeldMessage, LeaseToken, LeasedMessage, MessageKind, MessageOrder, Recipient,
+};
 use authentication_domain::challenges::Purpose;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::Store;
 use crate::{
-    builders::{id, message_order, nonce, sealed, subject},
+    builders::{id, message_order, nonce, sealed, subject, uuid_at},
     clock::START,
     race::at_once,
 };
 
 const MOMENT: Duration = Duration::MICROSECOND;
-const LEASE: Duration = Duration::MINUTE;
+pub(super) const LEASE: Duration = Duration::MINUTE;
 const NOTHING: [Uuid; 0] = [];
 
 pub(super) async fn queue(store: &Store, order: MessageOrder) -> MessageOrder {
@@ -35,8 +37,33 @@ pub(super) async fn notice(store: &Store, at: OffsetDateTime) -> Uuid {
 }
 
 pub(super) async fn lease(store: &Store, most: u32, now: OffsetDateTime) -> Vec<LeasedMessage> {
-    let leased = store.lease_messages(most, LEASE, now).await;
+    let token = LeaseToken(uuid_at(now));
+    let leased = store.lease_messages(most, token, LEASE, now).await;
     leased.expect("the queue answers")
+}
+
+/// Leases the only message that is due.
+pub(super) async fn lease_one(store: &Store, now: OffsetDateTime) -> LeasedMessage {
+    let [leased] = <[_; 1]>::try_from(lease(store, 10, now).await).expect("one is due");
+    leased
+}
+
+pub(super) async fn finish(store: &Store, held: HeldMessage) -> bool {
+    let finished = store.finish_message(held).await;
+    finished.expect("the queue answers")
+}
+
+pub(super) async fn give_back(store: &Store, held: HeldMessage, how: GiveBack) -> bool {
+    let given_back = store.give_back_message(held, how).await;
+    given_back.expect("the queue answers")
+}
+
+/// Parks the only message that is due.
+pub(super) async fn park_one(store: &Store, at: OffsetDateTime, reason: &str) -> Uuid {
+    let held = lease_one(store, at).await.held();
+    let reason = reason.to_owned();
+    assert!(give_back(store, held, GiveBack::Park { at, reason }).await);
+    held.id
 }
 
 async fn lease_ids(store: &Store, most: u32, now: OffsetDateTime) -> Vec<Uuid> {
@@ -62,8 +89,9 @@ pub async fn a_message_is_leased_as_it_was_queued(store: Store) {
                     ..message_order(kind, recipient.clone(), START)
                 };
                 let queued = queue(&store, order).await;
-                let [leased] = <[_; 1]>::try_from(lease(&store, 10, START).await).expect("one");
-                assert_eq!(leased.attempts, 0);
+                let leased = lease_one(&store, START).await;
+                assert!(finish(&store, leased.held()).await);
+                assert_eq!((leased.attempts, leased.may_be_out), (0, false));
                 let leased = leased.order;
                 assert_eq!((leased.id, leased.kind), (queued.id, queued.kind));
                 assert_eq!(leased.recipient, queued.recipient);
@@ -72,7 +100,6 @@ pub async fn a_message_is_leased_as_it_was_queued(store: Store) {
                     (leased.at, leased.request_id),
                     (queued.at, queued.request_id)
                 );
-                store.finish_message(queued.id).await.unwrap();
             }
         }
     }
@@ -121,7 +148,7 @@ pub async fn workers_at_once_never_hold_the_same_message(store: Store) {
         while leased.len() < queued.len() {
             let answers = at_once(8, |_| {
                 let store = store.clone();
-                async move { lease_ids(&store, 7, START).await }
+                async move { lease(&store, 7, START).await }
             })
             .await
             .concat();
@@ -132,41 +159,50 @@ pub async fn workers_at_once_never_hold_the_same_message(store: Store) {
             );
             leased.extend(answers);
         }
-        let distinct: HashSet<_> = leased.iter().copied().collect();
+        let distinct: HashSet<_> = leased.iter().map(|message| message.order.id).collect();
         assert_eq!(leased.len(), distinct.len(), "a message was leased twice");
         assert_eq!(distinct, queued);
-        for id in queued {
-            store.finish_message(id).await.unwrap();
+        for message in leased {
+            assert!(finish(&store, message.held()).await);
         }
     }
 }
 
-pub async fn a_postponed_message_is_due_again_at_its_time(store: Store) {
+pub async fn a_message_given_back_is_due_again_at_its_time(store: Store) {
     let queued = notice(&store, START).await;
     let mut now = START;
     for attempts in 0..3 {
-        let [leased] = <[_; 1]>::try_from(lease(&store, 10, now).await).expect("it is due");
+        let leased = lease_one(&store, now).await;
         assert_eq!((leased.order.id, leased.attempts), (queued, attempts));
         // Later than the lease would end, and earlier.
         let next = now + if attempts == 0 { 5 * LEASE } else { LEASE / 5 };
-        store.postpone_message(queued, Some(next)).await.unwrap();
+        assert!(give_back(&store, leased.held(), GiveBack::Retry(next)).await);
         assert_eq!(lease_ids(&store, 10, next - MOMENT).await, NOTHING);
         now = next;
     }
 }
 
+pub async fn a_message_that_was_not_tried_counts_no_attempt(store: Store) {
+    notice(&store, START).await;
+    for _ in 0..3 {
+        let leased = lease_one(&store, START).await;
+        assert_eq!(leased.attempts, 0);
+        assert!(give_back(&store, leased.held(), GiveBack::Wait(START)).await);
+    }
+    let leased = lease_one(&store, START).await;
+    assert!(give_back(&store, leased.held(), GiveBack::Retry(START)).await);
+    assert_eq!(lease_one(&store, START).await.attempts, 1);
+}
+
 pub async fn a_message_that_was_finished_is_gone(store: Store) {
     let (sent, waiting) = (notice(&store, START).await, notice(&store, START).await);
-    assert_eq!(lease(&store, 10, START).await.len(), 2);
-    store.finish_message(sent).await.unwrap();
+    let leased = lease(&store, 10, START).await;
+    let held = |id| {
+        let message = leased.iter().find(|message| message.order.id == id);
+        message.expect("both are leased").held()
+    };
+    assert!(finish(&store, held(sent)).await);
+    assert!(!finish(&store, held(sent)).await);
+    assert!(!give_back(&store, held(sent), GiveBack::Retry(START)).await);
     assert_eq!(lease_ids(&store, 10, START + LEASE).await, [waiting]);
-    store
-        .finish_message(sent)
-        .await
-        .expect("finishing again does no harm");
-    store
-        .postpone_message(sent, Some(START))
-        .await
-        .expect("nor does postponing");
-    assert_eq!(lease_ids(&store, 10, START + 2 * LEASE).await, [waiting]);
 }

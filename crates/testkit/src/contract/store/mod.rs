@@ -18,15 +18,18 @@ pub mod accounts;
 pub mod attempts;
 pub mod audit;
 pub mod cancellation;
+pub mod ceilings;
 pub mod challenges;
 pub mod codes;
 pub mod devices;
 pub mod idempotency;
 pub mod imports;
+pub mod leases;
 pub mod maintenance;
 pub mod message_quotas;
 pub mod messages;
 pub mod outbox;
+pub mod parked;
 pub mod reset_links;
 pub mod rotation;
 pub mod sessions;
@@ -172,8 +175,23 @@ macro_rules! store_contract {
             a_message_is_not_due_before_its_time,
             a_leased_message_is_nobody_elses_until_the_lease_ends,
             workers_at_once_never_hold_the_same_message,
-            a_postponed_message_is_due_again_at_its_time,
+            a_message_given_back_is_due_again_at_its_time,
+            a_message_that_was_not_tried_counts_no_attempt,
             a_message_that_was_finished_is_gone,
+        }
+        $crate::store_facts! { $factory; leases:
+            whoever_lost_the_lease_changes_nothing,
+            a_message_given_back_is_nobodys,
+            the_next_holder_hears_that_a_message_may_be_out,
+            of_fifty_hand_overs_at_once_one_happens,
+            a_hand_over_and_a_new_lease_at_once_never_make_two_hand_overs,
+            of_a_late_end_and_a_new_lease_at_once_one_counts,
+        }
+        $crate::store_facts! { $factory; ceilings:
+            a_ceiling_grants_so_many_and_tells_the_first_refusal,
+            a_ceiling_opens_again_when_its_window_ends,
+            ceilings_are_apart_by_scope_and_follow_their_number,
+            exactly_so_many_of_fifty_at_once_fit_under_a_ceiling,
         }
         $crate::store_facts! { $factory; idempotency:
             a_recorded_answer_is_found_until_it_expires,
@@ -209,7 +227,15 @@ macro_rules! store_contract {
             events_of_a_unit_are_queued_in_order,
             every_event_can_be_queued,
             no_events_are_no_error,
+        }
+        $crate::store_facts! { $factory; with inspect; parked:
             a_parked_message_waits_for_a_person,
+            parked_messages_are_listed_oldest_first_page_by_page,
+            a_parked_message_sent_again_is_as_if_never_tried,
+            all_parked_messages_are_sent_again_and_no_others,
+            only_a_parked_message_can_be_deleted,
+            the_queue_tells_how_long_it_is,
+            a_purge_deletes_a_parked_code_and_no_notice,
         }
         $crate::store_facts! { $factory; with inspect; maintenance:
             the_store_answers_a_ping,

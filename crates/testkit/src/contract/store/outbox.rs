@@ -3,17 +3,9 @@
 use authentication_app::ports::EventEnvelope;
 use authentication_domain::{accounts::LegacyId, events::Event, sessions::EndReason};
 use common::access::Role;
-use time::Duration;
 
-use super::{
-    Inspect, Store,
-    messages::{lease, notice},
-    support::begin,
-};
-use crate::{
-    builders::{event_envelope, id},
-    clock::START,
-};
+use super::{Inspect, Store, support::begin};
+use crate::builders::{event_envelope, id};
 
 fn one_of_each() -> Vec<EventEnvelope> {
     let (account, session) = (id(), id());
@@ -77,13 +69,4 @@ pub async fn every_event_can_be_queued(store: Store, inspect: &dyn Inspect) {
 pub async fn no_events_are_no_error(store: Store, inspect: &dyn Inspect) {
     in_unit!(store, outbox.append_events(&[])).unwrap();
     assert!(inspect.event_types().await.is_empty());
-}
-
-pub async fn a_parked_message_waits_for_a_person(store: Store, inspect: &dyn Inspect) {
-    let parked = notice(&store, START).await;
-    assert_eq!(lease(&store, 10, START).await.len(), 1);
-    store.postpone_message(parked, None).await.unwrap();
-    let much_later = START + Duration::days(3_650);
-    assert!(lease(&store, 10, much_later).await.is_empty());
-    assert_eq!(inspect.message_count().await, 1);
 }

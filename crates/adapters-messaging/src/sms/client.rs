@@ -1,0 +1,67 @@
+//! The HTTP client of gateways.
+
+use std::time::Duration;
+
+use authentication_app::ports::DeliveryError;
+use reqwest::{Certificate, Client, RequestBuilder, redirect, retry, tls};
+use time::OffsetDateTime;
+use url::Url;
+
+use super::answer;
+
+/// The settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidGateway {
+    /// The authorities' certificates cannot be read.
+    #[error("the certificates of the authorities cannot be read (PEM)")]
+    Authorities,
+    /// The client cannot be made.
+    #[error("the HTTP client cannot be set up")]
+    Client,
+    /// The address of an account cannot be made of the URL.
+    #[error("the URL cannot be the beginning of another")]
+    Url,
+}
+
+/// A client that does one request and nothing else: it follows no redirect, repeats nothing by itself, asks no
+/// proxy, and uses no connection twice, since one that closes under a request leaves open what became of it.
+pub(super) fn client(
+    url: &Url,
+    timeout: Duration,
+    ca_pem: Option<&[u8]>,
+) -> Result<Client, InvalidGateway> {
+    let mut builder = Client::builder()
+        .redirect(redirect::Policy::none())
+        .retry(retry::never())
+        .no_proxy()
+        .https_only(url.scheme() == "https")
+        .tls_version_min(tls::Version::TLS_1_2)
+        .pool_max_idle_per_host(0)
+        .connect_timeout(timeout)
+        .timeout(timeout)
+        .user_agent("fashionistar-auth");
+    if let Some(pem) = ca_pem {
+        let authorities =
+            Certificate::from_pem_bundle(pem).map_err(|_| InvalidGateway::Authorities)?;
+        builder = builder.tls_certs_only(authorities);
+    }
+    builder.build().map_err(|_| InvalidGateway::Client)
+}
+
+/// Sends a request, once. What the gateway says beyond its status is not read.
+pub(super) async fn send(
+    request: RequestBuilder,
+    now: OffsetDateTime,
+) -> Result<(), DeliveryError> {
+    match request.send().await {
+        Ok(answer) => {
+            let retry_after = answer.headers().get(reqwest::header::RETRY_AFTER);
+            let retry_after = retry_after.and_then(|value| value.to_str().ok());
+            answer::meaning(answer.status().as_u16(), retry_after, now)
+        }
+        // Without a connection nothing was sent.
+        Err(error) if error.is_connect() => Err(DeliveryError::UNREACHED),
+        Err(error) if error.is_builder() => Err(DeliveryError::Refused { status: None }),
+        Err(_) => Err(DeliveryError::Unknown),
+    }
+}

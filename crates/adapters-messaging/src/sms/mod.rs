@@ -1,0 +1,12 @@
+//! Text messages, by whoever takes them over HTTPS.
+
+mod answer;
+mod body;
+mod client;
+mod gateway;
+mod twilio;
+
+pub use body::BodyTemplate;
+pub use client::InvalidGateway;
+pub use gateway::{GatewayConfig, HttpGateway};
+pub use twilio::{Twilio, TwilioConfig};

@@ -1,0 +1,86 @@
+//! Twilio's Messages resource, and whatever speaks as it does.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use authentication_app::ports::{DeliveryError, Message, MessageSender};
+use reqwest::Client;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::{
+    InvalidGateway,
+    client::{client, send},
+};
+
+/// An account at Twilio.
+#[derive(Debug, Clone)]
+pub struct TwilioConfig {
+    /// `https://api.twilio.com`, or whoever speaks as it does.
+    pub base: Url,
+    /// The account (`AC…`).
+    pub account_sid: String,
+    /// Its token.
+    pub auth_token: SecretString,
+    /// Our number or name, or the messaging service (`MG…`) that chooses one.
+    pub from: String,
+    /// How long all of it may take.
+    pub timeout: Duration,
+    /// Certificates (PEM) of the only authorities to be believed; those of the system otherwise.
+    pub ca_pem: Option<Vec<u8>>,
+}
+
+/// Creates a message for each. Twilio has no key by which to recognise a repetition.
+pub struct Twilio {
+    config: TwilioConfig,
+    url: Url,
+    client: Client,
+}
+
+impl Twilio {
+    /// Connects to nobody yet.
+    ///
+    /// # Errors
+    /// [`InvalidGateway`].
+    pub fn new(config: TwilioConfig) -> Result<Self, InvalidGateway> {
+        let mut url = config.base.clone();
+        url.path_segments_mut()
+            .map_err(|()| InvalidGateway::Url)?
+            .pop_if_empty()
+            .extend([
+                "2010-04-01",
+                "Accounts",
+                &config.account_sid,
+                "Messages.json",
+            ]);
+        let client = client(&url, config.timeout, config.ca_pem.as_deref())?;
+        Ok(Self {
+            config,
+            url,
+            client,
+        })
+    }
+}
+
+#[async_trait]
+impl MessageSender for Twilio {
+    async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
+        let from = if self.config.from.starts_with("MG") {
+            "MessagingServiceSid"
+        } else {
+            "From"
+        };
+        let form = [
+            ("To", message.to.to_text()),
+            (from, self.config.from.clone()),
+            ("Body", message.letter.text.clone()),
+        ];
+        let token = self.config.auth_token.expose_secret();
+        let request = self
+            .client
+            .post(self.url.clone())
+            .basic_auth(&self.config.account_sid, Some(token))
+            .form(&form);
+        send(request, message.at).await
+    }
+}

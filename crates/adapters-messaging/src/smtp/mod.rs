@@ -1,0 +1,152 @@
+//! Mail by SMTP.
+//!
+//! The dialogue is driven step by step, and not by lettre's transport, because it matters how far it came:
+//! until the first byte of the message is sent it certainly did not go out, and after its last byte only the
+//! server's answer tells.
+
+mod connection;
+mod mail;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use authentication_app::ports::{DeliveryError, Message, MessageSender};
+use lettre::{
+    Address,
+    address::AddressError,
+    transport::smtp::{
+        authentication::Credentials,
+        client::{Certificate, CertificateStore, TlsParameters},
+        extension::ClientId,
+    },
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::time::timeout;
+
+use connection::{Dialogue, Server};
+use mail::Sender;
+
+/// How the connection is protected. None falls back to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SmtpSecurity {
+    /// TLS from the first byte (RFC 8314), usually on port 465.
+    Tls,
+    /// In clear until the server agreed to TLS; a server that does not is refused. Usually on port 587.
+    StartTls,
+    /// In clear. For a server on the same machine.
+    None,
+}
+
+/// Where mail is handed over, and in whose name.
+#[derive(Debug, Clone)]
+pub struct SmtpConfig {
+    /// The server's name, which its certificate must have.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether and how TLS is used.
+    pub security: SmtpSecurity,
+    /// User name and password.
+    pub credentials: Option<(String, SecretString)>,
+    /// The address that mail comes from.
+    pub from: String,
+    /// The name beside it.
+    pub sender_name: String,
+    /// How long it may take to come as far as the message, and again how long to have it answered.
+    pub timeout: Duration,
+    /// Certificates (PEM) of the only authorities to be believed; those of the system otherwise.
+    pub ca_pem: Option<Vec<u8>>,
+    /// Connections at once.
+    pub connections: usize,
+}
+
+/// The settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum InvalidSmtp {
+    /// The sender's address is none.
+    #[error("the sender's address is not one")]
+    From(#[from] AddressError),
+    /// The authorities' certificates cannot be read.
+    #[error("the certificates of the authorities cannot be read (PEM)")]
+    Authorities,
+    /// TLS cannot be set up for this host.
+    #[error("TLS cannot be set up for this host")]
+    Tls,
+}
+
+/// Sends mail by SMTP.
+pub struct SmtpSender {
+    server: Server,
+    sender: Sender,
+    timeout: Duration,
+}
+
+impl SmtpSender {
+    /// Connects to nobody yet.
+    ///
+    /// # Errors
+    /// [`InvalidSmtp`].
+    pub fn new(config: SmtpConfig) -> Result<Self, InvalidSmtp> {
+        let tls = match config.security {
+            SmtpSecurity::None => None,
+            SmtpSecurity::Tls | SmtpSecurity::StartTls => Some(tls_parameters(&config)?),
+        };
+        let from: Address = config.from.parse()?;
+        let credentials = config
+            .credentials
+            .map(|(user, password)| Credentials::new(user, password.expose_secret().to_owned()));
+        let server = Server::new(
+            config.host,
+            config.port,
+            config.security,
+            tls,
+            credentials,
+            ClientId::default(),
+            config.connections,
+        );
+        Ok(Self {
+            server,
+            sender: Sender {
+                address: from,
+                name: config.sender_name,
+            },
+            timeout: config.timeout,
+        })
+    }
+
+    /// Connects and authenticates, and sends nothing: for whoever wants to know whether it would work.
+    ///
+    /// # Errors
+    /// [`DeliveryError::NotTaken`] with what the server answered, if it did.
+    pub async fn check(&self) -> Result<(), DeliveryError> {
+        let connected = timeout(self.timeout, self.server.check()).await;
+        connected.unwrap_or(Err(DeliveryError::UNREACHED))
+    }
+
+    async fn begin(&self, message: &lettre::Message) -> Result<Dialogue<'_>, DeliveryError> {
+        let begun = timeout(self.timeout, self.server.begin(message.envelope())).await;
+        begun.unwrap_or(Err(DeliveryError::UNREACHED))
+    }
+}
+
+#[async_trait]
+impl MessageSender for SmtpSender {
+    async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
+        let mail = self.sender.mail(message)?;
+        let dialogue = self.begin(&mail).await?;
+        // No answer to the message itself says nothing about it.
+        let answered = timeout(self.timeout, dialogue.send(&mail.formatted())).await;
+        answered.unwrap_or(Err(DeliveryError::Unknown))
+    }
+}
+
+fn tls_parameters(config: &SmtpConfig) -> Result<TlsParameters, InvalidSmtp> {
+    let mut builder = TlsParameters::builder(config.host.clone());
+    if let Some(pem) = &config.ca_pem {
+        let authorities = Certificate::from_pem(pem).map_err(|_| InvalidSmtp::Authorities)?;
+        builder = builder
+            .certificate_store(CertificateStore::None)
+            .add_root_certificate(authorities);
+    }
+    builder.build().map_err(|_| InvalidSmtp::Tls)
+}

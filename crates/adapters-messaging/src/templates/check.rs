@@ -1,0 +1,140 @@
+//! What is found out about templates before anybody waits for a message.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use minijinja::Error;
+
+use super::{
+    Facts, Sources, TemplateMistake, Templates,
+    kinds::{KINDS, Part, TemplateKind, files, is_known, kind_of_file},
+};
+
+/// As good as any, and found again in no other word.
+const CODE: &str = "490317";
+const LINK: &str = "https://shop.example/reset#token=0123456789abcdef";
+
+/// Every language has every file.
+pub(super) fn nothing_is_missing(
+    languages: &BTreeSet<String>,
+    sources: &Sources,
+    mistakes: &mut Vec<TemplateMistake>,
+) {
+    for language in languages {
+        for file in files() {
+            if !sources.contains_key(&(language.clone(), file.clone())) {
+                mistakes.push(TemplateMistake {
+                    file: format!("{language}/{file}"),
+                    reason: "is missing".to_owned(),
+                });
+            }
+        }
+    }
+}
+
+/// An error of the engine, as a mistake in the file where it is.
+pub(super) fn mistake(file: String, error: &Error) -> TemplateMistake {
+    let reason = match error.line() {
+        Some(line) => format!("line {line}: {error}"),
+        None => error.to_string(),
+    };
+    TemplateMistake {
+        file: error.name().map_or(file, ToOwned::to_owned),
+        reason,
+    }
+}
+
+impl Templates {
+    /// What is wrong with templates that can each be read.
+    pub(super) fn check(&self) -> Vec<TemplateMistake> {
+        let mut mistakes = BTreeMap::new();
+        let mut note = |mistake: TemplateMistake| {
+            // One is enough for a file: the others usually follow from it.
+            mistakes.entry(mistake.file.clone()).or_insert(mistake);
+        };
+        for (name, template) in self.environment.templates() {
+            let file = name.split_once('/').map_or(name, |(_, file)| file);
+            let kind = kind_of_file(file);
+            let mut unknown: Vec<String> = template
+                .undeclared_variables(false)
+                .into_iter()
+                .filter(|variable| !is_known(kind, variable))
+                .collect();
+            unknown.sort();
+            if !unknown.is_empty() {
+                note(TemplateMistake {
+                    file: name.to_owned(),
+                    reason: format!("there is no {} for it to speak of", unknown.join(", ")),
+                });
+            }
+        }
+        for language in &self.languages {
+            for kind in KINDS {
+                // With everything that may be there, and with as little as there may be.
+                for facts in [self.all_facts(language), self.fewest_facts(language)] {
+                    self.try_out(kind, &facts, &mut note);
+                }
+            }
+        }
+        mistakes.into_values().collect()
+    }
+
+    fn all_facts<'a>(&'a self, language: &'a str) -> Facts<'a> {
+        Facts {
+            language,
+            product: &self.config.product,
+            support: Some("help@shop.example"),
+            code: Some(CODE),
+            minutes: Some(10),
+            link: Some(LINK.to_owned()),
+            link_minutes: Some(30),
+        }
+    }
+
+    fn fewest_facts<'a>(&'a self, language: &'a str) -> Facts<'a> {
+        Facts {
+            support: None,
+            link: None,
+            link_minutes: None,
+            ..self.all_facts(language)
+        }
+    }
+
+    fn try_out(
+        &self,
+        kind: &TemplateKind,
+        facts: &Facts<'_>,
+        note: &mut impl FnMut(TemplateMistake),
+    ) {
+        for part in Part::ALL {
+            let file = format!("{}/{}", facts.language, kind.file(part));
+            let text = match self.render(kind, part, facts) {
+                Ok(text) => text,
+                Err(error) => {
+                    note(mistake(file, &error));
+                    continue;
+                }
+            };
+            let reason = if kind.variables.contains(&"code") && !text.contains(CODE) {
+                "does not tell the code: {{ code }}"
+            } else if !says_something(part, &text) {
+                "must say something; a mail begins with its subject and an empty line"
+            } else {
+                continue;
+            };
+            let reason = reason.to_owned();
+            note(TemplateMistake { file, reason });
+        }
+    }
+}
+
+fn says_something(part: Part, text: &str) -> bool {
+    match part {
+        Part::Html | Part::Sms => !text.trim().is_empty(),
+        Part::Mail => {
+            let mut lines = text.lines().map(str::trim);
+            let has_subject = lines.next().is_some_and(|subject| !subject.is_empty());
+            let is_apart = lines.next().is_some_and(str::is_empty);
+            has_subject && is_apart && lines.any(|line| !line.is_empty())
+        }
+    }
+}

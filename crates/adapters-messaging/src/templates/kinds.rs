@@ -1,0 +1,113 @@
+//! The letters there are, and what their templates may speak of.
+
+use authentication_app::ports::LetterKind;
+use authentication_domain::challenges::Purpose;
+
+/// The frame around the HTML of every letter.
+pub(super) const LAYOUT: &str = "layout.html";
+
+/// What every template may speak of.
+const COMMON: [&str; 3] = ["product", "support", "language"];
+
+/// A letter that has templates.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TemplateKind {
+    /// What its files are called, before their endings.
+    pub(super) name: &'static str,
+    /// What its templates may speak of beside the [`COMMON`] things.
+    pub(super) variables: &'static [&'static str],
+}
+
+const CODE: &[&str] = &["code", "minutes"];
+
+const REGISTRATION: TemplateKind = kind("registration_code", CODE);
+const SIGN_IN: TemplateKind = kind("sign_in_code", CODE);
+const RESET: TemplateKind = kind("reset_code", &["code", "minutes", "link", "link_minutes"]);
+const ALREADY_REGISTERED: TemplateKind = kind("already_registered", &[]);
+const SIGN_IN_LOCKED: TemplateKind = kind("sign_in_locked", &["minutes"]);
+const PASSWORD_CHANGED: TemplateKind = kind("password_changed", &[]);
+const SESSION_STOLEN: TemplateKind = kind("session_stolen", &[]);
+
+/// All of them.
+pub(super) const KINDS: [&TemplateKind; 7] = [
+    &REGISTRATION,
+    &SIGN_IN,
+    &RESET,
+    &ALREADY_REGISTERED,
+    &SIGN_IN_LOCKED,
+    &PASSWORD_CHANGED,
+    &SESSION_STOLEN,
+];
+
+const fn kind(name: &'static str, variables: &'static [&'static str]) -> TemplateKind {
+    TemplateKind { name, variables }
+}
+
+/// What is written with a template.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    /// A mail as plain text: the subject, an empty line, the text.
+    Mail,
+    /// The same mail in HTML.
+    Html,
+    /// A text message.
+    Sms,
+}
+
+impl Part {
+    pub(super) const ALL: [Self; 3] = [Self::Mail, Self::Html, Self::Sms];
+
+    const fn ending(self) -> &'static str {
+        match self {
+            Self::Mail => ".txt",
+            Self::Html => ".html",
+            Self::Sms => ".sms.txt",
+        }
+    }
+}
+
+impl TemplateKind {
+    /// The kind of a letter.
+    pub(super) const fn of(letter: &LetterKind) -> &'static Self {
+        match letter {
+            LetterKind::Code { purpose, .. } => match purpose {
+                Purpose::Registration => &REGISTRATION,
+                Purpose::SignIn => &SIGN_IN,
+                Purpose::PasswordReset => &RESET,
+            },
+            LetterKind::AlreadyRegistered => &ALREADY_REGISTERED,
+            LetterKind::SignInLocked { .. } => &SIGN_IN_LOCKED,
+            LetterKind::PasswordChanged => &PASSWORD_CHANGED,
+            LetterKind::SessionStolen => &SESSION_STOLEN,
+        }
+    }
+
+    pub(super) fn file(&self, part: Part) -> String {
+        format!("{}{}", self.name, part.ending())
+    }
+
+    pub(super) fn may_speak_of(&self, variable: &str) -> bool {
+        self.variables.contains(&variable) || COMMON.contains(&variable)
+    }
+}
+
+/// The name of every file of a language.
+pub(super) fn files() -> impl Iterator<Item = String> {
+    let letters = KINDS
+        .into_iter()
+        .flat_map(|kind| Part::ALL.map(|part| kind.file(part)));
+    letters.chain([LAYOUT.to_owned()])
+}
+
+/// The kind whose template a file is; none for the [`LAYOUT`], which may speak of what is common.
+pub(super) fn kind_of_file(file: &str) -> Option<&'static TemplateKind> {
+    let is_its_file = |kind: &&TemplateKind| Part::ALL.iter().any(|part| kind.file(*part) == file);
+    KINDS.into_iter().find(is_its_file)
+}
+
+/// Whether a template, of this kind or the layout, may speak of `variable`.
+pub(super) fn is_known(kind: Option<&TemplateKind>, variable: &str) -> bool {
+    kind.map_or(COMMON.contains(&variable), |kind| {
+        kind.may_speak_of(variable)
+    })
+}

@@ -1,0 +1,244 @@
+//! Mail.
+
+use std::{fs, path::PathBuf, time::Duration};
+
+use adapters_messaging::{SmtpConfig, SmtpSecurity, SmtpSender};
+use authentication_app::ports::{DeliveryError, MessageSender as _};
+use testkit::{
+    LogCapture,
+    servers::{MailServer, MailTls, SmsGateway},
+};
+
+use super::{LONG, SHORT, message, not_taken, refused};
+
+fn config(port: u16, security: SmtpSecurity, ca_file: Option<PathBuf>) -> SmtpConfig {
+    SmtpConfig {
+        host: "localhost".to_owned(),
+        port,
+        security,
+        credentials: None,
+        from: "no-reply@shop.example".to_owned(),
+        sender_name: "Fashionistar".to_owned(),
+        timeout: LONG,
+        ca_pem: ca_file.map(|file| fs::read(file).unwrap()),
+        connections: 1,
+    }
+}
+
+fn plain(server: &MailServer, timeout: Duration) -> SmtpSender {
+    SmtpSender::new(SmtpConfig {
+        timeout,
+        ..config(server.port(), SmtpSecurity::None, None)
+    })
+    .unwrap()
+}
+
+async fn send(sender: &SmtpSender) -> Result<(), DeliveryError> {
+    sender.send(&message("ada@example.com")).await
+}
+
+#[tokio::test]
+async fn a_mail_arrives_over_each_kind_of_tls_with_its_sign_in() {
+    for (tls, security) in [
+        (MailTls::StartTls, SmtpSecurity::StartTls),
+        (MailTls::Implicit, SmtpSecurity::Tls),
+    ] {
+        let server = MailServer::start_for(tls, "shop", "s3cret");
+        let with_password = |password: &str| {
+            SmtpSender::new(SmtpConfig {
+                credentials: Some(("shop".to_owned(), password.into())),
+                ..config(server.port(), security, Some(server.ca_file()))
+            })
+            .unwrap()
+        };
+        let sender = with_password("s3cret");
+        assert_eq!(sender.check().await, Ok(()));
+        assert_eq!(send(&sender).await, Ok(()));
+        let mail = server.wait_for_mails(1).remove(0);
+        assert!(mail.encrypted);
+        assert_eq!(mail.user.as_deref(), Some("shop"));
+        assert_eq!(
+            (mail.from.as_str(), &mail.to[..]),
+            ("no-reply@shop.example", &["ada@example.com".to_owned()][..])
+        );
+        let id = "<00000000-0000-0000-0000-000000000007@shop.example>";
+        assert_eq!(mail.header("Message-ID"), Some(id));
+        assert_eq!(mail.code(), "490317");
+
+        // A wrong password is the operator's fault: the mail may go when it is put right.
+        let wrong = with_password("wrong");
+        assert_eq!(send(&wrong).await, not_taken(535));
+        assert_eq!(wrong.check().await, not_taken(535));
+        assert_eq!(server.mails().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn nobody_is_believed_whom_no_authority_vouches_for() {
+    for (tls, security) in [
+        (MailTls::StartTls, SmtpSecurity::StartTls),
+        (MailTls::Implicit, SmtpSecurity::Tls),
+    ] {
+        let server = MailServer::start(tls);
+        for ca_file in [Some(server.other_ca_file()), None] {
+            let sender = SmtpSender::new(config(server.port(), security, ca_file)).unwrap();
+            assert_eq!(send(&sender).await, Err(DeliveryError::UNREACHED));
+        }
+        let other_name = SmtpSender::new(SmtpConfig {
+            host: "127.0.0.1".to_owned(),
+            ..config(server.port(), security, Some(server.ca_file()))
+        })
+        .unwrap();
+        assert_eq!(send(&other_name).await, Err(DeliveryError::UNREACHED));
+        assert!(server.mails().is_empty());
+    }
+}
+
+/// A server that does not know TLS, or somebody who takes it away.
+#[tokio::test]
+async fn a_peer_in_clear_is_refused_when_tls_is_asked_for() {
+    let server = MailServer::start(MailTls::None);
+    let starttls = SmtpSender::new(config(server.port(), SmtpSecurity::StartTls, None)).unwrap();
+    assert_eq!(send(&starttls).await, Err(DeliveryError::UNREACHED));
+    let tls = SmtpSender::new(SmtpConfig {
+        timeout: SHORT,
+        ..config(server.port(), SmtpSecurity::Tls, None)
+    })
+    .unwrap();
+    assert_eq!(send(&tls).await, Err(DeliveryError::UNREACHED));
+    assert!(server.mails().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_server_answers_says_whether_to_try_again() {
+    let mut server = MailServer::start(MailTls::None);
+    let sender = plain(&server, LONG);
+    for (order, expected) in [
+        ("rcpt 550", refused(550)),
+        ("rcpt 451", not_taken(451)),
+        ("data 554", refused(554)),
+        ("data 452", not_taken(452)),
+    ] {
+        server.order(order);
+        assert_eq!(send(&sender).await, expected, "{order}");
+    }
+    // Greylisting: the same mail a little later.
+    assert_eq!(send(&sender).await, Ok(()));
+    assert_eq!(server.mails().len(), 1);
+}
+
+#[tokio::test]
+async fn without_an_answer_to_the_mail_itself_nothing_is_known() {
+    let mut server = MailServer::start(MailTls::None);
+    server.order("drop");
+    assert_eq!(
+        send(&plain(&server, LONG)).await,
+        Err(DeliveryError::Unknown)
+    );
+    server.order("hang");
+    assert_eq!(
+        send(&plain(&server, SHORT)).await,
+        Err(DeliveryError::Unknown)
+    );
+    // The server has both.
+    assert_eq!(server.wait_for_mails(2).len(), 2);
+}
+
+#[tokio::test]
+async fn what_ended_before_the_mail_was_sent_certainly_did_not_go_out() {
+    let mut server = MailServer::start(MailTls::None);
+    server.order("drop-early");
+    assert_eq!(
+        send(&plain(&server, LONG)).await,
+        Err(DeliveryError::UNREACHED)
+    );
+    server.order("hang-early");
+    assert_eq!(
+        send(&plain(&server, SHORT)).await,
+        Err(DeliveryError::UNREACHED)
+    );
+    server.release();
+    assert!(server.mails().is_empty());
+    // Nobody listens there.
+    let port = server.port();
+    drop(server);
+    let sender = SmtpSender::new(config(port, SmtpSecurity::None, None)).unwrap();
+    assert_eq!(send(&sender).await, Err(DeliveryError::UNREACHED));
+}
+
+/// Takes connections and says nothing at all.
+#[tokio::test]
+async fn a_silent_server_is_given_up() {
+    let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
+    for security in [
+        SmtpSecurity::None,
+        SmtpSecurity::StartTls,
+        SmtpSecurity::Tls,
+    ] {
+        let sender = SmtpSender::new(SmtpConfig {
+            timeout: SHORT,
+            ..config(silent.local_addr().unwrap().port(), security, None)
+        })
+        .unwrap();
+        assert_eq!(send(&sender).await, Err(DeliveryError::UNREACHED));
+    }
+}
+
+/// What answers may be no mail server at all.
+#[tokio::test]
+async fn nonsense_from_a_server_is_no_success() {
+    let gateway = SmsGateway::start();
+    let sender = SmtpSender::new(SmtpConfig {
+        timeout: SHORT,
+        ..config(gateway.port(), SmtpSecurity::None, None)
+    })
+    .unwrap();
+    assert_eq!(send(&sender).await, Err(DeliveryError::UNREACHED));
+}
+
+#[tokio::test]
+async fn one_connection_serves_many_and_is_made_anew_when_it_was_lost() {
+    let mut server = MailServer::start(MailTls::None);
+    let sender = plain(&server, LONG);
+    for _ in 0..3 {
+        assert_eq!(send(&sender).await, Ok(()));
+    }
+    server.order("drop");
+    assert_eq!(send(&sender).await, Err(DeliveryError::Unknown));
+    assert_eq!(send(&sender).await, Ok(()));
+    // The connection that is kept ends between two mails: the next one does not notice.
+    server.order("drop-early");
+    assert_eq!(send(&sender).await, Ok(()));
+    assert_eq!(server.wait_for_mails(6).len(), 6);
+}
+
+#[tokio::test]
+async fn nothing_of_a_mail_and_no_password_is_logged() {
+    let server = MailServer::start_for(MailTls::StartTls, "shop", "s3cret");
+    let sender = SmtpSender::new(SmtpConfig {
+        credentials: Some(("shop".to_owned(), "s3cret".into())),
+        ..config(
+            server.port(),
+            SmtpSecurity::StartTls,
+            Some(server.ca_file()),
+        )
+    })
+    .unwrap();
+    let (logs, guard) = LogCapture::on_this_thread();
+    assert_eq!(send(&sender).await, Ok(()));
+    tracing::info!("something is captured");
+    drop(guard);
+    let text = logs.text();
+    assert!(text.contains("something is captured"));
+    // `c2hvcA==` and the like: user and password go over the wire in base64.
+    for secret in [
+        "490317",
+        "ada@",
+        "s3cret",
+        "c2hvc",
+        "czNjcmV0",
+        "AHNob3AAczNjcmV0",
+    ] {
+        assert!(!text.contains(secret), "{secret}: {text}");
+    }
+}

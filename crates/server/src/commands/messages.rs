@@ -1,0 +1,159 @@
+//! `messages`: those that could not be sent and wait for a person.
+//!
+//! Nothing personal is shown, because nothing personal is known here: a queued message has no address and no
+//! text.
+
+use std::{
+    io::{self, Write},
+    path::Path,
+};
+
+use adapters_crypto::SystemClock;
+use authentication_app::ports::{MessageKind, ParkedMessage, ParkedMessages as _, StoreError};
+use clap::{Args, Subcommand};
+use common::Clock as _;
+use identity_adapters_postgres::Store;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use uuid::Uuid;
+
+use super::Failure;
+use crate::{
+    config::{Config, Variables},
+    telemetry::Telemetry,
+    wire,
+};
+
+/// Listed at a time.
+const PAGE: u32 = 500;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Messages {
+    /// Lists the messages that could not be sent, oldest first
+    Parked,
+    /// Has parked messages sent again by the running service. A code that is too old by then is dropped
+    Resend(Which),
+    /// Deletes parked messages for good
+    Delete {
+        /// As `messages parked` shows them
+        #[arg(value_name = "ID", required = true)]
+        ids: Vec<Uuid>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Which {
+    /// As `messages parked` shows them
+    #[arg(value_name = "ID")]
+    ids: Vec<Uuid>,
+    /// All that are parked
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn run(command: &Messages, config: Option<&Path>) -> Result<(), Failure> {
+    let config = Config::for_commands(config, &Variables::of_this_process())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
+        let store = wire::open_migrated_store(&config, &SystemClock).await?;
+        let done = carry_out(command, &store).await;
+        store.close().await;
+        telemetry.flush().await;
+        done
+    })
+}
+
+async fn carry_out(command: &Messages, store: &Store) -> Result<(), Failure> {
+    let now = SystemClock.now();
+    match command {
+        Messages::Parked => list(store).await,
+        Messages::Resend(which) if which.all => {
+            let due = store.resend_all_parked_messages(now).await;
+            let due = due.map_err(Failure::other)?;
+            writeln!(io::stdout(), "{due} messages are due again")?;
+            Ok(())
+        }
+        Messages::Resend(which) => {
+            let mut answers = Vec::new();
+            for id in &which.ids {
+                answers.push((*id, store.resend_parked_message(*id, now).await));
+            }
+            tell("due again", answers)
+        }
+        Messages::Delete { ids } => {
+            let mut answers = Vec::new();
+            for id in ids {
+                answers.push((*id, store.delete_parked_message(*id).await));
+            }
+            tell("deleted", answers)
+        }
+    }
+}
+
+async fn list(store: &Store) -> Result<(), Failure> {
+    let mut stdout = io::stdout().lock();
+    let mut after = None;
+    let mut count = 0_usize;
+    loop {
+        let page = store.list_parked_messages(after, PAGE).await;
+        let page = page.map_err(Failure::other)?;
+        let Some(last) = page.last() else { break };
+        after = Some((last.at, last.id));
+        count += page.len();
+        page.iter()
+            .try_for_each(|message| show(&mut stdout, message))?;
+    }
+    if count == 0 {
+        writeln!(stdout, "no message is parked")?;
+    }
+    Ok(())
+}
+
+fn show(stdout: &mut impl Write, message: &ParkedMessage) -> io::Result<()> {
+    let parked = message.parked_at.map_or_else(|| "-".to_owned(), moment);
+    let reason = message.reason.as_deref().unwrap_or("-");
+    writeln!(
+        stdout,
+        "{}  {:<17}  asked {}  parked {parked}  tried {}  {reason}",
+        message.id,
+        name(message.kind),
+        moment(message.at),
+        message.attempts,
+    )
+}
+
+fn name(kind: MessageKind) -> String {
+    match kind {
+        MessageKind::Code { purpose, .. } => format!("{}_code", purpose.as_str()),
+        MessageKind::SignInLocked => "sign_in_locked".to_owned(),
+        MessageKind::PasswordChanged => "password_changed".to_owned(),
+        MessageKind::SessionStolen => "session_stolen".to_owned(),
+    }
+}
+
+/// To the second.
+fn moment(at: OffsetDateTime) -> String {
+    let at = at.replace_nanosecond(0).unwrap_or(at);
+    at.format(&Rfc3339).unwrap_or_else(|_| "-".to_owned())
+}
+
+/// Says of each message what was done; fails if there was one that is not parked.
+fn tell(done: &str, answers: Vec<(Uuid, Result<bool, StoreError>)>) -> Result<(), Failure> {
+    let mut stdout = io::stdout();
+    let mut unknown = Vec::new();
+    for (id, answer) in answers {
+        if answer.map_err(Failure::other)? {
+            writeln!(stdout, "{id}  {done}")?;
+        } else {
+            unknown.push(id.to_string());
+        }
+    }
+    if unknown.is_empty() {
+        return Ok(());
+    }
+    let reason = format!("no such message is parked: {}", unknown.join(", "));
+    Err(Failure::other(reason))
+}

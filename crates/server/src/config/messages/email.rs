@@ -1,0 +1,120 @@
+//! `messages.email.…` and `messages.smtp.…`
+
+use std::{path::PathBuf, time::Duration};
+
+use adapters_messaging::SmtpSecurity;
+use authentication_domain::accounts::EmailAddress;
+use figment::value::Value;
+use secrecy::SecretString;
+
+use crate::config::{
+    kinds::{self, Parsed},
+    reader::Reader,
+};
+
+/// Who sends mail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EmailProvider {
+    /// `smtp`: the server of `messages.smtp`.
+    Smtp,
+    /// `none`: nobody.
+    Nobody,
+}
+
+/// Mail.
+#[derive(Debug, Clone)]
+pub struct EmailSettings {
+    /// `messages.email.provider`: `smtp` or `none`. Must be said when `messages.sender` is `providers`.
+    pub provider: Option<EmailProvider>,
+    /// `messages.email.daily_ceiling`: mails a day, to all together. Default 100000.
+    pub daily_ceiling: u32,
+    /// `messages.smtp.…`
+    pub smtp: SmtpSettings,
+}
+
+/// A mail server.
+#[derive(Debug, Clone)]
+pub struct SmtpSettings {
+    /// `messages.smtp.host`: its name, which its certificate must have.
+    pub host: Option<String>,
+    /// `messages.smtp.port`. Default 465, with `starttls` 587, with `none` 25.
+    pub port: u16,
+    /// `messages.smtp.security`: `tls` (from the first byte, default), `starttls` (refuses a server that does
+    /// not offer it), or `none` (in clear, to this machine only and not in production mode).
+    pub security: SmtpSecurity,
+    /// `messages.smtp.username`: together with the password.
+    pub username: Option<String>,
+    /// `messages.smtp.password`
+    pub password: Option<SecretString>,
+    /// `messages.smtp.from`: the address that mail comes from.
+    pub from: Option<String>,
+    /// `messages.smtp.from_name`: the name beside it. Default `messages.product`.
+    pub from_name: Option<String>,
+    /// `messages.smtp.timeout_seconds`: to come as far as the message, and again to have it answered.
+    /// Default 10.
+    pub timeout: Duration,
+    /// `messages.smtp.ca_file`: the only authorities to be believed. Default: those of the system.
+    pub ca_file: Option<PathBuf>,
+    /// `messages.smtp.connections`: at once. Default 8.
+    pub connections: usize,
+}
+
+impl EmailSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let providers = &[
+            ("smtp", EmailProvider::Smtp),
+            ("none", EmailProvider::Nobody),
+        ];
+        Self {
+            provider: reader.setting("messages.email.provider", kinds::choice(providers)),
+            daily_ceiling: reader
+                .setting(
+                    "messages.email.daily_ceiling",
+                    kinds::number(0..=1_000_000_000),
+                )
+                .unwrap_or(100_000),
+            smtp: SmtpSettings::read(reader),
+        }
+    }
+}
+
+impl SmtpSettings {
+    fn read(reader: &mut Reader<'_>) -> Self {
+        let securities = &[
+            ("tls", SmtpSecurity::Tls),
+            ("starttls", SmtpSecurity::StartTls),
+            ("none", SmtpSecurity::None),
+        ];
+        let host = reader.setting("messages.smtp.host", kinds::text);
+        let port = reader.setting("messages.smtp.port", kinds::number(1..=65_535));
+        let security = reader.setting("messages.smtp.security", kinds::choice(securities));
+        let security = security.unwrap_or(SmtpSecurity::Tls);
+        Self {
+            host,
+            port: port.unwrap_or(match security {
+                SmtpSecurity::Tls => 465,
+                SmtpSecurity::StartTls => 587,
+                SmtpSecurity::None => 25,
+            }),
+            security,
+            username: reader.setting("messages.smtp.username", kinds::text),
+            password: reader.setting("messages.smtp.password", kinds::secret),
+            from: reader.setting("messages.smtp.from", mail_address),
+            from_name: reader.setting("messages.smtp.from_name", kinds::text),
+            timeout: reader
+                .setting("messages.smtp.timeout_seconds", kinds::number(1..=20))
+                .map_or(Duration::from_secs(10), Duration::from_secs),
+            ca_file: reader.setting("messages.smtp.ca_file", kinds::path),
+            connections: reader
+                .setting("messages.smtp.connections", kinds::number(1..=64))
+                .unwrap_or(8),
+        }
+    }
+}
+
+fn mail_address(value: &Value) -> Parsed<String> {
+    let text = value.as_str().unwrap_or_default();
+    EmailAddress::parse(text)
+        .map(|address| address.to_text())
+        .map_err(|_| "must be a mail address, such as no-reply@example.com".to_owned())
+}

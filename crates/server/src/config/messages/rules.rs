@@ -1,0 +1,156 @@
+//! Which settings of messages go together.
+
+use std::net::IpAddr;
+
+use adapters_messaging::SmtpSecurity;
+use url::{Host, Url};
+
+use super::{EmailProvider, SenderChoice, SmsProvider, SmsSettings, SmtpSettings};
+use crate::config::{Config, mistake::Place};
+
+type Refuse<'a> = dyn FnMut(&'static str, &str) + 'a;
+
+impl Config {
+    /// What is wrong with the settings of messages, each of which is as it should be.
+    pub(in crate::config) fn check_messages(&self, refuse: &mut Refuse<'_>) {
+        let messages = &self.messages;
+        if self.is_production() {
+            self.refuse_what_reaches_nobody(refuse);
+        }
+        if !messages.reaches_people() {
+            return;
+        }
+        let said = |names| format!("must be set when messages.sender is providers: {names}");
+        match messages.email.provider {
+            None => self.need(
+                "messages.email.provider",
+                true,
+                &said("smtp or none"),
+                refuse,
+            ),
+            Some(EmailProvider::Smtp) => self.check_smtp(&messages.email.smtp, refuse),
+            Some(EmailProvider::Nobody) => {}
+        }
+        match messages.sms.provider {
+            None => {
+                let reason = said("http, twilio or none");
+                self.need("messages.sms.provider", true, &reason, refuse);
+            }
+            Some(SmsProvider::Http) => self.check_gateway(&messages.sms, refuse),
+            Some(SmsProvider::Twilio) => self.check_twilio(&messages.sms, refuse),
+            Some(SmsProvider::Nobody) => {
+                if messages.email.provider == Some(EmailProvider::Nobody) {
+                    let reason = "must not be none together with messages.email.provider: say \
+                                  messages.sender none instead";
+                    refuse("messages.sms.provider", reason);
+                }
+            }
+        }
+    }
+
+    fn refuse_what_reaches_nobody(&self, refuse: &mut Refuse<'_>) {
+        let messages = &self.messages;
+        match messages.sender {
+            Some(SenderChoice::Providers | SenderChoice::Nobody) => {}
+            Some(SenderChoice::Mailbox) => {
+                let reason = "must not be mailbox in production mode: it shows everybody's codes";
+                refuse("messages.sender", reason);
+            }
+            None => {
+                let reason = "must be set in production mode: providers, or none, with which nobody \
+                              gets a code and messages stay queued";
+                refuse("messages.sender", reason);
+            }
+        }
+        match &messages.reset_page_url {
+            None if messages.sender != Some(SenderChoice::Nobody) => {
+                refuse("messages.reset_page_url", "must be set in production mode");
+            }
+            Some(url) if url.scheme() != "https" => {
+                let reason = "must begin with https:// in production mode";
+                refuse("messages.reset_page_url", reason);
+            }
+            _ => {}
+        }
+    }
+
+    /// Refuses a setting that is needed and was not set; one that was set wrong was refused before.
+    fn need(&self, setting: &'static str, absent: bool, reason: &str, refuse: &mut Refuse<'_>) {
+        if absent && self.places.of(setting) == Place::Unset {
+            refuse(setting, reason);
+        }
+    }
+
+    fn check_smtp(&self, smtp: &SmtpSettings, refuse: &mut Refuse<'_>) {
+        let needed = "must be set when messages.email.provider is smtp";
+        self.need("messages.smtp.host", smtp.host.is_none(), needed, refuse);
+        self.need("messages.smtp.from", smtp.from.is_none(), needed, refuse);
+        let (user, password) = (smtp.username.is_some(), smtp.password.is_some());
+        let reason = "must be set together with messages.smtp.username";
+        self.need("messages.smtp.password", user && !password, reason, refuse);
+        let reason = "must be set together with messages.smtp.password";
+        self.need("messages.smtp.username", password && !user, reason, refuse);
+        if smtp.security == SmtpSecurity::None {
+            let host = smtp.host.as_deref().unwrap_or_default();
+            if self.is_production() {
+                let reason = "must be tls or starttls in production mode";
+                refuse("messages.smtp.security", reason);
+            } else if !is_this_machine(host) {
+                let reason = "must be tls or starttls for a server that is not on this machine";
+                refuse("messages.smtp.security", reason);
+            }
+        }
+    }
+
+    fn check_gateway(&self, sms: &SmsSettings, refuse: &mut Refuse<'_>) {
+        let reason = "must be set when messages.sms.provider is http";
+        self.need("messages.sms.url", sms.url.is_none(), reason, refuse);
+        let has_no_from = sms.body.needs_from() && sms.from.is_none();
+        let reason = "must be set when messages.sms.body has {from}";
+        self.need("messages.sms.from", has_no_from, reason, refuse);
+        self.check_url(sms, refuse);
+    }
+
+    fn check_twilio(&self, sms: &SmsSettings, refuse: &mut Refuse<'_>) {
+        let needed = "must be set when messages.sms.provider is twilio";
+        let (account, token) = (&sms.account_sid, &sms.auth_token);
+        self.need(
+            "messages.sms.account_sid",
+            account.is_none(),
+            needed,
+            refuse,
+        );
+        self.need("messages.sms.auth_token", token.is_none(), needed, refuse);
+        self.need("messages.sms.from", sms.from.is_none(), needed, refuse);
+        self.check_url(sms, refuse);
+    }
+
+    fn check_url(&self, sms: &SmsSettings, refuse: &mut Refuse<'_>) {
+        let in_clear = sms.url.as_ref().filter(|url| url.scheme() != "https");
+        if let Some(url) = in_clear {
+            if self.is_production() {
+                let reason = "must begin with https:// in production mode";
+                refuse("messages.sms.url", reason);
+            } else if !leads_to_this_machine(url) {
+                let reason = "must begin with https:// for a gateway that is not on this machine";
+                refuse("messages.sms.url", reason);
+            }
+        }
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+fn leads_to_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_this_machine(name),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}

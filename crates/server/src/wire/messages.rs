@@ -1,0 +1,215 @@
+//! Who sends messages, and in which words.
+
+use std::{fs, path::PathBuf, sync::Arc};
+
+use adapters_messaging::{
+    ByChannel, DevMailbox, GatewayConfig, HttpGateway, SmtpConfig, SmtpSender, TemplateConfig,
+    Templates, Twilio, TwilioConfig,
+};
+use api_http::ports::MailboxView;
+use authentication_app::{
+    Foundation,
+    notifications::{Ceilings, Notifications},
+    ports::{LetterWriter, MessageSender},
+};
+
+use super::{Gauges, counters::CountingSender, mailbox::Mailbox};
+use crate::config::{
+    Config, EmailProvider, MessageSettings, Mistake, Mistakes, SenderChoice, SmsProvider,
+    SmsSettings,
+};
+
+/// What `twilio` means where no other address is set.
+const TWILIO: &str = "https://api.twilio.com";
+
+/// Who sends messages, and where they can be seen.
+pub(super) struct Outgoing {
+    sender: Option<Arc<dyn MessageSender>>,
+    writer: Arc<dyn LetterWriter>,
+    pub(super) mailbox: Option<Arc<dyn MailboxView>>,
+}
+
+type Sender = Arc<dyn MessageSender>;
+
+impl Outgoing {
+    /// What the configuration says, or `given` in the place of its sender. Connects to nobody yet.
+    pub(super) fn open(
+        config: &Config,
+        given: Option<Sender>,
+        public_url: &str,
+    ) -> Result<Self, Mistakes> {
+        let mut found = Vec::new();
+        let writer = templates(config, public_url, &mut found);
+        let (sender, mailbox) = match (given, config.messages.sender) {
+            (Some(given), _) => (Some(given), None),
+            (None, Some(SenderChoice::Mailbox)) => {
+                let mailbox = Arc::new(DevMailbox::new());
+                let view: Arc<dyn MailboxView> = Arc::new(Mailbox(Arc::clone(&mailbox)));
+                (Some(mailbox as Sender), Some(view))
+            }
+            (None, Some(SenderChoice::Providers)) => (Some(providers(config, &mut found)), None),
+            (None, Some(SenderChoice::Nobody) | None) => (None, None),
+        };
+        Mistakes::none_in(found)?;
+        match writer {
+            Some(writer) => Ok(Self {
+                sender,
+                writer,
+                mailbox,
+            }),
+            // Why there is none was found above.
+            None => Err(config
+                .mistake("messages.templates_dir", "cannot be used")
+                .into()),
+        }
+    }
+
+    /// The worker's use case, unless nobody sends.
+    pub(super) fn notifications(
+        self,
+        config: &Config,
+        base: &Arc<Foundation>,
+        gauges: &Gauges,
+    ) -> Option<Notifications> {
+        let sender = CountingSender::new(self.sender?, gauges.messages_sent());
+        let ceilings = ceilings(&config.messages);
+        let base = Arc::clone(base);
+        Some(Notifications::new(
+            base,
+            Arc::new(sender),
+            self.writer,
+            ceilings,
+        ))
+    }
+}
+
+const fn ceilings(messages: &MessageSettings) -> Ceilings {
+    Ceilings {
+        mails_a_day: messages.email.daily_ceiling,
+        texts_a_day: messages.sms.daily_ceiling,
+        range_digits: messages.sms.range_digits,
+        texts_an_hour_to_a_range: messages.sms.range_hourly_ceiling,
+        texts_a_day_to_a_range: messages.sms.range_daily_ceiling,
+    }
+}
+
+fn templates(
+    config: &Config,
+    public_url: &str,
+    found: &mut Vec<Mistake>,
+) -> Option<Arc<dyn LetterWriter>> {
+    let messages = &config.messages;
+    let reset_page = messages.reset_page_url.as_ref().map(ToString::to_string);
+    let loaded = Templates::load(TemplateConfig {
+        product: messages.product.clone(),
+        support: messages.support.clone(),
+        default_language: messages.default_language.clone(),
+        reset_page: reset_page.unwrap_or_else(|| format!("{public_url}/reset-password")),
+        folder: messages.templates_dir.clone(),
+    });
+    match loaded {
+        Ok(templates) => Some(Arc::new(templates)),
+        Err(mistakes) => {
+            found.extend(mistakes.into_iter().map(|mistake| {
+                // The language that was chosen, or a file of the folder.
+                let setting = if mistake.file == messages.default_language {
+                    "messages.default_language"
+                } else {
+                    "messages.templates_dir"
+                };
+                config.mistake(setting, mistake.to_string())
+            }));
+            None
+        }
+    }
+}
+
+fn providers(config: &Config, found: &mut Vec<Mistake>) -> Sender {
+    let email = match config.messages.email.provider {
+        Some(EmailProvider::Smtp) => smtp(config, found),
+        Some(EmailProvider::Nobody) | None => None,
+    };
+    let sms = &config.messages.sms;
+    let sms = match sms.provider {
+        Some(SmsProvider::Http) => gateway(config, sms, found),
+        Some(SmsProvider::Twilio) => twilio(config, sms, found),
+        Some(SmsProvider::Nobody) | None => None,
+    };
+    Arc::new(ByChannel { email, sms })
+}
+
+fn smtp(config: &Config, found: &mut Vec<Mistake>) -> Option<Sender> {
+    let messages = &config.messages;
+    let smtp = &messages.email.smtp;
+    let ca_pem = authorities(
+        config,
+        "messages.smtp.ca_file",
+        smtp.ca_file.as_ref(),
+        found,
+    );
+    let from_name = smtp.from_name.as_ref();
+    let sender = SmtpSender::new(SmtpConfig {
+        host: smtp.host.clone()?,
+        port: smtp.port,
+        security: smtp.security,
+        credentials: smtp.username.clone().zip(smtp.password.clone()),
+        from: smtp.from.clone()?,
+        sender_name: from_name.unwrap_or(&messages.product).clone(),
+        timeout: smtp.timeout,
+        ca_pem,
+        connections: smtp.connections,
+    });
+    made(config, "messages.smtp", sender, found)
+}
+
+fn gateway(config: &Config, sms: &SmsSettings, found: &mut Vec<Mistake>) -> Option<Sender> {
+    let ca_pem = authorities(config, "messages.sms.ca_file", sms.ca_file.as_ref(), found);
+    let sender = HttpGateway::new(GatewayConfig {
+        url: sms.url.clone()?,
+        token: sms.token.clone(),
+        from: sms.from.clone(),
+        body: sms.body.clone(),
+        timeout: sms.timeout,
+        ca_pem,
+    });
+    made(config, "messages.sms", sender, found)
+}
+
+fn twilio(config: &Config, sms: &SmsSettings, found: &mut Vec<Mistake>) -> Option<Sender> {
+    let ca_pem = authorities(config, "messages.sms.ca_file", sms.ca_file.as_ref(), found);
+    let sender = Twilio::new(TwilioConfig {
+        base: sms.url.clone().or_else(|| TWILIO.parse().ok())?,
+        account_sid: sms.account_sid.clone()?,
+        auth_token: sms.auth_token.clone()?,
+        from: sms.from.clone()?,
+        timeout: sms.timeout,
+        ca_pem,
+    });
+    made(config, "messages.sms", sender, found)
+}
+
+fn made<S: MessageSender + 'static, E: std::error::Error>(
+    config: &Config,
+    section: &str,
+    sender: Result<S, E>,
+    found: &mut Vec<Mistake>,
+) -> Option<Sender> {
+    match sender {
+        Ok(sender) => Some(Arc::new(sender)),
+        Err(error) => {
+            found.push(config.mistake(section, error.to_string()));
+            None
+        }
+    }
+}
+
+fn authorities(
+    config: &Config,
+    setting: &str,
+    file: Option<&PathBuf>,
+    found: &mut Vec<Mistake>,
+) -> Option<Vec<u8>> {
+    let read = fs::read(file?);
+    read.map_err(|error| found.push(config.mistake(setting, format!("cannot be read: {error}"))))
+        .ok()
+}
