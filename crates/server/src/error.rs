@@ -6,6 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use adapters_crypto::PoolError;
 use authentication_app::ports::StoreError;
 use tokio::task::JoinError;
 
@@ -43,6 +44,9 @@ pub enum StartError {
     /// Metrics.
     #[error("the metrics cannot be started")]
     Metrics(#[from] TelemetryError),
+    /// The engine of password hashes fails its own test.
+    #[error(transparent)]
+    Hashing(PoolError),
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),

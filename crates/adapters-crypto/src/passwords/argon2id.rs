@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use argon2::{
-    Algorithm, Argon2, KeyId, Params, ParamsBuilder, Version,
+    Algorithm, AssociatedData, KeyId, Params, ParamsBuilder, Version,
     password_hash::phc::{self, Output, ParamsString, Salt},
 };
 use authentication_app::ports::HashError;
@@ -11,7 +11,10 @@ use authentication_domain::credentials::PasswordHash;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
-use super::{HashingConfig, SALT_BYTES, memory::Memory};
+use super::{
+    HashingConfig, SALT_BYTES,
+    memory::{Inputs, Memory},
+};
 use crate::keys::{KeyRing, Keyed as _, SecretKey};
 
 /// Bytes of a new hash's output.
@@ -133,20 +136,20 @@ impl Argon2Recipe {
         password: &[u8],
         memory: &mut Memory,
     ) -> Result<Zeroizing<Vec<u8>>, HashError> {
-        let (algorithm, version, params) = (self.algorithm, self.version, self.params.clone());
-        let argon2 = match &self.pepper {
-            Some(pepper) => {
-                Argon2::new_with_secret(pepper.secret.as_slice(), algorithm, version, params)
-                    .map_err(|_| HashError::Failed)?
-            }
-            None => Argon2::new(algorithm, version, params),
+        let inputs = Inputs {
+            algorithm: self.algorithm,
+            version: self.version,
+            params: &self.params,
+            password,
+            salt: &self.salt,
+            secret: self
+                .pepper
+                .as_ref()
+                .map_or(&[][..], |pepper| pepper.secret.as_slice()),
         };
         let length = self.params.output_len().unwrap_or(OUTPUT_BYTES);
         let mut output = Zeroizing::new(vec![0; length]);
-        let blocks = memory.blocks(self.params.block_count());
-        argon2
-            .hash_password_into_with_memory(password, &self.salt, &mut output, blocks)
-            .map_err(|_| HashError::Failed)?;
+        memory.hash(&inputs, &mut output)?;
         Ok(output)
     }
 
@@ -204,42 +207,69 @@ impl Pepper {
     }
 }
 
+/// Whether the engine computes on this processor what RFC 9106 §5.3 says. It chooses its instructions by what
+/// the processor offers; should a choice be wrong, nobody must be hashed by it.
+pub(super) fn engine_is_sound() -> bool {
+    let Some(recipe) = Argon2Recipe::of_the_rfc() else {
+        return false;
+    };
+    let mut memory = Memory::new();
+    // The second time in a buffer that is dirty.
+    (0..2).all(|_| {
+        recipe
+            .compute(&[1; 32], &mut memory)
+            .is_ok_and(|output| output.as_slice() == RFC_9106_TAG)
+    })
+}
+
+const RFC_9106_TAG: [u8; 32] = [
+    0x0d, 0x64, 0x0d, 0xf5, 0x8d, 0x78, 0x76, 0x6c, 0x08, 0xc0, 0x37, 0xa3, 0x4a, 0x8b, 0x53, 0xc9,
+    0xd0, 0x1e, 0xf0, 0x45, 0x2d, 0x75, 0xb6, 0x5e, 0xb5, 0x25, 0x20, 0xe9, 0x6b, 0x01, 0xe6, 0x59,
+];
+
+impl Argon2Recipe {
+    fn of_the_rfc() -> Option<Self> {
+        let params = ParamsBuilder::new()
+            .m_cost(32)
+            .t_cost(3)
+            .p_cost(4)
+            .data(AssociatedData::new(&[4; 12]).ok()?)
+            .output_len(32)
+            .build()
+            .ok()?;
+        Some(Self {
+            algorithm: Algorithm::Argon2id,
+            version: Version::V0x13,
+            params,
+            salt: Salt::new(&[2; 16]).ok()?,
+            pepper: Some(Arc::new(Pepper {
+                id: KeyId::EMPTY,
+                secret: Zeroizing::new(vec![3; 8]),
+            })),
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_vector_of_rfc_9106_comes_out() {
-        // RFC 9106 §5.3.
-        let params = ParamsBuilder::new()
-            .m_cost(32)
-            .t_cost(3)
-            .p_cost(4)
-            .data(argon2::AssociatedData::new(&[4; 12]).unwrap())
-            .output_len(32)
-            .build()
-            .unwrap();
-        let recipe = Argon2Recipe {
-            algorithm: Algorithm::Argon2id,
-            version: Version::V0x13,
-            params,
-            salt: Salt::new(&[2; 16]).unwrap(),
-            pepper: Some(Arc::new(Pepper {
-                id: KeyId::EMPTY,
-                secret: Zeroizing::new(vec![3; 8]),
-            })),
+        assert!(engine_is_sound());
+    }
+
+    #[test]
+    fn another_input_gives_another_output() {
+        let recipe = Argon2Recipe::of_the_rfc().unwrap();
+        let unpeppered = Argon2Recipe {
+            pepper: None,
+            ..recipe.clone()
         };
-        let expected = [
-            0x0d, 0x64, 0x0d, 0xf5, 0x8d, 0x78, 0x76, 0x6c, 0x08, 0xc0, 0x37, 0xa3, 0x4a, 0x8b,
-            0x53, 0xc9, 0xd0, 0x1e, 0xf0, 0x45, 0x2d, 0x75, 0xb6, 0x5e, 0xb5, 0x25, 0x20, 0xe9,
-            0x6b, 0x01, 0xe6, 0x59,
-        ];
-        let mut memory = Memory::default();
-        // A buffer that is too large, and dirty from the hash before, gives the same.
-        memory.blocks(100).fill(argon2::Block::new());
-        for _ in 0..2 {
-            let output = recipe.compute(&[1; 32], &mut memory).unwrap();
-            assert_eq!(output.as_slice(), expected);
+        let mut memory = Memory::new();
+        for (recipe, password) in [(&recipe, [0; 32]), (&unpeppered, [1; 32])] {
+            let output = recipe.compute(&password, &mut memory).unwrap();
+            assert_ne!(output.as_slice(), RFC_9106_TAG);
         }
     }
 }

@@ -1,89 +1,214 @@
-//! The memory that a hashing thread works in.
+//! The memory that a hashing thread works in, and the engine that works in it.
 
-use argon2::Block;
-use zeroize::Zeroize as _;
+use argon2::Params;
+use argon2_rust::{Algorithm, Argon2, Hasher, Version, params};
+use authentication_app::ports::HashError;
 
-/// A buffer that is kept from hash to hash: taking 19 MiB from the system and giving them back costs
-/// more than a tenth of a hash.
-#[derive(Default)]
+/// The engine with a buffer that is kept from hash to hash: taking 19 MiB from the system and giving them
+/// back costs a quarter of a hash.
+///
+/// What a hash leaves in the buffer is overwritten by the next one. When none comes, [`Memory::rest`] gives
+/// the buffer back to the system, which hands it to nobody without emptying it.
 pub(super) struct Memory {
-    blocks: Vec<Block>,
-    is_used: bool,
+    hasher: Hasher,
+}
+
+/// What goes into a hash.
+pub(super) struct Inputs<'a> {
+    pub(super) algorithm: argon2::Algorithm,
+    pub(super) version: argon2::Version,
+    pub(super) params: &'a Params,
+    pub(super) password: &'a [u8],
+    pub(super) salt: &'a [u8],
+    pub(super) secret: &'a [u8],
 }
 
 impl Memory {
-    /// `count` blocks of 1 KiB, with whatever the last hash left in them; argon2 overwrites them.
-    pub(super) fn blocks(&mut self, count: usize) -> &mut [Block] {
-        if self.blocks.len() < count {
-            // Not grown but exchanged: nothing in it is worth copying.
-            self.wipe();
-            self.blocks = vec![Block::new(); count];
+    /// Takes nothing from the system before the first hash.
+    pub(super) fn new() -> Self {
+        let argon2 = Argon2::new(
+            Algorithm::Argon2id,
+            Version::V0x13,
+            argon2_rust::Params::DEFAULT,
+        );
+        Self {
+            hasher: argon2.hasher(),
         }
-        self.is_used = true;
-        self.blocks.get_mut(..count).unwrap_or_default()
     }
 
-    /// Overwrites what the last hashes left. For idle moments: under load the next hash does the same.
-    pub(super) fn wipe(&mut self) {
-        if std::mem::take(&mut self.is_used) {
-            // Block by block: a vector as a whole would also forget its length.
-            self.blocks.iter_mut().zeroize();
-        }
+    /// Fills `output`, by whose length the hash goes too.
+    pub(super) fn hash(&mut self, inputs: &Inputs<'_>, output: &mut [u8]) -> Result<(), HashError> {
+        let algorithm = match inputs.algorithm {
+            argon2::Algorithm::Argon2d => Algorithm::Argon2d,
+            argon2::Algorithm::Argon2i => Algorithm::Argon2i,
+            argon2::Algorithm::Argon2id => Algorithm::Argon2id,
+        };
+        let version = match inputs.version {
+            argon2::Version::V0x10 => Version::V0x10,
+            argon2::Version::V0x13 => Version::V0x13,
+        };
+        // Lanes are computed one after the other: other hashes keep the other cores busy.
+        let params = argon2_rust::Params::builder()
+            .memory(params::Memory::kib(inputs.params.m_cost().into()))
+            .passes(inputs.params.t_cost())
+            .lanes(inputs.params.p_cost())
+            .threads(1)
+            .tag_len(params::TagLen::bytes(output.len() as u64))
+            .build()
+            .map_err(|_| HashError::Failed)?;
+        self.hasher
+            .set_argon2(Argon2::new(algorithm, version, params));
+        self.hasher
+            .hash_into_with_ad(
+                inputs.password,
+                inputs.salt,
+                inputs.secret,
+                inputs.params.data(),
+                output,
+            )
+            .map_err(|_| HashError::Failed)
+    }
+
+    /// Gives everything back. For idle moments.
+    pub(super) fn rest(&mut self) {
+        self.hasher.clear();
+    }
+
+    /// Whether it holds nothing.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.hasher.reserved_blocks() == 0
     }
 
     /// Gives back what a hash with larger parameters needed once.
-    pub(super) fn shrink_to(&mut self, count: usize) {
-        if self.blocks.len() > count {
-            self.wipe();
-            self.blocks = Vec::new();
+    pub(super) fn shrink_to(&mut self, blocks: usize) {
+        if self.hasher.reserved_blocks() > blocks {
+            self.rest();
         }
-    }
-}
-
-impl Drop for Memory {
-    fn drop(&mut self) {
-        self.wipe();
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn has_traces(memory: &Memory) -> bool {
-        memory
-            .blocks
-            .iter()
-            .any(|block| block.as_ref().iter().any(|word| *word != 0))
+    fn params(memory_kib: u32, iterations: u32, lanes: u32, data: &[u8]) -> Params {
+        argon2::ParamsBuilder::new()
+            .m_cost(memory_kib)
+            .t_cost(iterations)
+            .p_cost(lanes)
+            .data(argon2::AssociatedData::new(data).unwrap())
+            .build()
+            .unwrap()
+    }
+
+    fn hash_with(memory: &mut Memory, params: &Params) -> [u8; 32] {
+        let inputs = Inputs {
+            algorithm: argon2::Algorithm::Argon2id,
+            version: argon2::Version::V0x13,
+            params,
+            password: b"correct horse",
+            salt: b"a salt of theirs",
+            secret: b"",
+        };
+        let mut output = [0; 32];
+        memory.hash(&inputs, &mut output).unwrap();
+        output
+    }
+
+    /// The same by RustCrypto's crate, which the engine has nothing in common with.
+    fn reference(inputs: &Inputs<'_>, output: &mut [u8]) {
+        argon2::Argon2::new_with_secret(
+            inputs.secret,
+            inputs.algorithm,
+            inputs.version,
+            inputs.params.clone(),
+        )
+        .unwrap()
+        .hash_password_into(inputs.password, inputs.salt, output)
+        .unwrap();
     }
 
     #[test]
-    fn a_buffer_is_kept_from_hash_to_hash() {
-        let mut memory = Memory::default();
-        let first = memory.blocks(64).as_ptr();
-        memory.wipe();
+    fn the_buffer_is_kept_and_given_back() {
+        let mut memory = Memory::new();
+        assert!(memory.is_at_rest());
+        let small = hash_with(&mut memory, &params(64, 1, 1, b""));
+        assert!(!memory.is_at_rest());
         memory.shrink_to(64);
-        assert_eq!(memory.blocks(64).as_ptr(), first);
-        assert_eq!(memory.blocks(8).len(), 8);
-        assert_eq!(memory.blocks(8).as_ptr(), first);
-    }
-
-    #[test]
-    fn what_was_needed_once_is_given_back() {
-        let mut memory = Memory::default();
-        memory.blocks(128);
+        assert!(!memory.is_at_rest(), "it is of the usual size");
+        hash_with(&mut memory, &params(128, 1, 1, b""));
+        assert_eq!(
+            hash_with(&mut memory, &params(64, 1, 1, b"")),
+            small,
+            "a buffer that is too large, and dirty, changes nothing"
+        );
         memory.shrink_to(64);
-        assert!(memory.blocks.is_empty());
-        assert_eq!(memory.blocks(64).len(), 64);
+        assert!(memory.is_at_rest(), "it was needed once");
+        assert_eq!(hash_with(&mut memory, &params(64, 1, 1, b"")), small);
+        memory.rest();
+        assert!(memory.is_at_rest());
     }
 
     #[test]
-    fn wiping_leaves_nothing() {
-        let mut memory = Memory::default();
-        memory.blocks(8)[3].as_mut()[5] = 1;
-        assert!(has_traces(&memory));
-        memory.wipe();
-        assert!(!has_traces(&memory));
-        assert_eq!(memory.blocks.len(), 8, "the buffer stays");
+    fn the_parameters_that_people_are_hashed_with_give_what_the_reference_gives() {
+        // As large as the buffers of the real thing, which come from another place than small ones.
+        let mut memory = Memory::new();
+        for params in [params(19_456, 2, 1, b""), params(7_168, 5, 2, b"")] {
+            let inputs = Inputs {
+                algorithm: argon2::Algorithm::Argon2id,
+                version: argon2::Version::V0x13,
+                params: &params,
+                password: "пароль-пароль".as_bytes(),
+                salt: &[7; 16],
+                secret: &[9; 32],
+            };
+            let (mut ours, mut theirs) = ([0; 32], [0; 32]);
+            for _ in 0..2 {
+                memory.hash(&inputs, &mut ours).unwrap();
+                reference(&inputs, &mut theirs);
+                assert_eq!(ours, theirs);
+            }
+        }
+    }
+
+    fn any_algorithm() -> impl Strategy<Value = argon2::Algorithm> {
+        prop_oneof![
+            Just(argon2::Algorithm::Argon2d),
+            Just(argon2::Algorithm::Argon2i),
+            Just(argon2::Algorithm::Argon2id),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_hashed_the_reference_gives_the_same(
+            algorithm in any_algorithm(),
+            is_old in any::<bool>(),
+            memory_kib in 8_u32..300,
+            iterations in 1_u32..4,
+            lanes in 1_u32..5,
+            password in prop::collection::vec(any::<u8>(), 0..200),
+            salt in prop::collection::vec(any::<u8>(), 8..40),
+            secret in prop::collection::vec(any::<u8>(), 0..40),
+            data in prop::collection::vec(any::<u8>(), 0..32),
+            length in 4_usize..130,
+        ) {
+            let params = params(memory_kib.max(8 * lanes), iterations, lanes, &data);
+            let inputs = Inputs {
+                algorithm,
+                version: if is_old { argon2::Version::V0x10 } else { argon2::Version::V0x13 },
+                params: &params,
+                password: &password,
+                salt: &salt,
+                secret: &secret,
+            };
+            let (mut ours, mut theirs) = (vec![0; length], vec![0; length]);
+            let mut memory = Memory::new();
+            memory.hash(&inputs, &mut ours).unwrap();
+            reference(&inputs, &mut theirs);
+            prop_assert_eq!(ours, theirs);
+        }
     }
 }

@@ -4,9 +4,8 @@ use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, SyncSender, TrySendError, sync_channel},
     },
     thread,
     time::Instant,
@@ -15,44 +14,35 @@ use std::{
 use authentication_app::ports::{HashError, Measure, Meter, NoMeter};
 use tokio::sync::oneshot;
 
-use super::{HashingConfig, memory::Memory};
+use super::{HashingConfig, memory::Memory, queue::Queue};
 
 /// Added to the niceness of the hashing threads: a tenth of the weight of those that answer requests,
 /// so that these go first, and hashes still go on when everything is busy.
 #[cfg(target_os = "linux")]
 const NICER_BY: i32 = 10;
 
-type Job = Box<dyn FnOnce(&mut Memory) + Send>;
-
 pub(super) struct Pool {
-    jobs: SyncSender<Job>,
-    waiting: Arc<AtomicUsize>,
+    queue: Arc<Queue>,
     busy: Arc<AtomicUsize>,
     meter: Arc<dyn Meter>,
 }
 
 impl Pool {
     pub(super) fn start(config: &HashingConfig) -> io::Result<Self> {
-        let (jobs, queue) = sync_channel(config.queue);
-        let worker = Worker {
-            queue: Arc::new(Mutex::new(queue)),
-            waiting: Arc::default(),
+        // Dropped on an early return too, and then the threads that did start end.
+        let pool = Self {
+            queue: Arc::new(Queue::new(config.queue)),
             busy: Arc::default(),
-            blocks: config.memory_kib as usize,
+            meter: Arc::new(NoMeter),
         };
-        let (waiting, busy) = (Arc::clone(&worker.waiting), Arc::clone(&worker.busy));
         for number in 0..config.threads {
-            let worker = worker.clone();
+            let (queue, busy) = (Arc::clone(&pool.queue), Arc::clone(&pool.busy));
+            let blocks = config.memory_kib as usize;
             thread::Builder::new()
                 .name(format!("argon2-{number}"))
-                .spawn(move || worker.run())?;
+                .spawn(move || work(&queue, &busy, blocks))?;
         }
-        Ok(Self {
-            jobs,
-            waiting,
-            busy,
-            meter: Arc::new(NoMeter),
-        })
+        Ok(pool)
     }
 
     pub(super) fn set_meter(&mut self, meter: Arc<dyn Meter>) {
@@ -60,7 +50,7 @@ impl Pool {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.waiting.load(Ordering::Relaxed)
+        self.queue.waiting()
     }
 
     pub(super) fn busy(&self) -> usize {
@@ -74,7 +64,7 @@ impl Pool {
     ) -> Result<T, HashError> {
         let (answer, result) = oneshot::channel();
         let (meter, queued) = (Arc::clone(&self.meter), Instant::now());
-        self.enqueue(Box::new(move |memory| {
+        let job = Box::new(move |memory: &mut Memory| {
             let begun = Instant::now();
             meter.note(Measure::HashWaited(begun - queued));
             if !answer.is_closed() {
@@ -83,62 +73,33 @@ impl Pool {
                 // Whoever asked may have gone in the meantime, and then nobody wants to know.
                 let _ = answer.send(done);
             }
-        }))?;
+        });
+        if self.queue.push(job).is_err() {
+            self.meter.note(Measure::HashRefused);
+            return Err(HashError::Overloaded);
+        }
         result.await.map_err(|_| HashError::Failed)
     }
+}
 
-    fn enqueue(&self, job: Job) -> Result<(), HashError> {
-        // Counted first: a thread may take the job before this one gets any further.
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        self.jobs.try_send(job).map_err(|error| {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            match error {
-                TrySendError::Full(_) => {
-                    self.meter.note(Measure::HashRefused);
-                    HashError::Overloaded
-                }
-                TrySendError::Disconnected(_) => HashError::Failed,
-            }
-        })
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.queue.close();
     }
 }
 
-#[derive(Clone)]
-struct Worker {
-    queue: Arc<Mutex<Receiver<Job>>>,
-    waiting: Arc<AtomicUsize>,
-    busy: Arc<AtomicUsize>,
-    /// How large a buffer it keeps.
-    blocks: usize,
-}
-
-impl Worker {
-    fn run(self) {
-        lower_priority();
-        let mut memory = Memory::default();
-        while let Some(job) = self.next_job(&mut memory) {
-            self.waiting.fetch_sub(1, Ordering::Relaxed);
-            self.busy.fetch_add(1, Ordering::Relaxed);
-            // A job that panics costs its own answer, not the thread.
-            if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
-                tracing::error!("a password hash panicked");
-            }
-            self.busy.fetch_sub(1, Ordering::Relaxed);
-            memory.shrink_to(self.blocks);
+/// What a thread does. `blocks` is how large a buffer it keeps.
+fn work(queue: &Queue, busy: &AtomicUsize, blocks: usize) {
+    lower_priority();
+    let mut memory = Memory::new();
+    while let Some(job) = queue.next(&mut memory) {
+        busy.fetch_add(1, Ordering::Relaxed);
+        // A job that panics costs its own answer, not the thread.
+        if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
+            tracing::error!("a password hash panicked");
         }
-    }
-
-    /// The next job; `None` when the pool is gone.
-    fn next_job(&self, memory: &mut Memory) -> Option<Job> {
-        // A thread that waits for a job holds the lock: when it is taken, there is no job.
-        if let Ok(queue) = self.queue.try_lock()
-            && let Ok(job) = queue.try_recv()
-        {
-            return Some(job);
-        }
-        memory.wipe();
-        let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        queue.recv().ok()
+        busy.fetch_sub(1, Ordering::Relaxed);
+        memory.shrink_to(blocks);
     }
 }
 
@@ -152,9 +113,10 @@ fn lower_priority() {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
+    use std::sync::mpsc::{SyncSender, channel, sync_channel};
 
     use super::*;
+    use crate::passwords::queue::Job;
 
     fn pool(threads: usize, queue: usize) -> Pool {
         let config = HashingConfig {
@@ -173,7 +135,7 @@ mod tests {
             started.send(()).unwrap();
             let _ = released.recv();
         });
-        pool.enqueue(job).unwrap();
+        pool.queue.push(job).unwrap();
         has_started.recv().unwrap();
         release
     }
@@ -220,11 +182,17 @@ mod tests {
         assert_eq!(pool.run(|_| 1).await, Ok(1));
     }
 
-    #[tokio::test]
-    async fn a_thread_keeps_its_buffer() {
+    #[test]
+    fn what_waits_is_still_done_when_the_pool_goes() {
         let pool = pool(1, 2);
-        let place = || pool.run(|memory| memory.blocks(64).as_ptr().addr());
-        assert_eq!(place().await, place().await);
+        let busy = occupy(&pool);
+        let (done, count) = channel();
+        let job: Job = Box::new(move |_| done.send(()).unwrap());
+        pool.queue.push(job).unwrap();
+        drop(pool);
+        drop(busy);
+        count.recv().unwrap();
+        assert!(count.recv().is_err(), "the thread has ended");
     }
 
     #[cfg(target_os = "linux")]

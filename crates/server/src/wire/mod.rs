@@ -22,7 +22,7 @@ use authentication_app::{
     challenges::Challenges,
     credentials::Credentials,
     maintenance::Upkeep,
-    ports::{MessageSender, StoreError},
+    ports::{MessageSender, PasswordHasher, StoreError},
     sessions::Sessions,
 };
 use authentication_domain::{
@@ -61,7 +61,12 @@ pub struct Overrides {
     pub sender: Option<Arc<dyn MessageSender>>,
     /// The numbers of the policy.
     pub rules: Option<Rules>,
+    /// What stands between the use cases and the hashing pool.
+    pub around_hasher: Option<AroundHasher>,
 }
+
+/// Puts something around the hasher.
+pub type AroundHasher = Box<dyn FnOnce(Arc<dyn PasswordHasher>) -> Arc<dyn PasswordHasher> + Send>;
 
 /// The service without its listeners.
 pub(crate) struct Wired {
@@ -103,7 +108,10 @@ pub(crate) async fn wire(
         store: store.clone(),
         liveness: ephemeral.liveness(store.clone()),
         people: ephemeral.people.clone(),
-        hasher: hasher.clone(),
+        hasher: match overrides.around_hasher {
+            Some(around) => around(hasher.clone()),
+            None => hasher.clone(),
+        },
         vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
         index: Arc::new(BlindIndex::new(&ring)),
         macs: Arc::new(TokenMacs::new(ring)),
@@ -176,6 +184,7 @@ fn start_hasher(
                 Mistakes::from(config.mistake("passwords.memory_kib", error.to_string())).into()
             }
             PoolError::Threads(error) => StartError::Threads(error),
+            error @ PoolError::Engine => StartError::Hashing(error),
         })?;
     Ok(pool.with_refusal_floor(passwords.refusal_floor))
 }
