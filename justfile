@@ -36,6 +36,14 @@ openapi:
     cargo run --quiet -- openapi > docs/openapi.json.new
     mv docs/openapi.json.new docs/openapi.json
 
+# Load on the release binary, with CPU time for each request; needs a quiet machine (docs/performance.md).
+bench *args:
+    ./deploy/bench/run.sh "$@"
+
+# Whether the time of an answer tells who is known; needs a quiet machine (docs/performance.md).
+bench-timing *args:
+    ./deploy/bench/timing.sh "$@"
+
 # Licences, sources, bans and advisories (needs cargo-deny, and the network for the advisories).
 deny:
     cargo deny --all-features check

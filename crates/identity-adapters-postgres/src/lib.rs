@@ -33,4 +33,5 @@ mod value;
 
 pub use config::StoreConfig;
 pub use pool::{Condition, PoolUse};
+pub use queries::ROTATE;
 pub use store::Store;

@@ -15,4 +15,4 @@ mod workers;
 pub use application::{Application, Handle};
 pub use error::{RunError, StartError};
 pub use telemetry::{Telemetry, TelemetryError};
-pub use wire::{Counters, Overrides};
+pub use wire::{AroundHasher, Counters, Overrides};

@@ -6,3 +6,5 @@ mod challenges;
 mod messages;
 mod parked;
 mod sessions;
+
+pub use sessions::ROTATE;

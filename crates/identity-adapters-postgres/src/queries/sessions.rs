@@ -36,9 +36,11 @@ const LIST_SESSIONS: &str = concat!(
     " AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"
 );
 
+/// The rotation: the one statement of a refresh. Open to whoever measures it bare.
+///
 /// By the primary keys of `sessions` and `accounts`; changes no indexed column. A repetition writes what is
 /// there already: of any number of rivals the first one's rotation is everybody's.
-const ROTATE: &str = concat!(
+pub const ROTATE: &str = concat!(
     "UPDATE sessions SET \
      generation = CASE WHEN generation = $2 THEN generation + 1 ELSE generation END, \
      rotated_at = CASE WHEN generation = $2 THEN $3 ELSE rotated_at END, \

@@ -1,0 +1,52 @@
+//! What the service costs, and whether it keeps time to itself.
+//!
+//! `bench load` runs the release binary and measures its routes; `bench timing` looks for differences in
+//! time between identifiers that somebody has and identifiers that nobody has. Started by the scripts in
+//! `deploy/bench`, explained in `docs/performance.md`. Nothing of it is part of the service.
+#![expect(clippy::print_stdout, reason = "a report is what it is for")]
+
+mod http;
+mod load;
+mod people;
+mod processes;
+mod random;
+mod service;
+mod statistics;
+mod timing;
+
+use std::{error::Error, process::ExitCode};
+
+use clap::{Parser, Subcommand};
+
+/// Whatever goes wrong ends the run, and is told to the person who started it.
+pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+/// Measures the service.
+#[derive(Parser)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Requests a second, latencies and CPU time of the routes, beside what the machine allows.
+    Load(load::Options),
+    /// Whether answers about known and unknown identifiers take the same time.
+    Timing(timing::Options),
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Load(options) => load::run(&options).map(|()| true),
+        Command::Timing(options) => timing::run(&options),
+    };
+    match outcome {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
+        Err(error) => {
+            println!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! Measures pairs, and judges them.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use serde::Serialize;
+
+use super::cases::Case;
+use crate::{
+    Result,
+    http::Connection,
+    random::Dice,
+    statistics::{MedianSpan, median, millis},
+};
+
+/// Two requests that differ in whose identifier they name.
+#[derive(Clone)]
+pub(super) struct Pair {
+    /// About an identifier that somebody has, in the state of the case.
+    pub(super) known: Vec<u8>,
+    /// About one that nobody has.
+    pub(super) unknown: Vec<u8>,
+}
+
+/// Within what the difference must lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// 2 % of the answer's time, at least half a millisecond, at the most one.
+    Hash,
+    /// 50 µs.
+    NoHash,
+}
+
+impl Bound {
+    fn of(self, answer_ms: f64) -> f64 {
+        match self {
+            Self::Hash => (answer_ms * 0.02).clamp(0.5, 1.0),
+            Self::NoHash => 0.05,
+        }
+    }
+}
+
+/// What must come out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Expected {
+    NoDifference,
+    /// A control: whoever does not see this sees nothing.
+    Difference,
+}
+
+/// What came out. Milliseconds.
+#[derive(Serialize)]
+pub(super) struct Finding {
+    pub(super) name: &'static str,
+    pub(super) pairs: usize,
+    pub(super) known: f64,
+    pub(super) unknown: f64,
+    pub(super) difference: f64,
+    pub(super) low: f64,
+    pub(super) high: f64,
+    pub(super) bound: f64,
+    pub(super) passes: bool,
+    pub(super) expected: Expected,
+}
+
+impl Finding {
+    pub(super) fn is_as_expected(&self) -> bool {
+        self.passes == (self.expected == Expected::NoDifference)
+    }
+}
+
+pub(super) fn measure(
+    address: SocketAddr,
+    case: &Case,
+    pairs: &[Pair],
+    dice: &mut Dice,
+) -> Result<Finding> {
+    let mut connection = Connection::open(address)?;
+    let (mut known, mut unknown) = (Vec::new(), Vec::new());
+    for pair in pairs {
+        let known_first = dice.coin();
+        let mut ask = |is_known: bool| -> Result<f64> {
+            let request = if is_known { &pair.known } else { &pair.unknown };
+            let longer_by = if is_known {
+                case.known_longer_by
+            } else {
+                Duration::ZERO
+            };
+            spin(longer_by);
+            let answer = connection.send(request)?.expect(case.status)?;
+            Ok(millis(answer.took + longer_by))
+        };
+        let (first, second) = (ask(known_first)?, ask(!known_first)?);
+        let (of_known, of_unknown) = if known_first {
+            (first, second)
+        } else {
+            (second, first)
+        };
+        known.push(of_known);
+        unknown.push(of_unknown);
+    }
+    let differences: Vec<_> = known.iter().zip(&unknown).map(|(a, b)| a - b).collect();
+    let span = MedianSpan::of(&differences, dice);
+    let unknown_ms = median(&mut unknown);
+    let bound = case.bound.of(unknown_ms);
+    Ok(Finding {
+        name: case.name,
+        pairs: pairs.len(),
+        known: median(&mut known),
+        unknown: unknown_ms,
+        difference: span.median,
+        low: span.low,
+        high: span.high,
+        bound,
+        passes: span.is_within(bound),
+        expected: case.expected,
+    })
+}
+
+/// Takes time as a service would that did more for one of the two.
+fn spin(duration: Duration) {
+    let begun = Instant::now();
+    while begun.elapsed() < duration {
+        std::hint::spin_loop();
+    }
+}
