@@ -19,6 +19,8 @@
 mod answer;
 mod app;
 mod config;
+#[doc(hidden)]
+pub mod for_benches;
 mod ingress;
 mod middleware;
 mod openapi;

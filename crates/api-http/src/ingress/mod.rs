@@ -20,7 +20,7 @@ pub use authenticated::{Authenticated, Guarded};
 pub(crate) use context::Context;
 pub(crate) use fields::{Refusals, identifier_of, one_time_code, opaque_token, plain_password};
 pub(crate) use idempotency::RepeatableJson;
-pub(crate) use json::JsonBody;
+pub(crate) use json::{JsonBody, parse};
 pub(crate) use paging::{cursor_of, page_of_sessions};
 pub(crate) use path_id::PathId;
 pub(crate) use query::QueryParams;

@@ -88,7 +88,7 @@ fn is_json(content_type: &str) -> bool {
 }
 
 /// From bytes to a value that holds to its rules.
-pub(super) fn parse<T>(body: &[u8]) -> Result<T, Problem>
+pub(crate) fn parse<T>(body: &[u8]) -> Result<T, Problem>
 where
     T: DeserializeOwned + Validate<Context = ()>,
 {

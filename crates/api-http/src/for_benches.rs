@@ -1,0 +1,18 @@
+//! Pieces of the inside, for `benches/` alone.
+
+use common::RequestId;
+
+use crate::{FieldError, Problem, ingress, problem::ProblemDocument, v1::auth::log_in::LogInBody};
+
+/// From the bytes of a body to a sign-in whose fields hold to their rules.
+pub fn parses_as_a_sign_in(body: &[u8]) -> bool {
+    ingress::parse::<LogInBody>(body).is_ok()
+}
+
+/// The bytes of a refusal.
+pub fn a_refusal() -> Vec<u8> {
+    let error = FieldError::new("password", "password_too_short", "a longer one is needed");
+    let request_id = RequestId::from_uuid(uuid::Uuid::nil());
+    let document = ProblemDocument::new(&Problem::invalid_field(error), &request_id);
+    serde_json::to_vec(&document).unwrap_or_default()
+}
