@@ -4,6 +4,7 @@
 #
 #   deploy/bench/run.sh                     builds, starts throw-away servers, measures, prints a table
 #   deploy/bench/run.sh --seconds 5         shorter; --connections N, --people N as well
+#   deploy/bench/run.sh --only me           only the rows with this in their name
 #   deploy/bench/run.sh --json FILE         the figures as JSON too
 #   deploy/bench/run.sh --embedded-only     SQLite alone, no servers
 #

@@ -12,7 +12,7 @@
 //! request ─▶ boundary   request id, span, security headers, every refusal becomes a problem document
 //!        ─▶ CORS
 //!        ─▶ routing     unknown path 404, other method 405
-//!        ─▶ admission   deadline, panics, limit by address, bearer token, limit by account, query names
+//!        ─▶ admission   deadline, panics, bearer token, limits by address and account, query names
 //!        ─▶ handler     body → command → use case → answer
 //! ```
 

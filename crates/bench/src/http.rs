@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::Result;
 
 /// Longest that an answer is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Connection {
     address: SocketAddr,

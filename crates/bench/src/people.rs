@@ -19,7 +19,7 @@ pub(crate) const PASSWORD: &str = "lilac-Harbour-42-zeppelin";
 pub(crate) const WRONG_PASSWORD: &str = "copper-Meadow-77-obelisk";
 
 /// Longest that the worker is waited for to send all codes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How many codes are read at once: the mailbox keeps 10,000 messages.
 pub(crate) const AT_ONCE: usize = 2_000;
 
@@ -87,8 +87,9 @@ pub(crate) fn codes_of(
     let begun = Instant::now();
     loop {
         let mailbox = connection.get("/dev/mailbox")?.expect(200)?.json()?;
-        let items = mailbox["items"].as_array().map_or(&[][..], Vec::as_slice);
-        let text = |item: &Value, name: &str| item[name].as_str().map(str::to_owned);
+        let items = mailbox.get("items").and_then(Value::as_array);
+        let items = items.map_or(&[][..], Vec::as_slice);
+        let text = |item: &Value, name: &str| Some(item.get(name)?.as_str()?.to_owned());
         // Newest first, so the newest must come last to stay.
         let codes: HashMap<_, _> = items
             .iter()

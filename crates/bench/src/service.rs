@@ -15,7 +15,7 @@ use clap::Args;
 use crate::{Result, http::Connection, processes::Family, statistics::millis};
 
 /// Longest that a start is waited for.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// How often a service that starts is asked whether it is ready.
 const ASKED_EVERY: Duration = Duration::from_millis(1);
 
@@ -57,7 +57,7 @@ impl SetUp {
             ("HTTP__LISTEN", address.to_string()),
             ("MANAGEMENT__LISTEN", free_address()?.to_string()),
             ("PROTECTION__EXEMPT_NETWORKS", "127.0.0.0/8".to_owned()),
-            ("TELEMETRY__LOG", "warn".to_owned()),
+            // As in production, at the default level.
             ("TELEMETRY__LOG_FORMAT", "json".to_owned()),
         ];
         if let Some((database, redis)) = server_stores {

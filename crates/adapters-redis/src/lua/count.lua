@@ -9,6 +9,10 @@ if not now then
   now = time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+local function sort(parts)
+  table.sort(parts, function(a, b) return a.number < b.number end)
+end
+
 -- The calls that count, by the number of their part, and the numbers of parts that do not count any more.
 local function read(key, width)
   local current = math.floor(now / width)
@@ -23,7 +27,7 @@ local function read(key, width)
       table.insert(window.stale, fields[i])
     end
   end
-  table.sort(window.parts, function(a, b) return a.number < b.number end)
+  sort(window.parts)
   return window
 end
 
@@ -47,6 +51,19 @@ local function ms_until_room(window, quota)
   return PARTS * window.width
 end
 
+-- What is written is noted too: reading it again would cost as much as all the rest.
+local function note(window)
+  window.counted = window.counted + 1
+  for _, part in ipairs(window.parts) do
+    if part.number == window.current then
+      part.calls = part.calls + 1
+      return
+    end
+  end
+  table.insert(window.parts, { number = window.current, calls = 1 })
+  sort(window.parts)
+end
+
 local function count(window)
   redis.call('HINCRBY', window.key, string.format('%.0f', window.current), 1)
   if #window.stale > 0 then
@@ -63,9 +80,9 @@ for i, key in ipairs(KEYS) do
 end
 
 if not refused then
-  for key, window in pairs(windows) do
+  for _, window in pairs(windows) do
     count(window)
-    windows[key] = read(key, window.width)
+    note(window)
   end
 end
 

@@ -7,7 +7,7 @@ use actix_web::{
     dev::Payload,
     http::header::{AUTHORIZATION, HeaderMap},
 };
-use authentication_app::ports::SessionSnapshot;
+use authentication_app::{ports::SessionSnapshot, sessions::Recognised};
 use authentication_domain::protection::RouteClass;
 use common::access::{Guard, Principal};
 use futures_util::future::LocalBoxFuture;
@@ -94,22 +94,53 @@ impl<G: Guard + Default + 'static> FromRequest for Guarded<G> {
     }
 }
 
-/// The live session behind the request's token. The answer of the first time holds for the request.
+/// The live session behind the request's token, and the call is counted. The answer of the first time holds
+/// for the request.
 pub(crate) async fn authenticate(request: &HttpRequest) -> Result<Rc<SessionSnapshot>, Problem> {
     if let Some(known) = request.extensions().get::<Rc<SessionSnapshot>>() {
         return Ok(Rc::clone(known));
     }
-    let state = state_of(request)?;
-    let token = bearer_token(request.headers())?;
-    let snapshot = Rc::new(state.sessions.authenticate(token).await?);
-    // A route of another bounded context may stand outside our table.
-    let counted = RouteSpec::of(request).map_or(Counted::By(RouteClass::SignedIn), |it| it.counted);
-    if let Counted::By(class) = counted {
-        let account = snapshot.owner.account.id;
-        rate_limit::note(request, state.limits.count_account(class, account).await)?;
-    }
+    let snapshot = Rc::new(counted(request).await?);
     request.extensions_mut().insert(Rc::clone(&snapshot));
     Ok(snapshot)
+}
+
+/// Whom this node recognises is counted by address and account in one round trip. Anybody else is counted by
+/// address before others are asked about them; and for an account only when its session lives, so that
+/// whoever holds an old token cannot use up its owner's calls.
+async fn counted(request: &HttpRequest) -> Result<SessionSnapshot, Problem> {
+    let sessions = &state_of(request)?.sessions;
+    let recognised = match bearer_token(request.headers()) {
+        Ok(token) => sessions.recognise(token).await.map_err(Problem::from),
+        Err(refusal) => Err(refusal),
+    };
+    match recognised {
+        Ok(Recognised::Live(snapshot)) => {
+            let account = snapshot.owner.account.id;
+            rate_limit::count(request, class_of(request), Some(account)).await?;
+            Ok(snapshot)
+        }
+        Ok(Recognised::Signed(claims)) => {
+            rate_limit::count(request, class_of(request), None).await?;
+            let snapshot = sessions.look_up(&claims).await?;
+            let account = snapshot.owner.account.id;
+            rate_limit::count_account(request, class_of(request), account).await?;
+            Ok(snapshot)
+        }
+        Err(refusal) => {
+            rate_limit::count(request, class_of(request), None).await?;
+            Err(refusal)
+        }
+    }
+}
+
+/// A route of another bounded context may stand outside our table.
+fn class_of(request: &HttpRequest) -> Option<RouteClass> {
+    match RouteSpec::of(request).map(|spec| spec.counted) {
+        Some(Counted::By(class)) => Some(class),
+        Some(_) => None,
+        None => Some(RouteClass::SignedIn),
+    }
 }
 
 /// RFC 6750 §2.1: the header, and nowhere else.

@@ -12,7 +12,10 @@ use actix_web::{
     http::header::{HeaderMap, HeaderName, HeaderValue},
 };
 use authentication_app::protection::{LimitStatus, WindowStatus, whole_seconds};
-use authentication_domain::{accounts::Identifier, protection::RouteClass};
+use authentication_domain::{
+    accounts::{AccountId, Identifier},
+    protection::RouteClass,
+};
 
 use super::client;
 use crate::{
@@ -28,16 +31,36 @@ const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy"
 #[derive(Default)]
 struct CountedWindows(Vec<WindowStatus>);
 
-/// Counts the call by the client's address.
-pub(crate) async fn count_address(request: &HttpRequest, class: RouteClass) -> Result<(), Problem> {
+/// Counts the call, if its class says that it counts: by the client's address, and for the account that is
+/// signed in, if one is.
+pub(crate) async fn count(
+    request: &HttpRequest,
+    class: Option<RouteClass>,
+    account: Option<AccountId>,
+) -> Result<(), Problem> {
+    let Some(class) = class else { return Ok(()) };
     let state = state_of(request)?;
     let address = client::address_of(request, &state.config);
     let counted = Some(address).filter(|address| !state.config.is_exempt(*address));
-    note(request, state.limits.count_address(class, counted).await)
+    note(
+        request,
+        state.limits.count_call(class, counted, account).await,
+    )
+}
+
+/// Counts a call for an account whose address was counted before.
+pub(super) async fn count_account(
+    request: &HttpRequest,
+    class: Option<RouteClass>,
+    account: AccountId,
+) -> Result<(), Problem> {
+    let Some(class) = class else { return Ok(()) };
+    let limits = &state_of(request)?.limits;
+    note(request, limits.count_call(class, None, Some(account)).await)
 }
 
 /// Remembers where the call stands; refuses it when a window is used up.
-pub(super) fn note(request: &HttpRequest, status: LimitStatus) -> Result<(), Problem> {
+fn note(request: &HttpRequest, status: LimitStatus) -> Result<(), Problem> {
     let refused = status.refused().map(|window| window.outcome.reset_after);
     let mut extensions = request.extensions_mut();
     match extensions.get_mut::<CountedWindows>() {

@@ -1,7 +1,7 @@
 //! What stands between routing and a handler.
 //!
-//! In this order: the limit by address, before anything is parsed; for signed-in routes the token and the
-//! limit by account; the names of the query parameters. Around it all the deadline, and the net for a
+//! In this order: for signed-in routes the token; the limits by address and by account, before anything is
+//! parsed; the names of the query parameters. Around it all the deadline, and the net for a
 //! handler that panics.
 
 use std::panic::AssertUnwindSafe;
@@ -65,11 +65,10 @@ async fn serve(
 }
 
 async fn check(spec: &RouteSpec, http: &HttpRequest) -> Result<(), Problem> {
-    if let Counted::By(class) = spec.counted {
-        rate_limit::count_address(http, class).await?;
-    }
     if spec.access == Access::SignedIn {
         authenticate(http).await?;
+    } else if let Counted::By(class) = spec.counted {
+        rate_limit::count(http, Some(class), None).await?;
     }
     if let Query::Only(known) = spec.query {
         query::check_names(http.query_string(), known)?;

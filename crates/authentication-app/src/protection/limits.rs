@@ -62,15 +62,26 @@ impl Limits {
         Self { base, shared, own }
     }
 
-    /// Counts a call by the client's address. `None` for an exempt network.
-    pub async fn count_address(&self, class: RouteClass, address: Option<IpAddr>) -> LimitStatus {
-        let quota = class.limit().by_address;
-        let window = address.zip(quota).map(|(address, quota)| {
+    /// Counts a call by the client's address (`None` for an exempt network), and for the account that is
+    /// signed in, if one is: in one round trip, and in no window when one of them refuses it.
+    pub async fn count_call(
+        &self,
+        class: RouteClass,
+        address: Option<IpAddr>,
+        account: Option<AccountId>,
+    ) -> LimitStatus {
+        let limit = class.limit();
+        let by_address = address.zip(limit.by_address).map(|(address, quota)| {
             let network = network_of(address).to_string();
             let digest = self.base.macs.fingerprint(network.as_bytes());
             ("address", format!("a:{}", short(digest)), quota)
         });
-        self.count(class, window).await
+        let by_account = account.zip(limit.by_subject).map(|(account, quota)| {
+            let account = account.as_uuid().simple();
+            ("subject", format!("u:{account}"), quota)
+        });
+        let windows = by_address.into_iter().chain(by_account).collect();
+        self.count(class, windows).await
     }
 
     /// Counts a call for an identifier, known or not.
@@ -79,50 +90,39 @@ impl Limits {
         class: RouteClass,
         identifier: &Identifier,
     ) -> LimitStatus {
-        let quota = class.limit().by_subject;
-        let window = quota.map(|quota| {
+        let window = class.limit().by_subject.map(|quota| {
             let subject = self.base.index.keys_of(identifier).subject;
             ("subject", format!("i:{}", short(subject.0)), quota)
         });
-        self.count(class, window).await
+        self.count(class, window.into_iter().collect()).await
     }
 
-    /// Counts a call of a signed-in account.
-    pub async fn count_account(&self, class: RouteClass, account: AccountId) -> LimitStatus {
-        let quota = class.limit().by_subject;
-        let window = quota.map(|quota| {
-            (
-                "subject",
-                format!("u:{}", account.as_uuid().simple()),
-                quota,
-            )
-        });
-        self.count(class, window).await
-    }
-
+    /// Counts a call in windows, each with its name, whom it is for, and what it allows.
     async fn count(
         &self,
         class: RouteClass,
-        window: Option<(&'static str, String, Quota)>,
+        windows: Vec<(&'static str, String, Quota)>,
     ) -> LimitStatus {
-        let Some((name, whom, quota)) = window else {
+        if windows.is_empty() {
             return LimitStatus::default();
-        };
-        let request = ThrottleRequest {
-            key: ThrottleKey(format!("{}:{whom}", class.as_str())),
-            quota,
-        };
-        let windows = self
-            .ask(&[request])
-            .await
-            .into_iter()
-            .map(|outcome| WindowStatus {
-                name,
-                quota,
-                outcome,
+        }
+        let requests: Vec<_> = windows
+            .iter()
+            .map(|(_, whom, quota)| ThrottleRequest {
+                key: ThrottleKey(format!("{}:{whom}", class.as_str())),
+                quota: *quota,
             })
             .collect();
-        LimitStatus { windows }
+        let outcomes = self.ask(&requests).await;
+        let windows = windows.into_iter().zip(outcomes);
+        let windows = windows.map(|((name, _, quota), outcome)| WindowStatus {
+            name,
+            quota,
+            outcome,
+        });
+        LimitStatus {
+            windows: windows.collect(),
+        }
     }
 
     async fn ask(&self, requests: &[ThrottleRequest]) -> Vec<ThrottleOutcome> {

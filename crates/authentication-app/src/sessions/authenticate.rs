@@ -1,7 +1,10 @@
 //! From an access token to the one who acts.
 
 use async_trait::async_trait;
-use authentication_domain::directory::{AuthenticateToken, DirectoryError};
+use authentication_domain::{
+    directory::{AuthenticateToken, DirectoryError},
+    sessions::AccessClaims,
+};
 use common::access::Principal;
 
 use super::Sessions;
@@ -18,32 +21,73 @@ pub enum AuthenticateError {
     Store(#[from] StoreError),
 }
 
+/// Whom an access token names, as far as this node can tell without asking anybody.
+#[derive(Debug)]
+pub enum Recognised {
+    /// A session that it remembers as live, with its account.
+    Live(SessionSnapshot),
+    /// We signed the token; whether its session lives, others know.
+    Signed(AccessClaims),
+}
+
 impl Sessions {
     /// The live session that an access token belongs to, with its account. Nothing is read from the store
     /// while the session is in a cache.
     ///
     /// # Errors
     /// [`AuthenticateError`].
-    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn authenticate(
         &self,
         access_token: &str,
     ) -> Result<SessionSnapshot, AuthenticateError> {
-        let claims = self
-            .base
-            .signer
+        match self.recognise(access_token).await? {
+            Recognised::Live(snapshot) => Ok(snapshot),
+            Recognised::Signed(claims) => self.look_up(&claims).await,
+        }
+    }
+
+    /// The first half of [`Self::authenticate`]: what costs no more than computation.
+    ///
+    /// # Errors
+    /// [`AuthenticateError::InvalidToken`].
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn recognise(&self, access_token: &str) -> Result<Recognised, AuthenticateError> {
+        let signer = &self.base.signer;
+        let claims = signer
             .verify(access_token)
             .map_err(|_| AuthenticateError::InvalidToken)?;
         let now = self.base.clock.now();
-        self.base
-            .liveness
-            .find(claims.session, now)
-            .await?
-            .filter(|snapshot| {
-                let owner = &snapshot.owner.account;
-                owner.id == claims.account && owner.gate().is_ok()
-            })
-            .ok_or(AuthenticateError::InvalidToken)
+        match self.base.liveness.remembered(claims.session, now).await {
+            Some(snapshot) => acting(snapshot, &claims).map(Recognised::Live),
+            None => Ok(Recognised::Signed(claims)),
+        }
+    }
+
+    /// The second half, for a session that this node does not remember.
+    ///
+    /// # Errors
+    /// [`AuthenticateError`].
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn look_up(
+        &self,
+        claims: &AccessClaims,
+    ) -> Result<SessionSnapshot, AuthenticateError> {
+        let now = self.base.clock.now();
+        let found = self.base.liveness.find(claims.session, now).await?;
+        acting(found.ok_or(AuthenticateError::InvalidToken)?, claims)
+    }
+}
+
+/// The session, if its account may act and is the one that the token names.
+fn acting(
+    snapshot: SessionSnapshot,
+    claims: &AccessClaims,
+) -> Result<SessionSnapshot, AuthenticateError> {
+    let owner = &snapshot.owner.account;
+    if owner.id == claims.account && owner.gate().is_ok() {
+        Ok(snapshot)
+    } else {
+        Err(AuthenticateError::InvalidToken)
     }
 }
 

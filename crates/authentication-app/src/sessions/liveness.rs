@@ -18,8 +18,8 @@ use crate::{
     accounts::People,
     caching::{Boarding, Counters, Flight, Flights, Ledger},
     ports::{
-        Invalidation, KnownSession, LoadTicket, RevocationChannel, SessionCache, SessionQueries,
-        SessionSnapshot, StoreError,
+        CacheError, Invalidation, KnownSession, LoadTicket, RevocationChannel, SessionCache,
+        SessionQueries, SessionSnapshot, StoreError,
     },
 };
 
@@ -94,10 +94,7 @@ impl Liveness {
     ) -> Result<Option<SessionSnapshot>, StoreError> {
         let near = &self.0.near;
         if let Some(known) = near.known(session, now).await {
-            if known.is_due {
-                self.refresh(&known.snapshot, now).await;
-            }
-            return Ok(Some(known.snapshot));
+            return Ok(Some(self.used(known, now).await));
         }
         let mut was_lost = false;
         for _ in 0..FLIGHTS {
@@ -120,6 +117,25 @@ impl Liveness {
             return Err(StoreError::Unavailable);
         }
         self.0.find_beyond(session, now).await
+    }
+
+    /// What this node remembers of a session that is live at `now`; it asks nobody. Whoever gets nothing may
+    /// ask [`Self::find`], which counts what the cache did for them.
+    pub async fn remembered(
+        &self,
+        session: SessionId,
+        now: OffsetDateTime,
+    ) -> Option<SessionSnapshot> {
+        let known = self.0.near.peek(session, now).await.ok().flatten()?;
+        self.0.near.counters.hit();
+        Some(self.used(known, now).await)
+    }
+
+    async fn used(&self, known: KnownSession, now: OffsetDateTime) -> SessionSnapshot {
+        if known.is_due {
+            self.refresh(&known.snapshot, now).await;
+        }
+        known.snapshot
     }
 
     /// Loads a session anew while its snapshot may still be used.
@@ -249,9 +265,17 @@ impl Inner {
 impl Counted {
     /// A snapshot that looks expired may have been prolonged by a refresh since, so it counts as unknown:
     /// what is beyond knows.
+    async fn peek(
+        &self,
+        session: SessionId,
+        now: OffsetDateTime,
+    ) -> Result<Option<KnownSession>, CacheError> {
+        let known = self.cache.get(session).await?;
+        Ok(known.filter(|it| it.snapshot.is_live(now)))
+    }
+
     async fn known(&self, session: SessionId, now: OffsetDateTime) -> Option<KnownSession> {
-        let asked = self.cache.get(session).await;
-        let known = asked.map(|known| known.filter(|it| it.snapshot.is_live(now)));
+        let known = self.peek(session, now).await;
         match &known {
             Ok(Some(_)) => self.counters.hit(),
             Ok(None) => self.counters.miss(),

@@ -10,7 +10,7 @@ mod refresh;
 
 use std::sync::Arc;
 
-pub use authenticate::AuthenticateError;
+pub use authenticate::{AuthenticateError, Recognised};
 pub(crate) use begin::{BeginError, SignIn};
 pub use begin::{SignedIn, TokenSet};
 pub use end::EndSessionError;

@@ -36,17 +36,17 @@ pub(super) fn measure(duration: Duration) -> Limit {
 }
 
 /// Hashes a second of all threads together.
-fn on_every_core(duration: Duration, hasher: fn() -> Box<dyn FnMut()>) -> f64 {
+fn on_every_core(duration: Duration, engine: fn() -> Box<dyn FnMut()>) -> f64 {
     let hashes_a_second = |_| {
-        let mut hash = hasher();
+        let mut hash = engine();
         // The first one takes its memory from the system.
         hash();
-        let (begun, mut hashes) = (Instant::now(), 0_u32);
+        let (begun, mut done) = (Instant::now(), 0_u32);
         while begun.elapsed() < duration {
             hash();
-            hashes += 1;
+            done += 1;
         }
-        f64::from(hashes) / begun.elapsed().as_secs_f64()
+        f64::from(done) / begun.elapsed().as_secs_f64()
     };
     thread::scope(|scope| {
         let threads: Vec<_> = (0..cores())

@@ -54,7 +54,7 @@ pub(super) fn drive<C: Client>(
                 scope.spawn(move || work(client, connection, duration, pause))
             })
             .collect();
-        let joined = threads.into_iter().map(|it| it.join());
+        let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
         joined
             .map(|it| it.unwrap_or_else(|_| Err("a client panicked".into())))
             .collect()

@@ -2,6 +2,7 @@
 
 mod argon;
 mod bare_update;
+mod clients;
 mod drive;
 mod phases;
 mod report;
@@ -33,9 +34,13 @@ pub(crate) struct Options {
     /// Connections, each with one request under way.
     #[arg(long, default_value_t = 16)]
     connections: usize,
-    /// People who are signed in. The limits by account (600 calls and 20 sign-ins a minute) hold in a run too.
-    #[arg(long, default_value_t = 400)]
+    /// People who are signed in. The limits by account (600 calls and 20 sign-ins a minute) hold in a run too: a
+    /// measurement ends early when they have used up their calls.
+    #[arg(long, default_value_t = 800)]
     people: usize,
+    /// Only rows whose name holds this text.
+    #[arg(long)]
+    only: Option<String>,
     /// Also writes the figures as JSON here.
     #[arg(long)]
     json: Option<std::path::PathBuf>,
@@ -44,6 +49,12 @@ pub(crate) struct Options {
 impl Options {
     const fn duration(&self) -> Duration {
         Duration::from_secs(self.seconds)
+    }
+
+    fn wants(&self, row: &str) -> bool {
+        self.only
+            .as_ref()
+            .is_none_or(|part| row.contains(part.as_str()))
     }
 }
 

@@ -3,16 +3,16 @@
 use std::{thread, time::Duration};
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     Options,
+    clients::{Applying, Fixed, Proving, Refreshing, shares},
     drive::{Client, Driven, drive},
 };
 use crate::{
     Result,
-    http::{Answer, get, post},
-    people::{self, Applicant, Member, PASSWORD},
+    http::get,
+    people::{self, Member},
     processes::{Cpu, Family},
     service::Service,
     statistics::quantile,
@@ -83,246 +83,107 @@ pub(super) fn run(
     service: &Service,
     stores: [Option<Family>; 2],
 ) -> Result<Vec<Row>> {
-    let meter = Meter {
-        service: service.family(),
-        stores,
+    let service_family = service.family();
+    let mut run = Run {
+        options,
+        service,
+        meter: Meter {
+            service: service_family,
+            stores,
+        },
+        rows: Vec::new(),
     };
-    let (duration, steady) = (options.duration(), Duration::ZERO);
-    let mut rows = Vec::new();
-
-    let mut asking: Vec<_> = (0..options.connections).map(Applying::new).collect();
-    rows.push(meter.row("register", || drive(service, &mut asking, duration, steady))?);
-    let applicants: Vec<_> = asking.into_iter().flat_map(|it| it.applicants).collect();
-
-    // As many as the mailbox keeps and a run needs.
-    let wanted = applicants.len().min(options.people.max(1));
-    let applicants = applicants.get(..wanted).unwrap_or_default();
-    let codes = people::codes_of(&mut service.connect()?, applicants)?;
-    let mut proving: Vec<_> = shares(applicants, options.connections)
-        .map(|share| Proving::new(share, &codes))
-        .collect::<Result<_>>()?;
-    // Everybody, however long it takes.
-    rows.push(meter.row("verify-otp", || {
-        drive(service, &mut proving, Duration::MAX, steady)
-    })?);
-    let mut members: Vec<_> = proving.into_iter().flat_map(|it| it.members).collect();
-    let missing = options.people.saturating_sub(members.len());
-    let others: Vec<_> = (0..missing)
-        .map(|it| format!("more-{it}@example.com"))
-        .collect();
-    members.extend(people::register(&mut service.connect()?, &others)?);
-
-    let mut live = clients(&members, options, |_| Fixed::live());
-    rows.push(meter.row("health/live", || {
-        drive(service, &mut live, duration, steady)
-    })?);
-    let mut me = clients(&members, options, |share| Fixed::me(share));
+    let members = run.people()?;
+    let of_each = |client: fn(&[Member]) -> Fixed| -> Vec<Fixed> {
+        shares(&members, options.connections).map(client).collect()
+    };
+    run.measure("health/live", &mut of_each(|_| Fixed::live()))?;
     // Once for everybody, so that every session is warm.
     for member in &members {
         let request = get("/api/v1/me", Some(&member.access_token));
         service.connect()?.send(&request)?.expect(200)?;
     }
-    rows.push(meter.row("me", || drive(service, &mut me, duration, steady))?);
-    let mut refreshing = clients(&members, options, Refreshing::new);
-    rows.push(meter.row("token/refresh", || {
-        drive(service, &mut refreshing, duration, steady)
-    })?);
-    let mut signing_in = clients(&members, options, |share| Fixed::log_in(share));
-    rows.push(meter.row("login", || {
-        drive(service, &mut signing_in, duration, steady)
-    })?);
-    rows.push(me_amid_sign_ins(&meter, options, service, &members)?);
-    Ok(rows)
+    run.measure("me", &mut of_each(Fixed::me))?;
+    let shares = shares(&members, options.connections);
+    let mut refreshing: Vec<_> = shares.map(Refreshing::new).collect();
+    run.measure("token/refresh", &mut refreshing)?;
+    run.measure("login", &mut of_each(Fixed::log_in))?;
+    run.me_amid_sign_ins(&members, &mut of_each(Fixed::log_in))?;
+    Ok(run.rows)
 }
 
-/// `GET /me` from two people at their own pace, while all connections sign in as fast as they can. What it
-/// costs is not told apart from the sign-ins.
-fn me_amid_sign_ins(
-    meter: &Meter,
-    options: &Options,
-    service: &Service,
-    members: &[Member],
-) -> Result<Row> {
-    let mut flood = clients(members, options, |share| Fixed::log_in(share));
-    let mut me: Vec<_> = shares(members, 2).map(Fixed::me).collect();
-    let (duration, pace) = (options.duration(), Duration::from_millis(5));
-    let mut row = meter.row("me amid sign-ins", || {
-        thread::scope(|scope| {
-            let flood = scope.spawn(|| drive(service, &mut flood, duration, Duration::ZERO));
-            let calm = drive(service, &mut me, duration, pace)?;
-            flood
-                .join()
-                .unwrap_or_else(|_| Err("a client panicked".into()))?;
-            Ok(calm)
-        })
-    })?;
-    (row.service_cpu, row.postgres_cpu, row.redis_cpu) = (f64::NAN, None, None);
-    Ok(row)
+struct Run<'a> {
+    options: &'a Options,
+    service: &'a Service,
+    meter: Meter,
+    rows: Vec<Row>,
 }
 
-/// The people of each connection; nobody is of two.
-fn shares<T>(all: &[T], connections: usize) -> impl Iterator<Item = &[T]> {
-    all.chunks(all.len().div_ceil(connections.max(1)).max(1))
-}
-
-fn clients<C>(members: &[Member], options: &Options, client: impl Fn(&[Member]) -> C) -> Vec<C> {
-    shares(members, options.connections).map(client).collect()
-}
-
-/// The same few requests over and over.
-struct Fixed {
-    requests: Vec<Vec<u8>>,
-    next: usize,
-}
-
-impl Fixed {
-    fn of(requests: Vec<Vec<u8>>) -> Self {
-        Self { requests, next: 0 }
-    }
-
-    fn live() -> Self {
-        Self::of(vec![get("/health/live", None)])
-    }
-
-    fn me(members: &[Member]) -> Self {
-        let request = |member: &Member| get("/api/v1/me", Some(&member.access_token));
-        Self::of(members.iter().map(request).collect())
-    }
-
-    fn log_in(members: &[Member]) -> Self {
-        let request = |member: &Member| {
-            post(
-                "/api/v1/auth/login",
-                &people::credentials(&member.email, PASSWORD),
-            )
-        };
-        Self::of(members.iter().map(request).collect())
-    }
-}
-
-impl Client for Fixed {
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let request = self.requests.get(self.next % self.requests.len().max(1));
-        self.next += 1;
-        request.cloned()
-    }
-
-    fn take(&mut self, answer: &Answer) -> bool {
-        answer.status == 200
-    }
-}
-
-/// Newcomers up to the code.
-struct Applying {
-    connection: usize,
-    email: String,
-    applicants: Vec<Applicant>,
-}
-
-impl Applying {
-    fn new(connection: usize) -> Self {
-        Self {
-            connection,
-            email: String::new(),
-            applicants: Vec::new(),
+impl Run<'_> {
+    /// Measures what these clients do, if that is wanted.
+    fn measure(&mut self, name: &'static str, clients: &mut [impl Client]) -> Result<()> {
+        if self.options.wants(name) {
+            let duration = self.options.duration();
+            let work = || drive(self.service, clients, duration, Duration::ZERO);
+            self.rows.push(self.meter.row(name, work)?);
         }
-    }
-}
-
-impl Client for Applying {
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let (connection, number) = (self.connection, self.applicants.len());
-        self.email = format!("person-{connection}-{number}@example.com");
-        let body = people::registration(&self.email);
-        Some(post("/api/v1/auth/register", &body))
+        Ok(())
     }
 
-    fn take(&mut self, answer: &Answer) -> bool {
-        let applicant = (answer.status == 202)
-            .then(|| Applicant::from(self.email.clone(), answer).ok())
-            .flatten();
-        let is_expected = applicant.is_some();
-        self.applicants.extend(applicant);
-        is_expected
-    }
-}
-
-/// Newcomers with their codes.
-struct Proving {
-    waiting: Vec<(String, Vec<u8>)>,
-    email: String,
-    members: Vec<Member>,
-}
-
-impl Proving {
-    fn new(
-        applicants: &[Applicant],
-        codes: &std::collections::HashMap<String, String>,
-    ) -> Result<Self> {
-        let mut waiting = Vec::new();
-        for applicant in applicants {
-            let code = codes.get(&applicant.email).ok_or("no code")?;
-            let request = post("/api/v1/auth/verify-otp", &people::proof(applicant, code));
-            waiting.push((applicant.email.clone(), request));
+    /// People who are signed in; how they got there is measured too, if that is wanted.
+    fn people(&mut self) -> Result<Vec<Member>> {
+        let mut members = Vec::new();
+        if self.options.wants("register") || self.options.wants("verify-otp") {
+            members = self.newcomers()?;
         }
-        Ok(Self {
-            waiting,
-            email: String::new(),
-            members: Vec::new(),
-        })
-    }
-}
-
-impl Client for Proving {
-    fn next(&mut self) -> Option<Vec<u8>> {
-        let (email, request) = self.waiting.pop()?;
-        self.email = email;
-        Some(request)
+        let missing = self.options.people.saturating_sub(members.len());
+        let others: Vec<_> = (0..missing)
+            .map(|number| format!("more-{number}@example.com"))
+            .collect();
+        members.extend(people::register(&mut self.service.connect()?, &others)?);
+        Ok(members)
     }
 
-    fn take(&mut self, answer: &Answer) -> bool {
-        let member = (answer.status == 201)
-            .then(|| Member::from(&self.email, answer).ok())
-            .flatten();
-        let is_expected = member.is_some();
-        self.members.extend(member);
-        is_expected
+    fn newcomers(&mut self) -> Result<Vec<Member>> {
+        let (service, connections) = (self.service, self.options.connections);
+        let mut applying: Vec<_> = (0..connections).map(Applying::new).collect();
+        self.measure("register", &mut applying)?;
+        let applicants: Vec<_> = applying.into_iter().flat_map(|it| it.applicants).collect();
+        // As many as a run needs: the mailbox does not keep everything.
+        let wanted = applicants.len().min(self.options.people.max(1));
+        let applicants = applicants.get(..wanted).unwrap_or_default();
+        let codes = people::codes_of(&mut service.connect()?, applicants)?;
+        let mut proving: Vec<_> = shares(applicants, connections)
+            .map(|share| Proving::new(share, &codes))
+            .collect::<Result<_>>()?;
+        // Everybody, however long it takes.
+        let work = || drive(service, &mut proving, Duration::MAX, Duration::ZERO);
+        self.rows.push(self.meter.row("verify-otp", work)?);
+        Ok(proving.into_iter().flat_map(|it| it.members).collect())
     }
-}
 
-/// Every session in turn, each with the token of its last answer.
-struct Refreshing {
-    tokens: Vec<String>,
-    current: usize,
-}
-
-impl Refreshing {
-    fn new(members: &[Member]) -> Self {
-        Self {
-            tokens: members.iter().map(|it| it.refresh_token.clone()).collect(),
-            current: 0,
+    /// `GET /me` from two people at their own pace, while `flood` signs in as fast as it can. What it costs is
+    /// not told apart from the sign-ins.
+    fn me_amid_sign_ins(&mut self, members: &[Member], flood: &mut [Fixed]) -> Result<()> {
+        let name = "me amid sign-ins";
+        if !self.options.wants(name) {
+            return Ok(());
         }
-    }
-}
-
-impl Client for Refreshing {
-    fn next(&mut self) -> Option<Vec<u8>> {
-        self.current = (self.current + 1) % self.tokens.len().max(1);
-        let token = self.tokens.get(self.current)?;
-        let body = json!({"refresh_token": token});
-        Some(post("/api/v1/auth/token/refresh", &body))
-    }
-
-    fn take(&mut self, answer: &Answer) -> bool {
-        let successor = answer
-            .text("/refresh_token")
-            .or_else(|_| answer.text("/tokens/refresh_token"));
-        match (successor, self.tokens.get_mut(self.current)) {
-            (Ok(successor), Some(token)) if answer.status == 200 => {
-                *token = successor;
-                true
-            }
-            _ => false,
-        }
+        let mut me: Vec<_> = shares(members, 2).map(Fixed::me).collect();
+        let (duration, pace) = (self.options.duration(), Duration::from_millis(5));
+        let service = self.service;
+        let mut row = self.meter.row(name, || {
+            thread::scope(|scope| {
+                let flood = scope.spawn(|| drive(service, flood, duration, Duration::ZERO));
+                let calm = drive(service, &mut me, duration, pace)?;
+                flood
+                    .join()
+                    .unwrap_or_else(|_| Err("a client panicked".into()))?;
+                Ok(calm)
+            })
+        })?;
+        (row.service_cpu, row.postgres_cpu, row.redis_cpu) = (f64::NAN, None, None);
+        self.rows.push(row);
+        Ok(())
     }
 }

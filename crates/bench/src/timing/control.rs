@@ -32,12 +32,11 @@ pub(super) fn suspender<'a>(
     set_up: &SetUp,
 ) -> Result<Suspender<'a>> {
     let connection = runtime.block_on(async {
-        Ok::<_, sqlx::Error>(match database {
-            Some(url) => Store::Postgres(PgConnection::connect(url).await?),
-            None => {
-                let url = format!("sqlite://{}", set_up.embedded_database().display());
-                Store::Sqlite(SqliteConnection::connect(&url).await?)
-            }
+        Ok::<_, sqlx::Error>(if let Some(url) = database {
+            Store::Postgres(PgConnection::connect(url).await?)
+        } else {
+            let url = format!("sqlite://{}", set_up.embedded_database().display());
+            Store::Sqlite(SqliteConnection::connect(&url).await?)
         })
     })?;
     Ok(Suspender {

@@ -55,9 +55,7 @@ impl Population {
 
     pub(super) fn unverified(&mut self, count: usize) -> Result<Vec<String>> {
         let emails = self.nobody(count);
-        self.in_parallel(&emails, |connection, emails| {
-            people::apply(connection, emails)
-        })?;
+        self.in_parallel(&emails, people::apply)?;
         Ok(emails)
     }
 
@@ -104,8 +102,7 @@ impl Population {
         let emails = self.nobody(count);
         let mut members = Vec::with_capacity(count);
         for some in emails.chunks(people::AT_ONCE) {
-            let applicants =
-                self.in_parallel(some, |connection, emails| people::apply(connection, emails))?;
+            let applicants = self.in_parallel(some, people::apply)?;
             let codes = people::codes_of(&mut Connection::open(self.address)?, &applicants)?;
             members.extend(self.in_parallel(&applicants, |connection, applicants| {
                 people::prove(connection, applicants, &codes)
@@ -126,7 +123,7 @@ impl Population {
                 .chunks(share)
                 .map(|some| scope.spawn(|| work(&mut Connection::open(self.address)?, some)))
                 .collect();
-            let joined = threads.into_iter().map(|it| it.join());
+            let joined = threads.into_iter().map(thread::ScopedJoinHandle::join);
             joined
                 .map(|it| it.unwrap_or_else(|_| Err("a helper panicked".into())))
                 .collect()

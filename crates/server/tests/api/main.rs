@@ -18,6 +18,7 @@ mod django_passwords;
 mod enumeration;
 mod input;
 mod messages;
+mod limits;
 mod metrics;
 mod password;
 mod registration;
