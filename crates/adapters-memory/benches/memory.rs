@@ -9,7 +9,7 @@ use authentication_app::ports::{
 };
 use authentication_domain::protection::Quota;
 use criterion::{Criterion, criterion_group, criterion_main};
-use testkit::{TestClock, builders, clock::START};
+use testkit::{SeededRandom, TestClock, builders, clock::START};
 use time::Duration;
 use tokio::runtime::{Builder, Runtime};
 
@@ -20,7 +20,11 @@ fn runtime() -> Runtime {
 fn session_cache(c: &mut Criterion) {
     let runtime = runtime();
     let clock = Arc::new(TestClock::default());
-    let cache = MemorySessionCache::new(10_000, Duration::MINUTE, clock);
+    let cache = MemorySessionCache::new(
+        MemorySessionCache::ALONE,
+        clock,
+        Arc::new(SeededRandom::new(7)),
+    );
     let snapshot = SessionSnapshot {
         session: builders::id(),
         owner: builders::account_record(),
