@@ -163,7 +163,20 @@ mod tests {
         while store.condition(PATIENCE).await == Condition::Full {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        // The connection that failed is not the one that goes on: what it confirms, others can see.
+        let late = new_account();
+        register(&store, &late).await.unwrap();
+        let rows = database.rows("SELECT count(*) AS n FROM accounts").await;
+        let before: i64 = rows[0].try_get("", "n").unwrap();
         register(&store, &new_account()).await.unwrap();
+        assert_eq!(database.count("accounts").await, before + 1);
+        assert!(
+            store
+                .find_by_subject(late.index.subject)
+                .await
+                .unwrap()
+                .is_some()
+        );
         let verdict = database.rows("PRAGMA integrity_check").await;
         assert_eq!(
             verdict[0].try_get::<String>("", "integrity_check").unwrap(),

@@ -1,6 +1,7 @@
 //! Opening the pools.
 
 use std::{
+    future::ready,
     io,
     str::FromStr,
     sync::{Arc, atomic::AtomicU64},
@@ -146,6 +147,10 @@ async fn open_sqlite_file(
 ) -> Result<Pools, StoreError> {
     let options = sqlite_options(config)?;
     let writer = sqlite_pool(config, 1)
+        // SQLite ends a transaction by itself when the disk is full, and the driver does not notice: the next
+        // units would be savepoints that nobody ever commits, and it would say that all is well. So whoever
+        // comes back from a transaction and is still said to be in one is closed, and another one opened.
+        .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
         .connect_with(options.clone())
         .await
         .map_err(|error| from_sqlx(&error))?;
