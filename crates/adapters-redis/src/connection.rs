@@ -31,6 +31,11 @@ use tokio::time::{Instant, timeout};
 
 use crate::{back_off::pause, keys::Keys};
 
+/// How long we wait when nobody says.
+const CONNECT: Duration = Duration::from_millis(500);
+const RESPONSE: Duration = Duration::from_millis(500);
+const HEARTBEAT: Duration = Duration::from_secs(5);
+
 /// Where Redis is and how long we wait for it.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
@@ -54,9 +59,9 @@ impl RedisConfig {
         Self {
             url: url.into(),
             key_prefix: "fa:".to_owned(),
-            connect_timeout: Duration::from_millis(500),
-            response_timeout: Duration::from_millis(500),
-            heartbeat: Duration::from_secs(5),
+            connect_timeout: CONNECT,
+            response_timeout: RESPONSE,
+            heartbeat: HEARTBEAT,
         }
     }
 }

@@ -6,6 +6,7 @@ mod importing;
 mod keys;
 mod mailbox;
 mod messages;
+mod patience;
 mod readiness;
 mod store;
 
@@ -47,6 +48,7 @@ use ephemeral::Ephemeral;
 pub(crate) use importing::Importing;
 pub(crate) use keys::new_key_ring;
 use messages::Outgoing;
+use patience::PatientHasher;
 use readiness::Readiness;
 pub(crate) use store::{Schema, open_migrated as open_migrated_store};
 
@@ -108,9 +110,12 @@ pub(crate) async fn wire(
         store: store.clone(),
         liveness: ephemeral.liveness(store.clone()),
         people: ephemeral.people.clone(),
-        hasher: match overrides.around_hasher {
-            Some(around) => around(hasher.clone()),
-            None => hasher.clone(),
+        hasher: {
+            let hasher = match overrides.around_hasher {
+                Some(around) => around(hasher.clone()),
+                None => hasher.clone(),
+            };
+            Arc::new(PatientHasher::new(hasher, config.http.request_deadline))
         },
         vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
         index: Arc::new(BlindIndex::new(&ring)),
