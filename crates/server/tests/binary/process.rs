@@ -68,7 +68,12 @@ pub(crate) struct Service {
 impl Service {
     /// Starts on free ports with everything inside `data_dir`, and waits until it is ready.
     pub(crate) fn start(data_dir: &Path, settings: &[(&str, &str)]) -> Self {
-        let mut child = command(settings)
+        Self::run(command(settings), data_dir)
+    }
+
+    /// The same of a command that the caller made from [`command`].
+    pub(crate) fn run(mut command: Command, data_dir: &Path) -> Self {
+        let mut child = command
             .env("FASHIONISTAR_AUTH__DATA_DIR", data_dir)
             .env("FASHIONISTAR_AUTH__HTTP__LISTEN", "127.0.0.1:0")
             .env("FASHIONISTAR_AUTH__MANAGEMENT__LISTEN", "127.0.0.1:0")
@@ -102,6 +107,11 @@ impl Service {
         service
     }
 
+    /// Its id as a process.
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// The next line of the log with this message. Every line on the way has to be JSON.
     pub(crate) fn wait_for(&mut self, message: &str) -> Value {
         loop {
@@ -117,7 +127,7 @@ impl Service {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("the signal is sent");
+        kill_process(self.pid(), signal).expect("the signal is sent");
     }
 
     /// Waits for the end: how it ended, all that was logged, and what stands on standard output.

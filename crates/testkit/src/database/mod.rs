@@ -141,6 +141,21 @@ impl TestDatabase {
     pub async fn connect(&self) -> DatabaseConnection {
         connect(&self.url, 1).await
     }
+
+    /// Lets nobody touch these tables until what it gives is dropped. PostgreSQL only.
+    ///
+    /// # Panics
+    /// When the database does not answer.
+    pub async fn lock(&self, tables: &[&str]) -> DatabaseConnection {
+        let connection = self.connect().await;
+        let lock = format!(
+            "BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
+            tables.join(", ")
+        );
+        let done = connection.execute_unprepared(&lock).await;
+        done.unwrap_or_else(|error| panic!("{lock}: {error}"));
+        connection
+    }
 }
 
 #[async_trait]

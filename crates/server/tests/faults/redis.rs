@@ -1,0 +1,83 @@
+//! Redis is away, frozen, and back.
+
+use serde_json::json;
+use testkit::{TestDatabase, servers::RedisServer};
+
+use crate::{
+    client::Client,
+    process::Service,
+    visitor::{a_moment, all_the_while, visitors},
+};
+
+fn service_on(database: &TestDatabase, redis: &RedisServer, folder: &tempfile::TempDir) -> Service {
+    let settings = [
+        ("DATABASE__URL", database.url()),
+        ("REDIS__URL", &redis.url()),
+        ("PROTECTION__EXEMPT_NETWORKS", "127.0.0.0/8"),
+    ];
+    Service::start(folder.path(), &settings)
+}
+
+/// Guesses from nowhere for somebody who is not there: how many are answered before the identifier's limit.
+async fn guesses_before_the_limit(client: &Client, whom: &str) -> u32 {
+    let body = json!({"identifier": whom, "password": "umbrella-Canyon-13-violet"});
+    let mut heard = 0;
+    loop {
+        let answer = client.post("/api/v1/auth/login", &body).await;
+        match (answer.status, answer.code()) {
+            (429, "rate_limited") => return heard,
+            (401, "invalid_credentials") | (429, "account_locked") => heard += 1,
+            _ => panic!("{answer:?}"),
+        }
+        assert!(heard < 50, "no limit holds");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_whoever_is_here_notices_nothing_of_a_redis_that_stops_or_freezes() {
+    let database = TestDatabase::postgres().await;
+    let mut redis = RedisServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut service = service_on(&database, &redis, &folder);
+    let client = Client::of(&service);
+    let people = visitors(&client, 6).await;
+    assert_eq!(
+        client.until_readiness_is("ready").await,
+        ["database=up", "redis=up"]
+    );
+
+    let people = all_the_while(people, async {
+        redis.freeze();
+        a_moment().await;
+        let told = client.until_readiness_is("degraded").await;
+        assert_eq!(told, ["database=up", "redis=down"]);
+        redis.thaw();
+        client.until_readiness_is("ready").await;
+        a_moment().await;
+    })
+    .await;
+    let mut people = all_the_while(people, async {
+        redis.stop();
+        a_moment().await;
+        let told = client.until_readiness_is("degraded").await;
+        assert_eq!(told, ["database=up", "redis=down"]);
+        // Every node counts by itself: the limit of one node is the limit.
+        assert_eq!(
+            guesses_before_the_limit(&client, "nobody@example.com").await,
+            20
+        );
+        redis.restart().await;
+        client.until_readiness_is("ready").await;
+        a_moment().await;
+    })
+    .await;
+    for person in &mut people {
+        assert_eq!(person.count(503), 0, "the database was there all the time");
+        person.assert_promises_were_kept().await;
+        // What was ended while Redis was away is ended for whoever asks Redis now.
+        let gone = person.access().to_owned();
+        client.post_as(&gone, "/api/v1/auth/logout").await;
+        assert_eq!(client.get_as(&gone, "/api/v1/me").await.status, 401);
+    }
+    service.wait_for("connected to Redis");
+}
