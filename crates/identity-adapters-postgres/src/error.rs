@@ -16,6 +16,11 @@ pub(crate) enum Fault {
     UnreadableUrl,
     #[error("SQLSTATE {code}: {about}")]
     Postgres { code: String, about: String },
+    #[error(
+        "SQLSTATE {0}: prepared statements are lost between the service and PostgreSQL; a pooler in \
+         between has to keep a connection for a client (PgBouncer: pool_mode = session)"
+    )]
+    Pooled(String),
     /// SQLite's messages name tables and columns, never values.
     #[error("SQLite {code}: {message}")]
     Sqlite { code: String, message: String },
@@ -136,6 +141,8 @@ fn from_postgres(error: &PgDatabaseError) -> StoreError {
         // query_canceled (statement_timeout), read_only_sql_transaction (a replica, after a failover),
         // idle_in_transaction_session_timeout
         "57014" | "25006" | "25P03" => StoreError::Unavailable,
+        // invalid_sql_statement_name, duplicate_prepared_statement
+        code @ ("26000" | "42P05") => Fault::Pooled(code.to_owned()).into(),
         // Shutting down or starting up, out of connections, disk or memory, connection lost, I/O error.
         code if ["57P", "53", "08", "58"]
             .iter()

@@ -63,6 +63,8 @@ async fn open_postgres(
 ) -> Result<Pools, StoreError> {
     let options = PgConnectOptions::from_str(&config.url)
         .map_err(|_| Fault::UnreadableUrl)?
+        // There is no floating-point column, and PgBouncer refuses start-up parameters that it does not know.
+        .extra_float_digits(None)
         .disable_statement_logging();
     let doubt = Arc::new(Doubt::default());
     let pool_options = postgres_pool(config, &doubt);
