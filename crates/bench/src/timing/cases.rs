@@ -211,8 +211,8 @@ impl Ask {
     /// What may be asked about the same person without one leaving a trace for the other.
     const fn tag(self) -> &'static str {
         match self {
-            Self::LogIn => "login",
-            Self::LogInLocked => "locked",
+            // A failure counts for what locks.
+            Self::LogIn | Self::LogInLocked => "login",
             Self::Register => "register",
             Self::Code(path) => path,
             Self::Resend => "resend",

@@ -67,8 +67,12 @@ pub(super) struct Finding {
 }
 
 impl Finding {
+    /// A control must show the difference itself: an interval that is merely too wide shows nothing.
     pub(super) fn is_as_expected(&self) -> bool {
-        self.passes == (self.expected == Expected::NoDifference)
+        match self.expected {
+            Expected::NoDifference => self.passes,
+            Expected::Difference => !self.passes && self.low > 0.0,
+        }
     }
 }
 
