@@ -34,7 +34,7 @@ pub struct HttpSettings {
 
 impl HttpSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        Self {
+        let settings = Self {
             listen: reader
                 .setting("http.listen", kinds::address)
                 .unwrap_or(loopback(8080)),
@@ -54,7 +54,9 @@ impl HttpSettings {
             workers: reader
                 .setting("http.workers", kinds::number(1..=512))
                 .unwrap_or_else(cores),
-        }
+        };
+        reader.default_is("http.workers", settings.workers);
+        settings
     }
 }
 

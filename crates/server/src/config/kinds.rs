@@ -73,6 +73,26 @@ pub(super) fn number<T: TryFrom<u64>>(bounds: RangeInclusive<u64>) -> impl Fn(&V
     }
 }
 
+/// A part of the whole, from 0 to 1.
+pub(super) fn share(value: &Value) -> Parsed<f32> {
+    let number = match value {
+        Value::Num(_, number) => {
+            let whole = || number.to_u128().and_then(|it| u8::try_from(it).ok());
+            number.to_f64().or_else(|| whole().map(f64::from))
+        }
+        Value::String(_, text) => text.trim().parse().ok(),
+        _ => None,
+    };
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "from 0 to 1 nothing is cut off"
+    )]
+    number
+        .filter(|number: &f64| (0.0..=1.0).contains(number))
+        .map(|number| number as f32)
+        .ok_or_else(|| "must be a number from 0 to 1, such as 0.25".to_owned())
+}
+
 /// One of a few names.
 pub(super) fn choice<T: Copy>(
     choices: &'static [(&'static str, T)],

@@ -7,8 +7,10 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 pub enum Place {
     /// In the environment, under this name.
     Variable(String),
-    /// In the configuration file.
-    File(PathBuf),
+    /// In the configuration file, on this line when it can be told.
+    File(PathBuf, Option<usize>),
+    /// In a file of its own, which a setting names.
+    SecretFile(PathBuf, Box<Self>),
     /// Nowhere: the default holds.
     Unset,
 }
@@ -17,7 +19,9 @@ impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Variable(name) => write!(f, "variable {name}"),
-            Self::File(path) => write!(f, "file {}", path.display()),
+            Self::File(path, Some(line)) => write!(f, "file {}, line {line}", path.display()),
+            Self::File(path, None) => write!(f, "file {}", path.display()),
+            Self::SecretFile(path, named) => write!(f, "file {}, {named}", path.display()),
             Self::Unset => f.write_str("not set"),
         }
     }

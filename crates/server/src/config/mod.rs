@@ -7,9 +7,12 @@
 //! The one place that reads the environment. Each adapter gets its own section, never the whole.
 
 mod database;
+mod documented;
 mod http;
+mod in_effect;
 mod keys;
 mod kinds;
+mod lines;
 mod messages;
 mod mistake;
 mod passwords;
@@ -17,7 +20,9 @@ mod production;
 mod protection;
 mod reader;
 mod redis;
+mod secret_files;
 mod sources;
+mod suggestion;
 mod telemetry;
 #[cfg(test)]
 mod tests;
@@ -30,6 +35,7 @@ use std::{
 
 pub use database::DatabaseSettings;
 pub use http::{HttpSettings, ManagementSettings};
+pub use in_effect::InEffect;
 pub use keys::KeySettings;
 pub use messages::{
     EmailProvider, EmailSettings, MessageSettings, SenderChoice, SmsProvider, SmsSettings,
@@ -44,7 +50,7 @@ pub use telemetry::{LogFormat, TelemetrySettings};
 pub use tokens::TokenSettings;
 
 use mistake::Places;
-use reader::Reader;
+use reader::{Finished, Reader};
 use sources::Sources;
 
 /// For whom the service runs.
@@ -84,6 +90,7 @@ pub struct Config {
     /// `telemetry.…`
     pub telemetry: TelemetrySettings,
     places: Places,
+    in_effect: Vec<InEffect>,
 }
 
 impl Config {
@@ -104,6 +111,17 @@ impl Config {
     pub fn for_commands(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
         let (config, mistakes) = Self::read(file, variables);
         Mistakes::none_in(mistakes).map(|()| config)
+    }
+
+    /// Every setting with its value and its source, in the order of `docs/configuration.md`, and what is
+    /// wrong with them. Secrets are masked.
+    pub fn settings_in_effect(
+        file: Option<&Path>,
+        variables: &Variables,
+    ) -> (Vec<InEffect>, Option<Mistakes>) {
+        let (config, mut mistakes) = Self::read(file, variables);
+        mistakes.extend(config.validate());
+        (config.in_effect, Mistakes::none_in(mistakes).err())
     }
 
     /// For tests in this process: free ports, everything in `data_dir`, and limits by address that do not
@@ -157,10 +175,21 @@ impl Config {
             messages: MessageSettings::read(&mut reader, mode),
             telemetry: TelemetrySettings::read(&mut reader, mode),
             places: Places::default(),
+            in_effect: Vec::new(),
         };
-        let (places, found) = reader.finish();
+        let Finished {
+            places,
+            mut in_effect,
+            mistakes: found,
+        } = reader.finish();
+        documented::fill_in_defaults(&mut in_effect);
         mistakes.extend(found);
-        (Self { places, ..config }, mistakes)
+        let config = Self {
+            places,
+            in_effect,
+            ..config
+        };
+        (config, mistakes)
     }
 }
 

@@ -27,7 +27,7 @@ pub struct PasswordSettings {
 
 impl PasswordSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        Self {
+        let settings = Self {
             memory_kib: reader
                 .setting("passwords.memory_kib", kinds::number(7_168..=1_048_576))
                 .unwrap_or(19_456),
@@ -49,6 +49,8 @@ impl PasswordSettings {
             refusal_floor: reader
                 .setting("passwords.refusal_floor_ms", kinds::number(0..=5_000))
                 .map_or(Duration::ZERO, Duration::from_millis),
-        }
+        };
+        reader.default_is("passwords.threads", settings.threads);
+        settings
     }
 }

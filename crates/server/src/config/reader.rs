@@ -1,11 +1,16 @@
 //! Takes settings out of what was set, and notices what nobody asked for.
 
+use std::path::Path;
+
 use figment::value::{Dict, Value};
 
 use super::{
+    in_effect::{InEffect, is_secret},
     kinds::Parsed,
     mistake::{Mistake, Place, Places},
+    secret_files,
     sources::Sources,
+    suggestion,
 };
 
 /// Reads one setting after the other. A mistake does not end it: the default holds in its place, so that
@@ -13,35 +18,72 @@ use super::{
 pub(super) struct Reader<'a> {
     sources: &'a Sources,
     root: Dict,
-    known: Vec<&'static str>,
+    is_production: bool,
+    known: Vec<String>,
     places: Places,
+    in_effect: Vec<InEffect>,
     mistakes: Vec<Mistake>,
+}
+
+/// What the file of a secret gave.
+enum FromFile {
+    /// There is none.
+    NotNamed,
+    /// The secret, and where it was.
+    Read(Value, Place),
+    /// One was named that cannot be used; what is wrong with it is noted.
+    Refused,
+}
+
+/// What a reader leaves behind.
+pub(super) struct Finished {
+    pub(super) places: Places,
+    pub(super) in_effect: Vec<InEffect>,
+    pub(super) mistakes: Vec<Mistake>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(sources: &'a Sources) -> Self {
+        let root = sources.root();
+        let mode = root.get("mode").and_then(Value::as_str);
         Self {
+            is_production: mode.is_some_and(|mode| mode.trim() == "production"),
             sources,
-            root: sources.root(),
+            root,
             known: Vec::new(),
             places: Places::default(),
+            in_effect: Vec::new(),
             mistakes: Vec::new(),
         }
     }
 
-    /// The setting of this dotted name, if it was set and is as it should be.
+    /// The setting of this dotted name, if it was set and is as it should be. A secret (its type says so)
+    /// may stand in a file of its own, which the setting `<name>_file` names.
     pub(super) fn setting<T>(
         &mut self,
         name: &'static str,
         parse: impl FnOnce(&Value) -> Parsed<T>,
     ) -> Option<T> {
-        self.known.push(name);
-        // No setting is a table; what stands in one is looked at in the end.
-        let value = find(&self.root, name).filter(|value| value.as_dict().is_none())?;
-        let place = self.sources.place_of(name, value);
-        let parsed = parse(value);
+        self.known.push(name.to_owned());
+        let given = self.find(name);
+        let from_file = if is_secret::<T>() {
+            self.from_file::<T>(name, given.is_some())
+        } else {
+            FromFile::NotNamed
+        };
+        let found = match from_file {
+            FromFile::NotNamed => given,
+            FromFile::Read(value, place) => Some((value, place)),
+            FromFile::Refused => None,
+        };
+        let Some((value, place)) = found else {
+            self.in_effect.push(InEffect::default(name));
+            return None;
+        };
+        self.in_effect
+            .push(InEffect::set::<T>(name, &value, &place));
         self.places.note(name, place.clone());
-        match parsed {
+        match parse(&value) {
             Ok(value) => Some(value),
             Err(reason) => {
                 self.refuse(name.to_owned(), place, reason);
@@ -50,11 +92,62 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// What a setting is when nobody set it: for defaults that depend on the machine or on other settings.
+    /// Said right after it was read.
+    pub(super) fn default_is(&mut self, name: &str, value: impl ToString) {
+        let of_name = |it: &&mut InEffect| it.setting == name && it.source == "default";
+        if let Some(entry) = self.in_effect.iter_mut().find(of_name) {
+            entry.value = value.to_string();
+        }
+    }
+
+    fn from_file<T>(&mut self, name: &str, is_given: bool) -> FromFile {
+        let name_of_file = format!("{name}{}", secret_files::SUFFIX);
+        self.known.push(name_of_file.clone());
+        let Some((value, place)) = self.find(&name_of_file) else {
+            return FromFile::NotNamed;
+        };
+        self.places.note(&name_of_file, place.clone());
+        let read = match value.as_str().map(str::trim) {
+            _ if is_given => Err(format!("must not be set together with {name}")),
+            Some(path) if !path.is_empty() => {
+                secret_files::read(Path::new(path), self.is_production)
+            }
+            _ => Err("must be the path of a file (in quotes)".to_owned()),
+        };
+        match read {
+            Ok(secret) => {
+                let is_list = std::any::type_name::<T>().contains("Vec<");
+                let value = if is_list {
+                    Value::from(secret.replace(['\n', '\r'], ","))
+                } else {
+                    Value::from(secret.as_str())
+                };
+                let path = value_path(&self.root, &name_of_file);
+                FromFile::Read(value, Place::SecretFile(path, Box::new(place)))
+            }
+            Err(reason) => {
+                self.refuse(name_of_file, place, reason);
+                FromFile::Refused
+            }
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<(Value, Place)> {
+        // No setting is a table; what stands in one is looked at in the end.
+        let value = find(&self.root, name).filter(|value| value.as_dict().is_none())?;
+        Some((value.clone(), self.sources.place_of(name, value)))
+    }
+
     /// What is left: settings that there are not. Ends the reading.
-    pub(super) fn finish(mut self) -> (Places, Vec<Mistake>) {
+    pub(super) fn finish(mut self) -> Finished {
         let root = std::mem::take(&mut self.root);
         self.refuse_unknown("", &root);
-        (self.places, self.mistakes)
+        Finished {
+            places: self.places,
+            in_effect: self.in_effect,
+            mistakes: self.mistakes,
+        }
     }
 
     fn refuse_unknown(&mut self, above: &str, dict: &Dict) {
@@ -70,17 +163,25 @@ impl<'a> Reader<'a> {
                 Value::Dict(_, inner) if is_section || !inner.is_empty() => {
                     self.refuse_unknown(&name, inner);
                 }
-                Value::Dict(..) => self.refuse_value(name, value, "there is no such setting"),
-                _ if self.known.contains(&name.as_str()) => {}
-                _ if is_section => self.refuse_value(name, value, "is a section, not a setting"),
-                _ => self.refuse_value(name, value, "there is no such setting"),
+                Value::Dict(..) => self.refuse_unknown_name(name, value),
+                _ if self.known.contains(&name) => {}
+                _ if is_section => {
+                    let place = self.sources.place_of(&name, value);
+                    self.refuse(name, place, "is a section, not a setting".to_owned());
+                }
+                _ => self.refuse_unknown_name(name, value),
             }
         }
     }
 
-    fn refuse_value(&mut self, name: String, value: &Value, reason: &str) {
+    fn refuse_unknown_name(&mut self, name: String, value: &Value) {
         let place = self.sources.place_of(&name, value);
-        self.refuse(name, place, reason.to_owned());
+        let known = self.known.iter().map(String::as_str);
+        let reason = match suggestion::nearest(&name, known) {
+            Some(nearest) => format!("there is no such setting; did you mean {nearest}?"),
+            None => "there is no such setting".to_owned(),
+        };
+        self.refuse(name, place, reason);
     }
 
     fn refuse(&mut self, setting: String, place: Place, reason: String) {
@@ -97,4 +198,9 @@ fn find<'v>(root: &'v Dict, name: &str) -> Option<&'v Value> {
         Some((section, rest)) => find(root.get(section)?.as_dict()?, rest),
         None => root.get(name),
     }
+}
+
+fn value_path(root: &Dict, name: &str) -> std::path::PathBuf {
+    let path = find(root, name).and_then(Value::as_str).unwrap_or_default();
+    path.trim().into()
 }

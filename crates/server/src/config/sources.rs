@@ -12,7 +12,10 @@ use figment::{
     value::{Dict, Map, Value},
 };
 
-use super::mistake::{Mistake, Place};
+use super::{
+    lines::Lines,
+    mistake::{Mistake, Place},
+};
 
 /// What the names of our variables begin with; `__` also parts a section from its keys.
 const PREFIX: &str = "FASHIONISTAR_AUTH__";
@@ -106,6 +109,7 @@ fn insert(into: &mut Dict, path: &[&str], value: &str) {
 pub(super) struct Sources {
     merged: Figment,
     file: Option<PathBuf>,
+    lines: Lines,
 }
 
 impl Sources {
@@ -118,9 +122,13 @@ impl Sources {
             .collect();
         let file = file.map(Path::to_owned).or_else(|| variables.file.clone());
         let mut merged = Figment::new();
+        let mut lines = Lines::default();
         if let Some(path) = &file {
             match fs::read_to_string(path) {
-                Ok(text) => merged = merged.merge(Toml::string(&text)),
+                Ok(text) => {
+                    lines = Lines::of(&text);
+                    merged = merged.merge(Toml::string(&text));
+                }
                 Err(error) => mistakes.push(of_file(path, format!("cannot be read: {error}"))),
             }
             if let Err(error) = merged.find_value("") {
@@ -129,7 +137,12 @@ impl Sources {
             }
         }
         let merged = merged.merge(variables);
-        (Self { merged, file }, mistakes)
+        let sources = Self {
+            merged,
+            file,
+            lines,
+        };
+        (sources, mistakes)
     }
 
     /// The whole tree.
@@ -145,7 +158,7 @@ impl Sources {
             .get_metadata(value.tag())
             .is_some_and(|metadata| metadata.name == "variables");
         match &self.file {
-            Some(path) if !is_variable => Place::File(path.clone()),
+            Some(path) if !is_variable => Place::File(path.clone(), self.lines.of_setting(setting)),
             _ => Place::Variable(variable_of(setting)),
         }
     }
@@ -169,7 +182,7 @@ fn unreadable(name: &str) -> Mistake {
 fn of_file(path: &Path, reason: String) -> Mistake {
     Mistake {
         setting: "the configuration file".to_owned(),
-        place: Place::File(path.to_owned()),
+        place: Place::File(path.to_owned(), None),
         reason,
     }
 }

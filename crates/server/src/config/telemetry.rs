@@ -1,6 +1,8 @@
-//! `telemetry.…`: logs and traces.
+//! `telemetry.…`: logs, traces, metrics and reports of errors.
 
 use figment::value::Value;
+use secrecy::SecretString;
+use sentry::types::Dsn;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::EnvFilter;
 use url::Url;
@@ -30,6 +32,12 @@ pub struct TelemetrySettings {
     /// `telemetry.otlp_endpoint`: base URL of an OpenTelemetry collector (OTLP over HTTP); traces go to
     /// `/v1/traces` under it. Absent (default): nowhere.
     pub otlp_endpoint: Option<Url>,
+    /// `telemetry.sentry_dsn`: where errors and panics are reported to (Sentry). Absent (default): nowhere.
+    pub sentry_dsn: Option<SecretString>,
+    /// `telemetry.sentry_environment`: under which name. Default: the mode.
+    pub sentry_environment: String,
+    /// `telemetry.sentry_sample_rate`: which share of them, from 0 to 1. Default 1.
+    pub sentry_sample_rate: f32,
     /// `telemetry.log`: what is logged, as `tracing` filters are written: `info`, or
     /// `info,authentication_app=debug`. Default: `info`, without what libraries have to say of themselves.
     pub log: String,
@@ -40,19 +48,40 @@ pub struct TelemetrySettings {
 impl TelemetrySettings {
     pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let formats = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
-        let default_format = match mode {
-            Mode::Development => LogFormat::Text,
-            Mode::Production => LogFormat::Json,
+        let (environment, default_format, format_name) = match mode {
+            Mode::Development => ("development", LogFormat::Text, "text"),
+            Mode::Production => ("production", LogFormat::Json, "json"),
         };
-        Self {
+        let settings = Self {
             otlp_endpoint: reader.setting("telemetry.otlp_endpoint", kinds::web_url),
+            sentry_dsn: reader.setting("telemetry.sentry_dsn", dsn),
+            sentry_environment: reader
+                .setting("telemetry.sentry_environment", kinds::text)
+                .unwrap_or_else(|| environment.to_owned()),
+            sentry_sample_rate: reader
+                .setting("telemetry.sentry_sample_rate", kinds::share)
+                .unwrap_or(1.0),
             log: reader
                 .setting("telemetry.log", filter)
                 .unwrap_or_else(|| DEFAULT_LOG.to_owned()),
             log_format: reader
                 .setting("telemetry.log_format", kinds::choice(formats))
                 .unwrap_or(default_format),
-        }
+        };
+        reader.default_is("telemetry.sentry_environment", environment);
+        reader.default_is("telemetry.log_format", format_name);
+        settings
+    }
+}
+
+/// What Sentry calls the address of a project. It holds a key, though not a very secret one.
+fn dsn(value: &Value) -> Parsed<SecretString> {
+    let text = kinds::text(value)?;
+    match text.trim().parse::<Dsn>() {
+        Ok(_) => Ok(text.trim().into()),
+        Err(_) => Err(
+            "must be a DSN as Sentry shows it, such as https://key@sentry.example.com/1".to_owned(),
+        ),
     }
 }
 

@@ -1,0 +1,175 @@
+//! What every setting is, and where that comes from. Noted by the reader as it reads, so that no setting
+//! can be forgotten; secrets are masked before they are noted.
+
+use std::any::type_name;
+
+use figment::value::Value;
+use serde::Serialize;
+
+use super::mistake::Place;
+
+/// In the place of a secret: that there is one, and nothing of it.
+const MASK: &str = "(secret)";
+
+/// One setting.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct InEffect {
+    /// Its dotted name.
+    pub setting: String,
+    /// Its value, masked if it is a secret.
+    pub value: String,
+    /// Where it comes from.
+    pub source: String,
+}
+
+impl InEffect {
+    /// In the place of a value that nobody set.
+    pub(super) const NOTHING: &str = "none";
+
+    /// A setting that was set. Its type says whether it is shown: what may hold a secret is not.
+    pub(super) fn set<T>(setting: &str, value: &Value, place: &Place) -> Self {
+        let shown = if may_be_shown::<T>() || is_a_word(value) && !is_secret::<T>() {
+            plain(value)
+        } else {
+            MASK.to_owned()
+        };
+        Self {
+            setting: setting.to_owned(),
+            value: shown,
+            source: place.to_string(),
+        }
+    }
+
+    /// A setting that nobody set.
+    pub(super) fn default(setting: &str) -> Self {
+        Self {
+            setting: setting.to_owned(),
+            value: Self::NOTHING.to_owned(),
+            source: "default".to_owned(),
+        }
+    }
+}
+
+/// Whether settings of this type are secrets, alone or in a list.
+pub(super) fn is_secret<T>() -> bool {
+    type_name::<T>().contains("SecretBox")
+}
+
+/// Whether a value of this type can hold no secret. A type that is not known is taken for one that can.
+fn may_be_shown<T>() -> bool {
+    const PLAIN: [&str; 13] = [
+        "bool",
+        "u8",
+        "u16",
+        "u32",
+        "u64",
+        "usize",
+        "f64",
+        "alloc::string::String",
+        "std::path::PathBuf",
+        "core::net::socket_addr::SocketAddr",
+        "ipnet::ipnet::IpNet",
+        "url::Url",
+        "core::time::Duration",
+    ];
+    let name = type_name::<T>();
+    let item = name
+        .strip_prefix("alloc::vec::Vec<")
+        .and_then(|name| name.strip_suffix('>'))
+        .unwrap_or(name);
+    PLAIN.contains(&item)
+}
+
+/// One of a few names, as `development` is, whose type is known to its section alone.
+fn is_a_word(value: &Value) -> bool {
+    value.as_str().is_some_and(|text| {
+        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        text.len() <= 20 && text.trim().bytes().all(is_plain)
+    })
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::String(_, text) => text.clone(),
+        Value::Char(_, letter) => letter.to_string(),
+        Value::Bool(_, yes) => yes.to_string(),
+        Value::Num(_, number) => number
+            .to_i128()
+            .map(|it| it.to_string())
+            .or_else(|| number.to_u128().map(|it| it.to_string()))
+            .or_else(|| number.to_f64().map(|it| it.to_string()))
+            .unwrap_or_default(),
+        Value::Array(_, items) => {
+            let items: Vec<String> = items.iter().map(plain).collect();
+            items.join(",")
+        }
+        Value::Empty(..) | Value::Dict(..) => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::SecretString;
+
+    use super::*;
+
+    struct Unknown;
+
+    #[test]
+    fn only_what_can_hold_no_secret_is_shown() {
+        let place = Place::Unset;
+        let shown = |it: InEffect| it.value;
+        let text = Value::from("postgres://auth:canary@db");
+        assert_eq!(
+            shown(InEffect::set::<SecretString>("a", &text, &place)),
+            MASK
+        );
+        assert_eq!(
+            shown(InEffect::set::<Vec<SecretString>>("a", &text, &place)),
+            MASK
+        );
+        assert_eq!(shown(InEffect::set::<Unknown>("a", &text, &place)), MASK);
+        let word = Value::from("mailbox");
+        assert_eq!(
+            shown(InEffect::set::<SecretString>("a", &word, &place)),
+            MASK
+        );
+        assert_eq!(
+            shown(InEffect::set::<Unknown>("a", &word, &place)),
+            "mailbox"
+        );
+        assert_eq!(
+            shown(InEffect::set::<u32>("a", &Value::from(7_u32), &place)),
+            "7"
+        );
+        let list = Value::from(vec!["10.0.0.0/8", "::1"]);
+        assert_eq!(
+            shown(InEffect::set::<Vec<ipnet::IpNet>>("a", &list, &place)),
+            "10.0.0.0/8,::1"
+        );
+        assert_eq!(
+            shown(InEffect::set::<std::net::SocketAddr>(
+                "a",
+                &Value::from("::1"),
+                &place
+            )),
+            "::1"
+        );
+        assert_eq!(
+            shown(InEffect::set::<url::Url>(
+                "a",
+                &Value::from("https://a"),
+                &place
+            )),
+            "https://a"
+        );
+        assert_eq!(
+            shown(InEffect::set::<std::path::PathBuf>(
+                "a",
+                &Value::from("/a"),
+                &place
+            )),
+            "/a"
+        );
+    }
+}

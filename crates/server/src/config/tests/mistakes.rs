@@ -1,0 +1,425 @@
+//! A hundred mistakes and more: each is refused with its setting, its place and its reason.
+
+use super::*;
+
+/// `setting | value of its variable | what is said of it`. A value alone makes each of these mistakes.
+const OF_VARIABLES: &str = "\
+mode | prod | must be development or production
+data_dir |    | must not be empty
+http.listen | 8080 | must be an IP address with a port
+http.listen | localhost:8080 | must be an IP address with a port
+http.listen | 127.0.0.1:65536 | must be an IP address with a port
+http.public_url | auth.example.com | must be an absolute URL
+http.public_url | ftp://auth.example.com | must be an absolute URL
+http.public_url | https://u:canary@auth.example.com | must be an absolute URL
+http.public_url | https://auth.example.com/?q=1 | must be an absolute URL
+http.trusted_proxies | 10.0.0.0/33 | must be networks
+http.trusted_proxies | 10.0.0.0/8;10.1.0.0/16 | must be networks
+http.trusted_proxies | proxy.example.com | must be networks
+http.cors_origins | * | must be origins
+http.cors_origins | null | must be origins
+http.cors_origins | https://shop.example/ | must be origins
+http.cors_origins | https://shop.example,shop.example | must be origins
+http.cors_origins | HTTPS://Shop.example | must be origins
+http.max_body_bytes | 64k | must be a whole number from 1024 to 10485760
+http.max_body_bytes | 100 | must be a whole number from 1024 to 10485760
+http.request_deadline_seconds | 0 | must be a whole number from 1 to 120
+http.workers | 0 | must be a whole number from 1 to 512
+http.workers | -1 | must be a whole number from 1 to 512
+http.workers | 2.5 | must be a whole number from 1 to 512
+management.listen | everywhere | must be an IP address with a port
+database.url | mysql://db/auth | postgres://, postgresql:// or sqlite://
+database.url | auth.db | postgres://, postgresql:// or sqlite://
+database.url | postgres:// | postgres://, postgresql:// or sqlite://
+database.replica_urls | postgres://a/x,b | postgres://, postgresql:// or sqlite://
+database.max_connections | 1 | must be a whole number from 2 to 1000
+database.acquire_timeout_seconds | 1h | must be a whole number from 1 to 60
+database.statement_timeout_seconds | 0 | must be a whole number from 1 to 300
+redis.url | http://redis | must be a URL that begins with redis:// or rediss://
+redis.url | redis:6379 | must be a URL that begins with redis:// or rediss://
+redis.key_prefix | a\\nb | must not hold control characters
+protection.exempt_networks | all | must be networks
+tokens.access_ttl_seconds | 10 | must be a whole number from 30 to 3600
+tokens.access_ttl_seconds | ten minutes | must be a whole number from 30 to 3600
+tokens.refresh_grace_seconds | 11 | must be a whole number from 0 to 10
+tokens.issuer |   | must not be empty
+passwords.memory_kib | 1024 | must be a whole number from 7168 to 1048576
+passwords.iterations | 0 | must be a whole number from 1 to 32
+passwords.parallelism | 17 | must be a whole number from 1 to 16
+passwords.threads | 0 | must be a whole number from 1 to 256
+passwords.queue | 0 | must be a whole number from 1 to 10000
+passwords.minimum_length | 7 | must be a whole number from 8 to 64
+passwords.refusal_floor_ms | 5001 | must be a whole number from 0 to 5000
+keys.file |   | must not be empty
+messages.sender | pigeon | must be
+messages.reset_page_url | /reset | must be an absolute URL
+messages.reset_page_url | https://shop.example/reset#here | must be an absolute URL
+telemetry.otlp_endpoint | collector:4318 | must be an absolute URL
+telemetry.log | loud | must be a filter
+telemetry.log | info,=x | must be a filter
+telemetry.log_format | xml | must be text or json
+google.issuer | https://accounts.google.com | there is no such setting
+webauthn.rp_id | localhost | there is no such setting
+http.port | 80 | there is no such setting
+http.listen.port | 80 | there is no such setting
+databse.url | postgres://db/auth | there is no such setting; did you mean database.url?
+verbose | 1 | there is no such setting
+http | x | is a section, not a setting
+mode | Production | must be development or production
+mode | production development | must be development or production
+http.listen | :8080 | must be an IP address with a port
+http.listen | [::1] | must be an IP address with a port
+http.listen | 256.0.0.1:80 | must be an IP address with a port
+http.public_url | https:// | must be an absolute URL
+http.trusted_proxies | * | must be networks
+http.trusted_proxies | 10.0.0.0/8,,fe80::/200 | must be networks
+http.cors_origins | https://shop.example/login | must be origins
+http.cors_origins | shop.example | must be origins
+http.max_body_bytes | 10485761 | must be a whole number from 1024 to 10485760
+http.request_deadline_seconds | 121 | must be a whole number from 1 to 120
+http.workers | 513 | must be a whole number from 1 to 512
+http.workers | two | must be a whole number from 1 to 512
+http.workers | 0x10 | must be a whole number from 1 to 512
+management.listen | 9090 | must be an IP address with a port
+database.url | postgres:/db/auth | postgres://, postgresql:// or sqlite://
+database.url | POSTGRES://db/auth | postgres://, postgresql:// or sqlite://
+database.max_connections | 1001 | must be a whole number from 2 to 1000
+database.acquire_timeout_seconds | 0 | must be a whole number from 1 to 60
+database.statement_timeout_seconds | 301 | must be a whole number from 1 to 300
+redis.url | unix:///run/redis.sock | must be a URL that begins with redis:// or rediss://
+redis.url | rediss:// | must be a URL that begins with redis:// or rediss://
+redis.key_prefix |   | must not be empty
+protection.exempt_networks | 127.0.0.1/33 | must be networks
+tokens.access_ttl_seconds | 3601 | must be a whole number from 30 to 3600
+tokens.access_ttl_seconds | 10m | must be a whole number from 30 to 3600
+tokens.refresh_grace_seconds | -1 | must be a whole number from 0 to 10
+tokens.audience |   | must not be empty
+tokens.client_id | a\tb | must not hold control characters
+passwords.memory_kib | 19 MiB | must be a whole number from 7168 to 1048576
+passwords.memory_kib | 1048577 | must be a whole number from 7168 to 1048576
+passwords.iterations | 33 | must be a whole number from 1 to 32
+passwords.parallelism | 0 | must be a whole number from 1 to 16
+passwords.threads | 257 | must be a whole number from 1 to 256
+passwords.queue | 10001 | must be a whole number from 1 to 10000
+passwords.minimum_length | 65 | must be a whole number from 8 to 64
+keys.json |   | must be a text (in quotes), and not empty
+messages.product |   | must not be empty
+telemetry.otlp_endpoint | grpc://collector:4317 | must be an absolute URL
+telemetry.otlp_endpoint | http://user:canary@collector:4318 | must be an absolute URL
+telemetry.log | info,authentication_app=louder | must be a filter
+telemetry.log_format | JSON | must be text or json
+telemetry.sentry_dsn | sentry.example.com | must be a DSN
+telemetry.sentry_dsn | https://sentry.example.com/1 | must be a DSN
+telemetry.sentry_dsn | https://canary@sentry.example.com | must be a DSN
+telemetry.sentry_sample_rate | 1.5 | must be a number from 0 to 1
+telemetry.sentry_sample_rate | -0.1 | must be a number from 0 to 1
+telemetry.sentry_sample_rate | all | must be a number from 0 to 1
+telemetry.sentry_environment |   | must not be empty
+http.listn | 127.0.0.1:80 | there is no such setting; did you mean http.listen?
+http.worker | 2 | there is no such setting; did you mean http.workers?
+htpp.listen | 127.0.0.1:80 | there is no such setting; did you mean http.listen?
+database.uri | postgres://db/auth | there is no such setting; did you mean database.url?
+redis.urls | redis://redis | there is no such setting; did you mean redis.url?
+password.threads | 2 | there is no such setting; did you mean passwords.threads?
+token.audience | a | there is no such setting; did you mean tokens.audience?
+telemetry.log_fromat | json | there is no such setting; did you mean telemetry.log_format?
+modes | production | there is no such setting; did you mean mode?
+data_dirs | /srv | there is no such setting; did you mean data_dir?
+tokens | x | is a section, not a setting
+telemetry.log.level | info | there is no such setting
+redis.url_file | /nowhere/redis-url | cannot be read
+database.url_file | /nowhere | cannot be read
+keys.json_file | / | is no file
+telemetry.sentry_dsn_file |   | must be the path of a file
+";
+
+/// Text of the file, setting, line, what is said of it.
+const OF_FILES: &[(&str, &str, usize, &str)] = &[
+    ("mode = 1", "mode", 1, "must be development or production"),
+    (
+        "[http]\nlisten = 8080",
+        "http.listen",
+        2,
+        "must be an IP address",
+    ),
+    (
+        "[http]\nworkers = true",
+        "http.workers",
+        2,
+        "must be a whole number",
+    ),
+    (
+        "[http]\nworkers = -2",
+        "http.workers",
+        2,
+        "must be a whole number",
+    ),
+    (
+        "[http]\ntrusted_proxies = 7",
+        "http.trusted_proxies",
+        2,
+        "must be a list",
+    ),
+    (
+        "[http]\ntrusted_proxies = [7]",
+        "http.trusted_proxies",
+        2,
+        "must be networks",
+    ),
+    (
+        "[database]\nurl = ['postgres://a']",
+        "database.url",
+        2,
+        "must be a text",
+    ),
+    (
+        "[tokens]\naudience = 7",
+        "tokens.audience",
+        2,
+        "must be a text (in quotes)",
+    ),
+    (
+        "[http]\nlistn = '127.0.0.1:1'",
+        "http.listn",
+        2,
+        "there is no such setting",
+    ),
+    (
+        "[smtp]\nhost = 'x'\nport = 25",
+        "smtp.host",
+        2,
+        "there is no such setting",
+    ),
+    ("http = 3", "http", 1, "is a section, not a setting"),
+    (
+        "mode = true",
+        "mode",
+        1,
+        "must be development or production",
+    ),
+    ("data_dir = 7", "data_dir", 1, "must be a text (in quotes)"),
+    (
+        "[http]\nlisten = ['127.0.0.1:80']",
+        "http.listen",
+        2,
+        "must be an IP address",
+    ),
+    (
+        "[http]\n\n# more\nworkers = 2.5",
+        "http.workers",
+        4,
+        "must be a whole number",
+    ),
+    (
+        "[http]\ncors_origins = ['*']",
+        "http.cors_origins",
+        2,
+        "must be origins",
+    ),
+    (
+        "[database]\nreplica_urls = [1]",
+        "database.replica_urls",
+        2,
+        "must be a text",
+    ),
+    ("[redis]\nurl = 6379", "redis.url", 2, "must be a text"),
+    (
+        "[tokens]\naccess_ttl_seconds = ''",
+        "tokens.access_ttl_seconds",
+        2,
+        "must be a whole number",
+    ),
+    (
+        "[passwords]\nthreads = 1e3",
+        "passwords.threads",
+        2,
+        "must be a whole number",
+    ),
+    (
+        "[keys]\njson = 1",
+        "keys.json",
+        2,
+        "must be a text (in quotes)",
+    ),
+    (
+        "[keys]\njson_file = 1",
+        "keys.json_file",
+        2,
+        "must be the path of a file",
+    ),
+    (
+        "[telemetry]\nsentry_sample_rate = 2",
+        "telemetry.sentry_sample_rate",
+        2,
+        "must be a number from 0 to 1",
+    ),
+    (
+        "[telemetry]\nlog = ['info']",
+        "telemetry.log",
+        2,
+        "must be a text",
+    ),
+    (
+        "passwords.queu = 3",
+        "passwords.queu",
+        1,
+        "did you mean passwords.queue?",
+    ),
+    (
+        "[management]\nlisten = 9090",
+        "management.listen",
+        2,
+        "must be an IP address",
+    ),
+];
+
+/// No TOML at all: text, and the line that is blamed.
+const NO_TOML: &[(&str, usize)] = &[
+    ("[http\nlisten = 1", 1),
+    ("[http]\nlisten = ", 2),
+    ("[http]\nlisten = '127.0.0.1:80", 2),
+    ("mode = 'a'\nmode = 'b'", 2),
+    ("[http]\nworkers = 1\n[http]\nworkers = 2", 3),
+    ("= 3", 1),
+    ("mode 'production'", 1),
+    ("[database]\nurl = postgres://auth:canary@db\n", 2),
+];
+
+fn rows() -> Vec<(&'static str, String, &'static str)> {
+    let cells = |line: &'static str| -> [&'static str; 3] {
+        let cells: Vec<&str> = line.splitn(3, " | ").collect();
+        cells.try_into().expect("three cells")
+    };
+    let rows = OF_VARIABLES.lines().map(cells);
+    rows.map(|[setting, value, reason]| (setting, unescaped(value), reason))
+        .collect()
+}
+
+fn unescaped(value: &str) -> String {
+    value.replace("\\n", "\n").replace("\\t", "\t")
+}
+
+#[test]
+fn there_are_more_than_a_hundred() {
+    let count = rows().len() + OF_FILES.len() + NO_TOML.len();
+    assert!(count > 100, "{count}");
+    let different: std::collections::BTreeSet<_> = rows().into_iter().collect();
+    assert_eq!(different.len(), rows().len());
+}
+
+/// Each is refused alone, under its name, with its place and with what would be right.
+#[test]
+fn a_value_that_cannot_be_meant_stops_the_start() {
+    for (setting, value, reason) in rows() {
+        let variable = setting.replace('.', "__").to_uppercase();
+        let found = mistakes(&[(&variable, &value)]);
+        let [mistake] = found.as_slice() else {
+            panic!("{setting}={value}: {found:?}");
+        };
+        let place = format!("{setting} (variable FASHIONISTAR_AUTH__{variable}): ");
+        assert!(mistake.starts_with(&place), "{mistake}");
+        assert!(mistake.contains(reason), "{mistake}");
+        assert!(!mistake.contains("canary"), "{mistake}");
+    }
+}
+
+#[test]
+fn a_mistake_in_the_file_names_the_file_and_the_line() {
+    for (text, setting, line, reason) in OF_FILES {
+        let (path, settings) = from_file(text, &[]);
+        let text = settings.unwrap_err().to_string();
+        let place = format!("{setting} (file {}, line {line}): ", path.display());
+        assert!(
+            text.contains(&place) && text.contains(reason),
+            "{place}: {text}"
+        );
+    }
+}
+
+#[test]
+fn a_file_that_is_no_toml_is_refused_with_the_line_and_without_showing_what_is_in_it() {
+    for (text, line) in NO_TOML {
+        let (path, settings) = from_file(text, &[]);
+        let said = settings.unwrap_err().to_string();
+        let place = format!("the configuration file (file {}", path.display());
+        assert!(said.contains(&place), "{text:?}: {said}");
+        assert!(said.contains(&format!("line {line}")), "{text:?}: {said}");
+        assert!(!said.contains("canary"), "{said}");
+    }
+    let missing = PathBuf::from("/nowhere/auth.toml");
+    let text = Config::for_serving(Some(&missing), &Variables::default()).unwrap_err();
+    let text = text.to_string();
+    assert!(
+        text.contains("/nowhere/auth.toml") && text.contains("cannot be read"),
+        "{text}"
+    );
+}
+
+/// The whole table in one environment, as far as a variable can have one value.
+#[test]
+fn however_many_there_are_all_are_told_at_once() {
+    let mut first = std::collections::BTreeMap::new();
+    for (setting, value, reason) in rows() {
+        // A name below or above another one would hide it, and a file beside its secret is another mistake.
+        let is_alone =
+            !["http", "tokens", "http.listen.port", "telemetry.log.level"].contains(&setting);
+        if is_alone && !setting.ends_with("_file") {
+            first.entry(setting).or_insert((value, reason));
+        }
+    }
+    let named: Vec<(String, &str)> = first
+        .iter()
+        .map(|(setting, (value, _))| (setting.replace('.', "__").to_uppercase(), value.as_str()))
+        .collect();
+    let pairs: Vec<(&str, &str)> = named
+        .iter()
+        .map(|(name, value)| (name.as_str(), *value))
+        .collect();
+    let told = mistakes(&pairs);
+    for (setting, (_, reason)) in &first {
+        let of_setting = told
+            .iter()
+            .filter(|it| it.starts_with(&format!("{setting} (")));
+        let said: Vec<_> = of_setting.collect();
+        assert!(
+            said.len() == 1 && said[0].contains(reason),
+            "{setting}: {told:#?}"
+        );
+    }
+    assert_eq!(told.len(), first.len(), "{told:#?}");
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let file = "mode = 'production'\n[tokens]\nrefresh_grace_seconds = 60\n[extra]\nkey = 1\n";
+    let pairs = [
+        ("HTTP__LISTEN", "x"),
+        ("PROTECTION__EXEMPT_NETWORKS", "127.0.0.0/8"),
+    ];
+    let (_, settings) = from_file(file, &pairs);
+    let mistakes = settings.unwrap_err();
+    let named: Vec<&str> = mistakes.iter().map(|it| it.setting.as_str()).collect();
+    assert_eq!(
+        named,
+        [
+            "http.listen",
+            "tokens.refresh_grace_seconds",
+            "extra.key",
+            "http.public_url",
+            "database.url",
+            "protection.exempt_networks",
+            "keys.file",
+            "messages.sender",
+            "messages.reset_page_url",
+        ]
+    );
+    let text = mistakes.to_string();
+    assert!(
+        text.starts_with("the configuration has 9 mistakes:\n  http.listen (variable "),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n  http.public_url (not set): must be set in production mode"),
+        "{text}"
+    );
+}
