@@ -169,6 +169,12 @@ impl RedisConnection {
         .await
     }
 
+    /// What the server says of itself.
+    pub(crate) async fn info(&self) -> Result<String, CacheError> {
+        self.call(async |mut connection| redis::cmd("INFO").query_async(&mut connection).await)
+            .await
+    }
+
     /// A connection of its own that listens to a channel.
     pub(crate) async fn listen(&self, channel: &str) -> Result<PubSub, CacheError> {
         let listening = async {

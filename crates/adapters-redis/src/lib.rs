@@ -24,6 +24,7 @@
 
 mod back_off;
 mod connection;
+mod examination;
 mod keys;
 mod missed;
 mod revocations;
@@ -31,6 +32,7 @@ mod session_cache;
 mod throttle;
 
 pub use connection::{InvalidRedisUrl, RedisConfig, RedisConnection};
+pub use examination::RedisExamination;
 pub use revocations::RedisRevocations;
 pub use session_cache::RedisSessionCache;
 pub use throttle::RedisThrottle;

@@ -19,6 +19,7 @@ mod config;
 mod devices;
 mod dialect;
 mod error;
+mod examination;
 mod idempotency;
 mod imports;
 mod maintenance;
@@ -32,6 +33,7 @@ mod unit_of_work;
 mod value;
 
 pub use config::StoreConfig;
+pub use examination::Examination;
 pub use pool::{Condition, PoolUse};
 pub use queries::ROTATE;
 pub use store::Store;

@@ -3,6 +3,9 @@
 //! A command's result goes to standard output and everything else to standard error. Exit status 0: done;
 //! 1: it could not be done; 2: the command line or the configuration is wrong.
 
+mod config;
+mod doctor;
+mod healthcheck;
 mod keys;
 mod messages;
 mod migrate;
@@ -29,6 +32,8 @@ Examples:
   FASHIONISTAR_AUTH__HTTP__LISTEN=127.0.0.1:0 fashionistar-auth serve
                                              a setting from the environment; port 0 takes a free one
   fashionistar-auth migrate up               brings the database to the newest schema
+  fashionistar-auth doctor                   looks whether everything that is configured works
+  fashionistar-auth config print             every setting in effect, and where it comes from
   fashionistar-auth keys generate > keys.json
                                              a key ring for production
   fashionistar-auth messages parked          messages that could not be sent
@@ -57,6 +62,13 @@ enum Command {
     /// Changes the schema of the database, or tells its state
     #[command(subcommand)]
     Migrate(migrate::Migrate),
+    /// Looks whether everything that is configured works, and says what to do where it does not
+    Doctor(doctor::Doctor),
+    /// Shows the configuration
+    #[command(subcommand)]
+    Config(config::Configuration),
+    /// Asks the running service whether it is ready, for container engines
+    Healthcheck,
     /// Prints the OpenAPI document
     Openapi,
     /// Makes secret keys
@@ -75,7 +87,7 @@ pub fn run(cli: Cli) -> ExitCode {
     let Err(failure) = carry_out(cli) else {
         return ExitCode::SUCCESS;
     };
-    if !matches!(failure, Failure::Logged) {
+    if !matches!(failure, Failure::Told) {
         // When standard error is closed there is nobody to tell.
         let _ = writeln!(io::stderr(), "fashionistar-auth: {failure}");
     }
@@ -87,6 +99,9 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
     match cli.command.unwrap_or(Command::Serve) {
         Command::Serve => serve::run(config),
         Command::Migrate(command) => migrate::run(&command, config),
+        Command::Doctor(command) => doctor::run(&command, config),
+        Command::Config(command) => config::run(&command, config),
+        Command::Healthcheck => healthcheck::run(config),
         Command::Openapi => openapi::run(),
         Command::Keys(keys::Keys::Generate) => keys::generate(),
         Command::Messages(command) => messages::run(&command, config),
@@ -103,8 +118,8 @@ enum Failure {
     Usage(String),
     /// Anything else.
     Other(Box<dyn Error + Send + Sync>),
-    /// It stands in the log already, which is what standard error is for machines.
-    Logged,
+    /// It was told already: in the log, or as the command's result.
+    Told,
 }
 
 impl Failure {
@@ -112,7 +127,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),
-            Self::Other(_) | Self::Logged => ExitCode::FAILURE,
+            Self::Other(_) | Self::Told => ExitCode::FAILURE,
         }
     }
 
@@ -126,7 +141,7 @@ impl fmt::Display for Failure {
         match self {
             Self::Configuration(mistakes) => mistakes.fmt(f),
             Self::Usage(reason) => f.write_str(reason),
-            Self::Logged => f.write_str("the log says why"),
+            Self::Told => f.write_str("the log says why"),
             Self::Other(error) => {
                 error.fmt(f)?;
                 let mut cause = error.source();

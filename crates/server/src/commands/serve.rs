@@ -32,7 +32,7 @@ pub(super) fn run(config: Option<&Path>) -> Result<(), Failure> {
         let served = match served {
             Err(failure @ Failure::Other(_)) if format == LogFormat::Json => {
                 tracing::error!(reason = %failure, "the service cannot go on");
-                Err(Failure::Logged)
+                Err(Failure::Told)
             }
             served => served,
         };

@@ -35,7 +35,8 @@ impl InEffect {
         };
         Self {
             setting: setting.to_owned(),
-            value: shown,
+            // Whatever was typed, it goes to a terminal.
+            value: shown.replace(char::is_control, "\u{fffd}"),
             source: place.to_string(),
         }
     }

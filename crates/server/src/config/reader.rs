@@ -67,7 +67,7 @@ impl<'a> Reader<'a> {
         self.known.push(name.to_owned());
         let given = self.find(name);
         let from_file = if is_secret::<T>() {
-            self.from_file::<T>(name, given.is_some())
+            self.read_file_of::<T>(name, given.is_some())
         } else {
             FromFile::NotNamed
         };
@@ -101,7 +101,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn from_file<T>(&mut self, name: &str, is_given: bool) -> FromFile {
+    fn read_file_of<T>(&mut self, name: &str, is_given: bool) -> FromFile {
         let name_of_file = format!("{name}{}", secret_files::SUFFIX);
         self.known.push(name_of_file.clone());
         let Some((value, place)) = self.find(&name_of_file) else {

@@ -7,13 +7,12 @@
 //!
 //! The fields of the event stand beside the rest. Of its spans only what tells which request it was.
 
-use std::{fmt, io::Write as _};
+use std::io::Write as _;
 
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::{
     Event, Subscriber,
-    field::{Field, Visit},
     span::{Attributes, Id, Record},
 };
 use tracing_subscriber::{
@@ -27,8 +26,8 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// Members of every line; a field of the same name gets another.
-const RESERVED: [&str; 3] = ["timestamp", "level", "target"];
+use super::fields::Fields;
+
 /// What a span hands down to all lines within it.
 const OF_THE_REQUEST: [&str; 5] = [
     "request_id",
@@ -59,66 +58,6 @@ struct Line<'a> {
     fields: Map<String, Value>,
 }
 
-/// The fields of a span or an event, by their names.
-#[derive(Clone, Default)]
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn take_text(&mut self, name: &str) -> Option<String> {
-        self.0.remove(name).map(|value| match value {
-            Value::String(text) => text,
-            other => other.to_string(),
-        })
-    }
-
-    fn keep_what_is_of_the_request(&mut self) {
-        self.0
-            .retain(|name, _| OF_THE_REQUEST.contains(&name.as_str()));
-    }
-
-    fn add(&mut self, outer: &Self) {
-        for (name, value) in &outer.0 {
-            self.0.entry(name).or_insert_with(|| value.clone());
-        }
-    }
-
-    fn insert(&mut self, field: &Field, value: Value) {
-        let name = field.name();
-        let name = if RESERVED.contains(&name) {
-            format!("field.{name}")
-        } else {
-            name.to_owned()
-        };
-        self.0.insert(name, value);
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.insert(field, format!("{value:?}").into());
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.insert(field, value.into());
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.insert(field, value.into());
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.insert(field, value.into());
-    }
-
-    fn record_f64(&mut self, field: &Field, value: f64) {
-        self.insert(field, value.into());
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.insert(field, value.into());
-    }
-}
-
 impl<S, W> Layer<S> for JsonLines<W>
 where
     S: Subscriber + for<'s> LookupSpan<'s>,
@@ -127,7 +66,7 @@ where
     fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, ctx: Context<'_, S>) {
         let mut fields = Fields::default();
         attributes.record(&mut fields);
-        fields.keep_what_is_of_the_request();
+        fields.retain(&OF_THE_REQUEST);
         if let Some(span) = ctx.span(id) {
             span.extensions_mut().insert(fields);
         }
@@ -138,7 +77,7 @@ where
             && let Some(fields) = span.extensions_mut().get_mut::<Fields>()
         {
             values.record(fields);
-            fields.keep_what_is_of_the_request();
+            fields.retain(&OF_THE_REQUEST);
         }
     }
 

@@ -1,15 +1,18 @@
-//! What the service tells of itself: log lines on standard error, traces to a collector, and metrics to
-//! whoever asks.
+//! What the service tells of itself: log lines on standard error, traces to a collector, metrics to
+//! whoever asks, and reports of errors to Sentry.
 //!
 //! Lines and traces follow one request by its ids: every line of a request carries its `request_id` and, when traces
 //! are exported, its `trace_id`. What may be in a line or a span is decided where it is written; nothing
 //! personal is.
 
+mod fields;
 mod json_lines;
+mod log_panic;
 mod metrics;
+mod reports;
 mod traces;
 
-use std::{io, panic, time::Duration};
+use std::{fmt, io, panic, sync::Arc, time::Duration};
 
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::ExporterBuildError;
@@ -25,6 +28,7 @@ use url::Url;
 use crate::config::{LogFormat, TelemetrySettings};
 
 use json_lines::JsonLines;
+use log_panic::log_panic;
 pub(crate) use metrics::{Metrics, Watched};
 pub(crate) use traces::TraceContext;
 
@@ -68,10 +72,19 @@ pub enum TelemetryError {
     Started(#[from] TryInitError),
 }
 
-/// Logs and traces of this process, from start to flush.
-#[derive(Debug)]
+/// Logs, traces and reports of this process, from start to flush.
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
+    reports: Option<Arc<sentry::Client>>,
+}
+
+impl fmt::Debug for Telemetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Telemetry")
+            .field("traces", &self.traces.is_some())
+            .field("reports", &self.reports.is_some())
+            .finish()
+    }
 }
 
 impl Telemetry {
@@ -92,12 +105,14 @@ impl Telemetry {
             Some(endpoint) => Some(traces::provider(endpoint)?),
             None => None,
         };
+        let reports = reports::client(settings);
         Registry::default()
             .with(lines.with_filter(filter))
             .with(traces.as_ref().map(traces::layer))
+            .with(reports.clone().map(reports::layer))
             .try_init()?;
         panic::set_hook(Box::new(log_panic));
-        Ok(Self { traces })
+        Ok(Self { traces, reports })
     }
 
     /// Sends what is not sent yet; gives up after a few seconds.
@@ -105,13 +120,10 @@ impl Telemetry {
         if let Some(provider) = self.traces {
             traces::shut_down(provider).await;
         }
+        if let Some(client) = self.reports {
+            reports::shut_down(client).await;
+        }
     }
-}
-
-/// Where, not what: the text of a panic may repeat what somebody typed.
-fn log_panic(panicked: &panic::PanicHookInfo<'_>) {
-    let place = panicked.location().map(ToString::to_string);
-    tracing::error!(place, "a task panicked");
 }
 
 #[cfg(test)]

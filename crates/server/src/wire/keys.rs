@@ -43,6 +43,24 @@ pub(super) fn load(config: &Config, random: &dyn SecureRandom) -> Result<KeyRing
     Ok(ring)
 }
 
+/// Looks at the ring and makes none: what it is, or `None` when the first start will make it.
+pub(crate) fn examine_key_ring(config: &Config) -> Result<Option<String>, StartError> {
+    if let Some(file) = named_file(config)
+        && config.keys.json.is_none()
+        && config.keys.file.is_none()
+        && !file.exists()
+    {
+        return Ok(None);
+    }
+    let ring = load(config, &SystemRandom)?;
+    let origin = if ring.is_development() {
+        "made by the service itself, for development"
+    } else {
+        "an operator's own"
+    };
+    Ok(Some(format!("the ring can be read; {origin}")))
+}
+
 fn named_file(config: &Config) -> Option<PathBuf> {
     let own = (!config.is_production()).then(|| config.data_dir.join("keys.json"));
     config.keys.file.clone().or(own)

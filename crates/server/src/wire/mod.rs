@@ -46,7 +46,7 @@ pub use counters::Counters;
 pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
 pub(crate) use importing::Importing;
-pub(crate) use keys::new_key_ring;
+pub(crate) use keys::{examine_key_ring, new_key_ring};
 use messages::Outgoing;
 use patience::PatientHasher;
 use readiness::Readiness;

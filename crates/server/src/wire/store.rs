@@ -10,7 +10,7 @@ use std::{
 use adapters_crypto::SystemClock;
 use authentication_app::ports::StoreError;
 use common::Clock;
-use identity_adapters_postgres::{Store, StoreConfig};
+use identity_adapters_postgres::{Examination, Store, StoreConfig};
 use migration::{Migrator, MigratorTrait as _};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -49,7 +49,7 @@ async fn connect(config: &Config) -> Result<Store, StartError> {
         (url.clone(), file_of(url))
     } else {
         make_private_folder(&config.data_dir)?;
-        let file = config.data_dir.join("fashionistar-auth.sqlite");
+        let file = own_file(config);
         (url_of(&file), Some(file))
     };
     if let Some(file) = file {
@@ -66,6 +66,10 @@ async fn connect(config: &Config) -> Result<Store, StartError> {
         ..StoreConfig::new(url.expose_secret())
     };
     Ok(Store::connect(&settings).await?)
+}
+
+fn own_file(config: &Config) -> PathBuf {
+    config.data_dir.join("fashionistar-auth.sqlite")
 }
 
 fn url_of(file: &Path) -> SecretString {
@@ -113,6 +117,19 @@ impl Schema {
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
         let store = connect(config).await?;
         Ok(Self { store })
+    }
+
+    /// The file of the embedded database, when its name is a plain one.
+    pub(crate) fn embedded_file(config: &Config) -> Option<PathBuf> {
+        match &config.database.url {
+            Some(url) => file_of(url),
+            None => Some(own_file(config)),
+        }
+    }
+
+    /// How the database is set up.
+    pub(crate) async fn examine(&self) -> Result<Examination, StoreError> {
+        self.store.examine(|| SystemClock.now()).await
     }
 
     /// What this release has and the database has not, oldest first.

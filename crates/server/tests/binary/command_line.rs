@@ -154,7 +154,7 @@ fn a_file_names_the_settings_too() {
     ] {
         let output = run(arguments, settings);
         assert_eq!(output.status.code(), Some(2));
-        let expected = format!("http.listen (file {file}): must be an IP address");
+        let expected = format!("http.listen (file {file}, line 2): must be an IP address");
         assert!(
             complaint(&output).contains(&expected),
             "{}",

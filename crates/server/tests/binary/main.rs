@@ -9,9 +9,12 @@
 
 mod collector;
 mod command_line;
+mod configuration;
+mod doctor;
 mod messages;
 mod metrics;
 mod process;
+mod reports;
 mod shutdown;
 mod start;
 mod traces;

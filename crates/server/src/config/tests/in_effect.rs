@@ -4,10 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{super::documented, *};
 
-fn printed(
-    file: Option<&Path>,
-    pairs: &[(&str, &str)],
-) -> BTreeMap<String, (String, String)> {
+fn printed(file: Option<&Path>, pairs: &[(&str, &str)]) -> BTreeMap<String, (String, String)> {
     let (all, mistakes) = Config::settings_in_effect(file, &variables(pairs));
     assert_eq!(mistakes, None);
     all.into_iter()

@@ -1,0 +1,157 @@
+//! The database and its replicas.
+
+use adapters_crypto::SystemClock;
+use common::Clock as _;
+use identity_adapters_postgres::{Examination, Store, StoreConfig};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use super::{Finding, network::Address};
+use crate::{config::Config, wire::Schema};
+
+const CHECK: &str = "database";
+const REPLICAS: &str = "replicas";
+/// Further apart, times in tokens and windows are not what they say.
+const MOST_SKEW: time::Duration = time::Duration::seconds(5);
+/// Further apart, somebody should look at the clocks.
+const MUCH_SKEW: time::Duration = time::Duration::milliseconds(500);
+/// A replica further behind shows staff what is not true any more.
+const FAR_BEHIND_SECONDS: u64 = 30;
+
+pub(super) async fn look(config: &Config) -> Vec<Finding> {
+    if let Some(finding) = look_from_outside(config).await {
+        return vec![finding];
+    }
+    let schema = match Schema::open(config).await {
+        Ok(schema) => schema,
+        Err(error) => {
+            return vec![
+                Finding::fails(CHECK, format!("it takes no connection of ours ({error})")).do_this(
+                    "check user, password, name of the database and sslmode in database.url; for a \
+                     file, that it is a database and belongs to the service's user",
+                ),
+            ];
+        }
+    };
+    let (seen, pending) = (schema.examine().await, schema.pending().await);
+    schema.close().await;
+    let (Ok(seen), Ok(pending)) = (seen, pending) else {
+        return vec![
+            Finding::fails(CHECK, "it connects, and does not answer our questions")
+                .do_this("check that the role may read the tables of the service"),
+        ];
+    };
+    vec![
+        judge(config, &seen),
+        judge_clock(&seen),
+        judge_schema(config, &seen, &pending),
+    ]
+}
+
+/// What can be told without a connection, if that is all there is to tell.
+async fn look_from_outside(config: &Config) -> Option<Finding> {
+    let url = config.database.url.as_ref();
+    if let Some(url) = url.filter(|_| config.database.is_postgres()) {
+        let trouble = Address::of(url, 5432)?.trouble().await?;
+        let advice = "start PostgreSQL, or correct database.url; the service cannot do without";
+        return Some(Finding::fails(CHECK, trouble).do_this(advice));
+    }
+    let file = Schema::embedded_file(config).filter(|file| !file.exists())?;
+    let seen = format!("{} is not there; the first start makes it", file.display());
+    Some(Finding::ok(CHECK, seen))
+}
+
+fn judge(config: &Config, seen: &Examination) -> Finding {
+    let shown = format!(
+        "{}, {:.1} ms",
+        seen.version,
+        seen.round_trip.as_secs_f64() * 1_000.0
+    );
+    let ours = config.database.max_connections;
+    if seen.is_replica {
+        Finding::fails(CHECK, format!("{shown}, a replica that takes no writes"))
+            .do_this("point database.url at the primary")
+    } else if seen.most_connections.is_some_and(|most| ours > most) {
+        Finding::fails(
+            CHECK,
+            format!("{shown}, takes fewer connections than we may open ({ours})"),
+        )
+        .do_this("lower database.max_connections, or raise max_connections there")
+    } else if config.is_production() && !seen.may_change_schema {
+        Finding::warns(CHECK, format!("{shown}, our role may not create tables")).do_this(
+            "run migrate up with a role that may, at each release and at least once a month: it \
+             makes the audit trail's partitions ahead",
+        )
+    } else {
+        Finding::ok(CHECK, shown)
+    }
+}
+
+fn judge_clock(seen: &Examination) -> Finding {
+    const CHECK: &str = "clock";
+    let apart = seen.clock_ahead.abs();
+    let shown = format!("{:.3} s from the database's clock", apart.as_seconds_f64());
+    let advice = "synchronise the clocks of all nodes and of the database (NTP)";
+    // Half a round trip is how well it can be told.
+    if apart > MOST_SKEW {
+        Finding::fails(CHECK, shown).do_this(advice)
+    } else if apart > MUCH_SKEW + seen.round_trip / 2 {
+        Finding::warns(CHECK, shown).do_this(advice)
+    } else {
+        Finding::ok(CHECK, shown)
+    }
+}
+
+fn judge_schema(config: &Config, seen: &Examination, pending: &[String]) -> Finding {
+    const CHECK: &str = "schema";
+    let migrates_itself = seen.most_connections.is_none() || !config.is_production();
+    match pending {
+        [] => Finding::ok(CHECK, "up to date"),
+        _ if migrates_itself => {
+            let count = pending.len();
+            Finding::ok(
+                CHECK,
+                format!("{count} migrations pending; the next start applies them"),
+            )
+        }
+        _ => Finding::fails(CHECK, format!("migrations pending: {}", pending.join(", ")))
+            .do_this("run fashionistar-auth migrate up: production mode does not serve before"),
+    }
+}
+
+pub(super) async fn look_at_replicas(config: &Config) -> Vec<Finding> {
+    let mut looks = tokio::task::JoinSet::new();
+    for (number, url) in config.database.replica_urls.iter().cloned().enumerate() {
+        looks.spawn(async move { look_at_replica(number + 1, &url).await });
+    }
+    looks.join_all().await
+}
+
+async fn look_at_replica(number: usize, url: &SecretString) -> Finding {
+    let fails = |seen: String| {
+        Finding::fails(REPLICAS, format!("number {number}: {seen}"))
+            .do_this("start it, or take it out of database.replica_urls")
+    };
+    if let Some(address) = Address::of(url, 5432)
+        && let Some(trouble) = address.trouble().await
+    {
+        return fails(trouble);
+    }
+    let Ok(store) = Store::connect(&StoreConfig::new(url.expose_secret())).await else {
+        return fails("it takes no connection of ours".to_owned());
+    };
+    let seen = store.examine(|| SystemClock.now()).await;
+    store.close().await;
+    let Ok(seen) = seen else {
+        return fails("it does not answer our questions".to_owned());
+    };
+    let behind = seen.behind.as_secs();
+    let shown = format!("number {number}: {}, {behind} s behind", seen.version);
+    if !seen.is_replica {
+        Finding::warns(REPLICAS, format!("{shown}, not a replica at all"))
+            .do_this("name replicas of database.url there, and no primary")
+    } else if behind > FAR_BEHIND_SECONDS {
+        Finding::warns(REPLICAS, shown).do_this("see why it lags: network, disk, long queries")
+    } else {
+        Finding::ok(REPLICAS, shown)
+    }
+}

@@ -1,0 +1,71 @@
+//! Fields of spans and events, for layers that write them out.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use tracing::field::{Field, Visit};
+
+/// Members of every line of the log; a field of the same name gets another.
+const RESERVED: [&str; 3] = ["timestamp", "level", "target"];
+
+/// The fields of a span or an event, by their names.
+#[derive(Clone, Default)]
+pub(super) struct Fields(pub(super) Map<String, Value>);
+
+impl Fields {
+    /// Takes a field out, as text.
+    pub(super) fn take_text(&mut self, name: &str) -> Option<String> {
+        self.0.remove(name).map(|value| match value {
+            Value::String(text) => text,
+            other => other.to_string(),
+        })
+    }
+
+    /// Forgets what has none of these names.
+    pub(super) fn retain(&mut self, names: &[&str]) {
+        self.0.retain(|name, _| names.contains(&name.as_str()));
+    }
+
+    /// Takes in the fields of what is around it, where it has none of the same name.
+    pub(super) fn add(&mut self, outer: &Self) {
+        for (name, value) in &outer.0 {
+            self.0.entry(name).or_insert_with(|| value.clone());
+        }
+    }
+
+    fn insert(&mut self, field: &Field, value: Value) {
+        let name = field.name();
+        let name = if RESERVED.contains(&name) {
+            format!("field.{name}")
+        } else {
+            name.to_owned()
+        };
+        self.0.insert(name, value);
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.insert(field, format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.insert(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.insert(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.insert(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.insert(field, value.into());
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.insert(field, value.into());
+    }
+}
