@@ -5,14 +5,25 @@ use super::in_effect::InEffect;
 
 const PAGE: &str = include_str!("../../../../docs/configuration.md");
 
-/// Rows of the tables of settings: name, default.
+/// In the place of a default where there is none.
+const NO_DEFAULT: &str = "–";
+/// The heading of a table of settings; the page has others.
+const HEADING: &str = "| setting | default | meaning |";
+
+/// Rows of the tables of settings: name, default. A row may be about several.
 pub(super) fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
-    PAGE.lines().filter_map(|line| {
-        let mut cells = line.strip_prefix("| `")?.split(" | ");
-        let name = cells.next()?.strip_suffix('`')?;
-        let default = cells.next()?;
-        // Other tables of the page begin with a setting too, and go on with reasons.
-        cells.next().map(|_| (name, default.trim()))
+    let tables = PAGE.split(HEADING).skip(1);
+    let rows = tables.flat_map(|table| {
+        let rows = table.lines().skip(1);
+        rows.take_while(|line| line.starts_with('|')).skip(1)
+    });
+    rows.filter_map(|row| {
+        let mut cells = row.strip_prefix("| ")?.split(" | ");
+        Some((cells.next()?, cells.next()?.trim()))
+    })
+    .flat_map(|(names, default)| {
+        let names = names.split(", ").map(|name| name.trim_matches('`'));
+        names.map(move |name| (name, default))
     })
 }
 
@@ -23,7 +34,9 @@ pub(super) fn fill_in_defaults(in_effect: &mut [InEffect]) {
             it.setting == name && it.source == "default" && it.value == InEffect::NOTHING
         };
         if let Some(entry) = in_effect.iter_mut().find(unset) {
-            default.replace('`', "").clone_into(&mut entry.value);
+            if default != NO_DEFAULT {
+                default.replace('`', "").clone_into(&mut entry.value);
+            }
         }
     }
 }

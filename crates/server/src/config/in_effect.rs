@@ -29,7 +29,7 @@ impl InEffect {
     /// A setting that was set. Its type says whether it is shown: what may hold a secret is not.
     pub(super) fn set<T>(setting: &str, value: &Value, place: &Place) -> Self {
         let shown = if may_be_shown::<T>() || is_a_word(value) && !is_secret::<T>() {
-            plain(value)
+            without_query::<T>(plain(value))
         } else {
             MASK.to_owned()
         };
@@ -89,6 +89,14 @@ fn is_a_word(value: &Value) -> bool {
     })
 }
 
+/// What follows the question mark of a URL may be somebody's key.
+fn without_query<T>(text: String) -> String {
+    match text.split_once('?') {
+        Some((before, _)) if type_name::<T>().contains("url::Url") => format!("{before}?…"),
+        _ => text,
+    }
+}
+
 fn plain(value: &Value) -> String {
     match value {
         Value::String(_, text) => text.clone(),
@@ -142,6 +150,11 @@ mod tests {
         assert_eq!(
             shown(InEffect::set::<u32>("a", &Value::from(7_u32), &place)),
             "7"
+        );
+        let keyed = Value::from("https://gateway/send?key=canary");
+        assert_eq!(
+            shown(InEffect::set::<url::Url>("a", &keyed, &place)),
+            "https://gateway/send?…"
         );
         let list = Value::from(vec!["10.0.0.0/8", "::1"]);
         assert_eq!(

@@ -108,6 +108,8 @@ impl<'a> Reader<'a> {
             return FromFile::NotNamed;
         };
         self.places.note(&name_of_file, place.clone());
+        // However wrong the file is, the setting was not forgotten.
+        self.places.note(name, place.clone());
         let read = match value.as_str().map(str::trim) {
             _ if is_given => Err(format!("must not be set together with {name}")),
             Some(path) if !path.is_empty() => {

@@ -10,6 +10,7 @@
 mod collector;
 mod command_line;
 mod configuration;
+mod deployment;
 mod doctor;
 mod messages;
 mod metrics;

@@ -1,0 +1,156 @@
+//! The files in `deploy/` and what they say of the service: every setting is one, every metric is one, every
+//! runbook is there, and what the runbooks ask the database works.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use serde_json::Value;
+
+use crate::process::{complaint, result, run};
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// What `deploy/check.py` read out of the files.
+fn checked() -> Value {
+    let output = Command::new(testkit::python())
+        .arg(root().join("deploy/check.py"))
+        .output()
+        .expect("Python runs");
+    assert!(output.status.success(), "{}", complaint(&output));
+    serde_json::from_str(&result(&output)).unwrap()
+}
+
+/// The names of all settings, as variables without the prefix.
+fn settings() -> BTreeSet<String> {
+    let output = run(&["config", "print", "--json"], &[]);
+    let settings: Vec<Value> = serde_json::from_str(&result(&output)).unwrap();
+    let names = settings.iter().map(|it| it["setting"].as_str().unwrap());
+    names
+        .map(|name| name.replace('.', "__").to_uppercase())
+        .collect()
+}
+
+fn assert_is_setting(variable: &str, settings: &BTreeSet<String>, place: &str) {
+    let name = variable.strip_prefix("FASHIONISTAR_AUTH__").expect(place);
+    let secret = name.strip_suffix("_FILE").unwrap_or(name);
+    let is_known = settings.contains(name) || settings.contains(secret) || name == "CONFIG";
+    assert!(is_known, "{place}: {variable}");
+}
+
+/// Lines `NAME=value`, those that are commented out too.
+fn example() -> BTreeMap<String, String> {
+    let text = fs::read_to_string(root().join("deploy/env.example")).unwrap();
+    text.lines()
+        .map(|line| line.trim_start_matches('#'))
+        .filter(|line| line.starts_with("FASHIONISTAR_AUTH__"))
+        .map(|line| line.split_once('=').expect("a value"))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
+}
+
+#[test]
+fn every_variable_that_is_deployed_is_a_setting() {
+    let (settings, checked) = (settings(), checked());
+    for place in ["compose", "dockerfile"] {
+        let variables = checked[place].as_object().unwrap();
+        assert!(variables.len() >= 3, "{place}");
+        for variable in variables.keys() {
+            assert_is_setting(variable, &settings, place);
+        }
+    }
+    for variable in example().keys() {
+        assert_is_setting(variable, &settings, "env.example");
+    }
+    let unit = fs::read_to_string(root().join("deploy/fashionistar-auth.service")).unwrap();
+    for word in unit.split(|letter: char| !(letter.is_ascii_uppercase() || letter == '_')) {
+        if word.starts_with("FASHIONISTAR_AUTH__") {
+            assert_is_setting(word, &settings, "the unit");
+        }
+    }
+}
+
+/// The example of a production node, every line of it in effect and the secrets in files that are there.
+#[test]
+fn the_example_starts_in_production_mode() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut pairs, example) = (Vec::new(), example());
+    for (name, value) in &example {
+        let name = name.strip_prefix("FASHIONISTAR_AUTH__").unwrap().to_owned();
+        let Some(secret) = name.strip_suffix("_FILE").map(ToOwned::to_owned) else {
+            pairs.push((name, value.clone()));
+            continue;
+        };
+        let file = folder.path().join(&secret);
+        let text = match secret.as_str() {
+            "DATABASE__URL" => "postgres://auth:x@db/auth",
+            "REDIS__URL" => "redis://:x@redis",
+            "TELEMETRY__SENTRY_DSN" => "https://key@sentry.example.com/1",
+            other => panic!("what is in the file of {other}?"),
+        };
+        fs::write(&file, text).unwrap();
+        let private = std::os::unix::fs::PermissionsExt::from_mode(0o400);
+        fs::set_permissions(&file, private).unwrap();
+        pairs.push((name, file.to_str().unwrap().to_owned()));
+    }
+    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let output = run(&["config", "print"], &pairs);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+}
+
+#[test]
+fn alerts_ask_for_metrics_and_runbooks_that_there_are() {
+    let checked = checked();
+    let documented = fs::read_to_string(root().join("docs/metrics.md")).unwrap();
+    let metrics = checked["metrics"].as_array().unwrap();
+    assert!(metrics.len() > 10, "{metrics:?}");
+    for metric in metrics {
+        let metric = metric.as_str().unwrap();
+        let family = ["_bucket", "_count", "_sum"]
+            .iter()
+            .find_map(|part| metric.strip_suffix(part))
+            .unwrap_or(metric);
+        assert!(documented.contains(&format!("| `{family}` |")), "{metric}");
+    }
+    for runbook in checked["runbooks"].as_array().unwrap() {
+        let (path, heading) = runbook.as_str().unwrap().split_once('#').unwrap_or((runbook.as_str().unwrap(), ""));
+        let text = fs::read_to_string(root().join(path)).unwrap_or_else(|_| panic!("{path}"));
+        let headings = text.lines().filter_map(|line| line.strip_prefix("## "));
+        let found = headings.map(|it| it.to_lowercase().replace(' ', "-")).any(|it| it == heading);
+        assert!(heading.is_empty() || found, "{runbook}");
+    }
+}
+
+#[test]
+fn every_runbook_is_in_the_index() {
+    let folder = root().join("docs/runbooks");
+    let index = fs::read_to_string(folder.join("README.md")).unwrap();
+    for entry in fs::read_dir(folder).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let is_listed = name == "README.md" || index.contains(&format!("]({name})"));
+        assert!(is_listed, "{name}");
+    }
+}
+
+/// Whoever is on call at night copies them as they stand.
+#[tokio::test]
+async fn the_statements_of_the_runbooks_work() {
+    let database = testkit::TestDatabase::postgres().await;
+    let mut count = 0;
+    for entry in fs::read_dir(root().join("docs/runbooks")).unwrap() {
+        let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+        for block in text.split("```sql\n").skip(1) {
+            let sql = block.split("```").next().unwrap();
+            for statement in sql.split_inclusive(";\n").filter(|it| it.contains(';')) {
+                database.execute(statement).await;
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 5, "{count}");
+}
