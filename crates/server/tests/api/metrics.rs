@@ -166,8 +166,10 @@ testkit::on_every_engine! {
         let app = TestApp::start(engine).await;
         app.register_person().await;
         app.settle_messages().await;
-        let scrape = app.metrics().await;
-        assert_eq!(scrape.kinds, documented());
+        // How long a queue is, is told by a worker when its turn comes.
+        let told = "auth_backlog_lag_seconds";
+        app.until("the queues are told of", async || app.metrics().await.kinds.contains_key(told)).await;
+        assert_eq!(app.metrics().await.kinds, documented());
     }
 
     async fn nothing_personal_is_in_a_label(engine: Engine) {
