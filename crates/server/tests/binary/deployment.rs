@@ -83,7 +83,9 @@ fn the_example_starts_in_production_mode() {
     for (name, value) in &example {
         let name = name.strip_prefix("FASHIONISTAR_AUTH__").unwrap().to_owned();
         // `keys.file` is a setting itself.
-        let secret = name.strip_suffix("_FILE").filter(|name| !name.ends_with('_'));
+        let secret = name
+            .strip_suffix("_FILE")
+            .filter(|name| !name.ends_with('_'));
         let Some(secret) = secret.map(ToOwned::to_owned) else {
             pairs.push((name, value.clone()));
             continue;
@@ -100,7 +102,10 @@ fn the_example_starts_in_production_mode() {
         fs::set_permissions(&file, private).unwrap();
         pairs.push((name, file.to_str().unwrap().to_owned()));
     }
-    let pairs: Vec<(&str, &str)> = pairs.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let pairs: Vec<(&str, &str)> = pairs
+        .iter()
+        .map(|(n, v)| (n.as_str(), v.as_str()))
+        .collect();
     let output = run(&["config", "print"], &pairs);
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
 }
@@ -120,10 +125,16 @@ fn alerts_ask_for_metrics_and_runbooks_that_there_are() {
         assert!(documented.contains(&format!("| `{family}` |")), "{metric}");
     }
     for runbook in checked["runbooks"].as_array().unwrap() {
-        let (path, heading) = runbook.as_str().unwrap().split_once('#').unwrap_or((runbook.as_str().unwrap(), ""));
+        let (path, heading) = runbook
+            .as_str()
+            .unwrap()
+            .split_once('#')
+            .unwrap_or((runbook.as_str().unwrap(), ""));
         let text = fs::read_to_string(root().join(path)).unwrap_or_else(|_| panic!("{path}"));
         let headings = text.lines().filter_map(|line| line.strip_prefix("## "));
-        let found = headings.map(|it| it.to_lowercase().replace(' ', "-")).any(|it| it == heading);
+        let found = headings
+            .map(|it| it.to_lowercase().replace(' ', "-"))
+            .any(|it| it == heading);
         assert!(heading.is_empty() || found, "{runbook}");
     }
 }
