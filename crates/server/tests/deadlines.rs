@@ -57,6 +57,8 @@ fn setting(name: &str) -> Duration {
         "http.request_deadline_seconds" => config.http.request_deadline,
         "database.acquire_timeout_seconds" => config.database.acquire_timeout,
         "database.statement_timeout_seconds" => config.database.statement_timeout,
+        "messages.smtp.timeout_seconds" => config.messages.email.smtp.timeout,
+        "messages.sms.timeout_seconds" => config.messages.sms.timeout,
         _ => panic!("{name} is not known to this test"),
     }
 }
