@@ -1,11 +1,14 @@
 //! Events and messages, written with the change that they tell of.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use authentication_app::ports::{
     EventEnvelope, MessageKind, MessageOrder, Outbox, Recipient, StoreError,
 };
 
 use crate::{
+    dialect::Dialect,
     sql::{Sql, tuples},
     unit_of_work::SqlUnitOfWork,
 };
@@ -14,6 +17,9 @@ const APPEND_MESSAGE: &str = "INSERT INTO outbox_messages (id, kind, purpose, no
      recipient_account, typed_identifier, created_at, next_attempt_at, request_id, attempts) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0)";
 
+const APPEND_EVENTS: &str =
+    "INSERT INTO outbox_events (id, occurred_at, event_type, account_id, data, request_id)";
+
 #[async_trait]
 impl Outbox for SqlUnitOfWork {
     #[tracing::instrument(name = "outbox.append_events", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
@@ -21,12 +27,15 @@ impl Outbox for SqlUnitOfWork {
         if events.is_empty() {
             return Ok(());
         }
-        let rows = tuples(1, events.len(), 6);
-        let text = format!(
-            "INSERT INTO outbox_events (id, occurred_at, event_type, account_id, data, request_id) \
-             VALUES {rows}"
-        );
-        let insert = events.iter().fold(Sql::new(text), |sql, envelope| {
+        let insert = match Dialect::of(self) {
+            Dialect::Postgres => in_turn(events),
+            // Whoever writes is alone.
+            Dialect::Sqlite => Sql::new(format!(
+                "{APPEND_EVENTS} VALUES {}",
+                tuples(1, events.len(), 6)
+            )),
+        };
+        let insert = events.iter().fold(insert, |sql, envelope| {
             let event = &envelope.event;
             sql.bind(&envelope.id)
                 .bind(&envelope.at)
@@ -36,6 +45,7 @@ impl Outbox for SqlUnitOfWork {
                 .bind(&envelope.request_id)
         });
         insert.execute(self).await?;
+        self.note_events();
         Ok(())
     }
 
@@ -65,6 +75,32 @@ impl Outbox for SqlUnitOfWork {
             .await?;
         Ok(())
     }
+}
+
+/// The insertion of events, with the locks that it takes first bound already.
+///
+/// A lock for each account, held until the commit, before its sequence is drawn: so the events of an account
+/// are numbered in the order in which they are committed, and whoever sees one sees all before it. It is the
+/// last lock that units take, so nobody waits for each other in a circle.
+fn in_turn(events: &[EventEnvelope]) -> Sql {
+    let accounts: BTreeSet<i64> = events.iter().map(turn_of).collect();
+    let (turns, rows) = (
+        tuples(1, accounts.len(), 1),
+        tuples(1 + accounts.len(), events.len(), 6),
+    );
+    // The rows are numbered as VALUES gives them, one after the other.
+    let text = format!(
+        "{APPEND_EVENTS} SELECT event.* FROM \
+         (SELECT count(pg_advisory_xact_lock(key)) AS taken FROM (VALUES {turns}) AS account (key)) AS turn, \
+         (VALUES {rows}) AS event WHERE turn.taken > 0"
+    );
+    accounts.iter().fold(Sql::new(text), Sql::bind)
+}
+
+/// The number of an account's lock. Two accounts that share one wait for each other now and then.
+fn turn_of(envelope: &EventEnvelope) -> i64 {
+    let (high, low) = envelope.event.account().as_uuid().as_u64_pair();
+    (high ^ low).cast_signed()
 }
 
 /// The name in `outbox_messages.kind`.

@@ -11,6 +11,7 @@ use std::{
 use authentication_app::ports::StoreError;
 use sea_orm::DbBackend;
 use time::OffsetDateTime;
+use tokio::sync::watch;
 
 use crate::{
     config::StoreConfig,
@@ -26,6 +27,7 @@ pub struct Store {
     /// For units of work and single writes. On PostgreSQL the same connections.
     pub(crate) writer: Pool,
     statements: Arc<AtomicU64>,
+    pub(crate) events_committed: watch::Sender<()>,
 }
 
 impl Store {
@@ -41,7 +43,13 @@ impl Store {
             readers,
             writer,
             statements,
+            events_committed: watch::Sender::new(()),
         })
+    }
+
+    /// Changes whenever this node committed events, so that they need not wait for a relay to look.
+    pub fn events_committed(&self) -> watch::Receiver<()> {
+        self.events_committed.subscribe()
     }
 
     /// How many statements were executed so far; BEGIN, COMMIT, ROLLBACK and pings do not count.

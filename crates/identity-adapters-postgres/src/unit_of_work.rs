@@ -14,6 +14,7 @@ use authentication_app::ports::{
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
 };
+use tokio::sync::watch;
 
 use crate::{
     error::Fault,
@@ -32,6 +33,16 @@ pub(crate) struct SqlUnitOfWork {
     /// A statement failed. PostgreSQL would answer COMMIT with success, having undone everything, and SQLite
     /// would keep a half.
     broken: AtomicBool,
+    /// Events were written in it.
+    has_events: bool,
+    events_committed: watch::Sender<()>,
+}
+
+impl SqlUnitOfWork {
+    /// Events were written: the relay is woken after the commit.
+    pub(crate) const fn note_events(&mut self) {
+        self.has_events = true;
+    }
 }
 
 impl SqlUnitOfWork {
@@ -69,6 +80,8 @@ impl UnitOfWorkFactory for Store {
             line,
             transaction,
             broken: AtomicBool::new(false),
+            has_events: false,
+            events_committed: self.events_committed.clone(),
         }))
     }
 }
@@ -119,6 +132,9 @@ impl UnitOfWork for SqlUnitOfWork {
         let commit = self.transaction.commit();
         self.pool.on_line(&self.line, commit).await?;
         self.pool.note_written();
+        if self.has_events {
+            self.events_committed.send_replace(());
+        }
         Ok(())
     }
 }

@@ -10,6 +10,8 @@ mod cache;
 mod challenges;
 mod crypto;
 mod error;
+mod event_queue;
+mod event_sink;
 mod foreign_hashes;
 mod idempotency;
 mod imports;
@@ -41,6 +43,10 @@ pub use crypto::{
     ServicePurpose, Subject, Vault, WrappedKey,
 };
 pub use error::{StoreError, UniqueRule};
+pub use event_queue::{
+    DestinationBacklog, EventQueue, Lease, LeaseRequest, LeasedEvent, ParkedEvent, ParkedSelection,
+};
+pub use event_sink::{EventSink, OutgoingEvent, SinkError};
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
 pub use imports::{ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewImport};

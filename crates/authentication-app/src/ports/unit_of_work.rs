@@ -5,9 +5,9 @@ use time::OffsetDateTime;
 
 use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
-    ChallengeRepository, DeviceRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord,
-    ImportQueries, ImportRepository, MessageCeilings, MessageQueue, Outbox, ParkedMessages,
-    SessionQueries, SessionRepository, StoreError,
+    ChallengeRepository, DeviceRepository, EventQueue, IdempotencyKey, IdempotencyLedger,
+    IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings, MessageQueue, Outbox,
+    ParkedMessages, SessionQueries, SessionRepository, StoreError,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.
@@ -83,6 +83,7 @@ pub trait IdentityStore:
     + SessionQueries
     + ImportQueries
     + MessageQueue
+    + EventQueue
     + MessageCeilings
     + ParkedMessages
     + Maintenance
@@ -98,6 +99,7 @@ impl<T> IdentityStore for T where
         + MessageQueue
         + MessageCeilings
         + ParkedMessages
+        + EventQueue
         + Maintenance
 {
 }

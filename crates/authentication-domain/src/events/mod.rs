@@ -4,4 +4,4 @@ mod catalog;
 mod envelope;
 
 pub use catalog::Event;
-pub use envelope::{EventId, EventKind};
+pub use envelope::{EventId, EventKind, QueuedEvent, Unwritable};

@@ -3,6 +3,8 @@
 mod accounts;
 mod ceilings;
 mod challenges;
+mod event_lanes;
+mod events;
 mod messages;
 mod parked;
 mod sessions;

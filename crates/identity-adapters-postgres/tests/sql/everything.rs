@@ -1,10 +1,11 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, Ceiling, ChallengeQueries as _, FailureScope, GiveBack, HeldMessage,
-    ImportQueries as _, LeaseToken, Maintenance as _, MessageCeilings as _, MessageKind,
-    MessageQueue as _, NewAccount, NewSession, ParkedMessages as _, Recipient, SendRequest,
-    SessionQueries as _, TriesScope, UnitOfWorkFactory as _,
+    AccountQueries as _, Ceiling, ChallengeQueries as _, EventQueue as _, FailureScope, GiveBack,
+    HeldMessage, ImportQueries as _, LeaseRequest, LeaseToken, LeasedEvent, Maintenance as _,
+    MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession,
+    ParkedMessages as _, ParkedSelection, Recipient, SendRequest, SessionQueries as _, TriesScope,
+    UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -27,11 +28,13 @@ use time::Duration;
 
 pub(crate) async fn ask_everything(store: &Store) {
     let owner = new_account();
+    store.serve_destination("somewhere", START).await.unwrap();
     write_account(store, &owner).await;
     write_imports(store, &owner).await;
     write_codes(store, &owner).await;
     write_sessions(store, &owner).await;
     write_trail(store, &owner).await;
+    deliver_events(store).await;
     store
         .sign_in_record(&index_keys_amid_rotation(), None)
         .await
@@ -245,4 +248,40 @@ async fn lease_one(store: &Store) -> HeldMessage {
         .await
         .unwrap();
     leased.first().unwrap().held()
+}
+
+/// One that is delivered, one that is postponed, parked twice, and delivered in the end.
+async fn deliver_events(store: &Store) {
+    let first = next_event(store).await.lease;
+    store.finish_event(&first, START).await.unwrap();
+    let second = next_event(store).await.lease;
+    store.postpone_event(&second, START, "away").await.unwrap();
+    for _ in 0..2 {
+        let poison = next_event(store).await;
+        store
+            .park_event(&poison.lease, 1, "refused", START)
+            .await
+            .unwrap();
+        store.list_parked_events("somewhere", 0, 10).await.unwrap();
+        for which in [ParkedSelection::One(poison.event.id), ParkedSelection::All] {
+            store.resend_parked_events(which, START).await.unwrap();
+        }
+    }
+    let last = next_event(store).await.lease;
+    store.finish_event(&last, START).await.unwrap();
+    store.event_backlog().await.unwrap();
+    store.purge_events(START).await.unwrap();
+    store.forget_destination("nowhere").await.unwrap();
+}
+
+async fn next_event(store: &Store) -> LeasedEvent {
+    let request = LeaseRequest {
+        destination: "somewhere",
+        most: 1,
+        token: uuid_at(START),
+        until: START + Duration::MINUTE,
+        now: START,
+    };
+    let mut leased = store.lease_events(&request).await.unwrap();
+    leased.pop().unwrap()
 }

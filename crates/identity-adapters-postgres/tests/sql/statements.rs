@@ -1,8 +1,8 @@
 //! How many statements each port method takes: what the budgets of routes are made of.
 
 use authentication_app::ports::{
-    AccountQueries as _, ChallengeQueries as _, LeaseToken, Maintenance as _, MessageQueue as _,
-    SessionQueries as _, UnitOfWorkFactory as _,
+    AccountQueries as _, ChallengeQueries as _, EventQueue as _, LeaseToken, Maintenance as _,
+    MessageQueue as _, SessionQueries as _, UnitOfWorkFactory as _,
 };
 use authentication_domain::{challenges::Purpose, sessions::RotationRules};
 use common::page::PageRequest;
@@ -61,6 +61,8 @@ testkit::on_every_engine! {
         let token = LeaseToken(uuid_at(START));
         store.lease_messages(10, token, Duration::MINUTE, START).await.unwrap();
         one_more("lease_messages");
+        store.event_backlog().await.unwrap();
+        one_more("event_backlog");
         store.ping().await.unwrap();
         assert_eq!(store.statements(), so_far, "nor does a ping");
     }

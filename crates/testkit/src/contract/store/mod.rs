@@ -22,6 +22,8 @@ pub mod ceilings;
 pub mod challenges;
 pub mod codes;
 pub mod devices;
+pub mod event_queue;
+pub mod event_upkeep;
 pub mod idempotency;
 pub mod imports;
 pub mod leases;
@@ -192,6 +194,27 @@ macro_rules! store_contract {
             a_ceiling_opens_again_when_its_window_ends,
             ceilings_are_apart_by_scope_and_follow_their_number,
             exactly_so_many_of_fifty_at_once_fit_under_a_ceiling,
+        }
+        $crate::store_facts! { $factory; event_queue:
+            an_event_is_leased_as_it_was_written,
+            a_destination_gets_what_is_written_after_it_was_added,
+            a_destination_holds_up_no_other,
+            events_of_an_account_are_leased_one_after_the_other,
+            a_leased_event_is_nobody_elses_until_the_lease_ends,
+            an_event_is_not_due_before_its_time,
+            whoever_lost_the_lease_changes_nothing,
+            a_postponed_event_holds_up_its_account_until_its_time,
+            a_parked_event_lets_the_next_one_pass,
+            a_parked_event_is_sent_again_when_asked,
+            an_event_that_is_sent_again_stands_in_nobodys_way,
+        }
+        $crate::store_facts! { $factory; with inspect; event_upkeep:
+            of_fifty_relays_one_holds_an_event,
+            relays_at_once_never_hold_events_of_one_account,
+            what_is_written_at_once_is_delivered_in_the_order_of_commits,
+            the_backlog_tells_who_waits_and_for_how_long,
+            a_forgotten_destination_gets_nothing_more,
+            an_event_is_kept_until_every_destination_has_it,
         }
         $crate::store_facts! { $factory; idempotency:
             a_recorded_answer_is_found_until_it_expires,

@@ -1,0 +1,249 @@
+//! Leasing events and saying what became of them: the statements behind the queue.
+//!
+//! A lane is what an account has on its way to one destination (`event_lanes`). Whoever holds its token may
+//! deliver its next event; every statement that says what became of that compares the token.
+
+use authentication_app::ports::{Lease, LeaseRequest, LeasedEvent, StoreError};
+use authentication_domain::{accounts::AccountId, events::QueuedEvent};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    dialect::Dialect,
+    sql::{Db, Row, Sql},
+};
+
+pub(super) const LANES: &str = "event_lanes";
+const EVENTS: &str = "outbox_events";
+/// `only_sequence` of the lane that has all events of an account, in order.
+const IN_ORDER: i64 = 0;
+
+/// By `event_lanes_due_idx`. `$1` destination, `$2` now, `$3` most, `$4` the end of the lease, `$5` token.
+/// MATERIALIZED: the rows are chosen, and locked, once.
+macro_rules! lease {
+    ($lock:literal) => {
+        concat!(
+            "WITH due AS MATERIALIZED (SELECT account_id, only_sequence FROM event_lanes \
+             WHERE destination = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3",
+            $lock,
+            ") UPDATE event_lanes SET due_at = $4, token = $5, attempts = attempts + 1 \
+             WHERE destination = $1 AND (account_id, only_sequence) IN \
+             (SELECT account_id, only_sequence FROM due) \
+             RETURNING account_id, only_sequence, newest"
+        )
+    };
+}
+
+/// What was just leased, by `event_lanes_due_idx`, `outbox_events_account_idx` and the primary key.
+/// `$1` destination, `$2` token, `$3` the end of the lease. A statement of its own: what the one before
+/// waited for may have been committed after it began, and it would not see the events of that.
+const LEASED: &str = "SELECT l.account_id, l.only_sequence, l.attempts, e.sequence, e.id, \
+     e.occurred_at, e.event_type, e.data, e.request_id \
+     FROM event_lanes l JOIN outbox_events e ON e.sequence = \
+     (SELECT min(x.sequence) FROM outbox_events x \
+     WHERE x.account_id = l.account_id AND x.sequence > l.delivered) \
+     WHERE l.destination = $1 AND l.due_at = $3 AND l.token = $2 ORDER BY e.sequence";
+
+/// The lane of a lease, by the primary key. `$1` to `$4`: see [`of_lease`].
+macro_rules! held {
+    () => {
+        " destination = $1 AND account_id = $2 AND only_sequence = $3 AND token = $4"
+    };
+}
+
+/// The lane is through, unless an event was written meanwhile. `$5` the sequence that was delivered.
+const CLOSE: &str = concat!("DELETE FROM event_lanes WHERE newest = $5 AND", held!());
+
+/// The lane goes on with its next event. `$5` the sequence that was delivered, `$6` now.
+const ADVANCE: &str = concat!(
+    "UPDATE event_lanes SET delivered = $5, due_at = $6, token = NULL, attempts = 0, failure = NULL, \
+     oldest_at = coalesce((SELECT e.occurred_at FROM outbox_events e \
+     WHERE e.account_id = $2 AND e.sequence > $5 ORDER BY e.sequence LIMIT 1), oldest_at) WHERE",
+    held!()
+);
+
+/// `$5` when it is due again, `$6` why.
+const POSTPONE: &str = concat!(
+    "UPDATE event_lanes SET due_at = $5, token = NULL, failure = $6 WHERE",
+    held!()
+);
+
+/// A parked lane for the one event, beside that of its account. `$5` its sequence, `$6` tries, `$7` why,
+/// `$8` now. It is there already if a relay died between this and going on.
+const PARK_BESIDE: &str = concat!(
+    "INSERT INTO event_lanes (destination, account_id, only_sequence, delivered, newest, oldest_at, \
+     attempts, failure, parked_at) \
+     SELECT destination, account_id, $5, $5 - 1, $5, oldest_at, $6, $7, $8 FROM event_lanes WHERE",
+    held!(),
+    " ON CONFLICT (destination, account_id, only_sequence) DO NOTHING"
+);
+
+/// A lane of one event is parked again. `$5` tries, `$6` why, `$7` now.
+const PARK_AGAIN: &str = concat!(
+    "UPDATE event_lanes SET due_at = NULL, token = NULL, attempts = $5, failure = $6, parked_at = $7 \
+     WHERE",
+    held!()
+);
+
+pub(super) async fn lease(
+    db: &impl Db,
+    request: &LeaseRequest<'_>,
+) -> Result<Vec<LeasedEvent>, StoreError> {
+    let text = Dialect::of(db).pick(lease!(" FOR UPDATE SKIP LOCKED"), lease!(""));
+    let lanes = Sql::new(text)
+        .bind(request.destination)
+        .bind(&request.now)
+        .bind(&request.most)
+        .bind(&request.until)
+        .bind(&request.token)
+        .rows(db)
+        .await?;
+    if lanes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = Sql::new(LEASED)
+        .bind(request.destination)
+        .bind(&request.token)
+        .bind(&request.until)
+        .rows(db)
+        .await?;
+    let leased: Result<Vec<_>, _> = rows.iter().map(|row| leased_of(row, request)).collect();
+    let leased = leased?;
+    if leased.len() < lanes.len() {
+        close_empty(db, request, &lanes, &leased).await?;
+    }
+    Ok(leased)
+}
+
+/// Lanes whose events somebody deleted.
+async fn close_empty(
+    db: &impl Db,
+    request: &LeaseRequest<'_>,
+    lanes: &[Row],
+    leased: &[LeasedEvent],
+) -> Result<(), StoreError> {
+    for lane in lanes {
+        let account: AccountId = lane.get(LANES, "account_id")?;
+        let only: i64 = lane.get(LANES, "only_sequence")?;
+        let newest: i64 = lane.get(LANES, "newest")?;
+        let has_event =
+            |it: &LeasedEvent| it.lease.account == account && only_of(&it.lease) == only;
+        if leased.iter().any(has_event) {
+            continue;
+        }
+        tracing::warn!(destination = request.destination, account_id = %account, "events to be delivered are gone");
+        Sql::new(CLOSE)
+            .bind(request.destination)
+            .bind(&account)
+            .bind(&only)
+            .bind(&request.token)
+            .bind(&newest)
+            .execute(db)
+            .await?;
+    }
+    Ok(())
+}
+
+fn leased_of(row: &Row, request: &LeaseRequest<'_>) -> Result<LeasedEvent, StoreError> {
+    let account: AccountId = row.get(LANES, "account_id")?;
+    let only: i64 = row.get(LANES, "only_sequence")?;
+    let attempts: u32 = row.get(LANES, "attempts")?;
+    let sequence: i64 = row.get(EVENTS, "sequence")?;
+    Ok(LeasedEvent {
+        lease: Lease {
+            destination: request.destination.to_owned(),
+            account,
+            sequence,
+            resent: only != IN_ORDER,
+            token: request.token,
+        },
+        event: QueuedEvent {
+            id: row.get(EVENTS, "id")?,
+            sequence,
+            at: row.get(EVENTS, "occurred_at")?,
+            type_name: row.get(EVENTS, "event_type")?,
+            account,
+            data: row.get(EVENTS, "data")?,
+            request_id: row.get(EVENTS, "request_id")?,
+        },
+        // This lease is counted already.
+        attempts: attempts.saturating_sub(1),
+    })
+}
+
+pub(super) async fn finish(
+    db: &impl Db,
+    lease: &Lease,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let closed = of_lease(CLOSE, lease)
+        .bind(&lease.sequence)
+        .execute(db)
+        .await?;
+    if closed > 0 || lease.resent {
+        return Ok(closed > 0);
+    }
+    let advanced = of_lease(ADVANCE, lease)
+        .bind(&lease.sequence)
+        .bind(&now)
+        .execute(db)
+        .await?;
+    Ok(advanced > 0)
+}
+
+pub(super) async fn postpone(
+    db: &impl Db,
+    lease: &Lease,
+    next_attempt: OffsetDateTime,
+    failure: &str,
+) -> Result<bool, StoreError> {
+    let postponed = of_lease(POSTPONE, lease)
+        .bind(&next_attempt)
+        .bind(failure)
+        .execute(db)
+        .await?;
+    Ok(postponed > 0)
+}
+
+pub(super) async fn park(
+    db: &impl Db,
+    lease: &Lease,
+    attempts: u32,
+    failure: &str,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    if lease.resent {
+        let parked = of_lease(PARK_AGAIN, lease)
+            .bind(&attempts)
+            .bind(failure)
+            .bind(&now)
+            .execute(db)
+            .await?;
+        return Ok(parked > 0);
+    }
+    of_lease(PARK_BESIDE, lease)
+        .bind(&lease.sequence)
+        .bind(&attempts)
+        .bind(failure)
+        .bind(&now)
+        .execute(db)
+        .await?;
+    finish(db, lease, now).await
+}
+
+fn of_lease(text: &'static str, lease: &Lease) -> Sql {
+    let token: &Uuid = &lease.token;
+    Sql::new(text)
+        .bind(lease.destination.as_str())
+        .bind(&lease.account)
+        .bind(&only_of(lease))
+        .bind(token)
+}
+
+const fn only_of(lease: &Lease) -> i64 {
+    if lease.resent {
+        lease.sequence
+    } else {
+        IN_ORDER
+    }
+}

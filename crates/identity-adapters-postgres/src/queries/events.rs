@@ -1,0 +1,218 @@
+//! The queue of events as the relay, and whoever looks after it, sees it.
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    DestinationBacklog, EventQueue, Lease, LeaseRequest, LeasedEvent, ParkedEvent, ParkedSelection,
+    StoreError,
+};
+use time::OffsetDateTime;
+
+use super::event_lanes::{self, LANES};
+use crate::{
+    dialect::Dialect,
+    sql::{Row, Sql},
+    store::Store,
+};
+
+const DESTINATIONS: &str = "event_destinations";
+const EVENTS: &str = "outbox_events";
+
+const SERVE: &str = "INSERT INTO event_destinations (name, added_at, served_at) VALUES ($1, $2, $2) \
+     ON CONFLICT (name) DO UPDATE SET served_at = excluded.served_at";
+
+/// By `event_lanes_parked_idx` and the primary key of `outbox_events`.
+/// `$1` destination, `$2` the last sequence that was seen, `$3` rows.
+const LIST_PARKED: &str = "SELECT l.destination, l.parked_at, l.attempts, l.failure, \
+     e.id, e.sequence, e.event_type, e.account_id, e.occurred_at \
+     FROM event_lanes l JOIN outbox_events e ON e.sequence = l.only_sequence \
+     WHERE l.destination = $1 AND l.due_at IS NULL AND l.only_sequence > $2 \
+     ORDER BY l.only_sequence LIMIT $3";
+
+/// By `event_lanes_parked_idx`; every name is greater than none. `$1` now.
+macro_rules! resend {
+    () => {
+        "UPDATE event_lanes SET due_at = $1, parked_at = NULL, attempts = 0 \
+         WHERE destination > '' AND due_at IS NULL"
+    };
+}
+
+/// `$2` the event.
+const RESEND_ONE: &str = concat!(
+    resend!(),
+    " AND only_sequence = (SELECT sequence FROM outbox_events WHERE id = $2)"
+);
+
+/// By the indexes of `event_lanes`: as many rows are looked at as wait.
+const BACKLOG: &str = "SELECT d.name, d.served_at, \
+     (SELECT count(*) FROM event_lanes l WHERE l.destination = d.name AND l.due_at IS NOT NULL) AS waiting, \
+     (SELECT min(l.oldest_at) FROM event_lanes l \
+     WHERE l.destination = d.name AND l.due_at IS NOT NULL) AS oldest, \
+     (SELECT count(*) FROM event_lanes l WHERE l.destination = d.name AND l.due_at IS NULL) AS parked \
+     FROM event_destinations d WHERE d.name > '' ORDER BY d.name";
+
+/// Rows that one statement deletes: few enough that nobody waits long for it.
+const BATCH: u64 = 1000;
+
+/// By `outbox_events_occurred_at_idx` and the primary key of `event_lanes`. `$1` the time.
+macro_rules! purge {
+    ($lock:literal) => {
+        concat!(
+            "WITH dead AS MATERIALIZED (SELECT e.sequence FROM outbox_events e \
+             WHERE e.occurred_at < $1 AND NOT EXISTS (SELECT 1 FROM event_destinations d \
+             JOIN event_lanes l ON l.destination = d.name AND l.account_id = e.account_id \
+             WHERE d.name > '' AND l.delivered < e.sequence AND l.newest >= e.sequence) LIMIT 1000",
+            $lock,
+            ") DELETE FROM outbox_events WHERE sequence IN (SELECT sequence FROM dead)"
+        )
+    };
+}
+
+/// By the primary key of `event_lanes`. `$1` destination.
+macro_rules! forget_lanes {
+    ($lock:literal) => {
+        concat!(
+            "WITH dead AS MATERIALIZED (SELECT destination, account_id, only_sequence FROM event_lanes \
+             WHERE destination = $1 LIMIT 1000",
+            $lock,
+            ") DELETE FROM event_lanes WHERE (destination, account_id, only_sequence) IN \
+             (SELECT destination, account_id, only_sequence FROM dead)"
+        )
+    };
+}
+
+#[async_trait]
+impl EventQueue for Store {
+    #[tracing::instrument(name = "events.serve_destination", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
+    async fn serve_destination(&self, name: &str, now: OffsetDateTime) -> Result<(), StoreError> {
+        Sql::new(SERVE)
+            .bind(name)
+            .bind(&now)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    #[tracing::instrument(name = "events.forget_destination", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn forget_destination(&self, name: &str) -> Result<bool, StoreError> {
+        // First, so that nothing new is queued for it.
+        let gone = Sql::new("DELETE FROM event_destinations WHERE name = $1")
+            .bind(name)
+            .execute(&self.writer)
+            .await?;
+        let text = Dialect::of(&self.writer)
+            .pick(forget_lanes!(" FOR UPDATE SKIP LOCKED"), forget_lanes!(""));
+        while Sql::new(text).bind(name).execute(&self.writer).await? == BATCH {}
+        Ok(gone > 0)
+    }
+
+    #[tracing::instrument(name = "events.lease_events", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn lease_events(
+        &self,
+        request: &LeaseRequest<'_>,
+    ) -> Result<Vec<LeasedEvent>, StoreError> {
+        event_lanes::lease(&self.writer, request).await
+    }
+
+    #[tracing::instrument(name = "events.finish_event", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn finish_event(&self, lease: &Lease, now: OffsetDateTime) -> Result<bool, StoreError> {
+        event_lanes::finish(&self.writer, lease, now).await
+    }
+
+    #[tracing::instrument(name = "events.postpone_event", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn postpone_event(
+        &self,
+        lease: &Lease,
+        next_attempt: OffsetDateTime,
+        failure: &str,
+    ) -> Result<bool, StoreError> {
+        event_lanes::postpone(&self.writer, lease, next_attempt, failure).await
+    }
+
+    #[tracing::instrument(name = "events.park_event", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
+    async fn park_event(
+        &self,
+        lease: &Lease,
+        attempts: u32,
+        failure: &str,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        event_lanes::park(&self.writer, lease, attempts, failure, now).await
+    }
+
+    #[tracing::instrument(name = "events.list_parked", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn list_parked_events(
+        &self,
+        destination: &str,
+        after: i64,
+        most: u32,
+    ) -> Result<Vec<ParkedEvent>, StoreError> {
+        let rows = Sql::new(LIST_PARKED)
+            .bind(destination)
+            .bind(&after)
+            .bind(&most)
+            .rows(&self.readers)
+            .await?;
+        rows.iter().map(parked_of).collect()
+    }
+
+    #[tracing::instrument(name = "events.resend_parked", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn resend_parked_events(
+        &self,
+        which: ParkedSelection,
+        now: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        let update = match which {
+            ParkedSelection::All => Sql::new(resend!()).bind(&now),
+            ParkedSelection::One(id) => Sql::new(RESEND_ONE).bind(&now).bind(&id),
+        };
+        update.execute(&self.writer).await
+    }
+
+    #[tracing::instrument(name = "events.backlog", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn event_backlog(&self) -> Result<Vec<DestinationBacklog>, StoreError> {
+        let rows = Sql::new(BACKLOG).rows(&self.readers).await?;
+        rows.iter().map(backlog_of).collect()
+    }
+
+    #[tracing::instrument(name = "events.purge", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn purge_events(&self, before: OffsetDateTime) -> Result<u64, StoreError> {
+        let text =
+            Dialect::of(&self.writer).pick(purge!(" FOR UPDATE OF e SKIP LOCKED"), purge!(""));
+        let mut gone = 0;
+        loop {
+            let batch = Sql::new(text).bind(&before).execute(&self.writer).await?;
+            gone += batch;
+            if batch < BATCH {
+                return Ok(gone);
+            }
+        }
+    }
+}
+
+fn parked_of(row: &Row) -> Result<ParkedEvent, StoreError> {
+    Ok(ParkedEvent {
+        destination: row.get(LANES, "destination")?,
+        id: row.get(EVENTS, "id")?,
+        sequence: row.get(EVENTS, "sequence")?,
+        type_name: row.get(EVENTS, "event_type")?,
+        account: row.get(EVENTS, "account_id")?,
+        occurred_at: row.get(EVENTS, "occurred_at")?,
+        parked_at: row.get(LANES, "parked_at")?,
+        attempts: row.get(LANES, "attempts")?,
+        failure: row.find(LANES, "failure")?.unwrap_or_default(),
+    })
+}
+
+fn backlog_of(row: &Row) -> Result<DestinationBacklog, StoreError> {
+    let count = |column| {
+        let count: i64 = row.get(LANES, column)?;
+        Ok::<_, StoreError>(count.unsigned_abs())
+    };
+    Ok(DestinationBacklog {
+        destination: row.get(DESTINATIONS, "name")?,
+        accounts_waiting: count("waiting")?,
+        oldest_waiting: row.find(LANES, "oldest")?,
+        parked: count("parked")?,
+        served_at: row.get(DESTINATIONS, "served_at")?,
+    })
+}
