@@ -1,0 +1,166 @@
+//! One delivery: a POST, and what the answer means.
+
+use std::{error::Error, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use authentication_app::ports::{EventSink, OutgoingEvent, SinkError};
+use authentication_domain::events::QueuedEvent;
+use reqwest::{Client, Response, StatusCode, header::CONTENT_TYPE, redirect, retry};
+use time::OffsetDateTime;
+use tokio::time::timeout;
+
+use crate::{
+    resolver::{Lookup, NotPublic, PublicOnly, SystemLookup},
+    signature::{SigningSecret, signatures},
+    target::Target,
+};
+
+/// The longest that a delivery may take, whatever is configured.
+const LONGEST: Duration = Duration::from_secs(10);
+/// Connections that are kept for the next event.
+const IDLE_CONNECTIONS: usize = 4;
+const IDLE: Duration = Duration::from_secs(30);
+/// How much of an answer is read, and for how long, so that its connection can be used again.
+const MOST_OF_AN_ANSWER: usize = 64 * 1024;
+const READ_FOR: Duration = Duration::from_secs(1);
+
+/// A receiver.
+#[derive(Debug, Clone)]
+pub struct WebhookConfig {
+    /// Where.
+    pub target: Target,
+    /// With which secrets: the current one, and during a change the one before or after it.
+    pub secrets: Vec<SigningSecret>,
+    /// The longest that a delivery may take; ten seconds at the most.
+    pub deadline: Duration,
+    /// Names that stand for this machine count too. For development and tests.
+    pub allow_loopback: bool,
+}
+
+/// The HTTP client cannot be made: no certificates to trust, say.
+#[derive(Debug, thiserror::Error)]
+#[error("the HTTP client for webhooks cannot be made")]
+pub struct WebhookSetupError(#[source] reqwest::Error);
+
+/// Delivers events to one receiver.
+pub struct WebhookSink {
+    client: Client,
+    target: Target,
+    secrets: Vec<SigningSecret>,
+}
+
+impl WebhookSink {
+    /// A sink with connections of its own.
+    ///
+    /// # Errors
+    /// [`WebhookSetupError`].
+    pub fn new(config: WebhookConfig) -> Result<Self, WebhookSetupError> {
+        Self::with_lookup(config, Arc::new(SystemLookup))
+    }
+
+    fn with_lookup(
+        config: WebhookConfig,
+        lookup: Arc<dyn Lookup>,
+    ) -> Result<Self, WebhookSetupError> {
+        let client = Client::builder()
+            .user_agent(concat!("fashionistar-auth/", env!("CARGO_PKG_VERSION")))
+            // What the environment says of proxies would decide who is connected to.
+            .no_proxy()
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            // Whether there is a second try is the relay's to say.
+            .retry(retry::never())
+            .http1_only()
+            .https_only(!config.allow_loopback)
+            .dns_resolver(PublicOnly::new(lookup, config.allow_loopback))
+            .timeout(config.deadline.min(LONGEST))
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .pool_idle_timeout(IDLE)
+            .build()
+            .map_err(WebhookSetupError)?;
+        Ok(Self {
+            client,
+            target: config.target,
+            secrets: config.secrets,
+        })
+    }
+}
+
+#[async_trait]
+impl EventSink for WebhookSink {
+    /// The answer's status decides. The timestamp is that of the try, as receivers refuse old ones; id and
+    /// body are the same at every try.
+    #[tracing::instrument(name = "webhook.deliver", level = "debug", skip_all)]
+    async fn deliver(&self, event: &OutgoingEvent, now: OffsetDateTime) -> Result<(), SinkError> {
+        let id = event.id.to_string();
+        let timestamp = now.unix_timestamp();
+        let answer = self
+            .client
+            .post(self.target.url().clone())
+            .header(CONTENT_TYPE, QueuedEvent::MEDIA_TYPE)
+            .header("webhook-id", &id)
+            .header("webhook-timestamp", timestamp)
+            .header(
+                "webhook-signature",
+                signatures(&self.secrets, &id, timestamp, &event.body),
+            )
+            .body(event.body.clone())
+            .send()
+            .await
+            .map_err(|error| not_sent(&error))?;
+        let status = answer.status();
+        read_out(answer).await;
+        judge(status)
+    }
+}
+
+/// What comes of an answer that nobody wants: a bounded part of it, for a bounded time.
+async fn read_out(mut answer: Response) {
+    let reading = async {
+        let mut read = 0;
+        while let Ok(Some(part)) = answer.chunk().await {
+            read += part.len();
+            if read > MOST_OF_AN_ANSWER {
+                break;
+            }
+        }
+    };
+    // What is left unread closes the connection.
+    let _ = timeout(READ_FOR, reading).await;
+}
+
+fn judge(status: StatusCode) -> Result<(), SinkError> {
+    let says = format!("answered {}", status.as_u16());
+    match status {
+        _ if status.is_success() => Ok(()),
+        StatusCode::GONE => Err(SinkError::Never(says)),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(SinkError::Away(says)),
+        _ if status.is_server_error() => Err(SinkError::Away(says)),
+        _ if status.is_redirection() => Err(SinkError::Refused(format!(
+            "{says}, and redirects are not followed"
+        ))),
+        _ => Err(SinkError::Refused(says)),
+    }
+}
+
+/// In our own words: the client's name the URL, and its path may be a secret.
+fn not_sent(error: &reqwest::Error) -> SinkError {
+    let mut cause: Option<&(dyn Error + 'static)> = error.source();
+    while let Some(error) = cause {
+        if error.is::<NotPublic>() {
+            return SinkError::Away(NotPublic.to_string());
+        }
+        cause = error.source();
+    }
+    let says = if error.is_timeout() {
+        "no answer in time"
+    } else if error.is_connect() {
+        "cannot be reached"
+    } else {
+        "the connection broke"
+    };
+    SinkError::Away(says.to_owned())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,420 @@
+//! Against receivers of our own on loopback, well behaved and not.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+    sync::atomic::{AtomicUsize, Ordering},
+};
+
+use authentication_domain::accounts::AccountId;
+use secrecy::SecretString;
+use testkit::{builders::id, clock::START};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+    sync::mpsc::{UnboundedReceiver, unbounded_channel},
+    task::JoinSet,
+};
+
+use super::*;
+use crate::TargetPolicy;
+
+const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
+const OLD_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+const BODY: &str = r#"{"specversion":"1.0","data":{"text":"ä\n"}}"#;
+/// So that nobody waits ten seconds for what never comes.
+const SHORT: Duration = Duration::from_millis(300);
+
+fn event() -> OutgoingEvent {
+    let account: AccountId = id();
+    OutgoingEvent {
+        id: id(),
+        type_name: "com.fashionistar.auth.session.ended.v1".to_owned(),
+        account,
+        at: START,
+        body: BODY.to_owned(),
+    }
+}
+
+fn config(url: &str, deadline: Duration) -> WebhookConfig {
+    let policy = TargetPolicy {
+        ports: vec![],
+        allow_loopback: true,
+    };
+    let secret = |text: &str| SigningSecret::parse(&SecretString::from(text)).unwrap();
+    WebhookConfig {
+        target: Target::parse(url, &policy).unwrap(),
+        secrets: vec![secret(SECRET), secret(OLD_SECRET)],
+        deadline,
+        allow_loopback: true,
+    }
+}
+
+fn sink_to(address: SocketAddr, deadline: Duration) -> WebhookSink {
+    WebhookSink::new(config(&format!("http://{address}/hook?k=v"), deadline)).unwrap()
+}
+
+async fn listen() -> (TcpListener, SocketAddr) {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    (listener, address)
+}
+
+/// Reads one request: its head, and its body.
+async fn read_request(stream: &mut TcpStream) -> io::Result<(String, String)> {
+    let mut read = Vec::new();
+    loop {
+        let mut part = [0; 1024];
+        let count = stream.read(&mut part).await?;
+        read.extend_from_slice(&part[..count]);
+        let text = String::from_utf8_lossy(&read).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n")
+            && body.len() >= BODY.len()
+        {
+            return Ok((head.to_owned(), body.to_owned()));
+        }
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+}
+
+/// A receiver that answers every request like this, and tells what it got.
+async fn receiver(answer: String) -> (SocketAddr, UnboundedReceiver<(String, String)>) {
+    let (listener, address) = listen().await;
+    let (tell, told) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (tell, answer) = (tell.clone(), answer.clone());
+            tokio::spawn(async move {
+                while let Ok(request) = read_request(&mut stream).await {
+                    let _ = tell.send(request);
+                    if stream.write_all(answer.as_bytes()).await.is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    (address, told)
+}
+
+fn answer(status: u16) -> String {
+    format!("HTTP/1.1 {status} Whatever\r\ncontent-length: 0\r\n\r\n")
+}
+
+fn header<'a>(head: &'a str, name: &str) -> &'a str {
+    let mut lines = head.lines();
+    let found = lines.find_map(|line| line.strip_prefix(&format!("{name}: ")));
+    found.unwrap_or_else(|| panic!("no {name} in {head}"))
+}
+
+#[tokio::test]
+async fn t78_a_repetition_has_the_same_id_and_body_and_a_timestamp_of_its_own() {
+    let (address, mut told) = receiver(answer(204)).await;
+    let (sink, event) = (sink_to(address, LONGEST), event());
+    let later = START + time::Duration::HOUR;
+    for now in [START, later] {
+        sink.deliver(&event, now).await.unwrap();
+    }
+    for now in [START, later] {
+        let (head, body) = told.recv().await.unwrap();
+        assert!(head.starts_with("POST /hook?k=v HTTP/1.1"), "{head}");
+        assert_eq!(
+            header(&head, "content-type"),
+            "application/cloudevents+json"
+        );
+        assert_eq!(header(&head, "webhook-id"), event.id.to_string());
+        let timestamp = now.unix_timestamp();
+        assert_eq!(header(&head, "webhook-timestamp"), timestamp.to_string());
+        assert_eq!(body, BODY);
+        let WebhookConfig { secrets, .. } = config("http://127.0.0.1:1/", SHORT);
+        let expected = signatures(&secrets, &event.id.to_string(), timestamp, BODY);
+        assert_eq!(header(&head, "webhook-signature"), expected);
+        assert_eq!(expected.split(' ').count(), 2);
+    }
+}
+
+#[tokio::test]
+async fn what_an_answer_means() {
+    for status in [200, 201, 202, 204] {
+        let (address, _told) = receiver(answer(status)).await;
+        assert_eq!(
+            sink_to(address, LONGEST).deliver(&event(), START).await,
+            Ok(())
+        );
+    }
+    let away = |says: &str| SinkError::Away(says.to_owned());
+    let refused = |says: &str| SinkError::Refused(says.to_owned());
+    for (status, means) in [
+        (400, refused("answered 400")),
+        (401, refused("answered 401")),
+        (404, refused("answered 404")),
+        (408, away("answered 408")),
+        (410, SinkError::Never("answered 410".to_owned())),
+        (413, refused("answered 413")),
+        (429, away("answered 429")),
+        (500, away("answered 500")),
+        (503, away("answered 503")),
+    ] {
+        let (address, _told) = receiver(answer(status)).await;
+        let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
+        assert_eq!(answered, Err(means));
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_not_there_is_away() {
+    let (listener, address) = listen().await;
+    drop(listener);
+    let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
+    assert_eq!(
+        answered,
+        Err(SinkError::Away("cannot be reached".to_owned()))
+    );
+    let (address, _told) = receiver("garbage\r\n\r\n".to_owned()).await;
+    let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
+    assert_eq!(
+        answered,
+        Err(SinkError::Away("the connection broke".to_owned()))
+    );
+}
+
+#[tokio::test]
+async fn t79_a_redirect_is_not_followed() {
+    let (inside, inside_address) = listen().await;
+    for status in [301, 302, 303, 307, 308] {
+        let location = format!("location: http://{inside_address}/\r\ncontent-length: 0");
+        let answer = format!("HTTP/1.1 {status} Elsewhere\r\n{location}\r\n\r\n");
+        let (address, _told) = receiver(answer).await;
+        let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
+        let says = format!("answered {status}, and redirects are not followed");
+        assert_eq!(answered, Err(SinkError::Refused(says)));
+    }
+    assert_nobody_came(&inside);
+}
+
+fn assert_nobody_came(listener: &TcpListener) {
+    use std::task::{Context, Poll, Waker};
+    let mut context = Context::from_waker(Waker::noop());
+    let came = listener.poll_accept(&mut context);
+    assert!(matches!(came, Poll::Pending), "a connection was made");
+}
+
+/// A name that its owner points where they like.
+struct Rebound(Vec<&'static str>, u16);
+
+#[async_trait]
+impl Lookup for Rebound {
+    async fn addresses(&self, _: &str) -> io::Result<Vec<SocketAddr>> {
+        let of = |ip: &&str| SocketAddr::new(ip.parse().unwrap(), self.1);
+        Ok(self.0.iter().map(of).collect())
+    }
+}
+
+#[tokio::test]
+async fn t79_a_name_that_stands_for_an_address_inside_is_not_connected_to() {
+    let (inside, address) = listen().await;
+    let port = address.port();
+    let policy = TargetPolicy {
+        ports: vec![port],
+        allow_loopback: false,
+    };
+    for addresses in [
+        vec!["127.0.0.1"],
+        vec!["::ffff:127.0.0.1"],
+        vec!["10.0.0.1", "127.0.0.1", "::1"],
+        vec!["169.254.169.254"],
+        vec!["fe80::1"],
+        vec!["fd00::1"],
+        vec!["100.64.0.1"],
+        vec!["64:ff9b::7f00:1"],
+        vec!["2002:7f00:1::"],
+        vec!["0.0.0.0"],
+        vec!["::"],
+        vec![],
+    ] {
+        let target = Target::parse(&format!("https://hooks.example.com:{port}/"), &policy);
+        let config = WebhookConfig {
+            target: target.unwrap(),
+            allow_loopback: false,
+            ..config("http://127.0.0.1:1/", LONGEST)
+        };
+        let lookup = Rebound(addresses.clone(), port);
+        let sink = WebhookSink::with_lookup(config, Arc::new(lookup)).unwrap();
+        let answered = sink.deliver(&event(), START).await;
+        let says = "the name has no address of the public internet".to_owned();
+        assert_eq!(answered, Err(SinkError::Away(says)), "{addresses:?}");
+    }
+    assert_nobody_came(&inside);
+}
+
+/// How a receiver can be bad.
+#[derive(Debug, Clone, Copy)]
+enum Bad {
+    /// Takes the connection and does nothing.
+    Silent,
+    /// Reads a byte a second, and answers nothing.
+    SlowReader,
+    /// Begins an answer and does not end its head.
+    SlowHead,
+    /// Takes the event, and answers without end.
+    Endless,
+    /// Takes the event, and never ends the answer.
+    Unending,
+}
+
+async fn misbehave(bad: Bad, mut stream: TcpStream, written: &AtomicUsize) -> io::Result<()> {
+    let forever = Duration::from_hours(1);
+    match bad {
+        Bad::Silent => tokio::time::sleep(forever).await,
+        Bad::SlowReader => loop {
+            stream.read_exact(&mut [0]).await?;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        },
+        Bad::SlowHead => {
+            read_request(&mut stream).await?;
+            stream.write_all(b"HTTP/1.1 200 OK\r\nx-a: ").await?;
+            loop {
+                stream.write_all(b"a").await?;
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        Bad::Endless => {
+            read_request(&mut stream).await?;
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000000\r\n\r\n")
+                .await?;
+            loop {
+                stream.write_all(&[b'x'; 16 * 1024]).await?;
+                written.fetch_add(16 * 1024, Ordering::Relaxed);
+            }
+        }
+        Bad::Unending => {
+            read_request(&mut stream).await?;
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n")
+                .await?;
+            tokio::time::sleep(forever).await;
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn t80_a_slow_or_huge_receiver_costs_its_deadline_and_nobody_else_anything() {
+    const EACH: usize = 20;
+    let written = Arc::new(AtomicUsize::new(0));
+    let mut deliveries = JoinSet::new();
+    for bad in [
+        Bad::Silent,
+        Bad::SlowReader,
+        Bad::SlowHead,
+        Bad::Endless,
+        Bad::Unending,
+    ] {
+        let (listener, address) = listen().await;
+        let count = Arc::clone(&written);
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let count = Arc::clone(&count);
+                tokio::spawn(async move { misbehave(bad, stream, &count).await });
+            }
+        });
+        for _ in 0..EACH {
+            let sink = sink_to(address, SHORT);
+            deliveries.spawn(async move { (bad, sink.deliver(&event(), START).await) });
+        }
+    }
+    let (good, _told) = receiver(answer(200)).await;
+    assert_eq!(
+        sink_to(good, LONGEST).deliver(&event(), START).await,
+        Ok(())
+    );
+    let answers = deliveries.join_all().await;
+    assert_eq!(answers.len(), 5 * EACH);
+    for (bad, answer) in answers {
+        let expected = match bad {
+            // What was answered counts, whatever follows.
+            Bad::Endless | Bad::Unending => Ok(()),
+            _ => Err(SinkError::Away("no answer in time".to_owned())),
+        };
+        assert_eq!(answer, expected, "{bad:?}");
+    }
+    // What the sockets hold comes on top of what was read.
+    let each = written.load(Ordering::Relaxed) / EACH;
+    assert!(each < 16 * 1024 * 1024, "{each} bytes were taken in");
+}
+
+/// Runs the receiver that the documentation shows, and says whether it takes the event.
+fn documented_receiver_takes(
+    secret: &str,
+    (id, timestamp, signature): (&str, i64, &str),
+    body: &str,
+    now: i64,
+) -> bool {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/events.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    let (_, rest) = page.split_once("```python\n").unwrap();
+    let (verify, _) = rest.split_once("```").unwrap();
+    let call = "import sys\n_, secret, id, sent, signature, body, now = sys.argv\n\
+        headers = {'webhook-id': id, 'webhook-timestamp': sent, 'webhook-signature': signature}\n\
+        verify(secret, headers, body.encode(), int(now))\n";
+    let (timestamp, now) = (timestamp.to_string(), now.to_string());
+    let ended = std::process::Command::new(testkit::servers::python())
+        .args(["-c", &format!("{verify}\n{call}"), secret, id, &timestamp])
+        .args([signature, body, &now])
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8(ended.stderr).unwrap();
+    assert!(
+        complaint.is_empty() || complaint.contains("ValueError"),
+        "{complaint}"
+    );
+    ended.status.success()
+}
+
+#[test]
+fn t78_the_documented_receiver_takes_what_is_ours_and_nothing_else() {
+    let sent = START.unix_timestamp();
+    let WebhookConfig { secrets, .. } = config("http://127.0.0.1:1/", SHORT);
+    let signature = signatures(&secrets, "id-1", sent, BODY);
+    let ours = ("id-1", sent, signature.as_str());
+    let other_secret = "whsec_/////////////////////////////////////////w==";
+    for (what, taken, secret, sent, body, now) in [
+        ("the new secret", true, SECRET, ours, BODY, sent),
+        ("the old secret", true, OLD_SECRET, ours, BODY, sent),
+        ("late but in time", true, SECRET, ours, BODY, sent + 300),
+        ("too late", false, SECRET, ours, BODY, sent + 301),
+        ("from the future", false, SECRET, ours, BODY, sent - 301),
+        ("another body", false, SECRET, ours, "{}", sent),
+        ("another secret", false, other_secret, ours, BODY, sent),
+        (
+            "another id",
+            false,
+            SECRET,
+            ("id-2", sent, &*signature),
+            BODY,
+            sent,
+        ),
+        (
+            "another time",
+            false,
+            SECRET,
+            ("id-1", sent + 1, &*signature),
+            BODY,
+            sent,
+        ),
+        (
+            "no signature",
+            false,
+            SECRET,
+            ("id-1", sent, "v1,"),
+            BODY,
+            sent,
+        ),
+    ] {
+        let takes = documented_receiver_takes(secret, sent, body, now);
+        assert_eq!(takes, taken, "{what}");
+    }
+}

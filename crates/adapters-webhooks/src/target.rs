@@ -1,0 +1,210 @@
+//! Where a webhook goes.
+
+use std::{fmt, net::IpAddr};
+
+use url::{Host, Url};
+
+use crate::address::is_public;
+
+/// The port of `https`; others have to be allowed.
+const HTTPS: u16 = 443;
+
+/// What a target may be.
+#[derive(Debug, Clone, Default)]
+pub struct TargetPolicy {
+    /// Ports besides 443.
+    pub ports: Vec<u16>,
+    /// Lets `http` and any port through, to this machine alone. For development and tests.
+    pub allow_loopback: bool,
+}
+
+/// Why something is no target. The URL is not repeated: its path may be a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidTarget {
+    /// It cannot be read.
+    #[error("must be an absolute URL that begins with https://")]
+    Malformed,
+    /// Another scheme.
+    #[error("must begin with https://")]
+    Scheme,
+    /// It would be sent as a header, and logged by others.
+    #[error("must not hold a user name or a password")]
+    UserInfo,
+    /// Nothing that a server gets.
+    #[error("must not have a fragment")]
+    Fragment,
+    /// Another service, as likely as not.
+    #[error("must be on port 443, or on one of events.webhook_ports")]
+    Port,
+    /// An address or a name of a network that is not the public internet.
+    #[error("must be a host of the public internet")]
+    Host,
+}
+
+/// The URL of a receiver, checked as far as it says something itself.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Target(Url);
+
+impl Target {
+    /// Reads the URL as a client will: `127.1`, `0x7f000001` and `2130706433` are 127.0.0.1.
+    ///
+    /// # Errors
+    /// [`InvalidTarget`].
+    pub fn parse(text: &str, policy: &TargetPolicy) -> Result<Self, InvalidTarget> {
+        let url = Url::parse(text.trim()).map_err(|_| InvalidTarget::Malformed)?;
+        let host = url.host().ok_or(InvalidTarget::Malformed)?;
+        let is_here = policy.allow_loopback && is_loopback(&host);
+        match url.scheme() {
+            "https" => {}
+            "http" if is_here => {}
+            _ => return Err(InvalidTarget::Scheme),
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(InvalidTarget::UserInfo);
+        }
+        if url.fragment().is_some() {
+            return Err(InvalidTarget::Fragment);
+        }
+        if is_here {
+            return Ok(Self(url));
+        }
+        if !is_public_host(&host) {
+            return Err(InvalidTarget::Host);
+        }
+        let port = url.port_or_known_default().unwrap_or(HTTPS);
+        if port != HTTPS && !policy.ports.contains(&port) {
+            return Err(InvalidTarget::Port);
+        }
+        Ok(Self(url))
+    }
+
+    pub(crate) const fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+/// Without path and query: some receivers know a sender by them.
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Target({})", self.0.origin().ascii_serialization())
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost",
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// What a name stands for is checked when a connection is made; names that never stand for anything public
+/// are refused where somebody can still mend it.
+fn is_public_host(host: &Host<&str>) -> bool {
+    const LOCAL: [&str; 6] = ["localhost", "local", "internal", "lan", "home", "arpa"];
+    match host {
+        Host::Ipv4(address) => is_public(IpAddr::V4(*address)),
+        Host::Ipv6(address) => is_public(IpAddr::V6(*address)),
+        Host::Domain(name) => {
+            let name = name.strip_suffix('.').unwrap_or(name);
+            name.rsplit_once('.')
+                .is_some_and(|(_, top)| !LOCAL.contains(&top))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> Option<InvalidTarget> {
+        Target::parse(text, &TargetPolicy::default()).err()
+    }
+
+    #[test]
+    fn t79_what_is_not_of_the_public_internet_is_refused_as_configured() {
+        use InvalidTarget::{Fragment, Host, Malformed, Port, Scheme, UserInfo};
+        for (text, reason) in [
+            ("", Malformed),
+            ("hooks.example.com", Malformed),
+            ("https://", Malformed),
+            ("https:///x", Host),
+            ("http://hooks.example.com/", Scheme),
+            ("ftp://hooks.example.com/", Scheme),
+            ("file:///etc/passwd", Malformed),
+            ("gopher://hooks.example.com/", Scheme),
+            ("https://user@hooks.example.com/", UserInfo),
+            ("https://user:word@hooks.example.com/", UserInfo),
+            ("https://hooks.example.com@127.0.0.1/", UserInfo),
+            ("https://hooks.example.com/#a", Fragment),
+            ("https://hooks.example.com:22/", Port),
+            ("https://hooks.example.com:6379/", Port),
+            ("https://hooks.example.com:8443/", Port),
+            ("http://127.0.0.1/", Scheme),
+            ("https://127.0.0.1/", Host),
+            ("https://127.1/", Host),
+            ("https://2130706433/", Host),
+            ("https://0x7f000001/", Host),
+            ("https://0x7f.1/", Host),
+            ("https://017700000001/", Host),
+            ("https://0177.0.0.1/", Host),
+            ("https://%31%32%37.0.0.1/", Host),
+            ("https://①②⑦.0.0.1/", Host),
+            ("https://0/", Host),
+            ("https://10.0.0.1/", Host),
+            ("https://100.64.0.1/", Host),
+            ("https://169.254.169.254/latest/meta-data/", Host),
+            ("https://172.16.0.1/", Host),
+            ("https://192.168.0.1/", Host),
+            ("https://224.0.0.1/", Host),
+            ("https://[::1]/", Host),
+            ("https://[::]/", Host),
+            ("https://[::ffff:127.0.0.1]/", Host),
+            ("https://[::ffff:7f00:1]/", Host),
+            ("https://[64:ff9b::127.0.0.1]/", Host),
+            ("https://[2002:7f00:1::]/", Host),
+            ("https://[fd00::1]/", Host),
+            ("https://[fe80::1]/", Host),
+            ("https://[ff02::1]/", Host),
+            ("https://localhost/", Host),
+            ("https://LOCALHOST/", Host),
+            ("https://localhost./", Host),
+            ("https://db.localhost/", Host),
+            ("https://redis/", Host),
+            ("https://printer.local/", Host),
+            ("https://metadata.google.internal/", Host),
+        ] {
+            assert_eq!(refused(text), Some(reason), "{text}");
+        }
+        for text in [
+            "https://hooks.example.com",
+            "https://hooks.example.com:443/a/b?c=d",
+            "https://1.1.1.1/",
+            "https://[2606:4700::1111]/",
+        ] {
+            assert_eq!(refused(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn other_ports_and_this_machine_have_to_be_allowed() {
+        let policy = TargetPolicy {
+            ports: vec![8443],
+            allow_loopback: true,
+        };
+        let refused = |text| Target::parse(text, &policy).err();
+        assert_eq!(refused("https://hooks.example.com:8443/"), None);
+        assert_eq!(refused("http://127.0.0.1:4000/"), None);
+        assert_eq!(refused("http://[::1]:4000/"), None);
+        assert_eq!(refused("http://localhost:4000/"), None);
+        for (text, reason) in [
+            ("http://hooks.example.com/", InvalidTarget::Scheme),
+            ("http://10.0.0.1:4000/", InvalidTarget::Scheme),
+            ("https://10.0.0.1/", InvalidTarget::Host),
+            ("https://hooks.example.com:4000/", InvalidTarget::Port),
+            ("http://user@127.0.0.1/", InvalidTarget::UserInfo),
+        ] {
+            assert_eq!(refused(text), Some(reason), "{text}");
+        }
+    }
+}
