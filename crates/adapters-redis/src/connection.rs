@@ -175,6 +175,12 @@ impl RedisConnection {
             .await
     }
 
+    /// One command, whose answer is of no interest.
+    pub(crate) async fn command(&self, command: &redis::Cmd) -> Result<(), CacheError> {
+        self.call(async |mut connection| command.query_async::<()>(&mut connection).await)
+            .await
+    }
+
     /// A connection of its own that listens to a channel.
     pub(crate) async fn listen(&self, channel: &str) -> Result<PubSub, CacheError> {
         let listening = async {

@@ -18,12 +18,16 @@
 //! | `v1:throttle:<part in ms>:<key>` | calls of each sixtieth of a window | the window and a sixtieth |
 //! | `v1:revocations` | a channel, not a key | – |
 //!
+//! Besides, and under the name that an operator gives it, a stream of events for other systems
+//! ([`RedisEventStream`]).
+//!
 //! Keys are made of ids and digests. Nothing here knows a table, a route or another adapter.
 //!
 //! [`CacheError`]: authentication_app::ports::CacheError
 
 mod back_off;
 mod connection;
+mod event_stream;
 mod examination;
 mod keys;
 mod missed;
@@ -32,6 +36,7 @@ mod session_cache;
 mod throttle;
 
 pub use connection::{InvalidRedisUrl, RedisConfig, RedisConnection};
+pub use event_stream::RedisEventStream;
 pub use examination::RedisExamination;
 pub use revocations::RedisRevocations;
 pub use session_cache::RedisSessionCache;

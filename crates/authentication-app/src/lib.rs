@@ -4,10 +4,12 @@
 //! entries, events and messages together. Nothing here knows SQL, Redis, HTTP or a concrete cipher.
 
 pub mod accounts;
+mod back_off;
 pub mod caching;
 pub mod challenges;
 mod context;
 pub mod credentials;
+pub mod events;
 mod foundation;
 mod idempotency;
 pub mod imports;

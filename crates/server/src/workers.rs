@@ -1,8 +1,10 @@
-//! The tasks behind the requests: sending messages, and upkeep.
+//! The tasks behind the requests: sending messages, relaying events, and upkeep.
 //!
 //! A worker is a loop that ends when it is asked to. One that fails, or panics, is started again after a
 //! pause that doubles from one second to a minute, so that a store that is away for an hour costs a few
 //! lines in the log and nothing else.
+
+mod events;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -12,7 +14,7 @@ use authentication_app::{
 };
 use common::{SecureRandom, random};
 use tokio::{
-    sync::{Mutex, Notify, watch},
+    sync::{Notify, RwLock, watch},
     task::{JoinHandle, JoinSet},
     time::{Instant, sleep},
 };
@@ -46,8 +48,8 @@ impl Stop {
 pub(crate) struct Workers {
     running: JoinSet<()>,
     stop: watch::Sender<bool>,
-    /// Held during a round, so that tests can look on while nobody works.
-    gate: Arc<Mutex<()>>,
+    /// Shared by all rounds, so that tests, who take it for themselves, can look on while nobody works.
+    gate: Arc<RwLock<()>>,
     random: Arc<dyn SecureRandom>,
 }
 
@@ -67,8 +69,8 @@ impl Workers {
         Stop(self.stop.subscribe())
     }
 
-    /// Whoever holds it keeps all workers from beginning a round.
-    pub(crate) fn gate(&self) -> Arc<Mutex<()>> {
+    /// Whoever holds it alone keeps all workers from beginning a round.
+    pub(crate) fn gate(&self) -> Arc<RwLock<()>> {
         Arc::clone(&self.gate)
     }
 
@@ -96,7 +98,7 @@ impl Workers {
                         () = stop.requested() => return Ok(()),
                         () = sleep(give_or_take_a_fifth(UPKEEP_EVERY, random.as_ref())) => {}
                     }
-                    let _turn = gate.lock().await;
+                    let _turn = gate.read().await;
                     round().await?;
                 }
             }
@@ -153,7 +155,7 @@ impl Workers {
 async fn deliver_messages(
     notifications: Notifications,
     queued: Arc<Notify>,
-    gate: Arc<Mutex<()>>,
+    gate: Arc<RwLock<()>>,
     mut stop: Stop,
 ) -> Result<(), StoreError> {
     let mut deliveries = notifications.deliveries();
@@ -166,12 +168,12 @@ async fn deliver_messages(
 async fn deliver_in_rounds(
     deliveries: &mut Deliveries,
     queued: &Notify,
-    gate: &Mutex<()>,
+    gate: &RwLock<()>,
     stop: &mut Stop,
 ) -> Result<(), StoreError> {
     let mut told: Option<Instant> = None;
     while !stop.is_requested() {
-        let turn = gate.lock().await;
+        let turn = gate.read().await;
         let delivered = deliveries.round().await?;
         if told.is_none_or(|told| told.elapsed() >= BACKLOG_EVERY) {
             deliveries.tell_backlog().await?;

@@ -5,6 +5,7 @@
 
 mod config;
 mod doctor;
+mod events;
 mod healthcheck;
 mod keys;
 mod messages;
@@ -69,6 +70,9 @@ enum Command {
     Config(config::Configuration),
     /// Asks the running service whether it is ready, for container engines
     Healthcheck,
+    /// Looks after the events for other systems, or relays them
+    #[command(subcommand)]
+    Events(events::Events),
     /// Prints the OpenAPI document
     Openapi,
     /// Makes secret keys
@@ -102,6 +106,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Doctor(command) => doctor::run(&command, config),
         Command::Config(command) => config::run(&command, config),
         Command::Healthcheck => healthcheck::run(config),
+        Command::Events(command) => events::run(&command, config),
         Command::Openapi => openapi::run(),
         Command::Keys(keys::Keys::Generate) => keys::generate(),
         Command::Messages(command) => messages::run(&command, config),

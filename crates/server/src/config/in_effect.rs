@@ -58,7 +58,7 @@ pub(super) fn is_secret<T>() -> bool {
 
 /// Whether a value of this type can hold no secret. A type that is not known is taken for one that can.
 fn may_be_shown<T>() -> bool {
-    const PLAIN: [&str; 13] = [
+    const PLAIN: [&str; 14] = [
         "bool",
         "u8",
         "u16",
@@ -72,6 +72,7 @@ fn may_be_shown<T>() -> bool {
         "ipnet::ipnet::IpNet",
         "url::Url",
         "core::time::Duration",
+        "server::config::events::SinkChoice",
     ];
     let name = type_name::<T>();
     let item = name

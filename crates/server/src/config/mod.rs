@@ -8,6 +8,7 @@
 
 mod database;
 mod documented;
+mod events;
 mod http;
 mod in_effect;
 mod keys;
@@ -34,6 +35,7 @@ use std::{
 };
 
 pub use database::DatabaseSettings;
+pub use events::{EventSettings, SinkChoice, WebhookSettings};
 pub use http::{HttpSettings, ManagementSettings};
 pub use in_effect::InEffect;
 pub use keys::KeySettings;
@@ -87,6 +89,8 @@ pub struct Config {
     pub keys: KeySettings,
     /// `messages.…`
     pub messages: MessageSettings,
+    /// `events.…`
+    pub events: EventSettings,
     /// `telemetry.…`
     pub telemetry: TelemetrySettings,
     places: Places,
@@ -124,6 +128,19 @@ impl Config {
         (config.in_effect, Mistakes::none_in(mistakes).err())
     }
 
+    /// The settings for a node that relays events and does nothing else.
+    ///
+    /// # Errors
+    /// [`Mistakes`], as for commands, and those in `events` and what it needs.
+    pub fn for_relaying(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
+        let (config, mut mistakes) = Self::read(file, variables);
+        mistakes.extend(config.events.mistakes(&config));
+        if config.events.sinks.is_empty() {
+            mistakes.push(config.mistake("events.sinks", "must be set to relay events"));
+        }
+        Mistakes::none_in(mistakes).map(|()| config)
+    }
+
     /// For tests in this process: free ports, everything in `data_dir`, and limits by address that do not
     /// count loopback.
     pub fn for_tests(data_dir: &Path) -> Self {
@@ -150,6 +167,10 @@ impl Config {
         }
     }
 
+    fn is_set(&self, setting: &str) -> bool {
+        self.places.of(setting) != Place::Unset
+    }
+
     fn read(file: Option<&Path>, variables: &Variables) -> (Self, Vec<Mistake>) {
         let (sources, mut mistakes) = Sources::gather(file, variables);
         let mut reader = Reader::new(&sources);
@@ -173,6 +194,7 @@ impl Config {
             passwords: PasswordSettings::read(&mut reader),
             keys: KeySettings::read(&mut reader),
             messages: MessageSettings::read(&mut reader, mode),
+            events: EventSettings::read(&mut reader, mode),
             telemetry: TelemetrySettings::read(&mut reader, mode),
             places: Places::default(),
             in_effect: Vec::new(),

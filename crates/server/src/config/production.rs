@@ -23,6 +23,7 @@ impl Config {
             self.refuse_what_is_for_development(&mut refuse);
         }
         self.check_messages(&mut refuse);
+        found.extend(self.events.mistakes(self));
         found
     }
 
@@ -61,6 +62,12 @@ impl Config {
             warnings.push(
                 "redis.url is not set: limits and ended sessions are known to this node only, so run \
                  no more than one",
+            );
+        }
+        if self.is_production() && self.events.sinks.is_empty() {
+            warnings.push(
+                "events.sinks is not set: this node hands no events to other systems, and nobody gets \
+                 them unless another one does",
             );
         }
         if self.messages.sender == Some(SenderChoice::Nobody) {

@@ -61,7 +61,7 @@ impl<'a> Reader<'a> {
     /// may stand in a file of its own, which the setting `<name>_file` names.
     pub(super) fn setting<T>(
         &mut self,
-        name: &'static str,
+        name: &str,
         parse: impl FnOnce(&Value) -> Parsed<T>,
     ) -> Option<T> {
         self.known.push(name.to_owned());
@@ -139,6 +139,19 @@ impl<'a> Reader<'a> {
         // No setting is a table; what stands in one is looked at in the end.
         let value = find(&self.root, name).filter(|value| value.as_dict().is_none())?;
         Some((value.clone(), self.sources.place_of(name, value)))
+    }
+
+    /// The names of the sections in this one that hold something: those are for whoever configures to name.
+    pub(super) fn sections(&self, name: &str) -> Vec<String> {
+        let sections = find(&self.root, name).and_then(Value::as_dict);
+        let holds_something =
+            |value: &Value| value.as_dict().is_some_and(|inner| !inner.is_empty());
+        sections
+            .into_iter()
+            .flatten()
+            .filter(|(_, value)| holds_something(value))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 
     /// What is left: settings that there are not. Ends the reading.

@@ -12,7 +12,7 @@ use authentication_app::{
     ports::{DeliveryError, Message, MessageSender},
 };
 use identity_adapters_postgres::Store;
-use tokio::sync::{Mutex, OwnedMutexGuard};
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
 /// Counted since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub(crate) struct Gauges {
     hasher: Arc<Argon2Pool>,
     caches: Ledger,
     messages_sent: Arc<AtomicU64>,
-    gate: Arc<Mutex<()>>,
+    gate: Arc<RwLock<()>>,
 }
 
 impl Gauges {
@@ -40,7 +40,7 @@ impl Gauges {
         store: Arc<Store>,
         hasher: Arc<Argon2Pool>,
         caches: Ledger,
-        gate: Arc<Mutex<()>>,
+        gate: Arc<RwLock<()>>,
     ) -> Self {
         Self {
             store,
@@ -68,8 +68,8 @@ impl Gauges {
     }
 
     /// Waits until no worker is at work; none begins while the guard is held.
-    pub(crate) async fn pause_workers(&self) -> OwnedMutexGuard<()> {
-        Arc::clone(&self.gate).lock_owned().await
+    pub(crate) async fn pause_workers(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.gate).write_owned().await
     }
 
     pub(crate) async fn close_store(&self) {

@@ -105,7 +105,7 @@ impl Ephemeral {
     }
 }
 
-async fn connect(config: &Config) -> Result<Option<RedisConnection>, StartError> {
+pub(super) async fn connect(config: &Config) -> Result<Option<RedisConnection>, StartError> {
     let Some(url) = &config.redis.url else {
         return Ok(None);
     };

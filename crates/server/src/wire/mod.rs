@@ -2,6 +2,7 @@
 
 mod counters;
 mod ephemeral;
+mod events;
 mod importing;
 mod keys;
 mod mailbox;
@@ -22,6 +23,7 @@ use authentication_app::{
     accounts::Accounts,
     challenges::Challenges,
     credentials::Credentials,
+    events::{Events, RelayPorts},
     maintenance::Upkeep,
     ports::{MessageSender, PasswordHasher, StoreError},
     sessions::Sessions,
@@ -45,6 +47,7 @@ use crate::{
 pub use counters::Counters;
 pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
+pub(crate) use events::{EventDesk, RelayNode};
 pub(crate) use importing::Importing;
 pub(crate) use keys::{examine_key_ring, new_key_ring};
 use messages::Outgoing;
@@ -135,11 +138,30 @@ pub(crate) async fn wire(
     if let Some(notifications) = outgoing.notifications(config, &base, &gauges) {
         workers.deliver_messages(notifications, Arc::clone(&base.messages_queued));
     }
+    let relays = events::Relays {
+        ports: RelayPorts {
+            queue: store.clone(),
+            clock: Arc::clone(&clock),
+            random: Arc::clone(&random),
+            meter: metrics.meter(),
+        },
+        redis: ephemeral.redis.as_ref(),
+    };
+    relays.start(config, &store, &mut workers)?;
     let upkeep = Upkeep::new(Arc::clone(&base));
+    let events = Events::new(store.clone(), Arc::clone(&clock));
+    workers.watch_events(events.clone(), metrics.meter());
+    let retention = config.events.retention;
     let (upkeep_store, upkeep_clock) = (Arc::clone(&store), Arc::clone(&clock));
     workers.keep_up(move || {
         let (upkeep, store, clock) = (upkeep.clone(), upkeep_store.clone(), upkeep_clock.clone());
-        async move { look_after(&upkeep, &store, clock.as_ref()).await }
+        let events = events.clone();
+        async move {
+            look_after(&upkeep, &store, clock.as_ref()).await?;
+            let purged = events.purge(retention).await?;
+            tracing::info!(purged, "upkeep of events done");
+            Ok(())
+        }
     });
 
     let state = ApiState {

@@ -1,0 +1,268 @@
+//! Handing what the outbox holds to one destination.
+//!
+//! Any number of relays may serve a destination: a lease makes each account's next event one relay's at a
+//! time. An event counts as delivered when the destination said so *and* that was written; a relay that dies
+//! in between leaves it to the next one, which sends it again, to the byte the same. So it is sent at least
+//! once, and nothing later of its account before it.
+
+use std::sync::Arc;
+
+use common::{Clock, SecureRandom, random};
+use time::{Duration, OffsetDateTime};
+use tokio::time::timeout;
+use uuid::Builder;
+
+use crate::{
+    back_off::BackOff,
+    ports::{
+        DeliveryOutcome, EventQueue, EventSink, EventTarget, LeaseRequest, LeasedEvent, Measure,
+        Meter, OutgoingEvent, SinkError, StoreError,
+    },
+    retry::retrying,
+};
+
+/// Between tries of one event.
+const BACK_OFF: BackOff = BackOff {
+    first: Duration::SECOND,
+    longest: Duration::HOUR,
+};
+
+/// The numbers of the relay.
+#[derive(Debug, Clone)]
+pub struct RelayRules {
+    /// CloudEvents `source`.
+    pub source: String,
+    /// The longest that a delivery may take.
+    pub deadline: Duration,
+    /// How long a relay may hold an event; longer than a delivery takes.
+    pub lease: Duration,
+    /// Tries before an event is parked.
+    pub most_attempts: u32,
+}
+
+/// Who gets which events.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// What the queue knows it by.
+    pub name: String,
+    /// What it is counted as.
+    pub target: EventTarget,
+    /// CloudEvents types that it gets; empty: all.
+    pub types: Vec<String>,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The destination has it.
+    Delivered,
+    /// The destination does not want its type.
+    PassedOver,
+    /// Nobody was there to take it; it is due again later.
+    Away,
+    /// It was not taken; it is due again later.
+    Refused,
+    /// It was given up, for a person to look at.
+    Parked,
+    /// The lease ran out before: another relay has it, or will.
+    Lost,
+}
+
+/// What all relays of a node share.
+#[derive(Clone)]
+pub struct RelayPorts {
+    /// Where events wait.
+    pub queue: Arc<dyn EventQueue>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub random: Arc<dyn SecureRandom>,
+    /// Whoever watches.
+    pub meter: Arc<dyn Meter>,
+}
+
+/// The relay of one destination; clones are the same one.
+#[derive(Clone)]
+pub struct Relay {
+    ports: RelayPorts,
+    sink: Arc<dyn EventSink>,
+    destination: Arc<Destination>,
+    rules: Arc<RelayRules>,
+}
+
+impl Relay {
+    /// Built once for each destination by the composition root.
+    pub fn new(
+        ports: RelayPorts,
+        destination: Destination,
+        sink: Arc<dyn EventSink>,
+        rules: RelayRules,
+    ) -> Self {
+        Self {
+            ports,
+            sink,
+            destination: Arc::new(destination),
+            rules: Arc::new(rules),
+        }
+    }
+
+    /// Says that the destination is served. A new one gets events from here on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn announce(&self) -> Result<(), StoreError> {
+        let now = self.ports.clock.now();
+        self.ports
+            .queue
+            .serve_destination(&self.destination.name, now)
+            .await
+    }
+
+    /// Takes up to `most` due events; each must be handed to [`Self::deliver`] at once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn lease(&self, most: u32) -> Result<Vec<LeasedEvent>, StoreError> {
+        let now = self.ports.clock.now();
+        let token =
+            Builder::from_random_bytes(random::bytes(self.ports.random.as_ref())).into_uuid();
+        let request = LeaseRequest {
+            destination: &self.destination.name,
+            most,
+            token,
+            until: now + self.rules.lease,
+            now,
+        };
+        self.ports.queue.lease_events(&request).await
+    }
+
+    /// Delivers an event, and writes down what became of it.
+    ///
+    /// # Errors
+    /// [`StoreError`] when that cannot be written: the event is delivered again when its lease has ended.
+    #[tracing::instrument(level = "debug", skip_all, fields(destination = self.destination.name, event_id = %leased.event.id))]
+    pub async fn deliver(&self, leased: &LeasedEvent) -> Result<Outcome, StoreError> {
+        let (event, rules) = (&leased.event, &self.rules);
+        // Counted when it was leased, so that one that ends its relay is not tried for ever.
+        if leased.attempts >= rules.most_attempts {
+            return self
+                .park(leased, "it ended its relay again and again")
+                .await;
+        }
+        if !self.wants(&event.type_name) {
+            return self.finish(leased, Outcome::PassedOver).await;
+        }
+        let Ok(body) = event.to_cloud_event(&rules.source) else {
+            return self.park(leased, "what is stored is no event").await;
+        };
+        let outgoing = OutgoingEvent {
+            id: event.id,
+            type_name: event.type_name.clone(),
+            account: event.account,
+            at: event.at,
+            body,
+        };
+        let delivery = self.sink.deliver(&outgoing, self.ports.clock.now());
+        let delivered = timeout(rules.deadline.unsigned_abs(), delivery).await;
+        let error = match delivered {
+            Ok(Ok(())) => return self.finish(leased, Outcome::Delivered).await,
+            Ok(Err(error)) => error,
+            Err(_) => SinkError::Away("no answer in time".to_owned()),
+        };
+        match error {
+            SinkError::Away(why) => self.put_off(leased, &why, Outcome::Away).await,
+            SinkError::Refused(why) => self.put_off(leased, &why, Outcome::Refused).await,
+            SinkError::Never(why) => self.park(leased, &why).await,
+        }
+    }
+
+    fn wants(&self, type_name: &str) -> bool {
+        let wanted = &self.destination.types;
+        wanted.is_empty() || wanted.iter().any(|it| it == type_name)
+    }
+
+    async fn finish(&self, leased: &LeasedEvent, done: Outcome) -> Result<Outcome, StoreError> {
+        // Delivered but not written down is delivered twice: worth another attempt.
+        let finish = || {
+            self.ports
+                .queue
+                .finish_event(&leased.lease, self.ports.clock.now())
+        };
+        let held = retrying(finish).await?;
+        Ok(self.told(leased, held, done, None))
+    }
+
+    async fn put_off(
+        &self,
+        leased: &LeasedEvent,
+        why: &str,
+        outcome: Outcome,
+    ) -> Result<Outcome, StoreError> {
+        let tries = leased.attempts.saturating_add(1);
+        if tries >= self.rules.most_attempts {
+            return self.park(leased, why).await;
+        }
+        let next = self.next_attempt(leased.attempts);
+        let postpone = || self.ports.queue.postpone_event(&leased.lease, next, why);
+        let held = retrying(postpone).await?;
+        Ok(self.told(leased, held, outcome, Some(why)))
+    }
+
+    async fn park(&self, leased: &LeasedEvent, why: &str) -> Result<Outcome, StoreError> {
+        let tries = leased.attempts.saturating_add(1);
+        let park = || {
+            let now = self.ports.clock.now();
+            self.ports.queue.park_event(&leased.lease, tries, why, now)
+        };
+        let held = retrying(park).await?;
+        Ok(self.told(leased, held, Outcome::Parked, Some(why)))
+    }
+
+    fn next_attempt(&self, attempts_before: u32) -> OffsetDateTime {
+        self.ports.clock.now() + BACK_OFF.pause(attempts_before, self.ports.random.as_ref())
+    }
+
+    /// Tells the log, and gives the outcome that holds.
+    fn told(
+        &self,
+        leased: &LeasedEvent,
+        held: bool,
+        outcome: Outcome,
+        why: Option<&str>,
+    ) -> Outcome {
+        let destination = self.destination.name.as_str();
+        let (event_id, event_type) = (leased.event.id, leased.event.type_name.as_str());
+        let attempt = leased.attempts.saturating_add(1);
+        let reason = why.unwrap_or_default();
+        if !held {
+            tracing::warn!(destination, %event_id, event_type, attempt, "a lease ended before its event was done");
+            return Outcome::Lost;
+        }
+        self.note(outcome);
+        match outcome {
+            Outcome::Parked => {
+                tracing::error!(destination, %event_id, event_type, attempt, reason, "event parked");
+            }
+            Outcome::Away | Outcome::Refused => {
+                tracing::warn!(destination, %event_id, event_type, attempt, reason, "event not delivered");
+            }
+            Outcome::Delivered | Outcome::PassedOver | Outcome::Lost => {
+                tracing::debug!(destination, %event_id, event_type, attempt, "event done");
+            }
+        }
+        outcome
+    }
+
+    fn note(&self, outcome: Outcome) {
+        let counted = match outcome {
+            Outcome::Delivered => DeliveryOutcome::Delivered,
+            Outcome::PassedOver => DeliveryOutcome::Dropped,
+            Outcome::Away | Outcome::Refused => DeliveryOutcome::Postponed,
+            Outcome::Parked => DeliveryOutcome::Parked,
+            Outcome::Lost => return,
+        };
+        let target = self.destination.target;
+        self.ports.meter.note(Measure::Event(target, counted));
+    }
+}

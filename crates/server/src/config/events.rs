@@ -1,0 +1,245 @@
+//! `events.…`: which other systems are told what happened.
+
+use std::time::Duration;
+
+use adapters_webhooks::{SigningSecret, Target, TargetPolicy};
+use figment::value::Value;
+use secrecy::SecretString;
+use time::Duration as Days;
+
+use super::{
+    Config, Mistake, Mode,
+    kinds::{self, Parsed},
+    reader::Reader,
+};
+
+/// A way to tell them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SinkChoice {
+    /// `log`: a line in the log of this node.
+    Log,
+    /// `redis`: a Redis stream.
+    Redis,
+    /// `webhook`: every receiver under `events.webhooks`.
+    Webhook,
+}
+
+/// The relay and its destinations.
+#[derive(Debug, Clone)]
+pub struct EventSettings {
+    /// `events.sinks`: `log`, `redis`, `webhook`, or several. Default `log` in development mode, otherwise
+    /// none: then this node relays nothing.
+    pub sinks: Vec<SinkChoice>,
+    /// `events.source`: CloudEvents `source`. Default `urn:fashionistar:auth`.
+    pub source: String,
+    /// `events.redis_stream`: the key of the stream. Default `events` after `redis.key_prefix`.
+    pub redis_stream: Option<String>,
+    /// `events.redis_stream_length`: about how many entries it keeps. Default 100,000.
+    pub redis_stream_length: u64,
+    /// `events.webhooks.NAME.…`, by name.
+    pub webhooks: Vec<WebhookSettings>,
+    /// `events.allow_loopback`: lets webhooks go to this machine, by http too. Default false; refused in
+    /// production mode.
+    pub allow_loopback: bool,
+    /// `events.delivery_deadline_milliseconds`: the longest that a delivery may take. Default 10,000. A node
+    /// holds an event three times as long before another takes it over.
+    pub delivery_deadline: Duration,
+    /// `events.poll_milliseconds`: how often a node looks for events of others. Default 1,000.
+    pub poll: Duration,
+    /// `events.most_attempts`: tries before an event is parked. Default 48, which is a day and a half.
+    pub most_attempts: u32,
+    /// `events.retention_days`: how long events are kept that everybody has. Default 7.
+    pub retention: Days,
+}
+
+/// A receiver.
+#[derive(Debug, Clone)]
+pub struct WebhookSettings {
+    /// Its section's name.
+    pub name: String,
+    /// `url`: where, by https.
+    pub target: Option<Target>,
+    /// `secrets`: one `whsec_…`, or two while they change, the current one first.
+    pub secrets: Vec<SigningSecret>,
+    /// `types`: the event types that it gets. Default all.
+    pub types: Vec<String>,
+}
+
+impl EventSettings {
+    pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let sinks = &[
+            ("log", SinkChoice::Log),
+            ("redis", SinkChoice::Redis),
+            ("webhook", SinkChoice::Webhook),
+        ];
+        let by_default = match mode {
+            Mode::Development => vec![SinkChoice::Log],
+            Mode::Production => Vec::new(),
+        };
+        let policy = TargetPolicy {
+            ports: reader
+                .setting(
+                    "events.webhook_ports",
+                    kinds::list(kinds::number(1..=65_535)),
+                )
+                .unwrap_or_default(),
+            allow_loopback: reader
+                .setting("events.allow_loopback", flag)
+                .unwrap_or_default(),
+        };
+        let names = reader.sections("events.webhooks");
+        let chosen = reader.setting("events.sinks", kinds::list(kinds::choice(sinks)));
+        if mode == Mode::Development {
+            reader.default_is("events.sinks", "log");
+        }
+        Self {
+            sinks: chosen.unwrap_or(by_default),
+            source: reader
+                .setting("events.source", uri)
+                .unwrap_or_else(|| "urn:fashionistar:auth".to_owned()),
+            redis_stream: reader.setting("events.redis_stream", kinds::text),
+            redis_stream_length: reader
+                .setting(
+                    "events.redis_stream_length",
+                    kinds::number(1_000..=100_000_000),
+                )
+                .unwrap_or(100_000),
+            allow_loopback: policy.allow_loopback,
+            delivery_deadline: Duration::from_millis(
+                reader
+                    .setting(
+                        "events.delivery_deadline_milliseconds",
+                        kinds::number(100..=10_000),
+                    )
+                    .unwrap_or(10_000),
+            ),
+            poll: Duration::from_millis(
+                reader
+                    .setting("events.poll_milliseconds", kinds::number(20..=60_000))
+                    .unwrap_or(1_000),
+            ),
+            most_attempts: reader
+                .setting("events.most_attempts", kinds::number(1..=1_000))
+                .unwrap_or(48),
+            retention: Days::days(
+                reader
+                    .setting("events.retention_days", kinds::number::<u32>(1..=3_650))
+                    .unwrap_or(7)
+                    .into(),
+            ),
+            webhooks: names
+                .into_iter()
+                .map(|name| WebhookSettings::read(reader, name, &policy))
+                .collect(),
+        }
+    }
+
+    /// What does not go together, in the order of the documentation.
+    pub(super) fn mistakes(&self, config: &Config) -> Vec<Mistake> {
+        let mut found = Vec::new();
+        let uses = |sink| self.sinks.contains(&sink);
+        if uses(SinkChoice::Redis) && config.redis.url.is_none() {
+            let reason = "must be set when events.sinks has redis";
+            found.push(config.mistake("redis.url", reason));
+        }
+        if uses(SinkChoice::Webhook) && self.webhooks.is_empty() {
+            let reason = "has webhook, but there is no events.webhooks.NAME.url";
+            found.push(config.mistake("events.sinks", reason));
+        }
+        if !uses(SinkChoice::Webhook) && !self.webhooks.is_empty() {
+            let reason = "must have webhook when there are events.webhooks: nobody would call them";
+            found.push(config.mistake("events.sinks", reason));
+        }
+        if config.is_production() && self.allow_loopback {
+            let reason = "must not be set in production mode: it lets webhooks go to this machine";
+            found.push(config.mistake("events.allow_loopback", reason));
+        }
+        for webhook in &self.webhooks {
+            webhook.find_mistakes(config, &mut found);
+        }
+        found
+    }
+}
+
+impl WebhookSettings {
+    fn read(reader: &mut Reader<'_>, name: String, policy: &TargetPolicy) -> Self {
+        let of = |key: &str| format!("events.webhooks.{name}.{key}");
+        let secrets: Option<Vec<SecretString>> =
+            reader.setting(&of("secrets"), kinds::list(signing_secret));
+        Self {
+            target: reader.setting(&of("url"), |value| {
+                let text = kinds::text(value)?;
+                Target::parse(&text, policy).map_err(|error| error.to_string())
+            }),
+            // They were read once already.
+            secrets: secrets
+                .iter()
+                .flatten()
+                .filter_map(|secret| SigningSecret::parse(secret).ok())
+                .collect(),
+            types: reader
+                .setting(&of("types"), kinds::list(kinds::text))
+                .unwrap_or_default(),
+            name,
+        }
+    }
+
+    /// What the queue knows it by.
+    pub fn destination(&self) -> String {
+        format!("webhook:{}", self.name)
+    }
+
+    /// A setting that was set and refused stands in the list already.
+    fn find_mistakes(&self, config: &Config, found: &mut Vec<Mistake>) {
+        let mut refuse = |key: &str, reason: &str| {
+            let setting = format!("events.webhooks.{}.{key}", self.name);
+            found.push(config.mistake(&setting, reason));
+        };
+        let is_word = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'-');
+        if self.name.len() > 40 || !self.name.bytes().all(is_word) {
+            let reason = "the name of a receiver must be 1 to 40 of a–z, 0–9, _ and -";
+            refuse("url", reason);
+        }
+        let is_set = |key: &str| config.is_set(&format!("events.webhooks.{}.{key}", self.name));
+        if self.target.is_none() && !is_set("url") {
+            refuse("url", "must be set");
+        }
+        match self.secrets.len() {
+            1 | 2 => {}
+            0 if is_set("secrets") => {}
+            0 => refuse("secrets", "must be set"),
+            _ => refuse("secrets", "must be one secret, or two while they change"),
+        }
+    }
+}
+
+fn flag(value: &Value) -> Parsed<bool> {
+    match value {
+        Value::Bool(_, flag) => Ok(*flag),
+        Value::String(_, text) => text
+            .trim()
+            .parse()
+            .map_err(|_| "must be true or false".to_owned()),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
+fn uri(value: &Value) -> Parsed<String> {
+    let text = kinds::text(value)?;
+    match url::Url::parse(&text) {
+        Ok(_) if !text.contains(char::is_whitespace) => Ok(text),
+        _ => Err("must be a URI, such as urn:fashionistar:auth".to_owned()),
+    }
+}
+
+/// As the text that it is: by its type the reader knows a secret.
+fn signing_secret(value: &Value) -> Parsed<SecretString> {
+    let secret = kinds::secret(value)?;
+    match SigningSecret::parse(&secret) {
+        Ok(_) => Ok(secret),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;
