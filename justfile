@@ -27,6 +27,10 @@ test *args:
 test-fast *args:
     cargo nextest run -p common -p authentication-domain -p authentication-app -p adapters-memory -p adapters-crypto "$@"
 
+# Which lines the tests execute, by crate; --check fails below the shares that are asked for.
+coverage *args:
+    ./deploy/coverage.sh "$@"
+
 # Brings the configured database to the newest schema.
 migrate *args='up':
     cargo run -- migrate {{args}}

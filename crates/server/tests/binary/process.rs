@@ -20,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub(crate) fn command(settings: &[(&str, &str)]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fashionistar-auth"));
     command.env_clear();
+    // Where an instrumented binary writes what it executed (deploy/coverage.sh).
+    let profile = std::env::var_os("LLVM_PROFILE_FILE");
+    command.envs(profile.map(|file| ("LLVM_PROFILE_FILE", file)));
     for (name, value) in settings {
         command.env(format!("FASHIONISTAR_AUTH__{name}"), value);
     }
