@@ -3,4 +3,18 @@
 //!
 //! Here and not beside the code, where testkit would bring a second copy of this crate along.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests: a broken expectation fails the test"
+)]
+
+mod bed;
 mod caching;
+mod effects;
+mod failures;
+mod people;
+mod protection;
+mod rivals;
+mod sessions;

@@ -1,0 +1,222 @@
+//! What happens between a use case's read and its write.
+
+use std::sync::atomic::Ordering;
+
+use authentication_app::{
+    accounts::UpdateProfileError,
+    challenges::{ProofError, VerifyCode, VerifyCodeError},
+    credentials::{
+        ChangePassword, ChangePasswordError, CompleteReset, CompleteResetError, ResetProof,
+    },
+    ports::StoreError,
+    sessions::LogInError,
+};
+use authentication_domain::profiles::{DisplayName, ProfileChange};
+use time::Duration;
+
+use crate::bed::{Bed, NEW_PASSWORD, PASSWORD, email, password, request, right_code};
+
+const ADA: &str = "ada@example.com";
+const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1";
+/// Rivals failed often enough.
+const LOCK: &str = "INSERT INTO sign_in_failures (subject, device_id, failures, since, locked_until) \
+     SELECT digest, zeroblob(16), 5, 0, 9000000000000000 FROM identifier_index";
+
+impl Bed {
+    /// What a sign-in answers, and how many hashes it took.
+    async fn log_in_beside(&self, times: u64, sql: &'static str) -> (Result<(), LogInError>, u64) {
+        self.come_in_between(times, sql);
+        let before = self.hasher.hashes.load(Ordering::SeqCst);
+        let answer = self.log_in(ADA, PASSWORD, &request()).await.map(drop);
+        (answer, self.hasher.hashes.load(Ordering::SeqCst) - before)
+    }
+
+    async fn proof_of_reset(&self) -> CompleteReset {
+        self.clock.advance(Duration::minutes(2));
+        let asked = self
+            .challenges
+            .request_password_reset(&email(ADA), &request())
+            .await;
+        let challenge = asked.unwrap();
+        let VerifyCode { challenge, code } = right_code(&challenge, &self.code_sent_to(ADA).await);
+        CompleteReset {
+            proof: ResetProof::Code { challenge, code },
+            new_password: password(NEW_PASSWORD),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_meets_a_change_of_password_is_judged_by_the_new_one() {
+    let bed = Bed::start().await;
+    bed.register(ADA).await;
+    let (answer, hashes) = bed
+        .log_in_beside(
+            1,
+            "UPDATE password_credentials SET password_hash = 'old$another'; \
+             UPDATE accounts SET version = version + 1",
+        )
+        .await;
+    assert!(
+        matches!(answer, Err(LogInError::InvalidCredentials)),
+        "{answer:?}"
+    );
+    assert_eq!(hashes, 2);
+    assert_eq!(
+        bed.database.count("sessions").await,
+        1,
+        "the one of the registration"
+    );
+}
+
+#[tokio::test]
+async fn a_sign_in_that_meets_another_change_runs_again_and_succeeds() {
+    let bed = Bed::start().await;
+    bed.register(ADA).await;
+    let (answer, hashes) = bed.log_in_beside(1, NEXT_VERSION).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    assert_eq!((hashes, bed.database.count("sessions").await), (2, 2));
+}
+
+#[tokio::test]
+async fn a_sign_in_is_tried_three_times_at_the_most_and_leaves_nothing() {
+    let bed = Bed::start().await;
+    bed.register(ADA).await;
+    let (answer, hashes) = bed.log_in_beside(u64::MAX, NEXT_VERSION).await;
+    let gave_up = matches!(answer, Err(LogInError::Store(StoreError::Retryable)));
+    assert!(gave_up, "{answer:?}");
+    assert_eq!((hashes, bed.database.count("sessions").await), (3, 1));
+}
+
+/// A right password too: the fifth failure was answered before it.
+#[tokio::test]
+async fn a_lock_that_falls_while_a_password_is_compared_holds() {
+    for typed in [PASSWORD, NEW_PASSWORD] {
+        for status in ["active", "suspended"] {
+            let bed = Bed::start().await;
+            let ada = bed.register(ADA).await;
+            bed.set_status(&ada, status).await;
+            bed.come_in_between(1, LOCK);
+            let answer = bed.log_in(ADA, typed, &request()).await.map(drop);
+            let Err(LogInError::Locked { retry_after }) = answer else {
+                panic!("{status}, {typed}: {answer:?}")
+            };
+            assert_eq!(retry_after, Duration::minutes(15));
+            assert_eq!(bed.database.count("sessions").await, 1);
+            let refused = "session.sign_in account_locked";
+            let actions = bed.actions().await;
+            assert!(actions.iter().any(|it| it == refused), "{actions:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_password_is_not_changed_on_an_account_that_changed_meanwhile() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    let command = ChangePassword {
+        current: password(PASSWORD),
+        new: password(NEW_PASSWORD),
+    };
+    bed.come_in_between(1, NEXT_VERSION);
+    let answer = bed
+        .credentials
+        .change_password(&session, &command, &request())
+        .await;
+    assert!(
+        matches!(answer, Err(ChangePasswordError::Conflict)),
+        "{answer:?}"
+    );
+    assert!(bed.log_in(ADA, PASSWORD, &request()).await.is_ok());
+    // Asked again it works: it is judged on the account as it is.
+    let answer = bed
+        .credentials
+        .change_password(&session, &command, &request())
+        .await;
+    assert!(answer.is_ok(), "{answer:?}");
+    assert!(bed.log_in(ADA, NEW_PASSWORD, &request()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_reset_on_an_account_that_changed_meanwhile_leaves_the_code_alive() {
+    let bed = Bed::start().await;
+    bed.register(ADA).await;
+    let command = bed.proof_of_reset().await;
+    bed.come_in_between(1, NEXT_VERSION);
+    let answer = bed.credentials.complete_reset(&command, &request()).await;
+    assert!(
+        matches!(answer, Err(CompleteResetError::Conflict)),
+        "{answer:?}"
+    );
+    let answer = bed.credentials.complete_reset(&command, &request()).await;
+    assert!(answer.is_ok(), "{answer:?}");
+    assert!(bed.log_in(ADA, NEW_PASSWORD, &request()).await.is_ok());
+}
+
+/// Two clients with the same code: one used it while the other's password was hashed.
+#[tokio::test]
+async fn a_code_that_is_used_up_meanwhile_resets_nothing() {
+    let bed = Bed::start().await;
+    bed.register(ADA).await;
+    let command = bed.proof_of_reset().await;
+    bed.come_in_between(1, "UPDATE code_dispatches SET used_at = 1");
+    let answer = bed.credentials.complete_reset(&command, &request()).await;
+    let refused = matches!(
+        answer,
+        Err(CompleteResetError::Proof(ProofError::InvalidCode))
+    );
+    assert!(refused, "{answer:?}");
+    assert!(bed.log_in(ADA, PASSWORD, &request()).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_profile_that_is_another_by_now_is_a_conflict() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    let change = ProfileChange {
+        first_name: Some(Some(DisplayName::parse("Ada").unwrap())),
+        ..ProfileChange::default()
+    };
+    // The conditional write finds another version.
+    bed.database
+        .execute("CREATE TRIGGER rival BEFORE UPDATE ON profiles BEGIN SELECT RAISE(IGNORE); END")
+        .await;
+    let before = bed.contents().await;
+    let ctx = request();
+    let answer = bed.accounts.update_profile(&session, &change, &ctx).await;
+    assert!(
+        matches!(answer, Err(UpdateProfileError::Conflict)),
+        "{answer:?}"
+    );
+    assert_eq!(bed.contents().await, before);
+
+    bed.database.execute("DROP TRIGGER rival").await;
+    bed.database.execute("DELETE FROM accounts").await;
+    let answer = bed.accounts.update_profile(&session, &change, &ctx).await;
+    assert!(
+        matches!(answer, Err(UpdateProfileError::NotFound)),
+        "{answer:?}"
+    );
+}
+
+/// Whoever came later learns only that the code is dead.
+#[tokio::test]
+async fn a_code_for_an_identifier_that_was_taken_meanwhile_is_dead() {
+    let bed = Bed::start().await;
+    let first = bed.ask_to_register(ADA).await;
+    let code = bed.code_sent_to(ADA).await;
+    let second = bed.ask_to_register(ADA).await;
+    // The index says so in the statement that inserts: both had read that nobody is there.
+    let proof = right_code(&first, &code);
+    assert!(bed.challenges.verify(&proof, &request()).await.is_ok());
+    bed.database
+        .execute("UPDATE code_dispatches SET used_at = NULL")
+        .await;
+    let proof = right_code(&second, &code);
+    let answer = bed.challenges.verify(&proof, &request()).await.map(drop);
+    let dead = matches!(answer, Err(VerifyCodeError::Proof(ProofError::InvalidCode)));
+    assert!(dead, "{answer:?}");
+    assert_eq!(bed.database.count("accounts").await, 1);
+}

@@ -1,0 +1,90 @@
+//! Sessions: what is ended, and what is not.
+
+use authentication_app::{ports::StoreError, sessions::EndSessionError};
+use common::page::PageRequest;
+use testkit::builders::id;
+
+use crate::bed::{Bed, PASSWORD, request};
+
+const ADA: &str = "ada@example.com";
+
+#[tokio::test]
+async fn signing_out_twice_is_signing_out() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    for _ in 0..2 {
+        bed.sessions.log_out(&session, &request()).await.unwrap();
+    }
+    assert!(bed.session_of(&ada.signed_in).await.is_none());
+    let ended = bed.texts("SELECT action AS it FROM audit_entries WHERE action = 'session.ended'");
+    assert_eq!(ended.await.len(), 1);
+}
+
+#[tokio::test]
+async fn nobody_ends_a_session_that_is_not_theirs_and_nothing_is_written() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let grace = bed.register("grace@example.com").await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    let before = bed.contents().await;
+    for foreign in [grace.signed_in.tokens.session, id()] {
+        let answer = bed.sessions.end(&session, foreign, &request()).await;
+        assert!(
+            matches!(answer, Err(EndSessionError::NotFound)),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(bed.contents().await, before);
+    assert!(bed.session_of(&grace.signed_in).await.is_some());
+}
+
+#[tokio::test]
+async fn signing_out_everywhere_leaves_none_and_says_how_many_there_were() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let other = bed.log_in(ADA, PASSWORD, &request()).await.unwrap();
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    let ended = bed.sessions.log_out_everywhere(&session, &request()).await;
+    assert_eq!(ended.unwrap(), 2);
+    for signed_in in [&ada.signed_in, &other] {
+        assert!(bed.session_of(signed_in).await.is_none());
+    }
+    let ended = bed.sessions.log_out_everywhere(&session, &request()).await;
+    assert_eq!(ended.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn a_session_whose_origin_does_not_open_is_named() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    let page = PageRequest::new(Some(10), None).unwrap();
+    let listed = bed.sessions.list(&session, &page).await.unwrap();
+    assert!(listed.items[0].is_current);
+    assert_eq!(listed.items[0].origin, request().origin);
+    bed.database
+        .execute("UPDATE sessions SET origin = zeroblob(64)")
+        .await;
+    let answer = bed.sessions.list(&session, &page).await.map(drop);
+    let named = matches!(
+        answer,
+        Err(StoreError::Corrupt {
+            table: "sessions",
+            column: "origin"
+        })
+    );
+    assert!(named, "{answer:?}");
+}
+
+/// An account that is closed meanwhile: its sessions are dead although nobody ended them.
+#[tokio::test]
+async fn a_closed_account_has_no_session() {
+    for status in ["suspended", "deleted"] {
+        let bed = Bed::start().await;
+        let ada = bed.register(ADA).await;
+        assert!(bed.session_of(&ada.signed_in).await.is_some());
+        bed.set_status(&ada, status).await;
+        assert!(bed.session_of(&ada.signed_in).await.is_none(), "{status}");
+    }
+}
