@@ -58,4 +58,16 @@ mod tests {
         );
         assert!(!SoftDelete::default().is_due_for_erasure(at, grace));
     }
+
+    #[test]
+    fn what_was_deleted_is_gone_since_then() {
+        let at = datetime!(2026-01-01 00:00 UTC);
+        let there = SoftDelete::from_deleted_at(None);
+        assert_eq!(there, SoftDelete::default());
+        assert!(!there.is_deleted());
+        let deleted = there.delete(at);
+        assert!(deleted.is_deleted());
+        assert_eq!(deleted.deleted_at(), Some(at));
+        assert_eq!(SoftDelete::from_deleted_at(Some(at)), deleted);
+    }
 }

@@ -140,6 +140,49 @@ fn what_a_client_sees_of_each_outcome() {
     insta::assert_snapshot!(table.join("\n"));
 }
 
+/// Whatever was asked: try again, and not "no".
+#[test]
+fn a_store_that_is_away_is_the_same_to_every_route() {
+    let away = || StoreError::Unavailable;
+    let expected = seen(away());
+    assert!(expected.starts_with("503 "), "{expected}");
+    for outcome in [
+        seen(SendError::Store(away())),
+        seen(ProofError::Store(away())),
+        seen(RegisterError::Send(away().into())),
+        seen(ResendError::Send(away().into())),
+        seen(VerifyCodeError::Proof(away().into())),
+        seen(LogInError::Store(away())),
+        seen(RefreshError::Store(away())),
+        seen(AuthenticateError::Store(away())),
+        seen(EndSessionError::Store(away())),
+        seen(UpdateProfileError::Store(away())),
+        seen(ChangePasswordError::Store(away())),
+        seen(CompleteResetError::Proof(away().into())),
+    ] {
+        assert_eq!(outcome, expected);
+    }
+}
+
+#[test]
+fn what_we_cannot_compute_is_the_same_to_every_route() {
+    for overloaded in [
+        seen(LogInError::Hash(HashError::Overloaded)),
+        seen(RegisterError::Hash(HashError::Overloaded)),
+        seen(ChangePasswordError::Hash(HashError::Overloaded)),
+        seen(CompleteResetError::Hash(HashError::Overloaded)),
+    ] {
+        assert_eq!(overloaded, seen(HashError::Overloaded));
+    }
+    for unsigned in [
+        seen(LogInError::Signing(SigningFailed)),
+        seen(RefreshError::Signing(SigningFailed)),
+        seen(VerifyCodeError::Signing(SigningFailed)),
+    ] {
+        assert_eq!(unsigned, "500 internal_error");
+    }
+}
+
 #[test]
 fn a_cause_is_for_the_log_and_not_for_the_client() {
     let problem = Problem::from(StoreError::Failed("disk full at /var".into()));

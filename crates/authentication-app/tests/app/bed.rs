@@ -22,7 +22,7 @@ use authentication_app::{
     challenges::Challenges,
     credentials::Credentials,
     maintenance::Upkeep,
-    notifications::{Branding, Notifications},
+    notifications::{Ceilings, Notifications},
     ports::{NoMeter, Throttle},
     protection::Limits,
     sessions::{Liveness, SessionCaches, Sessions},
@@ -32,7 +32,7 @@ use identity_adapters_postgres::{Store, StoreConfig};
 use testkit::{SeededRandom, TestClock, TestDatabase, builders::request_id};
 use tokio::sync::Notify;
 
-pub(crate) use fakes::{FakeHasher, FakeSender, FakeSigner, FakeThrottle};
+pub(crate) use fakes::{FakeHasher, FakeSender, FakeSigner, FakeThrottle, FakeWriter};
 pub(crate) use person::{NEW_PASSWORD, PASSWORD, Person, email, password, right_code, wrong_code};
 
 pub(crate) struct Bed {
@@ -95,7 +95,12 @@ impl Bed {
             sessions: Sessions::new(Arc::clone(&base)),
             credentials: Credentials::new(Arc::clone(&base)),
             challenges: Challenges::new(Arc::clone(&base)),
-            notifications: Notifications::new(Arc::clone(&base), sender.clone(), branding()),
+            notifications: Notifications::new(
+                Arc::clone(&base),
+                sender.clone(),
+                Arc::new(FakeWriter),
+                Ceilings::default(),
+            ),
             upkeep: Upkeep::new(Arc::clone(&base)),
             base,
             clock,
@@ -131,7 +136,9 @@ impl Bed {
 
     /// Sends what is queued, and what became due by the way.
     pub(crate) async fn deliver(&self) {
-        self.notifications.deliver_due().await.unwrap();
+        let mut worker = self.notifications.deliveries();
+        while worker.round().await.unwrap().may_be_more {}
+        worker.finish().await.unwrap();
     }
 }
 
@@ -144,13 +151,6 @@ pub(crate) fn request() -> RequestContext {
             user_agent: Some("a test".to_owned()),
         },
         device_token: None,
-    }
-}
-
-fn branding() -> Branding {
-    Branding {
-        product: "Fashionistar".to_owned(),
-        reset_page: "https://shop.example.com/reset".to_owned(),
     }
 }
 

@@ -17,4 +17,5 @@ mod failures;
 mod people;
 mod protection;
 mod rivals;
+mod secrets;
 mod sessions;

@@ -138,6 +138,67 @@ async fn a_password_is_not_changed_on_an_account_that_changed_meanwhile() {
     assert!(bed.log_in(ADA, NEW_PASSWORD, &request()).await.is_ok());
 }
 
+/// Five guesses through a session: the lock is the session's, and falls for a right password too.
+#[tokio::test]
+async fn guesses_through_a_session_are_locked_and_lock_nobody_out() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    let change = async |current: &str| {
+        let command = ChangePassword {
+            current: password(current),
+            new: password(NEW_PASSWORD),
+        };
+        let ctx = request();
+        bed.credentials
+            .change_password(&session, &command, &ctx)
+            .await
+    };
+    for _ in 0..5 {
+        let answer = change("wrong-Harbour-42-zeppelin").await;
+        let wrong = matches!(answer, Err(ChangePasswordError::InvalidCurrentPassword));
+        assert!(wrong, "{answer:?}");
+    }
+    let before = bed.contents().await;
+    let answer = change(PASSWORD).await;
+    assert!(
+        matches!(answer, Err(ChangePasswordError::Locked { .. })),
+        "{answer:?}"
+    );
+    assert_eq!(bed.contents().await, before);
+    assert!(bed.log_in(ADA, PASSWORD, &request()).await.is_ok());
+    bed.clock.advance(Duration::minutes(15));
+    assert!(change(PASSWORD).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_lock_that_falls_while_the_old_password_is_compared_holds() {
+    for current in [PASSWORD, "wrong-Harbour-42-zeppelin"] {
+        let bed = Bed::start().await;
+        let ada = bed.register(ADA).await;
+        let session = bed.session_of(&ada.signed_in).await.unwrap();
+        let command = ChangePassword {
+            current: password(current),
+            new: password(NEW_PASSWORD),
+        };
+        // Rivals through the same session, whose id is what they are counted by.
+        bed.come_in_between(
+            1,
+            "INSERT INTO sign_in_failures (subject, device_id, failures, since, locked_until) \
+             SELECT i.digest, s.id, 5, 0, 9000000000000000 FROM identifier_index i, sessions s",
+        );
+        let answer = bed
+            .credentials
+            .change_password(&session, &command, &request())
+            .await;
+        let Err(ChangePasswordError::Locked { retry_after }) = answer else {
+            panic!("{answer:?}")
+        };
+        assert_eq!(retry_after, Duration::minutes(15));
+        assert!(bed.log_in(ADA, PASSWORD, &request()).await.is_ok());
+    }
+}
+
 #[tokio::test]
 async fn a_reset_on_an_account_that_changed_meanwhile_leaves_the_code_alive() {
     let bed = Bed::start().await;

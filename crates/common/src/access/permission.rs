@@ -71,3 +71,17 @@ impl fmt::Display for Permission {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They stand in tokens and answers of other services.
+    #[test]
+    fn every_permission_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> =
+            Permission::ALL.iter().map(ToString::to_string).collect();
+        assert_eq!(names.len(), Permission::ALL.len());
+        assert!(names.iter().all(|name| name.split('.').count() == 2));
+    }
+}

@@ -57,3 +57,37 @@ impl Principal {
         now - self.authenticated_at <= window
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Id, access::Role};
+    use time::macros::datetime;
+    use uuid::Uuid;
+
+    const AT: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+
+    fn principal(role: Role) -> Principal {
+        Principal {
+            account: Id::from_uuid(Uuid::from_u128(1)),
+            session: Id::from_uuid(Uuid::from_u128(2)),
+            roles: role.into(),
+            authenticated_at: AT,
+        }
+    }
+
+    #[test]
+    fn a_sign_in_is_recent_to_the_end_of_the_window() {
+        let (who, window) = (principal(Role::Client), Duration::minutes(5));
+        assert!(who.signed_in_recently(AT, window));
+        assert!(who.signed_in_recently(AT + window, window));
+        assert!(!who.signed_in_recently(AT + window + Duration::MICROSECOND, window));
+    }
+
+    #[test]
+    fn one_may_what_a_role_gives() {
+        assert!(principal(Role::Support).may(Permission::AuditRead));
+        assert!(!principal(Role::Support).may(Permission::RolesManage));
+        assert!(!principal(Role::Vendor).may(Permission::AuditRead));
+    }
+}
