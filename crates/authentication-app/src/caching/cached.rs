@@ -127,7 +127,7 @@ where
         let (here, kept_as) = (Arc::clone(&self.0), key.clone());
         // A value is as old as its load: what is read may change the moment after.
         let begun = self.0.clock.now();
-        let keep = move |landing: Landing<'_, _>| here.keep(kept_as, begun, landing);
+        let keep = move |landing: Landing<'_, _>| here.keep(kept_as, begun, &landing);
         self.0.flights.board(key.clone(), load, keep)
     }
 }
@@ -151,7 +151,7 @@ where
     }
 
     /// Called while no value can be forgotten.
-    fn keep(&self, key: K, begun: OffsetDateTime, landing: Landing<'_, Result<V, E>>) {
+    fn keep(&self, key: K, begun: OffsetDateTime, landing: &Landing<'_, Result<V, E>>) {
         match landing {
             Landing::InTime(Ok(value)) => {
                 let life = self.intent.life(self.random.as_ref());

@@ -107,7 +107,7 @@ pub(crate) async fn wire(
     let mut workers = Workers::new(Arc::clone(&random));
 
     let ephemeral = Ephemeral::open(config, &clock, &random, has_test_clock, &mut workers).await?;
-    metrics.watch_caches(ephemeral.caches.clone());
+    metrics.watch_caches(&ephemeral.caches);
     let signer = Arc::new(make_signer(config, &ring, &clock, &random, &public_url)?);
     let base = Arc::new(Foundation {
         store: store.clone(),

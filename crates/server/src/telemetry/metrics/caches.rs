@@ -6,10 +6,10 @@ use opentelemetry::{KeyValue, metrics::Meter};
 /// What a counter shows of one cache: a word for each of its numbers.
 type Shown = fn(&Figures) -> Vec<(&'static str, u64)>;
 
-pub(super) fn watch(meter: &Meter, caches: Ledger) {
+pub(super) fn watch(meter: &Meter, caches: &Ledger) {
     show(
         meter,
-        &caches,
+        caches,
         ["auth.cache.lookups", "Questions to a cache", "outcome"],
         |cache| {
             vec![
@@ -21,13 +21,13 @@ pub(super) fn watch(meter: &Meter, caches: Ledger) {
     );
     show(
         meter,
-        &caches,
+        caches,
         ["auth.cache.loads", "Loads for a cache", "reason"],
         |cache| vec![("asked_for", cache.loads), ("early", cache.early_refreshes)],
     );
     show(
         meter,
-        &caches,
+        caches,
         [
             "auth.cache.loads_lost",
             "Loads whose value a cache did not keep",

@@ -96,7 +96,7 @@ impl Metrics {
     }
 
     /// Asks how each cache does, whenever somebody asks.
-    pub(crate) fn watch_caches(&self, caches: Ledger) {
+    pub(crate) fn watch_caches(&self, caches: &Ledger) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         caches::watch(&self.provider.meter_with_scope(scope), caches);
     }

@@ -102,7 +102,7 @@ fn requests_are_sorted_by_route_and_what_has_none_stays_one_series() {
 fn caches_are_shown_by_their_intent() {
     let metrics = Metrics::start(None).unwrap();
     let ledger = Ledger::default();
-    metrics.watch_caches(ledger.clone());
+    metrics.watch_caches(&ledger);
     let counters = ledger.open(People::INTENT);
     counters.hit();
     counters.miss();
