@@ -225,11 +225,9 @@ async fn a_recorded_answer_that_does_not_open_is_named_and_not_made_again() {
         body_digest: [2; 32],
     };
     let ask = async |request_of: IdempotentRequest| {
-        let asked = bed
-            .accounts
+        bed.accounts
             .register(registration(Role::Client), Some(request_of), &request())
-            .await;
-        asked
+            .await
     };
     let first = ask(repeatable).await.unwrap();
     assert_eq!(ask(repeatable).await.unwrap(), first);
