@@ -33,10 +33,10 @@ pub(super) fn fill_in_defaults(in_effect: &mut [InEffect]) {
         let unset = |it: &&mut InEffect| {
             it.setting == name && it.source == "default" && it.value == InEffect::NOTHING
         };
-        if let Some(entry) = in_effect.iter_mut().find(unset) {
-            if default != NO_DEFAULT {
-                default.replace('`', "").clone_into(&mut entry.value);
-            }
+        if default != NO_DEFAULT
+            && let Some(entry) = in_effect.iter_mut().find(unset)
+        {
+            default.replace('`', "").clone_into(&mut entry.value);
         }
     }
 }

@@ -12,6 +12,7 @@ use authentication_app::{
     notifications::{Ceilings, Notifications},
     ports::{LetterWriter, MessageSender},
 };
+use url::Url;
 
 use super::{Gauges, counters::CountingSender, mailbox::Mailbox};
 use crate::config::{
@@ -139,6 +140,35 @@ fn providers(config: &Config, found: &mut Vec<Mistake>) -> Sender {
 }
 
 fn smtp(config: &Config, found: &mut Vec<Mistake>) -> Option<Sender> {
+    smtp_sender(config, found).map(|sender| Arc::new(sender) as Sender)
+}
+
+/// The mail server of the configuration, for whoever looks whether it works.
+pub(crate) fn mail_server(config: &Config) -> Result<Option<SmtpSender>, Mistakes> {
+    let mut found = Vec::new();
+    let is_smtp = config.messages.email.provider == Some(EmailProvider::Smtp);
+    let sender = is_smtp.then(|| smtp_sender(config, &mut found)).flatten();
+    Mistakes::none_in(found).map(|()| sender)
+}
+
+/// Where text messages are handed in.
+pub(crate) fn gateway_of_texts(config: &Config) -> Option<Url> {
+    let sms = &config.messages.sms;
+    match sms.provider {
+        Some(SmsProvider::Http) => sms.url.clone(),
+        Some(SmsProvider::Twilio) => sms.url.clone().or_else(|| TWILIO.parse().ok()),
+        Some(SmsProvider::Nobody) | None => None,
+    }
+}
+
+/// Whether the templates can be used.
+pub(crate) fn check_templates(config: &Config) -> Result<(), Mistakes> {
+    let mut found = Vec::new();
+    templates(config, "https://auth.example.com", &mut found);
+    Mistakes::none_in(found)
+}
+
+fn smtp_sender(config: &Config, found: &mut Vec<Mistake>) -> Option<SmtpSender> {
     let messages = &config.messages;
     let smtp = &messages.email.smtp;
     let ca_pem = authorities(
@@ -159,7 +189,7 @@ fn smtp(config: &Config, found: &mut Vec<Mistake>) -> Option<Sender> {
         ca_pem,
         connections: smtp.connections,
     });
-    made(config, "messages.smtp", sender, found)
+    usable(config, "messages.smtp", sender, found)
 }
 
 fn gateway(config: &Config, sms: &SmsSettings, found: &mut Vec<Mistake>) -> Option<Sender> {
@@ -194,8 +224,17 @@ fn made<S: MessageSender + 'static, E: std::error::Error>(
     sender: Result<S, E>,
     found: &mut Vec<Mistake>,
 ) -> Option<Sender> {
+    usable(config, section, sender, found).map(|sender| Arc::new(sender) as Sender)
+}
+
+fn usable<S, E: std::error::Error>(
+    config: &Config,
+    section: &str,
+    sender: Result<S, E>,
+    found: &mut Vec<Mistake>,
+) -> Option<S> {
     match sender {
-        Ok(sender) => Some(Arc::new(sender)),
+        Ok(sender) => Some(sender),
         Err(error) => {
             found.push(config.mistake(section, error.to_string()));
             None

@@ -51,6 +51,7 @@ pub(crate) use events::{EventDesk, RelayNode};
 pub(crate) use importing::Importing;
 pub(crate) use keys::{examine_key_ring, new_key_ring};
 use messages::Outgoing;
+pub(crate) use messages::{check_templates, gateway_of_texts, mail_server};
 use patience::PatientHasher;
 use readiness::Readiness;
 pub(crate) use store::{Schema, open_migrated as open_migrated_store};
