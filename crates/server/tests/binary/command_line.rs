@@ -16,6 +16,7 @@ fn help_and_version_are_results() {
         "migrate",
         "openapi",
         "keys",
+        "users",
         "--config",
         "Examples:",
         "FASHIONISTAR_AUTH__",

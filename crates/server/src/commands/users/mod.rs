@@ -33,7 +33,7 @@ pub(super) struct Import {
     /// Accounts made in one transaction
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1000))]
     batch: u16,
-    /// Where refused lines go, one JSON object each [default: standard error, as text]
+    /// Where refused lines go, one JSON object each [default: standard output, as text]
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
     /// Where the old and the new id of everybody goes who is here now, one JSON object each

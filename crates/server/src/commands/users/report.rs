@@ -78,7 +78,7 @@ impl Report {
     pub(super) fn open(command: &Import) -> Result<Self, Failure> {
         let refused: Box<dyn Write + Send> = match &command.report {
             Some(path) => Box::new(create(path, command)?),
-            None => Box::new(io::stderr()),
+            None => Box::new(io::stdout()),
         };
         let mapping = command.mapping.as_deref();
         Ok(Self {

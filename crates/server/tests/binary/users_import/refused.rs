@@ -98,7 +98,7 @@ testkit::on_every_engine! {
             output.unwrap()
         };
         let as_text = import(&[]);
-        let text = complaint(&as_text);
+        let text = crate::process::result(&as_text);
         assert!(text.contains("line 2 (id 101): not_verified: "), "{text}");
         let report = place.path("report");
         let mapping = place.path("mapping");
@@ -106,7 +106,7 @@ testkit::on_every_engine! {
         let as_json = import(&arguments);
         let said = [
             text,
-            crate::process::result(&as_text),
+            complaint(&as_text),
             complaint(&as_json),
             crate::process::result(&as_json),
             std::fs::read_to_string(&report).unwrap(),
