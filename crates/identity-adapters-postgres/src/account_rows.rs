@@ -46,7 +46,7 @@ pub(crate) fn claim_identifiers<'a>(
     // The first of equals stays the first.
     entries.sort_by_key(|(entry, _)| entry.digest);
     let rows = tuples(1, entries.len(), 3);
-    let claim = Sql::new(format!("{INDEX}{rows}{then}"));
+    let claim = Sql::over_rows(format!("{INDEX}{rows}{then}"));
     entries.iter().fold(claim, |sql, (entry, account)| {
         sql.bind(&entry.key_id).bind(&entry.digest).bind(account)
     })
@@ -137,7 +137,7 @@ async fn insert_rows<T>(
     if rows.is_empty() {
         return Ok(());
     }
-    let insert = Sql::new(format!("{text}{}", tuples(1, rows.len(), columns)));
+    let insert = Sql::over_rows(format!("{text}{}", tuples(1, rows.len(), columns)));
     rows.iter().fold(insert, bind).execute(unit).await?;
     Ok(())
 }

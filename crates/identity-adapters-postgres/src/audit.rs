@@ -20,7 +20,7 @@ impl AuditTrail for SqlUnitOfWork {
         }
         let rows = tuples(1, entries.len(), 12);
         let text = format!("INSERT INTO audit_entries ({COLUMNS}) VALUES {rows}");
-        let insert = entries.iter().fold(Sql::new(text), |sql, entry| {
+        let insert = entries.iter().fold(Sql::over_rows(text), |sql, entry| {
             sql.bind(&entry.id)
                 .bind(&entry.at)
                 .bind(entry.action.as_str())

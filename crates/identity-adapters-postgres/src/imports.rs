@@ -33,7 +33,7 @@ impl ImportQueries for Store {
             "SELECT legacy_id, account_id, fingerprint FROM imported_users WHERE legacy_id IN {}",
             tuples(1, 1, ids.len())
         );
-        let question = ids.iter().fold(Sql::new(text), Sql::bind);
+        let question = ids.iter().fold(Sql::over_rows(text), Sql::bind);
         let rows = question.rows(&self.readers).await?;
         rows.iter()
             .map(|row| {
@@ -96,7 +96,7 @@ async fn claim_ids(
          ON CONFLICT (legacy_id) DO NOTHING RETURNING account_id",
         tuples(1, users.len(), 4)
     );
-    let claim = users.iter().fold(Sql::new(text), |sql, user| {
+    let claim = users.iter().fold(Sql::over_rows(text), |sql, user| {
         sql.bind(&user.legacy_id)
             .bind(&account_of(user))
             .bind(&user.fingerprint)
@@ -141,14 +141,14 @@ async fn give_up(unit: &SqlUnitOfWork, users: &[&NewImport]) -> Result<(), Store
     }
     let all = tuples(1, 1, users.len());
     let index = format!("DELETE FROM identifier_index WHERE account_id IN {all}");
-    let index = users
-        .iter()
-        .fold(Sql::new(index), |sql, user| sql.bind(&account_of(user)));
+    let index = users.iter().fold(Sql::over_rows(index), |sql, user| {
+        sql.bind(&account_of(user))
+    });
     index.execute(unit).await?;
     let ids = format!("DELETE FROM imported_users WHERE legacy_id IN {all}");
     let ids = users
         .iter()
-        .fold(Sql::new(ids), |sql, user| sql.bind(&user.legacy_id));
+        .fold(Sql::over_rows(ids), |sql, user| sql.bind(&user.legacy_id));
     ids.execute(unit).await?;
     Ok(())
 }

@@ -30,7 +30,7 @@ impl Outbox for SqlUnitOfWork {
         let insert = match Dialect::of(self) {
             Dialect::Postgres => in_turn(events),
             // Whoever writes is alone.
-            Dialect::Sqlite => Sql::new(format!(
+            Dialect::Sqlite => Sql::over_rows(format!(
                 "{APPEND_EVENTS} VALUES {}",
                 tuples(1, events.len(), 6)
             )),

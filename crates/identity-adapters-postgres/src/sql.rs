@@ -26,6 +26,8 @@ pub(crate) trait Db: Sync {
 pub(crate) struct Sql {
     text: Cow<'static, str>,
     values: Vec<Value>,
+    /// Each placeholder stands once, `$1` first.
+    in_order: bool,
 }
 
 impl Sql {
@@ -33,6 +35,16 @@ impl Sql {
         Self {
             text: text.into(),
             values: Vec::new(),
+            in_order: false,
+        }
+    }
+
+    /// A statement over many rows, whose placeholders stand in order, each once. SQLite looks a numbered
+    /// one up by its name among all of them, so that a thousand rows would cost a million comparisons.
+    pub(crate) fn over_rows(text: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            in_order: true,
+            ..Self::new(text)
         }
     }
 
@@ -60,7 +72,11 @@ impl Sql {
     }
 
     fn on(self, db: &impl Db) -> Statement {
-        Statement::from_sql_and_values(db.backend(), self.text, self.values)
+        let text = match db.backend() {
+            DbBackend::Sqlite if self.in_order => without_numbers(&self.text).into(),
+            _ => self.text,
+        };
+        Statement::from_sql_and_values(db.backend(), text, self.values)
     }
 }
 
@@ -78,6 +94,17 @@ pub(crate) fn tuples(first: usize, rows: usize, columns: usize) -> String {
     }
     text.push(')');
     text
+}
+
+/// `?` for each `$1`, `$2`, …
+fn without_numbers(text: &str) -> String {
+    let mut parts = text.split('$');
+    let mut plain = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        plain.push('?');
+        plain.push_str(part.trim_start_matches(|character: char| character.is_ascii_digit()));
+    }
+    plain
 }
 
 /// A row; columns are asked for with their table, to name both if they hold nonsense.
@@ -109,11 +136,19 @@ impl Row {
 
 #[cfg(test)]
 mod tests {
-    use super::tuples;
+    use super::{tuples, without_numbers};
 
     #[test]
     fn placeholders_are_numbered_through() {
         assert_eq!(tuples(1, 1, 1), "($1)");
         assert_eq!(tuples(3, 2, 2), "($3, $4), ($5, $6)");
+    }
+
+    #[test]
+    fn placeholders_that_stand_in_order_need_no_numbers() {
+        let text = format!("INSERT INTO t (a2) VALUES {} RETURNING a2", tuples(9, 2, 2));
+        let expected = "INSERT INTO t (a2) VALUES (?, ?), (?, ?) RETURNING a2";
+        assert_eq!(without_numbers(&text), expected);
+        assert_eq!(without_numbers("SELECT 1"), "SELECT 1");
     }
 }
