@@ -14,6 +14,8 @@ mod templates;
 
 pub use by_channel::ByChannel;
 pub use dev_mailbox::{DevMailbox, MailboxItem};
-pub use sms::{BodyTemplate, GatewayConfig, HttpGateway, InvalidGateway, Twilio, TwilioConfig};
+pub use sms::{
+    BodyTemplate, GatewayConfig, GatewayUrl, HttpGateway, InvalidGateway, Twilio, TwilioConfig,
+};
 pub use smtp::{InvalidSmtp, SmtpConfig, SmtpSecurity, SmtpSender};
 pub use templates::{TemplateConfig, TemplateMistake, Templates};

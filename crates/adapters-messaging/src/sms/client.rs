@@ -1,6 +1,6 @@
 //! The HTTP client of gateways.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
 use authentication_app::ports::DeliveryError;
 use reqwest::{Certificate, Client, RequestBuilder, redirect, retry, tls};
@@ -23,10 +23,21 @@ pub enum InvalidGateway {
     Url,
 }
 
+/// Where a gateway is. `Debug` shows no more than its host: many a gateway wants its key in the query.
+#[derive(Clone, PartialEq, Eq)]
+pub struct GatewayUrl(pub Url);
+
+impl fmt::Debug for GatewayUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let host = self.0.host_str().unwrap_or_default();
+        write!(f, "GatewayUrl({}://{host}/…)", self.0.scheme())
+    }
+}
+
 /// A client that does one request and nothing else: it follows no redirect, repeats nothing by itself, asks no
 /// proxy, and uses no connection twice, since one that closes under a request leaves open what became of it.
 pub(super) fn client(
-    url: &Url,
+    url: &GatewayUrl,
     timeout: Duration,
     ca_pem: Option<&[u8]>,
 ) -> Result<Client, InvalidGateway> {
@@ -34,7 +45,7 @@ pub(super) fn client(
         .redirect(redirect::Policy::none())
         .retry(retry::never())
         .no_proxy()
-        .https_only(url.scheme() == "https")
+        .https_only(url.0.scheme() == "https")
         .tls_version_min(tls::Version::TLS_1_2)
         .pool_max_idle_per_host(0)
         .connect_timeout(timeout)

@@ -6,10 +6,9 @@ use async_trait::async_trait;
 use authentication_app::ports::{DeliveryError, Message, MessageSender};
 use reqwest::Client;
 use secrecy::{ExposeSecret as _, SecretString};
-use url::Url;
 
 use super::{
-    BodyTemplate, InvalidGateway,
+    BodyTemplate, GatewayUrl, InvalidGateway,
     body::Places,
     client::{client, send},
 };
@@ -18,7 +17,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
     /// Where to.
-    pub url: Url,
+    pub url: GatewayUrl,
     /// Sent as a bearer token.
     pub token: Option<SecretString>,
     /// Our own number or name, for a body that has a place for it.
@@ -60,7 +59,7 @@ impl MessageSender for HttpGateway {
         });
         let mut request = self
             .client
-            .post(self.config.url.clone())
+            .post(self.config.url.0.clone())
             .header("Idempotency-Key", id)
             .json(&body);
         if let Some(token) = &self.config.token {

@@ -7,6 +7,6 @@ mod gateway;
 mod twilio;
 
 pub use body::BodyTemplate;
-pub use client::InvalidGateway;
+pub use client::{GatewayUrl, InvalidGateway};
 pub use gateway::{GatewayConfig, HttpGateway};
 pub use twilio::{Twilio, TwilioConfig};

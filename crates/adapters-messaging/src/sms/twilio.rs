@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{
-    InvalidGateway,
+    GatewayUrl, InvalidGateway,
     client::{client, send},
 };
 
@@ -17,7 +17,7 @@ use super::{
 #[derive(Debug, Clone)]
 pub struct TwilioConfig {
     /// `https://api.twilio.com`, or whoever speaks as it does.
-    pub base: Url,
+    pub base: GatewayUrl,
     /// The account (`AC…`).
     pub account_sid: String,
     /// Its token.
@@ -43,7 +43,7 @@ impl Twilio {
     /// # Errors
     /// [`InvalidGateway`].
     pub fn new(config: TwilioConfig) -> Result<Self, InvalidGateway> {
-        let mut url = config.base.clone();
+        let mut url = config.base.0.clone();
         url.path_segments_mut()
             .map_err(|()| InvalidGateway::Url)?
             .pop_if_empty()
@@ -53,7 +53,7 @@ impl Twilio {
                 &config.account_sid,
                 "Messages.json",
             ]);
-        let client = client(&url, config.timeout, config.ca_pem.as_deref())?;
+        let client = client(&config.base, config.timeout, config.ca_pem.as_deref())?;
         Ok(Self {
             config,
             url,

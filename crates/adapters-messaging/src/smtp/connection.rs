@@ -27,14 +27,42 @@ const CLOSING: u16 = 421;
 
 /// The server, and the connections to it.
 pub(super) struct Server {
-    host: String,
-    port: u16,
-    security: SmtpSecurity,
-    tls: Option<TlsParameters>,
-    credentials: Option<Credentials>,
-    hello: ClientId,
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) security: SmtpSecurity,
+    pub(super) tls: Option<TlsParameters>,
+    pub(super) credentials: Option<Credentials>,
+    pub(super) hello: ClientId,
+    /// How long one of its addresses may take.
+    pub(super) connect_timeout: Duration,
+    pub(super) connections: Connections,
+}
+
+/// So many at once, and those that are idle.
+pub(super) struct Connections {
     room: Semaphore,
     idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
+}
+
+impl Connections {
+    /// None yet.
+    pub(super) const fn up_to(most: usize) -> Self {
+        Self {
+            room: Semaphore::const_new(most),
+            idle: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn take_idle(&self) -> Option<AsyncSmtpConnection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.retain(|(_, since)| since.elapsed() < KEPT_FOR);
+        idle.pop().map(|(connection, _)| connection)
+    }
+
+    fn keep(&self, connection: AsyncSmtpConnection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.push((connection, Instant::now()));
+    }
 }
 
 /// A dialogue that came as far as the message itself.
@@ -45,37 +73,16 @@ pub(super) struct Dialogue<'a> {
 }
 
 impl Server {
-    pub(super) const fn new(
-        host: String,
-        port: u16,
-        security: SmtpSecurity,
-        tls: Option<TlsParameters>,
-        credentials: Option<Credentials>,
-        hello: ClientId,
-        connections: usize,
-    ) -> Self {
-        Self {
-            host,
-            port,
-            security,
-            tls,
-            credentials,
-            hello,
-            room: Semaphore::const_new(connections),
-            idle: Mutex::new(Vec::new()),
-        }
-    }
-
     /// Names sender and recipient, and hears that the server waits for the message. Nothing went out before.
     pub(super) async fn begin(&self, envelope: &Envelope) -> Result<Dialogue<'_>, DeliveryError> {
-        let room = self.room.acquire().await;
+        let room = self.connections.room.acquire().await;
         let room = room.map_err(|_| DeliveryError::UNREACHED)?;
         let dialogue = |connection| Dialogue {
             server: self,
             connection,
             _room: room,
         };
-        if let Some(mut connection) = self.take_idle() {
+        if let Some(mut connection) = self.connections.take_idle() {
             match address(&mut connection, envelope).await {
                 Ok(()) => return Ok(dialogue(connection)),
                 Err(error) if is_about_the_mail(&error) => return Err(judged(&error)),
@@ -106,9 +113,10 @@ impl Server {
         };
         let server = (self.host.as_str(), self.port);
         let at_once = tls(SmtpSecurity::Tls);
-        // Without a time of its own: whoever calls has one for the whole.
+        let each_address = Some(self.connect_timeout);
         let mut connection =
-            AsyncSmtpConnection::connect_tokio1(server, None, &self.hello, at_once, None).await?;
+            AsyncSmtpConnection::connect_tokio1(server, each_address, &self.hello, at_once, None)
+                .await?;
         if let Some(tls) = tls(SmtpSecurity::StartTls) {
             // An error for a server that does not offer it.
             connection.starttls(tls, &self.hello).await?;
@@ -119,17 +127,6 @@ impl Server {
         }
         Ok(connection)
     }
-
-    fn take_idle(&self) -> Option<AsyncSmtpConnection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.retain(|(_, since)| since.elapsed() < KEPT_FOR);
-        idle.pop().map(|(connection, _)| connection)
-    }
-
-    fn keep(&self, connection: AsyncSmtpConnection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        idle.push((connection, Instant::now()));
-    }
 }
 
 impl Dialogue<'_> {
@@ -137,7 +134,7 @@ impl Dialogue<'_> {
     pub(super) async fn send(mut self, message: &[u8]) -> Result<(), DeliveryError> {
         match self.connection.message(message).await {
             Ok(_) => {
-                self.server.keep(self.connection);
+                self.server.connections.keep(self.connection);
                 Ok(())
             }
             Err(error) if error.status().is_some() => Err(judged(&error)),

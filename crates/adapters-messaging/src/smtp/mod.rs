@@ -23,7 +23,7 @@ use lettre::{
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
-use connection::{Dialogue, Server};
+use connection::{Connections, Dialogue, Server};
 use mail::Sender;
 
 /// How the connection is protected. None falls back to another.
@@ -95,15 +95,17 @@ impl SmtpSender {
         let credentials = config
             .credentials
             .map(|(user, password)| Credentials::new(user, password.expose_secret().to_owned()));
-        let server = Server::new(
-            config.host,
-            config.port,
-            config.security,
+        let server = Server {
+            host: config.host,
+            port: config.port,
+            security: config.security,
             tls,
             credentials,
-            ClientId::default(),
-            config.connections,
-        );
+            hello: ClientId::default(),
+            // One address that does not answer leaves time for another.
+            connect_timeout: config.timeout / 3,
+            connections: Connections::up_to(config.connections),
+        };
         Ok(Self {
             server,
             sender: Sender {

@@ -3,7 +3,7 @@
 use std::{fs, time::Duration as StdDuration};
 
 use adapters_messaging::{
-    BodyTemplate, ByChannel, GatewayConfig, HttpGateway, Twilio, TwilioConfig,
+    BodyTemplate, ByChannel, GatewayConfig, GatewayUrl, HttpGateway, Twilio, TwilioConfig,
 };
 use authentication_app::ports::{DeliveryError, MessageSender};
 use testkit::servers::{GatewayAnswer, MailServer, MailTls, SmsGateway};
@@ -15,7 +15,7 @@ const NUMBER: &str = "+2348012345678";
 
 fn config(url: &str, timeout: StdDuration) -> GatewayConfig {
     GatewayConfig {
-        url: url.parse().unwrap(),
+        url: GatewayUrl(url.parse().unwrap()),
         token: Some("s3cret".into()),
         from: None,
         body: BodyTemplate::default(),
@@ -26,7 +26,7 @@ fn config(url: &str, timeout: StdDuration) -> GatewayConfig {
 
 fn twilio(url: &str) -> Twilio {
     Twilio::new(TwilioConfig {
-        base: url.parse().unwrap(),
+        base: GatewayUrl(url.parse().unwrap()),
         account_sid: "AC17".to_owned(),
         auth_token: "s3cret".into(),
         from: "+12025550123".to_owned(),
@@ -77,9 +77,11 @@ async fn twilio_gets_a_form_for_the_account() {
 async fn a_messaging_service_takes_the_place_of_a_number() {
     let gateway = SmsGateway::start();
     let sender = Twilio::new(TwilioConfig {
-        base: format!("http://127.0.0.1:{}", gateway.port())
-            .parse()
-            .unwrap(),
+        base: GatewayUrl(
+            format!("http://127.0.0.1:{}", gateway.port())
+                .parse()
+                .unwrap(),
+        ),
         account_sid: "AC17".to_owned(),
         auth_token: "s3cret".into(),
         from: "MG42".to_owned(),
@@ -184,4 +186,19 @@ async fn a_channel_without_a_provider_says_so() {
         sms: None,
     };
     assert_eq!(send(&sender).await, Err(DeliveryError::NoProvider));
+}
+
+#[test]
+fn debug_shows_no_key_of_a_gateway() {
+    let shown = format!(
+        "{:?}",
+        GatewayConfig {
+            body: BodyTemplate::parse(r#"{"to": "{to}", "text": "{text}", "key": "canary"}"#)
+                .unwrap(),
+            token: Some("canary".into()),
+            ..config("https://sms.example/canary?key=canary", LONG)
+        }
+    );
+    assert!(shown.contains("https://sms.example/…"), "{shown}");
+    assert!(!shown.contains("canary"), "{shown}");
 }

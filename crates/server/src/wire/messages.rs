@@ -3,8 +3,8 @@
 use std::{fs, path::PathBuf, sync::Arc};
 
 use adapters_messaging::{
-    ByChannel, DevMailbox, GatewayConfig, HttpGateway, SmtpConfig, SmtpSender, TemplateConfig,
-    Templates, Twilio, TwilioConfig,
+    ByChannel, DevMailbox, GatewayConfig, GatewayUrl, HttpGateway, SmtpConfig, SmtpSender,
+    TemplateConfig, Templates, Twilio, TwilioConfig,
 };
 use api_http::ports::MailboxView;
 use authentication_app::{
@@ -208,7 +208,10 @@ fn gateway(config: &Config, sms: &SmsSettings, found: &mut Vec<Mistake>) -> Opti
 fn twilio(config: &Config, sms: &SmsSettings, found: &mut Vec<Mistake>) -> Option<Sender> {
     let ca_pem = authorities(config, "messages.sms.ca_file", sms.ca_file.as_ref(), found);
     let sender = Twilio::new(TwilioConfig {
-        base: sms.url.clone().or_else(|| TWILIO.parse().ok())?,
+        base: sms
+            .url
+            .clone()
+            .or_else(|| TWILIO.parse().ok().map(GatewayUrl))?,
         account_sid: sms.account_sid.clone()?,
         auth_token: sms.auth_token.clone()?,
         from: sms.from.clone()?,

@@ -126,7 +126,8 @@ impl Config {
     }
 
     fn check_url(&self, sms: &SmsSettings, refuse: &mut Refuse<'_>) {
-        let in_clear = sms.url.as_ref().filter(|url| url.scheme() != "https");
+        let url = sms.url.as_ref().map(|url| &url.0);
+        let in_clear = url.filter(|url| url.scheme() != "https");
         if let Some(url) = in_clear {
             if self.is_production() {
                 let reason = "must begin with https:// in production mode";

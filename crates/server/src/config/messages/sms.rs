@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use adapters_messaging::BodyTemplate;
+use adapters_messaging::{BodyTemplate, GatewayUrl};
 use authentication_app::notifications::Ceilings;
 use figment::value::Value;
 use secrecy::SecretString;
@@ -38,14 +38,14 @@ pub struct SmsSettings {
     pub range_hourly_ceiling: u32,
     /// `messages.sms.range_daily_ceiling`: text messages a day to one range. Default 3000.
     pub range_daily_ceiling: u32,
-    /// `messages.sms.url`: where `http` posts to; for `twilio` what comes before `/2010-04-01`, by default
+    /// `messages.sms.url`: where `http` posts to, which may have a key in its query; for `twilio` what comes before `/2010-04-01`, by default
     /// `https://api.twilio.com`.
-    pub url: Option<Url>,
+    pub url: Option<GatewayUrl>,
     /// `messages.sms.from`: our number or name; for `twilio` a messaging service (`MG…`) will do too.
     pub from: Option<String>,
     /// `messages.sms.token`: what `http` sends as a bearer token. Default none.
     pub token: Option<SecretString>,
-    /// `messages.sms.body`: the JSON that `http` posts, with `{to}`, `{text}`, `{id}` and `{from}` in its
+    /// `messages.sms.body`: the JSON that `http` posts, which may have a key in it, with `{to}`, `{text}`, `{id}` and `{from}` in its
     /// texts. Default `{"id": "{id}", "to": "{to}", "text": "{text}"}`.
     pub body: BodyTemplate,
     /// `messages.sms.account_sid`: the account at `twilio`.
@@ -103,7 +103,7 @@ impl SmsSettings {
 }
 
 /// What begins with `https://`, or with `http://` for this machine. A query may be part of it.
-fn gateway_url(value: &Value) -> Parsed<Url> {
+fn gateway_url(value: &Value) -> Parsed<GatewayUrl> {
     let wanted =
         "must be an absolute URL that begins with https://, without user name and fragment";
     let parsed = value.as_str().and_then(|text| Url::parse(text.trim()).ok());
@@ -113,6 +113,7 @@ fn gateway_url(value: &Value) -> Parsed<Url> {
             let is_bare = url.username().is_empty() && url.password().is_none();
             is_web && is_bare && url.fragment().is_none()
         })
+        .map(GatewayUrl)
         .ok_or_else(|| wanted.to_owned())
 }
 

@@ -163,6 +163,11 @@ fn no_secret_of_a_provider_is_shown() {
         ("MESSAGES__SMTP__USERNAME", "shop"),
         ("MESSAGES__SMTP__PASSWORD", "canary"),
         ("MESSAGES__SMS__AUTH_TOKEN", "canary"),
+        ("MESSAGES__SMS__URL", "https://sms.example/?key=canary"),
+        (
+            "MESSAGES__SMS__BODY",
+            r#"{"to": "{to}", "text": "{text}", "key": "canary"}"#,
+        ),
     ])
     .unwrap();
     assert!(!format!("{settings:?}").contains("canary"));

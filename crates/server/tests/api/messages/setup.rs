@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use adapters_messaging::SmtpSecurity;
+use adapters_messaging::{GatewayUrl, SmtpSecurity};
 use serde_json::json;
 use server::config::{Config, EmailProvider, SenderChoice, SmsProvider};
 use testkit::{
@@ -22,7 +22,7 @@ pub(crate) fn through_gateway(gateway: &SmsGateway) -> impl Fn(&mut Config) + us
         config.messages.sender = Some(SenderChoice::Providers);
         config.messages.email.provider = Some(EmailProvider::Nobody);
         config.messages.sms.provider = Some(SmsProvider::Http);
-        config.messages.sms.url = Some(url.parse().expect("a URL"));
+        config.messages.sms.url = Some(GatewayUrl(url.parse().expect("a URL")));
         config.messages.sms.timeout = TIMEOUT;
     }
 }
