@@ -30,8 +30,7 @@ impl Notifications {
     /// Whether it went out.
     pub(super) async fn attempt(&self, leased: &LeasedMessage) -> Result<bool, StoreError> {
         let message_id = leased.order.id;
-        let is_code = matches!(leased.order.kind, MessageKind::Code { .. });
-        if is_code && leased.may_be_out {
+        if is_code(leased) && leased.may_be_out {
             tracing::warn!(%message_id, "a code may have been sent by a worker that ended; it is not sent again");
             self.note(MessageChannel::None, DeliveryOutcome::Unknown);
             return self.finish(leased).await;
@@ -86,13 +85,10 @@ impl Notifications {
         if let Some(until) = full_until {
             return self.hold_back(leased, channel, until).await;
         }
-        if !self
-            .base
-            .store
-            .hand_over_message(leased.held(), now)
-            .await?
-        {
-            // The lease ran out, and the message is somebody else's.
+        let store = &self.base.store;
+        // A notice may go out twice, so it needs no mark.
+        if is_code(leased) && !store.hand_over_message(leased.held(), now).await? {
+            // The lease ran out, and the code is somebody else's.
             return Ok(false);
         }
         let answer = self.sender.send(&message).await;
@@ -134,9 +130,10 @@ impl Notifications {
         until: OffsetDateTime,
     ) -> Result<bool, StoreError> {
         self.note(channel.into(), DeliveryOutcome::Capped);
-        match leased.order.kind {
-            MessageKind::Code { .. } => self.finish(leased).await,
-            _ => self.give_back(leased, GiveBack::Wait(until)).await,
+        if is_code(leased) {
+            self.finish(leased).await
+        } else {
+            self.give_back(leased, GiveBack::Wait(until)).await
         }
     }
 
@@ -147,7 +144,6 @@ impl Notifications {
         answer: Result<(), DeliveryError>,
     ) -> Result<bool, StoreError> {
         let message_id = leased.order.id;
-        let is_code = matches!(leased.order.kind, MessageKind::Code { .. });
         let error = match answer {
             Ok(()) => {
                 tracing::info!(%message_id, channel = channel.as_str(), "message sent");
@@ -159,12 +155,12 @@ impl Notifications {
         };
         tracing::warn!(%message_id, channel = channel.as_str(), %error, "message not sent");
         let asked_for = match error {
-            DeliveryError::Unknown if is_code => {
+            DeliveryError::Unknown if is_code(leased) => {
                 self.note(channel.into(), DeliveryOutcome::Unknown);
                 return self.finish(leased).await;
             }
             // Whoever turns the channel off knows; what was asked for meanwhile is not for later.
-            DeliveryError::NoProvider if is_code => {
+            DeliveryError::NoProvider if is_code(leased) => {
                 self.note(channel.into(), DeliveryOutcome::Dropped);
                 return self.finish(leased).await;
             }
@@ -214,4 +210,9 @@ impl Notifications {
         retrying(|| store.finish_message(leased.held())).await?;
         Ok(false)
     }
+}
+
+/// A code, or what its recipient gets in its place: once at the most either way.
+const fn is_code(leased: &LeasedMessage) -> bool {
+    matches!(leased.order.kind, MessageKind::Code { .. })
 }

@@ -101,6 +101,30 @@ testkit::on_every_engine! {
         assert_eq!(gateway.requests().len(), 1);
     }
 
+    async fn a_notice_whose_worker_ended_amid_the_sending_is_sent_again(engine: Engine) {
+        let gateway = SmsGateway::start();
+        let app = with_gateway(engine, &gateway).await;
+        let number = app.fresh_number();
+        let challenge = app.ask(&number).await;
+        let code = code_in(&app.requests_at(&gateway, 1).await[0]);
+        app.prove(&challenge, &code).await;
+        gateway.next(GatewayAnswer::Hang);
+        for _ in 0..5 {
+            app.log_in(&number, "a wrong password").await;
+        }
+        app.requests_at(&gateway, 2).await;
+        let other = app.another_node_with(through_gateway(&gateway)).await;
+        other.pass_seconds(120).await;
+        let requests = other.requests_at(&gateway, 3).await;
+        assert_eq!(
+            requests[1].headers["idempotency-key"],
+            requests[2].headers["idempotency-key"]
+        );
+        gateway.release();
+        app.settle_messages().await;
+        assert_eq!(gateway.requests().len(), 3);
+    }
+
     async fn two_nodes_send_each_code_once(engine: Engine) {
         let gateway = SmsGateway::start();
         let app = with_gateway(engine, &gateway).await;
