@@ -174,11 +174,11 @@ async fn deliver_in_rounds(
     let mut told: Option<Instant> = None;
     while !stop.is_requested() {
         let turn = gate.read().await;
-        let delivered = deliveries.round().await?;
         if told.is_none_or(|told| told.elapsed() >= BACKLOG_EVERY) {
             deliveries.tell_backlog().await?;
             told = Some(Instant::now());
         }
+        let delivered = deliveries.round().await?;
         drop(turn);
         if delivered.may_be_more {
             continue;
