@@ -5,8 +5,10 @@
 //! again; the person asks anew. A notice goes out once at the least, always with the same id. See
 //! `docs/adr/0015-a-code-is-sent-once-at-the-most.md`.
 
+use std::time::Duration as StdDuration;
+
 use time::{Duration, OffsetDateTime};
-use tokio::sync::OwnedSemaphorePermit;
+use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
 use super::{
     Notifications,
@@ -23,7 +25,9 @@ use crate::{
 
 /// Attempts at a notice of which nobody knows whether they went out. Each may have.
 const MOST_UNSURE: u32 = 3;
-/// How long a message waits, give or take, for room beside others of its channel.
+/// How long a message stands in line for room beside others of its channel: long where a provider answers.
+const IN_LINE: StdDuration = StdDuration::from_millis(250);
+/// How long it is put off, give or take, when there was none.
 const CROWDED: Duration = Duration::seconds(2);
 
 impl Notifications {
@@ -65,10 +69,11 @@ impl Notifications {
     }
 
     async fn send(&self, leased: &LeasedMessage, addressed: Addressed) -> Result<bool, StoreError> {
-        let now = self.base.clock.now();
         let channel = Channel::of(&addressed.to);
         // Held until the provider has answered.
-        let Some(_way) = self.enter(channel) else {
+        let way = self.enter(channel).await;
+        let now = self.base.clock.now();
+        let Some(_way) = way else {
             let until = now + half_to_whole(CROWDED, self.base.random.as_ref());
             return self.give_back(leased, GiveBack::Wait(until)).await;
         };
@@ -95,8 +100,9 @@ impl Notifications {
         self.settle(leased, channel, answer).await
     }
 
-    fn enter(&self, channel: Channel) -> Option<OwnedSemaphorePermit> {
-        self.way(channel).try_acquire_owned().ok()
+    async fn enter(&self, channel: Channel) -> Option<OwnedSemaphorePermit> {
+        let room = timeout(IN_LINE, self.way(channel).acquire_owned()).await;
+        room.ok()?.ok()
     }
 
     fn write(
