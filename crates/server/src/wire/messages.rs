@@ -154,9 +154,10 @@ pub(crate) fn mail_server(config: &Config) -> Result<Option<SmtpSender>, Mistake
 /// Where text messages are handed in.
 pub(crate) fn gateway_of_texts(config: &Config) -> Option<Url> {
     let sms = &config.messages.sms;
+    let url = sms.url.as_ref().map(|url| url.0.clone());
     match sms.provider {
-        Some(SmsProvider::Http) => sms.url.clone(),
-        Some(SmsProvider::Twilio) => sms.url.clone().or_else(|| TWILIO.parse().ok()),
+        Some(SmsProvider::Http) => url,
+        Some(SmsProvider::Twilio) => url.or_else(|| TWILIO.parse().ok()),
         Some(SmsProvider::Nobody) | None => None,
     }
 }
