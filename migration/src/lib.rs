@@ -24,6 +24,7 @@ mod m20261122_000006_outbox;
 mod m20261122_000007_idempotency;
 mod m20261124_000008_messages;
 mod m20261124_000009_event_lanes;
+mod m20261124_000010_keys;
 mod m20261124_000011_imports;
 
 use async_trait::async_trait;
@@ -58,6 +59,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261122_000007_idempotency::Migration),
             Box::new(m20261124_000008_messages::Migration),
             Box::new(m20261124_000009_event_lanes::Migration),
+            Box::new(m20261124_000010_keys::Migration),
             Box::new(m20261124_000011_imports::Migration),
         ]
     }

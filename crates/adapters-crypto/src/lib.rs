@@ -7,12 +7,15 @@
 //!
 //! | what | algorithm | key |
 //! |---|---|---|
-//! | fields, wrapped data keys | XChaCha20-Poly1305, random nonces | data key of the person; `field_encryption` |
+//! | fields, wrapped data keys | XChaCha20-Poly1305, random nonces | data key of the person or of the service; `field_encryption` |
 //! | identifiers | HMAC-SHA-256 | `blind_index` |
 //! | refresh tokens, device tokens | HMAC-SHA-256 | `refresh_tokens`, `device_tokens` |
 //! | codes, reset links, fingerprints | HMAC-SHA-256 | `codes` |
 //! | access tokens | `EdDSA` (Ed25519), or ES256, RS256 | `signing` |
 //! | passwords | argon2id, peppered | `password_pepper` |
+//!
+//! The ring can be exchanged while the service runs ([`KeysInUse`]); each key has a stage, so that nodes may
+//! take a change up at different moments.
 //!
 //! No key serves two uses: each use has a sub-key of its own, derived under its own label.
 
@@ -31,8 +34,8 @@ mod vault;
 pub use access_tokens::{JwtConfig, JwtConfigError, JwtSigner};
 pub use blind_index::BlindIndex;
 pub use clock::SystemClock;
-pub use keys::{KeyRing, KeyRingError, Origin, SigningAlgorithm};
+pub use keys::{KeyRing, KeyRingError, KeysInUse, Origin, SigningAlgorithm, StageError};
 pub use macs::TokenMacs;
 pub use passwords::{Argon2Pool, DjangoHashes, HashingConfig, HashingConfigError, PoolError};
 pub use random::SystemRandom;
-pub use vault::CryptoVault;
+pub use vault::{CryptoVault, ServiceKey};

@@ -8,7 +8,7 @@ use std::sync::{
 use common::{Clock, SecureRandom};
 use time::{Duration, OffsetDateTime, macros::datetime};
 
-use crate::KeyRing;
+use crate::{KeyRing, KeysInUse};
 
 pub(crate) const NOW: OffsetDateTime = datetime!(2026-11-22 12:00 UTC);
 
@@ -56,21 +56,39 @@ pub(crate) fn random() -> Arc<SeededRandom> {
     Arc::new(SeededRandom::new(7))
 }
 
-pub(crate) fn ring(seed: u64) -> Arc<KeyRing> {
-    Arc::new(KeyRing::generate(&SeededRandom::new(seed)))
+pub(crate) fn ring(seed: u64) -> KeyRing {
+    KeyRing::generate(&SeededRandom::new(seed), NOW)
 }
 
-/// A ring in which every key of `newer` is current and every key of `older` still lives.
-pub(crate) fn rotated(newer: &KeyRing, older: &KeyRing) -> Arc<KeyRing> {
-    let document = |ring: &KeyRing| -> serde_json::Value {
-        let json = ring.to_json();
-        serde_json::from_str(secrecy::ExposeSecret::expose_secret(&json)).unwrap()
-    };
-    let (mut merged, older) = (document(newer), document(older));
+pub(crate) fn keys(seed: u64) -> Arc<KeysInUse> {
+    KeysInUse::new(ring(seed))
+}
+
+/// A ring in which every key of `newer` is current and every key of `older` is previous.
+pub(crate) fn rotated(newer: &KeyRing, older: &KeyRing) -> Arc<KeysInUse> {
+    merged(newer, older, "previous")
+}
+
+/// A ring in which every key of `newer` is next and every key of `older` is current.
+pub(crate) fn staged(newer: &KeyRing, older: &KeyRing) -> Arc<KeysInUse> {
+    merged(older, newer, "next")
+}
+
+fn merged(current: &KeyRing, other: &KeyRing, state: &str) -> Arc<KeysInUse> {
+    let (mut merged, other) = (document(current), document(other));
     for (section, keys) in merged.as_object_mut().unwrap() {
         if let Some(keys) = keys.as_array_mut() {
-            keys.extend(older[section].as_array().unwrap().iter().cloned());
+            let others = other[section].as_array().unwrap().iter().cloned();
+            keys.extend(others.map(|mut key| {
+                key["state"] = state.into();
+                key
+            }));
         }
     }
-    Arc::new(KeyRing::from_json(&merged.to_string().into()).unwrap())
+    KeysInUse::new(KeyRing::from_json(&merged.to_string().into()).unwrap())
+}
+
+pub(crate) fn document(ring: &KeyRing) -> serde_json::Value {
+    let json = ring.to_json();
+    serde_json::from_str(secrecy::ExposeSecret::expose_secret(&json)).unwrap()
 }

@@ -40,5 +40,6 @@ pub use config::ApiConfig;
 pub use ingress::{Authenticated, Guarded};
 pub use openapi::{openapi, openapi_json};
 pub use problem::{FieldError, Problem, ProblemCode};
+pub use root::well_known::KEY_SET_MAX_AGE;
 pub use state::{ApiState, Draining};
 pub use v1::countries::COUNTRIES;

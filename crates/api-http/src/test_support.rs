@@ -4,7 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use adapters_crypto::{
-    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, TokenMacs,
+    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, KeysInUse,
+    ServiceKey, TokenMacs,
 };
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use async_trait::async_trait;
@@ -86,8 +87,10 @@ impl MailboxView for NoMail {
 fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> ApiState {
     let clock: Arc<dyn Clock> = Arc::new(TestClock::new());
     let random: Arc<dyn SecureRandom> = Arc::new(SeededRandom::new(1));
-    let ring = Arc::new(KeyRing::generate(random.as_ref()));
-    let signer = Arc::new(signer_on(&ring, &clock, &random));
+    let keys = KeysInUse::new(KeyRing::generate(random.as_ref(), clock.now()));
+    let service_key = ServiceKey::generate(&keys, random.as_ref());
+    let service_key = ServiceKey::open(&keys, &service_key).unwrap();
+    let signer = Arc::new(signer_on(&keys, &clock, &random));
     let ledger = Ledger::default();
     let people = People::new(&ledger, Arc::clone(&clock), Arc::clone(&random));
     let caches = SessionCaches {
@@ -104,10 +107,14 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         store: store.clone(),
         liveness: Liveness::new(store, caches, &ledger),
         people,
-        hasher: Arc::new(hasher_on(&ring, &random)),
-        vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
-        index: Arc::new(BlindIndex::new(&ring)),
-        macs: Arc::new(TokenMacs::new(ring)),
+        hasher: Arc::new(hasher_on(&keys, &random)),
+        vault: Arc::new(CryptoVault::new(
+            Arc::clone(&keys),
+            service_key,
+            Arc::clone(&random),
+        )),
+        index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
+        macs: Arc::new(TokenMacs::new(keys)),
         signer: signer.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -137,7 +144,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
     }
 }
 
-fn hasher_on(ring: &KeyRing, random: &Arc<dyn SecureRandom>) -> Argon2Pool {
+fn hasher_on(keys: &Arc<KeysInUse>, random: &Arc<dyn SecureRandom>) -> Argon2Pool {
     let hashing = HashingConfig {
         memory_kib: 19_456,
         iterations: 2,
@@ -145,11 +152,11 @@ fn hasher_on(ring: &KeyRing, random: &Arc<dyn SecureRandom>) -> Argon2Pool {
         threads: 1,
         queue: 8,
     };
-    Argon2Pool::start(ring, &hashing, Arc::clone(random)).unwrap()
+    Argon2Pool::start(Arc::clone(keys), &hashing, Arc::clone(random)).unwrap()
 }
 
 fn signer_on(
-    ring: &Arc<KeyRing>,
+    keys: &Arc<KeysInUse>,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn SecureRandom>,
 ) -> JwtSigner {
@@ -160,7 +167,7 @@ fn signer_on(
         leeway: JwtConfig::LEEWAY,
     };
     JwtSigner::new(
-        Arc::clone(ring),
+        Arc::clone(keys),
         claims,
         Arc::clone(clock),
         Arc::clone(random),

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How long an answer is replayed.
-const REPLAYED_FOR: Duration = Duration::hours(24);
+pub(crate) const REPLAYED_FOR: Duration = Duration::hours(24);
 
 /// A request that its client may repeat.
 #[derive(Debug, Clone, Copy)]
@@ -71,7 +71,8 @@ impl Foundation {
         request: &IdempotentRequest,
         record: &IdempotencyRecord,
     ) -> Result<Earlier<T>, StoreError> {
-        if self.macs.fingerprint(&request.body_digest) != record.fingerprint {
+        let macs = &self.macs;
+        if !macs.is_fingerprint(&request.body_digest, &record.fingerprint) {
             return Ok(Earlier::Another);
         }
         let unreadable = || corrupt("idempotency_records", "answer");

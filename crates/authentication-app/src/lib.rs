@@ -13,6 +13,7 @@ pub mod events;
 mod foundation;
 mod idempotency;
 pub mod imports;
+pub mod keys;
 pub mod maintenance;
 mod measured;
 pub mod notifications;

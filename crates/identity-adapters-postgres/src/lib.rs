@@ -26,6 +26,7 @@ mod maintenance;
 mod outbox;
 mod pool;
 mod queries;
+mod rekeying;
 mod sessions;
 mod sql;
 mod store;

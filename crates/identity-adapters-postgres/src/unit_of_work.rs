@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use authentication_app::ports::{
     AccountRepository, AttemptLedger, AuditTrail, ChallengeRepository, DeviceRepository,
-    IdempotencyLedger, ImportRepository, Outbox, SessionRepository, StoreError, UnitOfWork,
-    UnitOfWorkFactory,
+    IdempotencyLedger, ImportRepository, Outbox, RekeyingRepository, SessionRepository, StoreError,
+    UnitOfWork, UnitOfWorkFactory,
 };
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
@@ -121,6 +121,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn imports(&mut self) -> &mut dyn ImportRepository {
+        self
+    }
+
+    fn rekeying(&mut self) -> &mut dyn RekeyingRepository {
         self
     }
 

@@ -15,19 +15,19 @@ use std::{
     future::{Future, pending},
     io,
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener},
-    sync::Arc,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use actix_web::{HttpServer, dev::Server};
 use api_http::{management_app, public_app};
-use authentication_app::caching::Figures;
+use authentication_app::{caching::Figures, ports::KeySummary};
 use tokio::{net::TcpSocket, sync::watch, time::timeout};
 
 use crate::{
     RunError, StartError,
     config::Config,
-    wire::{self, Counters, Gauges, Overrides, Wired},
+    wire::{self, Counters, Gauges, KeyView, Overrides, Wired},
 };
 
 /// How long requests under way may take once the service is asked to end.
@@ -76,6 +76,7 @@ impl Application {
         let wired = wire::wire(&config, overrides, public_url).await?;
         let handle = Handle {
             gauges: wired.gauges.clone(),
+            keys: wired.keys.clone(),
             stop: Arc::new(watch::Sender::new(false)),
             ended: Arc::new(watch::Sender::new(false)),
         };
@@ -150,6 +151,7 @@ impl Application {
 #[derive(Clone)]
 pub struct Handle {
     gauges: Gauges,
+    keys: KeyView,
     stop: Arc<watch::Sender<bool>>,
     ended: Arc<watch::Sender<bool>>,
 }
@@ -163,6 +165,16 @@ impl Handle {
     /// How each cache did so far.
     pub fn caches(&self) -> Vec<Figures> {
         self.gauges.caches()
+    }
+
+    /// The keys in use, without the keys: a changed ring is taken up while the service runs.
+    pub fn keys(&self) -> Vec<KeySummary> {
+        self.keys.in_use.keys()
+    }
+
+    /// How many changed rings were refused so far; the one before stayed in use each time.
+    pub fn refused_rings(&self) -> u64 {
+        self.keys.refused.load(Ordering::Relaxed)
     }
 
     /// Waits until no worker is at work; none begins anything while the guard is held. So what is counted

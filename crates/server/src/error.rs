@@ -50,6 +50,11 @@ pub enum StartError {
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
+    /// The key ring and the database do not belong together.
+    #[error(
+        "the key ring does not open the database's service key: it is the ring of another database, or lacks a key that it still needs"
+    )]
+    AnotherKeyRing,
     /// Production mode leaves the moment of a migration to its operator.
     #[error(
         "the database lacks {} of this release's migrations ({}): run fashionistar-auth migrate up",

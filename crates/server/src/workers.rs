@@ -39,7 +39,8 @@ impl Stop {
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 
-    fn is_requested(&self) -> bool {
+    /// Whether it is time to end.
+    pub(crate) fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
 }
@@ -123,8 +124,12 @@ impl Workers {
         }
     }
 
-    fn supervise<F>(&mut self, name: &'static str, work: impl Fn(Stop) -> F + Send + 'static)
-    where
+    /// Runs `work` until it ends by itself, again and again while it fails.
+    pub(crate) fn supervise<F>(
+        &mut self,
+        name: &'static str,
+        work: impl Fn(Stop) -> F + Send + 'static,
+    ) where
         F: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
         let mut stop = self.stop_signal();

@@ -26,7 +26,7 @@ use moka::{Expiry, sync::Cache};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use crate::keys::{KeyRing, Keyed as _, SigningAlgorithm, SigningKey};
+use crate::keys::{KeyRing, Keyed as _, KeysInUse, SigningAlgorithm, SigningKey};
 use claims::Claims;
 pub use config::{JwtConfig, JwtConfigError};
 use header::Header;
@@ -38,16 +38,39 @@ const MAX_VERIFIED: u64 = 100_000;
 
 /// Signs and verifies access tokens under the `signing` keys of a ring.
 pub struct JwtSigner {
-    ring: Arc<KeyRing>,
+    keys: Arc<KeysInUse>,
     config: JwtConfig,
     clock: Arc<dyn Clock>,
     random: Arc<dyn SecureRandom>,
+}
+
+/// What `signing` of a ring comes down to here.
+pub(crate) struct SigningKeys {
+    signer: SigningKey,
     /// The encoded header of what is signed now.
     header: String,
+    /// Of the next key too, which other nodes may sign with already.
     verifiers: Vec<Verifier>,
     public_keys: Value,
-    /// By SHA-256 of the token, so that a signature is checked once and not with every request.
+    /// By SHA-256 of the token, so that a signature is checked once and not with every request. It goes
+    /// with the ring: a token of a key that was taken away is not remembered.
     verified: Cache<[u8; 32], Verified>,
+}
+
+impl SigningKeys {
+    pub(crate) fn of(ring: &KeyRing) -> Self {
+        let keys = &ring.signing;
+        Self {
+            signer: keys.current().clone(),
+            header: Header::of(keys.current()).encode(),
+            verifiers: keys.iter().map(Verifier::of).collect(),
+            public_keys: json!({ "keys": keys.iter().map(public_jwk).collect::<Vec<_>>() }),
+            verified: Cache::builder()
+                .max_capacity(MAX_VERIFIED)
+                .expire_after(UntilTheTokenExpires)
+                .build(),
+        }
+    }
 }
 
 /// What a header may name.
@@ -68,29 +91,25 @@ impl JwtSigner {
     /// # Errors
     /// [`JwtConfigError`] when issuer, audience, client or leeway cannot be meant.
     pub fn new(
-        ring: Arc<KeyRing>,
+        keys: Arc<KeysInUse>,
         config: JwtConfig,
         clock: Arc<dyn Clock>,
         random: Arc<dyn SecureRandom>,
     ) -> Result<Self, JwtConfigError> {
         config.validate()?;
-        let verified = Cache::builder()
-            .max_capacity(MAX_VERIFIED)
-            .expire_after(UntilTheTokenExpires)
-            .build();
         Ok(Self {
-            header: Header::of(ring.signing.current()).encode(),
-            verifiers: ring.signing.iter().map(Verifier::of).collect(),
-            public_keys: json!({ "keys": ring.signing.iter().map(public_jwk).collect::<Vec<_>>() }),
-            ring,
+            keys,
             config,
             clock,
             random,
-            verified,
         })
     }
 
-    fn check_signature(&self, token: &str) -> Result<AccessClaims, InvalidToken> {
+    fn check_signature(
+        &self,
+        keys: &SigningKeys,
+        token: &str,
+    ) -> Result<AccessClaims, InvalidToken> {
         let mut parts = token.split('.');
         let (Some(header), Some(payload), Some(signature), None) =
             (parts.next(), parts.next(), parts.next(), parts.next())
@@ -98,7 +117,7 @@ impl JwtSigner {
             return Err(InvalidToken);
         };
         let header = Header::decode(header)?;
-        let verifier = self
+        let verifier = keys
             .verifiers
             .iter()
             .find(|verifier| verifier.key_id == header.key_id)
@@ -131,9 +150,10 @@ impl TokenSigner for JwtSigner {
     fn sign(&self, claims: &AccessClaims) -> Result<SecretString, SigningFailed> {
         let jti = URL_SAFE_NO_PAD.encode(random::bytes::<16>(self.random.as_ref()));
         let payload = Claims::new(claims, &self.config, jti).encode()?;
-        let signed = format!("{}.{payload}", self.header);
-        let key = self.ring.signing.current();
-        let signature = key.sign(signed.as_bytes()).ok_or(SigningFailed)?;
+        let keys = self.keys.load();
+        let SigningKeys { signer, header, .. } = &keys.signing;
+        let signed = format!("{header}.{payload}");
+        let signature = signer.sign(signed.as_bytes()).ok_or(SigningFailed)?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)).into())
     }
 
@@ -143,21 +163,23 @@ impl TokenSigner for JwtSigner {
         }
         let mut digest = [0; 32];
         digest.copy_from_slice(digest::digest(&digest::SHA256, token.as_bytes()).as_ref());
-        if let Some(known) = self.verified.get(&digest) {
+        let keys = self.keys.load();
+        let keys = &keys.signing;
+        if let Some(known) = keys.verified.get(&digest) {
             return self.check_times(&known.claims).map(|_| known.claims);
         }
-        let claims = self.check_signature(token)?;
+        let claims = self.check_signature(keys, token)?;
         let lives_for = self.check_times(&claims)?;
         let verified = Verified {
             claims: claims.clone(),
             lives_for,
         };
-        self.verified.insert(digest, verified);
+        keys.verified.insert(digest, verified);
         Ok(claims)
     }
 
     fn public_keys(&self) -> Value {
-        self.public_keys.clone()
+        self.keys.load().signing.public_keys.clone()
     }
 
     fn issuer(&self) -> &str {
@@ -166,7 +188,7 @@ impl TokenSigner for JwtSigner {
 
     fn algorithms(&self) -> Vec<&'static str> {
         let mut names = Vec::new();
-        for verifier in &self.verifiers {
+        for verifier in &self.keys.load().signing.verifiers {
             let name = verifier.algorithm.as_str();
             if !names.contains(&name) {
                 names.push(name);

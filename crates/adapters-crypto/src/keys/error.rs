@@ -65,6 +65,39 @@ pub enum KeyRingError {
         /// Under which id.
         id: String,
     },
+    /// A section has one current key, and one next key at the most.
+    #[error("two keys in {section} of the key ring are {state}")]
+    TwoInOneStage {
+        /// Where.
+        section: &'static str,
+        /// Which stage.
+        state: &'static str,
+    },
+    /// A retired key is its id alone, and every other one has a value.
+    #[error("the key {id} in {section} of the key ring is {state}, and must {} a value", if *state == "retired" { "not have" } else { "have" })]
+    KeyInWrongStage {
+        /// Where.
+        section: &'static str,
+        /// Which.
+        id: String,
+        /// Its stage.
+        state: &'static str,
+    },
+    /// Production mode does not go on with keys that the service made for itself.
+    #[error("the key ring holds keys that the service made for development")]
+    ForDevelopment,
+    /// The file holds no later form of the ring in use.
+    #[error("this is another key ring: it does not know the key of {section} that is in use")]
+    AnotherRing {
+        /// A section that shows it.
+        section: &'static str,
+    },
+    /// Somebody else is changing the file, or did since it was read.
+    #[error("the key ring at {} was changed by another command at the same moment: nothing was done", path.display())]
+    Busy {
+        /// Which file.
+        path: PathBuf,
+    },
     /// The value is unusable.
     #[error("the key {id} in {section} of the key ring is not {expected}")]
     UnusableKey {

@@ -1,9 +1,9 @@
 //! Key rings in files.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read as _, Write as _},
-    os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _, fchown},
     path::{Path, PathBuf},
 };
 
@@ -53,10 +53,7 @@ pub(super) fn create(
     random: &dyn SecureRandom,
 ) -> Result<(), KeyRingError> {
     let failed = |source| KeyRingError::file(path, source);
-    let folder = match path.parent() {
-        Some(parent) if parent != Path::new("") => parent,
-        _ => Path::new("."),
-    };
+    let folder = folder_of(path);
     let draft = draft_path(folder, path, random);
     write_draft(&draft, text).map_err(failed)?;
     let linked = match fs::hard_link(&draft, path) {
@@ -69,6 +66,76 @@ pub(super) fn create(
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(failed)
+}
+
+/// Puts `text` in the place of `seen`, at once: a crash leaves the one or the other. Refuses when another is
+/// at it, or the file is not what was seen any more.
+pub(super) fn replace(
+    path: &Path,
+    seen: &str,
+    text: &SecretString,
+    random: &dyn SecureRandom,
+) -> Result<(), KeyRingError> {
+    let failed = |source| KeyRingError::file(path, source);
+    // What a link points to is replaced, not the link.
+    let place = fs::canonicalize(path).map_err(failed)?;
+    let busy = || KeyRingError::Busy {
+        path: path.to_owned(),
+    };
+    let folder = folder_of(&place);
+    let lock = lock_path(folder, &place);
+    let turn = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(MODE)
+        .open(&lock)
+        .map_err(failed)?;
+    match turn.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(busy()),
+        Err(TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    // The lock file stays: who removes one that another has just opened lets two in.
+    if read(&place)?.is_none_or(|text| *text != seen) {
+        return Err(busy());
+    }
+    let owner = fs::metadata(&place).map_err(failed)?;
+    let draft = draft_path(folder, &place, random);
+    let replaced = write_draft(&draft, text)
+        .and_then(|()| keep_owner(&draft, &owner))
+        .and_then(|()| fs::rename(&draft, &place));
+    if let Err(error) = replaced {
+        // It may not even be there.
+        let _ = fs::remove_file(&draft);
+        return Err(failed(error));
+    }
+    File::open(folder)
+        .and_then(|folder| folder.sync_all())
+        .map_err(failed)
+}
+
+/// Whoever runs the command, the service has to be able to read what it made.
+fn keep_owner(draft: &Path, owner: &fs::Metadata) -> io::Result<()> {
+    let draft = File::open(draft)?;
+    let own = draft.metadata()?;
+    if (own.uid(), own.gid()) != (owner.uid(), owner.gid()) {
+        fchown(&draft, Some(owner.uid()), Some(owner.gid()))?;
+    }
+    draft.set_permissions(fs::Permissions::from_mode(owner.mode() & 0o777))?;
+    draft.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
+}
+
+fn lock_path(folder: &Path, path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    folder.join(format!(".{name}.lock"))
 }
 
 fn draft_path(folder: &Path, path: &Path, random: &dyn SecureRandom) -> PathBuf {

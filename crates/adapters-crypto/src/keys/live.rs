@@ -1,53 +1,208 @@
-//! The keys of one kind that are alive.
+//! The keys of one section, each in its stage.
 
-use super::KeyRingError;
+use authentication_app::ports::KeyState;
+use time::OffsetDateTime;
+
+use super::{KeyRingError, StageError};
 
 /// Something with an id that is unique among its kind.
 pub(crate) trait Keyed {
     fn id(&self) -> &str;
 }
 
-/// At least one key: the current one, and those before it that are still known.
+/// A key in its stage.
+pub(super) struct Held<K> {
+    pub(super) key: K,
+    /// Unknown of keys from before times were written down.
+    pub(super) made_at: Option<OffsetDateTime>,
+    /// Since when it is in its stage.
+    pub(super) since: Option<OffsetDateTime>,
+}
+
+impl<K> Held<K> {
+    pub(super) const fn new(key: K, now: OffsetDateTime) -> Self {
+        Self {
+            key,
+            made_at: Some(now),
+            since: Some(now),
+        }
+    }
+}
+
+/// What is left of a key: its id, so that it is never given again, and that what names it is known as waste.
+pub(super) struct Retired {
+    pub(super) id: String,
+    pub(super) since: Option<OffsetDateTime>,
+}
+
+/// One current key; at most one that comes next; those that were current before, the newest first.
 pub(crate) struct Live<K> {
-    current: K,
-    earlier: Vec<K>,
+    pub(super) current: Held<K>,
+    pub(super) next: Option<Held<K>>,
+    pub(super) previous: Vec<Held<K>>,
+    pub(super) retired: Vec<Retired>,
 }
 
 impl<K: Keyed> Live<K> {
-    pub(super) const fn only(current: K) -> Self {
+    pub(super) const fn only(key: K, now: OffsetDateTime) -> Self {
         Self {
-            current,
-            earlier: Vec::new(),
+            current: Held::new(key, now),
+            next: None,
+            previous: Vec::new(),
+            retired: Vec::new(),
         }
     }
 
-    /// The keys of a section in the document's order, the current one first.
-    pub(super) fn new(section: &'static str, keys: Vec<K>) -> Result<Self, KeyRingError> {
-        let mut keys = keys.into_iter();
-        let current = keys.next().ok_or(KeyRingError::NoKey { section })?;
-        let mut live = Self::only(current);
-        for key in keys {
-            if live.find(key.id()).is_some() {
-                let id = key.id().to_owned();
+    /// The keys of a document. Their order among the previous ones is kept.
+    pub(super) fn new(
+        section: &'static str,
+        keys: Vec<(KeyState, Held<K>)>,
+        retired: Vec<Retired>,
+    ) -> Result<Self, KeyRingError> {
+        let (mut current, mut next, mut previous) = (None, None, Vec::new());
+        let mut seen: Vec<String> = retired.iter().map(|key| key.id.clone()).collect();
+        let gone = seen.clone();
+        for (state, held) in keys {
+            let id = held.key.id().to_owned();
+            if seen.contains(&id) {
                 return Err(KeyRingError::RepeatedId { section, id });
             }
-            live.earlier.push(key);
+            seen.push(id);
+            let place = match state {
+                KeyState::Current => &mut current,
+                KeyState::Next => &mut next,
+                KeyState::Previous | KeyState::Retired => {
+                    previous.push(held);
+                    continue;
+                }
+            };
+            if place.replace(held).is_some() {
+                let state = state.as_str();
+                return Err(KeyRingError::TwoInOneStage { section, state });
+            }
         }
-        Ok(live)
+        let repeated = |(at, id): (usize, &String)| gone.iter().skip(at + 1).any(|it| it == id);
+        if let Some((_, id)) = gone.iter().enumerate().find(|entry| repeated(*entry)) {
+            let id = id.clone();
+            return Err(KeyRingError::RepeatedId { section, id });
+        }
+        Ok(Self {
+            current: current.ok_or(KeyRingError::NoKey { section })?,
+            next,
+            previous,
+            retired,
+        })
     }
 
     /// Under which new things are made.
     pub(crate) const fn current(&self) -> &K {
-        &self.current
+        &self.current.key
     }
 
-    /// All of them, the current one first.
+    /// What will be current, if it is known yet.
+    pub(crate) fn next(&self) -> Option<&K> {
+        self.next.as_ref().map(|held| &held.key)
+    }
+
+    /// What was current, the newest first.
+    pub(crate) fn previous(&self) -> impl Iterator<Item = &K> {
+        self.previous.iter().map(|held| &held.key)
+    }
+
+    /// Ids of keys that are gone.
+    pub(crate) fn retired(&self) -> impl Iterator<Item = &str> {
+        self.retired.iter().map(|key| key.id.as_str())
+    }
+
+    /// All that are known: the current one, the next one, those before.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &K> {
-        std::iter::once(&self.current).chain(&self.earlier)
+        std::iter::once(self.current())
+            .chain(self.next())
+            .chain(self.previous())
     }
 
-    /// The key with this id, if it is alive.
+    /// The key with this id, if it is known.
     pub(crate) fn find(&self, id: &str) -> Option<&K> {
         self.iter().find(|key| key.id() == id)
+    }
+
+    /// With their stages, in the order of [`Self::iter`].
+    pub(super) fn staged(&self) -> impl Iterator<Item = (KeyState, &Held<K>)> {
+        std::iter::once((KeyState::Current, &self.current))
+            .chain(self.next.iter().map(|held| (KeyState::Next, held)))
+            .chain(self.previous.iter().map(|held| (KeyState::Previous, held)))
+    }
+
+    fn knows_or_knew(&self, id: &str) -> bool {
+        self.find(id).is_some() || self.retired().any(|retired| retired == id)
+    }
+
+    pub(super) fn add_next(&mut self, key: K, now: OffsetDateTime) -> Result<(), StageError> {
+        if let Some(next) = self.next() {
+            return Err(StageError::NextIsThere(next.id().to_owned()));
+        }
+        // One chance in 2^32: the next try makes another.
+        if self.knows_or_knew(key.id()) {
+            return Err(StageError::IdIsTaken);
+        }
+        self.next = Some(Held::new(key, now));
+        Ok(())
+    }
+}
+
+/// Steps that need no key of a kind.
+pub(super) trait Stages {
+    /// The next key becomes current, and the current one previous; answers with both.
+    fn promote(&mut self, now: OffsetDateTime) -> Result<(String, String), StageError>;
+    /// Takes away a key that is not current.
+    fn retire(&mut self, id: &str, now: OffsetDateTime) -> Result<KeyState, StageError>;
+    /// Gives keys from before times were written down the time at which that began.
+    fn date(&mut self, now: OffsetDateTime);
+    /// Whether a key of this id is known, or known to be gone.
+    fn remembers(&self, id: &str) -> bool;
+}
+
+impl<K: Keyed> Stages for Live<K> {
+    fn promote(&mut self, now: OffsetDateTime) -> Result<(String, String), StageError> {
+        let mut next = self.next.take().ok_or(StageError::NoNext)?;
+        next.since = Some(now);
+        let promoted = next.key.id().to_owned();
+        let mut before = std::mem::replace(&mut self.current, next);
+        before.since = Some(now);
+        let replaced = before.key.id().to_owned();
+        self.previous.insert(0, before);
+        Ok((promoted, replaced))
+    }
+
+    fn retire(&mut self, id: &str, now: OffsetDateTime) -> Result<KeyState, StageError> {
+        if self.current().id() == id {
+            return Err(StageError::Current);
+        }
+        let was = if self.next.as_ref().is_some_and(|next| next.key.id() == id) {
+            self.next = None;
+            KeyState::Next
+        } else {
+            let place = self.previous.iter().position(|held| held.key.id() == id);
+            self.previous.remove(place.ok_or(StageError::Unknown)?);
+            KeyState::Previous
+        };
+        self.retired.push(Retired {
+            id: id.to_owned(),
+            since: Some(now),
+        });
+        Ok(was)
+    }
+
+    fn date(&mut self, now: OffsetDateTime) {
+        let held = std::iter::once(&mut self.current)
+            .chain(&mut self.next)
+            .chain(&mut self.previous);
+        for held in held {
+            held.since.get_or_insert(now);
+        }
+    }
+
+    fn remembers(&self, id: &str) -> bool {
+        self.knows_or_knew(id)
     }
 }

@@ -1,14 +1,19 @@
 //! The service's secret keys: one document, several keys of a kind alive at once.
 //!
-//! The first key of a section is current: what is made, is made under it. The others are there so that
-//! what was made before is still known. No value is ever shown by `Debug` or by an error.
+//! In each section one key is current: what is made, is made under it. The one that comes next is known
+//! beforehand, and those before it so that what was made under them is still known. No value is ever shown
+//! by `Debug` or by an error.
 
 mod document;
 mod error;
 mod file;
+mod in_use;
 mod live;
 mod secret_key;
 mod signing_key;
+#[cfg(test)]
+mod stage_tests;
+mod stages;
 #[cfg(test)]
 mod tests;
 
@@ -17,12 +22,15 @@ use std::{fmt, path::Path};
 use common::SecureRandom;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 pub use error::KeyRingError;
+pub use in_use::KeysInUse;
 pub(crate) use live::{Keyed, Live};
 pub(crate) use secret_key::SecretKey;
 pub use signing_key::SigningAlgorithm;
 pub(crate) use signing_key::SigningKey;
+pub use stages::StageError;
 
 /// Who made a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -55,8 +63,8 @@ pub struct KeyRing {
 
 impl KeyRing {
     /// A new ring with one key of each kind, as the embedded service makes it for itself.
-    pub fn generate(random: &dyn SecureRandom) -> Self {
-        let key = || Live::only(SecretKey::generate(random));
+    pub fn generate(random: &dyn SecureRandom, now: OffsetDateTime) -> Self {
+        let key = || Live::only(SecretKey::generate(random), now);
         Self {
             origin: Origin::Generated,
             field_encryption: key(),
@@ -65,7 +73,10 @@ impl KeyRing {
             device_tokens: key(),
             codes: key(),
             password_pepper: key(),
-            signing: Live::only(SigningKey::generate(random)),
+            signing: Live::only(
+                SigningKey::generate(SigningAlgorithm::default(), random),
+                now,
+            ),
         }
     }
 
@@ -107,13 +118,35 @@ impl KeyRing {
     ///
     /// # Errors
     /// [`KeyRingError`] when the file cannot be written, is open to others, or holds no ring.
-    pub fn load_or_create(path: &Path, random: &dyn SecureRandom) -> Result<Self, KeyRingError> {
+    pub fn load_or_create(
+        path: &Path,
+        random: &dyn SecureRandom,
+        now: OffsetDateTime,
+    ) -> Result<Self, KeyRingError> {
         if let Some(text) = file::read(path)? {
             return document::parse(&text);
         }
-        file::create(path, &Self::generate(random).to_json(), random)?;
+        file::create(path, &Self::generate(random, now).to_json(), random)?;
         // Not our own: another process may have been first, and then its ring is the ring.
         Self::load(path)
+    }
+
+    /// Changes the ring in a file: what `change` makes of it takes its place at once, with the mode and the
+    /// owner the file had. A crash leaves the one or the other. Of several that change one ring at one
+    /// moment, one does.
+    ///
+    /// # Errors
+    /// [`KeyRingError`]; or what `change` refuses, and then the file is as it was.
+    pub fn update<T, E: From<KeyRingError>>(
+        path: &Path,
+        random: &dyn SecureRandom,
+        change: impl FnOnce(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let seen = file::read(path)?.ok_or_else(|| KeyRingError::missing(path))?;
+        let mut ring = document::parse(&seen)?;
+        let done = change(&mut ring)?;
+        file::replace(path, &seen, &ring.to_json(), random)?;
+        Ok(done)
     }
 
     /// Whether the service made these keys itself. Production mode refuses to start on them.

@@ -13,7 +13,7 @@ pub(crate) struct SecretKey {
 }
 
 impl SecretKey {
-    pub(super) const fn new(id: String, bytes: Zeroizing<[u8; 32]>) -> Self {
+    pub(crate) const fn new(id: String, bytes: Zeroizing<[u8; 32]>) -> Self {
         Self { id, bytes }
     }
 

@@ -1,7 +1,11 @@
 //! Private keys that sign access tokens.
 
+use std::{fmt, sync::Arc};
+
 use aws_lc_rs::{
+    encoding::{AsDer, Pkcs8V1Der},
     rand,
+    rsa::KeySize,
     signature::{
         ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _,
         RSA_PKCS1_SHA256, RsaKeyPair, RsaPublicKeyComponents,
@@ -57,9 +61,10 @@ impl SigningAlgorithm {
 }
 
 /// A key pair with its id (`kid`), parsed once: parsing costs as much as signing.
+#[derive(Clone)]
 pub(crate) struct SigningKey {
     id: String,
-    pair: Pair,
+    pair: Arc<Pair>,
     pkcs8: Zeroizing<Vec<u8>>,
 }
 
@@ -84,33 +89,51 @@ impl SigningKey {
             SigningAlgorithm::Rs256 => RsaKeyPair::from_pkcs8(&pkcs8).map(Pair::Rsa),
         };
         match pair {
-            Ok(pair) => Ok(Self { id, pair, pkcs8 }),
+            Ok(pair) => Ok(Self {
+                id,
+                pair: Arc::new(pair),
+                pkcs8,
+            }),
             Err(_) => Err(id),
         }
     }
 
-    /// A new Ed25519 key.
+    /// A new key.
     #[expect(
         clippy::expect_used,
-        reason = "every 256 bits are an Ed25519 private key (RFC 8032 §5.1.5)"
+        reason = "every 256 bits are an Ed25519 private key (RFC 8032 §5.1.5), and the library fails to \
+                  make another kind only when the operating system gives it no randomness"
     )]
-    pub(super) fn generate(random: &dyn SecureRandom) -> Self {
-        let mut seed = Zeroizing::new([0; 32]);
-        random.fill(seed.as_mut_slice());
-        let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
-            .expect("any seed is an Ed25519 key");
-        let pkcs8 = pair
-            .to_pkcs8v1()
-            .expect("an Ed25519 key has a PKCS #8 form");
-        Self {
-            id: fresh_id(random),
-            pair: Pair::Ed25519(pair),
-            pkcs8: Zeroizing::new(pkcs8.as_ref().to_vec()),
-        }
+    pub(super) fn generate(algorithm: SigningAlgorithm, random: &dyn SecureRandom) -> Self {
+        let pkcs8 = match algorithm {
+            SigningAlgorithm::EdDsa => {
+                let mut seed = Zeroizing::new([0; 32]);
+                random.fill(seed.as_mut_slice());
+                let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice())
+                    .expect("any seed is an Ed25519 key");
+                let pkcs8 = pair
+                    .to_pkcs8v1()
+                    .expect("an Ed25519 key has a PKCS #8 form");
+                pkcs8.as_ref().to_vec()
+            }
+            // These take their randomness from the library, which draws more of it than a seed.
+            SigningAlgorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
+                .and_then(|pair| pair.to_pkcs8v1())
+                .expect("a P-256 key is made")
+                .as_ref()
+                .to_vec(),
+            SigningAlgorithm::Rs256 => RsaKeyPair::generate(KeySize::Rsa3072)
+                .and_then(|pair| AsDer::<Pkcs8V1Der<'_>>::as_der(&pair))
+                .expect("an RSA key is made")
+                .as_ref()
+                .to_vec(),
+        };
+        let (id, pkcs8) = (fresh_id(random), Zeroizing::new(pkcs8));
+        Self::from_pkcs8(id, algorithm, pkcs8).expect("what was made can be read")
     }
 
-    pub(crate) const fn algorithm(&self) -> SigningAlgorithm {
-        match self.pair {
+    pub(crate) fn algorithm(&self) -> SigningAlgorithm {
+        match self.pair.as_ref() {
             Pair::Ed25519(_) => SigningAlgorithm::EdDsa,
             Pair::P256(_) => SigningAlgorithm::Es256,
             Pair::Rsa(_) => SigningAlgorithm::Rs256,
@@ -124,7 +147,7 @@ impl SigningKey {
     /// The signature in the form of a JWS (RFC 7518 §3); `None` when the key cannot sign.
     pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         let random = rand::SystemRandom::new();
-        match &self.pair {
+        match self.pair.as_ref() {
             Pair::Ed25519(pair) => Some(pair.try_sign(message).ok()?.as_ref().to_vec()),
             Pair::P256(pair) => Some(pair.sign(&random, message).ok()?.as_ref().to_vec()),
             Pair::Rsa(pair) => {
@@ -138,7 +161,7 @@ impl SigningKey {
 
     /// What verifies its signatures.
     pub(crate) fn public_key(&self) -> DecodingKey {
-        match &self.pair {
+        match self.pair.as_ref() {
             Pair::Ed25519(pair) => DecodingKey::from_ed_der(pair.public_key().as_ref()),
             Pair::P256(pair) => DecodingKey::from_ec_der(pair.public_key().as_ref()),
             Pair::Rsa(pair) => {
@@ -146,6 +169,14 @@ impl SigningKey {
                 DecodingKey::from_rsa_raw_components(&public.n, &public.e)
             }
         }
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 

@@ -9,6 +9,7 @@ use argon2::{
 use authentication_app::ports::HashError;
 use authentication_domain::credentials::PasswordHash;
 use aws_lc_rs::digest;
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use zeroize::Zeroizing;
 
 use super::{
@@ -168,9 +169,11 @@ impl Argon2Recipe {
 
 /// The secret inputs that are alive (RFC 9106 §3.1, `K`): without them a stolen table of hashes cannot
 /// be searched.
-pub(super) struct Peppers {
+pub(crate) struct Peppers {
     current: Arc<Pepper>,
-    earlier: Vec<Arc<Pepper>>,
+    others: Vec<Arc<Pepper>>,
+    /// Ids of those that were taken away on purpose.
+    retired: Vec<KeyId>,
 }
 
 struct Pepper {
@@ -179,29 +182,37 @@ struct Pepper {
 }
 
 impl Peppers {
-    pub(super) fn of(ring: &KeyRing) -> Self {
+    pub(crate) fn of(ring: &KeyRing) -> Self {
         let keys = &ring.password_pepper;
         let pepper = |key| Arc::new(Pepper::of(key));
         Self {
             current: pepper(keys.current()),
-            earlier: keys.iter().skip(1).map(pepper).collect(),
+            others: keys.iter().skip(1).map(pepper).collect(),
+            retired: keys.retired().map(short_id).collect(),
         }
     }
 
+    /// The pepper of a hash. One that was retired is a wrong one: comparing costs what it always costs, and
+    /// fails, and the owner has to reset the password. One that was never heard of is a fault of ours.
     fn find(&self, id: &[u8]) -> Option<Arc<Pepper>> {
-        let mut live = std::iter::once(&self.current).chain(&self.earlier);
-        live.find(|pepper| pepper.id.as_bytes() == id)
-            .map(Arc::clone)
+        let mut live = std::iter::once(&self.current).chain(&self.others);
+        let known = live.find(|pepper| pepper.id.as_bytes() == id);
+        let is_retired = || self.retired.iter().any(|gone| gone.as_bytes() == id);
+        known.map(Arc::clone).or_else(|| {
+            is_retired().then(|| {
+                Arc::new(Pepper {
+                    id: KeyId::EMPTY,
+                    secret: Zeroizing::new(b"a pepper that was taken away".to_vec()),
+                })
+            })
+        })
     }
 }
 
 impl Pepper {
-    /// A PHC string has room for eight bytes of `keyid`: those of the id's digest.
     fn of(key: &SecretKey) -> Self {
-        let digest = digest::digest(&digest::SHA256, key.id().as_bytes());
-        let short = digest.as_ref().get(..KeyId::MAX_LEN).unwrap_or_default();
         Self {
-            id: KeyId::new(short).unwrap_or_default(),
+            id: short_id(key.id()),
             secret: Zeroizing::new(key.derive("password pepper").to_vec()),
         }
     }
@@ -248,6 +259,19 @@ impl Argon2Recipe {
             })),
         })
     }
+}
+
+/// A PHC string has room for eight bytes of `keyid`: those of the id's digest.
+fn short_id(id: &str) -> KeyId {
+    let digest = digest::digest(&digest::SHA256, id.as_bytes());
+    let short = digest.as_ref().get(..KeyId::MAX_LEN).unwrap_or_default();
+    KeyId::new(short).unwrap_or_default()
+}
+
+/// How a hash names its pepper.
+pub(crate) fn pepper_mark(key: &SecretKey) -> String {
+    let id = short_id(key.id());
+    format!("keyid={}", STANDARD_NO_PAD.encode(id.as_bytes()))
 }
 
 #[cfg(test)]

@@ -30,8 +30,9 @@ use common::{SecureRandom, random};
 use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
-use crate::keys::KeyRing;
-use argon2id::{Argon2Recipe, Peppers, engine_is_sound};
+use crate::keys::KeysInUse;
+use argon2id::{Argon2Recipe, engine_is_sound};
+pub(crate) use argon2id::{Peppers, pepper_mark};
 pub use config::{HashingConfig, HashingConfigError};
 pub use django::DjangoHashes;
 use memory::Memory;
@@ -44,9 +45,10 @@ const SALT_BYTES: usize = 16;
 /// Hashes and compares passwords.
 pub struct Argon2Pool {
     pool: Pool,
-    peppers: Peppers,
-    /// How new hashes are made, with the salt of a hash that nobody has.
-    current: Argon2Recipe,
+    keys: Arc<KeysInUse>,
+    config: HashingConfig,
+    /// The salt of a hash that nobody has.
+    decoy_salt: [u8; SALT_BYTES],
     random: Arc<dyn SecureRandom>,
     hashes: Arc<AtomicU64>,
     refusal_floor: Duration,
@@ -75,7 +77,7 @@ impl Argon2Pool {
     /// [`PoolError`] when the parameters are too weak or out of bounds, threads cannot be had, or the engine
     /// fails its test.
     pub fn start(
-        ring: &KeyRing,
+        keys: Arc<KeysInUse>,
         config: &HashingConfig,
         random: Arc<dyn SecureRandom>,
     ) -> Result<Self, PoolError> {
@@ -83,12 +85,11 @@ impl Argon2Pool {
         if !engine_is_sound() {
             return Err(PoolError::Engine);
         }
-        let peppers = Peppers::of(ring);
-        let salt = random::bytes(random.as_ref());
         Ok(Self {
             pool: Pool::start(config).map_err(PoolError::Threads)?,
-            current: Argon2Recipe::current(config, &peppers, salt),
-            peppers,
+            keys,
+            config: *config,
+            decoy_salt: random::bytes(random.as_ref()),
             random,
             hashes: Arc::default(),
             refusal_floor: Duration::ZERO,
@@ -143,6 +144,11 @@ impl Argon2Pool {
             .await?
     }
 
+    /// How new hashes are made, with the salt of a hash that nobody has.
+    fn current(&self) -> Argon2Recipe {
+        Argon2Recipe::current(&self.config, &self.keys.load().peppers, self.decoy_salt)
+    }
+
     async fn compute(
         &self,
         recipe: Argon2Recipe,
@@ -160,11 +166,11 @@ impl Argon2Pool {
         hash: Option<&PasswordHash>,
     ) -> Result<Verification, HashError> {
         let Some(hash) = hash else {
-            self.compute(self.current.clone(), password).await?;
+            self.compute(self.current(), password).await?;
             return Ok(Verification::Mismatch);
         };
-        let stored = StoredHash::parse(hash, &self.peppers)?;
-        let outdated = !stored.is_like(&self.current);
+        let stored = StoredHash::parse(hash, &self.keys.load().peppers)?;
+        let outdated = !stored.is_like(&self.current());
         let matches = self
             .counted(stored.text_of(password), move |password, memory| {
                 stored.matches(password, memory)
@@ -182,7 +188,7 @@ impl Argon2Pool {
 impl PasswordHasher for Argon2Pool {
     async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, HashError> {
         let recipe = self
-            .current
+            .current()
             .with_salt(random::bytes(self.random.as_ref()))?;
         let output = self.compute(recipe.clone(), password).await?;
         recipe.encode(&output)

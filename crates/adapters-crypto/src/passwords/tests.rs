@@ -1,8 +1,9 @@
+use authentication_app::ports::KeySection;
 use proptest::prelude::*;
 use secrecy::SecretString;
 
 use super::*;
-use crate::test_support::{SeededRandom, random, ring, rotated};
+use crate::test_support::{NOW, keys, random, ring, rotated};
 
 /// As cheap as OWASP allows.
 const CHEAP: HashingConfig = HashingConfig {
@@ -13,12 +14,12 @@ const CHEAP: HashingConfig = HashingConfig {
     queue: 64,
 };
 
-fn pool_of(ring: &KeyRing, config: HashingConfig) -> Argon2Pool {
-    Argon2Pool::start(ring, &config, random()).unwrap()
+fn pool_of(keys: Arc<KeysInUse>, config: HashingConfig) -> Argon2Pool {
+    Argon2Pool::start(keys, &config, random()).unwrap()
 }
 
 fn pool() -> Argon2Pool {
-    pool_of(&ring(1), CHEAP)
+    pool_of(keys(1), CHEAP)
 }
 
 fn password(text: &str) -> PlainPassword {
@@ -85,9 +86,12 @@ async fn every_question_costs_one_hash_whoever_is_asked_for() {
 
 #[tokio::test]
 async fn a_hash_by_other_parameters_matches_and_is_outdated() {
-    let ring = ring(1);
+    let keys = keys(1);
     let typed = password("correct horse");
-    let hash = pool_of(&ring, CHEAP).hash(&typed).await.unwrap();
+    let hash = pool_of(Arc::clone(&keys), CHEAP)
+        .hash(&typed)
+        .await
+        .unwrap();
     for config in [
         HashingConfig {
             memory_kib: 9_216,
@@ -102,7 +106,7 @@ async fn a_hash_by_other_parameters_matches_and_is_outdated() {
             ..CHEAP
         },
     ] {
-        let pool = pool_of(&ring, config);
+        let pool = pool_of(Arc::clone(&keys), config);
         assert_eq!(pool.verify(&typed, Some(&hash)).await, Ok(OUTDATED));
     }
 }
@@ -111,14 +115,38 @@ async fn a_hash_by_other_parameters_matches_and_is_outdated() {
 async fn a_hash_under_an_earlier_pepper_matches_and_is_outdated() {
     let (older, newer) = (ring(1), ring(2));
     let typed = password("correct horse");
-    let hash = pool_of(&older, CHEAP).hash(&typed).await.unwrap();
-    let between = pool_of(&rotated(&newer, &older), CHEAP);
+    let hash = pool_of(keys(1), CHEAP).hash(&typed).await.unwrap();
+    let between = pool_of(rotated(&newer, &older), CHEAP);
     assert_eq!(between.verify(&typed, Some(&hash)).await, Ok(OUTDATED));
-    let after = pool_of(&newer, CHEAP);
+    let after = pool_of(keys(2), CHEAP);
     assert_eq!(
         after.verify(&typed, Some(&hash)).await,
         Err(HashError::Failed)
     );
+}
+
+#[tokio::test]
+async fn a_hash_under_a_retired_pepper_is_like_a_wrong_password() {
+    let typed = password("correct horse");
+    let hash = pool_of(keys(1), CHEAP).hash(&typed).await.unwrap();
+    let (mut ring, section) = (ring(1), KeySection::PasswordPepper);
+    let mark = &ring
+        .keys()
+        .into_iter()
+        .find(|key| key.section == section)
+        .unwrap()
+        .stored_as;
+    assert!(hash.as_str().contains(mark.as_str()));
+    ring.add_next(section, None, random().as_ref(), NOW)
+        .unwrap();
+    let (_, replaced) = ring.promote(section, NOW).unwrap();
+    ring.retire(section, &replaced, NOW).unwrap();
+    let pool = pool_of(KeysInUse::new(ring), CHEAP);
+    assert_eq!(
+        pool.verify(&typed, Some(&hash)).await,
+        Ok(Verification::Mismatch)
+    );
+    assert_eq!(pool.hashes(), 1);
 }
 
 #[tokio::test]
@@ -199,7 +227,7 @@ fn parameters_that_nobody_could_bear_are_refused() {
         },
         HashingConfig { queue: 0, ..CHEAP },
     ] {
-        let refused = Argon2Pool::start(&ring(1), &config, random());
+        let refused = Argon2Pool::start(keys(1), &config, random());
         assert!(matches!(
             refused,
             Err(PoolError::Config(HashingConfigError::OutOfBounds { .. }))
@@ -242,7 +270,7 @@ proptest! {
     fn junk_never_panics(
         text in "(\\$argon2(id|i|d))?(\\$v=[0-9]{0,11})?(\\$[mtp=,0-9keyid]{0,40})?\\PC{0,80}",
     ) {
-        let peppers = Peppers::of(&KeyRing::generate(&SeededRandom::new(1)));
+        let peppers = Peppers::of(&ring(1));
         let _ = StoredHash::parse(&PasswordHash::from_encoded(text), &peppers);
     }
 }

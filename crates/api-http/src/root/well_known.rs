@@ -1,15 +1,24 @@
 //! Keys and metadata, for whoever verifies access tokens without asking.
 
+use std::time::Duration;
+
 use actix_web::{
-    HttpResponse,
-    http::{StatusCode, header},
+    HttpRequest, HttpResponse,
+    http::{
+        StatusCode,
+        header::{self, EntityTag, Header as _, IfNoneMatch},
+    },
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
+use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
 use crate::{answer, state::State};
 
-/// Long enough to spare the service, short enough for a key that is rotated with overlap.
+/// How long others may keep the key set without asking. A new key is published for longer than that before
+/// anything is signed with it.
+pub const KEY_SET_MAX_AGE: Duration = Duration::from_mins(5);
 const KEEP_FIVE_MINUTES: &str = "public, max-age=300";
 
 /// A JWK Set (RFC 7517 §5).
@@ -44,11 +53,35 @@ pub(crate) struct Metadata {
     claims_supported: [&'static str; 13],
 }
 
-/// The public keys of access tokens.
+/// The public keys of access tokens: of those in use, of the one that comes next, and of those before.
+///
+/// May be kept for five minutes; `ETag` and `If-None-Match` tell whether it changed since.
 #[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "json_web_keys", tag = "operation",
-    responses((status = 200, description = "A JWK Set.", body = KeySet)))]
-pub(crate) async fn keys(state: State) -> HttpResponse {
-    may_be_kept(answer::bare(StatusCode::OK, &state.signer.public_keys()))
+    responses(
+        (status = 200, description = "A JWK Set.", body = KeySet),
+        (status = 304, description = "The one you have is the current one."),
+    ))]
+pub(crate) async fn keys(state: State, request: HttpRequest) -> HttpResponse {
+    let set = state.signer.public_keys();
+    let digest = Sha256::digest(set.to_string());
+    let tag = EntityTag::new_strong(URL_SAFE_NO_PAD.encode(digest));
+    let mut response = if has_it(&request, &tag) {
+        HttpResponse::NotModified().finish()
+    } else {
+        answer::bare(StatusCode::OK, &set)
+    };
+    if let Ok(tag) = tag.to_string().parse() {
+        response.headers_mut().insert(header::ETAG, tag);
+    }
+    may_be_kept(response)
+}
+
+fn has_it(request: &HttpRequest, tag: &EntityTag) -> bool {
+    match IfNoneMatch::parse(request) {
+        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
+        Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
+        Err(_) => false,
+    }
 }
 
 /// What verifies an access token.

@@ -14,7 +14,7 @@ pub(crate) use register::PendingRegistration;
 pub use register::{Register, RegisterError};
 pub use update_profile::UpdateProfileError;
 pub use view::AccountView;
-pub(crate) use view::OpenedAccount;
+pub(crate) use view::{OpenedAccount, open_identifier};
 
 use crate::Foundation;
 

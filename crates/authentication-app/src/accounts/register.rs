@@ -149,6 +149,7 @@ impl Accounts {
         };
         let request = CodeRequest {
             identifier: &command.identifier,
+            keys: base.index_keys(&command.identifier).await?,
             purpose: Purpose::Registration,
             pending: Some(&pending),
         };
@@ -182,7 +183,7 @@ impl Accounts {
                 Earlier::Another => return Err(RegisterError::IdempotencyKeyReused),
             }
         }
-        let subject = base.index.keys_of(request.identifier).subject;
+        let subject = request.keys.subject;
         let act = Act::on_identifier(Action::RegistrationRequested, Outcome::Success, subject);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         unit.commit().await?;

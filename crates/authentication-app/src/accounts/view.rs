@@ -50,6 +50,22 @@ impl Accounts {
     }
 }
 
+/// What an account's owner signs in with.
+pub(crate) fn open_identifier(
+    vault: &dyn Vault,
+    account: AccountId,
+    key: &DataKey,
+    sealed: &Sealed,
+) -> Result<Identifier, StoreError> {
+    let context = identifier_field(account);
+    let unreadable = || corrupt(context.table, context.column);
+    let plain = vault.open(key, context, sealed).map_err(|_| unreadable())?;
+    std::str::from_utf8(&plain)
+        .ok()
+        .and_then(|text| Identifier::parse(text).ok())
+        .ok_or_else(unreadable)
+}
+
 impl Foundation {
     pub(crate) fn data_key(&self, record: &AccountRecord) -> Result<DataKey, StoreError> {
         self.vault
@@ -61,24 +77,16 @@ impl Foundation {
         let key = self.data_key(record)?;
         let view = AccountView {
             account: record.account.clone(),
-            identifier: self.open_identifier(record, &key)?,
+            identifier: open_identifier(
+                self.vault.as_ref(),
+                record.account.id,
+                &key,
+                &record.identifier,
+            )?,
             profile: self.open_profile(record, &key)?,
             wallet: record.wallet,
         };
         Ok(OpenedAccount { view, key })
-    }
-
-    fn open_identifier(
-        &self,
-        record: &AccountRecord,
-        key: &DataKey,
-    ) -> Result<Identifier, StoreError> {
-        let context = identifier_field(record.account.id);
-        let plain = self.open_field(key, context, &record.identifier)?;
-        std::str::from_utf8(&plain)
-            .ok()
-            .and_then(|text| Identifier::parse(text).ok())
-            .ok_or(corrupt(context.table, context.column))
     }
 
     fn open_profile(&self, record: &AccountRecord, key: &DataKey) -> Result<Profile, StoreError> {

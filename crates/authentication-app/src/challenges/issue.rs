@@ -1,10 +1,6 @@
 //! Issuing a challenge and sending its code: the part that all flows share.
 
-use authentication_domain::{
-    accounts::Identifier,
-    challenges::{CodeNonce, Purpose},
-    opaque_token::OpaqueToken,
-};
+use authentication_domain::{accounts::Identifier, challenges::Purpose, opaque_token::OpaqueToken};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
@@ -13,8 +9,8 @@ use crate::{
     Foundation, RequestContext,
     accounts::PendingRegistration,
     ports::{
-        Channel, CodeDispatch, CodeOutcome, MessageKind, NewChallenge, QuotaGrant, Recipient,
-        SendRequest, ServicePurpose, StoreError, Subject, UnitOfWork,
+        Channel, CodeDispatch, CodeOutcome, IndexKeys, MessageKind, NewChallenge, QuotaGrant,
+        Recipient, SendRequest, ServicePurpose, StoreError, Subject, UnitOfWork,
     },
     retry::retry_on_store_error,
 };
@@ -54,6 +50,8 @@ retry_on_store_error!(SendError);
 /// A code that is asked for.
 pub(crate) struct CodeRequest<'a> {
     pub(crate) identifier: &'a Identifier,
+    /// Its digests.
+    pub(crate) keys: IndexKeys,
     pub(crate) purpose: Purpose,
     pub(crate) pending: Option<&'a PendingRegistration>,
 }
@@ -80,7 +78,7 @@ impl Foundation {
             registration: Option<&'a PendingRegistration>,
         }
         let id = OpaqueToken::from_random(self.random_bytes());
-        let keys = self.index.keys_of(request.identifier);
+        let keys = &request.keys;
         let sent_to = request.identifier.masked();
         let payload = Payload {
             sent_to: &sent_to,
@@ -89,7 +87,7 @@ impl Foundation {
         let row = NewChallenge {
             digest: id.digest(),
             subject: keys.subject,
-            index: keys.entries,
+            index: keys.entries.clone(),
             purpose: request.purpose,
             channel: Channel::of(request.identifier),
             payload: self.seal_payload(id.digest(), &payload),
@@ -138,7 +136,7 @@ impl Foundation {
         now: OffsetDateTime,
     ) -> Result<CodeDispatch, SendError> {
         let rules = &self.rules.challenges;
-        let nonce = CodeNonce(self.random_bytes());
+        let nonce = self.macs.code_nonce(self.random_bytes());
         let link = (to.purpose == Purpose::PasswordReset)
             .then(|| self.macs.reset_link_token(nonce, to.subject).digest());
         let request = SendRequest {

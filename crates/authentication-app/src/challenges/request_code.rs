@@ -47,13 +47,15 @@ impl Challenges {
     ) -> Result<IssuedChallenge, SendError> {
         let base = &self.base;
         let now = base.clock.now();
+        let keys = base.index_keys(identifier).await?;
+        let subject = keys.subject;
         let request = CodeRequest {
             identifier,
+            keys,
             purpose,
             pending: None,
         };
         let draft = base.draft_challenge(&request, now);
-        let subject = base.index.keys_of(identifier).subject;
         let act = Act::on_identifier(Action::CodeRequested, Outcome::Success, subject);
         let entry = base.record(&act, ctx, now);
         let mut unit = base.store.begin().await?;

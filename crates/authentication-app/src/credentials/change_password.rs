@@ -75,7 +75,7 @@ impl Credentials {
         base.rules
             .passwords
             .check_for(&command.new, identifier, roles)?;
-        let keys = base.index.keys_of(identifier);
+        let keys = base.index_keys(identifier).await?;
         let scope = FailureScope {
             subject: keys.subject,
             device: Some(counted_as_device(who)),

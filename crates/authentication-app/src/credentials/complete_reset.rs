@@ -188,7 +188,7 @@ impl Credentials {
     ) -> Result<(), CompleteResetError> {
         let base = &self.base;
         let now = base.clock.now();
-        let subject = base.index.keys_of(&opened.view.identifier).subject;
+        let subject = base.index_keys(&opened.view.identifier).await?.subject;
         let mut unit = base.store.begin().await?;
         self.use_up(unit.as_mut(), proof, now).await?;
         unit.attempts().forget_subject(subject).await?;

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
+use super::ServiceKeyRecord;
+
 /// The data key of one person, unwrapped. Lives as long as one request.
 pub struct DataKey(pub Zeroizing<[u8; 32]>);
 
@@ -72,6 +74,19 @@ pub trait Vault: Send + Sync {
     /// # Errors
     /// [`OpenError`] when the wrapped key is not this account's or its master key is gone.
     fn unwrap_key(&self, account: AccountId, wrapped: &WrappedKey) -> Result<DataKey, OpenError>;
+    /// Master keys that were current before: what they wrap is to be wrapped anew.
+    fn replaced_master_keys(&self) -> Vec<String>;
+    /// The same data key under the current master key.
+    ///
+    /// # Errors
+    /// As [`Vault::unwrap_key`].
+    fn rewrap_key(&self, account: AccountId, wrapped: &WrappedKey)
+    -> Result<WrappedKey, OpenError>;
+    /// The same data key of the service under the current master key.
+    ///
+    /// # Errors
+    /// [`OpenError`] when it is another key's, or its master key is gone.
+    fn rewrap_service_key(&self, key: &ServiceKeyRecord) -> Result<WrappedKey, OpenError>;
     /// Encrypts a value of a person.
     fn seal(&self, key: &DataKey, context: FieldContext, plain: &[u8]) -> Sealed;
     /// # Errors
@@ -117,9 +132,12 @@ impl fmt::Debug for Subject {
 /// All keyed digests of one identifier: one for each live key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexKeys {
-    /// Under the current key: where counters and codes are kept.
+    /// Under the current key: where counters and codes are kept, unless something is still counted under
+    /// an earlier one (`Foundation::index_keys`).
     pub subject: Subject,
-    /// Under every live key, the current one first: where an account is looked up.
+    /// Under the keys that were current before: where counters and codes may still be.
+    pub earlier_subjects: Vec<Subject>,
+    /// Under every live key, the current one first, the next one second: where an account is looked up.
     pub entries: Vec<IndexEntry>,
 }
 
@@ -127,6 +145,15 @@ pub struct IndexKeys {
 pub trait IdentifierIndex: Send + Sync {
     /// The digests of an identifier.
     fn keys_of(&self, identifier: &Identifier) -> IndexKeys;
+    /// Keys under which every account needs a row: the current one, and the next one, which cannot become
+    /// current before.
+    fn keys_to_fill(&self) -> Vec<String>;
+    /// Whether there is more than the current key: one to come, one from before, or one that is gone.
+    fn is_changing(&self) -> bool;
+    /// Keys whose rows are waste.
+    fn retired_keys(&self) -> Vec<String>;
+    /// The digest under one live key.
+    fn entry_under(&self, key_id: &str, identifier: &Identifier) -> Option<IndexEntry>;
 }
 
 /// Macs and what follows from them. Comparisons take constant time.
@@ -146,10 +173,15 @@ pub trait Macs: Send + Sync {
     fn device_token(&self, device: DeviceId, account: AccountId) -> SecretString;
     /// Whether we gave this token to a device of this account.
     fn is_our_device_token(&self, token: &DeviceToken, account: AccountId) -> bool;
+    /// A name for a sending, from random bytes. It tells under which key its code and link are made, so that
+    /// a code on its way outlives a change of keys.
+    fn code_nonce(&self, random: [u8; 16]) -> CodeNonce;
     /// The code of one sending.
     fn code(&self, nonce: CodeNonce, purpose: Purpose, subject: Subject) -> OneTimeCode;
     /// The token of the link that a reset mail carries beside the code: 128 bits.
     fn reset_link_token(&self, nonce: CodeNonce, subject: Subject) -> OpaqueToken;
     /// A keyed digest of a request body, to tell whether a repeated request is the same.
     fn fingerprint(&self, bytes: &[u8]) -> [u8; 32];
+    /// Whether this is the fingerprint of these bytes, under whichever live key.
+    fn is_fingerprint(&self, bytes: &[u8], fingerprint: &[u8; 32]) -> bool;
 }

@@ -15,12 +15,14 @@ mod event_sink;
 mod foreign_hashes;
 mod idempotency;
 mod imports;
+mod key_stages;
 mod letters;
 mod message_queue;
 mod messages;
 mod meter;
 mod outbox;
 mod password_hasher;
+mod rekeying;
 mod sessions;
 mod throttle;
 mod token_signer;
@@ -50,6 +52,7 @@ pub use event_sink::{EventSink, OutgoingEvent, SinkError};
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
 pub use imports::{ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewImport};
+pub use key_stages::{KeySection, KeyState, KeySummary};
 pub use letters::{Letter, LetterKind, LetterWriter, ResetLink, UnwritableLetter, WrittenLetter};
 pub use message_queue::{
     Ceiling, CeilingClaim, GiveBack, HeldMessage, LeaseToken, LeasedMessage, MessageCeilings,
@@ -63,6 +66,10 @@ pub use meter::{
 };
 pub use outbox::{EventEnvelope, MessageKind, MessageOrder, Outbox, Recipient};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
+pub use rekeying::{
+    Batch, Dependents, KeyTask, RekeyingQueries, RekeyingRepository, Rewrapped, ServiceKeyRecord,
+    SubjectWindows, TaskProgress, Unindexed,
+};
 pub use sessions::{
     EndedSession, NewSession, RotatedSession, SessionQueries, SessionRepository, SessionSnapshot,
     SessionSummary,

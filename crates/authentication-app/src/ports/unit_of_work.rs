@@ -7,7 +7,7 @@ use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
     ChallengeRepository, DeviceRepository, EventQueue, IdempotencyKey, IdempotencyLedger,
     IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings, MessageQueue, Outbox,
-    ParkedMessages, SessionQueries, SessionRepository, StoreError,
+    ParkedMessages, RekeyingQueries, RekeyingRepository, SessionQueries, SessionRepository, StoreError,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.
@@ -33,6 +33,8 @@ pub trait UnitOfWork: Send {
     fn idempotency(&mut self) -> &mut dyn IdempotencyLedger;
     /// People from another system.
     fn imports(&mut self) -> &mut dyn ImportRepository;
+    /// Data keys and index rows, while keys change.
+    fn rekeying(&mut self) -> &mut dyn RekeyingRepository;
     /// Makes it all true at once.
     ///
     /// # Errors
@@ -86,6 +88,7 @@ pub trait IdentityStore:
     + EventQueue
     + MessageCeilings
     + ParkedMessages
+    + RekeyingQueries
     + Maintenance
 {
 }
@@ -100,6 +103,7 @@ impl<T> IdentityStore for T where
         + MessageCeilings
         + ParkedMessages
         + EventQueue
+        + RekeyingQueries
         + Maintenance
 {
 }

@@ -149,7 +149,7 @@ impl Sessions {
         ctx: &RequestContext,
     ) -> Result<Attempt, StoreError> {
         let base = &self.base;
-        let keys = base.index.keys_of(identifier);
+        let keys = base.index_keys(identifier).await?;
         let record = base
             .store
             .sign_in_record(&keys, ctx.claimed_device())

@@ -7,6 +7,7 @@ mod event_lanes;
 mod events;
 mod messages;
 mod parked;
+mod rekeying;
 mod sessions;
 
 pub use sessions::ROTATE;

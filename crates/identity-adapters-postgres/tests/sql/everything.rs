@@ -1,10 +1,11 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, Ceiling, ChallengeQueries as _, EventQueue as _, FailureScope, GiveBack,
-    HeldMessage, ImportQueries as _, LeaseRequest, LeaseToken, LeasedEvent, Maintenance as _,
+    AccountQueries as _, Batch, Ceiling, ChallengeQueries as _, EventQueue as _, FailureScope, GiveBack,
+    HeldMessage, ImportQueries as _, KeyTask, LeaseRequest, LeaseToken, LeasedEvent, Maintenance as _,
     MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession,
-    ParkedMessages as _, ParkedSelection, Recipient, SendRequest, SessionQueries as _, TriesScope,
+    ParkedMessages as _, ParkedSelection, Recipient, RekeyingQueries as _, Rewrapped, SendRequest,
+    ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope,
     UnitOfWorkFactory as _,
 };
 use authentication_domain::{
@@ -17,9 +18,9 @@ use common::page::PageRequest;
 use identity_adapters_postgres::Store;
 use testkit::{
     builders::{
-        audit_record, event_envelope, id, idempotency_record, index_keys_amid_rotation,
-        message_order, new_account, new_challenge, new_session, password_hash, sealed,
-        send_request, session_ended, token_digest, uuid_at,
+        audit_record, event_envelope, id, id_at, idempotency_record, index_entry,
+        index_keys_amid_rotation, message_order, new_account, new_challenge, new_session,
+        password_hash, sealed, send_request, session_ended, subject, token_digest, uuid_at,
     },
     clock::START,
     contract::store::imports::newcomer,
@@ -35,6 +36,7 @@ pub(crate) async fn ask_everything(store: &Store) {
     write_sessions(store, &owner).await;
     write_trail(store, &owner).await;
     deliver_events(store).await;
+    write_keys(store, &owner).await;
     store
         .sign_in_record(&index_keys_amid_rotation(), None)
         .await
@@ -284,4 +286,53 @@ async fn next_event(store: &Store) -> LeasedEvent {
     };
     let mut leased = store.lease_events(&request).await.unwrap();
     leased.pop().unwrap()
+}
+
+/// But for the counts of what depends on a key, which go through whole tables and are an operator's.
+async fn write_keys(store: &Store, owner: &NewAccount) {
+    let record = &owner.record;
+    let (account, read) = (record.account.id, record.wrapped_key.clone());
+    let masters = [read.master_key_id.clone()];
+    let batch = Batch {
+        after: id_at(START - Duration::DAY),
+        most: 10,
+    };
+    let service_key = ServiceKeyRecord {
+        id: "1".to_owned(),
+        wrapped: read.clone(),
+    };
+    store.keep_service_key(&service_key, START).await.unwrap();
+    let windows = SubjectWindows {
+        failures: Duration::HOUR,
+        tries: Duration::HOUR,
+        messages: Duration::DAY,
+    };
+    let candidates = [owner.index.subject, subject()];
+    store
+        .subject_in_use(&candidates, windows, START)
+        .await
+        .unwrap();
+    let mut unit = store.begin().await.unwrap();
+    let work = unit.rekeying();
+    work.lock_data_keys(&masters, batch).await.unwrap();
+    let rewrapped = Rewrapped {
+        account,
+        next: read.clone(),
+        read,
+    };
+    work.save_rewrapped(&[rewrapped]).await.unwrap();
+    work.save_service_key(&service_key, &service_key.wrapped)
+        .await
+        .unwrap();
+    work.lock_unindexed("index-2", batch).await.unwrap();
+    work.add_index_entries(&[(account, index_entry("index-2"))])
+        .await
+        .unwrap();
+    work.remove_index_entries(&["index-2".to_owned()], batch)
+        .await
+        .unwrap();
+    work.note_key_task(KeyTask::Indexing, 1, START)
+        .await
+        .unwrap();
+    unit.commit().await.unwrap();
 }

@@ -38,6 +38,8 @@ Examples:
   fashionistar-auth keys generate > keys.json
                                              a key ring for production
   fashionistar-auth messages parked          messages that could not be sent
+  fashionistar-auth keys list                every key, its state, and what depends on it
+  fashionistar-auth keys rotate signing      one step towards a new signing key
 
 Every setting is a variable too: http.listen is FASHIONISTAR_AUTH__HTTP__LISTEN.";
 
@@ -75,7 +77,7 @@ enum Command {
     Events(events::Events),
     /// Prints the OpenAPI document
     Openapi,
-    /// Makes secret keys
+    /// Makes, lists and changes secret keys
     #[command(subcommand)]
     Keys(keys::Keys),
     /// Shows and handles messages that could not be sent
@@ -108,7 +110,7 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Healthcheck => healthcheck::run(config),
         Command::Events(command) => events::run(&command, config),
         Command::Openapi => openapi::run(),
-        Command::Keys(keys::Keys::Generate) => keys::generate(),
+        Command::Keys(command) => keys::run(command, config),
         Command::Messages(command) => messages::run(&command, config),
         Command::Users(command) => users::run(&command, config),
     }

@@ -1,6 +1,6 @@
 //! `keys.…`: where the service's secret keys are.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
@@ -14,6 +14,11 @@ pub struct KeySettings {
     pub file: Option<PathBuf>,
     /// `keys.json`: the ring itself, for platforms that hand secrets out as variables.
     pub json: Option<SecretString>,
+    /// `keys.reload_seconds`: how often the service looks whether the file changed. Default 5.
+    pub reload_every: Duration,
+    /// `keys.settle_seconds`: after how long every node has taken a changed ring up. The commands that move
+    /// keys wait for it between the steps. Default 60.
+    pub settle: Duration,
 }
 
 impl KeySettings {
@@ -21,6 +26,12 @@ impl KeySettings {
         Self {
             file: reader.setting("keys.file", kinds::path),
             json: reader.setting("keys.json", kinds::secret),
+            reload_every: reader
+                .setting("keys.reload_seconds", kinds::number(1..=3_600))
+                .map_or(Duration::from_secs(5), Duration::from_secs),
+            settle: reader
+                .setting("keys.settle_seconds", kinds::number(0..=604_800))
+                .map_or(Duration::from_mins(1), Duration::from_secs),
         }
     }
 }

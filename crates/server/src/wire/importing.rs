@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use adapters_crypto::{
-    BlindIndex, CryptoVault, DjangoHashes, SystemClock, SystemRandom, TokenMacs,
+    BlindIndex, CryptoVault, DjangoHashes, KeysInUse, SystemClock, SystemRandom, TokenMacs,
 };
 use authentication_app::imports::{ImportPorts, Imports};
 use common::{Clock as _, Id, RequestId, SecureRandom};
 use identity_adapters_postgres::Store;
 
-use super::{keys, store};
+use super::{RingPlace, keys, store};
 use crate::{StartError, config::Config};
 
 /// Marks the ids of runs.
@@ -26,14 +26,21 @@ impl Importing {
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let random: Arc<dyn SecureRandom> = Arc::new(SystemRandom);
-        let ring = Arc::new(keys::load(config, random.as_ref())?);
+        let (place, now) = (RingPlace::of(config)?, SystemClock.now());
+        let ring = keys::load(config, &place, random.as_ref(), now)?;
+        let keys = KeysInUse::new(ring);
         let store = Arc::new(store::open_migrated(config, &SystemClock).await?);
+        let service = keys::service_key(&store, &keys, random.as_ref(), now).await?;
         let run = Id::<Run>::at(SystemClock.now(), random.as_ref());
         let ports = ImportPorts {
             store: store.clone(),
-            vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
-            index: Arc::new(BlindIndex::new(&ring)),
-            macs: Arc::new(TokenMacs::new(ring)),
+            vault: Arc::new(CryptoVault::new(
+                Arc::clone(&keys),
+                service,
+                Arc::clone(&random),
+            )),
+            index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
+            macs: Arc::new(TokenMacs::new(keys)),
             hashes: Arc::new(DjangoHashes),
             clock: Arc::new(SystemClock),
             random,

@@ -1,10 +1,13 @@
-//! The key ring: where it is, and whether it may be used.
+//! The key ring: where it is, whether it may be used, and taking it up.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
-use adapters_crypto::{KeyRing, SystemRandom};
-use common::SecureRandom;
+use adapters_crypto::{KeyRing, KeyRingError, KeysInUse, ServiceKey, SystemClock, SystemRandom};
+use authentication_app::ports::{RekeyingQueries as _, ServiceKeyRecord};
+use common::{Clock, SecureRandom};
+use identity_adapters_postgres::Store;
 use secrecy::SecretString;
+use time::OffsetDateTime;
 
 use super::store;
 use crate::{
@@ -14,23 +17,76 @@ use crate::{
 
 /// A new ring of an operator's own, as one JSON document.
 pub(crate) fn new_key_ring() -> SecretString {
-    KeyRing::generate(&SystemRandom).into_provided().to_json()
+    KeyRing::generate(&SystemRandom, SystemClock.now())
+        .into_provided()
+        .to_json()
 }
 
-/// The ring that the configuration names; in development mode one in the data folder, made when it is not there.
-pub(super) fn load(config: &Config, random: &dyn SecureRandom) -> Result<KeyRing, StartError> {
-    let (setting, ring) = match (&config.keys.json, named_file(config)) {
-        (Some(json), _) => ("keys.json", KeyRing::from_json(json)),
-        (None, Some(file)) if config.keys.file.is_some() => ("keys.file", KeyRing::load(&file)),
-        (None, Some(file)) => {
+/// Where the ring is.
+#[derive(Clone)]
+pub(crate) enum RingPlace {
+    /// In a variable, or in the file of settings.
+    Setting(SecretString),
+    /// In a file that somebody made.
+    File(PathBuf),
+    /// In a file that the service makes if it is not there.
+    OwnFile(PathBuf),
+}
+
+impl RingPlace {
+    /// What the configuration names; in development mode a file in the data folder otherwise.
+    pub(crate) fn of(config: &Config) -> Result<Self, Mistakes> {
+        match (&config.keys.json, &config.keys.file) {
+            (Some(json), _) => Ok(Self::Setting(json.clone())),
+            (None, Some(file)) => Ok(Self::File(file.clone())),
+            (None, None) if config.is_production() => Err(config
+                .mistake("keys.file", "must be set in production mode")
+                .into()),
+            (None, None) => Ok(Self::OwnFile(config.data_dir.join("keys.json"))),
+        }
+    }
+
+    /// The file, if it is in one.
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
+        match self {
+            Self::Setting(_) => None,
+            Self::File(file) | Self::OwnFile(file) => Some(file),
+        }
+    }
+
+    /// The setting that says so.
+    const fn setting(&self) -> &'static str {
+        match self {
+            Self::Setting(_) => "keys.json",
+            Self::File(_) => "keys.file",
+            Self::OwnFile(_) => "data_dir",
+        }
+    }
+
+    /// Reads the ring that is there.
+    pub(crate) fn read(&self) -> Result<KeyRing, KeyRingError> {
+        match self {
+            Self::Setting(json) => KeyRing::from_json(json),
+            Self::File(file) | Self::OwnFile(file) => KeyRing::load(file),
+        }
+    }
+}
+
+/// The ring to start with; made now if that is the service's business.
+pub(super) fn load(
+    config: &Config,
+    place: &RingPlace,
+    random: &dyn SecureRandom,
+    now: OffsetDateTime,
+) -> Result<KeyRing, StartError> {
+    let ring = match place {
+        RingPlace::OwnFile(file) => {
             store::make_private_folder(&config.data_dir)?;
-            ("data_dir", KeyRing::load_or_create(&file, random))
+            KeyRing::load_or_create(file, random, now)
         }
-        (None, None) => {
-            let missing = config.mistake("keys.file", "must be set in production mode");
-            return Err(Mistakes::from(missing).into());
-        }
+        _ => place.read(),
     };
+    let setting = place.setting();
     let ring = ring.map_err(|error| {
         let reason = with_causes(&error);
         Mistakes::from(config.mistake(setting, reason))
@@ -45,14 +101,13 @@ pub(super) fn load(config: &Config, random: &dyn SecureRandom) -> Result<KeyRing
 
 /// Looks at the ring and makes none: what it is, or `None` when the first start will make it.
 pub(crate) fn examine_key_ring(config: &Config) -> Result<Option<String>, StartError> {
-    if let Some(file) = named_file(config)
-        && config.keys.json.is_none()
-        && config.keys.file.is_none()
+    let place = RingPlace::of(config)?;
+    if let RingPlace::OwnFile(file) = &place
         && !file.exists()
     {
         return Ok(None);
     }
-    let ring = load(config, &SystemRandom)?;
+    let ring = load(config, &place, &SystemRandom, SystemClock.now())?;
     let origin = if ring.is_development() {
         "made by the service itself, for development"
     } else {
@@ -61,9 +116,25 @@ pub(crate) fn examine_key_ring(config: &Config) -> Result<Option<String>, StartE
     Ok(Some(format!("the ring can be read; {origin}")))
 }
 
-fn named_file(config: &Config) -> Option<PathBuf> {
-    let own = (!config.is_production()).then(|| config.data_dir.join("keys.json"));
-    config.keys.file.clone().or(own)
+/// The service's own data key: the one in the store, or a new one that is put there.
+pub(crate) async fn service_key(
+    store: &Store,
+    keys: &Arc<KeysInUse>,
+    random: &dyn SecureRandom,
+    now: OffsetDateTime,
+) -> Result<ServiceKey, StartError> {
+    let wrapped = match store.find_service_key(ServiceKey::ID).await? {
+        Some(wrapped) => wrapped,
+        None => {
+            let made = ServiceKey::generate(keys, random);
+            store.keep_service_key(&made, now).await?
+        }
+    };
+    let record = ServiceKeyRecord {
+        id: ServiceKey::ID.to_owned(),
+        wrapped,
+    };
+    ServiceKey::open(keys, &record).map_err(|_| StartError::AnotherKeyRing)
 }
 
 fn with_causes(error: &dyn std::error::Error) -> String {

@@ -4,17 +4,20 @@ mod counters;
 mod ephemeral;
 mod events;
 mod importing;
+mod key_desk;
+mod key_watch;
 mod keys;
 mod mailbox;
 mod messages;
 mod patience;
 mod readiness;
+mod rekeying;
 mod store;
 
 use std::sync::Arc;
 
 use adapters_crypto::{
-    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, PoolError,
+    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeysInUse, PoolError,
     SystemClock, SystemRandom, TokenMacs,
 };
 use api_http::{ApiConfig, ApiState, Draining, ports::TraceLink};
@@ -24,6 +27,7 @@ use authentication_app::{
     challenges::Challenges,
     credentials::Credentials,
     events::{Events, RelayPorts},
+    keys::Rekeying,
     maintenance::Upkeep,
     ports::{MessageSender, PasswordHasher, StoreError},
     sessions::Sessions,
@@ -49,7 +53,10 @@ pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
 pub(crate) use events::{EventDesk, RelayNode};
 pub(crate) use importing::Importing;
-pub(crate) use keys::{examine_key_ring, new_key_ring};
+pub(crate) use key_desk::{KeyDesk, KeyDeskError, ListedKey, StepDone};
+pub(crate) use key_watch::KeyView;
+use key_watch::KeyWatch;
+pub(crate) use keys::{RingPlace, examine_key_ring, new_key_ring};
 use messages::Outgoing;
 pub(crate) use messages::{check_templates, gateway_of_texts, mail_server};
 use patience::PatientHasher;
@@ -80,6 +87,7 @@ pub(crate) struct Wired {
     pub(crate) workers: Workers,
     pub(crate) gauges: Gauges,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) keys: KeyView,
 }
 
 /// Builds everything. `public_url` is where clients reach the service, without a slash at the end.
@@ -95,8 +103,13 @@ pub(crate) async fn wire(
     let random = overrides.random.unwrap_or_else(|| Arc::new(SystemRandom));
     let metrics = Metrics::start(config.telemetry.otlp_endpoint.as_ref())?;
     let metrics = Arc::new(metrics);
-    let ring = Arc::new(keys::load(config, random.as_ref())?);
-    let hasher = start_hasher(config, &ring, &random)?.metered(metrics.meter());
+    let ring_place = RingPlace::of(config)?;
+    let ring_before = key_watch::look_at(&ring_place);
+    let ring = keys::load(config, &ring_place, random.as_ref(), clock.now())?;
+    // What was just made is no change.
+    let ring_before = ring_before.or_else(|| key_watch::look_at(&ring_place));
+    let keys = KeysInUse::new(ring);
+    let hasher = start_hasher(config, &keys, &random)?.metered(metrics.meter());
     let hasher = Arc::new(hasher);
     let store = Arc::new(store::open(config, clock.as_ref()).await?);
     metrics.watch(Watched {
@@ -105,11 +118,12 @@ pub(crate) async fn wire(
         hashing_threads: config.passwords.threads,
         hashing_queue: config.passwords.queue,
     });
+    let service_key = keys::service_key(&store, &keys, random.as_ref(), clock.now()).await?;
     let mut workers = Workers::new(Arc::clone(&random));
 
     let ephemeral = Ephemeral::open(config, &clock, &random, has_test_clock, &mut workers).await?;
     metrics.watch_caches(&ephemeral.caches);
-    let signer = Arc::new(make_signer(config, &ring, &clock, &random, &public_url)?);
+    let signer = Arc::new(make_signer(config, &keys, &clock, &random, &public_url)?);
     let base = Arc::new(Foundation {
         store: store.clone(),
         liveness: ephemeral.liveness(store.clone()),
@@ -121,9 +135,13 @@ pub(crate) async fn wire(
             };
             Arc::new(PatientHasher::new(hasher, config.http.request_deadline))
         },
-        vault: Arc::new(CryptoVault::new(Arc::clone(&ring), Arc::clone(&random))),
-        index: Arc::new(BlindIndex::new(&ring)),
-        macs: Arc::new(TokenMacs::new(ring)),
+        vault: Arc::new(CryptoVault::new(
+            Arc::clone(&keys),
+            service_key,
+            Arc::clone(&random),
+        )),
+        index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
+        macs: Arc::new(TokenMacs::new(Arc::clone(&keys))),
         signer: signer.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -149,6 +167,14 @@ pub(crate) async fn wire(
         redis: ephemeral.redis.as_ref(),
     };
     relays.start(config, &store, &mut workers)?;
+    let watch = KeyWatch::new(
+        ring_place,
+        keys,
+        ring_before,
+        config.is_production(),
+        config.keys.reload_every,
+    );
+    change_keys(&mut workers, &base, &watch);
     let upkeep = Upkeep::new(Arc::clone(&base));
     let events = Events::new(store.clone(), Arc::clone(&clock));
     workers.watch_events(events.clone(), metrics.meter());
@@ -190,12 +216,30 @@ pub(crate) async fn wire(
         workers,
         gauges,
         metrics,
+        keys: watch.view,
     })
+}
+
+/// Takes changed rings up, and does what they ask of the rows.
+fn change_keys(workers: &mut Workers, base: &Foundation, watch: &KeyWatch) {
+    let rekeying = Rekeying::new(
+        Arc::clone(&base.store),
+        Arc::clone(&base.vault),
+        Arc::clone(&base.index),
+        Arc::clone(&base.clock),
+    );
+    let (gate, changed) = (workers.gate(), Arc::clone(&watch.changed));
+    workers.supervise("rekeying", move |stop| {
+        let (work, changed) = (rekeying.clone(), Arc::clone(&changed));
+        rekeying::keep_rekeying(work, changed, Arc::clone(&gate), stop)
+    });
+    let watch = watch.clone();
+    workers.supervise("keys", move |stop| watch.clone().run(stop));
 }
 
 fn start_hasher(
     config: &Config,
-    ring: &KeyRing,
+    keys: &Arc<KeysInUse>,
     random: &Arc<dyn SecureRandom>,
 ) -> Result<Argon2Pool, StartError> {
     let passwords = &config.passwords;
@@ -207,19 +251,21 @@ fn start_hasher(
         queue: passwords.queue,
     };
     let pool =
-        Argon2Pool::start(ring, &hashing, Arc::clone(random)).map_err(|error| match error {
-            PoolError::Config(error) => {
-                Mistakes::from(config.mistake("passwords.memory_kib", error.to_string())).into()
+        Argon2Pool::start(Arc::clone(keys), &hashing, Arc::clone(random)).map_err(|error| {
+            match error {
+                PoolError::Config(error) => {
+                    Mistakes::from(config.mistake("passwords.memory_kib", error.to_string())).into()
+                }
+                PoolError::Threads(error) => StartError::Threads(error),
+                error @ PoolError::Engine => StartError::Hashing(error),
             }
-            PoolError::Threads(error) => StartError::Threads(error),
-            error @ PoolError::Engine => StartError::Hashing(error),
         })?;
     Ok(pool.with_refusal_floor(passwords.refusal_floor))
 }
 
 fn make_signer(
     config: &Config,
-    ring: &Arc<KeyRing>,
+    keys: &Arc<KeysInUse>,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn SecureRandom>,
     public_url: &str,
@@ -235,7 +281,7 @@ fn make_signer(
         leeway: JwtConfig::LEEWAY,
     };
     JwtSigner::new(
-        Arc::clone(ring),
+        Arc::clone(keys),
         claims,
         Arc::clone(clock),
         Arc::clone(random),

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use authentication_app::caching::Figures;
+use authentication_app::{caching::Figures, ports::KeySummary};
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use server::{Application, Counters, Overrides, config::Config};
@@ -234,6 +234,16 @@ impl TestApp {
     /// The same by any span.
     pub(crate) fn advance(&self, by: time::Duration) {
         self.stores.clock.advance(by);
+    }
+
+    /// The keys that this node uses, without the keys.
+    pub(crate) fn keys(&self) -> Vec<KeySummary> {
+        self.inner.application.keys()
+    }
+
+    /// How many changed rings this node refused.
+    pub(crate) fn refused_rings(&self) -> u64 {
+        self.inner.application.refused_rings()
     }
 
     /// What this node has counted so far.

@@ -3,7 +3,7 @@
 
 mod abuse;
 mod flows;
-mod places;
+pub(crate) mod places;
 mod run;
 mod secrets;
 

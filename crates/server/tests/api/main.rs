@@ -17,6 +17,7 @@ mod canaries;
 mod django_passwords;
 mod enumeration;
 mod input;
+mod keys;
 mod limits;
 mod messages;
 mod metrics;

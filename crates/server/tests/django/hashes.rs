@@ -2,16 +2,19 @@
 
 use std::sync::Arc;
 
-use adapters_crypto::{Argon2Pool, DjangoHashes, HashingConfig, KeyRing, SystemRandom};
+use adapters_crypto::{
+    Argon2Pool, DjangoHashes, HashingConfig, KeyRing, KeysInUse, SystemClock, SystemRandom,
+};
 use authentication_app::ports::{ForeignHashes as _, PasswordHasher as _, Verification};
 use authentication_domain::credentials::{PasswordHash, PlainPassword};
+use common::Clock as _;
 use testkit::django::{HashOrder, hashes};
 
 const OUTDATED: Verification = Verification::Match { outdated: true };
 
 fn pool() -> Argon2Pool {
-    let ring = KeyRing::generate(&SystemRandom);
-    Argon2Pool::start(&ring, &HashingConfig::default(), Arc::new(SystemRandom)).unwrap()
+    let keys = KeysInUse::new(KeyRing::generate(&SystemRandom, SystemClock.now()));
+    Argon2Pool::start(keys, &HashingConfig::default(), Arc::new(SystemRandom)).unwrap()
 }
 
 fn typed(text: &str) -> PlainPassword {

@@ -73,6 +73,7 @@ fn index_keys_under<const N: usize>(keys: [&str; N]) -> IndexKeys {
     let entries = keys.map(index_entry);
     IndexKeys {
         subject: Subject(entries[0].digest),
+        earlier_subjects: Vec::new(),
         entries: entries.into(),
     }
 }

@@ -125,7 +125,7 @@ fn a_header_cannot_choose_a_key_that_is_not_ours() {
     ] {
         it.refuses(&it.with_header("kid", kid));
     }
-    let foreign = fixture_on(ring(2));
+    let foreign = fixture_on(keys(2));
     it.refuses(&foreign.token());
     it.refuses(&foreign.with_header("kid", it.header()["kid"].clone()));
 }
@@ -330,7 +330,7 @@ fn issuer_audience_client_and_subject_are_compared_to_the_letter() {
 #[test]
 fn no_other_token_of_ours_is_an_access_token() {
     let it = fixture();
-    let macs = TokenMacs::new(Arc::clone(&it.ring));
+    let macs = TokenMacs::new(Arc::clone(&it.keys));
     let (device, account) = (Id::from_uuid(Uuid::from_u128(3)), claims().account);
     let refresh = macs
         .refresh_token(&macs.current_refresh_key(), claims().session, 1)

@@ -2,11 +2,7 @@
 
 mod attacks;
 
-use aws_lc_rs::{
-    encoding::AsDer as _,
-    rsa::KeySize,
-    signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, RsaKeyPair},
-};
+use authentication_app::ports::KeySection;
 use base64::engine::general_purpose::STANDARD;
 use common::{
     Id,
@@ -18,10 +14,10 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::*;
-use crate::test_support::{NOW, TestClock, random, ring, rotated};
+use crate::test_support::{NOW, TestClock, keys, random, ring, rotated, staged};
 
 struct Fixture {
-    ring: Arc<KeyRing>,
+    keys: Arc<KeysInUse>,
     clock: Arc<TestClock>,
     signer: JwtSigner,
 }
@@ -35,18 +31,18 @@ fn config() -> JwtConfig {
     }
 }
 
-fn fixture_on(ring: Arc<KeyRing>) -> Fixture {
+fn fixture_on(keys: Arc<KeysInUse>) -> Fixture {
     let clock = TestClock::new();
-    let signer = JwtSigner::new(Arc::clone(&ring), config(), clock.clone(), random()).unwrap();
+    let signer = JwtSigner::new(Arc::clone(&keys), config(), clock.clone(), random()).unwrap();
     Fixture {
-        ring,
+        keys,
         clock,
         signer,
     }
 }
 
 fn fixture() -> Fixture {
-    fixture_on(ring(1))
+    fixture_on(keys(1))
 }
 
 fn claims() -> AccessClaims {
@@ -70,6 +66,11 @@ fn decode(part: &str) -> Value {
 }
 
 impl Fixture {
+    /// The id of the key that signs.
+    fn signing_key(&self) -> String {
+        self.keys.load().signing.signer.id().to_owned()
+    }
+
     fn token(&self) -> String {
         self.signer
             .sign(&claims())
@@ -89,7 +90,13 @@ impl Fixture {
     /// Signs whatever it is given with the right key.
     fn signed(&self, header: &str, payload: &str) -> String {
         let signed = format!("{}.{}", encode(header), encode(payload));
-        let signature = self.ring.signing.current().sign(signed.as_bytes()).unwrap();
+        let signature = self
+            .keys
+            .load()
+            .signing
+            .signer
+            .sign(signed.as_bytes())
+            .unwrap();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
@@ -130,7 +137,8 @@ impl Fixture {
 fn a_token_says_what_was_signed() {
     let it = fixture();
     assert_eq!(it.signer.verify(&it.token()), Ok(claims()));
-    let kid = it.ring.signing.current().id();
+    let kid = it.signing_key();
+    let kid = kid.as_str();
     assert_eq!(
         it.header(),
         json!({"typ": "at+jwt", "alg": "EdDSA", "kid": kid})
@@ -160,7 +168,7 @@ fn no_two_tokens_are_the_same() {
 fn anybody_can_verify_a_token_with_the_published_key() {
     let it = fixture();
     let set: jwk::JwkSet = serde_json::from_value(it.signer.public_keys()).unwrap();
-    let key = set.find(it.ring.signing.current().id()).unwrap();
+    let key = set.find(&it.signing_key()).unwrap();
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
     validation.set_audience(&["fashionistar"]);
     validation.set_issuer(&["https://auth.example"]);
@@ -189,32 +197,29 @@ fn published_keys_are_public() {
     ] {
         assert_eq!(key[name], value);
     }
-    assert_eq!(key["kid"], it.ring.signing.current().id());
+    assert_eq!(key["kid"], it.signing_key());
     assert_eq!(it.signer.algorithms(), ["EdDSA"]);
     assert_eq!(it.signer.issuer(), "https://auth.example");
 }
 
 #[test]
 fn keys_of_every_algorithm_sign_and_verify() {
-    let p256 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
-    let rsa = RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
-    for (name, pkcs8) in [
-        ("ES256", p256.to_pkcs8v1().unwrap().as_ref().to_vec()),
-        ("RS256", rsa.as_der().unwrap().as_ref().to_vec()),
-    ] {
-        let json = ring(1).to_json();
-        let mut document: Value = serde_json::from_str(json.expose_secret()).unwrap();
-        let key = json!({"id": "other", "algorithm": name, "key": STANDARD.encode(pkcs8)});
-        document["signing"].as_array_mut().unwrap().insert(0, key);
-        let ring = Arc::new(KeyRing::from_json(&document.to_string().into()).unwrap());
-        let it = fixture_on(Arc::clone(&ring));
+    for algorithm in [SigningAlgorithm::Es256, SigningAlgorithm::Rs256] {
+        let mut ring = ring(1);
+        let ed25519 = ring.signing.current().id().to_owned();
+        let section = KeySection::Signing;
+        ring.add_next(section, Some(algorithm), random().as_ref(), NOW)
+            .unwrap();
+        ring.promote(section, NOW).unwrap();
+        let name = algorithm.as_str();
+        let it = fixture_on(KeysInUse::new(ring));
         assert_eq!(it.header()["alg"], name);
         assert_eq!(it.signer.verify(&it.token()), Ok(claims()));
         assert_eq!(it.signer.algorithms(), [name, "EdDSA"]);
         it.refuses(&it.with_header("alg", json!("EdDSA")));
         // The other live key of the ring, under this key's name.
         let mut header = it.header();
-        header["kid"] = ring.signing.iter().nth(1).unwrap().id().into();
+        header["kid"] = ed25519.into();
         it.refuses(&it.signed(&header.to_string(), &it.payload().to_string()));
     }
 }
@@ -222,9 +227,40 @@ fn keys_of_every_algorithm_sign_and_verify() {
 #[test]
 fn tokens_of_an_earlier_key_count_until_it_is_gone() {
     let (older, newer) = (ring(1), ring(2));
-    let token = fixture_on(Arc::clone(&older)).token();
+    let token = fixture_on(keys(1)).token();
     fixture_on(rotated(&newer, &older)).accepts(&token);
-    fixture_on(newer).refuses(&token);
+    fixture_on(keys(2)).refuses(&token);
+}
+
+#[test]
+fn a_next_key_is_published_and_verifies_before_it_signs() {
+    let (older, newer) = (ring(1), ring(2));
+    let it = fixture_on(staged(&newer, &older));
+    it.accepts(&fixture_on(keys(2)).token());
+    assert_eq!(it.header()["kid"], older.signing.current().id());
+    let published: Vec<_> = it.signer.public_keys()["keys"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|key| key["kid"].as_str().unwrap().to_owned())
+        .collect();
+    let both = [older.signing.current().id(), newer.signing.current().id()];
+    assert_eq!(published, both);
+}
+
+#[test]
+fn a_token_of_a_key_that_was_taken_away_is_not_remembered() {
+    let (mut ring, section) = (ring(1), KeySection::Signing);
+    ring.add_next(section, None, random().as_ref(), NOW)
+        .unwrap();
+    let (_, replaced) = ring.promote(section, NOW).unwrap();
+    let copy = KeyRing::from_json(&ring.to_json()).unwrap();
+    let it = fixture_on(KeysInUse::new(copy));
+    let token = fixture_on(keys(1)).token();
+    it.accepts(&token);
+    ring.retire(section, &replaced, NOW).unwrap();
+    it.keys.replace(ring).unwrap();
+    it.refuses(&token);
 }
 
 // ---- the cache
@@ -236,14 +272,15 @@ fn a_signature_is_checked_once_and_what_was_refused_is_not_remembered() {
     it.accepts(&token);
     it.accepts(&token);
     it.refuses(&format!("{token}x"));
-    it.signer.verified.run_pending_tasks();
-    assert_eq!(it.signer.verified.entry_count(), 1);
+    let keys = it.keys.load();
+    keys.signing.verified.run_pending_tasks();
+    assert_eq!(keys.signing.verified.entry_count(), 1);
 }
 
 #[test]
 fn a_configuration_that_cannot_be_meant_is_refused() {
     let refusal =
-        |config: JwtConfig| JwtSigner::new(ring(1), config, TestClock::new(), random()).err();
+        |config: JwtConfig| JwtSigner::new(keys(1), config, TestClock::new(), random()).err();
     assert_eq!(refusal(config()), None);
     let empty = JwtConfig {
         issuer: String::new(),

@@ -92,6 +92,7 @@ pub async fn an_account_is_found_under_every_live_index_key(store: Store) {
         vec![index_entry("index-2"), current.clone()],
     ] {
         let keys = IndexKeys {
+            earlier_subjects: Vec::new(),
             subject: account.index.subject,
             entries,
         };

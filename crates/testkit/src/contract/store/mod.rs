@@ -32,6 +32,7 @@ pub mod message_quotas;
 pub mod messages;
 pub mod outbox;
 pub mod parked;
+pub mod rekeying;
 pub mod reset_links;
 pub mod rotation;
 pub mod sessions;
@@ -170,6 +171,23 @@ macro_rules! store_contract {
             a_rotation_prolongs_the_session_up_to_its_absolute_deadline,
             reuse_ends_a_session_once,
             a_session_that_ends_amid_rotations_stays_ended,
+        }
+        $crate::store_facts! { $factory; rekeying:
+            data_keys_are_found_by_their_master_key_in_the_order_of_accounts,
+            a_data_key_is_replaced_only_if_it_is_still_what_was_read,
+            workers_at_once_wrap_every_data_key_once,
+            wrapping_anew_and_a_new_password_lose_nothing_of_each_other,
+            accounts_registered_meanwhile_are_left_alone,
+            one_service_key_is_kept_whoever_makes_it,
+            a_service_key_is_replaced_only_if_it_is_still_what_was_read,
+            accounts_without_an_index_row_are_found_until_they_have_one,
+            while_both_keys_live_an_identifier_stays_one_accounts,
+            index_rows_of_retired_keys_are_removed_and_no_others,
+            what_tasks_did_is_added_up,
+            data_keys_and_sessions_are_counted_by_their_keys,
+            hashes_are_counted_by_their_pepper,
+            what_is_on_its_way_is_counted_by_its_time,
+            a_subject_is_in_use_while_something_counts_for_it,
         }
         $crate::store_facts! { $factory; messages:
             a_message_is_leased_as_it_was_queued,

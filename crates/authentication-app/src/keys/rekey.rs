@@ -1,0 +1,308 @@
+//! Wrapping data keys and indexing identifiers anew, in batches, while everybody goes on.
+//!
+//! Nothing is remembered about how far the work is: the rows tell. So it can be broken off anywhere, and
+//! any number of nodes can do it at once. A row that somebody else holds is passed over and found by the
+//! next pass; a row that was changed since it was read stays as it is.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use authentication_domain::accounts::AccountId;
+use common::{Clock, Id};
+use uuid::Uuid;
+
+use crate::{
+    accounts::open_identifier,
+    corrupt,
+    ports::{
+        Batch, Dependents, IdentifierIndex, IdentityStore, IndexEntry, KeyTask, Rewrapped,
+        StoreError, Unindexed, UnitOfWork, Vault,
+    },
+    retry::retrying,
+};
+
+/// Rows of one batch: few enough that nobody who wants one of them waits long.
+const BATCH: u32 = 200;
+
+/// What a pass did so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PassOutcome {
+    /// Data keys that were wrapped anew.
+    pub rewrapped: u64,
+    /// Index rows that were added.
+    pub indexed: u64,
+    /// Index rows of retired keys that were removed.
+    pub unindexed: u64,
+    /// Accounts whose key or identifier does not open. They keep their old key from being retired.
+    pub unreadable: u64,
+}
+
+impl PassOutcome {
+    /// Rows that were changed.
+    pub const fn changed(&self) -> u64 {
+        self.rewrapped + self.indexed + self.unindexed
+    }
+}
+
+/// Does what changed keys ask of the rows.
+#[derive(Clone)]
+pub struct Rekeying {
+    store: Arc<dyn IdentityStore>,
+    vault: Arc<dyn Vault>,
+    index: Arc<dyn IdentifierIndex>,
+    clock: Arc<dyn Clock>,
+}
+
+/// One way through everything that the keys in use ask for, batch by batch: whoever takes the steps decides
+/// how much of the store's time they may take, and ends it by dropping it.
+pub struct Pass<'a> {
+    work: &'a Rekeying,
+    stages: VecDeque<Stage>,
+    after: AccountId,
+    outcome: PassOutcome,
+}
+
+enum Stage {
+    ServiceKeys,
+    DataKeys,
+    Index(String),
+    Unindex,
+}
+
+/// What a batch did.
+#[derive(Default)]
+struct Done {
+    changed: u64,
+    unreadable: u64,
+    /// Where the next one goes on; `None` at the end.
+    next: Option<AccountId>,
+}
+
+impl Rekeying {
+    /// Built once by the composition root.
+    pub const fn new(
+        store: Arc<dyn IdentityStore>,
+        vault: Arc<dyn Vault>,
+        index: Arc<dyn IdentifierIndex>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        Self {
+            store,
+            vault,
+            index,
+            clock,
+        }
+    }
+
+    /// Begins a pass. Nothing is asked of the store for keys that do not change.
+    pub fn begin_pass(&self) -> Pass<'_> {
+        let mut stages = VecDeque::new();
+        if !self.vault.replaced_master_keys().is_empty() {
+            stages.extend([Stage::ServiceKeys, Stage::DataKeys]);
+        }
+        if self.index.is_changing() {
+            stages.extend(self.index.keys_to_fill().into_iter().map(Stage::Index));
+            stages.push_back(Stage::Unindex);
+        }
+        Pass {
+            work: self,
+            stages,
+            after: Id::from_uuid(Uuid::nil()),
+            outcome: PassOutcome::default(),
+        }
+    }
+
+    /// How many rows are still to be changed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn remaining(&self) -> Result<u64, StoreError> {
+        let mut remaining = 0;
+        for master in self.vault.replaced_master_keys() {
+            remaining += self.count(Dependents::DataKeys(&master)).await?;
+            remaining += self.count(Dependents::ServiceKeys(&master)).await?;
+        }
+        for key in self.index.keys_to_fill() {
+            remaining += self.count(Dependents::AccountsWithout(&key)).await?;
+        }
+        for key in self.index.retired_keys() {
+            remaining += self.count(Dependents::IndexRows(&key)).await?;
+        }
+        Ok(remaining)
+    }
+
+    async fn count(&self, of: Dependents<'_>) -> Result<u64, StoreError> {
+        self.store.count_dependents(of, self.clock.now()).await
+    }
+
+    async fn note(
+        &self,
+        mut unit: Box<dyn UnitOfWork>,
+        task: KeyTask,
+        changed: u64,
+    ) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        unit.rekeying().note_key_task(task, changed, now).await?;
+        unit.commit().await
+    }
+
+    async fn rewrap_service_keys(&self) -> Result<Done, StoreError> {
+        let replaced = self.vault.replaced_master_keys();
+        let mut unit = self.store.begin().await?;
+        let keys = unit.rekeying().lock_service_keys(&replaced).await?;
+        if keys.is_empty() {
+            return Ok(Done::default());
+        }
+        let mut changed = 0;
+        for key in &keys {
+            let next = self
+                .vault
+                .rewrap_service_key(key)
+                .map_err(|_| corrupt("service_keys", "wrapped_key"))?;
+            changed += u64::from(unit.rekeying().save_service_key(key, &next).await?);
+        }
+        self.note(unit, KeyTask::Rewrapping, changed).await?;
+        Ok(Done {
+            changed,
+            ..Done::default()
+        })
+    }
+
+    async fn rewrap(&self, after: AccountId) -> Result<Done, StoreError> {
+        let replaced = self.vault.replaced_master_keys();
+        let mut unit = self.store.begin().await?;
+        let found = unit
+            .rekeying()
+            .lock_data_keys(&replaced, batch(after))
+            .await?;
+        let mut done = Done {
+            next: last_of_full(&found, |(account, _)| *account),
+            ..Done::default()
+        };
+        let mut keys = Vec::with_capacity(found.len());
+        for (account, read) in found {
+            if let Ok(next) = self.vault.rewrap_key(account, &read) {
+                keys.push(Rewrapped {
+                    account,
+                    read,
+                    next,
+                });
+            } else {
+                done.unreadable += 1;
+                report(account, "data key");
+            }
+        }
+        if !keys.is_empty() {
+            done.changed = unit.rekeying().save_rewrapped(&keys).await?;
+            self.note(unit, KeyTask::Rewrapping, done.changed).await?;
+        }
+        Ok(done)
+    }
+
+    async fn index(&self, key: &str, after: AccountId) -> Result<Done, StoreError> {
+        let mut unit = self.store.begin().await?;
+        let found = unit.rekeying().lock_unindexed(key, batch(after)).await?;
+        let mut done = Done {
+            next: last_of_full(&found, |account| account.account),
+            ..Done::default()
+        };
+        let mut entries = Vec::with_capacity(found.len());
+        for account in &found {
+            if let Some(entry) = self.entry_of(key, account) {
+                entries.push((account.account, entry));
+            } else {
+                done.unreadable += 1;
+                report(account.account, "identifier");
+            }
+        }
+        if !entries.is_empty() {
+            done.changed = unit.rekeying().add_index_entries(&entries).await?;
+            self.note(unit, KeyTask::Indexing, done.changed).await?;
+        }
+        Ok(done)
+    }
+
+    fn entry_of(&self, key: &str, account: &Unindexed) -> Option<IndexEntry> {
+        let vault = self.vault.as_ref();
+        let id = account.account;
+        let data_key = vault.unwrap_key(id, &account.wrapped_key).ok()?;
+        let identifier = open_identifier(vault, id, &data_key, &account.identifier).ok()?;
+        self.index.entry_under(key, &identifier)
+    }
+
+    async fn unindex(&self, after: AccountId) -> Result<Done, StoreError> {
+        let retired = self.index.retired_keys();
+        let mut unit = self.store.begin().await?;
+        let removed = unit
+            .rekeying()
+            .remove_index_entries(&retired, batch(after))
+            .await?;
+        let Some((last, changed)) = removed else {
+            return Ok(Done::default());
+        };
+        self.note(unit, KeyTask::Unindexing, changed).await?;
+        Ok(Done {
+            changed,
+            unreadable: 0,
+            next: Some(last),
+        })
+    }
+}
+
+impl Pass<'_> {
+    /// Does one batch; `None` when nothing is left in this pass, otherwise how many rows it changed.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the batch was undone, those before it stay.
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn step(&mut self) -> Result<Option<u64>, StoreError> {
+        let Some(stage) = self.stages.front() else {
+            return Ok(None);
+        };
+        let (work, after) = (self.work, self.after);
+        let (done, counter) = match stage {
+            Stage::ServiceKeys => {
+                let done = retrying(|| work.rewrap_service_keys()).await?;
+                (done, &mut self.outcome.rewrapped)
+            }
+            Stage::DataKeys => {
+                let done = retrying(|| work.rewrap(after)).await?;
+                (done, &mut self.outcome.rewrapped)
+            }
+            Stage::Index(key) => {
+                let done = retrying(|| work.index(key, after)).await?;
+                (done, &mut self.outcome.indexed)
+            }
+            Stage::Unindex => {
+                let done = retrying(|| work.unindex(after)).await?;
+                (done, &mut self.outcome.unindexed)
+            }
+        };
+        *counter += done.changed;
+        self.outcome.unreadable += done.unreadable;
+        self.after = done.next.unwrap_or_else(|| {
+            self.stages.pop_front();
+            Id::from_uuid(Uuid::nil())
+        });
+        Ok(Some(done.changed))
+    }
+
+    /// What it did so far.
+    pub const fn outcome(&self) -> PassOutcome {
+        self.outcome
+    }
+}
+
+const fn batch(after: AccountId) -> Batch {
+    Batch { after, most: BATCH }
+}
+
+/// The last account of a full batch: beyond it there may be more.
+fn last_of_full<T>(found: &[T], account: impl Fn(&T) -> AccountId) -> Option<AccountId> {
+    let is_full = found.len() >= BATCH as usize;
+    found.last().filter(|_| is_full).map(account)
+}
+
+/// The others go on; this one stays as it is, and keeps its old key from being retired.
+fn report(account: AccountId, what: &'static str) {
+    tracing::error!(account = %account, what, "a stored value does not open; its key is not changed");
+}

@@ -1,0 +1,273 @@
+//! What a step of a key's life waits for.
+
+use std::fmt;
+
+use time::{Duration, OffsetDateTime};
+
+use crate::{
+    idempotency::REPLAYED_FOR,
+    ports::{Dependents, IdentityStore, KeySection, KeyState, KeySummary, KeyTask, StoreError},
+    protection::whole_seconds,
+};
+
+/// How long any node may use a session's snapshot, and with it a data key in its old wrapping. Caches keep
+/// them for a minute at the most.
+const SNAPSHOTS_LIVE_FOR: Duration = Duration::minutes(2);
+
+/// The times that steps wait for.
+#[derive(Debug, Clone, Copy)]
+pub struct StageRules {
+    /// How long it takes until every node has taken a changed ring up.
+    pub settle: Duration,
+    /// How long others may keep the published key set.
+    pub key_set_max_age: Duration,
+    /// How long an access token lives at the most, leeway included.
+    pub access_token: Duration,
+    /// How long a registration may wait for its code; it holds a password hash.
+    pub registration: Duration,
+    /// How long a code or link counts at the most.
+    pub sending: Duration,
+    /// How long what is counted for an identifier matters at the most.
+    pub counters: Duration,
+}
+
+/// Why a step has to wait, and what is lost if it does not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Blocker {
+    /// What stands against it.
+    pub reason: String,
+    /// What happens if it is done all the same.
+    pub loss: &'static str,
+}
+
+impl fmt::Display for Blocker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)
+    }
+}
+
+/// Collects what stands against a step on one key.
+struct Case<'a> {
+    key: &'a KeySummary,
+    store: &'a dyn IdentityStore,
+    now: OffsetDateTime,
+    found: Vec<Blocker>,
+}
+
+impl StageRules {
+    /// What stands against making the next key of a section the current one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn against_promoting(
+        &self,
+        next: &KeySummary,
+        store: &dyn IdentityStore,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Blocker>, StoreError> {
+        let mut case = Case::new(next, store, now);
+        let unknown = "nodes that do not know the key yet refuse what is made under it";
+        case.wait(self.settle, "every node has to take the key up", unknown);
+        match next.section {
+            KeySection::Signing => case.wait(
+                self.key_set_max_age + self.settle,
+                "whoever keeps the published key set has to fetch the key",
+                "gateways refuse new access tokens until they fetch the key set again",
+            ),
+            KeySection::BlindIndex => {
+                case.count(
+                    Dependents::AccountsWithout(&next.stored_as),
+                    "accounts have no index row under it",
+                    "their owners cannot sign in, and others can register their identifiers",
+                )
+                .await?;
+            }
+            _ => {}
+        }
+        Ok(case.found)
+    }
+
+    /// What stands against taking a key away. Of the current one it is what depends on it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn against_retiring(
+        &self,
+        key: &KeySummary,
+        current: &KeySummary,
+        store: &dyn IdentityStore,
+        now: OffsetDateTime,
+    ) -> Result<Vec<Blocker>, StoreError> {
+        let mut case = Case::new(key, store, now);
+        // The current one is asked about for what is counted alone.
+        let was_used = key.state == KeyState::Previous;
+        if was_used {
+            let lagging = "nodes that have not taken the change up yet still use the key";
+            case.wait(self.settle, lagging, lagging);
+        }
+        // Until then a node that lagged may have made something under it.
+        let until = key.since.unwrap_or(now) + self.settle;
+        match key.section {
+            KeySection::FieldEncryption => case.master_key().await?,
+            KeySection::BlindIndex if key.state != KeyState::Next => {
+                case.count(
+                    Dependents::AccountsWithout(&current.stored_as),
+                    "accounts have no index row under the current key",
+                    "their owners cannot sign in, and others can register their identifiers",
+                )
+                .await?;
+                if was_used {
+                    case.wait(
+                        self.counters + self.settle,
+                        "failures, guesses and messages of before are counted under it",
+                        "they are forgotten: whoever guesses gets fresh tries, and codes on their way are void",
+                    );
+                }
+            }
+            KeySection::RefreshTokens => {
+                case.count(
+                    Dependents::Sessions(&key.stored_as),
+                    "live sessions have their refresh tokens under it",
+                    "they end with their access tokens",
+                )
+                .await?;
+            }
+            KeySection::DeviceTokens if was_used => {
+                case.count(
+                    Dependents::DevicesUnusedSince(until),
+                    "devices have a token under it",
+                    "they count as unknown until they sign in again",
+                )
+                .await?;
+            }
+            KeySection::Codes if was_used => case.codes(self, until).await?,
+            KeySection::PasswordPepper => {
+                case.count(
+                    Dependents::Hashes(&key.stored_as),
+                    "passwords are hashed with it",
+                    "their owners have to reset them",
+                )
+                .await?;
+                if was_used {
+                    case.wait(
+                        self.registration + self.settle,
+                        "registrations that wait for their code have hashes with it",
+                        "those who complete one then have to reset their password",
+                    );
+                }
+            }
+            KeySection::Signing if was_used => case.wait(
+                self.access_token + self.settle,
+                "access tokens under it still live",
+                "they are refused; clients refresh",
+            ),
+            _ => {}
+        }
+        Ok(case.found)
+    }
+}
+
+impl<'a> Case<'a> {
+    const fn new(key: &'a KeySummary, store: &'a dyn IdentityStore, now: OffsetDateTime) -> Self {
+        Self {
+            key,
+            store,
+            now,
+            found: Vec::new(),
+        }
+    }
+
+    /// A time that the key has to have been in its stage. Of a key without times it begins now.
+    fn wait(&mut self, time: Duration, why: &str, loss: &'static str) {
+        self.wait_from(self.key.since.unwrap_or(self.now), time, why, loss);
+    }
+
+    fn wait_from(&mut self, from: OffsetDateTime, time: Duration, why: &str, loss: &'static str) {
+        let left = from + time - self.now;
+        if left.is_positive() {
+            let seconds = whole_seconds(left);
+            self.found.push(Blocker {
+                reason: format!("{why}: wait another {}", spelled(seconds)),
+                loss,
+            });
+        }
+    }
+
+    async fn count(
+        &mut self,
+        of: Dependents<'_>,
+        what: &str,
+        loss: &'static str,
+    ) -> Result<(), StoreError> {
+        let count = self.store.count_dependents(of, self.now).await?;
+        if count > 0 {
+            self.found.push(Blocker {
+                reason: format!("{count} {what}"),
+                loss,
+            });
+        }
+        Ok(())
+    }
+
+    async fn master_key(&mut self) -> Result<(), StoreError> {
+        let id = &self.key.stored_as;
+        self.count(
+            Dependents::DataKeys(id),
+            "data keys of accounts are wrapped by it",
+            "everything personal of these accounts is lost for ever",
+        )
+        .await?;
+        self.count(
+            Dependents::ServiceKeys(id),
+            "data keys of the service are wrapped by it",
+            "the service does not start any more",
+        )
+        .await?;
+        self.count(
+            Dependents::ValuesUnder(id),
+            "values of an earlier release are sealed by it",
+            "they cannot be read any more: addresses in the audit trail, registrations, recorded answers",
+        )
+        .await?;
+        if self.key.state != KeyState::Previous {
+            return Ok(());
+        }
+        let tasks = self.store.key_tasks().await?;
+        let rewrapping = tasks
+            .iter()
+            .find(|progress| progress.task == KeyTask::Rewrapping);
+        if let Some(progress) = rewrapping {
+            self.wait_from(
+                progress.last_at,
+                SNAPSHOTS_LIVE_FOR,
+                "nodes may hold data keys in their old wrapping",
+                "requests of some sessions fail for a minute",
+            );
+        }
+        Ok(())
+    }
+
+    async fn codes(&mut self, rules: &StageRules, until: OffsetDateTime) -> Result<(), StoreError> {
+        let sent = Dependents::SendingsBefore {
+            at: until,
+            live_for: rules.sending,
+        };
+        self.count(sent, "codes or links under it still count", "they are void")
+            .await?;
+        self.count(
+            Dependents::AnswersExpiringBefore(until + REPLAYED_FOR),
+            "recorded answers have their fingerprints under it",
+            "repetitions of those requests are refused as misuse of their key",
+        )
+        .await
+    }
+}
+
+/// `90 s` is easier to wait for than `PT90S`.
+fn spelled(seconds: u32) -> String {
+    match seconds {
+        0..=120 => format!("{seconds} s"),
+        121..=7_200 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h", seconds.div_ceil(3_600)),
+    }
+}

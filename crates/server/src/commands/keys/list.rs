@@ -1,0 +1,78 @@
+//! `keys list`.
+
+use std::io::{self, Write as _};
+
+use adapters_crypto::SystemClock;
+use authentication_app::ports::{KeyState, KeySummary};
+use common::Clock as _;
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::Failure;
+use crate::wire::{KeyDesk, ListedKey};
+
+pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
+    let (keys, tasks) = (desk.list().await?, desk.tasks().await?);
+    let now = SystemClock.now();
+    let mut stdout = io::stdout();
+    writeln!(
+        stdout,
+        "{:<17} {:<32} {:<9} {:<6} depends on it, or stands against the next step",
+        "section", "key", "state", "for"
+    )?;
+    for ListedKey { key, dependents } in &keys {
+        let mut notes: Vec<&str> = dependents.iter().map(|it| it.reason.as_str()).collect();
+        if notes.is_empty() {
+            notes.push(free(key.state));
+        }
+        for (line, note) in notes.iter().enumerate() {
+            let row = if line == 0 {
+                row(key, now)
+            } else {
+                String::new()
+            };
+            writeln!(stdout, "{row:<67} {note}")?;
+        }
+    }
+    for task in &tasks {
+        let at = task.last_at.replace_nanosecond(0).unwrap_or(task.last_at);
+        let at = at.format(&Rfc3339).unwrap_or_default();
+        let name = task.task.as_str();
+        writeln!(
+            stdout,
+            "{name}: {} rows changed in all, the last at {at}",
+            task.rows
+        )?;
+    }
+    Ok(())
+}
+
+fn row(key: &KeySummary, now: OffsetDateTime) -> String {
+    let named = match key.algorithm {
+        Some(algorithm) => format!("{} ({algorithm})", key.id),
+        None => key.id.clone(),
+    };
+    let age = key
+        .since
+        .map_or_else(|| "?".to_owned(), |since| age(now - since));
+    let (section, state) = (key.section.as_str(), key.state.as_str());
+    format!("{section:<17} {named:<32} {state:<9} {age:<6}")
+}
+
+/// What is said of a key that nothing holds back.
+const fn free(state: KeyState) -> &'static str {
+    match state {
+        KeyState::Next => "can be promoted",
+        KeyState::Current => "nothing",
+        KeyState::Previous => "can be retired",
+        KeyState::Retired => "",
+    }
+}
+
+fn age(time: Duration) -> String {
+    match time.whole_seconds() {
+        seconds @ ..120 => format!("{} s", seconds.max(0)),
+        seconds @ 120..7_200 => format!("{} min", seconds / 60),
+        seconds @ 7_200..172_800 => format!("{} h", seconds / 3_600),
+        seconds => format!("{} d", seconds / 86_400),
+    }
+}

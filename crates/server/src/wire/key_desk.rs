@@ -1,0 +1,284 @@
+//! Moving keys, for the commands: the ring, the store that tells what depends on a key, and the rules.
+
+use std::sync::Arc;
+
+use adapters_crypto::{
+    BlindIndex, CryptoVault, JwtConfig, KeyRing, KeyRingError, KeysInUse, SigningAlgorithm,
+    StageError, SystemClock, SystemRandom,
+};
+use api_http::KEY_SET_MAX_AGE;
+use authentication_app::{
+    keys::{Blocker, Rekeying, StageRules},
+    ports::{KeySection, KeyState, KeySummary, RekeyingQueries as _, StoreError, TaskProgress},
+};
+use authentication_domain::challenges::ChallengeRules;
+use common::Clock as _;
+use identity_adapters_postgres::Store;
+use secrecy::SecretString;
+use time::{Duration, OffsetDateTime};
+use tokio::sync::OnceCell;
+
+use super::{RingPlace, keys, store};
+use crate::{
+    StartError,
+    config::{Config, Mistakes},
+};
+
+/// Why a key does not move.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum KeyDeskError {
+    /// Where the ring is, is not said.
+    #[error(transparent)]
+    Configuration(#[from] Mistakes),
+    /// The ring cannot be read or written.
+    #[error(transparent)]
+    Ring(#[from] KeyRingError),
+    /// No such step.
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    /// What depends on a key cannot be told.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Neither can the database be opened.
+    #[error(transparent)]
+    Open(#[from] StartError),
+    /// Another command was first.
+    #[error("the key ring was changed by another command at the same moment: nothing was done")]
+    Raced,
+    /// The step has to wait.
+    #[error("{}", refusal(.0))]
+    Blocked(Vec<Blocker>),
+}
+
+fn refusal(blockers: &[Blocker]) -> String {
+    let mut text = String::from("nothing was done, because:");
+    for blocker in blockers {
+        text.push_str("\n  ");
+        text.push_str(&blocker.reason);
+    }
+    text.push_str("\nwith --force it is done all the same; then:");
+    for blocker in blockers {
+        text.push_str("\n  ");
+        text.push_str(blocker.loss);
+    }
+    text
+}
+
+/// A step that was taken.
+pub(crate) struct StepDone {
+    /// What happened, in words.
+    pub(crate) what: String,
+    /// What stood against it and was done all the same.
+    pub(crate) forced: Vec<Blocker>,
+    /// The new ring, if it is not in a file: whoever asked has to put it where it belongs.
+    pub(crate) document: Option<SecretString>,
+}
+
+/// A key, and what stands against taking it away now.
+pub(crate) struct ListedKey {
+    pub(crate) key: KeySummary,
+    pub(crate) dependents: Vec<Blocker>,
+}
+
+/// The commands' access to ring and store.
+pub(crate) struct KeyDesk {
+    config: Config,
+    place: RingPlace,
+    rules: StageRules,
+    /// Connected when something has to be counted.
+    store: OnceCell<Arc<Store>>,
+}
+
+impl KeyDesk {
+    pub(crate) fn open(config: Config) -> Result<Self, KeyDeskError> {
+        Ok(Self {
+            place: RingPlace::of(&config)?,
+            rules: rules_of(&config),
+            store: OnceCell::new(),
+            config,
+        })
+    }
+
+    pub(crate) async fn close(self) {
+        if let Some(store) = self.store.into_inner() {
+            store.close().await;
+        }
+    }
+
+    /// All keys, with what depends on them.
+    pub(crate) async fn list(&self) -> Result<Vec<ListedKey>, KeyDeskError> {
+        let (keys, now) = (self.place.read()?.keys(), SystemClock.now());
+        let store = self.store().await?.as_ref();
+        let mut listed = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let dependents = match key.state {
+                KeyState::Retired => Vec::new(),
+                KeyState::Next => self.rules.against_promoting(key, store, now).await?,
+                KeyState::Current | KeyState::Previous => {
+                    let current = current_of(&keys, key.section)?;
+                    self.rules
+                        .against_retiring(key, current, store, now)
+                        .await?
+                }
+            };
+            let key = key.clone();
+            listed.push(ListedKey { key, dependents });
+        }
+        Ok(listed)
+    }
+
+    /// What was done about changed keys.
+    pub(crate) async fn tasks(&self) -> Result<Vec<TaskProgress>, KeyDeskError> {
+        Ok(self.store().await?.key_tasks().await?)
+    }
+
+    /// Makes the next key of a section.
+    pub(crate) fn add_next(
+        &self,
+        section: KeySection,
+        algorithm: Option<SigningAlgorithm>,
+    ) -> Result<StepDone, KeyDeskError> {
+        let seen = self.place.read()?.keys();
+        let (id, document) = self.change(&seen, |ring, now| {
+            ring.add_next(section, algorithm, &SystemRandom, now)
+        })?;
+        let what = format!("{section}: {id} is next");
+        Ok(StepDone::new(what, Vec::new(), document))
+    }
+
+    /// Makes the next key of a section the current one.
+    pub(crate) async fn promote(
+        &self,
+        section: KeySection,
+        force: bool,
+    ) -> Result<StepDone, KeyDeskError> {
+        let seen = self.place.read()?.keys();
+        let is_next = |key: &&KeySummary| key.section == section && key.state == KeyState::Next;
+        let next = seen.iter().find(is_next).ok_or(StageError::NoNext)?;
+        let store = self.store().await?.as_ref();
+        let blockers = self
+            .rules
+            .against_promoting(next, store, SystemClock.now())
+            .await?;
+        let forced = unless_blocked(blockers, force)?;
+        let ((promoted, replaced), document) =
+            self.change(&seen, |ring, now| ring.promote(section, now))?;
+        let what = format!("{section}: {promoted} is current, {replaced} is previous");
+        Ok(StepDone::new(what, forced, document))
+    }
+
+    /// Takes a key away.
+    pub(crate) async fn retire(
+        &self,
+        section: KeySection,
+        id: &str,
+        force: bool,
+    ) -> Result<StepDone, KeyDeskError> {
+        let seen = self.place.read()?.keys();
+        let is_it = |key: &&KeySummary| {
+            key.section == section && key.id == id && key.state != KeyState::Retired
+        };
+        let key = seen.iter().find(is_it).ok_or(StageError::Unknown)?;
+        if key.state == KeyState::Current {
+            return Err(StageError::Current.into());
+        }
+        let (store, current) = (self.store().await?.as_ref(), current_of(&seen, section)?);
+        let blockers = self
+            .rules
+            .against_retiring(key, current, store, SystemClock.now())
+            .await?;
+        let forced = unless_blocked(blockers, force)?;
+        let (_, document) = self.change(&seen, |ring, now| ring.retire(section, id, now))?;
+        let what = format!("{section}: {id} is retired");
+        Ok(StepDone::new(what, forced, document))
+    }
+
+    /// Whether a section has a next key.
+    pub(crate) fn has_next(&self, section: KeySection) -> Result<bool, KeyDeskError> {
+        let keys = self.place.read()?.keys();
+        let is_next = |key: &KeySummary| key.section == section && key.state == KeyState::Next;
+        Ok(keys.iter().any(is_next))
+    }
+
+    /// What wraps and indexes anew under the ring as it is now.
+    pub(crate) async fn rekeying(&self) -> Result<Rekeying, KeyDeskError> {
+        let (random, clock) = (Arc::new(SystemRandom), Arc::new(SystemClock));
+        let keys = KeysInUse::new(self.place.read()?);
+        let store = self.store().await?;
+        let service = keys::service_key(store, &keys, random.as_ref(), clock.now()).await?;
+        let vault = CryptoVault::new(Arc::clone(&keys), service, random);
+        let index = Arc::new(BlindIndex::new(keys));
+        Ok(Rekeying::new(store.clone(), Arc::new(vault), index, clock))
+    }
+
+    async fn store(&self) -> Result<&Arc<Store>, KeyDeskError> {
+        let open = || async {
+            let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+            let store = store::open_migrated(&self.config, &SystemClock).await?;
+            Ok::<_, KeyDeskError>(Arc::new(store))
+        };
+        self.store.get_or_try_init(open).await
+    }
+
+    /// Changes the ring if it is still what was seen.
+    fn change<T>(
+        &self,
+        seen: &[KeySummary],
+        step: impl FnOnce(&mut KeyRing, OffsetDateTime) -> Result<T, StageError>,
+    ) -> Result<(T, Option<SecretString>), KeyDeskError> {
+        let now = SystemClock.now();
+        let step = |ring: &mut KeyRing| {
+            if ring.keys() == seen {
+                step(ring, now).map_err(KeyDeskError::from)
+            } else {
+                Err(KeyDeskError::Raced)
+            }
+        };
+        match self.place.file() {
+            Some(file) => Ok((KeyRing::update(file, &SystemRandom, step)?, None)),
+            None => {
+                let mut ring = self.place.read()?;
+                let done = step(&mut ring)?;
+                Ok((done, Some(ring.to_json())))
+            }
+        }
+    }
+}
+
+impl StepDone {
+    const fn new(what: String, forced: Vec<Blocker>, document: Option<SecretString>) -> Self {
+        Self {
+            what,
+            forced,
+            document,
+        }
+    }
+}
+
+fn unless_blocked(blockers: Vec<Blocker>, force: bool) -> Result<Vec<Blocker>, KeyDeskError> {
+    if blockers.is_empty() || force {
+        Ok(blockers)
+    } else {
+        Err(KeyDeskError::Blocked(blockers))
+    }
+}
+
+/// Every ring has one of each section.
+fn current_of(keys: &[KeySummary], section: KeySection) -> Result<&KeySummary, KeyDeskError> {
+    let is_current = |key: &&KeySummary| key.section == section && key.state == KeyState::Current;
+    Ok(keys.iter().find(is_current).ok_or(StageError::Unknown)?)
+}
+
+/// The times that follow from the settings and from the policy.
+fn rules_of(config: &Config) -> StageRules {
+    let challenges = ChallengeRules::default();
+    let access_token = Duration::seconds(config.tokens.access_ttl_seconds.into());
+    StageRules {
+        settle: Duration::try_from(config.keys.settle).unwrap_or(Duration::DAY),
+        key_set_max_age: Duration::try_from(KEY_SET_MAX_AGE).unwrap_or(Duration::HOUR),
+        access_token: access_token + JwtConfig::LEEWAY,
+        registration: challenges.challenge_lifetime,
+        sending: challenges.link_lifetime.max(challenges.code_lifetime),
+        counters: Duration::DAY,
+    }
+}

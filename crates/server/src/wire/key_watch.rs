@@ -1,0 +1,189 @@
+//! Taking up a changed key ring while the service runs.
+//!
+//! The file is looked at every few seconds, and at once on SIGHUP. A file that cannot be used is refused
+//! with an error in the log, once, and the ring in use stays.
+
+use std::{
+    fs, io,
+    os::unix::fs::MetadataExt as _,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use adapters_crypto::{KeyRing, KeyRingError, KeysInUse};
+use authentication_app::ports::{KeyState, StoreError};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::Notify,
+    task::spawn_blocking,
+    time::sleep,
+};
+
+use super::RingPlace;
+use crate::workers::Stop;
+
+/// Looks after the file of the ring in use.
+#[derive(Clone)]
+pub(super) struct KeyWatch {
+    place: RingPlace,
+    pub(super) view: KeyView,
+    /// Production mode goes on with no keys that the service made for itself.
+    refuses_development: bool,
+    /// How the file looked when it was read last.
+    seen: Option<Look>,
+    /// Is told of each ring that was taken up.
+    pub(super) changed: Arc<Notify>,
+    every: Duration,
+}
+
+/// What others may know of it.
+#[derive(Clone)]
+pub(crate) struct KeyView {
+    pub(crate) in_use: Arc<KeysInUse>,
+    /// How many changed rings were refused.
+    pub(crate) refused: Arc<AtomicU64>,
+}
+
+/// By what a file that was replaced or written is told from the one before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Look {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Look {
+    fn at(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self {
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        })
+    }
+}
+
+/// How the file of a ring looks now, to be asked before it is read: what changes meanwhile is noticed later.
+pub(super) fn look_at(place: &RingPlace) -> Option<Look> {
+    place.file().and_then(|file| Look::at(file).ok())
+}
+
+impl KeyWatch {
+    pub(super) fn new(
+        place: RingPlace,
+        keys: Arc<KeysInUse>,
+        seen: Option<Look>,
+        refuses_development: bool,
+        every: Duration,
+    ) -> Self {
+        Self {
+            place,
+            view: KeyView {
+                in_use: keys,
+                refused: Arc::default(),
+            },
+            refuses_development,
+            seen,
+            changed: Arc::default(),
+            every,
+        }
+    }
+
+    /// Watches until it is asked to end.
+    pub(super) async fn run(mut self, mut stop: Stop) -> Result<(), StoreError> {
+        let mut hangups = hangups();
+        loop {
+            let asked = tokio::select! {
+                () = stop.requested() => return Ok(()),
+                () = sleep(self.every) => false,
+                () = hangups.next() => true,
+            };
+            self.look(asked).await;
+        }
+    }
+
+    async fn look(&mut self, asked: bool) {
+        let Some(file) = self.place.file().cloned() else {
+            if asked {
+                tracing::warn!(
+                    "the key ring comes from a setting: only a restart takes another one up"
+                );
+            }
+            return;
+        };
+        let seen = self.seen;
+        // A file system may keep one waiting.
+        let looked = spawn_blocking(move || read_if_changed(&file, seen, asked)).await;
+        let Ok((look, read)) = looked else { return };
+        if let Some(read) = read {
+            self.seen = look;
+            self.take_up(read);
+        }
+    }
+
+    fn take_up(&self, read: Result<KeyRing, KeyRingError>) {
+        let taken_up = read.and_then(|ring| {
+            if self.refuses_development && ring.is_development() {
+                return Err(KeyRingError::ForDevelopment);
+            }
+            self.view.in_use.replace(ring)
+        });
+        match taken_up {
+            Ok(()) => {
+                let mut next = Vec::new();
+                for key in self.view.in_use.keys() {
+                    if key.state == KeyState::Next {
+                        next.push(key.section.as_str());
+                    }
+                }
+                tracing::info!(?next, "the changed key ring is in use");
+                self.changed.notify_one();
+            }
+            Err(error) => {
+                self.view.refused.fetch_add(1, Ordering::Relaxed);
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                tracing::error!(%error, cause, "the changed key ring is refused; the one before stays in use");
+            }
+        }
+    }
+}
+
+type Looked = (Option<Look>, Option<Result<KeyRing, KeyRingError>>);
+
+/// The ring, unless the file looks as before, or is still not there. One that is gone for a moment while
+/// somebody replaces it looks otherwise, and so does the next.
+fn read_if_changed(file: &Path, seen: Option<Look>, anyway: bool) -> Looked {
+    let look = Look::at(file).ok();
+    if look == seen && !anyway {
+        return (look, None);
+    }
+    (look, Some(KeyRing::load(file)))
+}
+
+/// SIGHUP, which from here on ends the process no more.
+struct Hangups(Option<Signal>);
+
+fn hangups() -> Hangups {
+    let signal = signal(SignalKind::hangup());
+    if let Err(error) = &signal {
+        tracing::warn!(%error, "SIGHUP is not listened to");
+    }
+    Hangups(signal.ok())
+}
+
+impl Hangups {
+    async fn next(&mut self) {
+        if let Some(signal) = &mut self.0
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending().await
+    }
+}

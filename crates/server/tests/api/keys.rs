@@ -1,0 +1,6 @@
+//! Keys that change while the service runs.
+
+mod gateway;
+mod many;
+mod ring;
+mod stages;

@@ -1,0 +1,543 @@
+//! Data keys and index rows while keys change, and what depends on a key.
+
+use authentication_app::ports::{
+    Batch, Dependents, FailureScope, IndexEntry, IndexKeys, KeyTask, NewAccount, NewSession,
+    Rewrapped, ServiceKeyRecord, StoreError, Subject, SubjectWindows, TriesScope, Unindexed,
+    WrappedKey,
+};
+use authentication_domain::{
+    accounts::AccountId,
+    challenges::{ChallengeRules, Purpose},
+    credentials::PasswordHash,
+    protection::LockoutRules,
+    sessions::EndReason,
+};
+use common::Id;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::{
+    Store,
+    support::{begin, begin_session, register, retrying, sign_in, somebody},
+};
+use crate::{
+    builders::{
+        idempotency_record, index_entry, index_keys, new_account, new_session, password_hash,
+        send_request, subject, wrapped_key,
+    },
+    clock::START,
+    race::{ROUNDS, at_once, fifty_at_once},
+};
+
+const OLD: &str = "master-0";
+const NEW: &str = "master-1";
+const EVERYBODY: Batch = Batch {
+    after: Id::from_uuid(Uuid::nil()),
+    most: 1_000,
+};
+
+fn under(master: &str) -> WrappedKey {
+    WrappedKey {
+        master_key_id: master.to_owned(),
+        ..wrapped_key()
+    }
+}
+
+/// Somebody whose data key is under this master key.
+async fn somebody_under(store: &Store, master: &str) -> NewAccount {
+    let mut account = new_account();
+    account.record.wrapped_key = under(master);
+    register(store, account).await
+}
+
+async fn key_of(store: &Store, account: AccountId) -> WrappedKey {
+    let found = store.credentials_of(account).await.expect("an answer");
+    found.expect("the account is there").0.wrapped_key
+}
+
+fn old() -> Vec<String> {
+    vec![OLD.to_owned()]
+}
+
+async fn count(store: &Store, of: Dependents<'_>) -> u64 {
+    count_at(store, of, START).await
+}
+
+async fn count_at(store: &Store, of: Dependents<'_>, now: OffsetDateTime) -> u64 {
+    store.count_dependents(of, now).await.expect("a count")
+}
+
+async fn locked_data_keys(store: &Store, batch: Batch) -> Vec<(AccountId, WrappedKey)> {
+    let mut unit = begin(store).await;
+    let found = unit.rekeying().lock_data_keys(&old(), batch).await;
+    found.expect("data keys")
+}
+
+/// One batch of wrapping anew, as the use case does it.
+async fn rewrap(store: &Store, batch: Batch) -> Result<u64, StoreError> {
+    let mut unit = store.begin().await?;
+    let found = unit.rekeying().lock_data_keys(&old(), batch).await?;
+    let keys: Vec<_> = found
+        .into_iter()
+        .map(|(account, read)| Rewrapped {
+            account,
+            read,
+            next: under(NEW),
+        })
+        .collect();
+    let changed = unit.rekeying().save_rewrapped(&keys).await?;
+    unit.rekeying()
+        .note_key_task(KeyTask::Rewrapping, changed, START)
+        .await?;
+    unit.commit().await?;
+    Ok(changed)
+}
+
+async fn unindexed(store: &Store, key: &str, batch: Batch) -> Vec<Unindexed> {
+    let mut unit = begin(store).await;
+    let found = unit.rekeying().lock_unindexed(key, batch).await;
+    found.expect("accounts")
+}
+
+pub async fn data_keys_are_found_by_their_master_key_in_the_order_of_accounts(store: Store) {
+    let mut people = Vec::new();
+    for _ in 0..5 {
+        people.push(somebody_under(&store, OLD).await.record);
+        somebody_under(&store, NEW).await;
+    }
+    people.sort_by_key(|person| person.account.id);
+    let expected: Vec<_> = people
+        .iter()
+        .map(|person| (person.account.id, person.wrapped_key.clone()))
+        .collect();
+    assert_eq!(locked_data_keys(&store, EVERYBODY).await, expected);
+    let first = Batch {
+        most: 2,
+        ..EVERYBODY
+    };
+    assert_eq!(locked_data_keys(&store, first).await, expected[..2]);
+    let second = Batch {
+        after: expected[1].0,
+        most: 2,
+    };
+    assert_eq!(locked_data_keys(&store, second).await, expected[2..4]);
+    let mut unit = begin(&store).await;
+    let none = unit.rekeying().lock_data_keys(&[], EVERYBODY).await;
+    assert_eq!(none.expect("an answer"), []);
+}
+
+pub async fn a_data_key_is_replaced_only_if_it_is_still_what_was_read(store: Store) {
+    let person = somebody_under(&store, OLD).await.record;
+    let account = person.account.id;
+    let next = under(NEW);
+    let change = |read: WrappedKey| {
+        [Rewrapped {
+            account,
+            read,
+            next: next.clone(),
+        }]
+    };
+    for other in [under(OLD), under(NEW)] {
+        let changed = in_unit!(store, rekeying.save_rewrapped(&change(other.clone())));
+        assert_eq!(changed.expect("an answer"), 0);
+    }
+    assert_eq!(key_of(&store, account).await, person.wrapped_key);
+    let read = person.wrapped_key;
+    for expected in [1, 0] {
+        let changed = in_unit!(store, rekeying.save_rewrapped(&change(read.clone())));
+        assert_eq!(changed.expect("an answer"), expected);
+    }
+    assert_eq!(key_of(&store, account).await, next);
+    let nothing = in_unit!(store, rekeying.save_rewrapped(&[]));
+    assert_eq!(nothing.expect("an answer"), 0);
+}
+
+pub async fn workers_at_once_wrap_every_data_key_once(store: Store) {
+    const PEOPLE: u64 = 40;
+    for _ in 0..ROUNDS {
+        for _ in 0..PEOPLE {
+            somebody_under(&store, OLD).await;
+        }
+        let batch = Batch {
+            most: 7,
+            ..EVERYBODY
+        };
+        let by_worker = at_once(8, |_| {
+            let store = store.clone();
+            async move {
+                let mut changed = 0;
+                while count(&store, Dependents::DataKeys(OLD)).await > 0 {
+                    changed += retrying(|| rewrap(&store, batch)).await.expect("a batch");
+                }
+                changed
+            }
+        })
+        .await;
+        assert_eq!(by_worker.iter().sum::<u64>(), PEOPLE, "{by_worker:?}");
+    }
+}
+
+pub async fn wrapping_anew_and_a_new_password_lose_nothing_of_each_other(store: Store) {
+    for _ in 0..ROUNDS {
+        let person = somebody_under(&store, OLD).await.record;
+        let account = person.account.id;
+        let password = password_hash();
+        let saved = at_once(10, |number| {
+            let (store, password) = (store.clone(), password.clone());
+            async move {
+                if number % 2 == 0 {
+                    let changed = retrying(|| rewrap(&store, EVERYBODY)).await;
+                    return changed.expect("a batch");
+                }
+                let set = in_unit!(store, accounts.set_password(account, 1, &password, START));
+                u64::from(set.expect("an answer"))
+            }
+        })
+        .await;
+        let changes = |of: usize| saved.iter().skip(of).step_by(2).sum::<u64>();
+        assert_eq!(changes(1), 1, "one new password");
+        assert!(changes(0) <= 1, "one wrapping at the most");
+        rewrap(&store, EVERYBODY).await.expect("a batch");
+        let (record, kept) = store
+            .credentials_of(account)
+            .await
+            .expect("an answer")
+            .expect("the account is there");
+        assert_eq!(kept, Some(password));
+        assert_eq!(record.account.version, 2);
+        assert_eq!(record.wrapped_key.master_key_id, NEW);
+    }
+}
+
+pub async fn accounts_registered_meanwhile_are_left_alone(store: Store) {
+    for _ in 0..30 {
+        somebody_under(&store, OLD).await;
+    }
+    let batch = Batch {
+        most: 5,
+        ..EVERYBODY
+    };
+    let registered = at_once(10, |number| {
+        let store = store.clone();
+        async move {
+            if number % 2 == 0 {
+                retrying(|| rewrap(&store, batch)).await.expect("a batch");
+                return None;
+            }
+            Some(somebody_under(&store, NEW).await.record)
+        }
+    })
+    .await;
+    for record in registered.into_iter().flatten() {
+        let kept = key_of(&store, record.account.id).await;
+        assert_eq!(kept, record.wrapped_key);
+    }
+}
+
+pub async fn one_service_key_is_kept_whoever_makes_it(store: Store) {
+    assert_eq!(store.find_service_key("1").await.expect("an answer"), None);
+    let kept = fifty_at_once(|_| {
+        let store = store.clone();
+        async move {
+            let key = ServiceKeyRecord {
+                id: "1".to_owned(),
+                wrapped: under(OLD),
+            };
+            store.keep_service_key(&key, START).await.expect("a key")
+        }
+    })
+    .await;
+    let found = store.find_service_key("1").await.expect("an answer");
+    let found = found.expect("it is kept");
+    assert!(kept.iter().all(|key| *key == found));
+}
+
+pub async fn a_service_key_is_replaced_only_if_it_is_still_what_was_read(store: Store) {
+    let record = |wrapped: WrappedKey| ServiceKeyRecord {
+        id: "1".to_owned(),
+        wrapped,
+    };
+    let first = record(under(OLD));
+    store.keep_service_key(&first, START).await.expect("a key");
+    let locked = in_unit!(store, rekeying.lock_service_keys(&old()));
+    assert_eq!(locked.expect("an answer"), std::slice::from_ref(&first));
+    let next = under(NEW);
+    let stale = record(under(OLD));
+    for (read, expected) in [(&stale, false), (&first, true), (&first, false)] {
+        let saved = in_unit!(store, rekeying.save_service_key(read, &next));
+        assert_eq!(saved.expect("an answer"), expected);
+    }
+    let found = store.find_service_key("1").await.expect("an answer");
+    assert_eq!(found, Some(next));
+    let locked = in_unit!(store, rekeying.lock_service_keys(&old()));
+    assert_eq!(locked.expect("an answer"), []);
+}
+
+/// An account with a row under the old index key, and what it would have under the new one.
+async fn somebody_indexed(store: &Store) -> (NewAccount, IndexEntry) {
+    (somebody(store).await, index_entry("index-2"))
+}
+
+pub async fn accounts_without_an_index_row_are_found_until_they_have_one(store: Store) {
+    let mut people = Vec::new();
+    for _ in 0..4 {
+        people.push(somebody_indexed(&store).await);
+    }
+    people.sort_by_key(|(person, _)| person.record.account.id);
+    let found = unindexed(&store, "index-2", EVERYBODY).await;
+    let ids: Vec<_> = found.iter().map(|it| it.account).collect();
+    let all: Vec<_> = people.iter().map(|it| it.0.record.account.id).collect();
+    assert_eq!(ids, all);
+    for (found, (person, _)) in found.iter().zip(&people) {
+        assert_eq!(found.identifier, person.record.identifier);
+        assert_eq!(found.wrapped_key, person.record.wrapped_key);
+    }
+    assert_eq!(
+        count(&store, Dependents::AccountsWithout("index-2")).await,
+        4
+    );
+    let entries: Vec<_> = people[..3]
+        .iter()
+        .map(|(person, entry)| (person.record.account.id, entry.clone()))
+        .collect();
+    for expected in [3, 0] {
+        let added = in_unit!(store, rekeying.add_index_entries(&entries));
+        assert_eq!(added.expect("an answer"), expected);
+    }
+    let left = unindexed(&store, "index-2", EVERYBODY).await;
+    assert_eq!(left.len(), 1);
+    assert_eq!(left[0].account, all[3]);
+    assert_eq!(
+        count(&store, Dependents::AccountsWithout("index-2")).await,
+        1
+    );
+    let beyond = Batch {
+        after: all[3],
+        most: 10,
+    };
+    assert!(unindexed(&store, "index-2", beyond).await.is_empty());
+    let (person, entry) = &people[0];
+    let keys = IndexKeys {
+        entries: vec![entry.clone()],
+        ..index_keys()
+    };
+    let found = store.sign_in_record(&keys, None).await.expect("an answer");
+    let found = found.account.expect("it is found under the new key");
+    assert_eq!(found.account.id, person.record.account.id);
+}
+
+pub async fn while_both_keys_live_an_identifier_stays_one_accounts(store: Store) {
+    for _ in 0..ROUNDS {
+        let (person, entry) = somebody_indexed(&store).await;
+        let account = person.record.account.id;
+        let both = vec![person.index.entries[0].clone(), entry.clone()];
+        let outcomes = at_once(10, |number| {
+            let (store, entry, entries) = (store.clone(), entry.clone(), both.clone());
+            async move {
+                if number % 2 == 0 {
+                    let added = in_unit!(
+                        store,
+                        rekeying.add_index_entries(&[(account, entry.clone())])
+                    );
+                    return added.expect("an answer");
+                }
+                let mut rival = new_account();
+                rival.index = IndexKeys {
+                    entries,
+                    ..index_keys()
+                };
+                let inserted = in_unit!(store, accounts.insert(&rival));
+                assert!(matches!(inserted, Err(StoreError::Conflict(_))));
+                0
+            }
+        })
+        .await;
+        assert_eq!(outcomes.iter().sum::<u64>(), 1);
+    }
+}
+
+pub async fn index_rows_of_retired_keys_are_removed_and_no_others(store: Store) {
+    let mut ids = Vec::new();
+    for _ in 0..5 {
+        let mut person = new_account();
+        person.index.entries.push(index_entry("index-0"));
+        ids.push(register(&store, person).await.record.account.id);
+    }
+    let kept = somebody(&store).await;
+    ids.sort();
+    let dead = vec!["index-0".to_owned()];
+    let batch = Batch {
+        most: 3,
+        ..EVERYBODY
+    };
+    let removed = in_unit!(store, rekeying.remove_index_entries(&dead, batch));
+    assert_eq!(removed.expect("an answer"), Some((ids[2], 3)));
+    assert_eq!(count(&store, Dependents::IndexRows("index-0")).await, 2);
+    let rest = Batch {
+        after: ids[2],
+        most: 3,
+    };
+    let removed = in_unit!(store, rekeying.remove_index_entries(&dead, rest));
+    assert_eq!(removed.expect("an answer"), Some((ids[4], 2)));
+    let removed = in_unit!(store, rekeying.remove_index_entries(&dead, EVERYBODY));
+    assert_eq!(removed.expect("an answer"), None);
+    assert_eq!(count(&store, Dependents::IndexRows("index-1")).await, 6);
+    let found = store.find_by_subject(kept.index.subject).await;
+    assert!(found.expect("an answer").is_some());
+}
+
+pub async fn what_tasks_did_is_added_up(store: Store) {
+    assert_eq!(store.key_tasks().await.expect("an answer"), []);
+    for (rows, at) in [(5, START), (3, START - Duration::HOUR)] {
+        let noted = in_unit!(store, rekeying.note_key_task(KeyTask::Indexing, rows, at));
+        noted.expect("it is noted");
+    }
+    let tasks = store.key_tasks().await.expect("an answer");
+    assert_eq!(tasks.len(), 1);
+    assert_eq!(tasks[0].task, KeyTask::Indexing);
+    assert_eq!((tasks[0].rows, tasks[0].last_at), (8, START));
+}
+
+pub async fn data_keys_and_sessions_are_counted_by_their_keys(store: Store) {
+    let person = somebody_under(&store, OLD).await.record;
+    assert_eq!(count(&store, Dependents::DataKeys(OLD)).await, 1);
+    assert_eq!(count(&store, Dependents::DataKeys(NEW)).await, 0);
+    let service = ServiceKeyRecord {
+        id: "1".to_owned(),
+        wrapped: under(OLD),
+    };
+    store
+        .keep_service_key(&service, START)
+        .await
+        .expect("a key");
+    assert_eq!(count(&store, Dependents::ServiceKeys(OLD)).await, 1);
+    assert_eq!(count(&store, Dependents::ServiceKeys(NEW)).await, 0);
+
+    let account = person.account.id;
+    let session = NewSession {
+        refresh_key_id: "refresh-0".to_owned(),
+        ..new_session(account)
+    };
+    begin_session(&store, &session).await;
+    let ended = sign_in(&store, account).await;
+    let of = Dependents::Sessions("refresh-0");
+    assert_eq!(count(&store, of).await, 1);
+    assert_eq!(count_at(&store, of, START + session.idle).await, 0);
+    let current = Dependents::Sessions(&ended.refresh_key_id);
+    assert_eq!(count(&store, current).await, 1);
+    let reason = EndReason::SignedOut;
+    let done = in_unit!(store, sessions.end(ended.id, account, reason, START));
+    assert!(done.expect("an answer").is_some());
+    assert_eq!(count(&store, current).await, 0);
+}
+
+pub async fn hashes_are_counted_by_their_pepper(store: Store) {
+    for pepper in ["keyid=AAAA", "keyid=AAAA", "keyid=BBBB"] {
+        let mut person = new_account();
+        let hash = format!("$argon2id$v=19$m=8,t=1,p=1,{pepper}$c2FsdA$AAAA");
+        person.password = Some(PasswordHash::from_encoded(hash));
+        register(&store, person).await;
+    }
+    assert_eq!(count(&store, Dependents::Hashes("keyid=AAAA")).await, 2);
+    assert_eq!(count(&store, Dependents::Hashes("keyid=CCCC")).await, 0);
+}
+
+pub async fn what_is_on_its_way_is_counted_by_its_time(store: Store) {
+    let person = somebody(&store).await.record.account.id;
+    let device = Id::from_uuid(Uuid::from_u128(9));
+    let remembered = in_unit!(store, devices.remember(person, device, 20, START));
+    remembered.expect("a device");
+    let later = START + Duration::SECOND;
+    assert_eq!(
+        count(&store, Dependents::DevicesUnusedSince(later)).await,
+        1
+    );
+    assert_eq!(
+        count(&store, Dependents::DevicesUnusedSince(START)).await,
+        0
+    );
+
+    let rules = ChallengeRules::default();
+    let request = send_request(subject(), Purpose::SignIn, START);
+    let sent = in_unit!(store, challenges.request_sending(&request, &rules));
+    sent.expect("a sending");
+    let live_for = Duration::HOUR;
+    let sent_by = |at| Dependents::SendingsBefore { at, live_for };
+    assert_eq!(count(&store, sent_by(START)).await, 1);
+    assert_eq!(count(&store, sent_by(START - Duration::SECOND)).await, 0);
+    assert_eq!(count_at(&store, sent_by(START), START + live_for).await, 0);
+    let used = in_unit!(
+        store,
+        challenges.use_code(request.subject, request.purpose, request.nonce, START)
+    );
+    assert!(used.expect("an answer"));
+    assert_eq!(count(&store, sent_by(START)).await, 0);
+
+    let answer = idempotency_record();
+    let recorded = in_unit!(store, idempotency.record(&answer, START));
+    assert!(recorded.expect("an answer").is_none());
+    let expiring_by = Dependents::AnswersExpiringBefore;
+    let at = answer.expires_at;
+    assert_eq!(count(&store, expiring_by(at)).await, 1);
+    assert_eq!(count(&store, expiring_by(at - Duration::SECOND)).await, 0);
+    assert_eq!(count_at(&store, expiring_by(at), at).await, 0);
+    assert_eq!(count(&store, Dependents::ValuesUnder("master-1")).await, 0);
+}
+
+const WINDOWS: SubjectWindows = SubjectWindows {
+    failures: Duration::minutes(15),
+    tries: Duration::HOUR,
+    messages: Duration::DAY,
+};
+
+async fn in_use(store: &Store, of: &[Subject], now: OffsetDateTime) -> Option<Subject> {
+    let found = store.subject_in_use(of, WINDOWS, now).await;
+    found.expect("an answer")
+}
+
+pub async fn a_subject_is_in_use_while_something_counts_for_it(store: Store) {
+    let [failed, locked, guessed, told, nobody] = [(); 5].map(|()| subject());
+    let rules = LockoutRules::default();
+    let failures = |subject| FailureScope {
+        subject,
+        device: None,
+    };
+    let fails = [(failed, 1), (locked, rules.failures)];
+    for (subject, times) in fails {
+        for _ in 0..times {
+            let counted = in_unit!(
+                store,
+                attempts.record_failure(failures(subject), rules, START)
+            );
+            counted.expect("an answer");
+        }
+    }
+    let guess = TriesScope {
+        subject: guessed,
+        purpose: Purpose::SignIn,
+        device: None,
+    };
+    let counted = in_unit!(store, attempts.count_try(guess, 5, Duration::HOUR, START));
+    assert_eq!(counted.expect("an answer"), Some(1));
+    let quota = ChallengeRules::default();
+    let granted = in_unit!(store, challenges.claim_message_quota(told, &quota, START));
+    granted.expect("an answer");
+
+    for (subject, window) in [
+        (failed, WINDOWS.failures),
+        (locked, rules.window),
+        (guessed, WINDOWS.tries),
+        (told, WINDOWS.messages),
+    ] {
+        let candidates = [nobody, subject];
+        let last = START + window - Duration::MICROSECOND;
+        assert_eq!(in_use(&store, &candidates, START).await, Some(subject));
+        assert_eq!(in_use(&store, &candidates, last).await, Some(subject));
+        assert_eq!(in_use(&store, &candidates, START + window).await, None);
+    }
+    assert_eq!(in_use(&store, &[nobody], START).await, None);
+    assert_eq!(in_use(&store, &[], START).await, None);
+    let cleared = in_unit!(store, attempts.clear_failures(failures(failed), START));
+    assert!(cleared.expect("an answer"));
+    assert_eq!(in_use(&store, &[failed], START).await, None);
+}
