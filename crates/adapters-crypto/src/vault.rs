@@ -19,6 +19,7 @@ use authentication_app::ports::{
     DataKey, FieldContext, OpenError, Sealed, ServiceKeyRecord, ServicePurpose, Vault, WrappedKey,
 };
 use authentication_domain::accounts::AccountId;
+use aws_lc_rs::hmac;
 use chacha20poly1305::{
     KeyInit as _, XChaCha20Poly1305, XNonce,
     aead::{Aead as _, Payload},
@@ -130,6 +131,7 @@ fn unwrap(
 pub struct ServiceKey {
     id: String,
     purposes: [Zeroizing<[u8; 32]>; 3],
+    fingerprints: hmac::Key,
 }
 
 impl ServiceKey {
@@ -161,6 +163,7 @@ impl ServiceKey {
         Ok(Self {
             id: record.id.clone(),
             purposes: PURPOSES.map(|purpose| key.derive(label_of(purpose))),
+            fingerprints: key.derive_mac_key("lasting fingerprint"),
         })
     }
 }
@@ -242,6 +245,12 @@ impl Vault for CryptoVault {
     ) -> Result<Zeroizing<Vec<u8>>, OpenError> {
         let context = field_context(context);
         decrypt(&key.0, &context, after_version(VERSION, &sealed.0)?)
+    }
+
+    fn lasting_fingerprint(&self, bytes: &[u8]) -> [u8; 32] {
+        let mut digest = [0; 32];
+        digest.copy_from_slice(hmac::sign(&self.service.fingerprints, bytes).as_ref());
+        digest
     }
 
     fn seal_for_service(&self, purpose: ServicePurpose, binding: &[u8], plain: &[u8]) -> Sealed {

@@ -156,6 +156,9 @@ fn service_values_outlive_master_keys() {
     let after = CryptoVault::new(after, service, random());
     let opened = after.open_for_service(purpose, b"row", &sealed).unwrap();
     assert_eq!(opened.as_slice(), b"value");
+    let fingerprint = old.lasting_fingerprint(b"value");
+    assert_eq!(after.lasting_fingerprint(b"value"), fingerprint);
+    assert_ne!(after.lasting_fingerprint(b"other"), fingerprint);
 }
 
 #[test]

@@ -101,7 +101,7 @@ impl Imports {
             joined.map(OffsetDateTime::unix_timestamp),
         );
         let told = Zeroizing::new(serde_json::to_vec(&told).unwrap_or_default());
-        self.ports.macs.fingerprint(&told)
+        self.ports.vault.lasting_fingerprint(&told)
     }
 }
 

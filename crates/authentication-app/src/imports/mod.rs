@@ -20,18 +20,16 @@ pub use keep::{Manner, Outcome};
 pub use legacy_user::LegacyUser;
 pub use refusal::Refusal;
 
-use crate::ports::{ForeignHashes, IdentifierIndex, IdentityStore, Macs, Vault};
+use crate::ports::{ForeignHashes, IdentifierIndex, IdentityStore, Vault};
 
 /// What an import stands on. No hasher: what was hashed elsewhere is compared with when its owner comes.
 pub struct ImportPorts {
     /// The relational store.
     pub store: Arc<dyn IdentityStore>,
-    /// Field encryption.
+    /// Field encryption, and fingerprints.
     pub vault: Arc<dyn Vault>,
     /// Blind index of identifiers.
     pub index: Arc<dyn IdentifierIndex>,
-    /// Fingerprints.
-    pub macs: Arc<dyn Macs>,
     /// Which hashes are taken.
     pub hashes: Arc<dyn ForeignHashes>,
     /// Time.

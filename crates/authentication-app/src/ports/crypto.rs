@@ -97,6 +97,8 @@ pub trait Vault: Send + Sync {
         context: FieldContext,
         sealed: &Sealed,
     ) -> Result<Zeroizing<Vec<u8>>, OpenError>;
+    /// A keyed digest that outlives every change of keys, for what is compared years later.
+    fn lasting_fingerprint(&self, bytes: &[u8]) -> [u8; 32];
     /// Encrypts a value that belongs to no account; `binding` names its row.
     fn seal_for_service(&self, purpose: ServicePurpose, binding: &[u8], plain: &[u8]) -> Sealed;
     /// # Errors

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adapters_crypto::{
-    BlindIndex, CryptoVault, DjangoHashes, KeysInUse, SystemClock, SystemRandom, TokenMacs,
+    BlindIndex, CryptoVault, DjangoHashes, KeysInUse, SystemClock, SystemRandom,
 };
 use authentication_app::imports::{ImportPorts, Imports};
 use common::{Clock as _, Id, RequestId, SecureRandom};
@@ -39,8 +39,7 @@ impl Importing {
                 service,
                 Arc::clone(&random),
             )),
-            index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
-            macs: Arc::new(TokenMacs::new(keys)),
+            index: Arc::new(BlindIndex::new(keys)),
             hashes: Arc::new(DjangoHashes),
             clock: Arc::new(SystemClock),
             random,

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use adapters_crypto::{BlindIndex, CryptoVault, DjangoHashes, KeyRing, SystemRandom, TokenMacs};
+use adapters_crypto::{
+    BlindIndex, CryptoVault, DjangoHashes, KeyRing, KeysInUse, ServiceKey, SystemRandom,
+};
 use authentication_app::{
     imports::{Candidate, ImportPorts, Imports, LegacyUser, Manner, Outcome, Refusal},
     ports::{HashRefused, IdentifierIndex as _, IdentityStore, Vault as _},
@@ -22,7 +24,8 @@ struct Run {
     imports: Imports,
     store: Arc<dyn IdentityStore>,
     database: TestDatabase,
-    ring: Arc<KeyRing>,
+    vault: Arc<CryptoVault>,
+    index: Arc<BlindIndex>,
 }
 
 impl Run {
@@ -30,12 +33,15 @@ impl Run {
         let database = TestDatabase::start(engine).await;
         let store = Store::connect(&StoreConfig::new(database.url())).await;
         let store: Arc<dyn IdentityStore> = Arc::new(store.unwrap());
-        let ring = Arc::new(KeyRing::generate(&SystemRandom));
+        let keys = KeysInUse::new(KeyRing::generate(&SystemRandom, START));
+        let service = ServiceKey::generate(&keys, &SystemRandom);
+        let service = ServiceKey::open(&keys, &service).unwrap();
+        let vault = CryptoVault::new(Arc::clone(&keys), service, Arc::new(SystemRandom));
+        let (vault, index) = (Arc::new(vault), Arc::new(BlindIndex::new(keys)));
         let ports = ImportPorts {
             store: store.clone(),
-            vault: Arc::new(CryptoVault::new(ring.clone(), Arc::new(SystemRandom))),
-            index: Arc::new(BlindIndex::new(&ring)),
-            macs: Arc::new(TokenMacs::new(ring.clone())),
+            vault: vault.clone(),
+            index: index.clone(),
             hashes: Arc::new(DjangoHashes),
             clock: Arc::new(TestClock::default()),
             random: Arc::new(SystemRandom),
@@ -45,7 +51,8 @@ impl Run {
             imports: Imports::new(ports, run),
             store,
             database,
-            ring,
+            vault,
+            index,
         }
     }
 
@@ -176,8 +183,7 @@ testkit::on_every_engine! {
         let [Outcome::Imported(account)] = run.keep(&[candidate]).await[..] else {
             panic!("not imported");
         };
-        let index = BlindIndex::new(&run.ring);
-        let keys = index.keys_of(&Identifier::parse("PERSON-42@example.com").unwrap());
+        let keys = run.index.keys_of(&Identifier::parse("PERSON-42@example.com").unwrap());
         let found = run.store.sign_in_record(&keys, None).await.unwrap();
         let record = found.account.unwrap();
         assert_eq!(record.account.id, account);
@@ -185,8 +191,7 @@ testkit::on_every_engine! {
         assert_eq!((record.account.timestamps.created_at, record.account.timestamps.updated_at), (joined, START));
         assert_eq!(record.wallet, Money { minor: 5, currency: "NGN".parse().unwrap() });
         assert_eq!(found.password.unwrap().as_str(), HASH);
-        let vault = CryptoVault::new(run.ring.clone(), Arc::new(SystemRandom));
-        assert!(vault.unwrap_key(account, &record.wrapped_key).is_ok());
+        assert!(run.vault.unwrap_key(account, &record.wrapped_key).is_ok());
 
         let trail = "SELECT action || ' ' || outcome || ' ' || request_id FROM audit_entries";
         assert_eq!(run.texts(trail).await, ["account.imported success run-1"]);
