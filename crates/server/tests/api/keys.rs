@@ -3,4 +3,5 @@
 mod gateway;
 mod many;
 mod ring;
+mod rules;
 mod stages;
