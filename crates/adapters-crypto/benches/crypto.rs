@@ -4,8 +4,8 @@
 use std::{hint::black_box, sync::Arc};
 
 use adapters_crypto::{
-    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, SystemClock,
-    SystemRandom, TokenMacs,
+    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, KeysInUse,
+    ServiceKey, SystemClock, SystemRandom, TokenMacs,
 };
 use authentication_app::ports::{
     FieldContext, IdentifierIndex as _, Macs as _, PasswordHasher as _, TokenSigner as _,
@@ -28,11 +28,11 @@ fn id<K>() -> Id<K> {
     Id::mint(&SystemClock, &SystemRandom)
 }
 
-fn ring() -> Arc<KeyRing> {
-    Arc::new(KeyRing::generate(&SystemRandom))
+fn keys() -> Arc<KeysInUse> {
+    KeysInUse::new(KeyRing::generate(&SystemRandom, SystemClock.now()))
 }
 
-fn signer(ring: &Arc<KeyRing>) -> JwtSigner {
+fn signer(keys: &Arc<KeysInUse>) -> JwtSigner {
     let config = JwtConfig {
         issuer: "https://auth.example.com".to_owned(),
         audience: "fashionistar".to_owned(),
@@ -40,7 +40,7 @@ fn signer(ring: &Arc<KeyRing>) -> JwtSigner {
         leeway: JwtConfig::LEEWAY,
     };
     JwtSigner::new(
-        Arc::clone(ring),
+        Arc::clone(keys),
         config,
         Arc::new(SystemClock),
         Arc::new(SystemRandom),
@@ -62,8 +62,8 @@ fn claims() -> AccessClaims {
 }
 
 fn access_tokens(c: &mut Criterion) {
-    let ring = ring();
-    let warm = signer(&ring);
+    let keys = keys();
+    let warm = signer(&keys);
     let claims = claims();
     c.bench_function("access token: sign", |b| {
         b.iter(|| warm.sign(black_box(&claims)).expect("a token"));
@@ -83,7 +83,7 @@ fn access_tokens(c: &mut Criterion) {
 }
 
 fn refresh_tokens(c: &mut Criterion) {
-    let macs = TokenMacs::new(ring());
+    let macs = TokenMacs::new(keys());
     let session: SessionId = id();
     let text = macs
         .refresh_token(&macs.current_refresh_key(), session, 7)
@@ -98,7 +98,7 @@ fn refresh_tokens(c: &mut Criterion) {
 }
 
 fn index(c: &mut Criterion) {
-    let index = BlindIndex::new(&ring());
+    let index = BlindIndex::new(keys());
     let identifier = Identifier::parse("ada@example.com").expect("an address");
     c.bench_function("blind index: one identifier", |b| {
         b.iter(|| index.keys_of(black_box(&identifier)));
@@ -106,7 +106,10 @@ fn index(c: &mut Criterion) {
 }
 
 fn vault(c: &mut Criterion) {
-    let vault = CryptoVault::new(ring(), Arc::new(SystemRandom));
+    let keys = keys();
+    let record = ServiceKey::generate(&keys, &SystemRandom);
+    let service_key = ServiceKey::open(&keys, &record).expect("ours");
+    let vault = CryptoVault::new(keys, service_key, Arc::new(SystemRandom));
     let account: AccountId = id();
     let (key, wrapped) = vault.new_data_key(account);
     let context = FieldContext {
@@ -136,7 +139,7 @@ fn ids(c: &mut Criterion) {
 }
 
 fn passwords(c: &mut Criterion) {
-    let pool = Argon2Pool::start(&ring(), &HashingConfig::default(), Arc::new(SystemRandom))
+    let pool = Argon2Pool::start(keys(), &HashingConfig::default(), Arc::new(SystemRandom))
         .expect("threads");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()

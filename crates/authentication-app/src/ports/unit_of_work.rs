@@ -7,7 +7,8 @@ use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
     ChallengeRepository, DeviceRepository, EventQueue, IdempotencyKey, IdempotencyLedger,
     IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings, MessageQueue, Outbox,
-    ParkedMessages, RekeyingQueries, RekeyingRepository, SessionQueries, SessionRepository, StoreError,
+    ParkedMessages, RekeyingQueries, RekeyingRepository, SessionQueries, SessionRepository,
+    StoreError,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.

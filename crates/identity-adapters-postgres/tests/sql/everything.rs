@@ -1,12 +1,11 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, Batch, Ceiling, ChallengeQueries as _, EventQueue as _, FailureScope, GiveBack,
-    HeldMessage, ImportQueries as _, KeyTask, LeaseRequest, LeaseToken, LeasedEvent, Maintenance as _,
-    MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession,
+    AccountQueries as _, Batch, Ceiling, ChallengeQueries as _, EventQueue as _, FailureScope,
+    GiveBack, HeldMessage, ImportQueries as _, KeyTask, LeaseRequest, LeaseToken, LeasedEvent,
+    Maintenance as _, MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession,
     ParkedMessages as _, ParkedSelection, Recipient, RekeyingQueries as _, Rewrapped, SendRequest,
-    ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope,
-    UnitOfWorkFactory as _,
+    ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     audit::{Action, Outcome},

@@ -51,6 +51,8 @@ passwords.queue | 0 | must be a whole number from 1 to 10000
 passwords.minimum_length | 7 | must be a whole number from 8 to 64
 passwords.refusal_floor_ms | 5001 | must be a whole number from 0 to 5000
 keys.file |   | must not be empty
+keys.reload_seconds | 0 | must be a whole number from 1 to 3600
+keys.settle_seconds | -1 | must be a whole number from 0 to 604800
 messages.sender | pigeon | must be
 messages.reset_page_url | /reset | must be an absolute URL
 messages.reset_page_url | https://shop.example/reset#here | must be an absolute URL
