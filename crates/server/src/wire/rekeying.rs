@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use authentication_app::{keys::Rekeying, ports::StoreError};
 use tokio::{
-    sync::{Mutex, Notify},
+    sync::{Notify, RwLock},
     time::{Instant, sleep},
 };
 
@@ -27,7 +27,7 @@ const TELL_EVERY: Duration = Duration::from_secs(15);
 pub(super) async fn keep_rekeying(
     work: Rekeying,
     changed: Arc<Notify>,
-    gate: Arc<Mutex<()>>,
+    gate: Arc<RwLock<()>>,
     mut stop: Stop,
 ) -> Result<(), StoreError> {
     let mut pause = AFTER_THE_START;
@@ -44,11 +44,11 @@ pub(super) async fn keep_rekeying(
 }
 
 /// Whether it found anything to do.
-async fn pass(work: &Rekeying, gate: &Mutex<()>, stop: &mut Stop) -> Result<bool, StoreError> {
+async fn pass(work: &Rekeying, gate: &RwLock<()>, stop: &mut Stop) -> Result<bool, StoreError> {
     let mut pass = work.begin_pass();
     let mut told = Instant::now();
     loop {
-        let turn = gate.lock().await;
+        let turn = gate.read().await;
         let began = Instant::now();
         let done = pass.step().await?;
         drop(turn);
