@@ -13,7 +13,9 @@ use std::{
     },
 };
 
-use adapters_crypto::{BlindIndex, CryptoVault, JwtConfig, JwtSigner, KeyRing, TokenMacs};
+use adapters_crypto::{
+    BlindIndex, CryptoVault, JwtConfig, JwtSigner, KeyRing, KeysInUse, ServiceKey, TokenMacs,
+};
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use authentication_app::{
     Foundation, Origin, RequestContext, Rules,
@@ -59,9 +61,11 @@ impl Bed {
         let clock = Arc::new(TestClock::new());
         let now: Arc<dyn Clock> = clock.clone();
         let random: Arc<dyn SecureRandom> = Arc::new(SeededRandom::new(1));
-        let ring = Arc::new(KeyRing::generate(random.as_ref()));
+        let keys = KeysInUse::new(KeyRing::generate(random.as_ref(), now.now()));
+        let service_key = ServiceKey::generate(&keys, random.as_ref());
+        let service_key = ServiceKey::open(&keys, &service_key).unwrap();
         let hasher = Arc::new(FakeHasher::default());
-        let signer = Arc::new(FakeSigner::over(signer_on(&ring, &now, &random)));
+        let signer = Arc::new(FakeSigner::over(signer_on(&keys, &now, &random)));
         let caches = Ledger::default();
         let people = People::new(&caches, now.clone(), random.clone());
         let session_caches = SessionCaches {
@@ -79,9 +83,13 @@ impl Bed {
             liveness: Liveness::new(store, session_caches, &caches),
             people,
             hasher: hasher.clone(),
-            vault: Arc::new(CryptoVault::new(Arc::clone(&ring), random.clone())),
-            index: Arc::new(BlindIndex::new(&ring)),
-            macs: Arc::new(TokenMacs::new(ring)),
+            vault: Arc::new(CryptoVault::new(
+                Arc::clone(&keys),
+                service_key,
+                random.clone(),
+            )),
+            index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
+            macs: Arc::new(TokenMacs::new(keys)),
             signer: signer.clone(),
             clock: now,
             random,
@@ -155,7 +163,7 @@ pub(crate) fn request() -> RequestContext {
 }
 
 fn signer_on(
-    ring: &Arc<KeyRing>,
+    keys: &Arc<KeysInUse>,
     clock: &Arc<dyn Clock>,
     random: &Arc<dyn SecureRandom>,
 ) -> JwtSigner {
@@ -165,5 +173,5 @@ fn signer_on(
         client_id: "fashionistar".to_owned(),
         leeway: JwtConfig::LEEWAY,
     };
-    JwtSigner::new(Arc::clone(ring), claims, clock.clone(), random.clone()).unwrap()
+    JwtSigner::new(Arc::clone(keys), claims, clock.clone(), random.clone()).unwrap()
 }
