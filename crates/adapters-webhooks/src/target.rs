@@ -78,6 +78,13 @@ impl Target {
         Ok(Self(url))
     }
 
+    /// Its host, a name or an address, and its port.
+    pub fn server(&self) -> (&str, u16) {
+        let host = self.0.host_str().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        (host, self.0.port_or_known_default().unwrap_or(HTTPS))
+    }
+
     pub(crate) const fn url(&self) -> &Url {
         &self.0
     }

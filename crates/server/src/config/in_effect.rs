@@ -82,12 +82,17 @@ fn may_be_shown<T>() -> bool {
     PLAIN.contains(&item)
 }
 
-/// One of a few names, as `development` is, whose type is known to its section alone.
+/// One of a few names, as `development` is, whose type is known to its section alone; or several.
 fn is_a_word(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| {
-        let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
-        text.len() <= 20 && text.trim().bytes().all(is_plain)
-    })
+    let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+    match value {
+        Value::String(_, text) => text.split(',').all(|word| {
+            let word = word.trim();
+            word.len() <= 20 && word.bytes().all(is_plain)
+        }),
+        Value::Array(_, items) => items.iter().all(is_a_word),
+        _ => false,
+    }
 }
 
 /// What follows the question mark of a URL may be somebody's key.
@@ -142,6 +147,15 @@ mod tests {
         let word = Value::from("mailbox");
         assert_eq!(
             shown(InEffect::set::<SecretString>("a", &word, &place)),
+            MASK
+        );
+        let words = Value::from(vec!["log", "redis"]);
+        assert_eq!(
+            shown(InEffect::set::<Vec<Unknown>>("a", &words, &place)),
+            "log,redis"
+        );
+        assert_eq!(
+            shown(InEffect::set::<Vec<SecretString>>("a", &words, &place)),
             MASK
         );
         assert_eq!(

@@ -10,6 +10,7 @@ mod keys;
 mod messages;
 mod network;
 mod redis;
+mod webhooks;
 
 use std::{future::Future, time::Duration};
 
@@ -31,19 +32,20 @@ pub(crate) fn of_mistakes(mistakes: &Mistakes) -> Vec<Finding> {
 
 /// Looks at everything that the configuration names, in the order of its sections.
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
-    let (folder, keys, database, replicas, redis, messages, collector, sentry) = tokio::join!(
+    let (folder, keys, database, replicas, redis, messages, webhooks, collector, sentry) = tokio::join!(
         in_time("data folder", async { vec![folder::look(config)] }),
         in_time("keys", async { vec![keys::look(config)] }),
         in_time("database", database::look(config)),
         in_time("replicas", database::look_at_replicas(config)),
         in_time("redis", redis::look(config)),
         in_time("messages", messages::look(config)),
+        in_time("webhooks", webhooks::look(config)),
         in_time("telemetry", network::look_at_collector(config)),
         in_time("sentry", network::look_at_sentry(config)),
     );
     let mut findings = of_configuration(config);
     for found in [
-        folder, keys, database, replicas, redis, messages, collector, sentry,
+        folder, keys, database, replicas, redis, messages, webhooks, collector, sentry,
     ] {
         findings.extend(found);
     }

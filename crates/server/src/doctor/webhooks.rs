@@ -1,0 +1,74 @@
+//! Whether the names of webhooks stand for something that may be called. Nobody is called.
+
+use std::net::IpAddr;
+
+use adapters_webhooks::is_public;
+use tokio::{net::lookup_host, task::JoinSet};
+
+use super::Finding;
+use crate::config::Config;
+
+const CHECK: &str = "webhooks";
+
+pub(super) async fn look(config: &Config) -> Vec<Finding> {
+    let mut looks = JoinSet::new();
+    let loopback = config.events.allow_loopback;
+    for webhook in &config.events.webhooks {
+        if let Some(target) = webhook.target.clone() {
+            let name = webhook.name.clone();
+            looks.spawn(async move {
+                let (host, port) = target.server();
+                let resolved = lookup_host((host, port)).await;
+                let addresses = resolved.map(|all| all.map(|it| it.ip()).collect::<Vec<_>>());
+                judge(&name, host, &addresses.unwrap_or_default(), loopback)
+            });
+        }
+    }
+    let mut findings = looks.join_all().await;
+    findings.sort_by(|one, other| one.seen.cmp(&other.seen));
+    findings
+}
+
+fn judge(name: &str, host: &str, addresses: &[IpAddr], loopback: bool) -> Finding {
+    let may_be_called = |ip: &&IpAddr| is_public(**ip) || (loopback && ip.is_loopback());
+    let usable = addresses.iter().filter(may_be_called).count();
+    let advice = format!(
+        "correct events.webhooks.{name}.url, or its name in the DNS; events for it wait meanwhile"
+    );
+    if addresses.is_empty() {
+        Finding::fails(
+            CHECK,
+            format!("{name}: {host} is not known to the resolver"),
+        )
+        .do_this(advice)
+    } else if usable == 0 {
+        Finding::fails(
+            CHECK,
+            format!("{name}: {host} stands for no public address"),
+        )
+        .do_this(advice)
+    } else {
+        Finding::ok(
+            CHECK,
+            format!("{name}: {host} stands for {usable} addresses"),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::doctor::Health;
+
+    #[test]
+    fn a_name_has_to_stand_for_something_that_may_be_called() {
+        let of = |addresses: &[&str], loopback| {
+            let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+            judge("shop", "hooks.example.com", &addresses, loopback).health
+        };
+        assert_eq!(of(&["93.184.216.34", "10.0.0.1"], false), Health::Ok);
+        assert_eq!(of(&["10.0.0.1", "127.0.0.1", "::1"], false), Health::Fail);
+        assert_eq!(of(&["127.0.0.1"], true), Health::Ok);
+        assert_eq!(of(&[], true), Health::Fail);
+    }
+}
