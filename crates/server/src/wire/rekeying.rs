@@ -15,6 +15,8 @@ const AFTER_THE_START: Duration = Duration::from_secs(5);
 /// Of the time of this worker so many parts are rest, for one of work: sign-ins go first.
 const REST: u32 = 3;
 const SHORTEST_REST: Duration = Duration::from_millis(5);
+/// However long it waited for its turn: it is to end some day.
+const LONGEST_REST: Duration = Duration::from_secs(1);
 /// How long after a pass that found nothing the next one begins; doubled each time, since a node that lagged
 /// may have written something the old way.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
@@ -61,7 +63,7 @@ async fn pass(work: &Rekeying, gate: &RwLock<()>, stop: &mut Stop) -> Result<boo
         }
         tokio::select! {
             () = stop.requested() => return Ok(false),
-            () = sleep(SHORTEST_REST.max(began.elapsed() * REST)) => {}
+            () = sleep((began.elapsed() * REST).clamp(SHORTEST_REST, LONGEST_REST)) => {}
         }
     }
     let outcome = pass.outcome();

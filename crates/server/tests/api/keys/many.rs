@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Enough for many batches, and few enough for a suite.
-const ACCOUNTS: u32 = 2_000;
+const ACCOUNTS: u32 = 1_000;
 const CLIENTS: usize = 4;
 
 /// What seals as the service does, with the ring that is in the file now.

@@ -27,11 +27,22 @@ struct Holdings {
 
 impl TestApp {
     async fn holdings(&self) -> Holdings {
-        let person = self.register_person().await;
+        self.holdings_with_codes_at(self).await
+    }
+
+    /// The same, with the codes read where they are sent from.
+    async fn holdings_with_codes_at(&self, post: &Self) -> Holdings {
+        let email = self.fresh_email();
+        let challenge = self.ask_to_register(&email, PASSWORD).await;
+        let code = post.code_sent_to(&email).await;
+        let challenge = challenge.text_of("/challenge_id");
+        let proven = self.verify(&challenge, &code).await;
+        proven.assert_status(201);
+        let person = Person::signed_in(&email, PASSWORD, &proven);
         let session = self.log_in(&person.identifier, PASSWORD).await;
         let pending = self.fresh_email();
         let challenge = self.ask_to_register(&pending, PASSWORD).await;
-        let code = self.code_sent_to(&pending).await;
+        let code = post.code_sent_to(&pending).await;
         let request_key = format!("key-{}", self.next_number());
         let repeated = self.fresh_email();
         let answered = self.repeat(&request_key, &repeated).await;
@@ -109,13 +120,17 @@ testkit::on_every_engine! {
             ahead.add_next(section).await;
         }
         let behind = ahead
-            .another_node_with(|config| config.keys.reload_every = std::time::Duration::from_secs(3_600))
+            .another_node_with(|config| {
+                config.keys.reload_every = std::time::Duration::from_secs(3_600);
+                // One node sends, so that all codes are in one mailbox.
+                config.messages.sender = Some(server::config::SenderChoice::Nobody);
+            })
             .await;
         for section in KeySection::ALL {
             ahead.promote(section).await;
         }
         for (one, other) in [(&ahead, &behind), (&behind, &ahead)] {
-            let mut held = one.holdings().await;
+            let mut held = one.holdings_with_codes_at(&ahead).await;
             other.assert_all_counts(&mut held).await;
             one.assert_all_counts(&mut held).await;
             other.complete(&held).await;
