@@ -117,7 +117,7 @@ mod tests {
         output
     }
 
-    /// The same by RustCrypto's crate, which the engine has nothing in common with.
+    /// The same by `RustCrypto`'s crate, which the engine has nothing in common with.
     fn reference(inputs: &Inputs<'_>, output: &mut [u8]) {
         argon2::Argon2::new_with_secret(
             inputs.secret,

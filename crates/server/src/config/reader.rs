@@ -94,6 +94,10 @@ impl<'a> Reader<'a> {
 
     /// What a setting is when nobody set it: for defaults that depend on the machine or on other settings.
     /// Said right after it was read.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "numbers and made-up texts, which nobody needs any more"
+    )]
     pub(super) fn default_is(&mut self, name: &str, value: impl ToString) {
         let of_name = |it: &&mut InEffect| it.setting == name && it.source == "default";
         if let Some(entry) = self.in_effect.iter_mut().find(of_name) {

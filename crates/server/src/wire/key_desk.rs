@@ -234,14 +234,12 @@ impl KeyDesk {
                 Err(KeyDeskError::Raced)
             }
         };
-        match self.place.file() {
-            Some(file) => Ok((KeyRing::update(file, &SystemRandom, step)?, None)),
-            None => {
-                let mut ring = self.place.read()?;
-                let done = step(&mut ring)?;
-                Ok((done, Some(ring.to_json())))
-            }
+        if let Some(file) = self.place.file() {
+            return Ok((KeyRing::update(file, &SystemRandom, step)?, None));
         }
+        let mut ring = self.place.read()?;
+        let done = step(&mut ring)?;
+        Ok((done, Some(ring.to_json())))
     }
 }
 

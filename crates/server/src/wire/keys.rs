@@ -123,12 +123,11 @@ pub(crate) async fn service_key(
     random: &dyn SecureRandom,
     now: OffsetDateTime,
 ) -> Result<ServiceKey, StartError> {
-    let wrapped = match store.find_service_key(ServiceKey::ID).await? {
-        Some(wrapped) => wrapped,
-        None => {
-            let made = ServiceKey::generate(keys, random);
-            store.keep_service_key(&made, now).await?
-        }
+    let wrapped = if let Some(wrapped) = store.find_service_key(ServiceKey::ID).await? {
+        wrapped
+    } else {
+        let made = ServiceKey::generate(keys, random);
+        store.keep_service_key(&made, now).await?
     };
     let record = ServiceKeyRecord {
         id: ServiceKey::ID.to_owned(),

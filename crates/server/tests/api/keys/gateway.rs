@@ -52,7 +52,8 @@ impl Gateway {
         answer.assert_status(200);
         assert_ne!(tag, self.tag, "what did not change is not sent again");
         self.tag = tag;
-        self.keys = answer.json()["keys"].as_array().unwrap().clone();
+        self.keys
+            .clone_from(answer.json()["keys"].as_array().unwrap());
     }
 
     /// The id of the key that a token is signed by, which the gateway must know.

@@ -1,6 +1,6 @@
 //! Many accounts are wrapped and indexed anew while people sign in.
 //!
-//! `deploy/key-rotation-run.sh` does the same with 100,000 accounts and the release binary.
+//! `deploy/key-rotation-run.py` does the same with 100,000 accounts and the release binary.
 
 use std::sync::{
     Arc,

@@ -153,7 +153,7 @@ testkit::on_every_engine! {
         let case = Case::new(engine).await;
         let later = START + Duration::days(2);
         let mut person = new_account();
-        person.record.wrapped_key.master_key_id = "old".to_owned();
+        "old".clone_into(&mut person.record.wrapped_key.master_key_id);
         person.password = Some(PasswordHash::from_encoded("$argon2id$old$".to_owned()));
         case.register(&person).await;
         let account = person.record.account.id;
@@ -162,7 +162,7 @@ testkit::on_every_engine! {
             ..new_session(account)
         };
         let mut service = wrapped_key();
-        service.master_key_id = "old".to_owned();
+        "old".clone_into(&mut service.master_key_id);
         let service = ServiceKeyRecord { id: "1".to_owned(), wrapped: service };
         case.store.keep_service_key(&service, START).await.unwrap();
         let mut unit = case.store.begin().await.unwrap();

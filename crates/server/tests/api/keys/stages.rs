@@ -121,7 +121,7 @@ testkit::on_every_engine! {
         }
         let behind = ahead
             .another_node_with(|config| {
-                config.keys.reload_every = std::time::Duration::from_secs(3_600);
+                config.keys.reload_every = std::time::Duration::from_hours(1);
                 // One node sends, so that all codes are in one mailbox.
                 config.messages.sender = Some(server::config::SenderChoice::Nobody);
             })
