@@ -67,9 +67,9 @@ async fn count_at(store: &Store, of: Dependents<'_>, now: OffsetDateTime) -> u64
     store.count_dependents(of, now).await.expect("a count")
 }
 
+/// Committed, not dropped: a unit that is dropped lets its locks go some time later.
 async fn locked_data_keys(store: &Store, batch: Batch) -> Vec<(AccountId, WrappedKey)> {
-    let mut unit = begin(store).await;
-    let found = unit.rekeying().lock_data_keys(&old(), batch).await;
+    let found = in_unit!(store, rekeying.lock_data_keys(&old(), batch));
     found.expect("data keys")
 }
 
@@ -94,8 +94,7 @@ async fn rewrap(store: &Store, batch: Batch) -> Result<u64, StoreError> {
 }
 
 async fn unindexed(store: &Store, key: &str, batch: Batch) -> Vec<Unindexed> {
-    let mut unit = begin(store).await;
-    let found = unit.rekeying().lock_unindexed(key, batch).await;
+    let found = in_unit!(store, rekeying.lock_unindexed(key, batch));
     found.expect("accounts")
 }
 
