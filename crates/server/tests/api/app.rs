@@ -97,7 +97,11 @@ impl TestApp {
         let node = Node {
             address,
             management,
-            client: reqwest::Client::builder().build().expect("an HTTP client"),
+            // The service has deadlines of its own; this one shows where a test stands that they do not end.
+            client: reqwest::Client::builder()
+                .timeout(Duration::from_mins(1))
+                .build()
+                .expect("an HTTP client"),
             application: application.spawn(),
         };
         Self {
