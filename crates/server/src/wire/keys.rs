@@ -2,8 +2,10 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use adapters_crypto::{KeyRing, KeyRingError, KeysInUse, ServiceKey, SystemClock, SystemRandom};
-use authentication_app::ports::{RekeyingQueries as _, ServiceKeyRecord};
+use adapters_crypto::{
+    KeyRing, KeyRingError, KeysInUse, Origin, ServiceKey, SystemClock, SystemRandom,
+};
+use authentication_app::ports::{KeySummary, RekeyingQueries as _, ServiceKeyRecord};
 use common::{Clock, SecureRandom};
 use identity_adapters_postgres::Store;
 use secrecy::SecretString;
@@ -99,8 +101,10 @@ pub(super) fn load(
     Ok(ring)
 }
 
-/// Looks at the ring and makes none: what it is, or `None` when the first start will make it.
-pub(crate) fn examine_key_ring(config: &Config) -> Result<Option<String>, StartError> {
+/// Looks at the ring and makes none: who made it and its keys, or `None` when the first start will make it.
+pub(crate) fn examine_key_ring(
+    config: &Config,
+) -> Result<Option<(Origin, Vec<KeySummary>)>, StartError> {
     let place = RingPlace::of(config)?;
     if let RingPlace::OwnFile(file) = &place
         && !file.exists()
@@ -109,11 +113,11 @@ pub(crate) fn examine_key_ring(config: &Config) -> Result<Option<String>, StartE
     }
     let ring = load(config, &place, &SystemRandom, SystemClock.now())?;
     let origin = if ring.is_development() {
-        "made by the service itself, for development"
+        Origin::Generated
     } else {
-        "an operator's own"
+        Origin::Provided
     };
-    Ok(Some(format!("the ring can be read; {origin}")))
+    Ok(Some((origin, ring.keys())))
 }
 
 /// The service's own data key: the one in the store, or a new one that is put there.
