@@ -60,18 +60,19 @@ class Service:
         return done
 
     def start(self):
-        log = open(self.folder / "service.log", "a", encoding="utf-8")  # noqa: SIM115
-        self.process = subprocess.Popen([self.binary], env=self.environment, stderr=log)
+        """Starts it and waits until it is ready, as the lines say that it writes from now on."""
+        log = self.folder / "service.log"
+        before = log.stat().st_size if log.exists() else 0
+        with open(log, "a", encoding="utf-8") as output:
+            self.process = subprocess.Popen([self.binary], env=self.environment, stderr=output)
         while True:
-            text = (self.folder / "service.log").read_text(encoding="utf-8")
-            ready = [json.loads(line) for line in text.splitlines() if '"ready"' in line]
+            written = log.read_bytes()[before:].decode()
+            ready = re.search(r'^.*"ready".*$\n', written, re.MULTILINE)
             if ready:
-                self.address = re.search(r"127\.0\.0\.1:\d+", json.dumps(ready[-1])).group()
-                public = json.dumps(ready[-1])
-                self.address = re.search(r'"public": ?"([^"]+)"', public).group(1)
+                self.address = re.search(r'"public": ?"([^"]+)"', ready.group()).group(1)
                 return
             if self.process.poll() is not None:
-                sys.exit(text)
+                sys.exit(written)
             time.sleep(0.05)
 
     def stop(self):

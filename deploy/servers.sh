@@ -155,8 +155,8 @@ up() {
     make_servers_dir
     start_postgres
     start_redis
-    trap - EXIT
     print_env
+    trap - EXIT
 }
 
 give_up() {
@@ -174,14 +174,16 @@ find_servers_dir() {
 }
 
 print_env() {
-    local name pid port
+    local name pid port venv
+    # By itself: as an argument of printf its failure would go unseen.
+    venv="$(ensure_test_venv)"
     while read -r name pid port; do
         case "$name" in
             postgres) printf 'export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:%s/postgres\n' "$port" ;;
             redis) printf 'export TEST_REDIS_URL=redis://127.0.0.1:%s/0\n' "$port" ;;
         esac
     done <"$servers_dir/state"
-    printf 'export TEST_PYTHON=%q\n' "$(ensure_test_venv)/bin/python"
+    printf 'export TEST_PYTHON=%q\n' "$venv/bin/python"
     printf 'export TEST_SERVERS_DIR=%q\n' "$servers_dir"
 }
 
