@@ -21,6 +21,7 @@ pub mod cancellation;
 pub mod ceilings;
 pub mod challenges;
 pub mod codes;
+pub mod dependents;
 pub mod devices;
 pub mod event_queue;
 pub mod event_upkeep;
@@ -184,6 +185,8 @@ macro_rules! store_contract {
             while_both_keys_live_an_identifier_stays_one_accounts,
             index_rows_of_retired_keys_are_removed_and_no_others,
             what_tasks_did_is_added_up,
+        }
+        $crate::store_facts! { $factory; dependents:
             data_keys_and_sessions_are_counted_by_their_keys,
             hashes_are_counted_by_their_pepper,
             what_is_on_its_way_is_counted_by_its_time,
