@@ -3,6 +3,7 @@
 
 use std::{
     collections::hash_map::DefaultHasher,
+    env,
     error::Error,
     fs,
     hash::{Hash, Hasher},
@@ -10,7 +11,9 @@ use std::{
 };
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migration/src");
+    // Asked at run time: a target folder that several checkouts share keeps the program of another one.
+    let this = env::var_os("CARGO_MANIFEST_DIR").ok_or("cargo names no folder")?;
+    let sources = Path::new(&this).join("../../migration/src");
     println!("cargo::rerun-if-changed={}", sources.display());
     let mut files = Vec::new();
     collect(&sources, &mut files)?;

@@ -10,7 +10,7 @@ use common::Clock;
 use time::Duration;
 
 pub use pace::Pace;
-pub use relay::{Destination, Outcome, Relay, RelayPorts, RelayRules};
+pub use relay::{Destination, Handed, Outcome, Relay, RelayPorts, RelayRules};
 
 use crate::ports::{
     Backlog, DestinationBacklog, EventQueue, Measure, Meter, QueueName, StoreError,

@@ -68,6 +68,15 @@ pub enum Outcome {
     Lost,
 }
 
+/// An event after its destination was asked.
+#[derive(Debug)]
+pub enum Handed {
+    /// Nothing is left to do with it.
+    Settled(Outcome),
+    /// The destination has it, or does not want it: [`Relay::finish`] is to write that down.
+    Through(LeasedEvent, Outcome),
+}
+
 /// What all relays of a node share.
 #[derive(Clone)]
 pub struct RelayPorts {
@@ -137,24 +146,37 @@ impl Relay {
         self.ports.queue.lease_events(&request).await
     }
 
-    /// Delivers an event, and writes down what became of it.
+    /// Delivers an event, and writes down what became of it unless it is through. Those are written down many
+    /// at once: alone, each would cost as much as the change that it tells of.
     ///
     /// # Errors
     /// [`StoreError`] when that cannot be written: the event is delivered again when its lease has ended.
     #[tracing::instrument(level = "debug", skip_all, fields(destination = self.destination.name, event_id = %leased.event.id))]
-    pub async fn deliver(&self, leased: &LeasedEvent) -> Result<Outcome, StoreError> {
+    pub async fn deliver(&self, leased: LeasedEvent) -> Result<Handed, StoreError> {
+        let error = match self.hand_over(&leased).await {
+            Ok(outcome) => return Ok(Handed::Through(leased, outcome)),
+            Err(error) => error,
+        };
+        let settled = match error {
+            SinkError::Away(why) => self.put_off(&leased, &why, Outcome::Away).await,
+            SinkError::Refused(why) => self.put_off(&leased, &why, Outcome::Refused).await,
+            SinkError::Never(why) => self.park(&leased, &why).await,
+        };
+        settled.map(Handed::Settled)
+    }
+
+    async fn hand_over(&self, leased: &LeasedEvent) -> Result<Outcome, SinkError> {
         let (event, rules) = (&leased.event, &self.rules);
+        let never = |why: &str| Err(SinkError::Never(why.to_owned()));
         // Counted when it was leased, so that one that ends its relay is not tried for ever.
         if leased.attempts >= rules.most_attempts {
-            return self
-                .park(leased, "it ended its relay again and again")
-                .await;
+            return never("it ended its relay again and again");
         }
         if !self.wants(&event.type_name) {
-            return self.finish(leased, Outcome::PassedOver).await;
+            return Ok(Outcome::PassedOver);
         }
         let Ok(body) = event.to_cloud_event(&rules.source) else {
-            return self.park(leased, "what is stored is no event").await;
+            return never("what is stored is no event");
         };
         let outgoing = OutgoingEvent {
             id: event.id,
@@ -164,16 +186,9 @@ impl Relay {
             body,
         };
         let delivery = self.sink.deliver(&outgoing, self.ports.clock.now());
-        let delivered = timeout(rules.deadline.unsigned_abs(), delivery).await;
-        let error = match delivered {
-            Ok(Ok(())) => return self.finish(leased, Outcome::Delivered).await,
-            Ok(Err(error)) => error,
-            Err(_) => SinkError::Away("no answer in time".to_owned()),
-        };
-        match error {
-            SinkError::Away(why) => self.put_off(leased, &why, Outcome::Away).await,
-            SinkError::Refused(why) => self.put_off(leased, &why, Outcome::Refused).await,
-            SinkError::Never(why) => self.park(leased, &why).await,
+        match timeout(rules.deadline.unsigned_abs(), delivery).await {
+            Ok(delivered) => delivered.map(|()| Outcome::Delivered),
+            Err(_) => Err(SinkError::Away("no answer in time".to_owned())),
         }
     }
 
@@ -182,15 +197,31 @@ impl Relay {
         wanted.is_empty() || wanted.iter().any(|it| it == type_name)
     }
 
-    async fn finish(&self, leased: &LeasedEvent, done: Outcome) -> Result<Outcome, StoreError> {
+    /// Writes down that these events are through, and gives what holds of each. What cannot be written is
+    /// delivered again when its lease has ended.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(level = "debug", skip_all)]
+    pub async fn finish(
+        &self,
+        through: &[(LeasedEvent, Outcome)],
+    ) -> Result<Vec<Outcome>, StoreError> {
+        let leases: Vec<_> = through
+            .iter()
+            .map(|(leased, _)| leased.lease.clone())
+            .collect();
         // Delivered but not written down is delivered twice: worth another attempt.
         let finish = || {
             self.ports
                 .queue
-                .finish_event(&leased.lease, self.ports.clock.now())
+                .finish_events(&leases, self.ports.clock.now())
         };
         let held = retrying(finish).await?;
-        Ok(self.told(leased, held, done, None))
+        let told = through.iter().zip(held);
+        Ok(told
+            .map(|((leased, outcome), held)| self.told(leased, held, *outcome, None))
+            .collect())
     }
 
     async fn put_off(

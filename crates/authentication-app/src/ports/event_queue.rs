@@ -128,12 +128,16 @@ pub trait EventQueue: Send + Sync {
         request: &LeaseRequest<'_>,
     ) -> Result<Vec<LeasedEvent>, StoreError>;
 
-    /// The destination has it; the account's next event is due. `false`, and nothing done, when somebody
-    /// else leased it meanwhile.
+    /// A destination has these events; the next one of each account is due. Says of each, in the order of
+    /// `leases`, whether it was still held: nothing is done for one that somebody else leased meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`].
-    async fn finish_event(&self, lease: &Lease, now: OffsetDateTime) -> Result<bool, StoreError>;
+    /// [`StoreError`]; some may be done then, and all may be finished again.
+    async fn finish_events(
+        &self,
+        leases: &[Lease],
+        now: OffsetDateTime,
+    ) -> Result<Vec<bool>, StoreError>;
 
     /// Gives it back after a failure, due again at `next_attempt`. `false` as above.
     ///

@@ -2,6 +2,7 @@
 
 use std::{
     net::SocketAddr,
+    thread,
     time::{Duration, Instant},
 };
 
@@ -14,6 +15,10 @@ use crate::{
     random::Dice,
     statistics::{MedianSpan, median, millis},
 };
+
+/// Between two requests: what the service does behind an answer (messages, events) is through by then, and a
+/// difference does not hide in the next request's wait for it.
+const SETTLE: Duration = Duration::from_millis(4);
 
 /// Two requests that differ in whose identifier they name.
 #[derive(Clone)]
@@ -93,6 +98,7 @@ pub(super) fn measure(
             } else {
                 Duration::ZERO
             };
+            thread::sleep(SETTLE);
             spin(longer_by);
             let answer = connection.send(request)?.expect(case.status)?;
             Ok(millis(answer.took + longer_by))

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::{
     dialect::Dialect,
-    sql::{Db, Row, Sql},
+    sql::{Db, Row, Sql, tuples},
 };
 
 pub(super) const LANES: &str = "event_lanes";
@@ -51,8 +51,13 @@ macro_rules! held {
     };
 }
 
-/// The lane is through, unless an event was written meanwhile. `$5` the sequence that was delivered.
-const CLOSE: &str = concat!("DELETE FROM event_lanes WHERE newest = $5 AND", held!());
+/// A lane whose events somebody deleted is through. `$5` the newest that there was.
+const CLOSE_EMPTY: &str = concat!("DELETE FROM event_lanes WHERE newest = $5 AND", held!());
+
+/// Lanes are through, unless an event was written meanwhile; by the primary key. Before the rows: see [`close`].
+const CLOSE: &str =
+    "DELETE FROM event_lanes WHERE (destination, account_id, only_sequence, token, newest) IN";
+const CLOSED: &str = "RETURNING account_id, only_sequence";
 
 /// The lane goes on with its next event. `$5` the sequence that was delivered, `$6` now.
 const ADVANCE: &str = concat!(
@@ -132,7 +137,7 @@ async fn close_empty(
             continue;
         }
         tracing::warn!(destination = request.destination, account_id = %account, "events to be delivered are gone");
-        Sql::new(CLOSE)
+        Sql::new(CLOSE_EMPTY)
             .bind(request.destination)
             .bind(&account)
             .bind(&only)
@@ -173,15 +178,51 @@ fn leased_of(row: &Row, request: &LeaseRequest<'_>) -> Result<LeasedEvent, Store
 
 pub(super) async fn finish(
     db: &impl Db,
-    lease: &Lease,
+    leases: &[Lease],
     now: OffsetDateTime,
-) -> Result<bool, StoreError> {
-    let closed = of_lease(CLOSE, lease)
-        .bind(&lease.sequence)
-        .execute(db)
+) -> Result<Vec<bool>, StoreError> {
+    let closed = close(db, leases).await?;
+    let mut held = Vec::with_capacity(leases.len());
+    for lease in leases {
+        let is_through = closed.contains(&(lease.account, only_of(lease)));
+        held.push(is_through || advance(db, lease, now).await?);
+    }
+    Ok(held)
+}
+
+/// The lanes, of those of these leases, that are through.
+async fn close(db: &impl Db, leases: &[Lease]) -> Result<Vec<(AccountId, i64)>, StoreError> {
+    if leases.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Texts of a few lengths only, or each connection would prepare one for every number of leases. To name a
+    // lane twice closes it once.
+    let rows = leases.len().next_power_of_two();
+    let repeated = leases.iter().cycle().take(rows);
+    let close = format!("{CLOSE} (VALUES {}) {CLOSED}", tuples(1, rows, 5));
+    let rows = repeated
+        .fold(Sql::over_rows(close), |sql, lease| {
+            sql.bind(lease.destination.as_str())
+                .bind(&lease.account)
+                .bind(&only_of(lease))
+                .bind(&lease.token)
+                .bind(&lease.sequence)
+        })
+        .rows(db)
         .await?;
-    if closed > 0 || lease.resent {
-        return Ok(closed > 0);
+    let lane_of = |row: &Row| {
+        Ok((
+            row.get(LANES, "account_id")?,
+            row.get(LANES, "only_sequence")?,
+        ))
+    };
+    rows.iter().map(lane_of).collect()
+}
+
+/// Only a lane that has all events of its account goes on.
+async fn advance(db: &impl Db, lease: &Lease, now: OffsetDateTime) -> Result<bool, StoreError> {
+    if lease.resent {
+        return Ok(false);
     }
     let advanced = of_lease(ADVANCE, lease)
         .bind(&lease.sequence)
@@ -228,7 +269,7 @@ pub(super) async fn park(
         .bind(&now)
         .execute(db)
         .await?;
-    finish(db, lease, now).await
+    Ok(finish(db, std::slice::from_ref(lease), now).await? == [true])
 }
 
 fn of_lease(text: &'static str, lease: &Lease) -> Sql {

@@ -113,9 +113,13 @@ impl EventQueue for Store {
         event_lanes::lease(&self.writer, request).await
     }
 
-    #[tracing::instrument(name = "events.finish_event", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
-    async fn finish_event(&self, lease: &Lease, now: OffsetDateTime) -> Result<bool, StoreError> {
-        event_lanes::finish(&self.writer, lease, now).await
+    #[tracing::instrument(name = "events.finish_events", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn finish_events(
+        &self,
+        leases: &[Lease],
+        now: OffsetDateTime,
+    ) -> Result<Vec<bool>, StoreError> {
+        event_lanes::finish(&self.writer, leases, now).await
     }
 
     #[tracing::instrument(name = "events.postpone_event", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]

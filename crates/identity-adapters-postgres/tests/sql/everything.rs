@@ -254,7 +254,7 @@ async fn lease_one(store: &Store) -> HeldMessage {
 /// One that is delivered, one that is postponed, parked twice, and delivered in the end.
 async fn deliver_events(store: &Store) {
     let first = next_event(store).await.lease;
-    store.finish_event(&first, START).await.unwrap();
+    store.finish_events(&[first], START).await.unwrap();
     let second = next_event(store).await.lease;
     store.postpone_event(&second, START, "away").await.unwrap();
     for _ in 0..2 {
@@ -269,7 +269,7 @@ async fn deliver_events(store: &Store) {
         }
     }
     let last = next_event(store).await.lease;
-    store.finish_event(&last, START).await.unwrap();
+    store.finish_events(&[last], START).await.unwrap();
     store.event_backlog().await.unwrap();
     store.purge_events(START).await.unwrap();
     store.forget_destination("nowhere").await.unwrap();

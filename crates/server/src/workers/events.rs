@@ -3,13 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use authentication_app::{
-    events::{Events, Outcome, Pace, Relay},
-    ports::{Meter, StoreError},
+    events::{Events, Handed, Outcome, Pace, Relay},
+    ports::{LeasedEvent, Meter, StoreError},
 };
 use tokio::{
     sync::{RwLock, watch},
     task::{JoinError, JoinSet},
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 use tracing::Instrument as _;
 
@@ -17,13 +17,21 @@ use super::{Stop, Workers};
 
 /// Events that are on their way to one destination at a time, each of another account.
 const AT_ONCE: u32 = 32;
+/// What happens within this time is leased together, and written down together: one by one it would cost the
+/// database more than the sign-ins that it tells of.
+const TOGETHER: Duration = Duration::from_millis(25);
 /// How often a node says that it serves a destination.
 const ANNOUNCE_EVERY: Duration = Duration::from_mins(5);
 
 /// Often enough for whoever collects metrics.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 
-type UnderWay = JoinSet<Result<Outcome, StoreError>>;
+/// Events that left the queue and are not written down yet.
+#[derive(Default)]
+struct UnderWay {
+    deliveries: JoinSet<Result<Handed, StoreError>>,
+    through: Vec<(LeasedEvent, Outcome)>,
+}
 
 impl Workers {
     /// Relays events to one destination: as they are committed on this node, and every `poll` those of others
@@ -79,31 +87,47 @@ struct RelayWork {
 
 impl RelayWork {
     async fn run(mut self) -> Result<(), StoreError> {
-        let mut under_way = UnderWay::new();
-        let ended = self.relay_until_stopped(&mut under_way).await;
+        let (mut under_way, mut pace) = (UnderWay::default(), Pace::default());
+        let ended = self.relay_until_stopped(&mut under_way, &mut pace).await;
         // What was sent is written down, so that it is not sent again.
-        while let Some(done) = under_way.join_next().await {
-            outcome_of(done);
+        while let Some(done) = under_way.deliveries.join_next().await {
+            under_way.take_in(done, &mut pace);
         }
+        self.finish(&mut under_way, &mut pace).await;
         ended
     }
 
-    async fn relay_until_stopped(&mut self, under_way: &mut UnderWay) -> Result<(), StoreError> {
+    async fn relay_until_stopped(
+        &mut self,
+        under_way: &mut UnderWay,
+        pace: &mut Pace,
+    ) -> Result<(), StoreError> {
         self.announce().await?;
         let mut announced = Instant::now();
-        let mut pace = Pace::default();
         while !self.stop.is_requested() {
             if announced.elapsed() > ANNOUNCE_EVERY {
                 self.announce().await?;
                 announced = Instant::now();
             }
+            let together = Instant::now() + TOGETHER;
             self.committed.mark_unchanged();
-            let running = u32::try_from(under_way.len()).unwrap_or(u32::MAX);
+            let running = u32::try_from(under_way.deliveries.len()).unwrap_or(u32::MAX);
             let room = pace.room(running, AT_ONCE);
             let took_all = room > 0 && self.take(room, under_way).await? == room;
             // There may be more, and room for it: only when nothing ended meanwhile is there time to wait.
             let wait = if took_all { Duration::ZERO } else { self.poll };
-            self.wait(wait, under_way, &mut pace).await;
+            self.wait(wait, under_way, pace).await;
+            // While more is waiting than may be under way, many end at once anyway.
+            if room > 0 && !took_all {
+                tokio::select! {
+                    () = self.stop.requested() => {}
+                    () = sleep_until(together) => {}
+                }
+            }
+            while let Some(done) = under_way.deliveries.try_join_next() {
+                under_way.take_in(done, pace);
+            }
+            self.finish(under_way, pace).await;
             if let Some(rest) = pace.rest() {
                 tokio::select! {
                     () = self.stop.requested() => {}
@@ -128,9 +152,9 @@ impl RelayWork {
             let (relay, turn) = (self.relay.clone(), Arc::clone(&turn));
             let delivery = async move {
                 let _turn = turn;
-                relay.deliver(&event).await
+                relay.deliver(event).await
             };
-            under_way.spawn(delivery.in_current_span());
+            under_way.deliveries.spawn(delivery.in_current_span());
         }
         Ok(taken)
     }
@@ -139,36 +163,38 @@ impl RelayWork {
     async fn wait(&mut self, longest: Duration, under_way: &mut UnderWay, pace: &mut Pace) {
         tokio::select! {
             () = self.stop.requested() => {}
-            Some(done) = under_way.join_next() => {
-                note(done, pace);
-                while let Some(done) = under_way.try_join_next() {
-                    note(done, pace);
-                }
-            }
+            Some(done) = under_way.deliveries.join_next() => under_way.take_in(done, pace),
             // An error says that the store is gone, which whoever asks it next will say as well.
             Ok(()) = self.committed.changed() => {}
             () = sleep(longest) => {}
         }
     }
+
+    /// Writes down what is through. What cannot be is found again when its lease has ended.
+    async fn finish(&self, under_way: &mut UnderWay, pace: &mut Pace) {
+        let through = std::mem::take(&mut under_way.through);
+        if through.is_empty() {
+            return;
+        }
+        let _turn = self.gate.read().await;
+        match self.relay.finish(&through).await {
+            Ok(outcomes) => outcomes.into_iter().for_each(|outcome| pace.note(outcome)),
+            Err(error) => tell_not_written(&error),
+        }
+    }
 }
 
-fn note(done: Result<Result<Outcome, StoreError>, JoinError>, pace: &mut Pace) {
-    if let Some(outcome) = outcome_of(done) {
-        pace.note(outcome);
+impl UnderWay {
+    fn take_in(&mut self, done: Result<Result<Handed, StoreError>, JoinError>, pace: &mut Pace) {
+        match done {
+            Ok(Ok(Handed::Settled(outcome))) => pace.note(outcome),
+            Ok(Ok(Handed::Through(leased, outcome))) => self.through.push((leased, outcome)),
+            Ok(Err(error)) => tell_not_written(&error),
+            Err(_) => tracing::error!("a delivery panicked"),
+        }
     }
 }
 
-/// What could not be written down is found again when its lease has ended.
-fn outcome_of(done: Result<Result<Outcome, StoreError>, JoinError>) -> Option<Outcome> {
-    match done {
-        Ok(Ok(outcome)) => Some(outcome),
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "what became of an event could not be written");
-            None
-        }
-        Err(_) => {
-            tracing::error!("a delivery panicked");
-            None
-        }
-    }
+fn tell_not_written(error: &StoreError) {
+    tracing::warn!(%error, "what became of events could not be written; their leases end by themselves");
 }

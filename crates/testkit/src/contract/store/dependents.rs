@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::{
     Store,
     rekeying::{NEW, OLD, count, count_at, somebody_under, under},
-    support::{begin, begin_session, register, sign_in, somebody},
+    support::{begin_session, register, sign_in, somebody},
 };
 use crate::{
     builders::{idempotency_record, new_account, new_session, send_request, subject},

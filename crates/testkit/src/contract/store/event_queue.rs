@@ -70,8 +70,8 @@ pub(super) async fn lease_one(store: &Store, now: OffsetDateTime) -> LeasedEvent
 }
 
 pub(super) async fn finish(store: &Store, lease: &Lease, now: OffsetDateTime) -> bool {
-    let finished = store.finish_event(lease, now).await;
-    finished.expect("the queue answers")
+    let finished = store.finish_events(std::slice::from_ref(lease), now).await;
+    finished.expect("the queue answers") == [true]
 }
 
 async fn park(store: &Store, leased: &LeasedEvent, now: OffsetDateTime) {
@@ -186,6 +186,23 @@ pub async fn whoever_lost_the_lease_changes_nothing(store: Store) {
     assert_eq!(next.event.id, events[1].id);
     let backlog = store.event_backlog().await.unwrap();
     assert_eq!(backlog[0].parked, 0);
+}
+
+pub async fn events_finished_together_are_finished_each_for_itself(store: Store) {
+    serve(&store, SOMEWHERE).await;
+    let goes_on = id();
+    let events = write(&store, goes_on, 2).await;
+    for account in [id(), id()] {
+        happen(&store, account).await;
+    }
+    let leased = lease_at(&store, SOMEWHERE, 100, START).await;
+    let leases: Vec<_> = leased.into_iter().map(|it| it.lease).collect();
+    assert!(finish(&store, &leases[2], START).await);
+    let finished = store.finish_events(&leases, START).await;
+    assert_eq!(finished.unwrap(), [true, true, false]);
+    assert!(store.finish_events(&[], START).await.unwrap().is_empty());
+    assert_eq!(lease_ids(&store, START).await, [events[1].id]);
+    assert_eq!(lease_ids(&store, START + LEASE).await, [events[1].id]);
 }
 
 pub async fn a_postponed_event_holds_up_its_account_until_its_time(store: Store) {

@@ -224,6 +224,7 @@ macro_rules! store_contract {
             a_leased_event_is_nobody_elses_until_the_lease_ends,
             an_event_is_not_due_before_its_time,
             whoever_lost_the_lease_changes_nothing,
+            events_finished_together_are_finished_each_for_itself,
             a_postponed_event_holds_up_its_account_until_its_time,
             a_parked_event_lets_the_next_one_pass,
             a_parked_event_is_sent_again_when_asked,

@@ -14,7 +14,7 @@ use super::{
     support::{begin, register, retrying, somebody},
 };
 use crate::{
-    builders::{index_entry, index_keys, new_account, password_hash, subject, wrapped_key},
+    builders::{index_entry, index_keys, new_account, password_hash, wrapped_key},
     clock::START,
     race::{ROUNDS, at_once, fifty_at_once},
 };
