@@ -16,7 +16,8 @@ use crate::{
     RequestContext,
     accounts::People,
     ports::{
-        IdentifierIndex, IdentityStore, Macs, Meter, PasswordHasher, StoreError, TokenSigner, Vault,
+        IdentifierIndex, IdentityStore, Invalidation, Macs, Meter, PasswordHasher, StoreError,
+        TokenSigner, UnitOfWork, Vault,
     },
     sessions::Liveness,
 };
@@ -70,6 +71,21 @@ impl Foundation {
     /// `N` unpredictable bytes.
     pub(crate) fn random_bytes<const N: usize>(&self) -> [u8; N] {
         random::bytes(self.random.as_ref())
+    }
+
+    /// Commits, and makes known what is not true any more from there on.
+    ///
+    /// Whatever came of it: when the answer of a COMMIT is lost it may be true all the same, and whoever
+    /// repeats the request finds it done and tells nobody. A cache that is told of what did not happen asks
+    /// the store once more.
+    pub(crate) async fn commit_and_tell(
+        &self,
+        unit: Box<dyn UnitOfWork>,
+        invalidation: &Invalidation,
+    ) -> Result<(), StoreError> {
+        let committed = unit.commit().await;
+        self.liveness.revoke(invalidation).await;
+        committed
     }
 
     /// The device of the request, if the store knows it as the account's and its token is ours.

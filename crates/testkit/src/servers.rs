@@ -3,6 +3,7 @@
 mod gateway;
 mod mail;
 mod postgres;
+mod proxy;
 mod redis;
 
 use std::{
@@ -15,6 +16,7 @@ use std::{
 pub use gateway::{GatewayAnswer, ReceivedRequest, SmsGateway};
 pub use mail::{MailServer, MailTls, ReceivedMail};
 pub use postgres::PostgresServer;
+pub use proxy::Proxy;
 pub use redis::RedisServer;
 
 /// The PostgreSQL server that tests may make databases on.

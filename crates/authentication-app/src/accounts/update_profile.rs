@@ -86,10 +86,8 @@ impl Accounts {
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.event(Event::ProfileChanged { account, fields }, ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        unit.commit().await?;
-        base.liveness
-            .revoke(&Invalidation::of_account(account))
-            .await;
+        base.commit_and_tell(unit, &Invalidation::of_account(account))
+            .await?;
         opened.view.profile = next;
         opened.view.account.timestamps = record.account.timestamps.touched(now);
         Ok(opened.view)

@@ -178,8 +178,7 @@ impl Challenges {
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.session_started(&started, opened.id(), ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        unit.commit().await?;
-        Ok(base.complete(started, opened.view).await)
+        Ok(base.complete(unit, started, opened.view).await?)
     }
 
     async fn register(
@@ -234,8 +233,7 @@ impl Challenges {
             base.session_started(&started, account, ctx, now),
         ];
         unit.outbox().append_events(&events).await?;
-        unit.commit().await?;
-        Ok(base.complete(started, opened.view).await)
+        Ok(base.complete(unit, started, opened.view).await?)
     }
 
     fn open_new_account(

@@ -86,10 +86,10 @@ impl Foundation {
         let to = Recipient::Account(account);
         let notice = self.message(MessageKind::PasswordChanged, to, ctx, now);
         unit.outbox().append_message(&notice).await?;
-        unit.commit().await?;
-        self.messages_queued.notify_one();
         let changed = vec![account];
-        self.liveness.revoke(&Invalidation { ended, changed }).await;
+        self.commit_and_tell(unit, &Invalidation { ended, changed })
+            .await?;
+        self.messages_queued.notify_one();
         Ok(true)
     }
 }

@@ -153,16 +153,20 @@ impl Foundation {
         self.event(Event::SessionStarted { account, session }, ctx, now)
     }
 
-    /// After the commit: the sessions that ended are dead at once, and the client gets its tokens.
-    pub(crate) async fn complete(&self, started: StartedSession, account: AccountView) -> SignedIn {
-        self.liveness
-            .revoke(&Invalidation::of_sessions(started.superseded))
-            .await;
-        SignedIn {
+    /// Commits: the sessions that ended are dead at once, and the client gets its tokens.
+    pub(crate) async fn complete(
+        &self,
+        unit: Box<dyn UnitOfWork>,
+        started: StartedSession,
+        account: AccountView,
+    ) -> Result<SignedIn, StoreError> {
+        let superseded = Invalidation::of_sessions(started.superseded);
+        self.commit_and_tell(unit, &superseded).await?;
+        Ok(SignedIn {
             account,
             tokens: started.tokens,
             device_token: started.device_token,
-        }
+        })
     }
 
     /// The tokens of a session at one moment.

@@ -111,16 +111,19 @@ impl Sessions {
         let account = who.owner.account.id;
         let key = base.data_key(&who.owner)?;
         let mut unit = base.store.begin().await?;
-        unit.sessions()
-            .end(session, account, reason, now)
-            .await?
-            .ok_or(EndSessionError::NotFound)?;
+        let ended = unit.sessions().end(session, account, reason, now).await?;
+        if ended.is_none() {
+            drop(unit);
+            // Whoever ended it may have gone down before anybody was told.
+            base.liveness
+                .revoke(&Invalidation::of_account(account))
+                .await;
+            return Err(EndSessionError::NotFound);
+        }
         base.record_ended(unit.as_mut(), (account, &key), &[session], reason, ctx, now)
             .await?;
-        unit.commit().await?;
-        base.liveness
-            .revoke(&Invalidation::of_sessions([session]))
-            .await;
+        base.commit_and_tell(unit, &Invalidation::of_sessions([session]))
+            .await?;
         Ok(())
     }
 
@@ -139,11 +142,11 @@ impl Sessions {
         let ended = unit.sessions().end_all(account, but, reason, now).await?;
         base.record_ended(unit.as_mut(), (account, &key), &ended, reason, ctx, now)
             .await?;
-        unit.commit().await?;
         let count = ended.len();
-        base.liveness
-            .revoke(&Invalidation::of_sessions(ended))
-            .await;
+        // The account too: what ended before this request may have been told to nobody.
+        let changed = vec![account];
+        base.commit_and_tell(unit, &Invalidation { ended, changed })
+            .await?;
         Ok(count)
     }
 }

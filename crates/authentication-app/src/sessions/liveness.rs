@@ -172,7 +172,7 @@ impl Liveness {
 
     /// Makes a revocation known: on this node before it returns, on all others as soon as they hear of it.
     ///
-    /// Called right after the commit that made it true. A cache that cannot be told remembers it for
+    /// Called right after the commit that made it true, or may have. A cache that cannot be told remembers it for
     /// when it can (its adapter's promise); the other nodes' near caches live for a second at the most.
     pub async fn revoke(&self, invalidation: &Invalidation) {
         self.0.revoke(invalidation).await;

@@ -214,8 +214,7 @@ impl Sessions {
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.session_started(&started, owner.id(), ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        unit.commit().await?;
-        Ok(base.complete(started, owner.view.clone()).await)
+        Ok(base.complete(unit, started, owner.view.clone()).await?)
     }
 
     /// Counts the failure; the fifth locks, and tells whoever has the identifier.

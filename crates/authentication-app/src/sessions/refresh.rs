@@ -133,11 +133,9 @@ impl Sessions {
             now,
         );
         unit.outbox().append_message(&notice).await?;
-        unit.commit().await?;
+        base.commit_and_tell(unit, &Invalidation::of_sessions([session]))
+            .await?;
         base.messages_queued.notify_one();
-        base.liveness
-            .revoke(&Invalidation::of_sessions([session]))
-            .await;
         Ok(RefreshError::Reused)
     }
 }

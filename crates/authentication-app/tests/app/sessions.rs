@@ -21,6 +21,26 @@ async fn signing_out_twice_is_signing_out() {
     assert_eq!(ended.await.len(), 1);
 }
 
+/// As when whoever ended it went down between the commit and telling the caches.
+#[tokio::test]
+async fn signing_out_again_tells_the_caches_what_nobody_told_them() {
+    for everywhere in [false, true] {
+        let bed = Bed::start().await;
+        let ada = bed.register(ADA).await;
+        let session = bed.session_of(&ada.signed_in).await.unwrap();
+        let end = "UPDATE sessions SET ended_at = 1, end_reason = 'signed_out'";
+        bed.database.execute(end).await;
+        assert!(bed.session_of(&ada.signed_in).await.is_some(), "remembered");
+        if everywhere {
+            let ended = bed.sessions.log_out_everywhere(&session, &request()).await;
+            assert_eq!(ended.unwrap(), 0);
+        } else {
+            bed.sessions.log_out(&session, &request()).await.unwrap();
+        }
+        assert!(bed.session_of(&ada.signed_in).await.is_none());
+    }
+}
+
 #[tokio::test]
 async fn nobody_ends_a_session_that_is_not_theirs_and_nothing_is_written() {
     let bed = Bed::start().await;

@@ -11,7 +11,6 @@ mod migrations;
 mod observer;
 mod outages;
 mod plans;
-mod proxy;
 mod sqlite;
 mod statements;
 

@@ -10,11 +10,11 @@ use testkit::{
     TestDatabase,
     builders::{new_account, subject},
     clock::START,
-    servers::PostgresServer,
+    servers::{PostgresServer, Proxy},
 };
 use tokio::task::JoinSet;
 
-use crate::{proxy::Proxy, store_on};
+use crate::store_on;
 
 const CONNECTIONS: u32 = 8;
 /// For one answer of [`Store::condition`].
@@ -133,7 +133,7 @@ async fn heavy_nobody_waits_for_a_server_that_is_frozen() {
 #[tokio::test]
 async fn heavy_connections_that_lead_nowhere_are_left_behind() {
     let database = TestDatabase::postgres().await;
-    let proxy = Proxy::before(database.url()).await;
+    let proxy = Proxy::before(database.url());
     let store = store_at(proxy.url()).await;
     assert!(ask_many(&store).await.iter().all(Result::is_ok));
     // The machine behind the address is another one now, and the old one sends no farewell.

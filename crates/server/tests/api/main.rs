@@ -19,6 +19,7 @@ mod enumeration;
 mod input;
 mod keys;
 mod limits;
+mod lost_answers;
 mod messages;
 mod metrics;
 mod password;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 impl TestApp {
-    async fn change_password(&self, access: &str, current: &str, new: &str) -> Answer {
+    pub(crate) async fn change_password(&self, access: &str, current: &str, new: &str) -> Answer {
         let body = json!({"current_password": current, "new_password": new});
         self.post_as(access, "/api/v1/auth/password/change", &body)
             .await
