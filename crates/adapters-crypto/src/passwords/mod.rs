@@ -20,14 +20,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
-    time::Duration,
 };
 
 use async_trait::async_trait;
 use authentication_app::ports::{HashError, Meter, PasswordHasher, Verification};
 use authentication_domain::credentials::{PasswordHash, PlainPassword};
 use common::{SecureRandom, random};
-use tokio::time::{Instant, sleep_until};
 use zeroize::Zeroizing;
 
 use crate::keys::KeysInUse;
@@ -51,7 +49,6 @@ pub struct Argon2Pool {
     decoy_salt: [u8; SALT_BYTES],
     random: Arc<dyn SecureRandom>,
     hashes: Arc<AtomicU64>,
-    refusal_floor: Duration,
 }
 
 /// Why no passwords can be hashed.
@@ -92,18 +89,7 @@ impl Argon2Pool {
             decoy_salt: random::bytes(random.as_ref()),
             random,
             hashes: Arc::default(),
-            refusal_floor: Duration::ZERO,
         })
-    }
-
-    /// Answers no comparison that does not match before so much time has passed. Hashes from an import cost
-    /// more than ours; without a floor above theirs a stopwatch tells who was imported.
-    #[must_use]
-    pub fn with_refusal_floor(self, refusal_floor: Duration) -> Self {
-        Self {
-            refusal_floor,
-            ..self
-        }
     }
 
     /// Tells how long hashes wait and take.
@@ -159,8 +145,19 @@ impl Argon2Pool {
         })
         .await
     }
+}
 
-    async fn compare(
+#[async_trait]
+impl PasswordHasher for Argon2Pool {
+    async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, HashError> {
+        let recipe = self
+            .current()
+            .with_salt(random::bytes(self.random.as_ref()))?;
+        let output = self.compute(recipe.clone(), password).await?;
+        recipe.encode(&output)
+    }
+
+    async fn verify(
         &self,
         password: &PlainPassword,
         hash: Option<&PasswordHash>,
@@ -181,29 +178,5 @@ impl Argon2Pool {
         } else {
             Verification::Mismatch
         })
-    }
-}
-
-#[async_trait]
-impl PasswordHasher for Argon2Pool {
-    async fn hash(&self, password: &PlainPassword) -> Result<PasswordHash, HashError> {
-        let recipe = self
-            .current()
-            .with_salt(random::bytes(self.random.as_ref()))?;
-        let output = self.compute(recipe.clone(), password).await?;
-        recipe.encode(&output)
-    }
-
-    async fn verify(
-        &self,
-        password: &PlainPassword,
-        hash: Option<&PasswordHash>,
-    ) -> Result<Verification, HashError> {
-        let asked = Instant::now();
-        let found = self.compare(password, hash).await?;
-        if found == Verification::Mismatch && !self.refusal_floor.is_zero() {
-            sleep_until(asked + self.refusal_floor).await;
-        }
-        Ok(found)
     }
 }

@@ -166,23 +166,6 @@ async fn a_hash_made_elsewhere_matches_and_is_outdated() {
     );
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_refusal_comes_no_earlier_than_the_floor_and_a_match_at_once() {
-    const FLOOR: Duration = Duration::from_secs(5);
-    let pool = pool().with_refusal_floor(FLOOR);
-    let typed = password("correct horse");
-    let hash = pool.hash(&typed).await.unwrap();
-    let waited = async |typed, hash| {
-        let asked = Instant::now();
-        pool.verify(typed, hash).await.unwrap();
-        asked.elapsed()
-    };
-    let wrong = password("battery staple");
-    assert!(waited(&wrong, Some(&hash)).await >= FLOOR);
-    assert!(waited(&typed, None).await >= FLOOR);
-    assert!(waited(&typed, Some(&hash)).await < FLOOR);
-}
-
 #[test]
 fn parameters_below_the_minimum_are_refused() {
     let check = |memory_kib, iterations| {

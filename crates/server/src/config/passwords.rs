@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{http::cores, kinds, reader::Reader};
+use super::{Config, http::cores, kinds, reader::Reader};
 
 /// argon2id (RFC 9106) and its pool. Which combinations are too weak is the hasher's to say.
 #[derive(Debug, Clone)]
@@ -21,7 +21,8 @@ pub struct PasswordSettings {
     /// (OWASP ASVS 5.0 V6.2.1); staff need 15 in any case.
     pub minimum_length: usize,
     /// `passwords.refusal_floor_ms`: no wrong password is answered earlier, so that a stopwatch does not tell
-    /// accounts whose imported hash costs more than ours. Default 0.
+    /// accounts whose imported hash costs more than ours; less than half of `http.request_deadline_seconds`.
+    /// Default 0.
     pub refusal_floor: Duration,
 }
 
@@ -52,5 +53,15 @@ impl PasswordSettings {
         };
         reader.default_is("passwords.threads", settings.threads);
         settings
+    }
+}
+
+impl Config {
+    /// What follows a refusal, counting it above all, needs its time too.
+    pub(super) fn check_passwords(&self, refuse: &mut impl FnMut(&'static str, &str)) {
+        if self.passwords.refusal_floor >= self.http.request_deadline / 2 {
+            let reason = "must be less than half of http.request_deadline_seconds";
+            refuse("passwords.refusal_floor_ms", reason);
+        }
     }
 }

@@ -22,6 +22,7 @@ impl Config {
         if self.is_production() {
             self.refuse_what_is_for_development(&mut refuse);
         }
+        self.check_passwords(&mut refuse);
         self.check_messages(&mut refuse);
         found.extend(self.events.mistakes(self));
         found

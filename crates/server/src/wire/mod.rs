@@ -133,7 +133,8 @@ pub(crate) async fn wire(
                 Some(around) => around(hasher.clone()),
                 None => hasher.clone(),
             };
-            Arc::new(PatientHasher::new(hasher, config.http.request_deadline))
+            let (deadline, floor) = (config.http.request_deadline, config.passwords.refusal_floor);
+            Arc::new(PatientHasher::new(hasher, deadline, floor))
         },
         vault: Arc::new(CryptoVault::new(
             Arc::clone(&keys),
@@ -250,17 +251,13 @@ fn start_hasher(
         threads: passwords.threads,
         queue: passwords.queue,
     };
-    let pool =
-        Argon2Pool::start(Arc::clone(keys), &hashing, Arc::clone(random)).map_err(|error| {
-            match error {
-                PoolError::Config(error) => {
-                    Mistakes::from(config.mistake("passwords.memory_kib", error.to_string())).into()
-                }
-                PoolError::Threads(error) => StartError::Threads(error),
-                error @ PoolError::Engine => StartError::Hashing(error),
-            }
-        })?;
-    Ok(pool.with_refusal_floor(passwords.refusal_floor))
+    Argon2Pool::start(Arc::clone(keys), &hashing, Arc::clone(random)).map_err(|error| match error {
+        PoolError::Config(error) => {
+            Mistakes::from(config.mistake("passwords.memory_kib", error.to_string())).into()
+        }
+        PoolError::Threads(error) => StartError::Threads(error),
+        error @ PoolError::Engine => StartError::Hashing(error),
+    })
 }
 
 fn make_signer(

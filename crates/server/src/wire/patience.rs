@@ -1,25 +1,35 @@
-//! A bound on the wait for a password hash.
+//! How long a password hash is waited for, at the most and at the least.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authentication_app::ports::{HashError, PasswordHasher, Verification};
 use authentication_domain::credentials::{PasswordHash, PlainPassword};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 /// Gives up a hash that is not there in time: a machine that is starved of cores is as good as one whose queue
 /// is full. What nobody awaits any more, the pool does not compute.
+///
+/// No comparison that does not match is answered before the floor. Hashes from an import cost more than ours;
+/// without a floor above theirs a stopwatch tells who was imported. It is a timer over a hash that is there,
+/// so no refusal is given up for it, and every one is counted.
 pub(super) struct PatientHasher {
     inner: Arc<dyn PasswordHasher>,
     at_most: Duration,
+    refusal_floor: Duration,
 }
 
 impl PatientHasher {
     /// Waits for half as long as a whole request may take: what follows the hash needs its time too.
-    pub(super) fn new(inner: Arc<dyn PasswordHasher>, request_deadline: Duration) -> Self {
+    pub(super) fn new(
+        inner: Arc<dyn PasswordHasher>,
+        request_deadline: Duration,
+        refusal_floor: Duration,
+    ) -> Self {
         Self {
             inner,
             at_most: request_deadline / 2,
+            refusal_floor,
         }
     }
 
@@ -43,7 +53,12 @@ impl PasswordHasher for PatientHasher {
         password: &PlainPassword,
         hash: Option<&PasswordHash>,
     ) -> Result<Verification, HashError> {
-        self.wait(self.inner.verify(password, hash)).await
+        let asked = Instant::now();
+        let found = self.wait(self.inner.verify(password, hash)).await?;
+        if found == Verification::Mismatch && !self.refusal_floor.is_zero() {
+            sleep_until(asked + self.refusal_floor).await;
+        }
+        Ok(found)
     }
 }
 
@@ -52,6 +67,33 @@ mod tests {
     use std::future::pending;
 
     use super::*;
+
+    const DEADLINE: Duration = Duration::from_secs(10);
+
+    fn typed() -> PlainPassword {
+        PlainPassword::from_typed(&"lilac-Harbour-42-zeppelin".into()).unwrap()
+    }
+
+    /// Compares at once: with a hash it matches.
+    struct Quick;
+
+    #[async_trait]
+    impl PasswordHasher for Quick {
+        async fn hash(&self, _: &PlainPassword) -> Result<PasswordHash, HashError> {
+            Ok(PasswordHash::from_encoded("a hash".to_owned()))
+        }
+
+        async fn verify(
+            &self,
+            _: &PlainPassword,
+            hash: Option<&PasswordHash>,
+        ) -> Result<Verification, HashError> {
+            Ok(match hash {
+                Some(_) => Verification::Match { outdated: false },
+                None => Verification::Mismatch,
+            })
+        }
+    }
 
     struct Starved;
 
@@ -72,11 +114,27 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_ever_for_a_hash() {
-        let hasher = PatientHasher::new(Arc::new(Starved), Duration::from_secs(10));
-        let password = PlainPassword::from_typed(&"lilac-Harbour-42-zeppelin".into()).unwrap();
-        let compared = hasher.verify(&password, None).await;
+        let hasher = PatientHasher::new(Arc::new(Starved), DEADLINE, Duration::ZERO);
+        let compared = hasher.verify(&typed(), None).await;
         assert_eq!(compared, Err(HashError::Overloaded));
-        let made = hasher.hash(&password).await.map(drop);
+        let made = hasher.hash(&typed()).await.map(drop);
         assert_eq!(made, Err(HashError::Overloaded));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_comes_no_earlier_than_the_floor_and_a_match_at_once() {
+        // However long it is: a refusal that is given up is one that nobody counts.
+        for floor in [DEADLINE / 10, DEADLINE / 2, DEADLINE] {
+            let hasher = PatientHasher::new(Arc::new(Quick), DEADLINE, floor);
+            let asked = Instant::now();
+            let refused = hasher.verify(&typed(), None).await;
+            assert_eq!(refused, Ok(Verification::Mismatch), "{floor:?}");
+            assert!(asked.elapsed() >= floor, "{floor:?}");
+            let asked = Instant::now();
+            let hash = hasher.hash(&typed()).await.unwrap();
+            let matches = hasher.verify(&typed(), Some(&hash)).await;
+            assert_eq!(matches, Ok(Verification::Match { outdated: false }));
+            assert!(asked.elapsed() < floor, "{floor:?}");
+        }
     }
 }
