@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use secrecy::SecretString;
 
-use super::{kinds, reader::Reader};
+use super::{Config, Mistake, kinds, reader::Reader};
 
 /// The key ring, as `fashionistar-auth keys generate` prints it.
 #[derive(Debug, Clone)]
@@ -17,7 +17,8 @@ pub struct KeySettings {
     /// `keys.reload_seconds`: how often the service looks whether the file changed. Default 5.
     pub reload_every: Duration,
     /// `keys.settle_seconds`: after how long every node has taken a changed ring up. The commands that move
-    /// keys wait for it between the steps. Default 60.
+    /// keys wait for it between the steps. At least twice `keys.reload_seconds`, unless the ring is in
+    /// `keys.json`. Default 60.
     pub settle: Duration,
 }
 
@@ -33,5 +34,19 @@ impl KeySettings {
                 .setting("keys.settle_seconds", kinds::number(0..=604_800))
                 .map_or(Duration::from_mins(1), Duration::from_secs),
         }
+    }
+}
+
+impl Config {
+    /// A node may have looked just before the ring changed, and its look takes a moment: twice the time between
+    /// two looks is the least after which every node knows a changed ring. The commands that change keys rely
+    /// on it as much as the service does.
+    pub(super) fn too_soon_for_keys(&self) -> Option<Mistake> {
+        let keys = &self.keys;
+        let is_too_soon = keys.json.is_none() && keys.settle < keys.reload_every * 2;
+        is_too_soon.then(|| {
+            let reason = "must be at least twice keys.reload_seconds";
+            self.mistake("keys.settle_seconds", reason)
+        })
     }
 }

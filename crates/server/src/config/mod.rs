@@ -211,6 +211,7 @@ impl Config {
             in_effect,
             ..config
         };
+        mistakes.extend(config.too_soon_for_keys());
         (config, mistakes)
     }
 }
