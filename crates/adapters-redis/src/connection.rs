@@ -4,14 +4,18 @@
 //!           a call fails                         a pause has passed
 //! Closed ─────────────────▶ Open (calls fail at ◀───────────────────┐
 //!   ▲                       once, none waits)   ────────────────────┤
-//!   │  it connects                  │ a task tries                  │ it does not
+//!   │  it connects and writes       │ a task tries                  │ it does not
 //!   └───────────────────────────────┴───────────────────────────────┘
 //! ```
 //!
 //! So a server that is frozen costs those who were asking it the time for one answer, and nobody after them.
+//! One that answers and refuses (out of memory, read-only, without rights) is as one that is away: what closes
+//! the circuit is a script that writes, as those of the callers do, and not an answer alone.
 
 use std::{
-    fmt, io,
+    fmt,
+    future::Future,
+    io,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -29,12 +33,14 @@ use deadpool_redis::redis::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout};
 
-use crate::{back_off::pause, keys::Keys};
+use crate::{back_off::pause, keys::Keys, ticking::BeginLoad};
 
 /// How long we wait when nobody says.
 const CONNECT: Duration = Duration::from_millis(500);
 const RESPONSE: Duration = Duration::from_millis(500);
 const HEARTBEAT: Duration = Duration::from_secs(5);
+/// After a call was refused it is found out whether all are, at the most so often.
+const DOUBTED_EVERY: Duration = Duration::from_secs(1);
 
 /// Where Redis is and how long we wait for it.
 #[derive(Debug, Clone)]
@@ -88,11 +94,13 @@ struct Shared {
     heartbeat: Duration,
     circuit: Mutex<Circuit>,
     lines: AtomicU64,
+    /// What every user of the session cache does, and what has to work for anything to.
+    begin_load: BeginLoad,
 }
 
 enum Circuit {
     /// Calls go through.
-    Closed(Line),
+    Closed { line: Line, next_doubt: Instant },
     /// Calls fail at once; the first of them when `next_try` has come sends a task to try again.
     Open { failures: u32, next_try: Instant },
 }
@@ -129,21 +137,24 @@ impl RedisConnection {
                     next_try: Instant::now(),
                 }),
                 lines: AtomicU64::new(0),
+                begin_load: BeginLoad::new(),
             }),
         };
-        // Told in the log when it fails.
-        connection.reconnect(0).await;
+        // Told in the log when it fails. Nothing is written yet: whoever only looks writes nothing at all.
+        let opened = connection.open_line().await;
+        connection.note(opened, 0);
         Ok(connection)
     }
 
-    /// Whether Redis answers; for readiness checks.
+    /// Whether Redis does what is asked of it; for readiness checks. One that has no memory left, or takes no
+    /// writes, answers a PING.
     ///
     /// # Errors
     /// [`CacheError`].
     #[tracing::instrument(level = "debug", skip_all)]
-    pub async fn ping(&self) -> Result<(), CacheError> {
-        self.call(async |mut connection| redis::cmd("PING").query_async(&mut connection).await)
-            .await
+    pub async fn try_writing(&self) -> Result<(), CacheError> {
+        let number: Result<u64, _> = self.run(&self.shared.begin_load.of(self.keys())).await;
+        number.map(drop)
     }
 
     pub(crate) fn keys(&self) -> &Keys {
@@ -216,30 +227,36 @@ impl RedisConnection {
         call: impl AsyncFnOnce(MultiplexedConnection) -> RedisResult<T>,
     ) -> Result<T, CacheError> {
         let line = self.line()?;
-        let error = match timeout(self.shared.response_timeout, call(line.connection)).await {
-            Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) => error,
-            Err(_) => no_answer(),
+        let error = match self.in_time(call(line.connection.clone())).await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
         };
         if is_about_the_call(&error) {
             tracing::error!(reason = %Reason(&error), "Redis refuses a call");
+            self.doubt(line);
         } else {
             self.lost(line.number, &error);
         }
         Err(CacheError)
     }
 
+    async fn in_time<T>(&self, call: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+        let answer = timeout(self.shared.response_timeout, call).await;
+        answer.unwrap_or_else(|_| Err(no_answer()))
+    }
+
     /// The connection if there is one. If there is none and it is time, somebody else makes one.
     fn line(&self) -> Result<Line, CacheError> {
         let failures = match &mut *self.circuit() {
-            Circuit::Closed(line) => return Ok(line.clone()),
+            Circuit::Closed { line, .. } => return Ok(line.clone()),
             Circuit::Open { failures, next_try } => {
                 let now = Instant::now();
                 if now < *next_try {
                     return Err(CacheError);
                 }
                 // If this attempt ends with its runtime, another may follow.
-                *next_try = now + self.shared.connect_timeout + pause(*failures);
+                let longest = self.shared.connect_timeout + self.shared.response_timeout;
+                *next_try = now + longest + pause(*failures);
                 *failures
             }
         };
@@ -248,16 +265,31 @@ impl RedisConnection {
         Err(CacheError)
     }
 
-    /// Tries to connect, and notes what came of it.
+    /// Tries to connect and to write, and notes what came of it.
     async fn reconnect(&self, failures: u32) {
-        match self.open_line().await {
+        let opened = match self.open_line().await {
+            Ok(line) => self.proven(&line).await.map(|()| line),
+            Err(error) => Err(error),
+        };
+        self.note(opened, failures);
+    }
+
+    fn note(&self, opened: RedisResult<MultiplexedConnection>, failures: u32) {
+        match opened {
             Ok(connection) => {
                 let number = self.shared.lines.fetch_add(1, Ordering::Relaxed);
-                *self.circuit() = Circuit::Closed(Line { number, connection });
+                *self.circuit() = Circuit::Closed {
+                    line: Line { number, connection },
+                    next_doubt: Instant::now(),
+                };
                 tracing::info!("connected to Redis");
             }
             Err(error) => {
-                tracing::warn!(reason = %Reason(&error), "Redis cannot be reached");
+                if is_refusal(&error) {
+                    tracing::warn!(reason = %Reason(&error), "Redis refuses a call");
+                } else {
+                    tracing::warn!(reason = %Reason(&error), "Redis cannot be reached");
+                }
                 *self.circuit() = Circuit::Open {
                     failures: failures.saturating_add(1),
                     next_try: Instant::now() + pause(failures),
@@ -277,16 +309,47 @@ impl RedisConnection {
             .await
     }
 
+    async fn proven(&self, line: &MultiplexedConnection) -> RedisResult<()> {
+        let mut line = line.clone();
+        let call = self.shared.begin_load.of(self.keys());
+        let number: RedisResult<u64> = self.in_time(call.invoke_async(&mut line)).await;
+        number.map(drop)
+    }
+
+    /// A call was refused. If it was not that call alone, nobody is to wait for such an answer again.
+    fn doubt(&self, line: Line) {
+        let now = Instant::now();
+        match &mut *self.circuit() {
+            Circuit::Closed {
+                line: current,
+                next_doubt,
+            } if current.number == line.number && *next_doubt <= now => {
+                *next_doubt = now + DOUBTED_EVERY;
+            }
+            _ => return,
+        }
+        let redis = self.clone();
+        tokio::spawn(async move {
+            if let Err(error) = redis.proven(&line.connection).await {
+                redis.lost(line.number, &error);
+            }
+        });
+    }
+
     /// Opens the circuit. Also for a moment when the server may be back already: one that takes connections
     /// and refuses calls (out of memory, loading, demoted) is not to be stormed.
     fn lost(&self, number: u64, error: &RedisError) {
         let mut circuit = self.circuit();
-        if matches!(&*circuit, Circuit::Closed(line) if line.number == number) {
+        if matches!(&*circuit, Circuit::Closed { line, .. } if line.number == number) {
             *circuit = Circuit::Open {
                 failures: 0,
                 next_try: Instant::now() + pause(0),
             };
-            tracing::warn!(reason = %Reason(error), "lost the connection to Redis");
+            if is_refusal(error) {
+                tracing::warn!(reason = %Reason(error), "Redis refuses a call");
+            } else {
+                tracing::warn!(reason = %Reason(error), "lost the connection to Redis");
+            }
         }
     }
 
@@ -302,8 +365,13 @@ fn no_answer() -> RedisError {
     io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
-/// The server is there and this one call is wrong (or another release's); every other error says that the
-/// server, or its role as primary, is gone.
+/// The server's own word, with its code.
+fn is_refusal(error: &RedisError) -> bool {
+    error.code().is_some()
+}
+
+/// The server is there, and this one call may be wrong (or another release's); every other error says that the
+/// server, its memory, or its role as primary, is gone.
 fn is_about_the_call(error: &RedisError) -> bool {
     matches!(
         error.kind(),

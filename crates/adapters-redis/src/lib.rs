@@ -34,6 +34,7 @@ mod missed;
 mod revocations;
 mod session_cache;
 mod throttle;
+mod ticking;
 
 pub use connection::{InvalidRedisUrl, RedisConfig, RedisConnection};
 pub use event_stream::RedisEventStream;

@@ -26,6 +26,7 @@ use crate::{
     connection::RedisConnection,
     missed::{Batch, Missed, What},
     revocations::Broadcast,
+    ticking::{BeginLoad, CLOCK_LIFE, millis, with_clock},
 };
 
 /// A load that took longer is refused.
@@ -33,9 +34,6 @@ const LONGEST_LOAD: Duration = Duration::seconds(60);
 
 // Invariant: longer than any load, and than any snapshot with its jitter.
 const TOMBSTONE_LIFE: Duration = Duration::seconds(120);
-
-/// After a day without a load or an invalidation nothing is left that a number could be compared with.
-const CLOCK_LIFE: Duration = Duration::DAY;
 
 /// The session cache that all nodes share.
 pub struct RedisSessionCache {
@@ -48,17 +46,11 @@ pub struct RedisSessionCache {
 }
 
 struct Scripts {
-    begin_load: Script,
+    begin_load: BeginLoad,
     get: Script,
     put: Script,
     invalidate: Script,
     clear: Script,
-}
-
-macro_rules! with_clock {
-    ($file:literal) => {
-        Script::new(concat!(include_str!("lua/tick.lua"), include_str!($file)))
-    };
 }
 
 impl RedisSessionCache {
@@ -82,7 +74,7 @@ impl RedisSessionCache {
             redis,
             intent: Self::INTENT,
             scripts: Scripts {
-                begin_load: with_clock!("lua/begin_load.lua"),
+                begin_load: BeginLoad::new(),
                 get: Script::new(include_str!("lua/get.lua")),
                 put: Script::new(include_str!("lua/put.lua")),
                 invalidate: with_clock!("lua/invalidate.lua"),
@@ -169,10 +161,6 @@ impl RedisSessionCache {
     }
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.whole_milliseconds()).unwrap_or(0)
-}
-
 #[async_trait]
 impl SessionCache for RedisSessionCache {
     fn intent(&self) -> Intent {
@@ -199,8 +187,7 @@ impl SessionCache for RedisSessionCache {
     #[tracing::instrument(level = "debug", skip_all)]
     async fn begin_load(&self) -> Result<LoadTicket, CacheError> {
         self.tell_missed().await?;
-        let mut call = self.scripts.begin_load.prepare_invoke();
-        call.key(self.redis.keys().clock()).arg(millis(CLOCK_LIFE));
+        let call = self.scripts.begin_load.of(self.redis.keys());
         let number: u64 = self.redis.run(&call).await?;
         // The number is the server's time.
         let begun = from_micros(i64::try_from(number).unwrap_or(0));

@@ -7,9 +7,13 @@ use authentication_app::ports::{
     CacheError, Invalidation, SessionCache, Throttle, ThrottleKey, ThrottleRequest,
 };
 use authentication_domain::{accounts::AccountId, protection::Quota};
-use support::{get, load, node, snapshot, until_connected};
+use support::{get, load, node, snapshot, until, until_connected};
 use testkit::{builders::id, servers::RedisServer};
 use time::Duration;
+use tokio::time::{Instant, sleep};
+
+/// Long enough for many attempts without pauses between them.
+const A_WHILE: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// A node with all it has on Redis.
 struct Node {
@@ -44,7 +48,7 @@ impl Node {
 
     async fn every_call_fails(&self) {
         let snapshot = snapshot();
-        assert_eq!(self.redis.ping().await, Err(CacheError));
+        assert_eq!(self.redis.try_writing().await, Err(CacheError));
         assert_eq!(self.count().await, Err(CacheError));
         assert_eq!(self.cache.get(snapshot.session).await, Err(CacheError));
         assert_eq!(self.cache.begin_load().await, Err(CacheError));
@@ -96,6 +100,56 @@ async fn a_frozen_server_does_not_make_every_caller_wait() {
     server.thaw();
     until_connected(&node.redis).await;
     node.every_call_succeeds().await;
+}
+
+/// Each is an answer that a PING gets all the same.
+#[tokio::test]
+async fn a_server_that_refuses_is_as_one_that_is_away_and_is_not_stormed() {
+    for (refuse, take_again) in [
+        ("CONFIG SET maxmemory 1", "CONFIG SET maxmemory 0"),
+        (
+            "ACL SETUSER default -evalsha -eval",
+            "ACL SETUSER default +@all",
+        ),
+        ("ACL SETUSER default -hset", "ACL SETUSER default +@all"),
+        ("REPLICAOF 127.0.0.1 1", "REPLICAOF NO ONE"),
+    ] {
+        let server = RedisServer::start().await;
+        let node = Node::on(&server).await;
+        node.every_call_succeeds().await;
+        server.order(refuse);
+        // The first ones are refused by the server, and then nobody asks it any more.
+        while node.redis.try_writing().await.is_ok() {}
+        until(async || node.cache.get(snapshot().session).await.is_err()).await;
+        let connections = || server.figure("stats", "total_connections_received");
+        let (before, began) = (connections(), Instant::now());
+        let mut asked = 0_u32;
+        while began.elapsed() < A_WHILE {
+            assert_eq!(node.count().await, Err(CacheError), "{refuse}");
+            asked += 1;
+            sleep(A_WHILE / 1_000).await;
+        }
+        // One is our own. After each failure the pause is longer, up to a second.
+        let came = connections() - before;
+        assert!(came <= 8, "{came} connections for {asked} calls: {refuse}");
+        server.order(take_again);
+        until_connected(&node.redis).await;
+        node.every_call_succeeds().await;
+    }
+}
+
+#[tokio::test]
+async fn one_call_that_is_wrong_closes_redis_to_nobody() {
+    let server = RedisServer::start().await;
+    let node = Node::on(&server).await;
+    node.every_call_succeeds().await;
+    server.order("ACL SETUSER default -pttl");
+    let known = snapshot();
+    load(&node.cache, &known).await;
+    for _ in 0..100 {
+        assert_eq!(node.cache.get(known.session).await, Err(CacheError));
+        assert_eq!(node.count().await, Ok(()));
+    }
 }
 
 #[tokio::test]

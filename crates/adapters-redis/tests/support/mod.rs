@@ -66,7 +66,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(fact: impl Fn() -> F) {
 
 /// Comes back when the node has its Redis again.
 pub(crate) async fn until_connected(node: &RedisConnection) {
-    until(async || node.ping().await.is_ok()).await;
+    until(async || node.try_writing().await.is_ok()).await;
 }
 
 /// Any session of any account.

@@ -36,7 +36,8 @@ impl Readiness {
     async fn ask(&self) -> Vec<DependencyState> {
         let redis = async {
             let redis = self.redis.as_ref()?;
-            Some(matches!(timeout(PATIENCE, redis.ping()).await, Ok(Ok(()))))
+            let written = timeout(PATIENCE, redis.try_writing()).await;
+            Some(matches!(written, Ok(Ok(()))))
         };
         let (store, redis) = tokio::join!(self.store.condition(PATIENCE), redis);
         let state = |name, state, required| DependencyState {

@@ -81,3 +81,21 @@ async fn heavy_whoever_is_here_notices_nothing_of_a_redis_that_stops_or_freezes(
     }
     service.wait_for("connected to Redis");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_a_redis_that_refuses_writes_is_told_as_down() {
+    let database = TestDatabase::postgres().await;
+    let redis = RedisServer::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let service = service_on(&database, &redis, &folder);
+    let client = Client::of(&service);
+    client.until_readiness_is("ready").await;
+    redis.order("CONFIG SET maxmemory 1");
+    let told = client.until_readiness_is("degraded").await;
+    assert_eq!(told, ["database=up", "redis=down"]);
+    // The limit of one node holds, as when it is away.
+    let heard = guesses_before_the_limit(&client, "nobody@example.com").await;
+    assert_eq!(heard, 20);
+    redis.order("CONFIG SET maxmemory 0");
+    client.until_readiness_is("ready").await;
+}

@@ -103,6 +103,29 @@ impl RedisServer {
         kill_process(Pid::from_child(child), signal).expect("a child of ours takes a signal");
     }
 
+    /// Gives an order that it takes (`CONFIG SET …`).
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn order(&self, command: &str) {
+        let answer = self.send(command).expect("the server answers");
+        assert_eq!(answer, "+OK\r\n", "{command}");
+    }
+
+    /// A number that it tells of itself (`INFO`).
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn figure(&self, section: &str, name: &str) -> u64 {
+        let answer = self
+            .send(&format!("INFO {section}"))
+            .expect("the server answers");
+        let mut lines = answer.lines();
+        let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let number = value.and_then(|value| value.parse().ok());
+        number.unwrap_or_else(|| panic!("no number {name} in {answer}"))
+    }
+
     fn send(&self, command: &str) -> io::Result<String> {
         ask(self.port, command)
     }
