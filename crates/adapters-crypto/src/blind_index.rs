@@ -108,6 +108,11 @@ impl IdentifierIndex for BlindIndex {
         next.is_some() || !previous.is_empty() || !retired.is_empty()
     }
 
+    fn is_settled(&self) -> bool {
+        let keys = self.keys.load();
+        keys.index.next.is_none() && keys.index.previous.is_empty()
+    }
+
     fn retired_keys(&self) -> Vec<String> {
         self.keys.load().index.retired.clone()
     }

@@ -1,15 +1,20 @@
 //! Data keys and index rows, while keys change.
 //!
-//! Batches go along the primary keys of accounts, so that a pass reads each row once however many batches
-//! it has. On PostgreSQL rows that another unit holds are passed over; on SQLite a unit is alone.
+//! Batches go along the primary keys of accounts, from one to another, so that a pass looks at each row once
+//! however many batches it has, and no batch at more than its own. On PostgreSQL rows that another unit holds
+//! are passed over; on SQLite a unit is alone.
+
+use std::borrow::Cow;
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    Batch, IndexEntry, KeyTask, RekeyingRepository, Rewrapped, ServiceKeyRecord, StoreError,
-    Unindexed, WrappedKey,
+    Batch, IndexEntry, Indexed, KeyTask, RekeyingRepository, Rewrapped, ServiceKeyRecord,
+    StoreError, Unindexed, WrappedKey,
 };
 use authentication_domain::accounts::AccountId;
+use common::Id;
 use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{
     account_record::wrapped_key_of,
@@ -20,19 +25,32 @@ use crate::{
 
 pub(crate) const SERVICE_KEYS: &str = "service_keys";
 
-/// `$1` account, `$2` accounts, `$3` master keys and on.
+/// `$1` and `$2` accounts, `$3` master keys and on. By the primary key.
 const DATA_KEYS: &str = "SELECT account_id, master_key_id, wrapped_key FROM account_keys \
-     WHERE account_id > $1 AND master_key_id IN ";
+     WHERE account_id > $1 AND account_id <= $2 AND master_key_id IN ";
 
-/// `$1` account, `$2` accounts, `$3` index key. By the primary keys of `accounts` and `account_keys`, and
+/// Accounts without a row under an index key: what is counted is what is worked on.
+macro_rules! without_row {
+    ($key:literal) => {
+        concat!(
+            "accounts a JOIN account_keys k ON k.account_id = a.id \
+             WHERE NOT EXISTS (SELECT 1 FROM identifier_index i \
+             WHERE i.account_id = a.id AND i.key_id = ",
+            $key,
+            ")"
+        )
+    };
+}
+pub(crate) use without_row;
+
+/// `$1` and `$2` accounts, `$3` index key. By the primary keys of `accounts` and `account_keys`, and
 /// `identifier_index_account_id_idx`.
 macro_rules! unindexed {
     ($lock:literal) => {
         concat!(
-            "SELECT a.id AS owner_id, a.identifier, k.master_key_id, k.wrapped_key \
-             FROM accounts a JOIN account_keys k ON k.account_id = a.id \
-             WHERE a.id > $1 AND NOT EXISTS (SELECT 1 FROM identifier_index i \
-             WHERE i.account_id = a.id AND i.key_id = $3) ORDER BY a.id LIMIT $2",
+            "SELECT a.id AS owner_id, a.identifier, k.master_key_id, k.wrapped_key FROM ",
+            without_row!("$3"),
+            " AND a.id > $1 AND a.id <= $2 ORDER BY a.id",
             $lock
         )
     };
@@ -59,9 +77,8 @@ impl RekeyingRepository for SqlUnitOfWork {
         let db = &*self;
         let lock = Dialect::of(db).pick(" FOR UPDATE SKIP LOCKED", "");
         let masters_in = tuples(3, 1, masters.len());
-        let text = format!("{DATA_KEYS}{masters_in} ORDER BY account_id LIMIT $2{lock}");
-        let question = Sql::new(text).bind(&batch.after).bind(&batch.most);
-        let question = masters.iter().fold(question, Sql::bind);
+        let text = format!("{DATA_KEYS}{masters_in} ORDER BY account_id{lock}");
+        let question = masters.iter().fold(in_batch(text, batch), Sql::bind);
         let rows = question.rows(db).await?;
         let key_of = |row: &Row| Ok((row.get("account_keys", "account_id")?, wrapped_key_of(row)?));
         rows.iter().map(key_of).collect()
@@ -143,12 +160,7 @@ impl RekeyingRepository for SqlUnitOfWork {
             unindexed!(" FOR NO KEY UPDATE OF a SKIP LOCKED"),
             unindexed!(""),
         );
-        let rows = Sql::new(text)
-            .bind(&batch.after)
-            .bind(&batch.most)
-            .bind(key_id)
-            .rows(db)
-            .await?;
+        let rows = in_batch(text, batch).bind(key_id).rows(db).await?;
         let unindexed_of = |row: &Row| {
             Ok(Unindexed {
                 account: row.get("accounts", "owner_id")?,
@@ -163,21 +175,35 @@ impl RekeyingRepository for SqlUnitOfWork {
     async fn add_index_entries(
         &mut self,
         entries: &[(AccountId, IndexEntry)],
-    ) -> Result<u64, StoreError> {
+    ) -> Result<Indexed, StoreError> {
         if entries.is_empty() {
-            return Ok(0);
+            return Ok(Indexed::default());
         }
         let rows = tuples(1, entries.len(), 3);
         let text = format!(
             "INSERT INTO identifier_index (key_id, digest, account_id) VALUES {rows} \
              ON CONFLICT DO NOTHING"
         );
-        let insert = entries
-            .iter()
-            .fold(Sql::new(text), |sql, (account, entry)| {
-                sql.bind(&entry.key_id).bind(&entry.digest).bind(account)
+        let added = of_entries(text, entries).execute(self).await?;
+        if added == entries.len() as u64 {
+            return Ok(Indexed {
+                added,
+                taken: Vec::new(),
             });
-        insert.execute(self).await
+        }
+        // Another unit may have added the same row, which is as good; another account's is not. By the
+        // primary key.
+        let text = format!(
+            "SELECT entry.column3 AS owner_id FROM (VALUES {rows}) AS entry JOIN identifier_index i \
+             ON i.key_id = entry.column1 AND i.digest = entry.column2 \
+             WHERE i.account_id <> entry.column3"
+        );
+        let rows = of_entries(text, entries).rows(self).await?;
+        let taken = rows.iter().map(|row| row.get("accounts", "owner_id"));
+        Ok(Indexed {
+            added,
+            taken: taken.collect::<Result<_, _>>()?,
+        })
     }
 
     /// By `identifier_index_account_id_idx`, along the accounts.
@@ -186,28 +212,20 @@ impl RekeyingRepository for SqlUnitOfWork {
         &mut self,
         key_ids: &[String],
         batch: Batch,
-    ) -> Result<Option<(AccountId, u64)>, StoreError> {
+    ) -> Result<u64, StoreError> {
         if key_ids.is_empty() {
-            return Ok(None);
+            return Ok(0);
         }
         let db = &*self;
         let lock = Dialect::of(db).pick(" FOR UPDATE SKIP LOCKED", "");
         let keys_in = tuples(3, 1, key_ids.len());
         let text = format!(
             "WITH dead AS MATERIALIZED (SELECT digest, key_id FROM identifier_index \
-             WHERE account_id > $1 AND key_id IN {keys_in} ORDER BY account_id LIMIT $2{lock}) \
-             DELETE FROM identifier_index WHERE (digest, key_id) IN (SELECT digest, key_id FROM dead) \
-             RETURNING account_id"
+             WHERE account_id > $1 AND account_id <= $2 AND key_id IN {keys_in}{lock}) \
+             DELETE FROM identifier_index WHERE (digest, key_id) IN (SELECT digest, key_id FROM dead)"
         );
-        let delete = Sql::new(text).bind(&batch.after).bind(&batch.most);
-        let delete = key_ids.iter().fold(delete, Sql::bind);
-        let rows = delete.rows(db).await?;
-        let accounts: Result<Vec<AccountId>, _> = rows
-            .iter()
-            .map(|row| row.get("identifier_index", "account_id"))
-            .collect();
-        let last = accounts?.into_iter().max();
-        Ok(last.map(|last| (last, u64::try_from(rows.len()).unwrap_or(u64::MAX))))
+        let delete = key_ids.iter().fold(in_batch(text, batch), Sql::bind);
+        delete.execute(db).await
     }
 
     #[tracing::instrument(name = "rekeying.note_key_task", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
@@ -225,4 +243,18 @@ impl RekeyingRepository for SqlUnitOfWork {
             .await?;
         Ok(())
     }
+}
+
+/// `$1` and `$2` are the accounts between which the batch is; ids are compared as their bytes on both engines.
+fn in_batch(text: impl Into<Cow<'static, str>>, batch: Batch) -> Sql {
+    let last = batch.until.unwrap_or(Id::from_uuid(Uuid::max()));
+    Sql::new(text).bind(&batch.after).bind(&last)
+}
+
+fn of_entries(text: String, entries: &[(AccountId, IndexEntry)]) -> Sql {
+    entries
+        .iter()
+        .fold(Sql::new(text), |sql, (account, entry)| {
+            sql.bind(&entry.key_id).bind(&entry.digest).bind(account)
+        })
 }

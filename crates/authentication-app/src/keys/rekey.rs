@@ -20,7 +20,8 @@ use crate::{
     retry::retrying,
 };
 
-/// Rows of one batch: few enough that nobody who wants one of them waits long.
+/// Accounts of one batch, whatever of them is to be changed: few enough that nobody who wants one of them, or
+/// the one writer of SQLite, waits long.
 const BATCH: u32 = 200;
 
 /// What a pass did so far.
@@ -32,8 +33,9 @@ pub struct PassOutcome {
     pub indexed: u64,
     /// Index rows of retired keys that were removed.
     pub unindexed: u64,
-    /// Accounts whose key or identifier does not open. They keep their old key from being retired.
-    pub unreadable: u64,
+    /// Accounts whose key or identifier does not open, or whose identifier is another account's by now. They
+    /// keep their old key from being retired.
+    pub stuck: u64,
 }
 
 impl PassOutcome {
@@ -72,7 +74,7 @@ enum Stage {
 #[derive(Default)]
 struct Done {
     changed: u64,
-    unreadable: u64,
+    stuck: u64,
     /// Where the next one goes on; `None` at the end.
     next: Option<AccountId>,
 }
@@ -95,6 +97,15 @@ impl Rekeying {
 
     /// Begins a pass. Nothing is asked of the store for keys that do not change.
     pub fn begin_pass(&self) -> Pass<'_> {
+        Pass {
+            work: self,
+            stages: self.stages(),
+            after: Id::from_uuid(Uuid::nil()),
+            outcome: PassOutcome::default(),
+        }
+    }
+
+    fn stages(&self) -> VecDeque<Stage> {
         let mut stages = VecDeque::new();
         if !self.vault.replaced_master_keys().is_empty() {
             stages.extend([Stage::ServiceKeys, Stage::DataKeys]);
@@ -103,35 +114,63 @@ impl Rekeying {
             stages.extend(self.index.keys_to_fill().into_iter().map(Stage::Index));
             stages.push_back(Stage::Unindex);
         }
-        Pass {
-            work: self,
-            stages,
-            after: Id::from_uuid(Uuid::nil()),
-            outcome: PassOutcome::default(),
-        }
+        stages
     }
 
-    /// How many rows are still to be changed.
+    /// Whether no key is on its way any more. What retired keys left behind was left by nodes that lagged, and
+    /// none lags for ever: once nothing is found, nothing will be.
+    pub fn is_settled(&self) -> bool {
+        self.vault.replaced_master_keys().is_empty() && self.index.is_settled()
+    }
+
+    /// How many rows are still to be changed by passes.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn remaining(&self) -> Result<u64, StoreError> {
         let mut remaining = 0;
-        for master in self.vault.replaced_master_keys() {
-            remaining += self.count(Dependents::DataKeys(&master)).await?;
-            remaining += self.count(Dependents::ServiceKeys(&master)).await?;
-        }
-        for key in self.index.keys_to_fill() {
-            remaining += self.count(Dependents::AccountsWithout(&key)).await?;
-        }
-        for key in self.index.retired_keys() {
-            remaining += self.count(Dependents::IndexRows(&key)).await?;
+        for stage in self.stages() {
+            remaining += match stage {
+                Stage::ServiceKeys => {
+                    let masters = self.vault.replaced_master_keys();
+                    self.count(&masters, |id| Dependents::ServiceKeys(id))
+                        .await?
+                }
+                Stage::DataKeys => {
+                    let masters = self.vault.replaced_master_keys();
+                    self.count(&masters, |id| Dependents::DataKeys(id)).await?
+                }
+                Stage::Index(key) => {
+                    self.count(&[key], |id| Dependents::AccountsWithout(id))
+                        .await?
+                }
+                Stage::Unindex => {
+                    let retired = self.index.retired_keys();
+                    self.count(&retired, |id| Dependents::IndexRows(id)).await?
+                }
+            };
         }
         Ok(remaining)
     }
 
-    async fn count(&self, of: Dependents<'_>) -> Result<u64, StoreError> {
-        self.store.count_dependents(of, self.clock.now()).await
+    async fn count(
+        &self,
+        keys: &[String],
+        of: impl Fn(&str) -> Dependents<'_>,
+    ) -> Result<u64, StoreError> {
+        let mut all = 0;
+        for key in keys {
+            all += self
+                .store
+                .count_dependents(of(key), self.clock.now())
+                .await?;
+        }
+        Ok(all)
+    }
+
+    async fn batch(&self, after: AccountId) -> Result<Batch, StoreError> {
+        let until = self.store.find_batch_end(after, BATCH).await?;
+        Ok(Batch { after, until })
     }
 
     async fn note(
@@ -169,13 +208,11 @@ impl Rekeying {
 
     async fn rewrap(&self, after: AccountId) -> Result<Done, StoreError> {
         let replaced = self.vault.replaced_master_keys();
+        let batch = self.batch(after).await?;
         let mut unit = self.store.begin().await?;
-        let found = unit
-            .rekeying()
-            .lock_data_keys(&replaced, batch(after))
-            .await?;
+        let found = unit.rekeying().lock_data_keys(&replaced, batch).await?;
         let mut done = Done {
-            next: last_of_full(&found, |(account, _)| *account),
+            next: batch.until,
             ..Done::default()
         };
         let mut keys = Vec::with_capacity(found.len());
@@ -187,8 +224,8 @@ impl Rekeying {
                     next,
                 });
             } else {
-                done.unreadable += 1;
-                report(account, "data key");
+                done.stuck += 1;
+                report_unreadable(account, "data key");
             }
         }
         if !keys.is_empty() {
@@ -199,10 +236,15 @@ impl Rekeying {
     }
 
     async fn index(&self, key: &str, after: AccountId) -> Result<Done, StoreError> {
+        // It may have been taken back since the pass began.
+        if !self.index.keys_to_fill().iter().any(|it| it == key) {
+            return Ok(Done::default());
+        }
+        let batch = self.batch(after).await?;
         let mut unit = self.store.begin().await?;
-        let found = unit.rekeying().lock_unindexed(key, batch(after)).await?;
+        let found = unit.rekeying().lock_unindexed(key, batch).await?;
         let mut done = Done {
-            next: last_of_full(&found, |account| account.account),
+            next: batch.until,
             ..Done::default()
         };
         let mut entries = Vec::with_capacity(found.len());
@@ -210,12 +252,17 @@ impl Rekeying {
             if let Some(entry) = self.entry_of(key, account) {
                 entries.push((account.account, entry));
             } else {
-                done.unreadable += 1;
-                report(account.account, "identifier");
+                done.stuck += 1;
+                report_unreadable(account.account, "identifier");
             }
         }
         if !entries.is_empty() {
-            done.changed = unit.rekeying().add_index_entries(&entries).await?;
+            let indexed = unit.rekeying().add_index_entries(&entries).await?;
+            done.changed = indexed.added;
+            for account in indexed.taken {
+                done.stuck += 1;
+                report_taken(account);
+            }
             self.note(unit, KeyTask::Indexing, done.changed).await?;
         }
         Ok(done)
@@ -231,19 +278,22 @@ impl Rekeying {
 
     async fn unindex(&self, after: AccountId) -> Result<Done, StoreError> {
         let retired = self.index.retired_keys();
-        let mut unit = self.store.begin().await?;
-        let removed = unit
-            .rekeying()
-            .remove_index_entries(&retired, batch(after))
-            .await?;
-        let Some((last, changed)) = removed else {
+        if retired.is_empty() {
             return Ok(Done::default());
-        };
-        self.note(unit, KeyTask::Unindexing, changed).await?;
+        }
+        let batch = self.batch(after).await?;
+        let mut unit = self.store.begin().await?;
+        let changed = unit
+            .rekeying()
+            .remove_index_entries(&retired, batch)
+            .await?;
+        if changed > 0 {
+            self.note(unit, KeyTask::Unindexing, changed).await?;
+        }
         Ok(Done {
             changed,
-            unreadable: 0,
-            next: Some(last),
+            stuck: 0,
+            next: batch.until,
         })
     }
 }
@@ -278,7 +328,7 @@ impl Pass<'_> {
             }
         };
         *counter += done.changed;
-        self.outcome.unreadable += done.unreadable;
+        self.outcome.stuck += done.stuck;
         self.after = done.next.unwrap_or_else(|| {
             self.stages.pop_front();
             Id::from_uuid(Uuid::nil())
@@ -292,17 +342,12 @@ impl Pass<'_> {
     }
 }
 
-const fn batch(after: AccountId) -> Batch {
-    Batch { after, most: BATCH }
-}
-
-/// The last account of a full batch: beyond it there may be more.
-fn last_of_full<T>(found: &[T], account: impl Fn(&T) -> AccountId) -> Option<AccountId> {
-    let is_full = found.len() >= BATCH as usize;
-    found.last().filter(|_| is_full).map(account)
-}
-
 /// The others go on; this one stays as it is, and keeps its old key from being retired.
-fn report(account: AccountId, what: &'static str) {
+fn report_unreadable(account: AccountId, what: &'static str) {
     tracing::error!(account = %account, what, "a stored value does not open; its key is not changed");
+}
+
+/// Somebody else registered the identifier while it had no row: a step was forced.
+fn report_taken(account: AccountId) {
+    tracing::error!(account = %account, "the identifier is another account's by now; it is not indexed");
 }

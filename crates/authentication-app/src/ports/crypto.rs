@@ -152,6 +152,8 @@ pub trait IdentifierIndex: Send + Sync {
     fn keys_to_fill(&self) -> Vec<String>;
     /// Whether there is more than the current key: one to come, one from before, or one that is gone.
     fn is_changing(&self) -> bool;
+    /// Whether no key is next or previous.
+    fn is_settled(&self) -> bool;
     /// Keys whose rows are waste.
     fn retired_keys(&self) -> Vec<String>;
     /// The digest under one live key.

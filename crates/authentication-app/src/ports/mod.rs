@@ -67,8 +67,8 @@ pub use meter::{
 pub use outbox::{EventEnvelope, MessageKind, MessageOrder, Outbox, Recipient};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use rekeying::{
-    Batch, Dependents, KeyTask, RekeyingQueries, RekeyingRepository, Rewrapped, ServiceKeyRecord,
-    SubjectWindows, TaskProgress, Unindexed,
+    Batch, Dependents, Indexed, KeyTask, RekeyingQueries, RekeyingRepository, Rewrapped,
+    ServiceKeyRecord, SubjectWindows, TaskProgress, Unindexed,
 };
 pub use sessions::{
     EndedSession, NewSession, RotatedSession, SessionQueries, SessionRepository, SessionSnapshot,

@@ -41,13 +41,23 @@ pub struct Unindexed {
     pub identifier: Sealed,
 }
 
-/// A pass over rows in the order of their accounts.
+/// A part of a pass over rows in the order of their accounts. It bounds the rows that are looked at, so that
+/// one in which nothing is found takes no longer than another.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch {
     /// Only accounts beyond this one.
     pub after: AccountId,
-    /// No more than so many rows.
-    pub most: u32,
+    /// Up to this one; none is the end.
+    pub until: Option<AccountId>,
+}
+
+/// What became of index rows.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Indexed {
+    /// How many were not there, and are.
+    pub added: u64,
+    /// Accounts that got none, since another account has their identifier.
+    pub taken: Vec<AccountId>,
 }
 
 /// What may depend on a key, as a question to the store.
@@ -61,7 +71,7 @@ pub enum Dependents<'a> {
     ValuesUnder(&'a str),
     /// Rows under an index key.
     IndexRows(&'a str),
-    /// Accounts that have no row under an index key.
+    /// Accounts that have no row under an index key. One whose data key is gone can get none, and needs none.
     AccountsWithout(&'a str),
     /// Live sessions whose refresh tokens are made under a key.
     Sessions(&'a str),
@@ -159,6 +169,16 @@ pub trait RekeyingQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Option<Subject>, StoreError>;
 
+    /// Where a part of a pass ends: the account that is so many beyond another, or none when fewer are left.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn find_batch_end(
+        &self,
+        after: AccountId,
+        accounts: u32,
+    ) -> Result<Option<AccountId>, StoreError>;
+
     /// How many there are. Goes through whole tables: for commands, not for requests.
     ///
     /// # Errors
@@ -179,7 +199,8 @@ pub trait RekeyingQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait RekeyingRepository: Send {
-    /// Data keys of persons under one of these master keys. Rows that another unit holds are passed over.
+    /// Data keys of persons under one of these master keys, in the order of their accounts. Rows that another
+    /// unit holds are passed over.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -225,17 +246,16 @@ pub trait RekeyingRepository: Send {
         batch: Batch,
     ) -> Result<Vec<Unindexed>, StoreError>;
 
-    /// Adds index rows that are not there; tells how many were not.
+    /// Adds index rows that are not there, and tells whose could not be.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn add_index_entries(
         &mut self,
         entries: &[(AccountId, IndexEntry)],
-    ) -> Result<u64, StoreError>;
+    ) -> Result<Indexed, StoreError>;
 
-    /// Removes index rows under these keys, of the accounts of one batch; answers with the last account
-    /// that had one, if any had.
+    /// Removes index rows under these keys; tells how many. Rows that another unit holds are passed over.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -243,7 +263,7 @@ pub trait RekeyingRepository: Send {
         &mut self,
         key_ids: &[String],
         batch: Batch,
-    ) -> Result<Option<(AccountId, u64)>, StoreError>;
+    ) -> Result<u64, StoreError>;
 
     /// Notes that a task changed rows.
     ///

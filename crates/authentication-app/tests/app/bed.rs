@@ -8,13 +8,14 @@ use std::{
     future::Future,
     pin::Pin,
     sync::{
-        Arc,
+        Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use adapters_crypto::{
-    BlindIndex, CryptoVault, JwtConfig, JwtSigner, KeyRing, KeysInUse, ServiceKey, TokenMacs,
+    BlindIndex, CryptoVault, JwtConfig, JwtSigner, KeyRing, KeysInUse, ServiceKey, StageError,
+    TokenMacs,
 };
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use authentication_app::{
@@ -31,7 +32,9 @@ use authentication_app::{
 };
 use common::{Clock, SecureRandom};
 use identity_adapters_postgres::{Store, StoreConfig};
+use secrecy::SecretString;
 use testkit::{SeededRandom, TestClock, TestDatabase, builders::request_id};
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 pub(crate) use fakes::{FakeHasher, FakeSender, FakeSigner, FakeThrottle, FakeWriter};
@@ -51,6 +54,9 @@ pub(crate) struct Bed {
     pub(crate) signer: Arc<FakeSigner>,
     pub(crate) caches: Ledger,
     pub(crate) database: Arc<TestDatabase>,
+    keys: Arc<KeysInUse>,
+    /// The ring as its document, which is what is changed.
+    ring: Mutex<SecretString>,
 }
 
 impl Bed {
@@ -61,7 +67,9 @@ impl Bed {
         let clock = Arc::new(TestClock::new());
         let now: Arc<dyn Clock> = clock.clone();
         let random: Arc<dyn SecureRandom> = Arc::new(SeededRandom::new(1));
-        let keys = KeysInUse::new(KeyRing::generate(random.as_ref(), now.now()));
+        let ring = KeyRing::generate(random.as_ref(), now.now());
+        let document = ring.to_json();
+        let keys = KeysInUse::new(ring);
         let service_key = ServiceKey::generate(&keys, random.as_ref());
         let service_key = ServiceKey::open(&keys, &service_key).unwrap();
         let hasher = Arc::new(FakeHasher::default());
@@ -89,7 +97,7 @@ impl Bed {
                 random.clone(),
             )),
             index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
-            macs: Arc::new(TokenMacs::new(keys)),
+            macs: Arc::new(TokenMacs::new(Arc::clone(&keys))),
             signer: signer.clone(),
             clock: now,
             random,
@@ -117,7 +125,22 @@ impl Bed {
             signer,
             caches,
             database,
+            keys,
+            ring: Mutex::new(document),
         }
+    }
+
+    /// Takes a step of a key's life, for the one node there is.
+    pub(crate) fn change_ring<T>(
+        &self,
+        step: impl FnOnce(&mut KeyRing, OffsetDateTime) -> Result<T, StageError>,
+    ) -> T {
+        let mut document = self.ring.lock().unwrap();
+        let mut ring = KeyRing::from_json(&document).unwrap();
+        let done = step(&mut ring, self.clock.now()).unwrap();
+        *document = ring.to_json();
+        self.keys.replace(ring).unwrap();
+        done
     }
 
     /// From here on `sql` is executed behind everybody's back while a password is hashed: `times` times.

@@ -14,6 +14,7 @@ mod bed;
 mod caching;
 mod effects;
 mod failures;
+mod keys;
 mod people;
 mod protection;
 mod rivals;

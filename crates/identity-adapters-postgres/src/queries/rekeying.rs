@@ -5,12 +5,13 @@ use authentication_app::ports::{
     Dependents, KeyTask, RekeyingQueries, ServiceKeyRecord, StoreError, Subject, SubjectWindows,
     TaskProgress, WrappedKey,
 };
+use authentication_domain::accounts::AccountId;
 use time::OffsetDateTime;
 
 use crate::{
     account_record::wrapped_key_of,
     error::Fault,
-    rekeying::SERVICE_KEYS,
+    rekeying::{SERVICE_KEYS, without_row},
     sql::{Sql, tuples},
     store::Store,
 };
@@ -19,6 +20,9 @@ const FIND_SERVICE_KEY: &str = "SELECT master_key_id, wrapped_key FROM service_k
 
 const KEEP_SERVICE_KEY: &str = "INSERT INTO service_keys (id, master_key_id, wrapped_key, made_at) \
      VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
+
+/// `$1` account, `$2` accounts to leave out. By the primary key.
+const BATCH_END: &str = "SELECT id FROM accounts WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
 
 /// `$1` now, `$2` since when failures count, `$3` guesses, `$4` messages; then the candidates. By primary
 /// keys, which begin with the subject.
@@ -80,6 +84,20 @@ impl RekeyingQueries for Store {
         row.map(|row| row.get("code_tries", "subject")).transpose()
     }
 
+    #[tracing::instrument(name = "rekeying.find_batch_end", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_batch_end(
+        &self,
+        after: AccountId,
+        accounts: u32,
+    ) -> Result<Option<AccountId>, StoreError> {
+        let row = Sql::new(BATCH_END)
+            .bind(&after)
+            .bind(&accounts.saturating_sub(1))
+            .row(&self.readers)
+            .await?;
+        row.map(|row| row.get("accounts", "id")).transpose()
+    }
+
     #[tracing::instrument(name = "rekeying.count_dependents", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
     async fn count_dependents(
         &self,
@@ -123,11 +141,7 @@ fn question(of: Dependents<'_>, now: OffsetDateTime) -> Sql {
         Dependents::ServiceKeys(id) => count("service_keys WHERE master_key_id = $1").bind(id),
         Dependents::ValuesUnder(id) => sealed_under(id),
         Dependents::IndexRows(id) => count("identifier_index WHERE key_id = $1").bind(id),
-        Dependents::AccountsWithout(id) => count(
-            "accounts a WHERE NOT EXISTS (SELECT 1 FROM identifier_index i \
-             WHERE i.account_id = a.id AND i.key_id = $1)",
-        )
-        .bind(id),
+        Dependents::AccountsWithout(id) => count(without_row!("$1")).bind(id),
         Dependents::Sessions(id) => count(
             "sessions WHERE refresh_key_id = $1 AND ended_at IS NULL AND idle_deadline > $2 \
              AND absolute_deadline > $2",

@@ -294,8 +294,9 @@ async fn write_keys(store: &Store, owner: &NewAccount) {
     let masters = [read.master_key_id.clone()];
     let batch = Batch {
         after: id_at(START - Duration::DAY),
-        most: 10,
+        until: None,
     };
+    store.find_batch_end(batch.after, 10).await.unwrap();
     let service_key = ServiceKeyRecord {
         id: "1".to_owned(),
         wrapped: read.clone(),
@@ -324,9 +325,10 @@ async fn write_keys(store: &Store, owner: &NewAccount) {
         .await
         .unwrap();
     work.lock_unindexed("index-2", batch).await.unwrap();
-    work.add_index_entries(&[(account, index_entry("index-2"))])
-        .await
-        .unwrap();
+    let entry = [(account, index_entry("index-2"))];
+    for _ in 0..2 {
+        work.add_index_entries(&entry).await.unwrap();
+    }
     work.remove_index_entries(&["index-2".to_owned()], batch)
         .await
         .unwrap();

@@ -25,7 +25,8 @@ const LONGEST_PAUSE: Duration = Duration::from_mins(30);
 const TELL_EVERY: Duration = Duration::from_secs(15);
 
 /// Goes through the rows whenever the ring changed, and now and then while it changes, until it is asked to
-/// end. `gate` is held during a batch.
+/// end. Once no key is on its way any more and pass after pass found nothing, nothing is looked for before the
+/// ring changes again. `gate` is held during a batch.
 pub(super) async fn keep_rekeying(
     work: Rekeying,
     changed: Arc<Notify>,
@@ -34,10 +35,11 @@ pub(super) async fn keep_rekeying(
 ) -> Result<(), StoreError> {
     let mut pause = AFTER_THE_START;
     loop {
+        let is_over = pause == LONGEST_PAUSE && work.is_settled();
         tokio::select! {
             () = stop.requested() => return Ok(()),
             () = changed.notified() => pause = FIRST_PAUSE,
-            () = sleep(pause) => pause = LONGEST_PAUSE.min(FIRST_PAUSE.max(pause * 2)),
+            () = sleep(pause), if !is_over => pause = LONGEST_PAUSE.min(FIRST_PAUSE.max(pause * 2)),
         }
         while pass(&work, &gate, &mut stop).await? {
             pause = FIRST_PAUSE;

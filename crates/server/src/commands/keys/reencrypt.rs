@@ -13,12 +13,15 @@ use crate::wire::KeyDesk;
 
 /// How long to wait for rows that somebody else holds.
 const HELD: Duration = Duration::from_millis(500);
+/// After so many passes that changed nothing, nobody holds the rows that are left: they cannot be changed.
+const IN_VAIN: u32 = 10;
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
     let work = desk.rekeying().await?;
     let began = Instant::now();
     let mut total = PassOutcome::default();
+    let mut in_vain = 0;
     loop {
         let mut pass = work.begin_pass();
         let mut told = Instant::now();
@@ -39,20 +42,19 @@ pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
         total.rewrapped += outcome.rewrapped;
         total.indexed += outcome.indexed;
         total.unindexed += outcome.unindexed;
-        total.unreadable = outcome.unreadable;
         let remaining = work.remaining().await.map_err(Failure::other)?;
         if remaining == 0 {
             break;
         }
-        if outcome.changed() == 0 && outcome.unreadable > 0 {
-            let reason = format!(
-                "{remaining} rows cannot be changed: the log names the accounts whose values do not open"
-            );
-            return Err(Failure::Usage(reason));
+        if outcome.changed() > 0 {
+            in_vain = 0;
+            continue;
         }
-        if outcome.changed() == 0 {
-            sleep(HELD).await;
+        in_vain += 1;
+        if outcome.stuck > 0 || in_vain == IN_VAIN {
+            return Err(Failure::Usage(left_over(remaining, outcome.stuck)));
         }
+        sleep(HELD).await;
     }
     let seconds = began.elapsed().as_secs_f64();
     let PassOutcome {
@@ -66,4 +68,17 @@ pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
         "{rewrapped} data keys wrapped, {indexed} index rows added, {unindexed} removed in {seconds:.1} s; nothing is left to do"
     )?;
     Ok(())
+}
+
+fn left_over(remaining: u64, stuck: u64) -> String {
+    if stuck > 0 {
+        format!(
+            "{remaining} rows cannot be changed: the log names the accounts, whose values do not open or whose \
+             identifier is another account's by now"
+        )
+    } else {
+        format!(
+            "{remaining} rows are held by somebody else, and were all along: nothing is lost, try again later"
+        )
+    }
 }

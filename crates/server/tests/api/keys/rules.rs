@@ -46,7 +46,7 @@ fn key(section: KeySection, state: KeyState, id: &str) -> KeySummary {
 
 struct Case {
     store: Store,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl Case {
@@ -55,7 +55,7 @@ impl Case {
         let store = Store::connect(&StoreConfig::new(database.url())).await;
         Self {
             store: store.unwrap(),
-            _database: database,
+            database,
         }
     }
 
@@ -122,6 +122,9 @@ testkit::on_every_engine! {
         let later = START + Duration::WEEK;
         let found = case.promoting(KeySection::BlindIndex, later).await;
         assert_eq!(found, ["1 accounts have no index row under it"]);
+        // As erasure does: nobody can open its identifier any more, so nobody could index it either.
+        case.database.execute("DELETE FROM account_keys").await;
+        assert_eq!(case.promoting(KeySection::BlindIndex, later).await, [""; 0]);
     }
 
     async fn every_previous_key_waits_for_nodes_that_lag(engine: Engine) {

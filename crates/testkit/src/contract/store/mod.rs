@@ -184,6 +184,8 @@ macro_rules! store_contract {
             accounts_without_an_index_row_are_found_until_they_have_one,
             while_both_keys_live_an_identifier_stays_one_accounts,
             index_rows_of_retired_keys_are_removed_and_no_others,
+            whose_identifier_is_another_accounts_by_now_is_told,
+            a_batch_ends_after_so_many_accounts_whatever_they_need,
             what_tasks_did_is_added_up,
         }
         $crate::store_facts! { $factory; dependents:

@@ -1,8 +1,8 @@
 //! Data keys and index rows while keys change.
 
 use authentication_app::ports::{
-    Batch, Dependents, IndexEntry, IndexKeys, KeyTask, NewAccount, Rewrapped, ServiceKeyRecord,
-    StoreError, Unindexed, WrappedKey,
+    Batch, Dependents, IndexEntry, IndexKeys, Indexed, KeyTask, NewAccount, Rewrapped,
+    ServiceKeyRecord, StoreError, Unindexed, WrappedKey,
 };
 use authentication_domain::accounts::AccountId;
 use common::Id;
@@ -21,9 +21,10 @@ use crate::{
 
 pub(super) const OLD: &str = "master-0";
 pub(super) const NEW: &str = "master-1";
+const NOBODY: AccountId = Id::from_uuid(Uuid::nil());
 const EVERYBODY: Batch = Batch {
-    after: Id::from_uuid(Uuid::nil()),
-    most: 1_000,
+    after: NOBODY,
+    until: None,
 };
 
 pub(super) fn under(master: &str) -> WrappedKey {
@@ -83,6 +84,21 @@ async fn rewrap(store: &Store, batch: Batch) -> Result<u64, StoreError> {
     Ok(changed)
 }
 
+/// A pass of wrapping anew, so many accounts at a time.
+async fn rewrap_all(store: &Store, at_a_time: u32) -> u64 {
+    let (mut after, mut changed) = (NOBODY, 0);
+    loop {
+        let until = store.find_batch_end(after, at_a_time).await;
+        let until = until.expect("an answer");
+        let batch = Batch { after, until };
+        changed += retrying(|| rewrap(store, batch)).await.expect("a batch");
+        match until {
+            Some(last) => after = last,
+            None => return changed,
+        }
+    }
+}
+
 async fn unindexed(store: &Store, key: &str, batch: Batch) -> Vec<Unindexed> {
     let found = in_unit!(store, rekeying.lock_unindexed(key, batch));
     found.expect("accounts")
@@ -101,13 +117,13 @@ pub async fn data_keys_are_found_by_their_master_key_in_the_order_of_accounts(st
         .collect();
     assert_eq!(locked_data_keys(&store, EVERYBODY).await, expected);
     let first = Batch {
-        most: 2,
+        until: Some(expected[1].0),
         ..EVERYBODY
     };
     assert_eq!(locked_data_keys(&store, first).await, expected[..2]);
     let second = Batch {
         after: expected[1].0,
-        most: 2,
+        until: Some(expected[3].0),
     };
     assert_eq!(locked_data_keys(&store, second).await, expected[2..4]);
     let mut unit = begin(&store).await;
@@ -147,16 +163,12 @@ pub async fn workers_at_once_wrap_every_data_key_once(store: Store) {
         for _ in 0..PEOPLE {
             somebody_under(&store, OLD).await;
         }
-        let batch = Batch {
-            most: 7,
-            ..EVERYBODY
-        };
         let by_worker = at_once(8, |_| {
             let store = store.clone();
             async move {
                 let mut changed = 0;
                 while count(&store, Dependents::DataKeys(OLD)).await > 0 {
-                    changed += retrying(|| rewrap(&store, batch)).await.expect("a batch");
+                    changed += rewrap_all(&store, 7).await;
                 }
                 changed
             }
@@ -202,15 +214,11 @@ pub async fn accounts_registered_meanwhile_are_left_alone(store: Store) {
     for _ in 0..30 {
         somebody_under(&store, OLD).await;
     }
-    let batch = Batch {
-        most: 5,
-        ..EVERYBODY
-    };
     let registered = at_once(10, |number| {
         let store = store.clone();
         async move {
             if number % 2 == 0 {
-                retrying(|| rewrap(&store, batch)).await.expect("a batch");
+                rewrap_all(&store, 5).await;
                 return None;
             }
             Some(somebody_under(&store, NEW).await.record)
@@ -290,8 +298,7 @@ pub async fn accounts_without_an_index_row_are_found_until_they_have_one(store: 
         .map(|(person, entry)| (person.record.account.id, entry.clone()))
         .collect();
     for expected in [3, 0] {
-        let added = in_unit!(store, rekeying.add_index_entries(&entries));
-        assert_eq!(added.expect("an answer"), expected);
+        assert_eq!(added(&store, &entries).await, (expected, Vec::new()));
     }
     let left = unindexed(&store, "index-2", EVERYBODY).await;
     assert_eq!(left.len(), 1);
@@ -300,11 +307,14 @@ pub async fn accounts_without_an_index_row_are_found_until_they_have_one(store: 
         count(&store, Dependents::AccountsWithout("index-2")).await,
         1
     );
-    let beyond = Batch {
-        after: all[3],
-        most: 10,
-    };
-    assert!(unindexed(&store, "index-2", beyond).await.is_empty());
+    for (after, until) in [
+        (all[3], None),
+        (NOBODY, Some(all[2])),
+        (all[1], Some(all[2])),
+    ] {
+        let batch = Batch { after, until };
+        assert!(unindexed(&store, "index-2", batch).await.is_empty());
+    }
     let (person, entry) = &people[0];
     let keys = IndexKeys {
         entries: vec![entry.clone()],
@@ -324,11 +334,9 @@ pub async fn while_both_keys_live_an_identifier_stays_one_accounts(store: Store)
             let (store, entry, entries) = (store.clone(), entry.clone(), both.clone());
             async move {
                 if number % 2 == 0 {
-                    let added = in_unit!(
-                        store,
-                        rekeying.add_index_entries(&[(account, entry.clone())])
-                    );
-                    return added.expect("an answer");
+                    let (added, taken) = added(&store, &[(account, entry.clone())]).await;
+                    assert_eq!(taken, []);
+                    return added;
                 }
                 let mut rival = new_account();
                 rival.index = IndexKeys {
@@ -356,23 +364,60 @@ pub async fn index_rows_of_retired_keys_are_removed_and_no_others(store: Store) 
     ids.sort();
     let dead = vec!["index-0".to_owned()];
     let batch = Batch {
-        most: 3,
+        until: Some(ids[2]),
         ..EVERYBODY
     };
-    let removed = in_unit!(store, rekeying.remove_index_entries(&dead, batch));
-    assert_eq!(removed.expect("an answer"), Some((ids[2], 3)));
-    assert_eq!(count(&store, Dependents::IndexRows("index-0")).await, 2);
     let rest = Batch {
         after: ids[2],
-        most: 3,
+        until: None,
     };
-    let removed = in_unit!(store, rekeying.remove_index_entries(&dead, rest));
-    assert_eq!(removed.expect("an answer"), Some((ids[4], 2)));
-    let removed = in_unit!(store, rekeying.remove_index_entries(&dead, EVERYBODY));
-    assert_eq!(removed.expect("an answer"), None);
+    for (batch, expected) in [(batch, 3), (rest, 2), (EVERYBODY, 0)] {
+        let removed = in_unit!(store, rekeying.remove_index_entries(&dead, batch));
+        assert_eq!(removed.expect("an answer"), expected);
+    }
+    let none = in_unit!(store, rekeying.remove_index_entries(&[], EVERYBODY));
+    assert_eq!(none.expect("an answer"), 0);
     assert_eq!(count(&store, Dependents::IndexRows("index-1")).await, 6);
     let found = store.find_by_subject(kept.index.subject).await;
     assert!(found.expect("an answer").is_some());
+}
+
+async fn added(store: &Store, entries: &[(AccountId, IndexEntry)]) -> (u64, Vec<AccountId>) {
+    let indexed = in_unit!(store, rekeying.add_index_entries(entries));
+    let Indexed { added, taken } = indexed.expect("an answer");
+    (added, taken)
+}
+
+/// What a forced step leads to: somebody registered it while it had no row.
+pub async fn whose_identifier_is_another_accounts_by_now_is_told(store: Store) {
+    let (person, entry) = somebody_indexed(&store).await;
+    let (other, other_entry) = somebody_indexed(&store).await;
+    let (account, other) = (person.record.account.id, other.record.account.id);
+    let mut rival = new_account();
+    rival.index.entries = vec![entry.clone()];
+    register(&store, rival).await;
+    let entries = [(account, entry), (other, other_entry)];
+    for expected in [1, 0] {
+        assert_eq!(added(&store, &entries).await, (expected, vec![account]));
+    }
+}
+
+pub async fn a_batch_ends_after_so_many_accounts_whatever_they_need(store: Store) {
+    let end = async |after, accounts| {
+        let end = store.find_batch_end(after, accounts).await;
+        end.expect("an answer")
+    };
+    assert_eq!(end(NOBODY, 1).await, None);
+    let mut ids = Vec::new();
+    for master in [OLD, NEW, NEW, OLD, NEW] {
+        ids.push(somebody_under(&store, master).await.record.account.id);
+    }
+    ids.sort();
+    assert_eq!(end(NOBODY, 1).await, Some(ids[0]));
+    assert_eq!(end(NOBODY, 3).await, Some(ids[2]));
+    assert_eq!(end(ids[2], 2).await, Some(ids[4]));
+    assert_eq!(end(ids[2], 3).await, None);
+    assert_eq!(end(ids[4], 1).await, None);
 }
 
 pub async fn what_tasks_did_is_added_up(store: Store) {
