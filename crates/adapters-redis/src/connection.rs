@@ -1,4 +1,5 @@
-//! One connection to Redis for all callers of a node, and a circuit breaker before it.
+//! The connection of a node to Redis, one more for each thread that profits from it, and a circuit breaker before
+//! all of them.
 //!
 //! ```text
 //!           a call fails                         a pause has passed
@@ -33,7 +34,12 @@ use deadpool_redis::redis::{
 use secrecy::{ExposeSecret, SecretString};
 use tokio::time::{Instant, timeout};
 
-use crate::{back_off::pause, keys::Keys, ticking::BeginLoad};
+use crate::{
+    back_off::pause,
+    keys::Keys,
+    near::{Found, NearConnections},
+    ticking::BeginLoad,
+};
 
 /// How long we wait when nobody says.
 const CONNECT: Duration = Duration::from_millis(500);
@@ -80,7 +86,7 @@ pub struct InvalidRedisUrl;
 /// A connection that all callers share and that comes back by itself; clones are the same one.
 ///
 /// It is multiplexed: commands of many callers travel at once, so there is no pool to wait for and no ping
-/// before a call.
+/// before a call. A thread with a runtime to itself gets one of its own (`near`), as part of the same line.
 #[derive(Clone)]
 pub struct RedisConnection {
     shared: Arc<Shared>,
@@ -94,6 +100,7 @@ struct Shared {
     heartbeat: Duration,
     circuit: Mutex<Circuit>,
     lines: AtomicU64,
+    near: NearConnections,
     /// What every user of the session cache does, and what has to work for anything to.
     begin_load: BeginLoad,
 }
@@ -137,6 +144,7 @@ impl RedisConnection {
                     next_try: Instant::now(),
                 }),
                 lines: AtomicU64::new(0),
+                near: NearConnections::default(),
                 begin_load: BeginLoad::new(),
             }),
         };
@@ -248,7 +256,7 @@ impl RedisConnection {
     /// The connection if there is one. If there is none and it is time, somebody else makes one.
     fn line(&self) -> Result<Line, CacheError> {
         let failures = match &mut *self.circuit() {
-            Circuit::Closed { line, .. } => return Ok(line.clone()),
+            Circuit::Closed { line, .. } => return Ok(self.nearest(line)),
             Circuit::Open { failures, next_try } => {
                 let now = Instant::now();
                 if now < *next_try {
@@ -263,6 +271,25 @@ impl RedisConnection {
         let connection = self.clone();
         tokio::spawn(async move { connection.reconnect(failures).await });
         Err(CacheError)
+    }
+
+    /// The same line by a connection of the calling thread's own, if it has one by now.
+    fn nearest(&self, line: &Line) -> Line {
+        let number = line.number;
+        match self.shared.near.find(number) {
+            Found::Own(connection) => return Line { number, connection },
+            Found::ToOpen => {
+                let redis = self.clone();
+                tokio::spawn(async move {
+                    // Without it the thread goes on with the common one.
+                    if let Ok(connection) = redis.open_line().await {
+                        redis.shared.near.keep(number, connection);
+                    }
+                });
+            }
+            Found::None => {}
+        }
+        line.clone()
     }
 
     /// Tries to connect and to write, and notes what came of it.

@@ -31,6 +31,7 @@ mod event_stream;
 mod examination;
 mod keys;
 mod missed;
+mod near;
 mod revocations;
 mod session_cache;
 mod throttle;
