@@ -36,8 +36,9 @@ pub(super) struct Import {
     /// Where refused lines go, one JSON object each [default: standard output, as text]
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Where the old and the new id of everybody goes who is here now, one JSON object each
-    #[arg(long, value_name = "FILE")]
+    /// Where the old and the new id of everybody goes who is here now, one JSON object each. A dry run has no
+    /// new ids to tell
+    #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     mapping: Option<PathBuf>,
     /// Tells other systems nothing: no event for each account
     #[arg(long)]

@@ -106,4 +106,22 @@ testkit::on_every_engine! {
         assert_eq!((&refused[0]["line"], &refused[0]["id"], &refused[0]["code"]), (&json!(2), &json!("2"), &json!("changed_since")));
         assert!(contents(&place).await == before, "something was written");
     }
+
+    /// The ids of a rehearsal belong to nobody: what the site joins through stays as it is.
+    async fn a_dry_run_leaves_the_mapping_of_before_alone(engine: Engine) {
+        let place = Place::new(engine).await;
+        let mapping = place.path("mapping");
+        let path = mapping.to_str().unwrap();
+        place.import(&place.people("first", &people(1..=2)), &["--mapping", path]);
+        let before = fs::read(&mapping).unwrap();
+        assert_eq!(json_lines(&mapping).len(), 2);
+
+        let second = place.people("second", &people(1..=3));
+        let output = place.import(&second, &["--mapping", path, "--dry-run"]);
+        assert_eq!(output.status.code(), Some(2));
+        assert!(complaint(&output).contains("--dry-run"), "{}", complaint(&output));
+        assert_eq!(fs::read(&mapping).unwrap(), before);
+        assert_eq!(told(&place.import(&second, &["--dry-run"]), "would be imported: "), 1);
+        place.assert_people(2).await;
+    }
 }
