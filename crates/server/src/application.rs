@@ -2,13 +2,16 @@
 //!
 //! How it ends, in this order:
 //!
-//! 1. `/health/ready` says that the service drains, so that nothing new is sent here.
-//! 2. The public listener closes. Requests under way are answered, for 25 seconds at the most; idle
-//!    connections close at once.
+//! 1. `/health/ready` says that the service drains. For `http.drain_delay_seconds` everything is served as
+//!    before: a balancer hears of it with its next question, and sends requests here until then.
+//! 2. The public listener closes. Requests under way are answered, until 25 seconds after the beginning at
+//!    the most; idle connections close at once.
 //! 3. The workers finish the round they are in.
 //! 4. The management listener closes: health could be asked until here.
 //! 5. The connections of the store close.
-//! 6. What was not exported yet of metrics is sent, and of traces (by whoever started telemetry).
+//! 6. What was not exported yet is sent, by whoever started telemetry.
+//!
+//! How long each may take stands in [`crate::shutdown`].
 
 use std::{
     fmt,
@@ -22,20 +25,20 @@ use std::{
 use actix_web::{HttpServer, dev::Server};
 use api_http::{management_app, public_app};
 use authentication_app::{caching::Figures, ports::KeySummary};
-use tokio::{net::TcpSocket, sync::watch, time::timeout};
+use tokio::{
+    net::TcpSocket,
+    sync::watch,
+    time::{sleep, timeout},
+};
 
 use crate::{
     RunError, StartError,
     config::Config,
+    shutdown::{DRAIN, STORE_END, WORKERS_END},
+    telemetry::Metrics,
     wire::{self, Counters, Gauges, KeyView, Overrides, Wired},
 };
 
-/// How long requests under way may take once the service is asked to end.
-const DRAIN: Duration = Duration::from_secs(25);
-/// How long a worker may.
-const WORKERS_END: Duration = Duration::from_secs(3);
-/// How long the store may.
-const STORE_END: Duration = Duration::from_secs(2);
 /// How long a client may take to send the head of a request.
 const SLOWEST_HEAD: Duration = Duration::from_secs(10);
 /// Longer than gateways keep idle connections: the side that sends requests should be the one to close.
@@ -50,6 +53,7 @@ pub struct Application {
     public_address: SocketAddr,
     management_address: SocketAddr,
     threads: usize,
+    drain_delay: Duration,
     wired: Wired,
     handle: Handle,
 }
@@ -86,6 +90,7 @@ impl Application {
             public_address,
             management_address,
             threads: config.http.workers,
+            drain_delay: config.http.drain_delay,
             wired,
             handle,
         })
@@ -106,6 +111,11 @@ impl Application {
         self.handle.clone()
     }
 
+    /// What is to be exported a last time in the end.
+    pub(crate) fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.wired.metrics)
+    }
+
     /// Runs in the background of this runtime.
     pub fn spawn(self) -> Handle {
         let handle = self.handle();
@@ -120,7 +130,8 @@ impl Application {
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let draining = self.wired.state.draining.clone();
         let mut stop = self.handle.stop.subscribe();
-        let public = serve_public(&self.wired, self.public, self.threads)?;
+        let for_requests = DRAIN.saturating_sub(self.drain_delay);
+        let public = serve_public(&self.wired, self.public, self.threads, for_requests)?;
         let management = serve_management(&self.wired, self.management)?;
         let (public_end, management_end) = (public.handle(), management.handle());
         let mut public = tokio::spawn(public);
@@ -132,6 +143,10 @@ impl Application {
             ended = &mut management => ended.map_err(RunError::from).and_then(|it| it.map_err(RunError::from)),
         };
         draining.begin();
+        // Nobody is sent to a listener that ended by itself.
+        if ended.is_ok() {
+            sleep(self.drain_delay).await;
+        }
         public_end.stop(true).await;
         self.wired.workers.stop(WORKERS_END).await;
         management_end.stop(false).await;
@@ -141,7 +156,6 @@ impl Application {
         {
             tracing::warn!("the connections of the store did not close in time");
         }
-        self.wired.metrics.shut_down().await;
         self.handle.ended.send_replace(true);
         ended
     }
@@ -229,13 +243,18 @@ fn public_url(config: &Config, listener: SocketAddr) -> String {
     )
 }
 
-fn serve_public(wired: &Wired, listener: TcpListener, threads: usize) -> io::Result<Server> {
+fn serve_public(
+    wired: &Wired,
+    listener: TcpListener,
+    threads: usize,
+    drain: Duration,
+) -> io::Result<Server> {
     let state = Arc::clone(&wired.state);
     let server = HttpServer::new(move || public_app(Arc::clone(&state)))
         .workers(threads)
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(SLOWEST_HEAD)
-        .shutdown_timeout(DRAIN.as_secs())
+        .shutdown_timeout(drain.as_secs())
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())

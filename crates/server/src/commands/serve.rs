@@ -24,11 +24,11 @@ pub(super) fn run(config: Option<&Path>) -> Result<(), Failure> {
         .worker_threads(BACKGROUND_THREADS)
         .enable_all()
         .build()?;
-    runtime.block_on(async {
+    let served = runtime.block_on(async {
         let mut signals = ShutdownSignals::listen()?;
-        let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
+        let mut telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
         let format = config.telemetry.log_format;
-        let served = serve(config, &mut signals).await;
+        let served = serve(config, &mut signals, &mut telemetry).await;
         let served = match served {
             Err(failure @ Failure::Other(_)) if format == LogFormat::Json => {
                 tracing::error!(reason = %failure, "the service cannot go on");
@@ -38,15 +38,23 @@ pub(super) fn run(config: Option<&Path>) -> Result<(), Failure> {
         };
         telemetry.flush().await;
         served
-    })
+    });
+    // Whoever counts was waited for. A resolver that hangs on a thread of its own is not.
+    runtime.shutdown_background();
+    served
 }
 
-async fn serve(config: Config, signals: &mut ShutdownSignals) -> Result<(), Failure> {
+async fn serve(
+    config: Config,
+    signals: &mut ShutdownSignals,
+    telemetry: &mut Telemetry,
+) -> Result<(), Failure> {
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
     let shown = Shown::of(&config);
     let application = Application::build(config, Overrides::default()).await?;
+    telemetry.adopt(application.metrics());
     let (public, management) = (
         application.public_address(),
         application.management_address(),

@@ -10,7 +10,7 @@ use api_http::ApiConfig;
 use ipnet::IpNet;
 use url::Url;
 
-use super::{kinds, reader::Reader};
+use super::{Mode, kinds, reader::Reader};
 
 /// The public listener.
 #[derive(Debug, Clone)]
@@ -28,12 +28,19 @@ pub struct HttpSettings {
     pub max_body_bytes: usize,
     /// `http.request_deadline_seconds`: after that long a request is answered with 503. Default 10.
     pub request_deadline: Duration,
+    /// `http.drain_delay_seconds`: how long the service goes on as before once it says that it drains. Default
+    /// 5 in production mode, otherwise 0; at the most 15 of the 25 that draining takes.
+    pub drain_delay: Duration,
     /// `http.workers`: threads that answer requests. Default: cores.
     pub workers: usize,
 }
 
 impl HttpSettings {
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+    pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> Self {
+        let drain_delay = match mode {
+            Mode::Development => 0,
+            Mode::Production => 5,
+        };
         let settings = Self {
             listen: reader
                 .setting("http.listen", kinds::address)
@@ -51,10 +58,16 @@ impl HttpSettings {
             request_deadline: reader
                 .setting("http.request_deadline_seconds", kinds::number(1..=120))
                 .map_or(ApiConfig::DEFAULT_REQUEST_DEADLINE, Duration::from_secs),
+            drain_delay: Duration::from_secs(
+                reader
+                    .setting("http.drain_delay_seconds", kinds::number(0..=15))
+                    .unwrap_or(drain_delay),
+            ),
             workers: reader
                 .setting("http.workers", kinds::number(1..=512))
                 .unwrap_or_else(cores),
         };
+        reader.default_is("http.drain_delay_seconds", drain_delay);
         reader.default_is("http.workers", settings.workers);
         settings
     }

@@ -185,7 +185,7 @@ impl Config {
             data_dir: reader
                 .setting("data_dir", kinds::path)
                 .unwrap_or_else(|| PathBuf::from("./data")),
-            http: HttpSettings::read(&mut reader),
+            http: HttpSettings::read(&mut reader, mode),
             management: ManagementSettings::read(&mut reader),
             database: DatabaseSettings::read(&mut reader),
             redis: RedisSettings::read(&mut reader),

@@ -25,7 +25,10 @@ use tracing_subscriber::{
 };
 use url::Url;
 
-use crate::config::{LogFormat, TelemetrySettings};
+use crate::{
+    config::{LogFormat, TelemetrySettings},
+    shutdown::EXPORTS_END,
+};
 
 use json_lines::JsonLines;
 use log_panic::log_panic;
@@ -34,7 +37,7 @@ pub(crate) use traces::TraceContext;
 
 const SERVICE: &str = "fashionistar-auth";
 
-/// How long one export may take, and how long the end of the process waits for the last one.
+/// How long one export may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Who speaks, for collectors.
@@ -76,6 +79,7 @@ pub enum TelemetryError {
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
     reports: Option<Arc<sentry::Client>>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl fmt::Debug for Telemetry {
@@ -83,6 +87,7 @@ impl fmt::Debug for Telemetry {
         f.debug_struct("Telemetry")
             .field("traces", &self.traces.is_some())
             .field("reports", &self.reports.is_some())
+            .field("metrics", &self.metrics.is_some())
             .finish()
     }
 }
@@ -112,17 +117,36 @@ impl Telemetry {
             .with(reports.clone().map(reports::layer))
             .try_init()?;
         panic::set_hook(Box::new(log_panic));
-        Ok(Self { traces, reports })
+        Ok(Self {
+            traces,
+            reports,
+            metrics: None,
+        })
     }
 
-    /// Sends what is not sent yet; gives up after a few seconds.
+    /// Exports the last of these too, in the end.
+    pub(crate) fn adopt(&mut self, metrics: Arc<Metrics>) {
+        self.metrics = Some(metrics);
+    }
+
+    /// Sends what is not sent yet, all at the same time; gives up after [`EXPORTS_END`].
     pub async fn flush(self) {
-        if let Some(provider) = self.traces {
-            traces::shut_down(provider).await;
-        }
-        if let Some(client) = self.reports {
-            reports::shut_down(client).await;
-        }
+        let metrics = async {
+            if let Some(metrics) = self.metrics {
+                metrics.shut_down().await;
+            }
+        };
+        let traces = async {
+            if let Some(provider) = self.traces {
+                traces::shut_down(provider).await;
+            }
+        };
+        let reports = async {
+            if let Some(client) = self.reports {
+                reports::shut_down(client).await;
+            }
+        };
+        tokio::join!(metrics, traces, reports);
     }
 }
 

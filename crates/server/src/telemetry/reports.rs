@@ -23,7 +23,7 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::LookupSpan};
 
-use super::{PATIENCE, SERVICE, fields::Fields, log_panic::PANICKED};
+use super::{EXPORTS_END, SERVICE, fields::Fields, log_panic::PANICKED};
 use crate::config::TelemetrySettings;
 
 /// What becomes a tag, by which reports are found and grouped.
@@ -64,7 +64,7 @@ pub(super) fn client(settings: &TelemetrySettings) -> Option<Arc<Client>> {
 
 /// Sends what is not sent yet; blocks a thread of its own.
 pub(super) async fn shut_down(client: Arc<Client>) {
-    let done = tokio::task::spawn_blocking(move || client.close(Some(PATIENCE))).await;
+    let done = tokio::task::spawn_blocking(move || client.close(Some(EXPORTS_END))).await;
     if !matches!(done, Ok(true)) {
         tracing::warn!("the last reports may not have been sent");
     }

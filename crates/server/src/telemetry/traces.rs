@@ -26,7 +26,7 @@ use tracing_subscriber::{
 };
 use url::Url;
 
-use super::{PATIENCE, SERVICE, otlp_path, resource};
+use super::{EXPORTS_END, PATIENCE, SERVICE, otlp_path, resource};
 
 /// Crates whose spans are told. Others might put into theirs what we would not.
 const OURS: [&str; 6] = [
@@ -147,7 +147,7 @@ impl Extractor for Headers<'_> {
 
 /// Blocks a thread of its own: the exporter's client does.
 pub(super) async fn shut_down(provider: SdkTracerProvider) {
-    let flushed = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(PATIENCE));
+    let flushed = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(EXPORTS_END));
     match flushed.await {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::warn!(%error, "the last traces may not have been exported"),

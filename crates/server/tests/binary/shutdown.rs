@@ -75,3 +75,23 @@ fn a_request_under_way_is_answered_and_readiness_says_so_meanwhile() {
         assert!(TcpStream::connect(address).is_err());
     }
 }
+
+/// A balancer hears of it with its next question, and sends people here until then.
+#[test]
+fn whoever_comes_before_the_balancer_knows_is_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [("HTTP__DRAIN_DELAY_SECONDS", "4")];
+    let mut service = Service::start(folder.path(), &settings);
+    service.signal(Signal::TERM);
+    service.wait_for("draining");
+    for address in [service.management, service.public] {
+        let mut health = get(address, "/health/ready");
+        while !health.contains("draining") {
+            health = get(address, "/health/ready");
+        }
+        assert!(health.starts_with("HTTP/1.1 503"), "{health}");
+    }
+    let live = get(service.public, "/health/live");
+    assert!(live.starts_with("HTTP/1.1 200"), "{live}");
+    assert_eq!(service.ended().0.code(), Some(0));
+}

@@ -114,6 +114,7 @@ fn production<'a>(database: &'a str, keys: &'a str) -> Vec<(&'static str, &'a st
         ("HTTP__PUBLIC_URL", "https://auth.example.com"),
         ("KEYS__JSON", keys),
         ("MESSAGES__SENDER", "none"),
+        ("HTTP__DRAIN_DELAY_SECONDS", "0"),
     ]
 }
 

@@ -30,7 +30,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use url::Url;
 
-use super::{PATIENCE, TelemetryError, otlp_path, resource};
+use super::{EXPORTS_END, PATIENCE, TelemetryError, otlp_path, resource};
 use facts::Facts;
 use requests::Requests;
 pub(crate) use saturation::Watched;
@@ -105,7 +105,7 @@ impl Metrics {
     pub(crate) async fn shut_down(&self) {
         let provider = self.provider.clone();
         let done =
-            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(PATIENCE)).await;
+            tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(EXPORTS_END)).await;
         if !matches!(done, Ok(Ok(()))) {
             tracing::warn!("the last metrics may not have been exported");
         }
