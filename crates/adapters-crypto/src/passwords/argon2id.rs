@@ -126,6 +126,13 @@ impl Argon2Recipe {
             && self.salt.len() >= current.salt.len()
     }
 
+    /// KiB that it takes beside a buffer of `kept` KiB: nothing if it fits in there.
+    pub(super) fn memory_beside(&self, kept: u32) -> u32 {
+        Some(self.params.m_cost())
+            .filter(|kib| *kib > kept)
+            .unwrap_or_default()
+    }
+
     /// KiB of memory, and how many of them are written in all.
     pub(super) fn cost(&self) -> (u32, u64) {
         let memory = self.params.m_cost();

@@ -60,6 +60,15 @@ impl DjangoHash {
         }
     }
 
+    /// KiB that comparing takes beside a buffer of `kept` KiB.
+    pub(super) fn memory_beside(&self, kept: u32) -> u32 {
+        match self {
+            Self::Pbkdf2(_) | Self::Bcrypt(_) => 0,
+            Self::Scrypt(hash) => hash.memory_kib(),
+            Self::Argon2 { recipe, .. } => recipe.memory_beside(kept),
+        }
+    }
+
     pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, HashError> {
         match self {
             Self::Pbkdf2(hash) => Ok(hash.matches(password)),

@@ -3,6 +3,9 @@
 //! A hash costs some 7 to 15 ms of a core and 19 MiB. So that it costs nobody else: as many threads as there
 //! are cores, at a lower priority than those that answer requests, each with one buffer that it keeps;
 //! and a queue that is full says so at once instead of letting people wait for what they will not get.
+//!
+//! So memory has a bound: threads times `passwords.memory_kib`, and 256 MiB in all for hashes from elsewhere
+//! that need more.
 
 mod argon2id;
 mod config;
@@ -10,6 +13,7 @@ mod django;
 mod memory;
 mod pool;
 mod queue;
+mod room;
 mod stored_hash;
 #[cfg(test)]
 mod tests;
@@ -104,7 +108,7 @@ impl Argon2Pool {
         self.hashes.load(Ordering::Relaxed)
     }
 
-    /// How many wait for a thread at this moment.
+    /// How many wait for a thread, or for memory, at this moment.
     pub fn waiting(&self) -> usize {
         self.pool.waiting()
     }
@@ -114,20 +118,23 @@ impl Argon2Pool {
         self.pool.busy()
     }
 
-    /// Runs one computation on the pool.
+    /// Runs one computation on the pool, which takes so much memory beside what a thread keeps.
     async fn counted<T: Send + 'static>(
         &self,
         password: &str,
+        beside_kib: u32,
         hash: impl FnOnce(&[u8], &mut Memory) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
         let password = Zeroizing::new(password.to_owned());
         let hashes = Arc::clone(&self.hashes);
-        self.pool
-            .run(move |memory| {
-                hashes.fetch_add(1, Ordering::Relaxed);
-                hash(password.as_bytes(), memory)
-            })
-            .await?
+        let work = move |memory: &mut Memory| {
+            hashes.fetch_add(1, Ordering::Relaxed);
+            hash(password.as_bytes(), memory)
+        };
+        match beside_kib {
+            0 => self.pool.run(work).await?,
+            kib => self.pool.run_large(kib, work).await?,
+        }
     }
 
     /// How new hashes are made, with the salt of a hash that nobody has.
@@ -140,7 +147,7 @@ impl Argon2Pool {
         recipe: Argon2Recipe,
         password: &PlainPassword,
     ) -> Result<Zeroizing<Vec<u8>>, HashError> {
-        self.counted(password.expose(), move |password, memory| {
+        self.counted(password.expose(), 0, move |password, memory| {
             recipe.compute(password, memory)
         })
         .await
@@ -168,10 +175,13 @@ impl PasswordHasher for Argon2Pool {
         };
         let stored = StoredHash::parse(hash, &self.keys.load().peppers)?;
         let outdated = !stored.is_like(&self.current());
+        let beside_kib = stored.memory_beside(self.config.memory_kib);
         let matches = self
-            .counted(stored.text_of(password), move |password, memory| {
-                stored.matches(password, memory)
-            })
+            .counted(
+                stored.text_of(password),
+                beside_kib,
+                move |password, memory| stored.matches(password, memory),
+            )
             .await?;
         Ok(if matches {
             Verification::Match { outdated }

@@ -14,7 +14,7 @@ use std::{
 use authentication_app::ports::{HashError, Measure, Meter, NoMeter};
 use tokio::sync::oneshot;
 
-use super::{HashingConfig, memory::Memory, queue::Queue};
+use super::{HashingConfig, memory::Memory, queue::Queue, room::Room};
 
 /// Added to the niceness of the hashing threads: a tenth of the weight of those that answer requests,
 /// so that these go first, and hashes still go on when everything is busy.
@@ -23,6 +23,8 @@ const NICER_BY: i32 = 10;
 
 pub(super) struct Pool {
     queue: Arc<Queue>,
+    room: Room,
+    most_waiting: usize,
     busy: Arc<AtomicUsize>,
     meter: Arc<dyn Meter>,
 }
@@ -32,6 +34,8 @@ impl Pool {
         // Dropped on an early return too, and then the threads that did start end.
         let pool = Self {
             queue: Arc::new(Queue::new(config.queue)),
+            room: Room::new(),
+            most_waiting: config.queue,
             busy: Arc::default(),
             meter: Arc::new(NoMeter),
         };
@@ -50,7 +54,7 @@ impl Pool {
     }
 
     pub(super) fn waiting(&self) -> usize {
-        self.queue.waiting()
+        self.queue.waiting() + self.room.waiting()
     }
 
     pub(super) fn busy(&self) -> usize {
@@ -75,10 +79,34 @@ impl Pool {
             }
         });
         if self.queue.push(job).is_err() {
-            self.meter.note(Measure::HashRefused);
-            return Err(HashError::Overloaded);
+            return Err(self.refuse());
         }
         result.await.map_err(|_| HashError::Failed)
+    }
+
+    /// The same for work that takes so many KiB beside what a thread keeps. First it waits for them.
+    pub(super) async fn run_large<T: Send + 'static>(
+        &self,
+        kib: u32,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        if self.waiting() >= self.most_waiting {
+            return Err(self.refuse());
+        }
+        let taken = self.room.take(kib).await?;
+        self.run(move |memory| {
+            let done = work(memory);
+            // The system has it back before others take as much.
+            memory.rest();
+            drop(taken);
+            done
+        })
+        .await
+    }
+
+    fn refuse(&self) -> HashError {
+        self.meter.note(Measure::HashRefused);
+        HashError::Overloaded
     }
 }
 
@@ -154,6 +182,32 @@ mod tests {
         let answers = tokio::join!(first, second, third);
         assert_eq!(answers, (Ok(1), Ok(2), Err(HashError::Overloaded)));
         assert_eq!(pool.run(|_| 4).await, Ok(4));
+        assert_eq!(pool.waiting(), 0);
+    }
+
+    #[tokio::test]
+    async fn large_ones_wait_for_memory_and_hold_up_nobody_else() {
+        let pool = pool(2, 2);
+        let (release, released) = sync_channel::<()>(1);
+        let half = Room::KIB / 2 + 1;
+        let first = pool.run_large(half, move |_| released.recv().is_err());
+        let mut first = Box::pin(first);
+        assert!(poll_once(first.as_mut()).is_pending());
+        let mut second = Box::pin(pool.run_large(half, |_| 2));
+        assert!(poll_once(second.as_mut()).is_pending());
+        assert_eq!(pool.run(|_| 3).await, Ok(3), "a thread is free");
+        assert!(poll_once(second.as_mut()).is_pending());
+        assert_eq!(pool.waiting(), 1, "for memory");
+        {
+            let mut third = Box::pin(pool.run_large(1_000_000, |_| 4));
+            assert!(poll_once(third.as_mut()).is_pending());
+            let fourth = pool.run_large(1, |_| 5).await;
+            assert_eq!(fourth, Err(HashError::Overloaded));
+        }
+        assert_eq!(pool.waiting(), 1, "the third gave up");
+        drop(release);
+        assert_eq!(tokio::join!(first, second), (Ok(true), Ok(2)));
+        assert_eq!(pool.run_large(1_000_000, |_| 6).await, Ok(6));
         assert_eq!(pool.waiting(), 0);
     }
 

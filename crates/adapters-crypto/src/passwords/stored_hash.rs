@@ -56,6 +56,14 @@ impl StoredHash {
         }
     }
 
+    /// KiB that comparing takes beside the buffer that a thread keeps, which has `kept` of them.
+    pub(super) fn memory_beside(&self, kept: u32) -> u32 {
+        match self {
+            Self::Argon2 { recipe, .. } => recipe.memory_beside(kept),
+            Self::Django(django) => django.memory_beside(kept),
+        }
+    }
+
     /// Computes the hash of `password` and compares, in constant time.
     pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, HashError> {
         match self {

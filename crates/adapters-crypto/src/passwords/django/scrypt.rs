@@ -16,6 +16,7 @@ const MAX_WORK: u64 = 1 << 22;
 
 pub(in crate::passwords) struct Scrypt {
     params: Params,
+    memory_kib: u32,
     salt: String,
     output: Vec<u8>,
 }
@@ -37,11 +38,18 @@ impl Scrypt {
         }
         let log_n = u8::try_from(n.ilog2()).map_err(|_| HashRefused::Malformed)?;
         let params = Params::new(log_n, r, p).map_err(|_| HashRefused::Malformed)?;
+        let memory_kib = u32::try_from(blocks / 8).map_err(|_| HashRefused::TooCostly)?;
         Ok(Self {
             params,
+            memory_kib,
             salt,
             output,
         })
+    }
+
+    /// Beside the buffer of the thread, which it makes no use of.
+    pub(super) fn memory_kib(&self) -> u32 {
+        self.memory_kib
     }
 
     pub(super) fn matches(&self, password: &[u8]) -> Result<bool, HashError> {

@@ -42,6 +42,17 @@ fn what_django_writes_is_taken() {
 }
 
 #[test]
+fn what_needs_more_memory_than_a_thread_keeps_says_so() {
+    let beside = |text: &str| DjangoHash::parse(text).unwrap().memory_beside(19_456);
+    let argon2 = |kib: u32| format!("argon2$argon2id$v=19$m={kib},t=2,p=8${PHC_TAIL}");
+    assert_eq!(beside(&argon2(102_400)), 102_400);
+    assert_eq!(beside(&argon2(19_456)), 0);
+    assert_eq!(beside(&format!("scrypt$16384$salt$8$5${TAIL_64}")), 16_384);
+    assert_eq!(beside(&format!("pbkdf2_sha256$1000000$salt${TAIL_32}")), 0);
+    assert_eq!(beside(&format!("bcrypt$$2b{BCRYPT}")), 0);
+}
+
+#[test]
 fn what_would_take_too_long_is_refused() {
     let costly_bcrypt = BCRYPT.replace("$04$", "$16$");
     expect_all(

@@ -16,7 +16,8 @@ use opentelemetry::{
 
 use super::counts::{Counts, Named};
 
-/// Of a hash: some 10 to 50 ms of work, and seconds of waiting when the queue is long.
+/// Of a hash: some 7 to 15 ms of work, a second for one from elsewhere, and seconds of waiting when the queue is
+/// long.
 const HASH_SECONDS: [f64; 12] = [
     0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
