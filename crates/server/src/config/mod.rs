@@ -28,6 +28,7 @@ mod telemetry;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod transport;
 
 use std::{
     net::{IpAddr, Ipv4Addr},

@@ -5,19 +5,22 @@
 
 use url::Url;
 
-use super::{Config, EmailProvider, Mistake, SenderChoice, SmsProvider};
+use super::{
+    Config, EmailProvider, Mistake, SenderChoice, SmsProvider,
+    transport::{is_private_to_postgres, is_private_to_redis},
+};
 
 impl Config {
     /// What is wrong with settings that are each as they should be.
     pub(super) fn validate(&self) -> Vec<Mistake> {
         let mut found = Vec::new();
+        if self.keys.file.is_some() && self.keys.json.is_some() {
+            found.push(self.two_key_rings());
+        }
         let mut refuse = |setting, reason: &str| found.push(self.mistake(setting, reason));
         let (public, management) = (self.http.listen, self.management.listen);
         if public == management && public.port() != 0 {
             refuse("management.listen", "must not be the same as http.listen");
-        }
-        if self.keys.file.is_some() && self.keys.json.is_some() {
-            refuse("keys.json", "must not be set together with keys.file");
         }
         if self.is_production() {
             self.refuse_what_is_for_development(&mut refuse);
@@ -26,6 +29,11 @@ impl Config {
         self.check_messages(&mut refuse);
         found.extend(self.events.mistakes(self));
         found
+    }
+
+    /// Commands that serve nobody ask for less; which ring they mean they have to know.
+    pub(crate) fn two_key_rings(&self) -> Mistake {
+        self.mistake("keys.json", "must not be set together with keys.file")
     }
 
     fn refuse_what_is_for_development(&self, refuse: &mut impl FnMut(&'static str, &str)) {
@@ -59,17 +67,8 @@ impl Config {
     /// What an operator should know, though it stops nothing.
     pub fn warnings(&self) -> Vec<&'static str> {
         let mut warnings = Vec::new();
-        if self.is_production() && self.redis.url.is_none() {
-            warnings.push(
-                "redis.url is not set: limits and ended sessions are known to this node only, so run \
-                 no more than one",
-            );
-        }
-        if self.is_production() && self.events.sinks.is_empty() {
-            warnings.push(
-                "events.sinks is not set: this node hands no events to other systems, and nobody gets \
-                 them unless another one does",
-            );
+        if self.is_production() {
+            self.warn_of_production(&mut warnings);
         }
         if self.messages.sender == Some(SenderChoice::Nobody) {
             warnings.push(
@@ -86,5 +85,45 @@ impl Config {
             }
         }
         warnings
+    }
+
+    /// What a node for real people can do without, at a price.
+    fn warn_of_production(&self, warnings: &mut Vec<&'static str>) {
+        if self.http.trusted_proxies.is_empty() {
+            warnings.push(
+                "http.trusted_proxies is not set: everybody counts as the one address of the proxy in \
+                 front, so the limits by address close the service to all at once",
+            );
+        }
+        let mut databases = self.database.url.iter().chain(&self.database.replica_urls);
+        if !databases.all(is_private_to_postgres) {
+            warnings.push(
+                "database.url or one of database.replica_urls lacks sslmode=verify-full: whoever sits in \
+                 the network between can read along, or pass for the database",
+            );
+        }
+        if self.redis.url.is_none() {
+            warnings.push(
+                "redis.url is not set: limits and ended sessions are known to this node only, so run \
+                 no more than one",
+            );
+        }
+        if self
+            .redis
+            .url
+            .as_ref()
+            .is_some_and(|url| !is_private_to_redis(url))
+        {
+            warnings.push(
+                "redis.url does not begin with rediss://: whoever sits in the network between can read \
+                 along, or pass for Redis",
+            );
+        }
+        if self.events.sinks.is_empty() {
+            warnings.push(
+                "events.sinks is not set: this node hands no events to other systems, and nobody gets \
+                 them unless another one does",
+            );
+        }
     }
 }

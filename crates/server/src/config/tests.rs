@@ -39,7 +39,10 @@ fn from_file(text: &str, pairs: &[(&str, &str)]) -> (PathBuf, Result<Config, Mis
 /// What production mode starts on.
 const PRODUCTION: [(&str, &str); 6] = [
     ("MODE", "production"),
-    ("DATABASE__URL", "postgres://auth:canary@db.example/auth"),
+    (
+        "DATABASE__URL",
+        "postgres://auth:canary@db.example/auth?sslmode=verify-full",
+    ),
     ("REDIS__URL", "rediss://:canary@redis.example"),
     ("HTTP__PUBLIC_URL", "https://auth.example.com"),
     ("KEYS__FILE", "/run/secrets/keys.json"),

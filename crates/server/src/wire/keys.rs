@@ -39,7 +39,8 @@ impl RingPlace {
     /// What the configuration names; in development mode a file in the data folder otherwise.
     pub(crate) fn of(config: &Config) -> Result<Self, Mistakes> {
         match (&config.keys.json, &config.keys.file) {
-            (Some(json), _) => Ok(Self::Setting(json.clone())),
+            (Some(_), Some(_)) => Err(config.two_key_rings().into()),
+            (Some(json), None) => Ok(Self::Setting(json.clone())),
             (None, Some(file)) => Ok(Self::File(file.clone())),
             (None, None) if config.is_production() => Err(config
                 .mistake("keys.file", "must be set in production mode")

@@ -199,6 +199,28 @@ fn a_ring_in_a_variable_goes_to_standard_output_changed() {
 
 #[test]
 fn of_commands_at_one_moment_one_takes_its_step() {
+#[test]
+fn a_ring_in_a_variable_beside_one_in_a_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ring.json");
+    let ring = result(&run(&["keys", "generate"], &[]));
+    fs::write(&file, &ring).unwrap();
+    let mut settings = settings(folder.path());
+    settings.push(("KEYS__JSON", ring.clone()));
+    settings.push(("KEYS__FILE", file.display().to_string()));
+    let output = keys_with(&settings, &["rotate", "codes"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(result(&output), "");
+    let text = complaint(&output);
+    assert!(
+        text.contains(
+            "keys.json (variable FASHIONISTAR_AUTH__KEYS__JSON): must not be set together"
+        ),
+        "{text}"
+    );
+    assert_eq!(fs::read_to_string(&file).unwrap(), ring);
+}
+
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     drop(start(folder));

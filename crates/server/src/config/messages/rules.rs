@@ -1,12 +1,13 @@
 //! Which settings of messages go together.
 
-use std::net::IpAddr;
-
 use adapters_messaging::SmtpSecurity;
-use url::{Host, Url};
 
 use super::{EmailProvider, SenderChoice, SmsProvider, SmsSettings, SmtpSettings};
-use crate::config::{Config, mistake::Place};
+use crate::config::{
+    Config,
+    mistake::Place,
+    transport::{is_this_machine, leads_to_this_machine},
+};
 
 type Refuse<'a> = dyn FnMut(&'static str, &str) + 'a;
 
@@ -137,21 +138,5 @@ impl Config {
                 refuse("messages.sms.url", reason);
             }
         }
-    }
-}
-
-fn is_this_machine(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse()
-            .is_ok_and(|address: IpAddr| address.is_loopback())
-}
-
-fn leads_to_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => is_this_machine(name),
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }

@@ -85,6 +85,38 @@ fn production_mode_may_keep_to_one_node_and_says_so() {
 }
 
 #[test]
+fn production_mode_says_what_works_only_by_luck() {
+    let warned = |name: &str, value: &str, expected: &str| {
+        let pairs = production_but(name, value);
+        let pairs: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        let warnings = settings(&pairs).warnings();
+        warnings.iter().any(|it| it.starts_with(expected))
+    };
+    let proxies = "http.trusted_proxies is not set";
+    assert!(warned("HTTP__TRUSTED_PROXIES", "", proxies));
+    assert!(!warned("HTTP__TRUSTED_PROXIES", "10.0.0.0/8", proxies));
+    let database = "database.url or one of database.replica_urls lacks sslmode=verify-full";
+    let verified = "postgres://auth@db.example/auth?sslmode=verify-full";
+    assert!(warned(
+        "DATABASE__URL",
+        "postgres://db.example/auth",
+        database
+    ));
+    assert!(!warned("DATABASE__URL", verified, database));
+    assert!(warned(
+        "DATABASE__REPLICA_URLS",
+        "postgres://127.0.0.1/a,postgres://b/a",
+        database
+    ));
+    let redis = "redis.url does not begin with rediss://";
+    assert!(warned("REDIS__URL", "redis://redis.example", redis));
+    assert!(!warned("REDIS__URL", "rediss://redis.example", redis));
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused() {
     let twice = mistakes(&[("KEYS__FILE", "a"), ("KEYS__JSON", "{}")]);
     assert!(

@@ -1,0 +1,97 @@
+//! Who sits between the service and what it speaks to.
+
+use std::net::IpAddr;
+
+use secrecy::{ExposeSecret as _, SecretString};
+use url::{Host, Url};
+
+/// Whether this name or address is the machine itself, where nobody sits between.
+pub(super) fn is_this_machine(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse()
+            .is_ok_and(|address: IpAddr| address.is_loopback())
+}
+
+pub(super) fn leads_to_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => is_this_machine(name),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Whether nobody between can read along, or pass for the PostgreSQL. What says nothing of TLS takes it where it
+/// is offered, believes anybody and goes on in clear otherwise, as libpq does.
+pub(super) fn is_private_to_postgres(url: &SecretString) -> bool {
+    let Ok(url) = Url::parse(url.expose_secret()) else {
+        return false;
+    };
+    let last_of = |names: [&str; 2]| {
+        let pairs = url.query_pairs();
+        let named = pairs.filter(|(name, _)| names.contains(&name.as_ref()));
+        named.last().map(|(_, value)| value.into_owned())
+    };
+    let is_verified = last_of(["sslmode", "ssl-mode"])
+        .is_some_and(|mode| mode.eq_ignore_ascii_case("verify-full"));
+    let is_socket = |host: &str| host.starts_with('/');
+    let is_near = match last_of(["host", "hostaddr"]) {
+        Some(host) => is_socket(&host) || is_this_machine(&host),
+        // A folder in the place of a host has its slashes written as %2F; without a host it is the usual folder.
+        None => {
+            url.host_str()
+                .is_none_or(|host| host.is_empty() || host.to_ascii_lowercase().starts_with("%2f"))
+                || leads_to_this_machine(&url)
+        }
+    };
+    is_verified || is_near
+}
+
+/// The same for Redis.
+pub(super) fn is_private_to_redis(url: &SecretString) -> bool {
+    Url::parse(url.expose_secret()).is_ok_and(|url| {
+        let is_verified = url.scheme() == "rediss" && url.fragment() != Some("insecure");
+        is_verified || leads_to_this_machine(&url)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_postgres_is_private_when_it_is_verified_or_near() {
+        for (url, expected) in [
+            ("postgres://u:p@db.example/auth?sslmode=verify-full", true),
+            ("postgres://u:p@db.example/auth?ssl-mode=VERIFY-FULL", true),
+            ("postgres://u:p@127.0.0.1:5433/auth", true),
+            ("postgres://u:p@[::1]/auth", true),
+            ("postgres://u:p@localhost/auth", true),
+            ("postgres:///auth", true),
+            ("postgres:///auth?host=/run/postgresql", true),
+            ("postgres://u@%2Frun%2Fpostgresql/auth", true),
+            ("postgres://u:p@db.example/auth", false),
+            ("postgres://u:p@db.example/auth?sslmode=require", false),
+            ("postgres://u:p@db.example/auth?sslmode=verify-ca", false),
+            ("postgres://u:p@localhost/auth?host=db.example", false),
+            ("postgres://u:p@10.0.0.1/auth", false),
+            ("postgres://a:1,b:1/auth", false),
+        ] {
+            assert_eq!(is_private_to_postgres(&url.into()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_redis_is_private_when_it_is_verified_or_near() {
+        for (url, expected) in [
+            ("rediss://:p@redis.example", true),
+            ("redis://127.0.0.1:6380/1", true),
+            ("redis://[::1]", true),
+            ("rediss://redis.example/#insecure", false),
+            ("redis://:p@redis.example", false),
+        ] {
+            assert_eq!(is_private_to_redis(&url.into()), expected, "{url}");
+        }
+    }
+}
