@@ -4,6 +4,9 @@ use std::{fmt, time::Duration};
 
 use crate::pool::Deadlines;
 
+/// How long a server may be away when the service starts.
+const START_AT_LEAST: Duration = Duration::from_secs(5);
+
 /// Where the store is and how long it may take. `Debug` shows no URL: it may hold a password.
 #[derive(Clone)]
 pub struct StoreConfig {
@@ -18,6 +21,9 @@ pub struct StoreConfig {
     /// How long a caller waits for a free connection, and on SQLite for the writer. Also how long a server
     /// may take to show that it is there at all. Default 2 s.
     pub acquire_timeout: Duration,
+    /// How long a PostgreSQL may be away, or have no connection free, when the store is opened; as long as
+    /// `acquire_timeout` at the least. Default 5 s.
+    pub start_timeout: Duration,
     /// How long PostgreSQL works on one statement. It waits half as long for a lock, and twice as long for
     /// the next statement of an open transaction. SQLite waits half as long for another process that
     /// writes. Default 10 s.
@@ -32,6 +38,7 @@ impl StoreConfig {
             replica_urls: Vec::new(),
             max_connections: 16,
             acquire_timeout: Duration::from_secs(2),
+            start_timeout: START_AT_LEAST,
             statement_timeout: Duration::from_secs(10),
         }
     }
@@ -57,6 +64,7 @@ impl fmt::Debug for StoreConfig {
         f.debug_struct("StoreConfig")
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout", &self.acquire_timeout)
+            .field("start_timeout", &self.start_timeout)
             .field("statement_timeout", &self.statement_timeout)
             .finish_non_exhaustive()
     }

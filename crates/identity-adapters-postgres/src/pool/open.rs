@@ -32,8 +32,6 @@ use crate::{
 const PING_AFTER_IDLE: Duration = Duration::from_secs(30);
 /// How long such a ping may take. A connection that does not answer it is closed, and another one opened.
 const PING_AT_MOST: Duration = Duration::from_millis(500);
-/// How long a server may be away when the service starts.
-const START_AT_LEAST: Duration = Duration::from_secs(5);
 /// Each reader of SQLite is a thread; more of them than this wait for the same disk.
 const MOST_SQLITE_READERS: u32 = 8;
 
@@ -71,7 +69,7 @@ async fn open_postgres(
     // At the start, and only then, a server may take its time.
     let first = pool_options
         .clone()
-        .acquire_timeout(config.acquire_timeout.max(START_AT_LEAST))
+        .acquire_timeout(config.acquire_timeout.max(config.start_timeout))
         .connect_with(options.clone())
         .await
         .map_err(|error| from_sqlx(&error))?;

@@ -1,15 +1,23 @@
 //! The database and its replicas.
 
+use std::time::Duration;
+
 use adapters_crypto::SystemClock;
 use common::Clock as _;
 use identity_adapters_postgres::{Examination, Store, StoreConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Finding, network::Address};
-use crate::{config::Config, wire::Schema};
+use super::{Finding, network::Address, side_by_side};
+use crate::{
+    config::Config,
+    wire::{self, Schema},
+};
 
 const CHECK: &str = "database";
 const REPLICAS: &str = "replicas";
+/// How long a server may take to let us in. One without a free connection is asked until then, so it has to be
+/// less than all of the check may take.
+const LETS_US_IN: Duration = Duration::from_secs(3);
 /// Further apart, times in tokens and windows are not what they say.
 const MOST_SKEW: time::Duration = time::Duration::seconds(5);
 /// Further apart, somebody should look at the clocks.
@@ -21,13 +29,14 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     if let Some(finding) = look_from_outside(config).await {
         return vec![finding];
     }
-    let schema = match Schema::open(config).await {
+    let schema = match Schema::open_within(config, LETS_US_IN).await {
         Ok(schema) => schema,
         Err(error) => {
             return vec![
                 Finding::fails(CHECK, format!("it takes no connection of ours ({error})")).do_this(
-                    "check user, password, name of the database and sslmode in database.url; for a \
-                     file, that it is a database and belongs to the service's user",
+                    "check user, password, name of the database and sslmode in database.url, and that \
+                     the server has a connection free; for a file, that it is a database and belongs to \
+                     the service's user",
                 ),
             ];
         }
@@ -119,11 +128,12 @@ fn judge_schema(config: &Config, seen: &Examination, pending: &[String]) -> Find
 }
 
 pub(super) async fn look_at_replicas(config: &Config) -> Vec<Finding> {
-    let mut looks = tokio::task::JoinSet::new();
-    for (number, url) in config.database.replica_urls.iter().cloned().enumerate() {
-        looks.spawn(async move { look_at_replica(number + 1, &url).await });
-    }
-    looks.join_all().await
+    let replicas = (1..).zip(config.database.replica_urls.iter().cloned());
+    let looks = replicas.map(|(number, url)| {
+        let look = async move { look_at_replica(number, &url).await };
+        (format!("number {number}"), look)
+    });
+    side_by_side(REPLICAS, looks).await
 }
 
 async fn look_at_replica(number: usize, url: &SecretString) -> Finding {
@@ -136,7 +146,8 @@ async fn look_at_replica(number: usize, url: &SecretString) -> Finding {
     {
         return fails(trouble);
     }
-    let Ok(store) = Store::connect(&StoreConfig::new(url.expose_secret())).await else {
+    let settings = wire::impatient(StoreConfig::new(url.expose_secret()), LETS_US_IN);
+    let Ok(store) = Store::connect(&settings).await else {
         return fails("it takes no connection of ours".to_owned());
     };
     let seen = store.examine(|| SystemClock.now()).await;

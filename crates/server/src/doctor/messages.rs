@@ -1,6 +1,6 @@
 //! Whoever brings messages to people. Nothing is sent.
 
-use super::{Finding, network::Address};
+use super::{Finding, in_time, network::Address};
 use crate::{
     config::{Config, Mistakes, SenderChoice},
     wire,
@@ -20,8 +20,12 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     }
     match config.messages.sender {
         Some(SenderChoice::Providers) => {
-            let (mail, texts) = tokio::join!(look_at_mail(config), look_at_texts(config));
-            findings.extend([mail, texts].into_iter().flatten());
+            let (mail, texts) = tokio::join!(
+                in_time(MAIL, None, look_at_mail(config)),
+                in_time(TEXTS, None, look_at_texts(config)),
+            );
+            findings.extend(mail);
+            findings.extend(texts);
         }
         Some(SenderChoice::Mailbox) => {
             findings.push(Finding::ok(CHECK, "they are shown at /dev/mailbox"));

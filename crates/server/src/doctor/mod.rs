@@ -33,15 +33,15 @@ pub(crate) fn of_mistakes(mistakes: &Mistakes) -> Vec<Finding> {
 /// Looks at everything that the configuration names, in the order of its sections.
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let (folder, keys, database, replicas, redis, messages, webhooks, collector, sentry) = tokio::join!(
-        in_time("data folder", async { vec![folder::look(config)] }),
-        in_time("keys", async { vec![keys::look(config)] }),
-        in_time("database", database::look(config)),
-        in_time("replicas", database::look_at_replicas(config)),
-        in_time("redis", redis::look(config)),
-        in_time("messages", messages::look(config)),
-        in_time("webhooks", webhooks::look(config)),
-        in_time("telemetry", network::look_at_collector(config)),
-        in_time("sentry", network::look_at_sentry(config)),
+        in_time("data folder", None, async { vec![folder::look(config)] }),
+        in_time("keys", None, async { vec![keys::look(config)] }),
+        in_time("database", None, database::look(config)),
+        database::look_at_replicas(config),
+        in_time("redis", None, redis::look(config)),
+        messages::look(config),
+        webhooks::look(config),
+        in_time("telemetry", None, network::look_at_collector(config)),
+        in_time("sentry", None, network::look_at_sentry(config)),
     );
     let mut findings = of_configuration(config);
     for found in [
@@ -63,10 +63,65 @@ fn of_configuration(config: &Config) -> Vec<Finding> {
     findings.collect()
 }
 
-async fn in_time(check: &'static str, look: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
-    timeout(DEADLINE, look).await.unwrap_or_else(|_| {
-        let seconds = DEADLINE.as_secs();
-        let late = Finding::fails(check, format!("no answer within {seconds} seconds"));
-        vec![late.do_this("see whether it hangs, and whether a firewall drops what is sent there")]
-    })
+/// Looks at several of a kind at the same time. Their lines stand in the order of the configuration.
+async fn side_by_side<F>(
+    check: &'static str,
+    looks: impl Iterator<Item = (String, F)>,
+) -> Vec<Finding>
+where
+    F: Future<Output = Finding> + Send + 'static,
+{
+    let begun: Vec<_> = looks
+        .map(|(which, look)| tokio::spawn(in_time(check, which, async { Some(look.await) })))
+        .collect();
+    let mut findings = Vec::new();
+    for look in begun {
+        let panicked =
+            |_| vec![Finding::fails(check, "looking at it panicked").do_this("report it")];
+        findings.extend(look.await.unwrap_or_else(panicked));
+    }
+    findings
+}
+
+/// Whoever hangs has a line that says so. `which` tells it from others of its kind.
+async fn in_time<F>(
+    check: &'static str,
+    which: impl Into<Option<String>>,
+    look: impl Future<Output = F>,
+) -> Vec<Finding>
+where
+    F: IntoIterator<Item = Finding>,
+{
+    if let Ok(found) = timeout(DEADLINE, look).await {
+        return found.into_iter().collect();
+    }
+    let seen = format!("no answer within {} seconds", DEADLINE.as_secs());
+    let seen = match which.into() {
+        Some(which) => format!("{which}: {seen}"),
+        None => seen,
+    };
+    let advice = "see whether it hangs, and whether a firewall drops what is sent there";
+    vec![Finding::fails(check, seen).do_this(advice)]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_hangs_costs_its_own_line_and_the_order_stays() {
+        let look = |hangs: bool| async move {
+            if hangs {
+                pending::<()>().await;
+            }
+            Finding::ok("replicas", "well")
+        };
+        let looks = [("first", false), ("second", true), ("third", false)];
+        let looks = looks.map(|(name, hangs)| (name.to_owned(), look(hangs)));
+        let found = side_by_side("replicas", looks.into_iter()).await;
+        let seen: Vec<&str> = found.iter().map(|it| it.seen.as_str()).collect();
+        assert_eq!(seen, ["well", "second: no answer within 5 seconds", "well"]);
+    }
 }

@@ -3,30 +3,30 @@
 use std::net::IpAddr;
 
 use adapters_webhooks::is_public;
-use tokio::{net::lookup_host, task::JoinSet};
+use tokio::net::lookup_host;
 
-use super::Finding;
+use super::{Finding, side_by_side};
 use crate::config::Config;
 
 const CHECK: &str = "webhooks";
 
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
-    let mut looks = JoinSet::new();
     let loopback = config.events.allow_loopback;
-    for webhook in &config.events.webhooks {
-        if let Some(target) = webhook.target.clone() {
-            let name = webhook.name.clone();
-            looks.spawn(async move {
+    let webhooks = config.events.webhooks.iter();
+    let looks = webhooks.filter_map(|webhook| {
+        let (name, target) = (webhook.name.clone(), webhook.target.clone()?);
+        let look = {
+            let name = name.clone();
+            async move {
                 let (host, port) = target.server();
                 let resolved = lookup_host((host, port)).await;
                 let addresses = resolved.map(|all| all.map(|it| it.ip()).collect::<Vec<_>>());
                 judge(&name, host, &addresses.unwrap_or_default(), loopback)
-            });
-        }
-    }
-    let mut findings = looks.join_all().await;
-    findings.sort_by(|one, other| one.seen.cmp(&other.seen));
-    findings
+            }
+        };
+        Some((name, look))
+    });
+    side_by_side(CHECK, looks).await
 }
 
 fn judge(name: &str, host: &str, addresses: &[IpAddr], loopback: bool) -> Finding {

@@ -61,7 +61,7 @@ use messages::Outgoing;
 pub(crate) use messages::{check_templates, gateway_of_texts, mail_server};
 use patience::PatientHasher;
 use readiness::Readiness;
-pub(crate) use store::{Schema, open_migrated as open_migrated_store};
+pub(crate) use store::{Schema, impatient, open_migrated as open_migrated_store};
 
 /// What tests put in the place of what the configuration would choose.
 #[derive(Default)]

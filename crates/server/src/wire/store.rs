@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use adapters_crypto::SystemClock;
@@ -44,6 +45,13 @@ pub(crate) async fn open_migrated(config: &Config, clock: &dyn Clock) -> Result<
 }
 
 async fn connect(config: &Config) -> Result<Store, StartError> {
+    connect_with(config, |settings| settings).await
+}
+
+async fn connect_with(
+    config: &Config,
+    change: impl FnOnce(StoreConfig) -> StoreConfig,
+) -> Result<Store, StartError> {
     let database = &config.database;
     let (url, file) = if let Some(url) = &database.url {
         (url.clone(), file_of(url))
@@ -65,7 +73,16 @@ async fn connect(config: &Config) -> Result<Store, StartError> {
         statement_timeout: database.statement_timeout,
         ..StoreConfig::new(url.expose_secret())
     };
-    Ok(Store::connect(&settings).await?)
+    Ok(Store::connect(&change(settings)).await?)
+}
+
+/// The same store for somebody who waits for it so long at the most.
+pub(crate) fn impatient(settings: StoreConfig, patience: Duration) -> StoreConfig {
+    StoreConfig {
+        acquire_timeout: settings.acquire_timeout.min(patience),
+        start_timeout: patience,
+        ..settings
+    }
 }
 
 fn own_file(config: &Config) -> PathBuf {
@@ -116,6 +133,16 @@ impl Schema {
     /// Connects, and changes nothing.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
         let store = connect(config).await?;
+        Ok(Self { store })
+    }
+
+    /// The same for whoever cannot wait for longer.
+    pub(crate) async fn open_within(
+        config: &Config,
+        patience: Duration,
+    ) -> Result<Self, StartError> {
+        let impatient = |settings| impatient(settings, patience);
+        let store = connect_with(config, impatient).await?;
         Ok(Self { store })
     }
 

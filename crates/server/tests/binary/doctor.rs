@@ -2,7 +2,14 @@
 
 mod messages;
 
-use std::{fs, net::TcpListener, os::unix::fs::PermissionsExt as _, path::Path, process::Output};
+use std::{
+    fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::Output,
+};
 
 use serde_json::Value;
 
@@ -56,7 +63,7 @@ fn assert_finding(settings: &[(&str, &str)], check: &str, health: &str, seen: &s
 }
 
 /// A port that nothing listens on.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()
 }
@@ -274,6 +281,49 @@ fn a_server_that_hangs_delays_its_own_line_only() {
     assert_finding(&settings, "database", "ok", "SQLite", 1);
 }
 
+/// A PostgreSQL that is starting, or whose connections are all in use, says so to everybody.
+fn refuse_everybody(server: &TcpListener) {
+    const REFUSAL: &[u8] = b"SFATAL\0VFATAL\0C53300\0Msorry, too many clients already\0\0";
+    for connection in server.incoming() {
+        let mut connection = connection.unwrap();
+        let mut head = [0; 8];
+        while connection.read_exact(&mut head).is_ok() {
+            let length = u32::from_be_bytes([head[0], head[1], head[2], head[3]]);
+            // The question whether it speaks TLS is that long.
+            if length == 8 {
+                let _ = connection.write_all(b"N");
+                continue;
+            }
+            let rest = &mut vec![0; length as usize - head.len()];
+            let _ = connection.read_exact(rest);
+            let length = u32::try_from(REFUSAL.len() + 4).unwrap();
+            let answer = [&b"E"[..], &length.to_be_bytes(), REFUSAL].concat();
+            let _ = connection.write_all(&answer);
+            break;
+        }
+    }
+}
+
+#[test]
+fn a_postgres_without_a_free_connection_is_found() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "postgres://auth:canary@{}/auth",
+        server.local_addr().unwrap()
+    );
+    std::thread::spawn(move || refuse_everybody(&server));
+    let used = Used::new();
+    let data = used.data();
+    let settings = [("DATA_DIR", data.as_str()), ("DATABASE__URL", &url)];
+    assert_finding(
+        &settings,
+        "database",
+        "fail",
+        "takes no connection of ours",
+        1,
+    );
+}
+
 #[tokio::test]
 async fn postgres_is_examined() {
     let database = testkit::TestDatabase::start(testkit::Engine::Production).await;
@@ -288,7 +338,10 @@ async fn postgres_is_examined() {
         ("HTTP__PUBLIC_URL", "https://auth.example.com"),
         ("KEYS__FILE", ring.as_str()),
         ("MESSAGES__SENDER", "none"),
+        ("DATA_DIR", ring.as_str()),
     ];
+    // It is no folder, and nobody minds.
+    assert_finding(&settings, "data folder", "ok", "keeps nothing in", 0);
     assert_finding(&settings, "database", "ok", "PostgreSQL ", 0);
     assert_finding(&settings, "schema", "ok", "up to date", 0);
     assert_finding(&settings, "clock", "ok", "s from the database's clock", 0);

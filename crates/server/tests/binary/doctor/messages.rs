@@ -5,7 +5,7 @@ use std::{
     net::TcpListener,
 };
 
-use super::{Used, assert_finding, free_port};
+use super::{Used, assert_finding, examine, free_port};
 
 /// Mail in clear is for this machine only, which the server of this test is on.
 #[test]
@@ -54,6 +54,37 @@ fn whoever_brings_messages_is_asked_and_nothing_is_sent() {
     assert!(
         !said.iter().any(|line| line.starts_with("MAIL ")),
         "{said:?}"
+    );
+}
+
+/// A mail server behind a firewall that drops what is sent there, say.
+#[test]
+fn a_mail_server_that_hangs_delays_its_own_line_only() {
+    let used = Used::new();
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = silent.local_addr().unwrap().port().to_string();
+    let (data, sms) = (used.data(), format!("http://127.0.0.1:{}", free_port()));
+    let settings = [
+        ("DATA_DIR", data.as_str()),
+        ("MESSAGES__SENDER", "providers"),
+        ("MESSAGES__EMAIL__PROVIDER", "smtp"),
+        ("MESSAGES__SMTP__HOST", "127.0.0.1"),
+        ("MESSAGES__SMTP__SECURITY", "none"),
+        ("MESSAGES__SMTP__PORT", &port),
+        ("MESSAGES__SMTP__FROM", "no-reply@example.com"),
+        ("MESSAGES__SMS__PROVIDER", "http"),
+        ("MESSAGES__SMS__URL", &sms),
+    ];
+    let (output, findings) = examine(&settings);
+    assert_eq!(output.status.code(), Some(1));
+    let seen = |check: &str| {
+        let found = findings.iter().find(|it| it["check"] == check);
+        found.unwrap()["seen"].as_str().unwrap()
+    };
+    assert_eq!(seen("mail"), "no answer within 5 seconds");
+    assert!(
+        seen("text messages").starts_with("nothing listens"),
+        "{findings:#?}"
     );
 }
 
