@@ -35,7 +35,7 @@ mod test_support;
 mod to_the_end;
 mod v1;
 
-pub use app::{management_app, public_app};
+pub use app::{Vitals, management_app, public_app, vitals_app};
 pub use config::ApiConfig;
 pub use ingress::{Authenticated, Guarded};
 pub use openapi::{openapi, openapi_json};

@@ -23,7 +23,7 @@ use std::{
 };
 
 use actix_web::{HttpServer, dev::Server};
-use api_http::{management_app, public_app};
+use api_http::{Vitals, management_app, public_app, vitals_app};
 use authentication_app::{caching::Figures, ports::KeySummary};
 use tokio::{
     net::TcpSocket,
@@ -205,7 +205,7 @@ impl Handle {
     }
 }
 
-fn listen(
+pub(crate) fn listen(
     address: SocketAddr,
     setting: &'static str,
 ) -> Result<(TcpListener, SocketAddr), StartError> {
@@ -255,6 +255,16 @@ fn serve_public(
         .keep_alive(KEEP_ALIVE)
         .client_request_timeout(SLOWEST_HEAD)
         .shutdown_timeout(drain.as_secs())
+        .disable_signals()
+        .listen(listener)?;
+    Ok(server.run())
+}
+
+/// The management listener of a node that serves no API.
+pub(crate) fn serve_vitals(vitals: Vitals, listener: TcpListener) -> io::Result<Server> {
+    let server = HttpServer::new(move || vitals_app(vitals.clone()))
+        .workers(1)
+        .client_request_timeout(SLOWEST_HEAD)
         .disable_signals()
         .listen(listener)?;
     Ok(server.run())

@@ -1,5 +1,7 @@
 //! The two applications: what the public listener serves, and what the management listener serves.
 
+mod vitals;
+
 use std::sync::Arc;
 
 use actix_web::{
@@ -21,6 +23,7 @@ use crate::{
     routes::{self, Presence, RouteSpec},
     state::State,
 };
+pub use vitals::{Vitals, vitals_app};
 
 /// The application of the public listener, with all its middleware. Called once by every worker.
 ///

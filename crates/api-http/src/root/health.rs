@@ -11,8 +11,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
-    answer,
-    ports::{DependencyState, DependencyStatus},
+    Draining, answer,
+    ports::{DependencyState, DependencyStatus, ReadinessProbe},
     state::State,
 };
 
@@ -66,8 +66,12 @@ pub(crate) async fn live() -> HttpResponse {
         (status = 503, description = "They should not.", body = Readiness),
     ))]
 pub(crate) async fn ready(state: State) -> HttpResponse {
-    let dependencies = state.readiness.check().await;
-    let status = judge(state.draining.has_begun(), &dependencies);
+    told_by(state.readiness.as_ref(), &state.draining).await
+}
+
+pub(crate) async fn told_by(readiness: &dyn ReadinessProbe, draining: &Draining) -> HttpResponse {
+    let dependencies = readiness.check().await;
+    let status = judge(draining.has_begun(), &dependencies);
     let document = Readiness {
         status,
         dependencies,

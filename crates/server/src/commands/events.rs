@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write as _},
     path::Path,
+    sync::Arc,
 };
 
 use authentication_app::ports::{DestinationBacklog, ParkedEvent, ParkedSelection, StoreError};
@@ -13,6 +14,7 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::Failure;
 use crate::{
+    application::{listen, serve_vitals},
     config::{Config, Variables},
     shutdown::ShutdownSignals,
     telemetry::Telemetry,
@@ -73,10 +75,9 @@ pub(super) fn run(command: &Events, config: Option<&Path>) -> Result<(), Failure
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        let mut signals = ShutdownSignals::listen()?;
-        let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
+        let mut telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
         let done = if matches!(command, Events::Relay) {
-            relay(&config, &mut signals).await
+            relay(&config, &mut telemetry).await
         } else {
             let desk = EventDesk::open(&config).await?;
             let done = carry_out(command, &desk).await;
@@ -88,12 +89,20 @@ pub(super) fn run(command: &Events, config: Option<&Path>) -> Result<(), Failure
     })
 }
 
-async fn relay(config: &Config, signals: &mut ShutdownSignals) -> Result<(), Failure> {
+async fn relay(config: &Config, telemetry: &mut Telemetry) -> Result<(), Failure> {
+    // The other commands are ended by a signal as any program is.
+    let mut signals = ShutdownSignals::listen()?;
+    let (listener, management) = listen(config.management.listen, "management.listen")?;
     let node = RelayNode::start(config).await?;
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), "relaying events");
+    telemetry.adopt(Arc::clone(&node.metrics));
+    let server = serve_vitals(node.vitals.clone(), listener)?;
+    let server_end = server.handle();
+    tokio::spawn(server);
+    tracing::info!(%management, version = env!("CARGO_PKG_VERSION"), "relaying events");
     let signal = signals.received().await;
     tracing::info!(signal, "ending");
     node.stop().await;
+    server_end.stop(false).await;
     tracing::info!("ended");
     Ok(())
 }

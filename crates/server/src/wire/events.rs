@@ -6,17 +6,19 @@ use adapters_crypto::{SystemClock, SystemRandom};
 use adapters_memory::EventLog;
 use adapters_redis::{RedisConnection, RedisEventStream};
 use adapters_webhooks::{WebhookConfig, WebhookSink};
+use api_http::{Draining, Vitals};
 use authentication_app::{
     events::{Destination, Events, Relay, RelayPorts, RelayRules},
-    ports::{EventSink, EventTarget, Label as _, NoMeter},
+    ports::{EventSink, EventTarget, Label as _},
 };
 use identity_adapters_postgres::Store;
 use time::Duration;
 
-use super::{ephemeral, store};
+use super::{ephemeral, readiness::Readiness, store};
 use crate::{
     StartError,
     config::{Config, Mistakes, SinkChoice, WebhookSettings},
+    telemetry::Metrics,
     workers::Workers,
 };
 
@@ -112,6 +114,8 @@ fn not_configured(config: &Config, setting: &str) -> StartError {
 
 /// A node that relays events and does nothing else.
 pub(crate) struct RelayNode {
+    pub(crate) vitals: Vitals,
+    pub(crate) metrics: Arc<Metrics>,
     workers: Workers,
     store: Arc<Store>,
     grace: Wait,
@@ -122,7 +126,9 @@ impl RelayNode {
     pub(crate) async fn start(config: &Config) -> Result<Self, StartError> {
         // For TLS. An error says that it was done before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let metrics = Arc::new(Metrics::start(config.telemetry.otlp_endpoint.as_ref())?);
         let store = Arc::new(store::open(config, &SystemClock).await?);
+        metrics.watch_connections(&store);
         let redis = ephemeral::connect(config).await?;
         let mut workers = Workers::new(Arc::new(SystemRandom));
         let relays = Relays {
@@ -130,12 +136,20 @@ impl RelayNode {
                 queue: store.clone(),
                 clock: Arc::new(SystemClock),
                 random: Arc::new(SystemRandom),
-                meter: Arc::new(NoMeter),
+                meter: metrics.meter(),
             },
             redis: redis.as_ref(),
         };
         relays.start(config, &store, &mut workers)?;
+        let events = Events::new(store.clone(), Arc::new(SystemClock));
+        workers.watch_events(events, metrics.meter());
         Ok(Self {
+            vitals: Vitals {
+                readiness: Arc::new(Readiness::new(store.clone(), redis)),
+                draining: Draining::default(),
+                meter: metrics.clone(),
+            },
+            metrics,
             workers,
             store,
             grace: config.events.delivery_deadline + Wait::from_secs(2),
@@ -144,6 +158,7 @@ impl RelayNode {
 
     /// Lets what is under way come to its end.
     pub(crate) async fn stop(self) {
+        self.vitals.draining.begin();
         self.workers.stop(self.grace).await;
         self.store.close().await;
     }
@@ -156,9 +171,9 @@ pub(crate) struct EventDesk {
 }
 
 impl EventDesk {
-    /// Opens the store of the configured service.
+    /// Opens the store of the configured service; migrating is another command's.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
-        let store = Arc::new(store::open(config, &SystemClock).await?);
+        let store = Arc::new(store::open_migrated(config, &SystemClock).await?);
         Ok(Self {
             events: Events::new(store.clone(), Arc::new(SystemClock)),
             store,

@@ -31,6 +31,7 @@ impl Settings {
             ("DATA_DIR", folder.join("data").display().to_string()),
             ("DATABASE__URL", database.url().to_owned()),
             ("DATABASE__MAX_CONNECTIONS", "4".to_owned()),
+            ("MANAGEMENT__LISTEN", "127.0.0.1:0".to_owned()),
             ("EVENTS__SINKS", "webhook".to_owned()),
             ("EVENTS__ALLOW_LOOPBACK", "true".to_owned()),
             ("EVENTS__WEBHOOKS__SHOP__URL", url.to_owned()),

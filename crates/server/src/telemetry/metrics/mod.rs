@@ -24,6 +24,7 @@ use authentication_app::{
     caching::Ledger,
     ports::{Measure, Meter},
 };
+use identity_adapters_postgres::Store;
 use opentelemetry::{InstrumentationScope, metrics::MeterProvider as _};
 use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig as _};
 use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
@@ -93,6 +94,13 @@ impl Metrics {
     pub(crate) fn watch(&self, watched: Watched) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         saturation::watch(&self.provider.meter_with_scope(scope), watched);
+    }
+
+    /// Asks this store alone, on a node that hashes nothing.
+    pub(crate) fn watch_connections(&self, store: &Arc<Store>) {
+        let scope = InstrumentationScope::builder(SCOPE).build();
+        let meter = self.provider.meter_with_scope(scope);
+        saturation::watch_connections(&meter, &Arc::downgrade(store));
     }
 
     /// Asks how each cache does, whenever somebody asks.

@@ -69,7 +69,7 @@ fn watch_hashing(meter: &Meter, hasher: &Weak<Argon2Pool>, [threads, queue]: [us
     }
 }
 
-fn watch_connections(meter: &Meter, store: &Weak<Store>) {
+pub(super) fn watch_connections(meter: &Meter, store: &Weak<Store>) {
     let asked = Weak::clone(store);
     let _used = meter
         .u64_observable_gauge("auth.store.connections")
