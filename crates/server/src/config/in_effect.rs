@@ -65,7 +65,7 @@ fn may_be_shown<T>() -> bool {
         "u32",
         "u64",
         "usize",
-        "f64",
+        "f32",
         "alloc::string::String",
         "std::path::PathBuf",
         "core::net::socket_addr::SocketAddr",

@@ -1,5 +1,7 @@
 //! The commands that change keys, beside a service that runs.
 
+mod reencrypt;
+
 use std::{fs, path::Path, process::Output, sync::Barrier, thread};
 
 use rustix::process::Signal;
@@ -198,8 +200,6 @@ fn a_ring_in_a_variable_goes_to_standard_output_changed() {
 }
 
 #[test]
-fn of_commands_at_one_moment_one_takes_its_step() {
-#[test]
 fn a_ring_in_a_variable_beside_one_in_a_file_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ring.json");
@@ -221,6 +221,8 @@ fn a_ring_in_a_variable_beside_one_in_a_file_is_refused() {
     assert_eq!(fs::read_to_string(&file).unwrap(), ring);
 }
 
+#[test]
+fn of_commands_at_one_moment_one_takes_its_step() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();
     drop(start(folder));

@@ -3,7 +3,7 @@
 mod at_once;
 mod from_django;
 mod lines;
-mod place;
+pub(crate) mod place;
 mod refused;
 mod signs_in;
 mod twice;

@@ -20,18 +20,17 @@ const TELL_EVERY: Duration = Duration::from_secs(5);
 pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
     let work = desk.rekeying().await?;
     let began = Instant::now();
+    let mut told = began;
     let mut total = PassOutcome::default();
     let mut in_vain = 0;
     loop {
         let mut pass = work.begin_pass();
-        let mut told = Instant::now();
         loop {
             let step = Instant::now();
             if pass.step().await.map_err(Failure::other)?.is_none() {
                 break;
             }
-            if told.elapsed() > TELL_EVERY {
-                told = Instant::now();
+            if is_time_to_tell(&mut told) {
                 let changed = total.changed() + pass.outcome().changed();
                 writeln!(io::stderr(), "{changed} rows so far")?;
             }
@@ -52,7 +51,7 @@ pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
         }
         in_vain += 1;
         if outcome.stuck > 0 || in_vain == IN_VAIN {
-            return Err(Failure::Usage(left_over(remaining, outcome.stuck)));
+            return Err(Failure::other(left_over(remaining, outcome.stuck)));
         }
         sleep(HELD).await;
     }
@@ -81,4 +80,13 @@ fn left_over(remaining: u64, stuck: u64) -> String {
             "{remaining} rows are held by somebody else, and were all along: nothing is lost, try again later"
         )
     }
+}
+
+/// Whether nothing was said for a while; what is said now counts.
+fn is_time_to_tell(told: &mut Instant) -> bool {
+    let is_time = told.elapsed() > TELL_EVERY;
+    if is_time {
+        *told = Instant::now();
+    }
+    is_time
 }
