@@ -43,11 +43,19 @@ def compose():
             named = re.fullmatch(r"/run/secrets/(\w+)", str(value))
             if named:
                 check(named[1] in service["secrets"], f"{name}: {key} names a secret that is not mounted")
+            if key.endswith("__KEYS__FILE"):
+                # A ring that is changed is another file: the mount of the file itself would not show it.
+                folders = [volume.split(":")[1] for volume in service["volumes"]]
+                check(str(pathlib.PurePath(value).parent) in folders, f"{name}: the folder of the key ring is not mounted")
     used = {secret for service in services.values() for secret in service.get("secrets", [])}
     check(used == set(text["secrets"]), f"secrets that nobody uses: {set(text['secrets']) - used}")
     for port in services["auth"]["ports"]:
         check(port.startswith("127.0.0.1:"), "the service is reachable from outside without TLS")
-    return services["auth"]["environment"]
+    auth = services["auth"]
+    # The sum of docs/deployment.md, in MiB, with the largest hashes that an import brings.
+    threads = int(re.search(r":-(\d+)}", auth["environment"]["FASHIONISTAR_AUTH__PASSWORDS__THREADS"])[1])
+    check(30 + threads * 19 + 256 <= int(auth["mem_limit"].removesuffix("m")), "password hashes may take more than mem_limit")
+    return auth["environment"]
 
 
 def alerts():

@@ -4,7 +4,7 @@
 #
 #   sudo deploy/make-secrets.sh [COMMAND that runs fashionistar-auth]
 #
-# Keep a copy of keys.json away from the database's backups: without it nobody can read them, with it everybody can.
+# Keep a copy of ring/keys.json away from the database's backups: without it nobody can read them, with it everybody can.
 set -euo pipefail
 umask 077
 
@@ -19,7 +19,7 @@ owned() { [[ $(id -u) -ne 0 ]] || chown "$1:$1" "$folder/$2"; }
 
 # put OWNER NAME: keeps standard input under that name, whole or not at all.
 put() {
-    local new="$folder/.$2.new"
+    local new="$folder/$2.new"
     cat > "$new"
     chmod 400 "$new"
     mv -- "$new" "$folder/$2"
@@ -27,22 +27,46 @@ put() {
     echo "made $folder/$2"
 }
 lacks() { [[ ! -e $folder/$1 ]]; }
-password() { od -An -N32 -tx1 /dev/urandom | tr -d ' \n'; }
 
-mkdir -p -- "$folder"
+# How a password stands in a file, for sed.
+readonly whole='^(.*)$' in_url='^[a-z]+://[^:]*:([^@]*)@.*$' in_redis_conf='^requirepass (.*)$'
+
+# password_in NAME HOW [NAME HOW]: that of the first of these files that is there; a new one if none is.
+password_in() {
+    while (($# > 0)); do
+        if ! lacks "$1"; then
+            sed -nE "s#$2#\\1#p" -- "$folder/$1"
+            return
+        fi
+        shift 2
+    done
+    od -An -N32 -tx1 /dev/urandom | tr -d ' \n'
+}
+
+# role NAME URL ROLE: the password of a role for PostgreSQL, and the URL with it for the service.
+role() {
+    local secret
+    secret="$(password_in "$1" "$whole" "$2" "$in_url")"
+    if lacks "$1"; then printf '%s' "$secret" | put "$store" "$1"; fi
+    if lacks "$2"; then printf 'postgres://%s:%s@postgres/auth' "$3" "$secret" | put "$auth" "$2"; fi
+}
+
+mkdir -p -- "$folder" "$folder/ring"
 chmod 711 "$folder"
-if lacks postgres_password || lacks database_url; then
-    secret="$(password)"
-    printf '%s' "$secret" | put "$store" postgres_password
-    printf 'postgres://auth:%s@postgres/auth' "$secret" | put "$auth" database_url
-fi
-if lacks redis.conf || lacks redis_url; then
-    secret="$(password)"
+# The folder itself is mounted: `keys rotate` puts another file in the place of the one before.
+chmod 700 "$folder/ring"
+owned "$auth" ring
+
+if lacks postgres_password; then password_in | put "$store" postgres_password; fi
+role owner_password owner_url auth_owner
+role service_password database_url auth
+secret="$(password_in redis.conf "$in_redis_conf" redis_url "$in_url")"
+if lacks redis.conf; then
     printf '%s\n' "requirepass $secret" 'maxmemory 256mb' 'maxmemory-policy noeviction' 'save ""' 'appendonly no' |
         put "$store" redis.conf
-    printf 'redis://:%s@redis' "$secret" | put "$auth" redis_url
 fi
-if lacks keys.json; then
+if lacks redis_url; then printf 'redis://:%s@redis' "$secret" | put "$auth" redis_url; fi
+if lacks ring/keys.json; then
     ring="$("${service[@]}" keys generate)"
-    printf '%s\n' "$ring" | put "$auth" keys.json
+    printf '%s\n' "$ring" | put "$auth" ring/keys.json
 fi

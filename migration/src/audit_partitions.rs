@@ -13,6 +13,9 @@ const MONTHS_AHEAD: u32 = 24;
 /// Makes the partitions of `audit_entries` for the month of `now` and the 24 after it, where they are
 /// missing. Nothing to do on SQLite. To be called after the migrations and from time to time.
 ///
+/// Whoever does not own the trail leaves its partitions to whoever migrates: a node that may change no schema
+/// starts all the same, and entries of a month without a partition go to the default one.
+///
 /// A month of which the default partition holds entries already stays there, with a warning in the
 /// server's log: moving them would block writers for as long as it takes.
 ///
@@ -33,6 +36,9 @@ DECLARE
     first timestamp;
     name text;
 BEGIN
+    IF NOT (SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = 'audit_entries'::regclass) THEN
+        RETURN;
+    END IF;
     PERFORM set_config('lock_timeout', '5s', true);
     PERFORM pg_advisory_xact_lock({TURN});
     FOR ahead IN 0..{MONTHS_AHEAD} LOOP

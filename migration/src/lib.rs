@@ -15,6 +15,7 @@
 
 mod audit_partitions;
 mod ddl;
+mod grants;
 mod m20261122_000001_accounts;
 mod m20261122_000002_sessions;
 mod m20261122_000003_challenges;
@@ -37,6 +38,7 @@ use sea_orm_migration::{
 use time::OffsetDateTime;
 
 pub use audit_partitions::ensure_audit_partitions;
+pub use grants::grant_to_nodes;
 pub use sea_orm_migration::MigratorTrait;
 
 /// Nodes that start together take turns under this key. Any number does that no other lock uses.

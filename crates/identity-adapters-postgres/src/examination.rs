@@ -20,6 +20,8 @@ pub struct Examination {
     pub clock_ahead: time::Duration,
     /// Whether our role may create tables.
     pub may_change_schema: bool,
+    /// For how many months, this one included, the audit trail has a partition; the embedded engine needs none.
+    pub audit_months: Option<u32>,
     /// Whether it is a replica, which takes no writes.
     pub is_replica: bool,
     /// How far a replica is behind.
@@ -33,7 +35,10 @@ const OF_POSTGRES: &str = "SELECT current_setting('server_version'), \
     coalesce(has_schema_privilege(current_user, current_schema(), 'CREATE'), false), \
     pg_is_in_recovery(), \
     current_setting('max_connections')::int, \
-    coalesce((extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000000)::bigint, 0)";
+    coalesce((extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000000)::bigint, 0), \
+    (SELECT count(*)::int FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
+     WHERE i.inhparent = to_regclass('audit_entries') AND c.relname::text COLLATE \"C\" \
+     >= 'audit_entries_y' || to_char(now() AT TIME ZONE 'UTC', 'YYYY\"m\"MM'))";
 const OF_SQLITE: &str = "SELECT sqlite_version()";
 
 impl Store {
@@ -78,6 +83,7 @@ fn read(
             round_trip,
             clock_ahead: time::Duration::ZERO,
             may_change_schema: true,
+            audit_months: None,
             is_replica: false,
             behind: Duration::ZERO,
             most_connections: None,
@@ -87,11 +93,13 @@ fn read(
     let ours = i64::try_from(ours.unix_timestamp_nanos() / 1_000).unwrap_or(theirs);
     let most: i32 = row.try_get_by_index(4)?;
     let behind: i64 = row.try_get_by_index(5)?;
+    let months: i32 = row.try_get_by_index(6)?;
     Ok(Examination {
         version: format!("PostgreSQL {version}"),
         round_trip,
         clock_ahead: time::Duration::microseconds(theirs.saturating_sub(ours)),
         may_change_schema: row.try_get_by_index(2)?,
+        audit_months: u32::try_from(months).ok(),
         is_replica: row.try_get_by_index(3)?,
         behind: Duration::from_micros(u64::try_from(behind).unwrap_or_default()),
         most_connections: u32::try_from(most).ok(),

@@ -102,6 +102,17 @@ impl Store {
             .map_err(store_error)
     }
 
+    /// Lets a role do what nodes do, and nothing else: no schema, and of the audit trail reading and adding. For
+    /// the owner of the tables, after migrating.
+    ///
+    /// # Errors
+    /// [`StoreError::Failed`] when there is no such role, when it is the owner, or on the embedded engine.
+    pub async fn grant_to_nodes(&self, role: &str) -> Result<(), StoreError> {
+        migration::grant_to_nodes(&self.writer.bare(), role)
+            .await
+            .map_err(store_error)
+    }
+
     /// Gives the audit trail room for the months from `now` on. For a service that runs for long; a
     /// migration does the same.
     ///

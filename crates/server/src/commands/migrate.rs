@@ -17,7 +17,12 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum Migrate {
     /// Applies what is pending
-    Up,
+    Up {
+        /// Lets this role, which nodes sign in as, do what they do and nothing else: it changes no schema, and the
+        /// audit trail it can only read and add to. PostgreSQL only
+        #[arg(long, value_name = "ROLE")]
+        grant_to: Option<String>,
+    },
     /// Takes back the newest migrations, with all that is in their tables
     Down {
         /// How many
@@ -53,7 +58,7 @@ pub(super) fn run(command: &Migrate, config: Option<&Path>) -> Result<(), Failur
 async fn carry_out(command: &Migrate, schema: &Schema) -> Result<(), Failure> {
     let mut stdout = io::stdout();
     match command {
-        Migrate::Up => {
+        Migrate::Up { grant_to } => {
             let pending = schema.pending().await.map_err(Failure::other)?;
             schema.up().await.map_err(Failure::other)?;
             for name in &pending {
@@ -61,6 +66,10 @@ async fn carry_out(command: &Migrate, schema: &Schema) -> Result<(), Failure> {
             }
             if pending.is_empty() {
                 writeln!(stdout, "nothing is pending")?;
+            }
+            if let Some(role) = grant_to {
+                schema.grant_to_nodes(role).await.map_err(Failure::other)?;
+                writeln!(stdout, "granted to {role}")?;
             }
         }
         Migrate::Down { steps, .. } => {

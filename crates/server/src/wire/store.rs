@@ -178,6 +178,11 @@ impl Schema {
         self.store.migrate(SystemClock.now()).await
     }
 
+    /// Lets a role do what nodes do.
+    pub(crate) async fn grant_to_nodes(&self, role: &str) -> Result<(), StoreError> {
+        self.store.grant_to_nodes(role).await
+    }
+
     pub(crate) async fn down(&self, steps: u32) -> Result<(), StoreError> {
         self.store.revert_migrations(steps).await
     }

@@ -3,7 +3,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -98,7 +99,7 @@ fn the_example_starts_in_production_mode() {
             other => panic!("what is in the file of {other}?"),
         };
         fs::write(&file, text).unwrap();
-        let private = std::os::unix::fs::PermissionsExt::from_mode(0o400);
+        let private = Permissions::from_mode(0o400);
         fs::set_permissions(&file, private).unwrap();
         pairs.push((name, file.to_str().unwrap().to_owned()));
     }
@@ -108,6 +109,59 @@ fn the_example_starts_in_production_mode() {
         .collect();
     let output = run(&["config", "print"], &pairs);
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+}
+
+/// The secrets of `deploy/compose.yaml`, by name.
+fn make_secrets(folder: &Path) -> BTreeMap<String, String> {
+    let output = Command::new("bash")
+        .arg(root().join("deploy/make-secrets.sh"))
+        .arg(env!("CARGO_BIN_EXE_fashionistar-auth"))
+        .env("SECRETS_DIR", folder)
+        .output()
+        .expect("bash runs");
+    assert!(output.status.success(), "{}", complaint(&output));
+    let names = [
+        "postgres_password",
+        "owner_password",
+        "owner_url",
+        "service_password",
+        "database_url",
+        "redis.conf",
+        "redis_url",
+        "ring/keys.json",
+    ];
+    let read = |name: &str| {
+        let path = folder.join(name);
+        let mode = fs::metadata(&path).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o400, "{name}");
+        (name.to_owned(), fs::read_to_string(path).unwrap())
+    };
+    names.into_iter().map(read).collect()
+}
+
+#[test]
+fn secrets_that_are_there_stay_and_one_that_is_lost_comes_back_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = make_secrets(folder.path());
+    let password = &made["service_password"];
+    assert_eq!(password.len(), 64);
+    let url = format!("postgres://auth:{password}@postgres/auth");
+    assert_eq!(made["database_url"], url);
+    assert_ne!(password, &made["owner_password"]);
+    for (name, before) in &made {
+        fs::remove_file(folder.path().join(name)).unwrap();
+        let again = make_secrets(folder.path());
+        for (other, text) in &made {
+            // Nobody else knows these; the volume of PostgreSQL keeps the first.
+            let is_new =
+                name == other && ["postgres_password", "ring/keys.json"].contains(&&**name);
+            assert_eq!(again[other] == *text, !is_new, "without {name}: {other}");
+        }
+        fs::remove_file(folder.path().join(name)).unwrap();
+        fs::write(folder.path().join(name), before).unwrap();
+        let private = Permissions::from_mode(0o400);
+        fs::set_permissions(folder.path().join(name), private).unwrap();
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ mod messages;
 mod metrics;
 mod process;
 mod reports;
+mod roles;
 mod shutdown;
 mod start;
 mod traces;

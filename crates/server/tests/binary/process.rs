@@ -59,6 +59,22 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> String {
     answer
 }
 
+/// What it answers to JSON that is posted.
+pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> String {
+    let mut connection = TcpStream::connect(address).expect("a connection");
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    connection
+        .write_all(request.as_bytes())
+        .expect("the request goes out");
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).expect("UTF-8");
+    answer
+}
+
 /// A service that runs until it is told to end, with JSON lines for a log. It is killed when dropped.
 pub(crate) struct Service {
     child: Child,
