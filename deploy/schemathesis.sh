@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Fuzzes every operation of the OpenAPI document against the release binary and holds the answers against the document:
 # no 5xx, and no status, content type or body that the document does not have.
-# Once on the embedded store, once on PostgreSQL and Redis (TEST_POSTGRES_URL and TEST_REDIS_URL, or servers of its own).
+# In development mode: once on the embedded store, once on PostgreSQL and Redis (TEST_POSTGRES_URL and TEST_REDIS_URL, or servers of its own).
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -150,6 +150,6 @@ fuzz embedded
 
 database="schemathesis_${$}_$RANDOM"
 on_postgres "create database $database"
-fuzz production \
+fuzz servers \
     FASHIONISTAR_AUTH__DATABASE__URL="$(url_of_database "$database")" \
     FASHIONISTAR_AUTH__REDIS__URL="$TEST_REDIS_URL"
