@@ -1,7 +1,8 @@
 //! Taking up a changed key ring while the service runs.
 //!
 //! The file is looked at every few seconds, and at once on SIGHUP. A file that cannot be used is refused
-//! with an error in the log, once, and the ring in use stays.
+//! with an error in the log, once, and the ring in use stays. One that cannot be read is tried again at every
+//! look: what is wrong with a machine for a moment must not leave its node behind the others.
 
 use std::{
     fs, io,
@@ -35,6 +36,8 @@ pub(super) struct KeyWatch {
     refuses_development: bool,
     /// How the file looked when it was read last.
     seen: Option<Look>,
+    /// It looks otherwise since then, and could not be read.
+    is_unreadable: bool,
     /// Is told of each ring that was taken up.
     pub(super) changed: Arc<Notify>,
     every: Duration,
@@ -90,6 +93,7 @@ impl KeyWatch {
             },
             refuses_development,
             seen,
+            is_unreadable: false,
             changed: Arc::default(),
             every,
         }
@@ -120,11 +124,25 @@ impl KeyWatch {
         let seen = self.seen;
         // A file system may keep one waiting.
         let looked = spawn_blocking(move || read_if_changed(&file, seen, asked)).await;
-        let Ok((look, read)) = looked else { return };
-        if let Some(read) = read {
-            self.seen = look;
-            self.take_up(read);
+        if let Ok(looked) = looked {
+            self.judge(looked, asked);
         }
+    }
+
+    fn judge(&mut self, (look, read): Looked, asked: bool) {
+        let Some(read) = read else {
+            self.is_unreadable = false;
+            return;
+        };
+        let was_unreadable = self.is_unreadable;
+        self.is_unreadable = matches!(read, Err(KeyRingError::File { .. }));
+        if !self.is_unreadable {
+            self.seen = look;
+        } else if was_unreadable && !asked {
+            // It was said.
+            return;
+        }
+        self.take_up(read);
     }
 
     fn take_up(&self, read: Result<KeyRing, KeyRingError>) {
@@ -185,5 +203,62 @@ impl Hangups {
             return;
         }
         std::future::pending::<()>().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use adapters_crypto::{StageError, SystemClock, SystemRandom};
+    use authentication_app::ports::KeySection;
+    use common::Clock as _;
+
+    use super::*;
+
+    #[derive(Debug, thiserror::Error)]
+    enum ChangeError {
+        #[error(transparent)]
+        Ring(#[from] KeyRingError),
+        #[error(transparent)]
+        Stage(#[from] StageError),
+    }
+
+    fn unreadable(file: &Path) -> Result<KeyRing, KeyRingError> {
+        Err(KeyRingError::File {
+            path: file.to_owned(),
+            source: io::Error::other("too many open files"),
+        })
+    }
+
+    #[tokio::test]
+    async fn a_ring_that_could_not_be_read_for_a_moment_is_tried_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("keys.json");
+        let ring = KeyRing::load_or_create(&file, &SystemRandom, SystemClock.now()).unwrap();
+        let place = RingPlace::File(file.clone());
+        let before = look_at(&place);
+        let keys = KeysInUse::new(ring);
+        let mut watch = KeyWatch::new(place, keys, before, false, Duration::from_secs(5));
+        KeyRing::update(&file, &SystemRandom, |ring| {
+            let section = KeySection::Codes;
+            let next = ring.add_next(section, None, &SystemRandom, SystemClock.now());
+            Ok::<_, ChangeError>(next?)
+        })
+        .unwrap();
+        let expected = KeyRing::load(&file).unwrap().keys();
+        for _ in 0..3 {
+            let look = Look::at(&file).ok();
+            watch.judge((look, Some(unreadable(&file))), false);
+        }
+        assert_ne!(watch.view.in_use.keys(), expected);
+        assert_eq!(watch.view.refused.load(Ordering::Relaxed), 1, "said once");
+        watch.judge((None, Some(unreadable(&file))), true);
+        assert_eq!(
+            watch.view.refused.load(Ordering::Relaxed),
+            2,
+            "and when asked"
+        );
+        // The file is as it was all along.
+        watch.look(false).await;
+        assert_eq!(watch.view.in_use.keys(), expected);
     }
 }
