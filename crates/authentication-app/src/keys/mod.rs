@@ -8,4 +8,4 @@ mod rules;
 mod subject;
 
 pub use rekey::{Pass, PassOutcome, Rekeying};
-pub use rules::{Blocker, StageRules};
+pub use rules::{Blocker, Evidence, StageRules, Unknown};

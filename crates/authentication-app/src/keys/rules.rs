@@ -1,12 +1,13 @@
 //! What a step of a key's life waits for.
 
-use std::fmt;
+use std::{error::Error, fmt};
 
+use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     idempotency::REPLAYED_FOR,
-    ports::{Dependents, IdentityStore, KeySection, KeyState, KeySummary, KeyTask, StoreError},
+    ports::{Dependents, KeySection, KeyState, KeySummary, KeyTask, RekeyingQueries, TaskProgress},
     protection::whole_seconds,
 };
 
@@ -46,26 +47,54 @@ impl fmt::Display for Blocker {
     }
 }
 
+/// Why something is not known.
+pub type Unknown = Box<dyn Error + Send + Sync>;
+
+/// Whoever can tell what depends on a key. It is asked only what a step waits for.
+#[async_trait]
+pub trait Evidence: Send + Sync {
+    /// How many there are.
+    ///
+    /// # Errors
+    /// Whatever the reason is that they cannot be counted.
+    async fn count(&self, of: Dependents<'_>, now: OffsetDateTime) -> Result<u64, Unknown>;
+
+    /// What was done about changed keys.
+    ///
+    /// # Errors
+    /// Whatever the reason is that it is not known.
+    async fn tasks(&self) -> Result<Vec<TaskProgress>, Unknown>;
+}
+
+#[async_trait]
+impl<T: RekeyingQueries + ?Sized> Evidence for T {
+    async fn count(&self, of: Dependents<'_>, now: OffsetDateTime) -> Result<u64, Unknown> {
+        Ok(self.count_dependents(of, now).await?)
+    }
+
+    async fn tasks(&self) -> Result<Vec<TaskProgress>, Unknown> {
+        Ok(self.key_tasks().await?)
+    }
+}
+
 /// Collects what stands against a step on one key.
 struct Case<'a> {
     key: &'a KeySummary,
-    store: &'a dyn IdentityStore,
+    evidence: &'a dyn Evidence,
     now: OffsetDateTime,
     found: Vec<Blocker>,
 }
 
 impl StageRules {
-    /// What stands against making the next key of a section the current one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
+    /// What stands against making the next key of a section the current one. What cannot be told stands
+    /// against it too.
     pub async fn against_promoting(
         &self,
         next: &KeySummary,
-        store: &dyn IdentityStore,
+        evidence: &dyn Evidence,
         now: OffsetDateTime,
-    ) -> Result<Vec<Blocker>, StoreError> {
-        let mut case = Case::new(next, store, now);
+    ) -> Vec<Blocker> {
+        let mut case = Case::new(next, evidence, now);
         let unknown = "nodes that do not know the key yet refuse what is made under it";
         case.wait(self.settle, "every node has to take the key up", unknown);
         match next.section {
@@ -80,25 +109,22 @@ impl StageRules {
                     "accounts have no index row under it",
                     "their owners cannot sign in, and others can register their identifiers",
                 )
-                .await?;
+                .await;
             }
             _ => {}
         }
-        Ok(case.found)
+        case.found
     }
 
     /// What stands against taking a key away. Of the current one it is what depends on it.
-    ///
-    /// # Errors
-    /// [`StoreError`].
     pub async fn against_retiring(
         &self,
         key: &KeySummary,
         current: &KeySummary,
-        store: &dyn IdentityStore,
+        evidence: &dyn Evidence,
         now: OffsetDateTime,
-    ) -> Result<Vec<Blocker>, StoreError> {
-        let mut case = Case::new(key, store, now);
+    ) -> Vec<Blocker> {
+        let mut case = Case::new(key, evidence, now);
         // The current one is asked about for what is counted alone.
         let was_used = key.state == KeyState::Previous;
         if was_used {
@@ -108,14 +134,14 @@ impl StageRules {
         // Until then a node that lagged may have made something under it.
         let until = key.since.unwrap_or(now) + self.settle;
         match key.section {
-            KeySection::FieldEncryption => case.master_key().await?,
+            KeySection::FieldEncryption => case.master_key().await,
             KeySection::BlindIndex if key.state != KeyState::Next => {
                 case.count(
                     Dependents::AccountsWithout(&current.stored_as),
                     "accounts have no index row under the current key",
                     "their owners cannot sign in, and others can register their identifiers",
                 )
-                .await?;
+                .await;
                 if was_used {
                     case.wait(
                         self.counters + self.settle,
@@ -130,7 +156,7 @@ impl StageRules {
                     "live sessions have their refresh tokens under it",
                     "they end with their access tokens",
                 )
-                .await?;
+                .await;
             }
             KeySection::DeviceTokens if was_used => {
                 case.count(
@@ -138,16 +164,16 @@ impl StageRules {
                     "devices have a token under it",
                     "they count as unknown until they sign in again",
                 )
-                .await?;
+                .await;
             }
-            KeySection::Codes if was_used => case.codes(self, until).await?,
+            KeySection::Codes if was_used => case.codes(self, until).await,
             KeySection::PasswordPepper => {
                 case.count(
                     Dependents::Hashes(&key.stored_as),
                     "passwords are hashed with it",
                     "their owners have to reset them",
                 )
-                .await?;
+                .await;
                 if was_used {
                     case.wait(
                         self.registration + self.settle,
@@ -163,15 +189,15 @@ impl StageRules {
             ),
             _ => {}
         }
-        Ok(case.found)
+        case.found
     }
 }
 
 impl<'a> Case<'a> {
-    const fn new(key: &'a KeySummary, store: &'a dyn IdentityStore, now: OffsetDateTime) -> Self {
+    const fn new(key: &'a KeySummary, evidence: &'a dyn Evidence, now: OffsetDateTime) -> Self {
         Self {
             key,
-            store,
+            evidence,
             now,
             found: Vec::new(),
         }
@@ -193,67 +219,63 @@ impl<'a> Case<'a> {
         }
     }
 
-    async fn count(
-        &mut self,
-        of: Dependents<'_>,
-        what: &str,
-        loss: &'static str,
-    ) -> Result<(), StoreError> {
-        let count = self.store.count_dependents(of, self.now).await?;
-        if count > 0 {
-            self.found.push(Blocker {
-                reason: format!("{count} {what}"),
-                loss,
-            });
-        }
-        Ok(())
+    async fn count(&mut self, of: Dependents<'_>, what: &str, loss: &'static str) {
+        let reason = match self.evidence.count(of, self.now).await {
+            Ok(0) => return,
+            Ok(count) => format!("{count} {what}"),
+            Err(error) => format!("it is not known how many {what}: {error}"),
+        };
+        self.found.push(Blocker { reason, loss });
     }
 
-    async fn master_key(&mut self) -> Result<(), StoreError> {
+    async fn master_key(&mut self) {
         let id = &self.key.stored_as;
         self.count(
             Dependents::DataKeys(id),
             "data keys of accounts are wrapped by it",
             "everything personal of these accounts is lost for ever",
         )
-        .await?;
+        .await;
         self.count(
             Dependents::ServiceKeys(id),
             "data keys of the service are wrapped by it",
             "the service does not start any more",
         )
-        .await?;
+        .await;
         self.count(
             Dependents::ValuesUnder(id),
             "values of an earlier release are sealed by it",
             "they cannot be read any more: addresses in the audit trail, registrations, recorded answers",
         )
-        .await?;
+        .await;
         if self.key.state != KeyState::Previous {
-            return Ok(());
+            return;
         }
-        let tasks = self.store.key_tasks().await?;
-        let rewrapping = tasks
-            .iter()
-            .find(|progress| progress.task == KeyTask::Rewrapping);
-        if let Some(progress) = rewrapping {
+        let rewrapped_at = match self.evidence.tasks().await {
+            Ok(tasks) => {
+                let mut rewrapping = tasks.iter().filter(|it| it.task == KeyTask::Rewrapping);
+                rewrapping.next().map(|it| it.last_at)
+            }
+            // As if it were done now.
+            Err(_) => Some(self.now),
+        };
+        if let Some(at) = rewrapped_at {
             self.wait_from(
-                progress.last_at,
+                at,
                 SNAPSHOTS_LIVE_FOR,
                 "nodes may hold data keys in their old wrapping",
                 "requests of some sessions fail for a minute",
             );
         }
-        Ok(())
     }
 
-    async fn codes(&mut self, rules: &StageRules, until: OffsetDateTime) -> Result<(), StoreError> {
+    async fn codes(&mut self, rules: &StageRules, until: OffsetDateTime) {
         let sent = Dependents::SendingsBefore {
             at: until,
             live_for: rules.sending,
         };
         self.count(sent, "codes or links under it still count", "they are void")
-            .await?;
+            .await;
         self.count(
             Dependents::AnswersExpiringBefore(until + REPLAYED_FOR),
             "recorded answers have their fingerprints under it",

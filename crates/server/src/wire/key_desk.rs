@@ -1,15 +1,19 @@
 //! Moving keys, for the commands: the ring, the store that tells what depends on a key, and the rules.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration as StdDuration};
 
 use adapters_crypto::{
     BlindIndex, CryptoVault, JwtConfig, KeyRing, KeyRingError, KeysInUse, SigningAlgorithm,
     StageError, SystemClock, SystemRandom,
 };
 use api_http::KEY_SET_MAX_AGE;
+use async_trait::async_trait;
 use authentication_app::{
-    keys::{Blocker, Rekeying, StageRules},
-    ports::{KeySection, KeyState, KeySummary, RekeyingQueries as _, StoreError, TaskProgress},
+    keys::{Blocker, Evidence, Rekeying, StageRules, Unknown},
+    ports::{
+        Dependents, KeySection, KeyState, KeySummary, RekeyingQueries as _, StoreError,
+        TaskProgress,
+    },
 };
 use authentication_domain::challenges::ChallengeRules;
 use common::Clock as _;
@@ -23,6 +27,9 @@ use crate::{
     StartError,
     config::{Config, Mistakes},
 };
+
+/// How long one count may take: it goes through whole tables, and nobody waits but who asked.
+const COUNTING: StdDuration = StdDuration::from_mins(10);
 
 /// Why a key does not move.
 #[derive(Debug, thiserror::Error)]
@@ -87,14 +94,32 @@ pub(crate) struct KeyDesk {
     rules: StageRules,
     /// Connected when something has to be counted.
     store: OnceCell<Arc<Store>>,
+    /// Why it is not: said once, and not waited for again with every question.
+    unavailable: OnceCell<String>,
+}
+
+/// Asks the store, and connects to it only then: a signing key has to be replaceable while the database is away.
+#[async_trait]
+impl Evidence for KeyDesk {
+    async fn count(&self, of: Dependents<'_>, now: OffsetDateTime) -> Result<u64, Unknown> {
+        Ok(self.evidence().await?.count_dependents(of, now).await?)
+    }
+
+    async fn tasks(&self) -> Result<Vec<TaskProgress>, Unknown> {
+        Ok(self.evidence().await?.key_tasks().await?)
+    }
 }
 
 impl KeyDesk {
-    pub(crate) fn open(config: Config) -> Result<Self, KeyDeskError> {
+    pub(crate) fn open(mut config: Config) -> Result<Self, KeyDeskError> {
+        let rules = rules_of(&config);
+        let patience = &mut config.database.statement_timeout;
+        *patience = COUNTING.max(*patience);
         Ok(Self {
             place: RingPlace::of(&config)?,
-            rules: rules_of(&config),
+            rules,
             store: OnceCell::new(),
+            unavailable: OnceCell::new(),
             config,
         })
     }
@@ -108,28 +133,20 @@ impl KeyDesk {
     /// All keys, with what depends on them.
     pub(crate) async fn list(&self) -> Result<Vec<ListedKey>, KeyDeskError> {
         let (keys, now) = (self.place.read()?.keys(), SystemClock.now());
-        let store = self.store().await?.as_ref();
         let mut listed = Vec::with_capacity(keys.len());
         for key in &keys {
             let dependents = match key.state {
                 KeyState::Retired => Vec::new(),
-                KeyState::Next => self.rules.against_promoting(key, store, now).await?,
+                KeyState::Next => self.rules.against_promoting(key, self, now).await,
                 KeyState::Current | KeyState::Previous => {
                     let current = current_of(&keys, key.section)?;
-                    self.rules
-                        .against_retiring(key, current, store, now)
-                        .await?
+                    self.rules.against_retiring(key, current, self, now).await
                 }
             };
             let key = key.clone();
             listed.push(ListedKey { key, dependents });
         }
         Ok(listed)
-    }
-
-    /// What was done about changed keys.
-    pub(crate) async fn tasks(&self) -> Result<Vec<TaskProgress>, KeyDeskError> {
-        Ok(self.store().await?.key_tasks().await?)
     }
 
     /// Makes the next key of a section.
@@ -155,11 +172,10 @@ impl KeyDesk {
         let seen = self.place.read()?.keys();
         let is_next = |key: &&KeySummary| key.section == section && key.state == KeyState::Next;
         let next = seen.iter().find(is_next).ok_or(StageError::NoNext)?;
-        let store = self.store().await?.as_ref();
         let blockers = self
             .rules
-            .against_promoting(next, store, SystemClock.now())
-            .await?;
+            .against_promoting(next, self, SystemClock.now())
+            .await;
         let forced = unless_blocked(blockers, force)?;
         let ((promoted, replaced), document) =
             self.change(&seen, |ring, now| ring.promote(section, now))?;
@@ -182,11 +198,11 @@ impl KeyDesk {
         if key.state == KeyState::Current {
             return Err(StageError::Current.into());
         }
-        let (store, current) = (self.store().await?.as_ref(), current_of(&seen, section)?);
+        let current = current_of(&seen, section)?;
         let blockers = self
             .rules
-            .against_retiring(key, current, store, SystemClock.now())
-            .await?;
+            .against_retiring(key, current, self, SystemClock.now())
+            .await;
         let forced = unless_blocked(blockers, force)?;
         let (_, document) = self.change(&seen, |ring, now| ring.retire(section, id, now))?;
         let what = format!("{section}: {id} is retired");
@@ -218,6 +234,21 @@ impl KeyDesk {
             Ok::<_, KeyDeskError>(Arc::new(store))
         };
         self.store.get_or_try_init(open).await
+    }
+
+    async fn evidence(&self) -> Result<&Store, Unknown> {
+        if let Some(reason) = self.unavailable.get() {
+            return Err(reason.clone().into());
+        }
+        match self.store().await {
+            Ok(store) => Ok(store.as_ref()),
+            Err(error) => {
+                let reason = error.to_string();
+                // Somebody else's word would be as good.
+                let _ = self.unavailable.set(reason.clone());
+                Err(reason.into())
+            }
+        }
     }
 
     /// Changes the ring if it is still what was seen.

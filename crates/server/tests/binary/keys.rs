@@ -182,6 +182,42 @@ fn a_key_that_something_depends_on_is_not_retired() {
     );
 }
 
+/// What is known of a leaked key does not wait for a database.
+#[test]
+fn a_database_that_is_away_keeps_no_key_from_being_forced_away() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    drop(start(folder));
+    let signing = ids(&document(folder), "signing", "current").remove(0);
+    let mut away = settings(folder);
+    let nowhere = format!("sqlite://{}/nowhere/auth.sqlite", folder.display());
+    away.push(("DATABASE__URL", nowhere));
+    // Nothing has to be counted.
+    for arguments in [
+        &["rotate", "signing"][..],
+        &["rotate", "signing", "--force"],
+        &["retire", "signing", &signing, "--force"],
+    ] {
+        let output = keys_with(&away, arguments);
+        done(&output);
+        let told = complaint(&output);
+        assert!(!told.contains("it is not known"), "{told}");
+    }
+    done(&keys_with(&away, &["rotate", "blind_index"]));
+    let uncounted = "it is not known how many accounts have no index row under it: ";
+    let told = refused(&keys_with(&away, &["rotate", "blind_index"]));
+    assert!(told.contains(uncounted), "{told}");
+    let forced = keys_with(&away, &["rotate", "blind_index", "--force"]);
+    done(&forced);
+    assert!(
+        complaint(&forced).contains(uncounted),
+        "{}",
+        complaint(&forced)
+    );
+    let listed = done(&keys_with(&away, &["list"]));
+    assert!(listed.contains("it is not known how many"), "{listed}");
+}
+
 #[test]
 fn a_ring_in_a_variable_goes_to_standard_output_changed() {
     let folder = tempfile::tempdir().unwrap();

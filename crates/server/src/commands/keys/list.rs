@@ -3,7 +3,10 @@
 use std::io::{self, Write as _};
 
 use adapters_crypto::SystemClock;
-use authentication_app::ports::{KeyState, KeySummary};
+use authentication_app::{
+    keys::Evidence as _,
+    ports::{KeyState, KeySummary},
+};
 use common::Clock as _;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
@@ -11,7 +14,7 @@ use super::Failure;
 use crate::wire::{KeyDesk, ListedKey};
 
 pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
-    let (keys, tasks) = (desk.list().await?, desk.tasks().await?);
+    let keys = desk.list().await?;
     let now = SystemClock.now();
     let mut stdout = io::stdout();
     writeln!(
@@ -33,7 +36,8 @@ pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
             writeln!(stdout, "{row:<67} {note}")?;
         }
     }
-    for task in &tasks {
+    // If they are not known, the lines above say why.
+    for task in desk.tasks().await.unwrap_or_default() {
         let at = task.last_at.replace_nanosecond(0).unwrap_or(task.last_at);
         let at = at.format(&Rfc3339).unwrap_or_default();
         let name = task.task.as_str();
