@@ -118,11 +118,14 @@ impl Argon2Recipe {
         Some((recipe, phc.hash?))
     }
 
-    /// Whether a hash made by this recipe is as good as one made by `current`.
+    /// Whether a hash made by this recipe is as good as one made by `current`. That is not to have the current
+    /// pepper, but none that is on its way out: a node that lags leaves alone what one ahead of it hashed.
     pub(super) fn is_like(&self, current: &Self) -> bool {
-        self.algorithm == current.algorithm
+        let has_live_pepper = self.pepper.as_ref().is_some_and(|it| !it.is_going);
+        has_live_pepper
+            && self.algorithm == current.algorithm
             && self.version == current.version
-            && self.params == current.params
+            && self.without_pepper() == current.without_pepper()
             && self.salt.len() >= current.salt.len()
     }
 
@@ -131,6 +134,17 @@ impl Argon2Recipe {
         Some(self.params.m_cost())
             .filter(|kib| *kib > kept)
             .unwrap_or_default()
+    }
+
+    fn without_pepper(&self) -> (u32, u32, u32, Option<usize>, &[u8]) {
+        let params = &self.params;
+        (
+            params.m_cost(),
+            params.t_cost(),
+            params.p_cost(),
+            params.output_len(),
+            params.data(),
+        )
     }
 
     /// KiB of memory, and how many of them are written in all.
@@ -186,15 +200,18 @@ pub(crate) struct Peppers {
 struct Pepper {
     id: KeyId,
     secret: Zeroizing<Vec<u8>>,
+    /// Previous or retired: a sign-in hashes anew.
+    is_going: bool,
 }
 
 impl Peppers {
     pub(crate) fn of(ring: &KeyRing) -> Self {
         let keys = &ring.password_pepper;
-        let pepper = |key| Arc::new(Pepper::of(key));
+        let next = keys.next().map(|key| Pepper::of(key, false));
+        let previous = keys.previous().map(|key| Pepper::of(key, true));
         Self {
-            current: pepper(keys.current()),
-            others: keys.iter().skip(1).map(pepper).collect(),
+            current: Arc::new(Pepper::of(keys.current(), false)),
+            others: next.into_iter().chain(previous).map(Arc::new).collect(),
             retired: keys.retired().map(short_id).collect(),
         }
     }
@@ -210,6 +227,7 @@ impl Peppers {
                 Arc::new(Pepper {
                     id: KeyId::EMPTY,
                     secret: Zeroizing::new(b"a pepper that was taken away".to_vec()),
+                    is_going: true,
                 })
             })
         })
@@ -217,10 +235,11 @@ impl Peppers {
 }
 
 impl Pepper {
-    fn of(key: &SecretKey) -> Self {
+    fn of(key: &SecretKey, is_going: bool) -> Self {
         Self {
             id: short_id(key.id()),
             secret: Zeroizing::new(key.derive("password pepper").to_vec()),
+            is_going,
         }
     }
 }
@@ -263,6 +282,7 @@ impl Argon2Recipe {
             pepper: Some(Arc::new(Pepper {
                 id: KeyId::EMPTY,
                 secret: Zeroizing::new(vec![3; 8]),
+                is_going: false,
             })),
         })
     }

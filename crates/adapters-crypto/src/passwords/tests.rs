@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use secrecy::SecretString;
 
 use super::*;
-use crate::test_support::{NOW, keys, random, ring, rotated};
+use crate::test_support::{NOW, keys, random, ring, rotated, staged};
 
 /// As cheap as OWASP allows.
 const CHEAP: HashingConfig = HashingConfig {
@@ -123,6 +123,24 @@ async fn a_hash_under_an_earlier_pepper_matches_and_is_outdated() {
         after.verify(&typed, Some(&hash)).await,
         Err(HashError::Failed)
     );
+}
+
+/// Nodes take a promotion up one after the other. Were each to hash anew whatever is under the other's pepper,
+/// one would undo what the other did, at twice the work.
+#[tokio::test]
+async fn a_node_that_lags_leaves_a_hash_under_the_next_pepper_alone() {
+    let (older, newer) = (ring(1), ring(2));
+    let typed = password("correct horse");
+    let ahead = pool_of(rotated(&newer, &older), CHEAP);
+    let hash = ahead.hash(&typed).await.unwrap();
+    let lagging = pool_of(staged(&newer, &older), CHEAP);
+    assert_eq!(lagging.verify(&typed, Some(&hash)).await, Ok(UP_TO_DATE));
+    let costlier = HashingConfig {
+        iterations: 6,
+        ..CHEAP
+    };
+    let lagging = pool_of(staged(&newer, &older), costlier);
+    assert_eq!(lagging.verify(&typed, Some(&hash)).await, Ok(OUTDATED));
 }
 
 #[tokio::test]
