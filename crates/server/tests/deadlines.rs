@@ -7,6 +7,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
+use adapters_crypto::JwtConfig;
 use server::config::Config;
 
 /// A row of the table: how long, and where it stands.
@@ -92,4 +93,12 @@ fn every_deadline_in_the_document_is_the_codes() {
         };
         assert_eq!(at_most, in_code, "{place}");
     }
+}
+
+#[test]
+fn the_leeway_of_tokens_in_the_document_is_the_codes() {
+    let document = fs::read_to_string(root().join("docs/degraded-modes.md")).unwrap();
+    let seconds = JwtConfig::LEEWAY.whole_seconds();
+    let said = format!("tokens have {seconds} seconds of leeway");
+    assert!(document.contains(&said), "must say: {said}");
 }
