@@ -74,7 +74,7 @@ pub enum Handed {
     /// Nothing is left to do with it.
     Settled(Outcome),
     /// The destination has it, or does not want it: [`Relay::finish`] is to write that down.
-    Through(LeasedEvent, Outcome),
+    Through(Box<LeasedEvent>, Outcome),
 }
 
 /// What all relays of a node share.
@@ -154,7 +154,7 @@ impl Relay {
     #[tracing::instrument(level = "debug", skip_all, fields(destination = self.destination.name, event_id = %leased.event.id))]
     pub async fn deliver(&self, leased: LeasedEvent) -> Result<Handed, StoreError> {
         let error = match self.hand_over(&leased).await {
-            Ok(outcome) => return Ok(Handed::Through(leased, outcome)),
+            Ok(outcome) => return Ok(Handed::Through(Box::new(leased), outcome)),
             Err(error) => error,
         };
         let settled = match error {
@@ -205,7 +205,7 @@ impl Relay {
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn finish(
         &self,
-        through: &[(LeasedEvent, Outcome)],
+        through: &[(Box<LeasedEvent>, Outcome)],
     ) -> Result<Vec<Outcome>, StoreError> {
         let leases: Vec<_> = through
             .iter()

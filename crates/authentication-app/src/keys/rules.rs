@@ -281,7 +281,7 @@ impl<'a> Case<'a> {
             "recorded answers have their fingerprints under it",
             "repetitions of those requests are refused as misuse of their key",
         )
-        .await
+        .await;
     }
 }
 

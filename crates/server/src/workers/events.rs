@@ -30,7 +30,7 @@ const MEASURE_EVERY: Duration = Duration::from_secs(15);
 #[derive(Default)]
 struct UnderWay {
     deliveries: JoinSet<Result<Handed, StoreError>>,
-    through: Vec<(LeasedEvent, Outcome)>,
+    through: Vec<(Box<LeasedEvent>, Outcome)>,
 }
 
 impl Workers {
