@@ -25,10 +25,7 @@ use tracing_subscriber::{
 };
 use url::Url;
 
-use crate::{
-    config::{LogFormat, TelemetrySettings},
-    shutdown::EXPORTS_END,
-};
+use crate::config::{LogFormat, TelemetrySettings};
 
 use json_lines::JsonLines;
 use log_panic::log_panic;
@@ -129,7 +126,7 @@ impl Telemetry {
         self.metrics = Some(metrics);
     }
 
-    /// Sends what is not sent yet, all at the same time; gives up after [`EXPORTS_END`].
+    /// Sends what is not sent yet, all at the same time; gives up after a few seconds.
     pub async fn flush(self) {
         let metrics = async {
             if let Some(metrics) = self.metrics {

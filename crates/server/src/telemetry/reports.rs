@@ -23,8 +23,8 @@ use tracing::{
 };
 use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::LookupSpan};
 
-use super::{EXPORTS_END, SERVICE, fields::Fields, log_panic::PANICKED};
-use crate::config::TelemetrySettings;
+use super::{SERVICE, fields::Fields, log_panic::PANICKED};
+use crate::{config::TelemetrySettings, shutdown::EXPORTS_END};
 
 /// What becomes a tag, by which reports are found and grouped.
 const TAGS: [&str; 6] = [

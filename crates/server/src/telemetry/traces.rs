@@ -26,7 +26,8 @@ use tracing_subscriber::{
 };
 use url::Url;
 
-use super::{EXPORTS_END, PATIENCE, SERVICE, otlp_path, resource};
+use super::{PATIENCE, SERVICE, otlp_path, resource};
+use crate::shutdown::EXPORTS_END;
 
 /// Crates whose spans are told. Others might put into theirs what we would not.
 const OURS: [&str; 6] = [

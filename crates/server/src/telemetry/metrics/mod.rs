@@ -31,7 +31,8 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use url::Url;
 
-use super::{EXPORTS_END, PATIENCE, TelemetryError, otlp_path, resource};
+use super::{PATIENCE, TelemetryError, otlp_path, resource};
+use crate::shutdown::EXPORTS_END;
 use facts::Facts;
 use requests::Requests;
 pub(crate) use saturation::Watched;
