@@ -98,7 +98,7 @@ pub(super) fn measure(
             } else {
                 Duration::ZERO
             };
-            thread::sleep(SETTLE);
+            settle();
             spin(longer_by);
             let answer = connection.send(request)?.expect(case.status)?;
             Ok(millis(answer.took + longer_by))
@@ -128,6 +128,15 @@ pub(super) fn measure(
         passes: span.is_within(bound),
         expected: case.expected,
     })
+}
+
+/// Leaves the cores to the service for a moment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "nothing else is to happen on this thread"
+)]
+fn settle() {
+    thread::sleep(SETTLE);
 }
 
 /// Takes time as a service would that did more for one of the two.

@@ -196,9 +196,9 @@ pub async fn events_finished_together_are_finished_each_for_itself(store: Store)
         happen(&store, account).await;
     }
     let leased = lease_at(&store, SOMEWHERE, 100, START).await;
-    let leases: Vec<_> = leased.into_iter().map(|it| it.lease).collect();
-    assert!(finish(&store, &leases[2], START).await);
-    let finished = store.finish_events(&leases, START).await;
+    let held: Vec<_> = leased.into_iter().map(|it| it.lease).collect();
+    assert!(finish(&store, &held[2], START).await);
+    let finished = store.finish_events(&held, START).await;
     assert_eq!(finished.unwrap(), [true, true, false]);
     assert!(store.finish_events(&[], START).await.unwrap().is_empty());
     assert_eq!(lease_ids(&store, START).await, [events[1].id]);
