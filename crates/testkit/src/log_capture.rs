@@ -12,6 +12,19 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
+/// Shows the warnings of this process among the output of its tests, unless its logs go somewhere already.
+/// Any test may ask for it, and all but the first ask for nothing.
+pub fn show_warnings() {
+    let lines = tracing_subscriber::fmt::layer()
+        .with_ansi(false)
+        .with_test_writer();
+    // An error says that somebody captures them.
+    let _ = tracing_subscriber::registry()
+        .with(LevelFilter::WARN)
+        .with(lines)
+        .try_init();
+}
+
 /// Collects log lines at every level, with the fields of their spans, and spans as they open and close
 /// (so that a field recorded late, in a span without any event, shows too).
 #[derive(Debug, Clone, Default)]

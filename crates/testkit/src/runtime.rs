@@ -1,15 +1,55 @@
 //! A runtime for one test.
 
-use std::future::Future;
+use std::{
+    future::Future,
+    panic::{self, AssertUnwindSafe},
+    time::Duration,
+};
+
+/// How long a runtime may take to end. Its threads may wait for each other once a test has panicked, and the
+/// message of the panic is worth more than their end.
+const GOOD_BYE: Duration = Duration::from_secs(10);
 
 /// Runs a test on a runtime of its own with four worker threads, so that what can race does, also on a
-/// machine with one core. The same as `#[tokio::test(flavor = "multi_thread", worker_threads = 4)]`, for
-/// macros that must not ask their users for a dependency.
+/// machine with one core. Much the same as `#[tokio::test(flavor = "multi_thread", worker_threads = 4)]`, for
+/// macros that must not ask their users for a dependency; it does not wait for ever for its threads to end.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_multi_thread()
+    run_and_leave(test, GOOD_BYE)
+}
+
+fn run_and_leave<T>(test: impl Future<Output = T>, good_bye: Duration) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(4)
         .enable_all()
         .build()
-        .expect("a runtime starts")
-        .block_on(test)
+        .expect("a runtime starts");
+    // Nobody looks at what a panic broke: it goes on.
+    let ended = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(test)));
+    runtime.shutdown_timeout(good_bye);
+    ended.unwrap_or_else(|panicked| panic::resume_unwind(panicked))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::mpsc, thread};
+
+    use super::*;
+
+    #[test]
+    fn a_test_that_panicked_ends_whatever_its_threads_wait_for() {
+        let (let_go, waited_for) = mpsc::channel::<()>();
+        let test = thread::spawn(|| {
+            let test = async {
+                tokio::task::spawn_blocking(move || waited_for.recv());
+                panic!("the fact does not hold");
+            };
+            run_and_leave(test, Duration::from_millis(50))
+        });
+        let panicked = test.join().unwrap_err();
+        assert_eq!(
+            panicked.downcast_ref::<&str>(),
+            Some(&"the fact does not hold")
+        );
+        drop(let_go);
+    }
 }

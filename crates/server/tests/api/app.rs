@@ -1,12 +1,11 @@
 //! The service under test: the real application in this process, on throw-away stores, spoken to over
 //! real HTTP.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
-    time::{Duration, Instant},
+mod patience;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
 };
 
 use authentication_app::{caching::Figures, ports::KeySummary};
@@ -44,9 +43,6 @@ struct Stores {
     people: AtomicU32,
 }
 
-/// Longest that a fact which follows by itself (a message, a broadcast) is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
-
 impl TestApp {
     /// One node on stores of its own. Its clock stands still until it is moved; limits by address do not
     /// count the loopback network.
@@ -83,6 +79,8 @@ impl TestApp {
     }
 
     async fn node(stores: Arc<Stores>, change: impl FnOnce(&mut Config)) -> Self {
+        // What a test that fails has to say for itself, beside its last words.
+        testkit::log_capture::show_warnings();
         let mut config = stores.config();
         change(&mut config);
         let overrides = Overrides {
@@ -99,7 +97,7 @@ impl TestApp {
             management,
             // The service has deadlines of its own; this one shows where a test stands that they do not end.
             client: reqwest::Client::builder()
-                .timeout(Duration::from_mins(1))
+                .timeout(patience::OF_THE_TEST)
                 .build()
                 .expect("an HTTP client"),
             application: application.spawn(),
@@ -220,14 +218,6 @@ impl TestApp {
             .to_owned()
     }
 
-    /// Waits until the worker has nothing left to send.
-    pub(crate) async fn settle_messages(&self) {
-        self.until("the queue of messages is empty", async || {
-            self.count("outbox_messages").await == 0
-        })
-        .await;
-    }
-
     // --- behind the scenes
 
     /// Moves the clock of every node of these stores.
@@ -258,18 +248,6 @@ impl TestApp {
     /// How each cache of this node did so far.
     pub(crate) fn caches(&self) -> Vec<Figures> {
         self.inner.application.caches()
-    }
-
-    /// Sends everything that is queued, then keeps the workers from doing anything while the guard is
-    /// held: what is counted meanwhile was done for requests.
-    pub(crate) async fn quiet(&self) -> impl Drop {
-        loop {
-            self.settle_messages().await;
-            let guard = self.inner.application.pause_workers().await;
-            if self.count("outbox_messages").await == 0 {
-                return guard;
-            }
-        }
     }
 
     /// Rows of a table.
@@ -336,15 +314,6 @@ impl TestApp {
         );
     }
 
-    /// Waits for a fact that follows by itself.
-    pub(crate) async fn until(&self, fact: &str, holds: impl AsyncFn() -> bool) {
-        let begun = Instant::now();
-        while !holds().await {
-            assert!(begun.elapsed() < PATIENCE, "waited in vain: {fact}");
-            tokio::task::yield_now().await;
-        }
-    }
-
     pub(crate) fn next_number(&self) -> u32 {
         self.stores.people.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -357,10 +326,11 @@ impl Stores {
         config.http.public_url = Some("https://auth.example.com".parse().expect("a URL"));
         // As many as a race of fifty needs: what happens beyond is the hasher's own test.
         config.passwords.queue = 256;
-        // A test run saturates the machine; how long a store may take is the store's own test.
-        config.database.acquire_timeout = Duration::from_mins(1);
-        config.database.statement_timeout = Duration::from_mins(1);
-        config.http.request_deadline = Duration::from_mins(1);
+        // A test run saturates the machine; how long a store may take is the store's own test. All the same it
+        // gives up before the test does, so that what hangs is in the log.
+        config.database.acquire_timeout = patience::OF_THE_STORE;
+        config.database.statement_timeout = patience::OF_THE_STORE;
+        config.http.request_deadline = patience::OF_THE_SERVICE;
         config.database.url = Some(self.database.url().to_owned().into());
         if self.engine == Engine::Production {
             config.redis.url = Some(testkit::redis_url().into());

@@ -5,14 +5,20 @@
 
 mod postgres;
 
+use std::{future::Future, time::Duration};
+
 use async_trait::async_trait;
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, Database, DatabaseConnection, QueryResult, Statement,
 };
 use tempfile::TempDir;
+use tokio::time::timeout;
 
 use self::postgres::PostgresDatabase;
 use crate::{Engine, clock::START, contract::store::Inspect};
+
+/// Longest that one thing asked of a database is waited for, so that a test that hangs says where.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A database of one test.
 #[derive(Debug)]
@@ -114,11 +120,11 @@ impl TestDatabase {
     /// What a query gives, by `row.try_get("", "column")`.
     ///
     /// # Panics
-    /// When the query fails.
+    /// When the query fails, or does not end.
     pub async fn rows(&self, sql: &str) -> Vec<QueryResult> {
         let connection = self.connect().await;
         let query = Statement::from_string(connection.get_database_backend(), sql);
-        let rows = connection.query_all_raw(query).await;
+        let rows = in_time(sql, connection.query_all_raw(query)).await;
         close(connection).await;
         rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
@@ -126,10 +132,10 @@ impl TestDatabase {
     /// Runs a statement behind every adapter's back (to tamper with rows, say).
     ///
     /// # Panics
-    /// When it fails.
+    /// When it fails, or does not end.
     pub async fn execute(&self, sql: &str) {
         let connection = self.connect().await;
-        let done = connection.execute_unprepared(sql).await;
+        let done = in_time(sql, connection.execute_unprepared(sql)).await;
         close(connection).await;
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
@@ -152,7 +158,7 @@ impl TestDatabase {
             "BEGIN; LOCK TABLE {} IN ACCESS EXCLUSIVE MODE",
             tables.join(", ")
         );
-        let done = connection.execute_unprepared(&lock).await;
+        let done = in_time(&lock, connection.execute_unprepared(&lock)).await;
         done.unwrap_or_else(|error| panic!("{lock}: {error}"));
         connection
     }
@@ -191,13 +197,21 @@ fn text(row: &QueryResult, column: &str) -> String {
 async fn connect(url: &str, connections: u32) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).sqlx_logging(false);
-    Database::connect(options)
+    in_time("a connection", Database::connect(options))
         .await
         .unwrap_or_else(|error| panic!("the test database does not answer: {error}"))
 }
 
+/// The driver waits without end for a connection that is on its way back.
 async fn close(connection: DatabaseConnection) {
-    connection.close().await.expect("a connection closes");
+    let closed = in_time("the end of a connection", connection.close()).await;
+    closed.expect("a connection closes");
+}
+
+async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, work)
+        .await
+        .unwrap_or_else(|_| panic!("still not there after {PATIENCE:?}: {what}"))
 }
 
 /// As the service does it. The suites live at [`START`].

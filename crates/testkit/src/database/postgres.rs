@@ -8,7 +8,7 @@ use std::thread;
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbErr, Statement};
 use url::Url;
 
-use super::{close, connect, migrate};
+use super::{close, connect, in_time, migrate};
 use crate::servers;
 
 const TEMPLATE: &str = concat!("fashionistar_template_", env!("SCHEMA_DIGEST"));
@@ -70,8 +70,8 @@ impl Drop for PostgresDatabase {
             crate::runtime::run(async {
                 let admin = connect(server.as_str(), 1).await;
                 let statement = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
-                admin.execute_unprepared(&statement).await?;
-                admin.close().await
+                in_time(&statement, admin.execute_unprepared(&statement)).await?;
+                in_time("the end of a connection", admin.close()).await
             })
         });
         let _: thread::Result<Result<(), DbErr>> = dropping.join();
@@ -134,13 +134,12 @@ async fn make_template(server: &Url, admin: &DatabaseConnection) {
 async fn template_exists(admin: &DatabaseConnection) -> bool {
     let question = format!("SELECT 1 FROM pg_database WHERE datname = '{TEMPLATE}'");
     let question = Statement::from_string(admin.get_database_backend(), question);
-    let found = admin.query_one_raw(question).await;
+    let found = in_time("the template", admin.query_one_raw(question)).await;
     found.expect("the server answers").is_some()
 }
 
 async fn execute(admin: &DatabaseConnection, statement: &str) {
-    admin
-        .execute_unprepared(statement)
+    in_time(statement, admin.execute_unprepared(statement))
         .await
         .unwrap_or_else(|error| panic!("{statement}: {error}"));
 }

@@ -34,6 +34,7 @@ impl TestApp {
     async fn holdings_with_codes_at(&self, post: &Self) -> Holdings {
         let email = self.fresh_email();
         let challenge = self.ask_to_register(&email, PASSWORD).await;
+        challenge.assert_status(202);
         let code = post.code_sent_to(&email).await;
         let challenge = challenge.text_of("/challenge_id");
         let proven = self.verify(&challenge, &code).await;
@@ -42,6 +43,7 @@ impl TestApp {
         let session = self.log_in(&person.identifier, PASSWORD).await;
         let pending = self.fresh_email();
         let challenge = self.ask_to_register(&pending, PASSWORD).await;
+        challenge.assert_status(202);
         let code = post.code_sent_to(&pending).await;
         let request_key = format!("key-{}", self.next_number());
         let repeated = self.fresh_email();
