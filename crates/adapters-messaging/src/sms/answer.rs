@@ -3,8 +3,9 @@
 use authentication_app::ports::DeliveryError;
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc2822};
 
-/// 2xx: taken. Too busy or broken: not taken, try again. From a proxy that did not hear from what is behind
-/// it: unknown. Anything else is no way to send this message.
+/// 2xx: taken. Too busy to look at it: not taken, try again. Something broke, at the gateway or between it and
+/// a proxy before it: unknown, since it may have broken when the message was out. Anything else is no way to
+/// send this message.
 pub(super) fn meaning(
     status: u16,
     retry_after: Option<&str>,
@@ -12,11 +13,11 @@ pub(super) fn meaning(
 ) -> Result<(), DeliveryError> {
     match status {
         200..=299 => Ok(()),
-        502 | 504 => Err(DeliveryError::Unknown),
-        408 | 425 | 429 | 500..=599 => Err(DeliveryError::NotTaken {
+        408 | 425 | 429 | 503 => Err(DeliveryError::NotTaken {
             status: Some(status),
             retry_after: retry_after.and_then(|text| wait(text, now)),
         }),
+        500..=599 => Err(DeliveryError::Unknown),
         _ => Err(DeliveryError::Refused {
             status: Some(status),
         }),
@@ -53,14 +54,14 @@ mod tests {
         for taken in [200, 201, 202, 204] {
             assert_eq!(of(taken), Ok(()));
         }
-        for later in [408, 425, 429, 500, 503, 599] {
+        for later in [408, 425, 429, 503] {
             let not_taken = DeliveryError::NotTaken {
                 status: Some(later),
                 retry_after: None,
             };
             assert_eq!(of(later), Err(not_taken));
         }
-        for unknown in [502, 504] {
+        for unknown in [500, 502, 504, 520, 524, 599] {
             assert_eq!(of(unknown), Err(DeliveryError::Unknown));
         }
         for never in [301, 307, 400, 401, 403, 404, 422, 600] {

@@ -39,7 +39,7 @@ testkit::on_every_engine! {
     async fn what_a_provider_does_not_take_is_parked_after_the_last_try(engine: Engine) {
         let gateway = SmsGateway::start();
         let app = with_gateway(engine, &gateway).await;
-        gateway.always(GatewayAnswer::Status(500, None));
+        gateway.always(GatewayAnswer::Status(503, None));
         let number = app.fresh_number();
         app.ask(&number).await;
         for attempt in 1..8 {
