@@ -5,24 +5,18 @@
 //! lines in the log and nothing else.
 
 mod events;
+mod messages;
 
 use std::{future::Future, sync::Arc, time::Duration};
 
-use authentication_app::{
-    notifications::{Deliveries, Notifications},
-    ports::StoreError,
-};
+use authentication_app::ports::StoreError;
 use common::{SecureRandom, random};
 use tokio::{
-    sync::{Notify, RwLock, watch},
+    sync::{RwLock, watch},
     task::{JoinHandle, JoinSet},
     time::{Instant, sleep},
 };
 
-/// How long the sender of messages rests when nothing wakes it: messages become due by themselves too.
-const MESSAGES_EVERY: Duration = Duration::from_secs(1);
-/// How often it is told how many messages wait.
-const BACKLOG_EVERY: Duration = Duration::from_secs(15);
 /// How often upkeep runs, give or take a fifth, so that nodes that started together do not work together.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -75,15 +69,6 @@ impl Workers {
         Arc::clone(&self.gate)
     }
 
-    /// Sends messages as they are queued.
-    pub(crate) fn deliver_messages(&mut self, notifications: Notifications, queued: Arc<Notify>) {
-        let gate = self.gate();
-        self.supervise("messages", move |stop| {
-            let (notifications, queued) = (notifications.clone(), Arc::clone(&queued));
-            deliver_messages(notifications, queued, Arc::clone(&gate), stop)
-        });
-    }
-
     /// Runs a round of upkeep now and then, the first after a while: a start has better things to do.
     pub(crate) fn keep_up<F>(&mut self, round: impl Fn() -> F + Send + Sync + 'static)
     where
@@ -133,9 +118,8 @@ impl Workers {
         F: Future<Output = Result<(), StoreError>> + Send + 'static,
     {
         let mut stop = self.stop_signal();
-        let random = Arc::clone(&self.random);
+        let mut pauses = Pauses::new(Arc::clone(&self.random));
         self.running.spawn(async move {
-            let mut pause = FIRST_PAUSE;
             while !stop.is_requested() {
                 let began = Instant::now();
                 // A task of its own, so that a panic ends the round and not the supervision.
@@ -145,56 +129,41 @@ impl Workers {
                     Err(_) => tracing::error!(worker = name, "a worker panicked"),
                 }
                 if began.elapsed() > LONGEST_PAUSE {
-                    pause = FIRST_PAUSE;
+                    pauses.begin_anew();
                 }
                 tokio::select! {
                     () = stop.requested() => return,
-                    () = sleep(give_or_take_a_fifth(pause, random.as_ref())) => {}
+                    () = sleep(pauses.after_a_failure()) => {}
                 }
-                pause = LONGEST_PAUSE.min(pause * 2);
             }
         });
     }
 }
 
-async fn deliver_messages(
-    notifications: Notifications,
-    queued: Arc<Notify>,
-    gate: Arc<RwLock<()>>,
-    mut stop: Stop,
-) -> Result<(), StoreError> {
-    let mut deliveries = notifications.deliveries();
-    let worked = deliver_in_rounds(&mut deliveries, &queued, &gate, &mut stop).await;
-    // Also after a failure: a message on its way must not be cut off.
-    let finished = deliveries.finish().await;
-    worked.and(finished)
+/// Pauses after failures, each twice as long as the one before, up to a bound.
+struct Pauses {
+    next: Duration,
+    random: Arc<dyn SecureRandom>,
 }
 
-async fn deliver_in_rounds(
-    deliveries: &mut Deliveries,
-    queued: &Notify,
-    gate: &RwLock<()>,
-    stop: &mut Stop,
-) -> Result<(), StoreError> {
-    let mut told: Option<Instant> = None;
-    while !stop.is_requested() {
-        let turn = gate.read().await;
-        if told.is_none_or(|told| told.elapsed() >= BACKLOG_EVERY) {
-            deliveries.tell_backlog().await?;
-            told = Some(Instant::now());
-        }
-        let delivered = deliveries.round().await?;
-        drop(turn);
-        if delivered.may_be_more {
-            continue;
-        }
-        tokio::select! {
-            () = stop.requested() => {}
-            () = queued.notified() => {}
-            () = sleep(MESSAGES_EVERY) => {}
+impl Pauses {
+    fn new(random: Arc<dyn SecureRandom>) -> Self {
+        Self {
+            next: FIRST_PAUSE,
+            random,
         }
     }
-    Ok(())
+
+    /// The next one is short again.
+    fn begin_anew(&mut self) {
+        self.next = FIRST_PAUSE;
+    }
+
+    fn after_a_failure(&mut self) -> Duration {
+        let pause = give_or_take_a_fifth(self.next, self.random.as_ref());
+        self.next = LONGEST_PAUSE.min(self.next * 2);
+        pause
+    }
 }
 
 fn give_or_take_a_fifth(duration: Duration, random: &dyn SecureRandom) -> Duration {
@@ -206,6 +175,8 @@ fn give_or_take_a_fifth(duration: Duration, random: &dyn SecureRandom) -> Durati
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    use tokio::sync::Notify;
 
     use super::*;
 

@@ -14,90 +14,155 @@ use super::{
     Notifications,
     back_off::{MOST_ATTEMPTS, half_to_whole, next_attempt},
     compose::Addressed,
+    deliver::LEASE,
 };
 use crate::{
     ports::{
-        Channel, DeliveryError, DeliveryOutcome, GiveBack, LeasedMessage, LetterKind, Message,
-        MessageChannel, MessageKind, StoreError, UnwritableLetter,
+        Channel, DeliveryError, DeliveryOutcome, GiveBack, HeldMessage, LeasedMessage, LetterKind,
+        Message, MessageChannel, MessageKind, StoreError, UnwritableLetter,
     },
     retry::retrying,
 };
 
-/// Attempts at a notice of which nobody knows whether they went out. Each may have.
+/// Attempts at a notice before one of which nobody knows whether it went out is the last: each of them may
+/// have. Whatever became of the others counts too; that is on the safe side.
 const MOST_UNSURE: u32 = 3;
 /// How long a message stands in line for room beside others of its channel: long where a provider answers.
 const IN_LINE: StdDuration = StdDuration::from_millis(250);
 /// How long it is put off, give or take, when there was none.
 const CROWDED: Duration = Duration::seconds(2);
 
+/// A message that is its holder's to send.
+struct Ready {
+    message: Message,
+    /// Held until the provider has answered.
+    _way: OwnedSemaphorePermit,
+}
+
 impl Notifications {
     /// Whether it went out.
+    ///
+    /// # Errors
+    /// [`StoreError`]. A message that nobody was asked to send is due again by then, if the store lets it; of
+    /// any other it is not written down what became of it.
     pub(super) async fn attempt(&self, leased: &LeasedMessage) -> Result<bool, StoreError> {
-        let message_id = leased.order.id;
         if is_code(leased) && leased.may_be_out {
-            tracing::warn!(%message_id, "a code may have been sent by a worker that ended; it is not sent again");
+            tracing::warn!(message_id = %leased.order.id, "a code may have been sent by a worker that ended; it is not sent again");
             self.note(MessageChannel::None, DeliveryOutcome::Unknown);
-            return self.finish(leased).await;
+            self.finish(leased).await?;
+            return Ok(false);
         }
+        match self.prepare(leased).await {
+            Ok(Some(ready)) => self.send(leased, &ready).await,
+            Ok(None) => Ok(false),
+            Err(error) => {
+                self.put_back(leased, &error).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What is to be sent now; `None` when this attempt has ended otherwise.
+    async fn prepare(&self, leased: &LeasedMessage) -> Result<Option<Ready>, StoreError> {
         // Counted when it was leased, so that one that ends its worker is not tried for ever.
         if leased.attempts >= MOST_ATTEMPTS {
-            return self
-                .park(
-                    leased,
-                    MessageChannel::None,
-                    "it ended its worker again and again",
-                )
-                .await;
+            let reason = "it ended its worker again and again";
+            self.park(leased.held(), MessageChannel::None, reason)
+                .await?;
+            return Ok(None);
         }
-        match self.compose(&leased.order, self.base.clock.now()).await {
-            Ok(Some(addressed)) => self.send(leased, addressed).await,
+        let Some(addressed) = self.address(leased).await? else {
+            return Ok(None);
+        };
+        let channel = Channel::of(&addressed.to);
+        let way = self.enter(channel).await;
+        let now = self.base.clock.now();
+        let Some(way) = way else {
+            let until = now + half_to_whole(CROWDED, self.base.random.as_ref());
+            self.give_back(leased.held(), GiveBack::Wait(until)).await?;
+            return Ok(None);
+        };
+        let Ok(message) = self.write(leased, addressed, now) else {
+            let reason = "it cannot be put into words";
+            self.park(leased.held(), channel.into(), reason).await?;
+            return Ok(None);
+        };
+        // Once for a message, however often it is tried; once more when a worker ended amid it.
+        if !leased.is_counted
+            && let Some(until) = self.find_room(&message.to, now).await?
+        {
+            self.hold_back(leased, channel, until).await?;
+            return Ok(None);
+        }
+        // A notice may go out twice, so it needs no mark.
+        if is_code(leased) && !self.hand_over(leased, now).await? {
+            // The lease ran out, and the code is somebody else's.
+            return Ok(None);
+        }
+        Ok(Some(Ready { message, _way: way }))
+    }
+
+    /// Who gets it and what it tells them, unless this attempt has ended with that question.
+    async fn address(&self, leased: &LeasedMessage) -> Result<Option<Addressed>, StoreError> {
+        let now = self.base.clock.now();
+        match retrying(|| self.compose(&leased.order, now)).await {
+            Ok(Some(addressed)) => Ok(Some(addressed)),
             Ok(None) => {
                 self.note(MessageChannel::None, DeliveryOutcome::Dropped);
-                self.finish(leased).await
+                self.finish(leased).await?;
+                Ok(None)
             }
-            Err(StoreError::Corrupt { table, column }) => {
-                tracing::error!(%message_id, table, column, "a message cannot be made");
-                self.park(
-                    leased,
-                    MessageChannel::None,
-                    "what it is made of cannot be read",
-                )
-                .await
+            Err(error @ StoreError::Corrupt { .. }) => {
+                self.set_aside(leased.held(), &error).await?;
+                Ok(None)
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn send(&self, leased: &LeasedMessage, addressed: Addressed) -> Result<bool, StoreError> {
-        let channel = Channel::of(&addressed.to);
-        // Held until the provider has answered.
-        let way = self.enter(channel).await;
-        let now = self.base.clock.now();
-        let Some(_way) = way else {
-            let until = now + half_to_whole(CROWDED, self.base.random.as_ref());
-            return self.give_back(leased, GiveBack::Wait(until)).await;
-        };
-        let Ok(message) = self.write(leased, addressed, now) else {
-            return self
-                .park(leased, channel.into(), "it cannot be put into words")
-                .await;
-        };
-        // Once for a message, however often it is tried.
-        let full_until = match leased.attempts {
-            0 => self.find_room(&message.to, now).await?,
-            _ => None,
-        };
-        if let Some(until) = full_until {
-            return self.hold_back(leased, channel, until).await;
-        }
+    async fn hand_over(
+        &self,
+        leased: &LeasedMessage,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
         let store = &self.base.store;
-        // A notice may go out twice, so it needs no mark.
-        if is_code(leased) && !store.hand_over_message(leased.held(), now).await? {
-            // The lease ran out, and the code is somebody else's.
-            return Ok(false);
+        retrying(|| store.hand_over_message(leased.held(), now)).await
+    }
+
+    async fn send(&self, leased: &LeasedMessage, ready: &Ready) -> Result<bool, StoreError> {
+        let message = &ready.message;
+        let answer = self.sender.send(message).await;
+        self.settle(leased, message.channel, answer).await
+    }
+
+    /// The store failed before anybody was asked to send the message, so it need not wait for the end of its
+    /// lease. Due at once: the worker rests before its next round. That is true also when nobody knows whether
+    /// the mark of a code was written, since only its holder could have sent it, and has not.
+    async fn put_back(&self, leased: &LeasedMessage, error: &StoreError) {
+        // Of a fault of our own the lease is the pause, and it counts: such a message is parked in the end.
+        if !matches!(error, StoreError::Retryable | StoreError::Unavailable) {
+            return;
         }
-        let answer = self.sender.send(&message).await;
-        self.settle(leased, channel, answer).await
+        let at_once = GiveBack::Wait(self.base.clock.now());
+        if let Err(error) = self.give_back(leased.held(), at_once).await {
+            let message_id = leased.order.id;
+            tracing::warn!(%message_id, %error, "a message could not be given back; it is due when its lease ends");
+        }
+    }
+
+    /// A message that cannot be read, or something that it is made of: parked, unless that is for now only.
+    pub(super) async fn set_aside(
+        &self,
+        held: HeldMessage,
+        error: &StoreError,
+    ) -> Result<(), StoreError> {
+        tracing::error!(message_id = %held.id, %error, "a message cannot be made");
+        if matches!(error, StoreError::Corrupt { .. }) {
+            let reason = "what it is made of cannot be read";
+            return self.park(held, MessageChannel::None, reason).await;
+        }
+        let until = self.base.clock.now() + LEASE;
+        self.give_back(held, GiveBack::Wait(until)).await
     }
 
     async fn enter(&self, channel: Channel) -> Option<OwnedSemaphorePermit> {
@@ -134,12 +199,12 @@ impl Notifications {
         leased: &LeasedMessage,
         channel: Channel,
         until: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         self.note(channel.into(), DeliveryOutcome::Capped);
         if is_code(leased) {
             self.finish(leased).await
         } else {
-            self.give_back(leased, GiveBack::Wait(until)).await
+            self.give_back(leased.held(), GiveBack::Wait(until)).await
         }
     }
 
@@ -150,16 +215,24 @@ impl Notifications {
         answer: Result<(), DeliveryError>,
     ) -> Result<bool, StoreError> {
         let message_id = leased.order.id;
-        let error = match answer {
-            Ok(()) => {
-                tracing::info!(%message_id, channel = channel.as_str(), "message sent");
-                self.note(channel.into(), DeliveryOutcome::Delivered);
-                self.finish(leased).await?;
-                return Ok(true);
-            }
-            Err(error) => error,
+        let Err(error) = answer else {
+            tracing::info!(%message_id, channel = channel.as_str(), "message sent");
+            self.note(channel.into(), DeliveryOutcome::Delivered);
+            self.finish(leased).await?;
+            return Ok(true);
         };
         tracing::warn!(%message_id, channel = channel.as_str(), %error, "message not sent");
+        self.not_sent(leased, channel, error).await?;
+        Ok(false)
+    }
+
+    async fn not_sent(
+        &self,
+        leased: &LeasedMessage,
+        channel: Channel,
+        error: DeliveryError,
+    ) -> Result<(), StoreError> {
+        let tried = leased.attempts + 1;
         let asked_for = match error {
             DeliveryError::Unknown if is_code(leased) => {
                 self.note(channel.into(), DeliveryOutcome::Unknown);
@@ -170,51 +243,49 @@ impl Notifications {
                 self.note(channel.into(), DeliveryOutcome::Dropped);
                 return self.finish(leased).await;
             }
-            DeliveryError::Refused { .. } | DeliveryError::NoProvider => {
-                return self.park(leased, channel.into(), &error.to_string()).await;
+            DeliveryError::NotTaken { retry_after, .. } => Some(retry_after),
+            DeliveryError::Unknown if tried < MOST_UNSURE => Some(None),
+            DeliveryError::Unknown | DeliveryError::Refused { .. } | DeliveryError::NoProvider => {
+                None
             }
-            DeliveryError::Unknown if leased.attempts + 1 >= MOST_UNSURE => {
-                return self.park(leased, channel.into(), &error.to_string()).await;
-            }
-            DeliveryError::NotTaken { retry_after, .. } => retry_after,
-            DeliveryError::Unknown => None,
         };
         let (now, random) = (self.base.clock.now(), self.base.random.as_ref());
-        match next_attempt(leased.attempts + 1, asked_for, now, random) {
-            Some(next) => {
-                self.note(channel.into(), DeliveryOutcome::Postponed);
-                self.give_back(leased, GiveBack::Retry(next)).await
-            }
-            None => self.park(leased, channel.into(), &error.to_string()).await,
-        }
+        let next = asked_for.and_then(|asked_for| next_attempt(tried, asked_for, now, random));
+        let Some(next) = next else {
+            let reason = error.to_string();
+            return self.park(leased.held(), channel.into(), &reason).await;
+        };
+        self.note(channel.into(), DeliveryOutcome::Postponed);
+        self.give_back(leased.held(), GiveBack::Retry(next)).await
     }
 
     async fn park(
         &self,
-        leased: &LeasedMessage,
+        held: HeldMessage,
         channel: MessageChannel,
         reason: &str,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<(), StoreError> {
         self.note(channel, DeliveryOutcome::Parked);
-        tracing::error!(message_id = %leased.order.id, reason, "message parked");
+        tracing::error!(message_id = %held.id, reason, "message parked");
         let parked = GiveBack::Park {
             at: self.base.clock.now(),
             reason: reason.to_owned(),
         };
-        self.give_back(leased, parked).await
+        self.give_back(held, parked).await
     }
 
-    async fn give_back(&self, leased: &LeasedMessage, how: GiveBack) -> Result<bool, StoreError> {
+    async fn give_back(&self, held: HeldMessage, how: GiveBack) -> Result<(), StoreError> {
         let store = &self.base.store;
-        retrying(|| store.give_back_message(leased.held(), how.clone())).await?;
-        Ok(false)
+        // `false` says that somebody else decides what becomes of it.
+        retrying(|| store.give_back_message(held, how.clone())).await?;
+        Ok(())
     }
 
-    async fn finish(&self, leased: &LeasedMessage) -> Result<bool, StoreError> {
+    async fn finish(&self, leased: &LeasedMessage) -> Result<(), StoreError> {
         let store = &self.base.store;
         // Done with but not removed comes again: worth another attempt.
         retrying(|| store.finish_message(leased.held())).await?;
-        Ok(false)
+        Ok(())
     }
 }
 

@@ -5,7 +5,10 @@ use authentication_domain::accounts::Identifier;
 use time::{Duration, OffsetDateTime};
 
 use super::Notifications;
-use crate::ports::{Ceiling, CeilingClaim, Channel, StoreError};
+use crate::{
+    ports::{Ceiling, CeilingClaim, Channel, StoreError},
+    retry::retrying,
+};
 
 /// The numbers. Configuration sets them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,7 +71,8 @@ impl Notifications {
         now: OffsetDateTime,
     ) -> Result<Option<OffsetDateTime>, StoreError> {
         for ceiling in self.ceilings.over(to) {
-            let claim = self.base.store.claim_message(&ceiling, now).await?;
+            let store = &self.base.store;
+            let claim = retrying(|| store.claim_message(&ceiling, now)).await?;
             if let CeilingClaim::Full { until, first } = claim {
                 if first {
                     tracing::warn!(

@@ -2,10 +2,10 @@
 //!
 //! Any number of workers may run: a lease makes each message one worker's at a time.
 
-use std::time::Duration as StdDuration;
+use std::{future::Future, time::Duration as StdDuration};
 
 use time::Duration;
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::JoinSet;
 use tracing::Instrument as _;
 use uuid::Uuid;
 
@@ -17,7 +17,7 @@ const BATCH: usize = 32;
 /// Messages on their way at once, on all channels.
 const MOST_ON_THEIR_WAY: usize = 64;
 /// How long a worker may hold a message: a sending, and the statements around it.
-const LEASE: Duration = Duration::seconds(LONGEST_SENDING.whole_seconds() + 30);
+pub(super) const LEASE: Duration = Duration::seconds(LONGEST_SENDING.whole_seconds() + 30);
 /// How long a round waits for its messages. Slower ones go on beyond it, beside those of later rounds.
 const PATIENCE: StdDuration = StdDuration::from_millis(500);
 
@@ -34,7 +34,9 @@ pub struct Delivered {
     pub taken: usize,
     /// Messages that went out.
     pub sent: usize,
-    /// Whether more may be due already, and there is room for them.
+    /// Messages that the store, or a fault of ours, let nobody deal with.
+    pub failed: usize,
+    /// Whether more may be due already, there is room for them, and nothing says that it is better to rest.
     pub may_be_more: bool,
 }
 
@@ -46,13 +48,26 @@ impl Notifications {
             on_their_way: JoinSet::new(),
         }
     }
+
+    /// Tells whoever watches how long the queue is.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tell_backlog(&self) -> Result<(), StoreError> {
+        let base = &self.base;
+        let backlog = base.store.message_backlog(base.clock.now()).await?;
+        base.meter
+            .note(Measure::Backlog(QueueName::Messages, backlog));
+        Ok(())
+    }
 }
 
 impl Deliveries {
     /// Takes what is due, one batch, and sends it.
     ///
     /// # Errors
-    /// [`StoreError`] when the queue cannot be read or written; a message that fails is tried again later.
+    /// [`StoreError`] when nothing can be taken from the queue. What becomes of a single message is no error of
+    /// the round: the others go on, and it is due again, later.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn round(&mut self) -> Result<Delivered, StoreError> {
         let room = BATCH.min(MOST_ON_THEIR_WAY.saturating_sub(self.on_their_way.len()));
@@ -61,46 +76,30 @@ impl Deliveries {
             delivered.taken = self.take(room).await?;
         }
         // What is late goes on; only the waiting for it ends.
-        let waited = tokio::time::timeout(PATIENCE, self.join_all(&mut delivered)).await;
-        waited.unwrap_or(Ok(()))?;
-        delivered.may_be_more =
-            delivered.taken == room && self.on_their_way.len() < MOST_ON_THEIR_WAY;
+        let _ = tokio::time::timeout(PATIENCE, self.join_all(&mut delivered)).await;
+        delivered.may_be_more = delivered.taken == room
+            && delivered.failed == 0
+            && self.on_their_way.len() < MOST_ON_THEIR_WAY;
         Ok(delivered)
     }
 
     /// Waits for what is on its way: whoever ends a worker leaves nothing half done.
-    ///
-    /// # Errors
-    /// [`StoreError`] when what became of a message cannot be written down.
-    pub async fn finish(mut self) -> Result<(), StoreError> {
-        self.join_all(&mut Delivered::default()).await
+    pub async fn finish(mut self) {
+        self.join_all(&mut Delivered::default()).await;
     }
 
-    /// Waits for all, also when what became of one cannot be written down.
-    async fn join_all(&mut self, delivered: &mut Delivered) -> Result<(), StoreError> {
-        let mut done = Ok(());
+    async fn join_all(&mut self, delivered: &mut Delivered) {
         while let Some(ended) = self.on_their_way.join_next().await {
-            match outcome(ended) {
-                Ok(sent) => delivered.sent += usize::from(sent),
-                Err(error) => {
-                    tracing::warn!(%error, "what became of a message was not written down");
-                    done = Err(error);
+            match ended {
+                Ok(Ok(sent)) => delivered.sent += usize::from(sent),
+                // Told by its task already.
+                Ok(Err(_)) => delivered.failed += 1,
+                Err(_) => {
+                    tracing::error!("the sending of a message panicked");
+                    delivered.failed += 1;
                 }
             }
         }
-        done
-    }
-
-    /// Tells whoever watches how long the queue is.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn tell_backlog(&self) -> Result<(), StoreError> {
-        let base = &self.notifications.base;
-        let backlog = base.store.message_backlog(base.clock.now()).await?;
-        base.meter
-            .note(Measure::Backlog(QueueName::Messages, backlog));
-        Ok(())
     }
 
     async fn take(&mut self, most: usize) -> Result<usize, StoreError> {
@@ -109,21 +108,38 @@ impl Deliveries {
         let most = u32::try_from(most).unwrap_or(u32::MAX);
         let now = base.clock.now();
         let leased = base.store.lease_messages(most, token, LEASE, now).await?;
-        let count = leased.len();
-        // All at once: a lease must not run out while a message waits for slow ones before it.
-        for message in leased {
+        let count = leased.messages.len() + leased.unreadable.len();
+        // All at once: a lease must not run out while a message waits for slow ones before it. One whose task
+        // panics comes back when its lease ends, and is then what its mark says: a code that may be out is not
+        // sent again.
+        for message in leased.messages {
             let notifications = self.notifications.clone();
-            self.on_their_way
-                .spawn(async move { notifications.attempt(&message).await }.in_current_span());
+            self.send_on_its_way(message.order.id, async move {
+                notifications.attempt(&message).await
+            });
+        }
+        for (held, error) in leased.unreadable {
+            let notifications = self.notifications.clone();
+            self.send_on_its_way(held.id, async move {
+                notifications.set_aside(held, &error).await?;
+                Ok(false)
+            });
         }
         Ok(count)
     }
-}
 
-/// Whether a message went out. One that panicked did not, and comes back when its lease ends.
-fn outcome(ended: Result<Result<bool, StoreError>, JoinError>) -> Result<bool, StoreError> {
-    ended.unwrap_or_else(|_| {
-        tracing::error!("the sending of a message panicked");
-        Ok(false)
-    })
+    fn send_on_its_way(
+        &mut self,
+        message_id: Uuid,
+        work: impl Future<Output = Result<bool, StoreError>> + Send + 'static,
+    ) {
+        let told = async move {
+            let done = work.await;
+            if let Err(error) = &done {
+                tracing::warn!(%message_id, %error, "the store failed while a message was on its way");
+            }
+            done
+        };
+        self.on_their_way.spawn(told.in_current_span());
+    }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Backlog, MessageKind, MessageOrder, StoreError};
+use super::{Backlog, MessageOrder, StoreError};
 
 /// Names the hold of one worker on what it leased. Once somebody else has leased a message, the older token
 /// changes nothing about it any more, however late its worker comes back.
@@ -29,6 +29,9 @@ pub struct LeasedMessage {
     pub lease: LeaseToken,
     /// How many times it was tried before.
     pub attempts: u32,
+    /// It was counted under the ceilings over all messages. One whose worker ended in between may have been
+    /// counted and says that it was not.
+    pub is_counted: bool,
     /// It was handed to a provider before, and what became of it was never written down.
     pub may_be_out: bool,
 }
@@ -43,12 +46,23 @@ impl LeasedMessage {
     }
 }
 
+/// What a worker got from the queue.
+#[derive(Debug, Default)]
+pub struct LeasedMessages {
+    /// Oldest first.
+    pub messages: Vec<LeasedMessage>,
+    /// Leased like the others, which have nothing to do with what is wrong here, and why each cannot be read:
+    /// [`StoreError::Corrupt`] for ever, anything else for now.
+    pub unreadable: Vec<(HeldMessage, StoreError)>,
+}
+
 /// How a message goes back that is not done with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GiveBack {
-    /// It was tried and certainly did not go out: due again then.
+    /// It was counted, tried, and certainly did not go out: due again then.
     Retry(OffsetDateTime),
-    /// It was not tried: due again then, and this lease does not count as an attempt.
+    /// It was not tried, and whoever holds it says so: due again then, and this lease does not count as an
+    /// attempt. That it was about to be handed over is forgotten, also if that is still being written.
     Wait(OffsetDateTime),
     /// A person has to look at it.
     Park {
@@ -65,7 +79,8 @@ pub enum GiveBack {
 pub trait MessageQueue: Send + Sync {
     /// Takes up to `most` due messages, oldest first, for `lease`. No two workers hold one message at
     /// once (`FOR UPDATE SKIP LOCKED` on PostgreSQL, the single writer on SQLite); a lease that runs out
-    /// frees it. `token` names the hold and must be new for each call.
+    /// frees it. `token` names the hold and must be new for each call. Messages of a kind that this release
+    /// does not know are left to a later one that works beside it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -75,10 +90,10 @@ pub trait MessageQueue: Send + Sync {
         token: LeaseToken,
         lease: Duration,
         now: OffsetDateTime,
-    ) -> Result<Vec<LeasedMessage>, StoreError>;
+    ) -> Result<LeasedMessages, StoreError>;
 
-    /// Notes that the message is about to be handed to a provider. Once only, until it is given back: of
-    /// all who try, one is told `true`.
+    /// Notes that the message is about to be handed to a provider, and that it was counted. Once only, until
+    /// it is given back: of all who try, one is told `true`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -153,8 +168,10 @@ pub trait MessageCeilings: Send + Sync {
 pub struct ParkedMessage {
     /// Its id.
     pub id: Uuid,
-    /// What.
-    pub kind: MessageKind,
+    /// What, by the name in the store: it may be of a kind that this release does not know.
+    pub kind: String,
+    /// What the code is for, if it is one, by the name in the store.
+    pub purpose: Option<String>,
     /// When it was asked for.
     pub at: OffsetDateTime,
     /// How often it was tried.

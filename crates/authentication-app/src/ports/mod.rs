@@ -55,8 +55,8 @@ pub use imports::{ImportClaim, ImportQueries, ImportRepository, ImportedUser, Ne
 pub use key_stages::{KeySection, KeyState, KeySummary};
 pub use letters::{Letter, LetterKind, LetterWriter, ResetLink, UnwritableLetter, WrittenLetter};
 pub use message_queue::{
-    Ceiling, CeilingClaim, GiveBack, HeldMessage, LeaseToken, LeasedMessage, MessageCeilings,
-    MessageQueue, ParkedMessage, ParkedMessages,
+    Ceiling, CeilingClaim, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages,
+    MessageCeilings, MessageQueue, ParkedMessage, ParkedMessages,
 };
 pub use messages::{Channel, DeliveryError, LONGEST_SENDING, Message, MessageSender};
 pub use meter::{

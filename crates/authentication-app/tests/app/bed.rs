@@ -169,7 +169,7 @@ impl Bed {
     pub(crate) async fn deliver(&self) {
         let mut worker = self.notifications.deliveries();
         while worker.round().await.unwrap().may_be_more {}
-        worker.finish().await.unwrap();
+        worker.finish().await;
     }
 }
 

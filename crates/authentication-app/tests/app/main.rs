@@ -15,6 +15,7 @@ mod caching;
 mod effects;
 mod failures;
 mod keys;
+mod notifications;
 mod people;
 mod protection;
 mod rivals;

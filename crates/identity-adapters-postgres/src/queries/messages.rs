@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    Backlog, GiveBack, HeldMessage, LeaseToken, LeasedMessage, MessageKind, MessageOrder,
-    MessageQueue, Recipient, StoreError, Subject,
+    Backlog, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages, MessageKind,
+    MessageOrder, MessageQueue, Recipient, StoreError, Subject,
 };
 use authentication_domain::accounts::AccountId;
 use time::{Duration, OffsetDateTime};
@@ -20,23 +20,25 @@ pub(super) const MESSAGES: &str = "outbox_messages";
 
 /// By `outbox_messages_due_idx`. `$1` now, `$2` most, `$3` the end of the lease, `$4` its token.
 /// MATERIALIZED: the rows are chosen, and locked, once. A lease counts as an attempt, so that a message which
-/// kills its worker is not tried for ever.
+/// kills its worker is not tried for ever. What a later release queued is that release's.
 macro_rules! lease {
     ($lock:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 \
+             AND (kind IN ('sign_in_locked', 'password_changed', 'session_stolen') \
+             OR (kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset'))) \
              ORDER BY next_attempt_at, id LIMIT $2",
             $lock,
             ") UPDATE outbox_messages SET next_attempt_at = $3, attempts = attempts + 1, lease_id = $4 \
              WHERE id IN (SELECT id FROM due) \
              RETURNING id, kind, purpose, nonce, recipient_subject, recipient_account, \
-             typed_identifier, created_at, request_id, attempts, lease_id, handed_over_at"
+             typed_identifier, created_at, request_id, attempts, counted, handed_over_at"
         )
     };
 }
 
 /// `$1` message, `$2` token, `$3` now.
-const HAND_OVER: &str = "UPDATE outbox_messages SET handed_over_at = $3 \
+const HAND_OVER: &str = "UPDATE outbox_messages SET handed_over_at = $3, counted = 1 \
      WHERE id = $1 AND lease_id = $2 AND handed_over_at IS NULL";
 
 /// `$1` message, `$2` token.
@@ -44,12 +46,12 @@ const FINISH: &str = "DELETE FROM outbox_messages WHERE id = $1 AND lease_id = $
 
 /// `$1` message, `$2` token, `$3` when it is due.
 const RETRY: &str = "UPDATE outbox_messages \
-     SET next_attempt_at = $3, lease_id = NULL, handed_over_at = NULL \
+     SET next_attempt_at = $3, lease_id = NULL, handed_over_at = NULL, counted = 1 \
      WHERE id = $1 AND lease_id = $2";
 
 /// `$1` message, `$2` token, `$3` when it is due.
 const WAIT: &str = "UPDATE outbox_messages \
-     SET next_attempt_at = $3, lease_id = NULL, attempts = attempts - 1 \
+     SET next_attempt_at = $3, lease_id = NULL, handed_over_at = NULL, attempts = attempts - 1 \
      WHERE id = $1 AND lease_id = $2";
 
 /// `$1` message, `$2` token, `$3` now, `$4` why.
@@ -72,7 +74,7 @@ impl MessageQueue for Store {
         token: LeaseToken,
         lease: Duration,
         now: OffsetDateTime,
-    ) -> Result<Vec<LeasedMessage>, StoreError> {
+    ) -> Result<LeasedMessages, StoreError> {
         let text = Dialect::of(&self.writer).pick(lease!(" FOR UPDATE SKIP LOCKED"), lease!(""));
         let rows = Sql::new(text)
             .bind(&now)
@@ -81,9 +83,20 @@ impl MessageQueue for Store {
             .bind(&token.0)
             .rows(&self.writer)
             .await?;
-        let leased: Result<Vec<_>, _> = rows.iter().map(leased_of).collect();
-        let mut leased = leased?;
-        leased.sort_by_key(|message| (message.order.at, message.order.id));
+        let mut leased = LeasedMessages::default();
+        for row in &rows {
+            let held = HeldMessage {
+                id: row.get(MESSAGES, "id")?,
+                lease: token,
+            };
+            match leased_of(row, held) {
+                Ok(message) => leased.messages.push(message),
+                Err(error) => leased.unreadable.push((held, error)),
+            }
+        }
+        leased
+            .messages
+            .sort_by_key(|message| (message.order.at, message.order.id));
         Ok(leased)
     }
 
@@ -145,31 +158,34 @@ fn by(text: &'static str, held: HeldMessage) -> Sql {
     Sql::new(text).bind(&held.id).bind(&held.lease.0)
 }
 
-fn leased_of(row: &Row) -> Result<LeasedMessage, StoreError> {
+fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> {
     let attempts: u32 = row.get(MESSAGES, "attempts")?;
+    let counted: u32 = row.get(MESSAGES, "counted")?;
     let handed_over_at: Option<OffsetDateTime> = row.find(MESSAGES, "handed_over_at")?;
     Ok(LeasedMessage {
         order: MessageOrder {
-            id: row.get(MESSAGES, "id")?,
+            id: held.id,
             kind: kind_of(row)?,
             recipient: recipient_of(row)?,
             typed_identifier: row.find(MESSAGES, "typed_identifier")?,
             at: row.get(MESSAGES, "created_at")?,
             request_id: row.get(MESSAGES, "request_id")?,
         },
-        lease: LeaseToken(row.get(MESSAGES, "lease_id")?),
+        lease: held.lease,
         // This lease is counted already.
         attempts: attempts.saturating_sub(1),
+        is_counted: counted != 0,
         may_be_out: handed_over_at.is_some(),
     })
 }
 
-pub(super) fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
-    const NOTICES: [MessageKind; 3] = [
-        MessageKind::SignInLocked,
-        MessageKind::PasswordChanged,
-        MessageKind::SessionStolen,
-    ];
+const NOTICES: [MessageKind; 3] = [
+    MessageKind::SignInLocked,
+    MessageKind::PasswordChanged,
+    MessageKind::SessionStolen,
+];
+
+fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
     let name: String = row.get(MESSAGES, "kind")?;
     if let Some(notice) = NOTICES.into_iter().find(|kind| name_of(*kind) == name) {
         return Ok(notice);
@@ -198,4 +214,26 @@ fn recipient_of(row: &Row) -> Result<Recipient, StoreError> {
             table: MESSAGES,
             column: "recipient_account",
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use authentication_domain::challenges::{CodeNonce, Purpose};
+
+    use super::*;
+
+    /// One that is missing would never be sent.
+    #[test]
+    fn whatever_this_release_queues_it_leases() {
+        let text = lease!("");
+        let named = |name: &str| text.contains(&format!("'{name}'"));
+        for purpose in Purpose::ALL {
+            let nonce = CodeNonce([0; 16]);
+            let code = MessageKind::Code { purpose, nonce };
+            assert!(named(purpose.as_str()) && named(name_of(code)));
+        }
+        for notice in NOTICES {
+            assert!(named(name_of(notice)));
+        }
+    }
 }

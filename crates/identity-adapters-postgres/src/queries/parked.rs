@@ -5,11 +5,11 @@ use authentication_app::ports::{ParkedMessage, ParkedMessages, StoreError};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::messages::{MESSAGES, kind_of};
+use super::messages::MESSAGES;
 use crate::{sql::Sql, store::Store};
 
 /// By `outbox_messages_parked_idx`. `$1` and `$2` after which, `$3` most.
-const LIST: &str = "SELECT id, kind, purpose, nonce, created_at, attempts, parked_at, parked_reason \
+const LIST: &str = "SELECT id, kind, purpose, created_at, attempts, parked_at, parked_reason \
      FROM outbox_messages WHERE next_attempt_at IS NULL AND (created_at, id) > ($1, $2) \
      ORDER BY created_at, id LIMIT $3";
 
@@ -18,7 +18,7 @@ macro_rules! resend {
     ($which:literal) => {
         concat!(
             "UPDATE outbox_messages SET next_attempt_at = $1, attempts = 0, lease_id = NULL, \
-             handed_over_at = NULL, parked_at = NULL, parked_reason = NULL \
+             handed_over_at = NULL, counted = 0, parked_at = NULL, parked_reason = NULL \
              WHERE next_attempt_at IS NULL",
             $which
         )
@@ -46,7 +46,8 @@ impl ParkedMessages for Store {
         let parked = rows.iter().map(|row| {
             Ok(ParkedMessage {
                 id: row.get(MESSAGES, "id")?,
-                kind: kind_of(row)?,
+                kind: row.get(MESSAGES, "kind")?,
+                purpose: row.find(MESSAGES, "purpose")?,
                 at: row.get(MESSAGES, "created_at")?,
                 attempts: row.get(MESSAGES, "attempts")?,
                 parked_at: row.find(MESSAGES, "parked_at")?,

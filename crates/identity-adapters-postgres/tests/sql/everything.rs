@@ -248,7 +248,7 @@ async fn lease_one(store: &Store) -> HeldMessage {
         .lease_messages(10, token, Duration::MINUTE, START)
         .await
         .unwrap();
-    leased.first().unwrap().held()
+    leased.messages.first().unwrap().held()
 }
 
 /// One that is delivered, one that is postponed, parked twice, and delivered in the end.

@@ -9,7 +9,7 @@ use std::{
 };
 
 use adapters_crypto::SystemClock;
-use authentication_app::ports::{MessageKind, ParkedMessage, ParkedMessages as _, StoreError};
+use authentication_app::ports::{ParkedMessage, ParkedMessages as _, StoreError};
 use clap::{Args, Subcommand};
 use common::Clock as _;
 use identity_adapters_postgres::Store;
@@ -119,18 +119,16 @@ fn show(stdout: &mut impl Write, message: &ParkedMessage) -> io::Result<()> {
         stdout,
         "{}  {:<17}  asked {}  parked {parked}  tried {}  {reason}",
         message.id,
-        name(message.kind),
+        name(message),
         moment(message.at),
         message.attempts,
     )
 }
 
-fn name(kind: MessageKind) -> String {
-    match kind {
-        MessageKind::Code { purpose, .. } => format!("{}_code", purpose.as_str()),
-        MessageKind::SignInLocked => "sign_in_locked".to_owned(),
-        MessageKind::PasswordChanged => "password_changed".to_owned(),
-        MessageKind::SessionStolen => "session_stolen".to_owned(),
+fn name(message: &ParkedMessage) -> String {
+    match &message.purpose {
+        Some(purpose) => format!("{purpose}_{}", message.kind),
+        None => message.kind.clone(),
     }
 }
 

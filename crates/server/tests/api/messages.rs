@@ -6,3 +6,4 @@ mod mail;
 mod once;
 mod parked;
 mod setup;
+mod stumbles;

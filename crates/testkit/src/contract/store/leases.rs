@@ -70,6 +70,37 @@ pub async fn the_next_holder_hears_that_a_message_may_be_out(store: Store) {
     assert!(hand_over(&store, third.held()).await);
 }
 
+/// Its worker failed between the mark and the sending, and may not know whether the mark was written.
+pub async fn a_message_that_was_not_tried_may_be_handed_over_again(store: Store) {
+    notice(&store, START).await;
+    let first = lease_one(&store, START).await.held();
+    assert!(hand_over(&store, first).await);
+    assert!(give_back(&store, first, GiveBack::Wait(START)).await);
+    assert!(!hand_over(&store, first).await, "it comes too late");
+    let second = lease_one(&store, START).await;
+    assert!(!second.may_be_out);
+    assert!(hand_over(&store, second.held()).await);
+}
+
+/// A lease that ran out tells nothing: its worker may have ended before it counted the message.
+pub async fn a_message_is_counted_once_it_was_handed_over_or_tried(store: Store) {
+    let (_, held) = leased_twice(&store).await;
+    assert!(!held.is_counted);
+    assert!(give_back(&store, held.held(), GiveBack::Wait(START)).await);
+    let held = lease_one(&store, START).await;
+    assert!(!held.is_counted);
+    assert!(hand_over(&store, held.held()).await);
+    assert!(give_back(&store, held.held(), GiveBack::Wait(START)).await);
+    let held = lease_one(&store, START).await;
+    assert!(held.is_counted);
+    assert!(finish(&store, held.held()).await);
+    // What may go out twice is not handed over first.
+    notice(&store, START).await;
+    let held = lease_one(&store, START).await;
+    assert!(give_back(&store, held.held(), GiveBack::Retry(START)).await);
+    assert!(lease_one(&store, START).await.is_counted);
+}
+
 pub async fn of_fifty_hand_overs_at_once_one_happens(store: Store) {
     for _ in 0..ROUNDS {
         notice(&store, START).await;

@@ -39,7 +39,9 @@ pub(super) async fn notice(store: &Store, at: OffsetDateTime) -> Uuid {
 pub(super) async fn lease(store: &Store, most: u32, now: OffsetDateTime) -> Vec<LeasedMessage> {
     let token = LeaseToken(uuid_at(now));
     let leased = store.lease_messages(most, token, LEASE, now).await;
-    leased.expect("the queue answers")
+    let leased = leased.expect("the queue answers");
+    assert!(leased.unreadable.is_empty(), "{:?}", leased.unreadable);
+    leased.messages
 }
 
 /// Leases the only message that is due.
@@ -92,6 +94,7 @@ pub async fn a_message_is_leased_as_it_was_queued(store: Store) {
                 let leased = lease_one(&store, START).await;
                 assert!(finish(&store, leased.held()).await);
                 assert_eq!((leased.attempts, leased.may_be_out), (0, false));
+                assert!(!leased.is_counted);
                 let leased = leased.order;
                 assert_eq!((leased.id, leased.kind), (queued.id, queued.kind));
                 assert_eq!(leased.recipient, queued.recipient);

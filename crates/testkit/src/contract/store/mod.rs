@@ -208,6 +208,8 @@ macro_rules! store_contract {
             whoever_lost_the_lease_changes_nothing,
             a_message_given_back_is_nobodys,
             the_next_holder_hears_that_a_message_may_be_out,
+            a_message_that_was_not_tried_may_be_handed_over_again,
+            a_message_is_counted_once_it_was_handed_over_or_tried,
             of_fifty_hand_overs_at_once_one_happens,
             a_hand_over_and_a_new_lease_at_once_never_make_two_hand_overs,
             of_a_late_end_and_a_new_lease_at_once_one_counts,
