@@ -7,7 +7,7 @@ use authentication_app::ports::{EventSink, OutgoingEvent, SinkError};
 use authentication_domain::events::QueuedEvent;
 use reqwest::{Client, Response, StatusCode, header::CONTENT_TYPE, redirect, retry};
 use time::OffsetDateTime;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     resolver::{Lookup, NotPublic, PublicOnly, SystemLookup},
@@ -20,7 +20,7 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Connections that are kept for the next event.
 const IDLE_CONNECTIONS: usize = 4;
 const IDLE: Duration = Duration::from_secs(30);
-/// How much of an answer is read, and for how long, so that its connection can be used again.
+/// How much of an answer is read, and for how long at the most, so that its connection can be used again.
 const MOST_OF_AN_ANSWER: usize = 64 * 1024;
 const READ_FOR: Duration = Duration::from_secs(1);
 
@@ -47,6 +47,7 @@ pub struct WebhookSink {
     client: Client,
     target: Target,
     secrets: Vec<SigningSecret>,
+    deadline: Duration,
 }
 
 impl WebhookSink {
@@ -62,6 +63,7 @@ impl WebhookSink {
         config: WebhookConfig,
         lookup: Arc<dyn Lookup>,
     ) -> Result<Self, WebhookSetupError> {
+        let deadline = config.deadline.min(LONGEST);
         let client = Client::builder()
             .user_agent(concat!("fashionistar-auth/", env!("CARGO_PKG_VERSION")))
             // What the environment says of proxies would decide who is connected to.
@@ -73,7 +75,7 @@ impl WebhookSink {
             .http1_only()
             .https_only(!config.allow_loopback)
             .dns_resolver(PublicOnly::new(lookup, config.allow_loopback))
-            .timeout(config.deadline.min(LONGEST))
+            .timeout(deadline)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE)
             .build()
@@ -82,6 +84,7 @@ impl WebhookSink {
             client,
             target: config.target,
             secrets: config.secrets,
+            deadline,
         })
     }
 }
@@ -92,6 +95,7 @@ impl EventSink for WebhookSink {
     /// body are the same at every try.
     #[tracing::instrument(name = "webhook.deliver", level = "debug", skip_all)]
     async fn deliver(&self, event: &OutgoingEvent, now: OffsetDateTime) -> Result<(), SinkError> {
+        let began = Instant::now();
         let id = event.id.to_string();
         let timestamp = now.unix_timestamp();
         let answer = self
@@ -109,13 +113,15 @@ impl EventSink for WebhookSink {
             .await
             .map_err(|error| not_sent(&error))?;
         let status = answer.status();
-        read_out(answer).await;
+        // Whoever waits for us ends that when the deadline has passed, and would not hear of the status.
+        let left = self.deadline.saturating_sub(began.elapsed());
+        read_out(answer, READ_FOR.min(left / 2)).await;
         judge(status)
     }
 }
 
 /// What comes of an answer that nobody wants: a bounded part of it, for a bounded time.
-async fn read_out(mut answer: Response) {
+async fn read_out(mut answer: Response, patience: Duration) {
     let reading = async {
         let mut read = 0;
         while let Ok(Some(part)) = answer.chunk().await {
@@ -126,7 +132,7 @@ async fn read_out(mut answer: Response) {
         }
     };
     // What is left unread closes the connection.
-    let _ = timeout(READ_FOR, reading).await;
+    let _ = timeout(patience, reading).await;
 }
 
 fn judge(status: StatusCode) -> Result<(), SinkError> {
