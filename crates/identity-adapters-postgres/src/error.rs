@@ -30,6 +30,11 @@ pub(crate) enum Fault {
     /// A migration's own message, which names migrations.
     #[error("{0}")]
     Migration(String),
+    #[error("the column {table}.{column} is not there, or of another type")]
+    Column {
+        table: &'static str,
+        column: &'static str,
+    },
     #[error("a unit of work in which a statement failed cannot be committed")]
     BrokenUnit,
     #[error("a row was expected and there is none: {0}")]

@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt::Write as _, future::Future};
 use authentication_app::ports::StoreError;
 use sea_orm::{DbBackend, QueryResult, Statement, Value};
 
-use crate::value::{Bind, Stored};
+use crate::{
+    error::Fault,
+    value::{Bind, Stored},
+};
 
 /// Where a statement can run: a pool, or a unit of work.
 pub(crate) trait Db: Sync {
@@ -127,9 +130,11 @@ impl Row {
         table: &'static str,
         column: &'static str,
     ) -> Result<Option<T>, StoreError> {
-        let corrupt = || StoreError::Corrupt { table, column };
-        let held: Option<T::Column> = self.0.try_get_by(column).map_err(|_| corrupt())?;
-        held.map(|held| T::from_column(held).ok_or_else(corrupt))
+        // Not there, or of another type: no foreign hand does that, but a mistake of ours or a schema between
+        // two releases.
+        let held: Result<Option<T::Column>, _> = self.0.try_get_by(column);
+        let held = held.map_err(|_| Fault::Column { table, column })?;
+        held.map(|held| T::from_column(held).ok_or(StoreError::Corrupt { table, column }))
             .transpose()
     }
 }

@@ -51,6 +51,20 @@ testkit::on_every_engine! {
         assert_eq!(format!("{error:?}"), format!("{corrupt:?}"));
     }
 
+    async fn a_column_of_another_type_is_a_fault_of_ours(engine: Engine) {
+        let database = TestDatabase::start(engine).await;
+        let store = store_on(&database).await;
+        let owner = registered(&store).await;
+        store.close().await;
+        database.execute("ALTER TABLE accounts RENAME COLUMN roles TO names_of_roles").await;
+        database.execute("ALTER TABLE accounts ADD COLUMN roles integer DEFAULT 1").await;
+        let store = store_on(&database).await;
+        let error = store.find_by_subject(owner.index.subject).await.unwrap_err();
+        let told = format!("{error:?}");
+        assert!(matches!(error, StoreError::Failed(_)), "{told}");
+        assert!(told.contains("accounts") && told.contains("roles"), "{told}");
+    }
+
     async fn a_closed_store_is_unavailable(engine: Engine) {
         let database = TestDatabase::start(engine).await;
         let store = store_on(&database).await;
