@@ -67,12 +67,15 @@ macro_rules! purge {
     };
 }
 
-/// By the primary key of `event_lanes`. `$1` destination.
-macro_rules! forget_lanes {
+/// By the primary key of `event_lanes`. `$1` a destination; nothing goes if it is one. What somebody has
+/// locked is waited for: it would be there for good.
+macro_rules! drop_lanes {
     ($lock:literal) => {
         concat!(
             "WITH dead AS MATERIALIZED (SELECT destination, account_id, only_sequence FROM event_lanes \
-             WHERE destination = $1 LIMIT 1000",
+             WHERE destination = $1 \
+             AND NOT EXISTS (SELECT 1 FROM event_destinations d WHERE d.name = $1) \
+             ORDER BY destination, account_id, only_sequence LIMIT 1000",
             $lock,
             ") DELETE FROM event_lanes WHERE (destination, account_id, only_sequence) IN \
              (SELECT destination, account_id, only_sequence FROM dead)"
@@ -80,10 +83,21 @@ macro_rules! forget_lanes {
     };
 }
 
+/// Destinations that have lanes and are none any more. By the primary keys: as many rows are looked at as there
+/// are names.
+const FORGOTTEN: &str = "WITH RECURSIVE lane (destination) AS ( \
+     SELECT (SELECT min(l.destination) FROM event_lanes l WHERE l.destination > '') \
+     UNION ALL SELECT (SELECT min(l.destination) FROM event_lanes l \
+     WHERE l.destination > lane.destination) FROM lane WHERE lane.destination IS NOT NULL) \
+     SELECT destination FROM lane WHERE destination IS NOT NULL \
+     AND NOT EXISTS (SELECT 1 FROM event_destinations d WHERE d.name = lane.destination)";
+
 #[async_trait]
 impl EventQueue for Store {
     #[tracing::instrument(name = "events.serve_destination", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn serve_destination(&self, name: &str, now: OffsetDateTime) -> Result<(), StoreError> {
+        // What is left of one of the same name is not for this one.
+        self.drop_lanes_of_none(name).await?;
         Sql::new(SERVE)
             .bind(name)
             .bind(&now)
@@ -99,9 +113,7 @@ impl EventQueue for Store {
             .bind(name)
             .execute(&self.writer)
             .await?;
-        let text = Dialect::of(&self.writer)
-            .pick(forget_lanes!(" FOR UPDATE SKIP LOCKED"), forget_lanes!(""));
-        while Sql::new(text).bind(name).execute(&self.writer).await? == BATCH {}
+        self.drop_lanes_of_none(name).await?;
         Ok(gone > 0)
     }
 
@@ -187,9 +199,24 @@ impl EventQueue for Store {
             let batch = Sql::new(text).bind(&before).execute(&self.writer).await?;
             gone += batch;
             if batch < BATCH {
-                return Ok(gone);
+                break;
             }
         }
+        // Of whoever wrote an event while its destination was being forgotten.
+        for forgotten in Sql::new(FORGOTTEN).rows(&self.readers).await? {
+            let name: String = forgotten.get(LANES, "destination")?;
+            self.drop_lanes_of_none(&name).await?;
+        }
+        Ok(gone)
+    }
+}
+
+impl Store {
+    /// Deletes what is on its way to a destination that is none (any more).
+    async fn drop_lanes_of_none(&self, name: &str) -> Result<(), StoreError> {
+        let text = Dialect::of(&self.writer).pick(drop_lanes!(" FOR UPDATE"), drop_lanes!(""));
+        while Sql::new(text).bind(name).execute(&self.writer).await? > 0 {}
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod everything;
 mod failures;
+mod lanes;
 mod messages;
 mod migrations;
 mod observer;
