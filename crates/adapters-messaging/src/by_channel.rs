@@ -13,16 +13,27 @@ pub struct ByChannel {
     pub sms: Option<Arc<dyn MessageSender>>,
 }
 
+impl ByChannel {
+    fn provider(&self, channel: Channel) -> Option<&dyn MessageSender> {
+        match channel {
+            Channel::Email => self.email.as_deref(),
+            Channel::Sms => self.sms.as_deref(),
+        }
+    }
+}
+
 #[async_trait]
 impl MessageSender for ByChannel {
     async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
-        let provider = match message.channel {
-            Channel::Email => &self.email,
-            Channel::Sms => &self.sms,
-        };
-        match provider {
+        match self.provider(message.channel) {
             Some(provider) => provider.send(message).await,
             None => Err(DeliveryError::NoProvider),
         }
+    }
+
+    fn at_once(&self, channel: Channel) -> usize {
+        // Without a provider there is nothing to wait for.
+        self.provider(channel)
+            .map_or(usize::MAX, |provider| provider.at_once(channel))
     }
 }

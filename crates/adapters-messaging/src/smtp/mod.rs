@@ -10,7 +10,7 @@ mod mail;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use authentication_app::ports::{DeliveryError, Message, MessageSender};
+use authentication_app::ports::{Channel, DeliveryError, Message, MessageSender};
 use lettre::{
     Address,
     address::AddressError,
@@ -79,6 +79,7 @@ pub struct SmtpSender {
     server: Server,
     sender: Sender,
     timeout: Duration,
+    connections: usize,
 }
 
 impl SmtpSender {
@@ -113,6 +114,7 @@ impl SmtpSender {
                 name: config.sender_name,
             },
             timeout: config.timeout,
+            connections: config.connections,
         })
     }
 
@@ -139,6 +141,12 @@ impl MessageSender for SmtpSender {
         // No answer to the message itself says nothing about it.
         let answered = timeout(self.timeout, dialogue.send(&mail.formatted())).await;
         answered.unwrap_or(Err(DeliveryError::Unknown))
+    }
+
+    /// One to a connection: whoever waited for a connection of ours would be told that the server cannot be
+    /// reached.
+    fn at_once(&self, _: Channel) -> usize {
+        self.connections
     }
 }
 

@@ -1,9 +1,9 @@
 //! Mail.
 
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf, sync::Arc, time::Duration};
 
-use adapters_messaging::{SmtpConfig, SmtpSecurity, SmtpSender};
-use authentication_app::ports::{DeliveryError, MessageSender as _};
+use adapters_messaging::{ByChannel, SmtpConfig, SmtpSecurity, SmtpSender};
+use authentication_app::ports::{Channel, DeliveryError, MessageSender as _};
 use testkit::{
     LogCapture,
     servers::{MailServer, MailTls, SmsGateway},
@@ -124,7 +124,7 @@ async fn what_the_server_answers_says_whether_to_try_again() {
     }
     // Greylisting: the same mail a little later.
     assert_eq!(send(&sender).await, Ok(()));
-    assert_eq!(server.mails().len(), 1);
+    assert_eq!(server.wait_for_mails(1).len(), 1);
 }
 
 #[tokio::test]
@@ -241,4 +241,19 @@ async fn nothing_of_a_mail_and_no_password_is_logged() {
     ] {
         assert!(!text.contains(secret), "{secret}: {text}");
     }
+}
+
+/// More of them would wait within its deadline for a connection of ours.
+#[test]
+fn as_many_mails_are_on_their_way_as_there_are_connections() {
+    let sender = SmtpSender::new(SmtpConfig {
+        connections: 3,
+        ..config(25, SmtpSecurity::None, None)
+    });
+    let by_channel = ByChannel {
+        email: Some(Arc::new(sender.unwrap())),
+        sms: None,
+    };
+    assert_eq!(by_channel.at_once(Channel::Email), 3);
+    assert!(by_channel.at_once(Channel::Sms) > 0);
 }

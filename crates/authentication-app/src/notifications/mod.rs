@@ -21,8 +21,8 @@ use crate::{
     ports::{Channel, DeliveryOutcome, LetterWriter, Measure, MessageChannel, MessageSender},
 };
 
-/// Messages of one channel on their way at once. When its provider hangs, so many are caught in it, and
-/// those of the other channel go on.
+/// Messages of one channel on their way at once, if its provider takes as many. When it hangs, so many are
+/// caught in it, and those of the other channel go on.
 const MOST_PER_CHANNEL: usize = 24;
 
 /// Everything that sending messages needs.
@@ -49,16 +49,20 @@ impl Notifications {
         writer: Arc<dyn LetterWriter>,
         ceilings: Ceilings,
     ) -> Self {
-        let way = || Arc::new(Semaphore::new(MOST_PER_CHANNEL));
+        let way = |channel| {
+            let at_once = sender.at_once(channel).min(MOST_PER_CHANNEL);
+            Arc::new(Semaphore::new(at_once))
+        };
+        let ways = Arc::new(Ways {
+            email: way(Channel::Email),
+            sms: way(Channel::Sms),
+        });
         Self {
             base,
             sender,
             writer,
             ceilings,
-            ways: Arc::new(Ways {
-                email: way(),
-                sms: way(),
-            }),
+            ways,
         }
     }
 

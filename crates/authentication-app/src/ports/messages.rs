@@ -120,6 +120,12 @@ pub trait MessageSender: Send + Sync {
     /// [`DeliveryError`] says what is known of the message. Whoever cannot tell that it did not go out says
     /// [`DeliveryError::Unknown`].
     async fn send(&self, message: &Message) -> Result<(), DeliveryError>;
+
+    /// How many messages of a channel it can have on their way: more of them wait outside, where no time of
+    /// theirs runs out.
+    fn at_once(&self, _: Channel) -> usize {
+        usize::MAX
+    }
 }
 
 /// The longest that one sending may take. A lease is longer.

@@ -1,10 +1,22 @@
 //! Messages, and what keeps them from going out.
 
-use authentication_app::ports::LeaseToken;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration as StdDuration,
+};
+
+use async_trait::async_trait;
+use authentication_app::{
+    notifications::{Ceilings, Notifications},
+    ports::{Channel, DeliveryError, LeaseToken, Message, MessageSender},
+};
 use time::Duration;
 use uuid::Uuid;
 
-use crate::bed::Bed;
+use crate::bed::{Bed, FakeWriter};
 
 const ADA: &str = "ada@example.com";
 const GRACE: &str = "grace@example.com";
@@ -42,4 +54,59 @@ async fn a_message_whose_worker_ended_before_it_was_counted_is_counted() {
         .texts("SELECT CAST(granted AS text) AS it FROM message_ceilings")
         .await;
     assert_eq!(granted, ["1"]);
+}
+
+/// A provider with room for two at once, who counts.
+#[derive(Default)]
+struct Narrow {
+    there: AtomicUsize,
+    most: AtomicUsize,
+}
+
+#[async_trait]
+impl MessageSender for Narrow {
+    async fn send(&self, _: &Message) -> Result<(), DeliveryError> {
+        let there = self.there.fetch_add(1, Ordering::SeqCst) + 1;
+        self.most.fetch_max(there, Ordering::SeqCst);
+        tokio::time::sleep(StdDuration::from_millis(20)).await;
+        self.there.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn at_once(&self, channel: Channel) -> usize {
+        match channel {
+            Channel::Email => 2,
+            Channel::Sms => 0,
+        }
+    }
+}
+
+/// Inside, their time would run out although the provider did nothing wrong.
+#[tokio::test]
+async fn messages_wait_outside_for_a_provider_with_little_room() {
+    let bed = Bed::start().await;
+    for person in 0..6 {
+        bed.ask_to_register(&format!("person-{person}@example.com"))
+            .await;
+    }
+    let narrow = Arc::new(Narrow::default());
+    let notifications = Notifications::new(
+        Arc::clone(&bed.base),
+        narrow.clone(),
+        Arc::new(FakeWriter),
+        Ceilings::default(),
+    );
+    let mut worker = notifications.deliveries();
+    let taken = worker.round().await.unwrap().taken;
+    worker.finish().await;
+    assert_eq!(taken, 6);
+    assert_eq!(narrow.most.load(Ordering::SeqCst), 2);
+    let tried = bed
+        .database
+        .count("outbox_messages WHERE attempts <> 0")
+        .await;
+    assert_eq!(
+        tried, 0,
+        "whoever found no room has lost no attempt by that"
+    );
 }

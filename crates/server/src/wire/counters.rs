@@ -9,7 +9,7 @@ use adapters_crypto::Argon2Pool;
 use async_trait::async_trait;
 use authentication_app::{
     caching::{Figures, Ledger},
-    ports::{DeliveryError, Message, MessageSender},
+    ports::{Channel, DeliveryError, Message, MessageSender},
 };
 use identity_adapters_postgres::Store;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
@@ -95,5 +95,9 @@ impl MessageSender for CountingSender {
         self.inner.send(message).await?;
         self.sent.fetch_add(1, Ordering::Relaxed);
         Ok(())
+    }
+
+    fn at_once(&self, channel: Channel) -> usize {
+        self.inner.at_once(channel)
     }
 }
