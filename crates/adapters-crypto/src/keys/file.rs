@@ -83,20 +83,13 @@ pub(super) fn replace(
         path: path.to_owned(),
     };
     let folder = folder_of(&place);
-    let lock = lock_path(folder, &place);
-    let turn = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(MODE)
-        .open(&lock)
-        .map_err(failed)?;
+    // The folder is what is locked: a file for it would belong to whoever came first, and shut out the others.
+    let turn = File::open(folder).map_err(failed)?;
     match turn.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => return Err(busy()),
         Err(TryLockError::Error(error)) => return Err(failed(error)),
     }
-    // The lock file stays: who removes one that another has just opened lets two in.
     if read(&place)?.is_none_or(|text| *text != seen) {
         return Err(busy());
     }
@@ -110,9 +103,7 @@ pub(super) fn replace(
         let _ = fs::remove_file(&draft);
         return Err(failed(error));
     }
-    File::open(folder)
-        .and_then(|folder| folder.sync_all())
-        .map_err(failed)
+    turn.sync_all().map_err(failed)
 }
 
 /// Whoever runs the command, the service has to be able to read what it made.
@@ -131,11 +122,6 @@ fn folder_of(path: &Path) -> &Path {
         Some(parent) if parent != Path::new("") => parent,
         _ => Path::new("."),
     }
-}
-
-fn lock_path(folder: &Path, path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    folder.join(format!(".{name}.lock"))
 }
 
 fn draft_path(folder: &Path, path: &Path, random: &dyn SecureRandom) -> PathBuf {
