@@ -4,17 +4,12 @@ use std::time::Duration;
 
 use actix_web::{
     HttpRequest, HttpResponse,
-    http::{
-        StatusCode,
-        header::{self, EntityTag, Header as _, IfNoneMatch},
-    },
+    http::{StatusCode, header},
 };
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::Serialize;
-use sha2::{Digest as _, Sha256};
 use utoipa::ToSchema;
 
-use crate::{answer, state::State};
+use crate::{Problem, ProblemCode, answer, rendered::Rendered, state::State};
 
 /// How long others may keep the key set without asking. A new key is published for longer than that before
 /// anything is signed with it.
@@ -61,27 +56,10 @@ pub(crate) struct Metadata {
         (status = 200, description = "A JWK Set.", body = KeySet),
         (status = 304, description = "The one you have is the current one."),
     ))]
-pub(crate) async fn keys(state: State, request: HttpRequest) -> HttpResponse {
-    let set = state.signer.public_keys();
-    let digest = Sha256::digest(set.to_string());
-    let tag = EntityTag::new_strong(URL_SAFE_NO_PAD.encode(digest));
-    let mut response = if has_it(&request, &tag) {
-        HttpResponse::NotModified().finish()
-    } else {
-        answer::bare(StatusCode::OK, &set)
-    };
-    if let Ok(tag) = tag.to_string().parse() {
-        response.headers_mut().insert(header::ETAG, tag);
-    }
-    may_be_kept(response)
-}
-
-fn has_it(request: &HttpRequest, tag: &EntityTag) -> bool {
-    match IfNoneMatch::parse(request) {
-        Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(tag)),
-        Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
-        Err(_) => false,
-    }
+pub(crate) async fn keys(state: State, request: HttpRequest) -> Result<HttpResponse, Problem> {
+    let set = Rendered::of(&state.signer.public_keys())
+        .map_err(|error| Problem::of(ProblemCode::InternalError).caused_by(error))?;
+    Ok(set.answer(&request, KEEP_FIVE_MINUTES))
 }
 
 /// What verifies an access token.
@@ -121,4 +99,16 @@ fn may_be_kept(mut response: HttpResponse) -> HttpResponse {
         header::HeaderValue::from_static(KEEP_FIVE_MINUTES),
     );
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A next key signs no earlier than everybody has it, which rests on the one being the other.
+    #[test]
+    fn what_is_told_to_others_is_what_a_next_key_waits_for() {
+        let seconds = KEY_SET_MAX_AGE.as_secs();
+        assert_eq!(KEEP_FIVE_MINUTES, format!("public, max-age={seconds}"));
+    }
 }
