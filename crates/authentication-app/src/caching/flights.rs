@@ -115,11 +115,6 @@ where
         under_way.flights.clear();
         meanwhile();
     }
-
-    /// How many are under way.
-    pub fn count(&self) -> usize {
-        self.lock().flights.len()
-    }
 }
 
 impl<K, V> Flights<K, V> {

@@ -78,11 +78,6 @@ impl Counters {
         }
     }
 
-    /// For a cache that nobody watches.
-    pub fn unwatched(intent: Intent) -> Arc<Self> {
-        Arc::new(Self::of(intent))
-    }
-
     /// The cache knew.
     pub fn hit(&self) {
         self.hits.fetch_add(1, Ordering::Relaxed);

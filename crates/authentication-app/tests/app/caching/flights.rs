@@ -36,7 +36,7 @@ async fn of_many_who_ask_at_once_nobody_loads_beside_another() {
         })
         .await;
         assert!(answers.iter().all(|others| *others == Ok(0)), "{answers:?}");
-        assert_eq!(flights.count(), 0);
+        assert_eq!(format!("{flights:?}"), "Flights { under_way: 0, .. }");
     }
 }
 
@@ -121,7 +121,6 @@ async fn a_flight_that_was_overtaken_takes_nobody_along_and_says_so_when_it_land
 async fn overtaking_everything_overtakes_every_flight() {
     let (flights, store) = (Reads::new(), SlowStore::slow());
     let _ = board(&flights, &store);
-    assert_eq!(flights.count(), 1);
     assert_eq!(format!("{flights:?}"), "Flights { under_way: 1, .. }");
     flights.overtake_all(|| ());
     assert_eq!(board(&flights, &store).1, Boarding::Began);

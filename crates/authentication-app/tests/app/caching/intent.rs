@@ -1,6 +1,6 @@
 //! What is declared, and what follows from it.
 
-use authentication_app::caching::{Counters, Intent, Ledger};
+use authentication_app::caching::{Intent, Ledger};
 use common::SecureRandom;
 use proptest::prelude::*;
 use testkit::clock::START;
@@ -121,7 +121,6 @@ fn whoever_opens_an_intent_again_counts_on() {
     ledger.open(other).miss();
     first.hit();
     ledger.clone().open(INTENT).hit();
-    Counters::unwatched(INTENT).hit();
     let figures = ledger.read();
     let counted: Vec<_> = figures
         .iter()
