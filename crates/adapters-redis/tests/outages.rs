@@ -7,8 +7,7 @@ use authentication_app::ports::{
     CacheError, Invalidation, SessionCache, Throttle, ThrottleKey, ThrottleRequest,
 };
 use authentication_domain::{accounts::AccountId, protection::Quota};
-use deadpool_redis::redis::cmd;
-use support::{get, load, node, raw, snapshot, until, until_connected};
+use support::{connections, get, load, node, snapshot, until, until_connected};
 use testkit::{builders::id, servers::RedisServer};
 use time::Duration;
 use tokio::time::{Instant, sleep};
@@ -103,23 +102,12 @@ async fn a_frozen_server_does_not_make_every_caller_wait() {
     node.every_call_succeeds().await;
 }
 
-/// How many connections the server has, beside the one that asks.
-async fn connections(server: &RedisServer) -> usize {
-    let mut raw = raw(&server.url()).await;
-    let all: String = cmd("CLIENT")
-        .arg("LIST")
-        .query_async(&mut raw)
-        .await
-        .unwrap();
-    all.lines().count() - 1
-}
-
 #[tokio::test]
 async fn a_thread_with_a_runtime_to_itself_has_a_connection_that_goes_with_the_line() {
     let mut server = RedisServer::start().await;
     let node = Node::on(&server).await;
     for _ in 0..3 {
-        until(async || node.count().await.is_ok() && connections(&server).await == 2).await;
+        until(async || node.count().await.is_ok() && connections(&server.url()).await == 2).await;
         node.every_call_succeeds().await;
         server.kill();
         node.every_call_fails().await;
@@ -135,7 +123,7 @@ async fn threads_that_share_a_runtime_share_a_connection() {
     for _ in 0..100 {
         assert_eq!(node.count().await, Ok(()));
     }
-    assert_eq!(connections(&server).await, 1);
+    assert_eq!(connections(&server.url()).await, 1);
 }
 
 /// Each is an answer that a PING gets all the same.

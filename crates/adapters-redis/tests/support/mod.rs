@@ -38,6 +38,17 @@ pub(crate) async fn raw(url: &str) -> MultiplexedConnection {
         .expect("Redis is there")
 }
 
+/// How many connections a server has, beside the one that asks.
+pub(crate) async fn connections(url: &str) -> usize {
+    let mut redis = raw(url).await;
+    let list: String = cmd("CLIENT")
+        .arg("LIST")
+        .query_async(&mut redis)
+        .await
+        .expect("Redis is there");
+    list.lines().count() - 1
+}
+
 /// Every key under a prefix with the milliseconds it has yet to live.
 pub(crate) async fn lives(redis: &mut MultiplexedConnection, prefix: &str) -> HashMap<String, i64> {
     let keys: Vec<String> = cmd("KEYS")
