@@ -3,6 +3,8 @@
 //! A lane is what an account has on its way to one destination (`event_lanes`). Whoever holds its token may
 //! deliver its next event; every statement that says what became of that compares the token.
 
+use std::collections::HashSet;
+
 use authentication_app::ports::{Lease, LeaseRequest, LeasedEvent, StoreError};
 use authentication_domain::{accounts::AccountId, events::QueuedEvent};
 use time::OffsetDateTime;
@@ -112,10 +114,32 @@ pub(super) async fn lease(
         .bind(&request.until)
         .rows(db)
         .await?;
-    let leased: Result<Vec<_>, _> = rows.iter().map(|row| leased_of(row, request)).collect();
-    let leased = leased?;
-    if leased.len() < lanes.len() {
-        close_empty(db, request, &lanes, &leased).await?;
+    if rows.len() < lanes.len() {
+        close_empty(db, request, &lanes, &rows).await?;
+    }
+    let mut leased = Vec::with_capacity(rows.len());
+    for row in &rows {
+        let (lease, attempts) = lease_of(row, request)?;
+        match event_of(row) {
+            Ok(event) => leased.push(LeasedEvent {
+                lease,
+                event,
+                // This lease is counted already.
+                attempts: attempts.saturating_sub(1),
+            }),
+            // Nobody can be handed it, and it is to hold up nothing.
+            Err(error) => {
+                tracing::error!(destination = request.destination, account_id = %lease.account, %error, "an event cannot be read; it is parked");
+                park(
+                    db,
+                    &lease,
+                    attempts,
+                    "what is stored cannot be read",
+                    request.now,
+                )
+                .await?;
+            }
+        }
     }
     Ok(leased)
 }
@@ -125,15 +149,13 @@ async fn close_empty(
     db: &impl Db,
     request: &LeaseRequest<'_>,
     lanes: &[Row],
-    leased: &[LeasedEvent],
+    with_event: &[Row],
 ) -> Result<(), StoreError> {
+    let with_event: HashSet<_> = with_event.iter().map(lane_of).collect::<Result<_, _>>()?;
     for lane in lanes {
-        let account: AccountId = lane.get(LANES, "account_id")?;
-        let only: i64 = lane.get(LANES, "only_sequence")?;
+        let (account, only) = lane_of(lane)?;
         let newest: i64 = lane.get(LANES, "newest")?;
-        let has_event =
-            |it: &LeasedEvent| it.lease.account == account && only_of(&it.lease) == only;
-        if leased.iter().any(has_event) {
+        if with_event.contains(&(account, only)) {
             continue;
         }
         tracing::warn!(destination = request.destination, account_id = %account, "events to be delivered are gone");
@@ -149,30 +171,35 @@ async fn close_empty(
     Ok(())
 }
 
-fn leased_of(row: &Row, request: &LeaseRequest<'_>) -> Result<LeasedEvent, StoreError> {
-    let account: AccountId = row.get(LANES, "account_id")?;
-    let only: i64 = row.get(LANES, "only_sequence")?;
-    let attempts: u32 = row.get(LANES, "attempts")?;
-    let sequence: i64 = row.get(EVENTS, "sequence")?;
-    Ok(LeasedEvent {
-        lease: Lease {
-            destination: request.destination.to_owned(),
-            account,
-            sequence,
-            resent: only != IN_ORDER,
-            token: request.token,
-        },
-        event: QueuedEvent {
-            id: row.get(EVENTS, "id")?,
-            sequence,
-            at: row.get(EVENTS, "occurred_at")?,
-            type_name: row.get(EVENTS, "event_type")?,
-            account,
-            data: row.get(EVENTS, "data")?,
-            request_id: row.get(EVENTS, "request_id")?,
-        },
-        // This lease is counted already.
-        attempts: attempts.saturating_sub(1),
+fn lane_of(row: &Row) -> Result<(AccountId, i64), StoreError> {
+    Ok((
+        row.get(LANES, "account_id")?,
+        row.get(LANES, "only_sequence")?,
+    ))
+}
+
+/// With how often it was leased.
+fn lease_of(row: &Row, request: &LeaseRequest<'_>) -> Result<(Lease, u32), StoreError> {
+    let (account, only) = lane_of(row)?;
+    let lease = Lease {
+        destination: request.destination.to_owned(),
+        account,
+        sequence: row.get(EVENTS, "sequence")?,
+        resent: only != IN_ORDER,
+        token: request.token,
+    };
+    Ok((lease, row.get(LANES, "attempts")?))
+}
+
+fn event_of(row: &Row) -> Result<QueuedEvent, StoreError> {
+    Ok(QueuedEvent {
+        id: row.get(EVENTS, "id")?,
+        sequence: row.get(EVENTS, "sequence")?,
+        at: row.get(EVENTS, "occurred_at")?,
+        type_name: row.get(EVENTS, "event_type")?,
+        account: row.get(LANES, "account_id")?,
+        data: row.get(EVENTS, "data")?,
+        request_id: row.get(EVENTS, "request_id")?,
     })
 }
 
@@ -191,9 +218,9 @@ pub(super) async fn finish(
 }
 
 /// The lanes, of those of these leases, that are through.
-async fn close(db: &impl Db, leases: &[Lease]) -> Result<Vec<(AccountId, i64)>, StoreError> {
+async fn close(db: &impl Db, leases: &[Lease]) -> Result<HashSet<(AccountId, i64)>, StoreError> {
     if leases.is_empty() {
-        return Ok(Vec::new());
+        return Ok(HashSet::new());
     }
     // Texts of a few lengths only, or each connection would prepare one for every number of leases. To name a
     // lane twice closes it once.

@@ -249,3 +249,19 @@ async fn events_that_somebody_deleted_are_nobodys() {
     let leased = scene.lease().await.expect("the next one is due");
     assert_eq!(leased.event.id.to_string(), next[0]);
 }
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_parked_and_holds_up_nobody() {
+    let scene = Scene::set(&[]).await;
+    write(&scene.store, account(), 1).await;
+    let spoil = "UPDATE outbox_events SET id = x'00'";
+    scene.database.execute(spoil).await;
+    let whole = write(&scene.store, account(), 1).await;
+    let leased = scene.lease().await.expect("the other one is due");
+    assert_eq!(leased.event.id.to_string(), whole[0]);
+    assert!(scene.lease().await.is_none());
+    let parked = "SELECT failure FROM event_lanes WHERE parked_at IS NOT NULL";
+    let parked = scene.database.rows(parked).await;
+    let why: String = parked[0].try_get("", "failure").unwrap();
+    assert_eq!((parked.len(), &*why), (1, "what is stored cannot be read"));
+}
