@@ -215,8 +215,8 @@ impl Ask {
             Self::LogIn | Self::LogInLocked => "login",
             Self::Register => "register",
             Self::Code(path) => path,
-            Self::Resend => "resend",
-            Self::WrongCode => "verify",
+            // Both mail a code first, and a day's messages to one person are few.
+            Self::Resend | Self::WrongCode => "challenge",
         }
     }
 
