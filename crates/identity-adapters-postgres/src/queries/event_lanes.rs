@@ -237,12 +237,6 @@ async fn close(db: &impl Db, leases: &[Lease]) -> Result<HashSet<(AccountId, i64
         })
         .rows(db)
         .await?;
-    let lane_of = |row: &Row| {
-        Ok((
-            row.get(LANES, "account_id")?,
-            row.get(LANES, "only_sequence")?,
-        ))
-    };
     rows.iter().map(lane_of).collect()
 }
 
