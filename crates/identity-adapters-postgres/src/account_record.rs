@@ -1,7 +1,7 @@
 //! The account as several queries read it: one list of columns, one way to read them.
 
-use authentication_app::ports::{AccountRecord, StoreError, WrappedKey};
-use authentication_domain::accounts::{Account, AccountStatus};
+use authentication_app::ports::{AccountRecord, Standing, StoreError, WrappedKey};
+use authentication_domain::accounts::{Account, AccountId, AccountStatus};
 use common::{money::Money, timestamps::Timestamps};
 
 use crate::sql::Row;
@@ -27,20 +27,23 @@ macro_rules! account_parts {
     };
 }
 
-pub(crate) use {account_columns, account_parts};
+/// Columns of `accounts a` that tell who has an identifier, and in which state.
+macro_rules! standing_columns {
+    () => {
+        "a.id AS owner_id, a.status, a.status_since"
+    };
+}
+
+pub(crate) use {account_columns, account_parts, standing_columns};
+
+const ACCOUNTS: &str = "accounts";
 
 /// The account in a row with [`account_columns`].
 pub(crate) fn account_of(row: &Row) -> Result<AccountRecord, StoreError> {
-    const ACCOUNTS: &str = "accounts";
-    let status: String = row.get(ACCOUNTS, "status")?;
-    let status = AccountStatus::from_parts(&status, row.find(ACCOUNTS, "status_since")?);
     let account = Account {
         id: row.get(ACCOUNTS, "owner_id")?,
         sign_up_method: row.get(ACCOUNTS, "sign_up_method")?,
-        status: status.ok_or(StoreError::Corrupt {
-            table: ACCOUNTS,
-            column: "status",
-        })?,
+        status: status_of(row)?,
         roles: row.get(ACCOUNTS, "roles")?,
         version: row.get(ACCOUNTS, "owner_version")?,
         timestamps: Timestamps {
@@ -61,7 +64,30 @@ pub(crate) fn account_of(row: &Row) -> Result<AccountRecord, StoreError> {
     })
 }
 
-/// The same where the account was joined from the left and need not be there.
+fn status_of(row: &Row) -> Result<AccountStatus, StoreError> {
+    let name: String = row.get(ACCOUNTS, "status")?;
+    AccountStatus::from_parts(&name, row.find(ACCOUNTS, "status_since")?).ok_or(
+        StoreError::Corrupt {
+            table: ACCOUNTS,
+            column: "status",
+        },
+    )
+}
+
+/// Whoever has the identifier, in a row with [`standing_columns`], where the account was joined from the left.
+pub(crate) fn standing_if_any(row: &Row) -> Result<Option<Standing>, StoreError> {
+    let owner: Option<AccountId> = row.find(ACCOUNTS, "owner_id")?;
+    owner
+        .map(|id| {
+            Ok(Standing {
+                id,
+                status: status_of(row)?,
+            })
+        })
+        .transpose()
+}
+
+/// The account in a row with [`account_columns`], where the account was joined from the left and need not be there.
 pub(crate) fn account_if_any(row: &Row) -> Result<Option<AccountRecord>, StoreError> {
     let there = row.find::<uuid::Uuid>("accounts", "owner_id")?.is_some();
     there.then(|| account_of(row)).transpose()

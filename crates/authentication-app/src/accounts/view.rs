@@ -89,6 +89,17 @@ impl Foundation {
         Ok(OpenedAccount { view, key })
     }
 
+    /// The account as it is now, in clear.
+    pub(crate) async fn read_account(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<OpenedAccount>, StoreError> {
+        let found = self.store.credentials_of(account).await?;
+        found
+            .map(|(record, _)| self.open_account(&record))
+            .transpose()
+    }
+
     fn open_profile(&self, record: &AccountRecord, key: &DataKey) -> Result<Profile, StoreError> {
         let context = profile_field(record.account.id);
         let plain = self.open_field(key, context, &record.profile)?;

@@ -83,9 +83,8 @@ impl Foundation {
     ) -> Result<RightCode, ProofError> {
         let now = self.clock.now();
         let known_device = record
-            .account
-            .as_ref()
-            .and_then(|owner| self.known_device(owner.account.id, record.device, ctx));
+            .owner
+            .and_then(|owner| self.known_device(owner.id, record.device, ctx));
         let rules = &self.rules.challenges;
         if record.tries.on_challenge >= rules.tries_per_challenge {
             return Err(challenge_exhausted(&record, now));

@@ -1,7 +1,7 @@
 //! Proving a code: it completes a registration, or signs in.
 
 use authentication_domain::{
-    accounts::{AccountStatus, Closed, Identifier},
+    accounts::{AccountId, AccountStatus, Closed, Identifier},
     audit::{Action, Outcome},
     challenges::{OneTimeCode, Purpose},
     events::Event,
@@ -21,8 +21,8 @@ use crate::{
     accounts::{AccountDraft, OpenedAccount, PendingRegistration},
     corrupt,
     ports::{
-        AccountRecord, CodeOutcome, Measure, NewAccount, RegistrationOutcome, SignInMethod,
-        SignInOutcome, SigningFailed, StoreError, UniqueRule,
+        CodeOutcome, Measure, NewAccount, RegistrationOutcome, SignInMethod, SignInOutcome,
+        SigningFailed, StoreError, UniqueRule,
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
@@ -129,17 +129,16 @@ impl Challenges {
                 |record| match record.purpose {
                     Purpose::Registration => true,
                     Purpose::SignIn => record
-                        .account
-                        .as_ref()
-                        .is_some_and(|owner| owner.account.gate() != Err(Closed::Absent)),
+                        .owner
+                        .is_some_and(|owner| owner.status.gate() != Err(Closed::Absent)),
                     Purpose::PasswordReset => false,
                 },
                 ctx,
             )
             .await?;
-        match &right.record.account {
+        match right.record.owner {
             Some(owner) if right.record.purpose == Purpose::SignIn => {
-                let signed_in = self.sign_in(&right, owner, ctx).await?;
+                let signed_in = self.sign_in(&right, owner.id, ctx).await?;
                 Ok(Proven::SignedIn(signed_in))
             }
             _ => self.register(&right, ctx).await.map(Proven::Registered),
@@ -149,13 +148,19 @@ impl Challenges {
     async fn sign_in(
         &self,
         right: &RightCode,
-        owner: &AccountRecord,
+        owner: AccountId,
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifyCodeError> {
         let base = &self.base;
         let now = base.clock.now();
-        let opened = base.open_account(owner)?;
-        let suspended = owner.account.gate().is_err();
+        let opened = base.read_account(owner).await?;
+        // Deleted since the code was judged, perhaps.
+        let opened = opened.ok_or(ProofError::InvalidCode)?;
+        let suspended = match opened.view.account.gate() {
+            Ok(()) => false,
+            Err(Closed::Suspended) => true,
+            Err(Closed::Absent) => return Err(ProofError::InvalidCode.into()),
+        };
         let mut unit = base.store.begin().await?;
         base.use_up(unit.as_mut(), right, now).await?;
         if suspended {

@@ -15,7 +15,10 @@ use super::{
 use crate::{
     RequestContext,
     accounts::OpenedAccount,
-    ports::{AccountRecord, FailureScope, HashError, SessionSnapshot, StoreError, Verification},
+    ports::{
+        AccountRecord, FailureScope, HashError, SessionSnapshot, SignInQuestion, StoreError,
+        Verification,
+    },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -80,7 +83,13 @@ impl Credentials {
             subject: keys.subject,
             device: Some(counted_as_device(who)),
         };
-        let record = base.store.sign_in_record(&keys, scope.device).await?;
+        let question = SignInQuestion {
+            identifier: &keys,
+            device: scope.device,
+            // Strangers' failures do not lock whoever is signed in.
+            spared_when_locked_at: None,
+        };
+        let record = base.store.sign_in_record(question).await?;
         let locked_for = record
             .device_failures
             .and_then(|counter| counter.locked_for(base.clock.now()));

@@ -19,7 +19,9 @@ use crate::{
     RequestContext,
     accounts::OpenedAccount,
     challenges::{ProofError, RightCode},
-    ports::{AccountRecord, CodeOutcome, HashError, ResetLinkRecord, StoreError, UnitOfWork},
+    ports::{
+        ChallengeRecord, CodeOutcome, HashError, ResetLinkRecord, Standing, StoreError, UnitOfWork,
+    },
     retry::{MayBeRetried, retrying},
 };
 
@@ -82,10 +84,10 @@ enum GoodProof {
 }
 
 impl GoodProof {
-    const fn account(&self) -> Option<&AccountRecord> {
+    const fn owner(&self) -> Option<Standing> {
         match self {
-            Self::Code(right) => right.record.account.as_ref(),
-            Self::Link(link) => link.account.as_ref(),
+            Self::Code(right) => right.record.owner,
+            Self::Link(link) => link.owner,
         }
     }
 }
@@ -105,15 +107,16 @@ impl Credentials {
         // What needs no identifier is checked before a code is looked at: no guess is spent on a typo.
         base.rules.passwords.check(&command.new_password)?;
         let proof = retrying(|| self.judge(&command.proof, ctx)).await?;
-        let record = proof.account().ok_or(ProofError::InvalidCode)?;
-        let opened = base.open_account(record)?;
+        let owner = proof.owner().ok_or(ProofError::InvalidCode)?;
+        let opened = retrying(|| base.read_account(owner.id)).await?;
+        let opened = opened.ok_or(ProofError::InvalidCode)?;
         base.rules.passwords.check_for(
             &command.new_password,
             &opened.view.identifier,
-            record.account.roles,
+            opened.view.account.roles,
         )?;
         let next = base.hasher.hash(&command.new_password).await?;
-        retrying(|| self.set_password(&proof, record, &opened, &next, ctx)).await?;
+        retrying(|| self.set_password(&proof, &opened, &next, ctx)).await?;
         base.note_code(Purpose::PasswordReset, CodeOutcome::Proven);
         Ok(())
     }
@@ -124,15 +127,13 @@ impl Credentials {
         ctx: &RequestContext,
     ) -> Result<GoodProof, CompleteResetError> {
         let base = &self.base;
-        let usable = |record: &Option<AccountRecord>| {
-            record
-                .as_ref()
-                .is_some_and(|owner| owner.account.gate() != Err(Closed::Absent))
+        let usable = |owner: Option<Standing>| {
+            owner.is_some_and(|owner| owner.status.gate() != Err(Closed::Absent))
         };
         match proof {
             ResetProof::Code { challenge, code } => {
-                let allow = |record: &crate::ports::ChallengeRecord| {
-                    record.purpose == Purpose::PasswordReset && usable(&record.account)
+                let allow = |record: &ChallengeRecord| {
+                    record.purpose == Purpose::PasswordReset && usable(record.owner)
                 };
                 let right = base.judge_code(challenge, code, allow, ctx).await?;
                 Ok(GoodProof::Code(Box::new(right)))
@@ -144,7 +145,7 @@ impl Credentials {
                     .find_reset_link(token.digest())
                     .await?
                     .filter(|link| {
-                        rules.link_counts(link.dispatch.sent_at, now) && usable(&link.account)
+                        rules.link_counts(link.dispatch.sent_at, now) && usable(link.owner)
                     })
                     .map(|link| GoodProof::Link(Box::new(link)))
                     .ok_or_else(|| {
@@ -181,7 +182,6 @@ impl Credentials {
     async fn set_password(
         &self,
         proof: &GoodProof,
-        record: &AccountRecord,
         opened: &OpenedAccount,
         next: &PasswordHash,
         ctx: &RequestContext,
@@ -194,7 +194,7 @@ impl Credentials {
         unit.attempts().forget_subject(subject).await?;
         let new = NewPassword {
             owner: opened,
-            read_version: record.account.version,
+            read_version: opened.view.account.version,
             hash: next,
             proven_by: Proof::CodeOrLink,
         };

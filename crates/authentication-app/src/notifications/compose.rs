@@ -115,12 +115,14 @@ impl Notifications {
     /// Whoever is meant, if their account was not closed by themselves.
     async fn owner(&self, order: &MessageOrder) -> Result<Option<OpenedAccount>, StoreError> {
         let store = &self.base.store;
-        let record = match order.recipient {
-            Recipient::Subject(subject) => store.find_by_subject(subject).await?,
-            Recipient::Account(account) => {
-                let found = store.credentials_of(account).await?;
-                found.map(|(record, _)| record)
+        let owner = match order.recipient {
+            Recipient::Subject(subject) => {
+                let found = store.find_by_subject(subject).await?;
+                found
+                    .map(|record| self.base.open_account(&record))
+                    .transpose()?
             }
+            Recipient::Account(account) => self.base.read_account(account).await?,
         };
         let taken = matches!(
             order.kind,
@@ -129,10 +131,7 @@ impl Notifications {
                 ..
             }
         );
-        record
-            .filter(|record| taken || record.account.gate() != Err(Closed::Absent))
-            .map(|record| self.base.open_account(&record))
-            .transpose()
+        Ok(owner.filter(|it| taken || it.view.account.gate() != Err(Closed::Absent)))
     }
 
     async fn is_current(

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use authentication_domain::{
-    accounts::{Account, AccountId},
+    accounts::{Account, AccountId, AccountStatus},
     credentials::PasswordHash,
     protection::AttemptCounter,
     sessions::DeviceId,
@@ -33,10 +33,43 @@ pub struct AccountRecord {
     pub wallet: Wallet,
 }
 
+impl AccountRecord {
+    /// Who, and in which state.
+    pub fn standing(&self) -> Standing {
+        Standing {
+            id: self.account.id,
+            status: self.account.status,
+        }
+    }
+}
+
+/// Who has an identifier, and whether they may get a token: all that a refusal has to know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Who.
+    pub id: AccountId,
+    /// Where the account is in its life.
+    pub status: AccountStatus,
+}
+
+/// Who says they are whom, from where.
+#[derive(Debug, Clone, Copy)]
+pub struct SignInQuestion<'a> {
+    /// Digests of the identifier.
+    pub identifier: &'a IndexKeys,
+    /// The device that the request claims to come from.
+    pub device: Option<DeviceId>,
+    /// At this moment, a lock of the identifier for unknown devices spares reading the account: whoever is
+    /// refused unheard costs the same whether or not there is an account.
+    pub spared_when_locked_at: Option<OffsetDateTime>,
+}
+
 /// What sign-in needs to know, read at once.
 #[derive(Debug, Clone, Default)]
 pub struct SignInRecord {
     /// Whoever has the identifier, if anybody.
+    pub owner: Option<AccountId>,
+    /// Their account; `None` also when reading it was spared.
     pub account: Option<AccountRecord>,
     /// Their password, if they have one that may be used.
     pub password: Option<PasswordHash>,
@@ -58,8 +91,7 @@ pub trait AccountQueries: Send + Sync {
     /// [`StoreError`].
     async fn sign_in_record(
         &self,
-        identifier: &IndexKeys,
-        device: Option<DeviceId>,
+        question: SignInQuestion<'_>,
     ) -> Result<SignInRecord, StoreError>;
 
     /// The account, and its password, if there is one.

@@ -12,7 +12,7 @@ use authentication_domain::{
 };
 use time::OffsetDateTime;
 
-use super::{AccountRecord, Channel, IndexEntry, Sealed, StoreError, Subject};
+use super::{Channel, IndexEntry, Sealed, Standing, StoreError, Subject};
 
 /// A challenge to be kept.
 #[derive(Debug, Clone)]
@@ -101,8 +101,8 @@ pub struct ChallengeRecord {
     pub dispatch: Option<CodeDispatch>,
     /// Guesses so far.
     pub tries: TriesUsed,
-    /// Whoever has the identifier now, if anybody.
-    pub account: Option<AccountRecord>,
+    /// Whoever has the identifier now, if anybody. No more is read of them before the code is right.
+    pub owner: Option<Standing>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,
 }
@@ -115,7 +115,7 @@ pub struct ResetLinkRecord {
     /// The sending it came with, if not used yet.
     pub dispatch: CodeDispatch,
     /// Whoever has the identifier now, if anybody.
-    pub account: Option<AccountRecord>,
+    pub owner: Option<Standing>,
 }
 
 /// A challenge that can still be proven.

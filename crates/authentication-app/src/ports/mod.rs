@@ -29,7 +29,8 @@ mod token_signer;
 mod unit_of_work;
 
 pub use accounts::{
-    AccountQueries, AccountRecord, AccountRepository, NewAccount, SignInRecord, Wallet,
+    AccountQueries, AccountRecord, AccountRepository, NewAccount, SignInQuestion, SignInRecord,
+    Standing, Wallet,
 };
 pub use attempts::{AttemptLedger, DeviceRepository, FailureScope, TriesScope};
 pub use audit::{AuditRecord, AuditTrail};

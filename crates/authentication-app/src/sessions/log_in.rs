@@ -19,8 +19,8 @@ use crate::{
     accounts::OpenedAccount,
     measured,
     ports::{
-        FailureScope, HashError, Measure, MessageKind, Recipient, SignInMethod, SignInRecord,
-        SigningFailed, StoreError, Subject, Verification,
+        FailureScope, HashError, Measure, MessageKind, Recipient, SignInMethod, SignInQuestion,
+        SignInRecord, SigningFailed, StoreError, Subject, Verification,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -75,7 +75,6 @@ impl From<BeginError> for LogInError {
 struct Attempt {
     subject: Subject,
     record: SignInRecord,
-    owner: Option<OpenedAccount>,
     known_device: Option<DeviceId>,
 }
 
@@ -89,8 +88,7 @@ impl Attempt {
 
     /// An act of somebody who has not proven who they are.
     fn act(&self, action: Action, outcome: Outcome) -> Act<'static> {
-        let about = self.owner.as_ref().map(OpenedAccount::id);
-        Act::on_identifier(action, outcome, self.subject).about(about)
+        Act::on_identifier(action, outcome, self.subject).about(self.record.owner)
     }
 }
 
@@ -130,16 +128,23 @@ impl Sessions {
         }
         let stored = attempt.record.password.as_ref();
         let verification = self.base.hasher.verify(&command.password, stored).await?;
-        let gate = attempt.owner.as_ref().map(|it| it.view.account.gate());
-        match (verification, gate, &attempt.owner) {
-            (Verification::Match { outdated }, Some(Ok(())), Some(owner)) => {
+        let (Verification::Match { outdated }, Some(account)) =
+            (verification, &attempt.record.account)
+        else {
+            return Err(self.refuse(&attempt, ctx).await?);
+        };
+        // Opened only now: whoever is refused costs no more for an identifier that somebody has.
+        match account.account.gate() {
+            Ok(()) => {
+                let owner = self.base.open_account(account)?;
                 let rehashed = self.rehash(&command.password, stored, outdated).await;
-                self.admit(&attempt, owner, rehashed.as_ref(), ctx).await
+                self.admit(&attempt, &owner, rehashed.as_ref(), ctx).await
             }
-            (Verification::Match { .. }, Some(Err(Closed::Suspended)), Some(owner)) => {
-                self.refuse_suspended(&attempt, owner, ctx).await
+            Err(Closed::Suspended) => {
+                let owner = self.base.open_account(account)?;
+                self.refuse_suspended(&attempt, &owner, ctx).await
             }
-            _ => Err(self.refuse(&attempt, ctx).await?),
+            Err(Closed::Absent) => Err(self.refuse(&attempt, ctx).await?),
         }
     }
 
@@ -150,21 +155,18 @@ impl Sessions {
     ) -> Result<Attempt, StoreError> {
         let base = &self.base;
         let keys = base.index_keys(identifier).await?;
-        let record = base
-            .store
-            .sign_in_record(&keys, ctx.claimed_device())
-            .await?;
-        let owner = match &record.account {
-            Some(account) => Some(base.open_account(account)?),
-            None => None,
+        let question = SignInQuestion {
+            identifier: &keys,
+            device: ctx.claimed_device(),
+            spared_when_locked_at: Some(base.clock.now()),
         };
-        let known_device = owner
-            .as_ref()
-            .and_then(|owner| base.known_device(owner.id(), record.device, ctx));
+        let record = base.store.sign_in_record(question).await?;
+        let known_device = record
+            .owner
+            .and_then(|owner| base.known_device(owner, record.device, ctx));
         Ok(Attempt {
             subject: keys.subject,
             record,
-            owner,
             known_device,
         })
     }

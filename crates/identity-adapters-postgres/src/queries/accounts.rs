@@ -2,10 +2,10 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    AccountQueries, AccountRecord, IndexKeys, SignInRecord, StoreError, Subject,
+    AccountQueries, AccountRecord, SignInQuestion, SignInRecord, StoreError, Subject,
 };
 use authentication_domain::{
-    accounts::AccountId, credentials::PasswordHash, protection::AttemptCounter, sessions::DeviceId,
+    accounts::AccountId, credentials::PasswordHash, protection::AttemptCounter,
 };
 
 use crate::{
@@ -35,24 +35,22 @@ const FIND_BY_SUBJECT: &str = concat!(
 #[async_trait]
 impl AccountQueries for Store {
     #[tracing::instrument(name = "accounts.sign_in_record", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
-    async fn sign_in_record(
-        &self,
-        identifier: &IndexKeys,
-        device: Option<DeviceId>,
-    ) -> Result<SignInRecord, StoreError> {
-        let question = Sql::new(sign_in_record(identifier.entries.len()))
-            .bind(&identifier.subject)
-            .bind(&device)
-            .bind(&NO_DEVICE);
-        let entries = identifier.entries.iter();
-        let question = entries.fold(question, |sql, entry| {
+    async fn sign_in_record(&self, asked: SignInQuestion<'_>) -> Result<SignInRecord, StoreError> {
+        let entries = &asked.identifier.entries;
+        let sql = Sql::new(sign_in_record(entries.len()))
+            .bind(&asked.identifier.subject)
+            .bind(&asked.device)
+            .bind(&NO_DEVICE)
+            .bind(&asked.spared_when_locked_at);
+        let sql = entries.iter().fold(sql, |sql, entry| {
             sql.bind(&entry.digest).bind(&entry.key_id)
         });
-        let row = question.row(&self.readers).await?;
+        let row = sql.row(&self.readers).await?;
         let Some(row) = row else {
             return Ok(SignInRecord::default());
         };
         Ok(SignInRecord {
+            owner: row.find("identifier_index", "indexed_id")?,
             account: account_if_any(&row)?,
             password: row.find("password_credentials", "password_hash")?,
             device: row.find("devices", "device_id")?,
@@ -91,29 +89,33 @@ impl AccountQueries for Store {
 }
 
 /// All by primary keys: `identifier_index`, `accounts` and its parts, `devices`, `sign_in_failures`. There
-/// is always one row, so that failures are told of identifiers that nobody has.
+/// is always one row, so that failures are told of identifiers that nobody has. The account is looked for
+/// under no id at all where it is spared.
 ///
-/// `$1` subject, `$2` device, `$3` no device, then so many index entries. A counter at 0 was cleared.
+/// `$1` subject, `$2` device, `$3` no device, `$4` when it is spared, then so many index entries. A counter at
+/// 0 was cleared.
 fn sign_in_record(entries: usize) -> String {
     format!(
         concat!(
             "SELECT ",
             account_columns!(),
-            ", c.password_hash, d.id AS device_id, f.failures, f.since, f.locked_until, \
+            ", o.account_id AS indexed_id, c.password_hash, d.id AS device_id, f.failures, f.since, f.locked_until, \
              g.failures AS device_failures, g.since AS device_since, \
              g.locked_until AS device_locked_until \
              FROM (SELECT 1 AS asked) AS question \
-             LEFT JOIN accounts a ON a.id = (SELECT i.account_id FROM identifier_index i \
-             WHERE (i.digest, i.key_id) IN (VALUES {entries}) LIMIT 1)",
-            account_parts!(),
-            "LEFT JOIN password_credentials c ON c.account_id = a.id \
-             LEFT JOIN devices d ON d.account_id = a.id AND d.id = $2 \
+             LEFT JOIN (SELECT i.account_id FROM identifier_index i \
+             WHERE (i.digest, i.key_id) IN (VALUES {entries}) LIMIT 1) o ON TRUE \
              LEFT JOIN sign_in_failures f \
              ON f.subject = $1 AND f.device_id = $3 AND f.failures > 0 \
              LEFT JOIN sign_in_failures g \
-             ON g.subject = $1 AND g.device_id = $2 AND g.failures > 0"
+             ON g.subject = $1 AND g.device_id = $2 AND g.failures > 0 \
+             LEFT JOIN devices d ON d.account_id = o.account_id AND d.id = $2 \
+             LEFT JOIN accounts a ON a.id = \
+             CASE WHEN f.locked_until > $4 AND d.id IS NULL THEN NULL ELSE o.account_id END",
+            account_parts!(),
+            "LEFT JOIN password_credentials c ON c.account_id = a.id"
         ),
-        entries = tuples(4, entries, 2)
+        entries = tuples(5, entries, 2)
     )
 }
 

@@ -13,7 +13,7 @@ use authentication_domain::{
 use time::OffsetDateTime;
 
 use crate::{
-    account_record::{account_columns, account_if_any, account_parts},
+    account_record::{standing_columns, standing_if_any},
     attempts::NO_DEVICE,
     challenges::{CHALLENGES, DISPATCHES, dispatch_of},
     sql::{Row, Sql},
@@ -25,16 +25,15 @@ const FIND_CHALLENGE: &str = concat!(
     "SELECT c.subject, c.purpose, c.channel, c.payload, c.expires_at, c.consumed_at, \
      c.tries AS challenge_tries, s.nonce, s.sent_at, t.tries AS window_tries, \
      td.tries AS device_tries, d.id AS device_id, ",
-    account_columns!(),
+    standing_columns!(),
     " FROM challenges c \
      LEFT JOIN code_dispatches s \
      ON s.subject = c.subject AND s.purpose = c.purpose AND s.used_at IS NULL \
      LEFT JOIN code_tries t ON t.subject = c.subject AND t.purpose = c.purpose \
      AND t.device_id = $3 AND t.since > $4 \
      LEFT JOIN accounts a ON a.id = (SELECT i.account_id FROM identifier_index i \
-     WHERE i.digest IN (c.index_digest, c.second_index_digest) LIMIT 1)",
-    account_parts!(),
-    "LEFT JOIN devices d ON d.account_id = a.id AND d.id = $2 \
+     WHERE i.digest IN (c.index_digest, c.second_index_digest) LIMIT 1) \
+     LEFT JOIN devices d ON d.account_id = a.id AND d.id = $2 \
      LEFT JOIN code_tries td ON td.subject = c.subject AND td.purpose = c.purpose \
      AND td.device_id = d.id AND td.since > $4 \
      WHERE c.digest = $1"
@@ -43,12 +42,11 @@ const FIND_CHALLENGE: &str = concat!(
 /// By `code_dispatches_link_digest_idx`, then by primary keys: a subject is a digest of `identifier_index`.
 const FIND_RESET_LINK: &str = concat!(
     "SELECT s.subject, s.nonce, s.sent_at, ",
-    account_columns!(),
+    standing_columns!(),
     " FROM code_dispatches s \
      LEFT JOIN accounts a ON a.id = (SELECT i.account_id FROM identifier_index i \
-     WHERE i.digest = s.subject LIMIT 1)",
-    account_parts!(),
-    "WHERE s.link_digest = $1 AND s.used_at IS NULL"
+     WHERE i.digest = s.subject LIMIT 1) \
+     WHERE s.link_digest = $1 AND s.used_at IS NULL"
 );
 
 const FIND_DISPATCH: &str = "SELECT nonce, sent_at FROM code_dispatches \
@@ -86,7 +84,7 @@ impl ChallengeQueries for Store {
             Ok(ResetLinkRecord {
                 subject: row.get(DISPATCHES, "subject")?,
                 dispatch: dispatch_of(&row)?,
-                account: account_if_any(&row)?,
+                owner: standing_if_any(&row)?,
             })
         })
         .transpose()
@@ -125,7 +123,7 @@ fn challenge_of(row: &Row) -> Result<ChallengeRecord, StoreError> {
             in_window: in_window.unwrap_or_default(),
             in_window_from_device: from_device.unwrap_or_default(),
         },
-        account: account_if_any(row)?,
+        owner: standing_if_any(row)?,
         device: row.find("devices", "device_id")?,
     })
 }

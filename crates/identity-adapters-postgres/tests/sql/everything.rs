@@ -19,7 +19,8 @@ use testkit::{
     builders::{
         audit_record, event_envelope, id, id_at, idempotency_record, index_entry,
         index_keys_amid_rotation, message_order, new_account, new_challenge, new_session,
-        password_hash, sealed, send_request, session_ended, subject, token_digest, uuid_at,
+        password_hash, sealed, send_request, session_ended, sign_in_question, subject,
+        token_digest, uuid_at,
     },
     clock::START,
     contract::store::imports::newcomer,
@@ -37,7 +38,7 @@ pub(crate) async fn ask_everything(store: &Store) {
     deliver_events(store).await;
     write_keys(store, &owner).await;
     store
-        .sign_in_record(&index_keys_amid_rotation(), None)
+        .sign_in_record(sign_in_question(&index_keys_amid_rotation(), None))
         .await
         .unwrap();
     store
@@ -79,7 +80,7 @@ async fn write_account(store: &Store, owner: &NewAccount) {
     unit.attempts().forget_subject(scope.subject).await.unwrap();
     unit.commit().await.unwrap();
     store
-        .sign_in_record(&owner.index, Some(id()))
+        .sign_in_record(sign_in_question(&owner.index, Some(id())))
         .await
         .unwrap();
     store.credentials_of(account).await.unwrap();

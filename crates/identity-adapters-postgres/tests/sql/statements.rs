@@ -8,7 +8,10 @@ use authentication_domain::{challenges::Purpose, sessions::RotationRules};
 use common::page::PageRequest;
 use testkit::{
     TestDatabase,
-    builders::{id, new_account, new_challenge, new_session, subject, token_digest, uuid_at},
+    builders::{
+        id, new_account, new_challenge, new_session, sign_in_question, subject, token_digest,
+        uuid_at,
+    },
     clock::START,
 };
 use time::Duration;
@@ -39,7 +42,7 @@ testkit::on_every_engine! {
             so_far += 1;
             assert_eq!(store.statements(), so_far, "{what}");
         };
-        store.sign_in_record(&owner.index, Some(id())).await.unwrap();
+        store.sign_in_record(sign_in_question(&owner.index, Some(id()))).await.unwrap();
         one_more("sign_in_record");
         store.credentials_of(account).await.unwrap();
         one_more("credentials_of");

@@ -15,7 +15,7 @@ use authentication_domain::{
 };
 use common::{RequestId, money::Money};
 use identity_adapters_postgres::{Store, StoreConfig};
-use testkit::{Engine, TestClock, TestDatabase, clock::START};
+use testkit::{Engine, TestClock, TestDatabase, builders::sign_in_question, clock::START};
 use time::Duration;
 
 const HASH: &str = "pbkdf2_sha256$1000$seasalt$5DTSOPZpn9FKoskcei94dc77FfGOPLDjKdXWipTdaWI=";
@@ -184,7 +184,7 @@ testkit::on_every_engine! {
             panic!("not imported");
         };
         let keys = run.index.keys_of(&Identifier::parse("PERSON-42@example.com").unwrap());
-        let found = run.store.sign_in_record(&keys, None).await.unwrap();
+        let found = run.store.sign_in_record(sign_in_question(&keys, None)).await.unwrap();
         let record = found.account.unwrap();
         assert_eq!(record.account.id, account);
         assert_eq!(record.account.status, AccountStatus::Suspended { since: START });

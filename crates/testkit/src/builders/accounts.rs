@@ -1,11 +1,12 @@
 //! Accounts.
 
 use authentication_app::ports::{
-    AccountRecord, IndexEntry, IndexKeys, NewAccount, Subject, WrappedKey,
+    AccountRecord, IndexEntry, IndexKeys, NewAccount, SignInQuestion, Subject, WrappedKey,
 };
 use authentication_domain::{
     accounts::{Account, AccountStatus, SignUpMethod},
     credentials::PasswordHash,
+    sessions::DeviceId,
 };
 use common::{
     access::Role,
@@ -28,6 +29,18 @@ pub fn account() -> Account {
         roles: Role::Client.into(),
         version: 1,
         timestamps: Timestamps::new(START),
+    }
+}
+
+/// A sign-in by whoever, that reads all there is.
+pub const fn sign_in_question(
+    identifier: &IndexKeys,
+    device: Option<DeviceId>,
+) -> SignInQuestion<'_> {
+    SignInQuestion {
+        identifier,
+        device,
+        spared_when_locked_at: None,
     }
 }
 

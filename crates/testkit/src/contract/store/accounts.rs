@@ -20,7 +20,7 @@ use super::{
 use crate::{
     builders::{
         account_record, id, index_entry, index_keys, index_keys_amid_rotation, new_account,
-        new_account_in, password_hash, sealed,
+        new_account_in, password_hash, sealed, sign_in_question,
     },
     clock::START,
     race::{ROUNDS, fifty_at_once},
@@ -114,12 +114,15 @@ pub async fn an_unknown_identifier_is_nobody(store: Store) {
     let _somebody = somebody(&store).await;
     let unknown = index_keys();
     assert_eq!(find(&store, &unknown).await, None);
-    let record = store.sign_in_record(&unknown, Some(id())).await;
+    let record = store
+        .sign_in_record(sign_in_question(&unknown, Some(id())))
+        .await;
     let record = record.expect("the store answers");
     assert_eq!(
-        (record.account, record.password, record.device),
+        (record.owner, record.account, record.password),
         (None, None, None)
     );
+    assert_eq!(record.device, None);
     assert_eq!((record.failures, record.device_failures), (None, None));
     assert_eq!(read(&store, id()).await, None);
 }

@@ -1,6 +1,6 @@
 //! Counters of failures and of guesses.
 
-use authentication_app::ports::{FailureScope, NewAccount, Subject, TriesScope};
+use authentication_app::ports::{FailureScope, NewAccount, SignInQuestion, Subject, TriesScope};
 use authentication_domain::{
     challenges::Purpose,
     protection::{AttemptCounter, LockoutRules},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     SeededRandom,
-    builders::{id, index_keys, subject},
+    builders::{id, index_keys, sign_in_question, subject},
     clock::START,
     race::{ROUNDS, fifty_at_once},
 };
@@ -124,7 +124,7 @@ pub async fn failures_of_known_devices_are_counted_apart(store: Store) {
 
     let seen_from = async |device| {
         let record = store
-            .sign_in_record(&owner.index, device)
+            .sign_in_record(sign_in_question(&owner.index, device))
             .await
             .expect("the store answers");
         (record.failures, record.device_failures)
@@ -132,6 +132,42 @@ pub async fn failures_of_known_devices_are_counted_apart(store: Store) {
     assert_eq!(seen_from(Some(phone)).await, (Some(strangers), own));
     assert_eq!(seen_from(Some(laptop)).await, (Some(strangers), None));
     assert_eq!(seen_from(None).await, (Some(strangers), None));
+}
+
+/// So that an answer to whoever is locked out takes no longer for an identifier that somebody has.
+pub async fn whoever_is_locked_out_has_no_account_read(store: Store) {
+    let owner = somebody(&store).await;
+    let (account, phone) = (owner.record.account.id, id());
+    in_unit!(store, devices.remember(account, phone, MANY, START)).unwrap();
+    let until = START + rules().window;
+    let read_at = async |device, spared_when_locked_at| {
+        let question = SignInQuestion {
+            spared_when_locked_at,
+            ..sign_in_question(&owner.index, device)
+        };
+        let record = store.sign_in_record(question).await;
+        let record = record.expect("the store answers");
+        assert_eq!(record.owner, Some(account));
+        assert_eq!(record.account.is_some(), record.password.is_some());
+        record.account
+    };
+    let whole = Some(owner.record.clone());
+    assert_eq!(read_at(None, Some(START)).await, whole, "nothing is locked");
+    lock(&store, scope(owner.index.subject, NO_DEVICE)).await;
+    let just_before = until - Duration::MICROSECOND;
+    for (device, spared_at, expected) in [
+        (None, Some(just_before), &None),
+        (Some(id()), Some(just_before), &None),
+        (None, Some(until), &whole),
+        (None, None, &whole),
+        (Some(phone), Some(just_before), &whole),
+    ] {
+        assert_eq!(
+            &read_at(device, spared_at).await,
+            expected,
+            "{device:?} {spared_at:?}"
+        );
+    }
 }
 
 pub async fn fifty_failures_at_once_lock_at_the_fifth(store: Store) {

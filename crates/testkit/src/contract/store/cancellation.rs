@@ -16,7 +16,7 @@ use super::{
     support::{SignUp, assert_recorded, begin},
 };
 use crate::{
-    builders::{id, message_order, new_account},
+    builders::{id, message_order, new_account, sign_in_question},
     clock::START,
 };
 
@@ -97,7 +97,7 @@ pub async fn calls_cancelled_anywhere_leave_the_store_usable(store: Store, inspe
     let (session, rules) = (sign_up.session.id, RotationRules::default());
     for steps in (1..=3).cycle().take(OFTEN) {
         // Which of them finish does not matter.
-        let _ = cut_short(store.sign_in_record(index, None), steps).await;
+        let _ = cut_short(store.sign_in_record(sign_in_question(index, None)), steps).await;
         let _ = cut_short(store.find_snapshot(session, START), steps).await;
         let _ = cut_short(store.rotate(session, 0, rules, START), steps).await;
         let _ = cut_short(store.begin(), steps).await;

@@ -61,7 +61,7 @@ pub async fn a_challenge_is_found_as_it_was_kept(store: Store) {
     assert!(!found.consumed);
     assert_eq!(found.dispatch, None, "nothing was sent");
     assert_eq!(found.tries, TriesUsed::default());
-    assert_eq!((found.account, found.device), (None, None));
+    assert_eq!((found.owner, found.device), (None, None));
 }
 
 pub async fn every_purpose_and_channel_survives_the_store(store: Store) {
@@ -94,13 +94,13 @@ pub async fn the_account_is_whoever_has_the_identifier_now(store: Store) {
     let recipient = index_keys();
     let challenge = keep(&store, new_challenge(&recipient, Purpose::Registration)).await;
     let _somebody_else = somebody(&store).await;
-    assert_eq!(get(&store, challenge.digest).await.account, None);
+    assert_eq!(get(&store, challenge.digest).await.owner, None);
     let mut account = new_account();
     account.index = recipient;
     let account = register(&store, account).await;
     assert_eq!(
-        get(&store, challenge.digest).await.account,
-        Some(account.record)
+        get(&store, challenge.digest).await.owner,
+        Some(account.record.standing())
     );
 
     // Indexed under the older key only: a challenge carries the digest under every live one.
@@ -112,8 +112,8 @@ pub async fn the_account_is_whoever_has_the_identifier_now(store: Store) {
     let account = register(&store, account).await;
     let challenge = keep(&store, new_challenge(&both, Purpose::SignIn)).await;
     assert_eq!(
-        get(&store, challenge.digest).await.account,
-        Some(account.record)
+        get(&store, challenge.digest).await.owner,
+        Some(account.record.standing())
     );
 }
 

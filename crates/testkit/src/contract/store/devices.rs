@@ -9,7 +9,7 @@ use super::{
     support::{MANY, somebody},
 };
 use crate::{
-    builders::{id, index_keys},
+    builders::{id, index_keys, sign_in_question},
     clock::START,
     race::{ROUNDS, fifty_at_once},
 };
@@ -26,7 +26,9 @@ async fn remember(
 }
 
 async fn is_known(store: &Store, of: &NewAccount, device: DeviceId) -> bool {
-    let record = store.sign_in_record(&of.index, Some(device)).await;
+    let record = store
+        .sign_in_record(sign_in_question(&of.index, Some(device)))
+        .await;
     let found = record.expect("the store answers").device;
     assert!(
         found.is_none_or(|found| found == device),
@@ -43,9 +45,14 @@ pub async fn a_device_is_known_to_its_account_alone(store: Store) {
     assert!(is_known(&store, &owner, device).await);
     assert!(!is_known(&store, &owner, id()).await);
     assert!(!is_known(&store, &stranger, device).await);
-    let nobody = store.sign_in_record(&index_keys(), Some(device)).await;
+    let unknown = index_keys();
+    let nobody = store
+        .sign_in_record(sign_in_question(&unknown, Some(device)))
+        .await;
     assert_eq!(nobody.expect("the store answers").device, None);
-    let not_asked = store.sign_in_record(&owner.index, None).await;
+    let not_asked = store
+        .sign_in_record(sign_in_question(&owner.index, None))
+        .await;
     assert_eq!(not_asked.expect("the store answers").device, None);
 }
 

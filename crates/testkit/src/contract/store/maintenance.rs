@@ -16,7 +16,8 @@ use super::{
 };
 use crate::{
     builders::{
-        id, idempotency_record, index_keys, new_challenge, send_request, subject, token_digest,
+        id, idempotency_record, index_keys, new_challenge, send_request, sign_in_question, subject,
+        token_digest,
     },
     clock::START,
 };
@@ -238,7 +239,7 @@ pub async fn a_purge_touches_no_account_and_no_record(store: Store, inspect: &dy
     let much_later = START + Duration::days(400);
     purge(&store, much_later).await;
     let record = store
-        .sign_in_record(&owner.index, Some(device))
+        .sign_in_record(sign_in_question(&owner.index, Some(device)))
         .await
         .unwrap();
     assert_eq!(record.account.as_ref(), Some(&owner.record));

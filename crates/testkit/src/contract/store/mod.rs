@@ -95,6 +95,7 @@ macro_rules! store_contract {
             failures_are_counted_as_the_domain_says,
             a_locked_scope_counts_nothing,
             failures_of_known_devices_are_counted_apart,
+            whoever_is_locked_out_has_no_account_read,
             fifty_failures_at_once_lock_at_the_fifth,
             a_success_forgets_the_failures_of_its_scope,
             a_locked_scope_is_not_cleared,

@@ -14,7 +14,9 @@ use super::{
     support::{begin, register, retrying, somebody},
 };
 use crate::{
-    builders::{index_entry, index_keys, new_account, password_hash, wrapped_key},
+    builders::{
+        index_entry, index_keys, new_account, password_hash, sign_in_question, wrapped_key,
+    },
     clock::START,
     race::{ROUNDS, at_once, fifty_at_once},
 };
@@ -320,7 +322,10 @@ pub async fn accounts_without_an_index_row_are_found_until_they_have_one(store: 
         entries: vec![entry.clone()],
         ..index_keys()
     };
-    let found = store.sign_in_record(&keys, None).await.expect("an answer");
+    let found = store
+        .sign_in_record(sign_in_question(&keys, None))
+        .await
+        .expect("an answer");
     let found = found.account.expect("it is found under the new key");
     assert_eq!(found.account.id, person.record.account.id);
 }

@@ -32,14 +32,17 @@ pub async fn a_reset_link_is_found_until_it_is_used_or_replaced(store: Store) {
     let owner = somebody(&store).await;
     let nobody = index_keys();
     assert!(follow(&store, token_digest()).await.is_none());
-    for (recipient, account) in [(&owner.index, Some(owner.record.clone())), (&nobody, None)] {
+    for (recipient, standing) in [
+        (&owner.index, Some(owner.record.standing())),
+        (&nobody, None),
+    ] {
         let (first, first_link) = reset_mail(recipient, START);
         let (second, second_link) = reset_mail(recipient, START + cool_down());
         send(&store, &first).await;
         let found = follow(&store, first_link).await.expect("it was mailed");
         assert_eq!(found.subject, recipient.subject);
         assert_eq!(found.dispatch, dispatch_of(&first));
-        assert_eq!(found.account, account);
+        assert_eq!(found.owner, standing);
         send(&store, &second).await;
         assert!(
             follow(&store, first_link).await.is_none(),

@@ -88,7 +88,9 @@ pub(super) async fn is_live(store: &Store, session: SessionId, now: OffsetDateTi
 }
 
 pub(super) async fn sign_in_record(store: &Store, identifier: &IndexKeys) -> SignInRecord {
-    let record = store.sign_in_record(identifier, None).await;
+    let record = store
+        .sign_in_record(builders::sign_in_question(identifier, None))
+        .await;
     record.expect("the store answers")
 }
 
