@@ -1,7 +1,7 @@
 //! The account as several queries read it: one list of columns, one way to read them.
 
-use authentication_app::ports::{AccountRecord, Standing, StoreError, WrappedKey};
-use authentication_domain::accounts::{Account, AccountId, AccountStatus};
+use authentication_app::ports::{AccountRecord, StoreError, WrappedKey};
+use authentication_domain::accounts::{Account, AccountStatus};
 use common::{money::Money, timestamps::Timestamps};
 
 use crate::sql::Row;
@@ -27,14 +27,7 @@ macro_rules! account_parts {
     };
 }
 
-/// Columns of `accounts a` that tell who has an identifier, and in which state.
-macro_rules! standing_columns {
-    () => {
-        "a.id AS owner_id, a.status, a.status_since"
-    };
-}
-
-pub(crate) use {account_columns, account_parts, standing_columns};
+pub(crate) use {account_columns, account_parts};
 
 const ACCOUNTS: &str = "accounts";
 
@@ -72,19 +65,6 @@ fn status_of(row: &Row) -> Result<AccountStatus, StoreError> {
             column: "status",
         },
     )
-}
-
-/// Whoever has the identifier, in a row with [`standing_columns`], where the account was joined from the left.
-pub(crate) fn standing_if_any(row: &Row) -> Result<Option<Standing>, StoreError> {
-    let owner: Option<AccountId> = row.find(ACCOUNTS, "owner_id")?;
-    owner
-        .map(|id| {
-            Ok(Standing {
-                id,
-                status: status_of(row)?,
-            })
-        })
-        .transpose()
 }
 
 /// The account in a row with [`account_columns`], where the account was joined from the left and need not be there.

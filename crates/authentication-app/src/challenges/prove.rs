@@ -4,6 +4,7 @@
 //! whose count did not commit was never answered, so rivals at one moment learn no more than one by one.
 
 use authentication_domain::{
+    accounts::Closed,
     audit::{Action, Outcome},
     challenges::{ChallengeRules, CodeNonce, OneTimeCode},
     opaque_token::{OpaqueToken, TokenDigest},
@@ -13,8 +14,10 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{
     Foundation, RequestContext,
+    accounts::OpenedAccount,
     ports::{ChallengeRecord, CodeOutcome, CodePurpose, StoreError, TriesScope, UnitOfWork},
     recorder::Act,
+    retry::retry_on_store_error,
 };
 
 /// Why a code did not count.
@@ -33,6 +36,8 @@ pub enum ProofError {
     #[error(transparent)]
     Store(#[from] StoreError),
 }
+
+retry_on_store_error!(ProofError);
 
 /// A challenge whose code was typed right. Not used up yet.
 pub(crate) struct RightCode {
@@ -84,7 +89,7 @@ impl Foundation {
         let now = self.clock.now();
         let known_device = record
             .owner
-            .and_then(|owner| self.known_device(owner.id, record.device, ctx));
+            .and_then(|owner| self.known_device(owner, record.device, ctx));
         let rules = &self.rules.challenges;
         if record.tries.on_challenge >= rules.tries_per_challenge {
             return Err(challenge_exhausted(&record, now));
@@ -142,6 +147,27 @@ impl Foundation {
         unit.audit().append(&[self.record(&act, ctx, now)]).await?;
         unit.commit().await?;
         Ok(ProofError::InvalidCode)
+    }
+
+    /// The account that a right code is good for; `None` for whoever closed it themselves, and then the code
+    /// was a wrong one. Looked at only now: a wrong code costs no more for an identifier that somebody has.
+    pub(crate) async fn owner_of(
+        &self,
+        right: &RightCode,
+        ctx: &RequestContext,
+    ) -> Result<OpenedAccount, ProofError> {
+        let RightCode { record, .. } = right;
+        let owner = match record.owner {
+            Some(owner) => self.read_account(owner).await?,
+            None => None,
+        };
+        if let Some(owner) = owner.filter(|it| it.view.account.gate() != Err(Closed::Absent)) {
+            return Ok(owner);
+        }
+        let (digest, device, now) = (right.digest, right.known_device, self.clock.now());
+        let refused = self.count_wrong(record, digest, device, ctx, now).await?;
+        self.note_refused_code(record.purpose, &refused);
+        Err(refused)
     }
 
     /// Uses the code up in the unit of its effect. The unit must be dropped on an error.

@@ -1,7 +1,7 @@
 //! Proving a code: it completes a registration, or signs in.
 
 use authentication_domain::{
-    accounts::{AccountId, AccountStatus, Closed, Identifier},
+    accounts::{AccountStatus, Identifier},
     audit::{Action, Outcome},
     challenges::{OneTimeCode, Purpose},
     events::Event,
@@ -128,39 +128,28 @@ impl Challenges {
                 &command.code,
                 |record| match record.purpose {
                     Purpose::Registration => true,
-                    Purpose::SignIn => record
-                        .owner
-                        .is_some_and(|owner| owner.status.gate() != Err(Closed::Absent)),
+                    Purpose::SignIn => record.owner.is_some(),
                     Purpose::PasswordReset => false,
                 },
                 ctx,
             )
             .await?;
-        match right.record.owner {
-            Some(owner) if right.record.purpose == Purpose::SignIn => {
-                let signed_in = self.sign_in(&right, owner.id, ctx).await?;
-                Ok(Proven::SignedIn(signed_in))
-            }
-            _ => self.register(&right, ctx).await.map(Proven::Registered),
+        if right.record.purpose == Purpose::SignIn {
+            self.sign_in(&right, ctx).await.map(Proven::SignedIn)
+        } else {
+            self.register(&right, ctx).await.map(Proven::Registered)
         }
     }
 
     async fn sign_in(
         &self,
         right: &RightCode,
-        owner: AccountId,
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifyCodeError> {
         let base = &self.base;
         let now = base.clock.now();
-        let opened = base.read_account(owner).await?;
-        // Deleted since the code was judged, perhaps.
-        let opened = opened.ok_or(ProofError::InvalidCode)?;
-        let suspended = match opened.view.account.gate() {
-            Ok(()) => false,
-            Err(Closed::Suspended) => true,
-            Err(Closed::Absent) => return Err(ProofError::InvalidCode.into()),
-        };
+        let opened = base.owner_of(right, ctx).await?;
+        let suspended = opened.view.account.gate().is_err();
         let mut unit = base.store.begin().await?;
         base.use_up(unit.as_mut(), right, now).await?;
         if suspended {

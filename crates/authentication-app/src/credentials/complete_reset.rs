@@ -19,9 +19,7 @@ use crate::{
     RequestContext,
     accounts::OpenedAccount,
     challenges::{ProofError, RightCode},
-    ports::{
-        ChallengeRecord, CodeOutcome, HashError, ResetLinkRecord, Standing, StoreError, UnitOfWork,
-    },
+    ports::{ChallengeRecord, CodeOutcome, HashError, ResetLinkRecord, StoreError, UnitOfWork},
     retry::{MayBeRetried, retrying},
 };
 
@@ -83,15 +81,6 @@ enum GoodProof {
     Link(Box<ResetLinkRecord>),
 }
 
-impl GoodProof {
-    const fn owner(&self) -> Option<Standing> {
-        match self {
-            Self::Code(right) => right.record.owner,
-            Self::Link(link) => link.owner,
-        }
-    }
-}
-
 impl Credentials {
     /// Sets a new password for whoever proved to have the identifier.
     ///
@@ -107,9 +96,7 @@ impl Credentials {
         // What needs no identifier is checked before a code is looked at: no guess is spent on a typo.
         base.rules.passwords.check(&command.new_password)?;
         let proof = retrying(|| self.judge(&command.proof, ctx)).await?;
-        let owner = proof.owner().ok_or(ProofError::InvalidCode)?;
-        let opened = retrying(|| base.read_account(owner.id)).await?;
-        let opened = opened.ok_or(ProofError::InvalidCode)?;
+        let opened = retrying(|| self.owner_of(&proof, ctx)).await?;
         base.rules.passwords.check_for(
             &command.new_password,
             &opened.view.identifier,
@@ -127,13 +114,10 @@ impl Credentials {
         ctx: &RequestContext,
     ) -> Result<GoodProof, CompleteResetError> {
         let base = &self.base;
-        let usable = |owner: Option<Standing>| {
-            owner.is_some_and(|owner| owner.status.gate() != Err(Closed::Absent))
-        };
         match proof {
             ResetProof::Code { challenge, code } => {
                 let allow = |record: &ChallengeRecord| {
-                    record.purpose == Purpose::PasswordReset && usable(record.owner)
+                    record.purpose == Purpose::PasswordReset && record.owner.is_some()
                 };
                 let right = base.judge_code(challenge, code, allow, ctx).await?;
                 Ok(GoodProof::Code(Box::new(right)))
@@ -144,16 +128,35 @@ impl Credentials {
                 base.store
                     .find_reset_link(token.digest())
                     .await?
-                    .filter(|link| {
-                        rules.link_counts(link.dispatch.sent_at, now) && usable(link.owner)
-                    })
+                    .filter(|link| rules.link_counts(link.dispatch.sent_at, now))
                     .map(|link| GoodProof::Link(Box::new(link)))
-                    .ok_or_else(|| {
-                        base.note_code(Purpose::PasswordReset, CodeOutcome::Refused);
-                        ProofError::InvalidCode.into()
-                    })
+                    .ok_or_else(|| self.refuse_link().into())
             }
         }
+    }
+
+    async fn owner_of(
+        &self,
+        proof: &GoodProof,
+        ctx: &RequestContext,
+    ) -> Result<OpenedAccount, ProofError> {
+        let link = match proof {
+            GoodProof::Code(right) => return self.base.owner_of(right, ctx).await,
+            GoodProof::Link(link) => link,
+        };
+        let owner = match link.owner {
+            Some(owner) => self.base.read_account(owner).await?,
+            None => None,
+        };
+        owner
+            .filter(|it| it.view.account.gate() != Err(Closed::Absent))
+            .ok_or_else(|| self.refuse_link())
+    }
+
+    fn refuse_link(&self) -> ProofError {
+        self.base
+            .note_code(Purpose::PasswordReset, CodeOutcome::Refused);
+        ProofError::InvalidCode
     }
 
     async fn use_up(

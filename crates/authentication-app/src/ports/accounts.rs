@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use authentication_domain::{
-    accounts::{Account, AccountId, AccountStatus},
+    accounts::{Account, AccountId},
     credentials::PasswordHash,
     protection::AttemptCounter,
     sessions::DeviceId,
@@ -31,25 +31,6 @@ pub struct AccountRecord {
     pub profile_version: i64,
     /// The balance.
     pub wallet: Wallet,
-}
-
-impl AccountRecord {
-    /// Who, and in which state.
-    pub fn standing(&self) -> Standing {
-        Standing {
-            id: self.account.id,
-            status: self.account.status,
-        }
-    }
-}
-
-/// Who has an identifier, and whether they may get a token: all that a refusal has to know.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
-    /// Who.
-    pub id: AccountId,
-    /// Where the account is in its life.
-    pub status: AccountStatus,
 }
 
 /// Who says they are whom, from where.

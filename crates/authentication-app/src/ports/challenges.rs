@@ -6,13 +6,14 @@
 
 use async_trait::async_trait;
 use authentication_domain::{
+    accounts::AccountId,
     challenges::{ChallengeRules, CodeNonce, Purpose},
     opaque_token::TokenDigest,
     sessions::DeviceId,
 };
 use time::OffsetDateTime;
 
-use super::{Channel, IndexEntry, Sealed, Standing, StoreError, Subject};
+use super::{Channel, IndexEntry, Sealed, StoreError, Subject};
 
 /// A challenge to be kept.
 #[derive(Debug, Clone)]
@@ -102,7 +103,7 @@ pub struct ChallengeRecord {
     /// Guesses so far.
     pub tries: TriesUsed,
     /// Whoever has the identifier now, if anybody. No more is read of them before the code is right.
-    pub owner: Option<Standing>,
+    pub owner: Option<AccountId>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,
 }
@@ -115,7 +116,7 @@ pub struct ResetLinkRecord {
     /// The sending it came with, if not used yet.
     pub dispatch: CodeDispatch,
     /// Whoever has the identifier now, if anybody.
-    pub owner: Option<Standing>,
+    pub owner: Option<AccountId>,
 }
 
 /// A challenge that can still be proven.

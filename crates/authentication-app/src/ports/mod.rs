@@ -30,7 +30,7 @@ mod unit_of_work;
 
 pub use accounts::{
     AccountQueries, AccountRecord, AccountRepository, NewAccount, SignInQuestion, SignInRecord,
-    Standing, Wallet,
+    Wallet,
 };
 pub use attempts::{AttemptLedger, DeviceRepository, FailureScope, TriesScope};
 pub use audit::{AuditRecord, AuditTrail};

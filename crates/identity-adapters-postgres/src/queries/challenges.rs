@@ -13,41 +13,31 @@ use authentication_domain::{
 use time::OffsetDateTime;
 
 use crate::{
-    account_record::{standing_columns, standing_if_any},
     attempts::NO_DEVICE,
     challenges::{CHALLENGES, DISPATCHES, dispatch_of},
     sql::{Row, Sql},
     store::Store,
 };
 
-/// All by primary keys. `$1` digest, `$2` device, `$3` no device, `$4` since when guesses count.
-const FIND_CHALLENGE: &str = concat!(
-    "SELECT c.subject, c.purpose, c.channel, c.payload, c.expires_at, c.consumed_at, \
+/// All by primary keys. `$1` digest, `$2` device, `$3` no device, `$4` since when guesses count. While keys
+/// change there may be two index entries of one account.
+const FIND_CHALLENGE: &str = "SELECT c.subject, c.purpose, c.channel, c.payload, c.expires_at, c.consumed_at, \
      c.tries AS challenge_tries, s.nonce, s.sent_at, t.tries AS window_tries, \
-     td.tries AS device_tries, d.id AS device_id, ",
-    standing_columns!(),
-    " FROM challenges c \
+     td.tries AS device_tries, o.account_id, d.id AS device_id FROM challenges c \
      LEFT JOIN code_dispatches s \
      ON s.subject = c.subject AND s.purpose = c.purpose AND s.used_at IS NULL \
      LEFT JOIN code_tries t ON t.subject = c.subject AND t.purpose = c.purpose \
      AND t.device_id = $3 AND t.since > $4 \
-     LEFT JOIN accounts a ON a.id = (SELECT i.account_id FROM identifier_index i \
-     WHERE i.digest IN (c.index_digest, c.second_index_digest) LIMIT 1) \
-     LEFT JOIN devices d ON d.account_id = a.id AND d.id = $2 \
+     LEFT JOIN identifier_index o ON o.digest IN (c.index_digest, c.second_index_digest) \
+     LEFT JOIN devices d ON d.account_id = o.account_id AND d.id = $2 \
      LEFT JOIN code_tries td ON td.subject = c.subject AND td.purpose = c.purpose \
      AND td.device_id = d.id AND td.since > $4 \
-     WHERE c.digest = $1"
-);
+     WHERE c.digest = $1 LIMIT 1";
 
 /// By `code_dispatches_link_digest_idx`, then by primary keys: a subject is a digest of `identifier_index`.
-const FIND_RESET_LINK: &str = concat!(
-    "SELECT s.subject, s.nonce, s.sent_at, ",
-    standing_columns!(),
-    " FROM code_dispatches s \
-     LEFT JOIN accounts a ON a.id = (SELECT i.account_id FROM identifier_index i \
-     WHERE i.digest = s.subject LIMIT 1) \
-     WHERE s.link_digest = $1 AND s.used_at IS NULL"
-);
+const FIND_RESET_LINK: &str = "SELECT s.subject, s.nonce, s.sent_at, (SELECT i.account_id \
+     FROM identifier_index i WHERE i.digest = s.subject LIMIT 1) AS account_id \
+     FROM code_dispatches s WHERE s.link_digest = $1 AND s.used_at IS NULL";
 
 const FIND_DISPATCH: &str = "SELECT nonce, sent_at FROM code_dispatches \
      WHERE subject = $1 AND purpose = $2 AND used_at IS NULL";
@@ -84,7 +74,7 @@ impl ChallengeQueries for Store {
             Ok(ResetLinkRecord {
                 subject: row.get(DISPATCHES, "subject")?,
                 dispatch: dispatch_of(&row)?,
-                owner: standing_if_any(&row)?,
+                owner: row.find("identifier_index", "account_id")?,
             })
         })
         .transpose()
@@ -123,7 +113,7 @@ fn challenge_of(row: &Row) -> Result<ChallengeRecord, StoreError> {
             in_window: in_window.unwrap_or_default(),
             in_window_from_device: from_device.unwrap_or_default(),
         },
-        owner: standing_if_any(row)?,
+        owner: row.find("identifier_index", "account_id")?,
         device: row.find("devices", "device_id")?,
     })
 }

@@ -100,7 +100,7 @@ pub async fn the_account_is_whoever_has_the_identifier_now(store: Store) {
     let account = register(&store, account).await;
     assert_eq!(
         get(&store, challenge.digest).await.owner,
-        Some(account.record.standing())
+        Some(account.record.account.id)
     );
 
     // Indexed under the older key only: a challenge carries the digest under every live one.
@@ -113,7 +113,7 @@ pub async fn the_account_is_whoever_has_the_identifier_now(store: Store) {
     let challenge = keep(&store, new_challenge(&both, Purpose::SignIn)).await;
     assert_eq!(
         get(&store, challenge.digest).await.owner,
-        Some(account.record.standing())
+        Some(account.record.account.id)
     );
 }
 

@@ -32,8 +32,8 @@ pub async fn a_reset_link_is_found_until_it_is_used_or_replaced(store: Store) {
     let owner = somebody(&store).await;
     let nobody = index_keys();
     assert!(follow(&store, token_digest()).await.is_none());
-    for (recipient, standing) in [
-        (&owner.index, Some(owner.record.standing())),
+    for (recipient, account) in [
+        (&owner.index, Some(owner.record.account.id)),
         (&nobody, None),
     ] {
         let (first, first_link) = reset_mail(recipient, START);
@@ -42,7 +42,7 @@ pub async fn a_reset_link_is_found_until_it_is_used_or_replaced(store: Store) {
         let found = follow(&store, first_link).await.expect("it was mailed");
         assert_eq!(found.subject, recipient.subject);
         assert_eq!(found.dispatch, dispatch_of(&first));
-        assert_eq!(found.owner, standing);
+        assert_eq!(found.owner, account);
         send(&store, &second).await;
         assert!(
             follow(&store, first_link).await.is_none(),
