@@ -28,6 +28,7 @@ mod m20261124_000009_event_lanes;
 mod m20261124_000010_keys;
 mod m20261124_000011_imports;
 mod m20261124_000012_counted_messages;
+mod m20261129_000013_second_factors;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_keys::Migration),
             Box::new(m20261124_000011_imports::Migration),
             Box::new(m20261124_000012_counted_messages::Migration),
+            Box::new(m20261129_000013_second_factors::Migration),
         ]
     }
 }

@@ -18,7 +18,7 @@ use authentication_domain::{
 };
 use common::{
     Clock as _, Id,
-    access::{AuthenticationMethod, Role},
+    access::{AuthenticationMethod, Proofs, Role},
 };
 use criterion::{Criterion, criterion_group, criterion_main};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -54,7 +54,7 @@ fn claims() -> AccessClaims {
         account: id(),
         session: id(),
         roles: Role::Client.into(),
-        method: AuthenticationMethod::Password,
+        references: Proofs::only(AuthenticationMethod::Password).references(),
         authenticated_at: now,
         issued_at: now,
         expires_at: now + Duration::minutes(10),

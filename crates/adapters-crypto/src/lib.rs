@@ -13,6 +13,7 @@
 //! | codes, reset links, fingerprints | HMAC-SHA-256 | `codes` |
 //! | access tokens | `EdDSA` (Ed25519), or ES256, RS256 | `signing` |
 //! | passwords | argon2id, peppered | `password_pepper` |
+//! | authenticator apps | HMAC-SHA-1, as RFC 6238 has it | one for each person, sealed |
 //!
 //! The ring can be exchanged while the service runs ([`KeysInUse`]); each key has a stage, so that nodes may
 //! take a change up at different moments.
@@ -29,6 +30,7 @@ mod passwords;
 mod random;
 #[cfg(test)]
 mod test_support;
+mod totp;
 mod vault;
 
 pub use access_tokens::{JwtConfig, JwtConfigError, JwtSigner};
@@ -38,4 +40,5 @@ pub use keys::{KeyRing, KeyRingError, KeysInUse, Origin, SigningAlgorithm, Stage
 pub use macs::TokenMacs;
 pub use passwords::{Argon2Pool, DjangoHashes, HashingConfig, HashingConfigError, PoolError};
 pub use random::SystemRandom;
+pub use totp::AuthenticatorCodes;
 pub use vault::{CryptoVault, ServiceKey};

@@ -8,6 +8,7 @@ use authentication_app::ports::{
     SessionCache as _, SessionSnapshot, Throttle as _, ThrottleKey, ThrottleRequest,
 };
 use authentication_domain::protection::Quota;
+use common::access::{AuthenticationMethod, Proofs};
 use criterion::{Criterion, criterion_group, criterion_main};
 use testkit::{SeededRandom, TestClock, builders, clock::START};
 use time::Duration;
@@ -29,6 +30,7 @@ fn session_cache(c: &mut Criterion) {
         session: builders::id(),
         owner: builders::account_record(),
         authenticated_at: START,
+        proofs: Proofs::only(AuthenticationMethod::Password),
         idle_deadline: START + Duration::DAY,
         absolute_deadline: START + Duration::WEEK,
     };

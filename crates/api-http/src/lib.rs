@@ -37,7 +37,7 @@ mod v1;
 
 pub use app::{Vitals, management_app, public_app, vitals_app};
 pub use config::ApiConfig;
-pub use ingress::{Authenticated, Guarded};
+pub use ingress::{Authenticated, Guarded, RecentlyAuthenticated};
 pub use openapi::{openapi, openapi_json};
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use root::well_known::KEY_SET_MAX_AGE;

@@ -264,6 +264,40 @@ static ROUTES: &[RouteSpec] = &[
     ),
     public(
         Method::Post,
+        "/api/v1/auth/mfa/otp",
+        RouteClass::Verify,
+        &[
+            P::InvalidCode,
+            P::SecondFactorNotAllowed,
+            P::TooManyAttempts,
+        ],
+        || to(v1::auth::mfa::otp::mfa_otp),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/mfa/verify",
+        RouteClass::Verify,
+        &[
+            P::InvalidCode,
+            P::SecondFactorNotAllowed,
+            P::TooManyAttempts,
+        ],
+        || to(v1::auth::mfa::verify::mfa_verify),
+    ),
+    signed_in(
+        Method::Post,
+        "/api/v1/auth/reauthenticate",
+        &[
+            P::InvalidCode,
+            P::InvalidCurrentPassword,
+            P::AccountLocked,
+            P::TooManyAttempts,
+            P::Overloaded,
+        ],
+        || to(v1::auth::reauthenticate::reauthenticate),
+    ),
+    public(
+        Method::Post,
         "/api/v1/auth/token/refresh",
         RouteClass::Refresh,
         &[P::InvalidRefreshToken, P::RefreshTokenReused],
@@ -322,6 +356,35 @@ static ROUTES: &[RouteSpec] = &[
         "/api/v1/me/sessions/{id}",
         &[P::NotFound],
         || to(v1::me::sessions::end),
+    ),
+    signed_in(Method::Get, "/api/v1/me/mfa", &[], || to(v1::me::mfa::show)),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/mfa/totp",
+        &[P::ReauthenticationRequired],
+        || to(v1::me::mfa::begin_totp),
+    ),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/mfa/totp/confirm",
+        &[
+            P::ReauthenticationRequired,
+            P::InvalidCode,
+            P::TooManyAttempts,
+        ],
+        || to(v1::me::mfa::confirm_totp),
+    ),
+    signed_in(
+        Method::Delete,
+        "/api/v1/me/mfa/totp",
+        &[P::ReauthenticationRequired, P::NotFound],
+        || to(v1::me::mfa::remove_totp),
+    ),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/mfa/recovery-codes",
+        &[P::ReauthenticationRequired, P::NoSecondFactor],
+        || to(v1::me::mfa::renew_recovery_codes),
     ),
     // ---- for forms ----
     public(

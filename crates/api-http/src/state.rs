@@ -7,8 +7,8 @@ use std::sync::{
 
 use actix_web::{HttpRequest, web};
 use authentication_app::{
-    accounts::Accounts, challenges::Challenges, credentials::Credentials, ports::TokenSigner,
-    protection::Limits, sessions::Sessions,
+    accounts::Accounts, challenges::Challenges, credentials::Credentials, mfa::Mfa,
+    ports::TokenSigner, protection::Limits, sessions::Sessions,
 };
 use common::{Clock, Id, RequestId, SecureRandom};
 
@@ -27,6 +27,8 @@ pub struct ApiState {
     pub credentials: Credentials,
     /// One-time codes.
     pub challenges: Challenges,
+    /// Second factors.
+    pub mfa: Mfa,
     /// Counting calls.
     pub limits: Limits,
     /// For the documents under `/.well-known`.

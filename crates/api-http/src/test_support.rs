@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 
 use adapters_crypto::{
-    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeyRing, KeysInUse,
-    ServiceKey, TokenMacs,
+    Argon2Pool, AuthenticatorCodes, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner,
+    KeyRing, KeysInUse, ServiceKey, TokenMacs,
 };
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use async_trait::async_trait;
@@ -15,6 +15,7 @@ use authentication_app::{
     caching::Ledger,
     challenges::Challenges,
     credentials::Credentials,
+    mfa::Mfa,
     ports::NoMeter,
     protection::Limits,
     sessions::{Liveness, SessionCaches, Sessions},
@@ -115,6 +116,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         )),
         index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
         macs: Arc::new(TokenMacs::new(keys)),
+        totp: Arc::new(AuthenticatorCodes::new("Fashionistar")),
         signer: signer.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -127,6 +129,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         sessions: Sessions::new(Arc::clone(&base)),
         credentials: Credentials::new(Arc::clone(&base)),
         challenges: Challenges::new(Arc::clone(&base)),
+        mfa: Mfa::new(Arc::clone(&base)),
         limits: Limits::new(
             base,
             None,

@@ -6,6 +6,7 @@ use authentication_domain::{
     accounts::AccountId,
     challenges::ChallengeRules,
     credentials::PasswordPolicy,
+    mfa::SecondFactorRules,
     protection::LockoutRules,
     sessions::{DeviceId, RotationRules, SessionRules},
 };
@@ -17,7 +18,7 @@ use crate::{
     accounts::People,
     ports::{
         IdentifierIndex, IdentityStore, Invalidation, Macs, Meter, PasswordHasher, StoreError,
-        TokenSigner, UnitOfWork, Vault,
+        TokenSigner, TotpCodes, UnitOfWork, Vault,
     },
     sessions::Liveness,
 };
@@ -35,6 +36,8 @@ pub struct Rules {
     pub rotation: RotationRules,
     /// Failed sign-ins.
     pub lockout: LockoutRules,
+    /// Second factors.
+    pub second_factors: SecondFactorRules,
 }
 
 /// The ports, built once by the composition root and shared by all services.
@@ -53,6 +56,8 @@ pub struct Foundation {
     pub index: Arc<dyn IdentifierIndex>,
     /// Macs and codes.
     pub macs: Arc<dyn Macs>,
+    /// Codes of authenticator apps.
+    pub totp: Arc<dyn TotpCodes>,
     /// Access tokens.
     pub signer: Arc<dyn TokenSigner>,
     /// Time.

@@ -16,6 +16,7 @@ pub mod imports;
 pub mod keys;
 pub mod maintenance;
 mod measured;
+pub mod mfa;
 pub mod notifications;
 pub mod ports;
 pub mod protection;

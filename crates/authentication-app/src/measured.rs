@@ -8,7 +8,7 @@ use crate::{
         CodeOutcome, CodePurpose, HashError, Measure, RefreshOutcome, RegistrationOutcome,
         SignInOutcome,
     },
-    sessions::{LogInError, RefreshError},
+    sessions::{LogInError, RefreshError, SignInAnswer},
 };
 
 impl Foundation {
@@ -26,9 +26,16 @@ impl Foundation {
     }
 }
 
-pub(crate) const fn of_log_in<T>(done: &Result<T, LogInError>) -> SignInOutcome {
+pub(crate) const fn of_answer(answer: &SignInAnswer) -> SignInOutcome {
+    match answer {
+        SignInAnswer::Authenticated(_) => SignInOutcome::Success,
+        SignInAnswer::SecondFactorRequired(_) => SignInOutcome::SecondFactorAsked,
+    }
+}
+
+pub(crate) const fn of_log_in(done: &Result<SignInAnswer, LogInError>) -> SignInOutcome {
     match done {
-        Ok(_) => SignInOutcome::Success,
+        Ok(answer) => of_answer(answer),
         Err(LogInError::InvalidCredentials) => SignInOutcome::Refused,
         Err(LogInError::Locked { .. }) => SignInOutcome::Locked,
         Err(LogInError::Suspended) => SignInOutcome::Suspended,

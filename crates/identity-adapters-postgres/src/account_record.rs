@@ -1,20 +1,28 @@
 //! The account as several queries read it: one list of columns, one way to read them.
 
 use authentication_app::ports::{AccountRecord, StoreError, WrappedKey};
-use authentication_domain::accounts::{Account, AccountStatus};
+use authentication_domain::{
+    accounts::{Account, AccountStatus},
+    mfa::SecondFactors,
+};
 use common::{money::Money, timestamps::Timestamps};
 
 use crate::sql::Row;
 
-/// Columns of `accounts a`, `account_keys k`, `profiles p` and `wallets w`. What its owner sees as the last
-/// change is the account's or the profile's, whichever is later.
+/// Columns of `accounts a`, `account_keys k`, `profiles p` and `wallets w`, and which second factors there are.
+/// What its owner sees as the last change is the account's or the profile's, whichever is later.
 macro_rules! account_columns {
     () => {
         "a.id AS owner_id, a.sign_up_method, a.identifier, a.status, a.status_since, a.roles, \
          a.version AS owner_version, a.created_at AS owner_created_at, \
          CASE WHEN p.updated_at > a.updated_at THEN p.updated_at ELSE a.updated_at END AS owner_updated_at, \
          k.master_key_id, k.wrapped_key, p.document, p.version AS profile_version, \
-         w.balance_minor, w.currency"
+         w.balance_minor, w.currency, \
+         CAST(CASE WHEN EXISTS (SELECT 1 FROM totp_factors tf \
+         WHERE tf.account_id = a.id AND tf.secret IS NOT NULL) THEN 1 ELSE 0 END AS bigint) AS has_totp, \
+         CAST(CASE WHEN EXISTS (SELECT 1 FROM recovery_codes rc \
+         WHERE rc.account_id = a.id AND rc.used_at IS NULL) THEN 1 ELSE 0 END AS bigint) \
+         AS has_recovery_codes"
     };
 }
 
@@ -54,6 +62,11 @@ pub(crate) fn account_of(row: &Row) -> Result<AccountRecord, StoreError> {
             minor: row.get("wallets", "balance_minor")?,
             currency: row.get("wallets", "currency")?,
         },
+        second_factors: SecondFactors {
+            totp: has(row, "has_totp")?,
+            passkeys: false,
+            recovery_codes: has(row, "has_recovery_codes")?,
+        },
     })
 }
 
@@ -65,6 +78,11 @@ fn status_of(row: &Row) -> Result<AccountStatus, StoreError> {
             column: "status",
         },
     )
+}
+
+fn has(row: &Row, column: &'static str) -> Result<bool, StoreError> {
+    let number: i64 = row.get(ACCOUNTS, column)?;
+    Ok(number != 0)
 }
 
 /// The account in a row with [`account_columns`], where the account was joined from the left and need not be there.

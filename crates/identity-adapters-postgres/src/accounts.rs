@@ -2,15 +2,19 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{AccountRepository, NewAccount, Sealed, StoreError};
-use authentication_domain::{accounts::AccountId, credentials::PasswordHash};
+use authentication_domain::{
+    accounts::{AccountId, SignUpMethod},
+    credentials::PasswordHash,
+};
 use time::OffsetDateTime;
 
 use crate::{account_rows, sql::Sql, unit_of_work::SqlUnitOfWork};
 
 /// Made or replaced.
-const PUT_PASSWORD: &str = "INSERT INTO password_credentials (account_id, password_hash, updated_at) \
-     VALUES ($1, $2, $3) ON CONFLICT (account_id) DO UPDATE \
-     SET password_hash = excluded.password_hash, updated_at = excluded.updated_at";
+const PUT_PASSWORD: &str = "INSERT INTO password_credentials (account_id, password_hash, updated_at, \
+     reset_over) VALUES ($1, $2, $3, $4) ON CONFLICT (account_id) DO UPDATE \
+     SET password_hash = excluded.password_hash, updated_at = excluded.updated_at, \
+     reset_over = excluded.reset_over";
 
 /// The compare-and-set of the account; a clock that lags moves nothing back.
 const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1, \
@@ -60,6 +64,7 @@ impl AccountRepository for SqlUnitOfWork {
         account: AccountId,
         read_version: i64,
         password: &PasswordHash,
+        reset_over: Option<SignUpMethod>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
         let next = Sql::new(NEXT_VERSION)
@@ -71,7 +76,13 @@ impl AccountRepository for SqlUnitOfWork {
         if next == 0 {
             return Ok(false);
         }
-        put_password(self, account, password, now).await?;
+        Sql::new(PUT_PASSWORD)
+            .bind(&account)
+            .bind(password)
+            .bind(&now)
+            .bind(&reset_over)
+            .execute(self)
+            .await?;
         Ok(true)
     }
 
@@ -90,19 +101,4 @@ impl AccountRepository for SqlUnitOfWork {
             .await?;
         Ok(())
     }
-}
-
-async fn put_password(
-    unit: &SqlUnitOfWork,
-    account: AccountId,
-    password: &PasswordHash,
-    now: OffsetDateTime,
-) -> Result<(), StoreError> {
-    Sql::new(PUT_PASSWORD)
-        .bind(&account)
-        .bind(password)
-        .bind(&now)
-        .execute(unit)
-        .await?;
-    Ok(())
 }

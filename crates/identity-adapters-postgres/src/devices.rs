@@ -59,6 +59,24 @@ impl DeviceRepository for SqlUnitOfWork {
         }
         Ok(())
     }
+
+    #[tracing::instrument(name = "devices.remember_until", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn remember_until(
+        &mut self,
+        account: AccountId,
+        device: DeviceId,
+        until: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let remembered =
+            Sql::new("UPDATE devices SET remembered_until = $3 WHERE account_id = $1 AND id = $2")
+                .bind(&account)
+                .bind(&device)
+                .bind(&until)
+                .execute(&*self)
+                .await?;
+        Ok(remembered == 1)
+    }
+
     #[tracing::instrument(name = "devices.forget_all", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
     async fn forget_all(&mut self, account: AccountId) -> Result<(), StoreError> {
         Sql::new("DELETE FROM devices WHERE account_id = $1")

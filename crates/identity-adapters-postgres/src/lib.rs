@@ -27,6 +27,7 @@ mod outbox;
 mod pool;
 mod queries;
 mod rekeying;
+mod second_factors;
 mod sessions;
 mod sql;
 mod store;

@@ -25,9 +25,15 @@ const A_DAY: Duration = Duration::DAY;
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 10] = [
+const EXPIRED: [Expired; 11] = [
     Expired {
         table: "challenges",
+        key: "digest",
+        dead: "expires_at < $1",
+        kept_for: Duration::ZERO,
+    },
+    Expired {
+        table: "pending_sign_ins",
         key: "digest",
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,

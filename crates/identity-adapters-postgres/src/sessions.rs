@@ -1,11 +1,14 @@
 //! Sessions. What ends one, and what rotates one, is judged in the statement that does it.
 
 use async_trait::async_trait;
-use authentication_app::ports::{EndedSession, NewSession, SessionRepository, StoreError};
+use authentication_app::ports::{
+    EndedSession, NewSession, RotatedSession, SessionRepository, StoreError,
+};
 use authentication_domain::{
     accounts::AccountId,
     sessions::{EndReason, RotationRules, SessionId},
 };
+use common::access::{AuthenticationMethod, Proofs};
 use time::OffsetDateTime;
 
 use crate::{
@@ -37,7 +40,16 @@ macro_rules! generation_counts {
     };
 }
 
-pub(crate) use {generation_counts, live};
+/// What the tokens of a session are made from, as a statement on `sessions` returns it.
+macro_rules! rotated_columns {
+    () => {
+        "account_id, generation, refresh_key_id, method, second_method, authenticated_at, \
+         idle_deadline, absolute_deadline, \
+         (SELECT a.roles FROM accounts a WHERE a.id = sessions.account_id) AS roles"
+    };
+}
+
+pub(crate) use {generation_counts, live, rotated_columns};
 
 /// Takes the account's row first, so that two sign-ins at once are counted one after the other.
 macro_rules! insert {
@@ -45,8 +57,8 @@ macro_rules! insert {
         concat!(
             "INSERT INTO sessions (id, account_id, device_id, refresh_key_id, method, origin, \
              created_at, authenticated_at, generation, rotated_at, last_used_at, idle_micros, \
-             idle_deadline, absolute_deadline) \
-             SELECT $1, a.id, $3, $4, $5, $6, $7, $7, 0, $7, $7, $8, $9, $10 \
+             idle_deadline, absolute_deadline, second_method) \
+             SELECT $1, a.id, $3, $4, $5, $6, $7, $7, 0, $7, $7, $8, $9, $10, $12 \
              FROM accounts a WHERE a.id = $2 AND a.version = $11",
             $lock
         )
@@ -97,6 +109,18 @@ const END_REUSED: &str = concat!(
     returning_ended!()
 );
 
+/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` a second factor, if one was proven.
+const PROVE_AGAIN: &str = concat!(
+    "UPDATE sessions SET \
+     authenticated_at = CASE WHEN $3 > authenticated_at THEN $3 ELSE authenticated_at END, \
+     second_method = CASE WHEN $4 IS NULL THEN second_method ELSE $4 END \
+     WHERE id = $1 AND account_id = $2 AND ",
+    live!("$3"),
+    " AND EXISTS (SELECT 1 FROM accounts a \
+     WHERE a.id = sessions.account_id AND a.status = 'active') RETURNING ",
+    rotated_columns!()
+);
+
 #[async_trait]
 impl SessionRepository for SqlUnitOfWork {
     /// Two statements.
@@ -115,13 +139,14 @@ impl SessionRepository for SqlUnitOfWork {
             .bind(&session.account)
             .bind(&session.device)
             .bind(&session.refresh_key_id)
-            .bind(&session.method)
+            .bind(&session.proofs.first)
             .bind(&session.origin)
             .bind(&now)
             .bind(&session.idle)
             .bind(&idle_deadline)
             .bind(&session.absolute_deadline)
             .bind(&session.account_version)
+            .bind(&session.proofs.second)
             .execute(db)
             .await?;
         if inserted == 0 {
@@ -135,6 +160,24 @@ impl SessionRepository for SqlUnitOfWork {
             .rows(db)
             .await?;
         ids_of(&superseded)
+    }
+
+    #[tracing::instrument(name = "sessions.prove_again", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn prove_again(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        second: Option<AuthenticationMethod>,
+        now: OffsetDateTime,
+    ) -> Result<Option<RotatedSession>, StoreError> {
+        let row = Sql::new(PROVE_AGAIN)
+            .bind(&session)
+            .bind(&account)
+            .bind(&now)
+            .bind(&second)
+            .row(self)
+            .await?;
+        row.as_ref().map(rotated_of).transpose()
     }
 
     #[tracing::instrument(name = "sessions.end", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
@@ -191,6 +234,28 @@ impl SessionRepository for SqlUnitOfWork {
             .await?;
         row.as_ref().map(ended_of).transpose()
     }
+}
+
+/// In a row with `rotated_columns`.
+pub(crate) fn rotated_of(row: &Row) -> Result<RotatedSession, StoreError> {
+    Ok(RotatedSession {
+        account: row.get(SESSIONS, "account_id")?,
+        roles: row.get("accounts", "roles")?,
+        generation: row.get(SESSIONS, "generation")?,
+        refresh_key_id: row.get(SESSIONS, "refresh_key_id")?,
+        proofs: proofs_of(row)?,
+        authenticated_at: row.get(SESSIONS, "authenticated_at")?,
+        idle_deadline: row.get(SESSIONS, "idle_deadline")?,
+        absolute_deadline: row.get(SESSIONS, "absolute_deadline")?,
+    })
+}
+
+/// What was proven, in a row with its two columns.
+pub(crate) fn proofs_of(row: &Row) -> Result<Proofs, StoreError> {
+    Ok(Proofs {
+        first: row.get(SESSIONS, "method")?,
+        second: row.find(SESSIONS, "second_method")?,
+    })
 }
 
 fn ended_of(row: &Row) -> Result<EndedSession, StoreError> {

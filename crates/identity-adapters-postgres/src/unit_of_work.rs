@@ -8,8 +8,8 @@ use std::{
 use async_trait::async_trait;
 use authentication_app::ports::{
     AccountRepository, AttemptLedger, AuditTrail, ChallengeRepository, DeviceRepository,
-    IdempotencyLedger, ImportRepository, Outbox, RekeyingRepository, SessionRepository, StoreError,
-    UnitOfWork, UnitOfWorkFactory,
+    IdempotencyLedger, ImportRepository, Outbox, RekeyingRepository, SecondFactorRepository,
+    SessionRepository, StoreError, UnitOfWork, UnitOfWorkFactory,
 };
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
@@ -97,6 +97,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn sessions(&mut self) -> &mut dyn SessionRepository {
+        self
+    }
+
+    fn second_factors(&mut self) -> &mut dyn SecondFactorRepository {
         self
     }
 

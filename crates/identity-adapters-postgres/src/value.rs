@@ -7,6 +7,7 @@ use authentication_domain::{
     accounts::{LegacyId, SignUpMethod},
     challenges::{CodeNonce, Purpose},
     credentials::PasswordHash,
+    mfa::{RecoveryCodeDigest, TotpStep},
     opaque_token::TokenDigest,
 };
 use common::{
@@ -89,7 +90,14 @@ macro_rules! stored_as_its_bytes {
         }
     )+};
 }
-stored_as_its_bytes!(Sealed, Subject, TokenDigest, CodeNonce, IdempotencyKey);
+stored_as_its_bytes!(
+    Sealed,
+    Subject,
+    TokenDigest,
+    CodeNonce,
+    IdempotencyKey,
+    RecoveryCodeDigest
+);
 
 macro_rules! stored_as_its_name {
     ($($kind:ident),+) => {$(
@@ -104,7 +112,7 @@ macro_rules! stored_as_its_name {
         }
     )+};
 }
-stored_as_its_name!(Purpose, Channel, SignUpMethod);
+stored_as_its_name!(AuthenticationMethod, Channel, Purpose, SignUpMethod);
 
 macro_rules! stored_as_its_text {
     ($($kind:ident),+) => {$(
@@ -151,6 +159,16 @@ impl Stored for Duration {
     }
 }
 
+impl Stored for TotpStep {
+    type Column = i64;
+    fn to_column(&self) -> i64 {
+        self.0
+    }
+    fn from_column(column: i64) -> Option<Self> {
+        Some(Self(column))
+    }
+}
+
 impl Stored for u32 {
     type Column = i64;
     fn to_column(&self) -> i64 {
@@ -158,18 +176,6 @@ impl Stored for u32 {
     }
     fn from_column(column: i64) -> Option<Self> {
         column.try_into().ok()
-    }
-}
-
-impl Stored for AuthenticationMethod {
-    type Column = String;
-    fn to_column(&self) -> String {
-        self.as_amr().to_owned()
-    }
-    fn from_column(column: String) -> Option<Self> {
-        [Self::Password, Self::OneTimeCode]
-            .into_iter()
-            .find(|method| method.as_amr() == column)
     }
 }
 

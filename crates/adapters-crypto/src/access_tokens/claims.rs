@@ -4,7 +4,7 @@ use authentication_app::ports::{InvalidToken, SigningFailed};
 use authentication_domain::sessions::AccessClaims;
 use common::{
     Id,
-    access::{AuthenticationMethod, Roles},
+    access::{MethodReferences, Roles},
 };
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -45,8 +45,8 @@ impl Claims {
             jti,
             sid: claims.session.to_string(),
             roles: claims.roles,
-            amr: vec![claims.method.as_amr().to_owned()],
-            acr: claims.acr().to_owned(),
+            amr: claims.references.values().map(str::to_owned).collect(),
+            acr: claims.references.acr().to_owned(),
             auth_time: claims.authenticated_at.unix_timestamp(),
         }
     }
@@ -68,19 +68,17 @@ impl Claims {
             // We issue no token for later, so the two are never apart.
             && self.nbf == self.iat
             && !self.jti.is_empty();
-        let [method] = self.amr.as_slice() else {
-            return None;
-        };
+        let references = MethodReferences::from_values(self.amr.iter().map(String::as_str))?;
         let claims = AccessClaims {
             account: id(&self.sub)?,
             session: id(&self.sid)?,
             roles: self.roles,
-            method: method_named(method)?,
+            references,
             authenticated_at: time(self.auth_time)?,
             issued_at: time(self.iat)?,
             expires_at: time(self.exp)?,
         };
-        (ours && self.acr == claims.acr()).then_some(claims)
+        (ours && self.acr == references.acr()).then_some(claims)
     }
 }
 
@@ -92,13 +90,4 @@ fn id<K>(text: &str) -> Option<Id<K>> {
 
 fn time(seconds: i64) -> Option<OffsetDateTime> {
     OffsetDateTime::from_unix_timestamp(seconds).ok()
-}
-
-fn method_named(amr: &str) -> Option<AuthenticationMethod> {
-    [
-        AuthenticationMethod::Password,
-        AuthenticationMethod::OneTimeCode,
-    ]
-    .into_iter()
-    .find(|method| method.as_amr() == amr)
 }

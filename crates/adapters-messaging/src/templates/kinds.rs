@@ -22,6 +22,7 @@ const CODE: &[&str] = &["code", "minutes"];
 
 const REGISTRATION: TemplateKind = kind("registration_code", CODE);
 const SIGN_IN: TemplateKind = kind("sign_in_code", CODE);
+const SECOND_FACTOR: TemplateKind = kind("second_factor_code", CODE);
 const RESET: TemplateKind = kind("reset_code", &["code", "minutes", "link", "link_minutes"]);
 const ALREADY_REGISTERED: TemplateKind = kind("already_registered", &[]);
 const SIGN_IN_LOCKED: TemplateKind = kind("sign_in_locked", &["minutes"]);
@@ -29,9 +30,10 @@ const PASSWORD_CHANGED: TemplateKind = kind("password_changed", &[]);
 const SESSION_STOLEN: TemplateKind = kind("session_stolen", &[]);
 
 /// All of them.
-pub(super) const KINDS: [&TemplateKind; 7] = [
+pub(super) const KINDS: [&TemplateKind; 8] = [
     &REGISTRATION,
     &SIGN_IN,
+    &SECOND_FACTOR,
     &RESET,
     &ALREADY_REGISTERED,
     &SIGN_IN_LOCKED,
@@ -74,6 +76,7 @@ impl TemplateKind {
                 Purpose::Registration => &REGISTRATION,
                 Purpose::SignIn => &SIGN_IN,
                 Purpose::PasswordReset => &RESET,
+                Purpose::SecondFactor => &SECOND_FACTOR,
             },
             LetterKind::AlreadyRegistered => &ALREADY_REGISTERED,
             LetterKind::SignInLocked { .. } => &SIGN_IN_LOCKED,

@@ -10,6 +10,7 @@ use std::{collections::HashMap, future::Future, time::Duration};
 use adapters_redis::{RedisConfig, RedisConnection};
 use authentication_app::ports::{SessionCache, SessionSnapshot};
 use authentication_domain::sessions::SessionId;
+use common::access::{AuthenticationMethod, Proofs};
 use deadpool_redis::redis::{Client, aio::MultiplexedConnection, cmd};
 use testkit::{
     builders::{account_record, id},
@@ -86,6 +87,7 @@ pub(crate) fn snapshot() -> SessionSnapshot {
         session: id(),
         owner: account_record(),
         authenticated_at: START,
+        proofs: Proofs::only(AuthenticationMethod::Password),
         idle_deadline: START + time::Duration::DAY,
         absolute_deadline: START + time::Duration::DAY,
     }

@@ -9,7 +9,7 @@ use actix_web::{
 };
 use authentication_app::{ports::SessionSnapshot, sessions::Recognised};
 use authentication_domain::protection::RouteClass;
-use common::access::{Guard, Principal};
+use common::access::{Denial, Guard, Principal};
 use futures_util::future::LocalBoxFuture;
 
 use super::rate_limit;
@@ -23,17 +23,29 @@ use crate::{
 ///
 /// Routes that the table calls [`crate::routes::Access::SignedIn`] are authenticated before anything of
 /// the request is parsed, whether or not their handler asks who it is; asking then costs nothing more.
-pub struct Authenticated(Rc<SessionSnapshot>);
+pub struct Authenticated {
+    snapshot: Rc<SessionSnapshot>,
+    principal: Principal,
+}
 
 impl Authenticated {
     /// The session, with its account.
     pub fn session(&self) -> &SessionSnapshot {
-        &self.0
+        &self.snapshot
     }
 
     /// The one who acts.
-    pub fn principal(&self) -> Principal {
-        self.0.principal()
+    pub fn principal(&self) -> &Principal {
+        &self.principal
+    }
+
+    async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let snapshot = authenticate(request).await?;
+        let principal = state_of(request)?.sessions.principal(&snapshot);
+        Ok(Self {
+            snapshot,
+            principal,
+        })
     }
 }
 
@@ -43,7 +55,35 @@ impl FromRequest for Authenticated {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
-        Box::pin(async move { authenticate(&request).await.map(Self) })
+        Box::pin(async move { Self::of(&request).await })
+    }
+}
+
+/// An [`Authenticated`] who proved who they are a short while ago: for what a stolen session must not do
+/// (OWASP ASVS 5.0 V7.5.1).
+pub struct RecentlyAuthenticated(Authenticated);
+
+impl RecentlyAuthenticated {
+    /// The session, with its account.
+    pub fn session(&self) -> &SessionSnapshot {
+        self.0.session()
+    }
+}
+
+impl FromRequest for RecentlyAuthenticated {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let who = Authenticated::of(&request).await?;
+            if state_of(&request)?.sessions.is_recent(who.session()) {
+                Ok(Self(who))
+            } else {
+                Err(Problem::of(ProblemCode::ReauthenticationRequired))
+            }
+        })
     }
 }
 
@@ -69,7 +109,7 @@ impl<G> Guarded<G> {
     }
 
     /// The one who acts.
-    pub fn principal(&self) -> Principal {
+    pub fn principal(&self) -> &Principal {
         self.who.principal()
     }
 }
@@ -81,11 +121,17 @@ impl<G: Guard + Default + 'static> FromRequest for Guarded<G> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let request = request.clone();
         Box::pin(async move {
-            let who = authenticate(&request).await.map(Authenticated)?;
+            let who = Authenticated::of(&request).await?;
             G::default()
-                .check(&who.principal())
+                .check(who.principal())
                 .await
-                .map_err(|denial| Problem::of(ProblemCode::Forbidden).caused_by(denial))?;
+                .map_err(|denial| {
+                    let code = match denial {
+                        Denial::NotAllowed => ProblemCode::Forbidden,
+                        Denial::SecondFactorRequired => ProblemCode::SecondFactorRequired,
+                    };
+                    Problem::of(code).caused_by(denial)
+                })?;
             Ok(Self {
                 who,
                 guard: PhantomData,
@@ -164,7 +210,7 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
 #[cfg(test)]
 mod tests {
     use actix_web::test::TestRequest;
-    use common::access::{AnyOf, IsAdmin, IsSupport, Role, Roles};
+    use common::access::{AnyOf, AuthenticationMethod, IsAdmin, IsSupport, Proofs, Role, Roles};
     use testkit::{
         builders::{account_record, id},
         clock::START,
@@ -179,6 +225,7 @@ mod tests {
             session: id(),
             owner,
             authenticated_at: START,
+            proofs: Proofs::only(AuthenticationMethod::Password),
             idle_deadline: START,
             absolute_deadline: START,
         };

@@ -1,12 +1,16 @@
 //! From typed text to domain values, with every refusal kept until the form was read to its end.
 
+use authentication_app::mfa::SecondProof;
 use authentication_domain::{
     accounts::{EmailAddress, Identifier, PhoneNumber},
     challenges::OneTimeCode,
     credentials::{PlainPassword, UnusablePassword},
+    mfa::{RecoveryCode, SecondFactor},
     opaque_token::OpaqueToken,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::Deserialize;
+use utoipa::ToSchema;
 
 use crate::{FieldError, Problem};
 
@@ -81,6 +85,48 @@ pub(crate) fn opaque_token(field: &'static str, sent: String) -> Result<OpaqueTo
             "send it exactly as it was received",
         )
     })
+}
+
+/// A second factor that is proven with a code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CodeMethod {
+    /// A code of an authenticator app.
+    Totp,
+    /// One of the codes that were shown when a factor was set up.
+    RecoveryCode,
+    /// A code by mail or SMS.
+    Otp,
+}
+
+/// A code of a second factor that could be somebody's.
+pub(crate) fn second_proof(
+    method: CodeMethod,
+    typed: SecretString,
+) -> Result<SecondProof, FieldError> {
+    let text = typed.expose_secret();
+    let (factor, well_formed, form) = match method {
+        CodeMethod::Totp => (
+            SecondFactor::Totp,
+            OneTimeCode::parse(text).is_some(),
+            "a code has six digits",
+        ),
+        CodeMethod::Otp => (
+            SecondFactor::OneTimeCode,
+            OneTimeCode::parse(text).is_some(),
+            "a code has six digits",
+        ),
+        CodeMethod::RecoveryCode => (
+            SecondFactor::RecoveryCode,
+            RecoveryCode::parse(text).is_some(),
+            "a recovery code has 24 letters and digits",
+        ),
+    };
+    if well_formed {
+        Ok(SecondProof { factor, typed })
+    } else {
+        Err(FieldError::new("code", "invalid_format", form))
+    }
 }
 
 #[cfg(test)]

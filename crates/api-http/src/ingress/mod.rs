@@ -16,9 +16,11 @@ pub(crate) mod rate_limit;
 mod request_id;
 
 pub(crate) use authenticated::authenticate;
-pub use authenticated::{Authenticated, Guarded};
+pub use authenticated::{Authenticated, Guarded, RecentlyAuthenticated};
 pub(crate) use context::Context;
-pub(crate) use fields::{Refusals, identifier_of, one_time_code, opaque_token, plain_password};
+pub(crate) use fields::{
+    CodeMethod, Refusals, identifier_of, one_time_code, opaque_token, plain_password, second_proof,
+};
 pub(crate) use idempotency::RepeatableJson;
 pub(crate) use json::{JsonBody, parse};
 pub(crate) use paging::{cursor_of, page_of_sessions};

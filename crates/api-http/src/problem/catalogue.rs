@@ -56,6 +56,14 @@ catalogue! {
         "Your account is not allowed to do this.";
     AccountSuspended, "account_suspended", FORBIDDEN, "Account suspended",
         "This account is suspended. Contact support.";
+    ReauthenticationRequired, "reauthentication_required", FORBIDDEN, "Confirm it is you",
+        "This needs a recent sign-in. Confirm who you are, and repeat it.";
+    SecondFactorRequired, "second_factor_required", FORBIDDEN, "Second factor needed",
+        "Your role needs a second factor for this. Set one up or sign in with it.";
+    SecondFactorNotAllowed, "second_factor_not_allowed", FORBIDDEN, "Another second factor needed",
+        "This sign-in cannot be completed that way; see its methods.";
+    NoSecondFactor, "no_second_factor", CONFLICT, "No second factor",
+        "Set a second factor up first.";
     InvalidCurrentPassword, "invalid_current_password", FORBIDDEN, "Wrong current password",
         "The current password is wrong.";
     NotFound, "not_found", NOT_FOUND, "Not found",

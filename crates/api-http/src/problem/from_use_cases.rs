@@ -6,8 +6,12 @@ use authentication_app::{
     accounts::{RegisterError, UpdateProfileError},
     challenges::{ProofError, ResendError, SendError, VerifyCodeError},
     credentials::{ChangePasswordError, CompleteResetError},
+    mfa::{
+        ConfirmTotpError, EnrolTotpError, RemoveFactorError, RenewRecoveryCodesError,
+        SendSecondFactorError, VerifySecondFactorError,
+    },
     ports::{HashError, SigningFailed, StoreError},
-    sessions::{AuthenticateError, EndSessionError, LogInError, RefreshError},
+    sessions::{AuthenticateError, EndSessionError, LogInError, ReauthenticateError, RefreshError},
 };
 use authentication_domain::credentials::Weakness;
 use time::Duration;
@@ -183,6 +187,79 @@ impl From<ChangePasswordError> for Problem {
             ChangePasswordError::Conflict => Self::of(ProblemCode::Conflict),
             ChangePasswordError::Hash(error) => error.into(),
             ChangePasswordError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<VerifySecondFactorError> for Problem {
+    fn from(error: VerifySecondFactorError) -> Self {
+        match error {
+            VerifySecondFactorError::Proof(error) => error.into(),
+            VerifySecondFactorError::FactorNotAllowed => {
+                Self::of(ProblemCode::SecondFactorNotAllowed)
+            }
+            VerifySecondFactorError::Signing(error) => error.into(),
+        }
+    }
+}
+
+impl From<SendSecondFactorError> for Problem {
+    fn from(error: SendSecondFactorError) -> Self {
+        match error {
+            SendSecondFactorError::Proof(error) => error.into(),
+            SendSecondFactorError::FactorNotAllowed => {
+                Self::of(ProblemCode::SecondFactorNotAllowed)
+            }
+            SendSecondFactorError::Send(error) => error.into(),
+        }
+    }
+}
+
+impl From<EnrolTotpError> for Problem {
+    fn from(error: EnrolTotpError) -> Self {
+        match error {
+            EnrolTotpError::CannotBeShown => Self::of(ProblemCode::InternalError).caused_by(error),
+            EnrolTotpError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmTotpError> for Problem {
+    fn from(error: ConfirmTotpError) -> Self {
+        let ConfirmTotpError::Proof(error) = error;
+        error.into()
+    }
+}
+
+impl From<RemoveFactorError> for Problem {
+    fn from(error: RemoveFactorError) -> Self {
+        match error {
+            RemoveFactorError::NotFound => Self::of(ProblemCode::NotFound),
+            RemoveFactorError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RenewRecoveryCodesError> for Problem {
+    fn from(error: RenewRecoveryCodesError) -> Self {
+        match error {
+            RenewRecoveryCodesError::NoSecondFactor => Self::of(ProblemCode::NoSecondFactor),
+            RenewRecoveryCodesError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReauthenticateError> for Problem {
+    fn from(error: ReauthenticateError) -> Self {
+        match error {
+            ReauthenticateError::InvalidPassword => Self::of(ProblemCode::InvalidCurrentPassword),
+            ReauthenticateError::Locked { retry_after } => {
+                Self::of(ProblemCode::AccountLocked).retry_after(retry_after)
+            }
+            ReauthenticateError::Proof(error) => error.into(),
+            ReauthenticateError::SessionOver => Self::of(ProblemCode::InvalidToken),
+            ReauthenticateError::Hash(error) => error.into(),
+            ReauthenticateError::Signing(error) => error.into(),
         }
     }
 }

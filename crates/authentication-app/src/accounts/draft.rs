@@ -3,6 +3,7 @@
 use authentication_domain::{
     accounts::{Account, AccountId, AccountStatus, Identifier},
     credentials::PasswordHash,
+    mfa::SecondFactors,
     profiles::Profile,
 };
 use common::{access::Roles, money::Money, timestamps::Timestamps};
@@ -49,6 +50,7 @@ impl AccountDraft {
                 profile: seal_profile(vault, account.id, &key, &self.profile),
                 profile_version: 1,
                 wallet: self.wallet,
+                second_factors: SecondFactors::default(),
             },
             index: index.keys_of(&self.identifier),
             password: self.password,
@@ -58,6 +60,7 @@ impl AccountDraft {
             identifier: self.identifier,
             profile: self.profile,
             wallet: self.wallet,
+            second_factors: SecondFactors::default(),
         };
         (OpenedAccount { view, key }, row)
     }

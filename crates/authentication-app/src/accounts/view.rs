@@ -2,6 +2,7 @@
 
 use authentication_domain::{
     accounts::{Account, AccountId, Identifier},
+    mfa::SecondFactors,
     profiles::Profile,
 };
 use uuid::Uuid;
@@ -26,6 +27,8 @@ pub struct AccountView {
     pub profile: Profile,
     /// Their balance.
     pub wallet: Wallet,
+    /// Which second factors they set up.
+    pub second_factors: SecondFactors,
 }
 
 /// An account in clear, with the key that opened it.
@@ -85,6 +88,7 @@ impl Foundation {
             )?,
             profile: self.open_profile(record, &key)?,
             wallet: record.wallet,
+            second_factors: record.second_factors,
         };
         Ok(OpenedAccount { view, key })
     }

@@ -9,7 +9,7 @@ use authentication_domain::{
 };
 use common::{
     Id,
-    access::{AuthenticationMethod, Roles},
+    access::{AuthenticationMethod, Proofs, Roles},
     money::Money,
     timestamps::Timestamps,
 };
@@ -19,14 +19,14 @@ use super::{Challenges, ProofError, prove::RightCode};
 use crate::{
     RequestContext,
     accounts::{AccountDraft, OpenedAccount, PendingRegistration},
-    corrupt,
+    corrupt, measured,
     ports::{
         CodeOutcome, Measure, NewAccount, RegistrationOutcome, SignInMethod, SignInOutcome,
         SigningFailed, StoreError, UniqueRule,
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
-    sessions::{BeginError, SignIn, SignedIn},
+    sessions::{BeginError, FirstFactor, SignIn, SignInAnswer, SignedIn},
 };
 
 /// A typed code.
@@ -42,9 +42,9 @@ pub struct VerifyCode {
 #[derive(Debug)]
 pub enum Proven {
     /// A new account exists, and its owner is signed in.
-    Registered(SignedIn),
-    /// The owner of an account is signed in.
-    SignedIn(SignedIn),
+    Registered(Box<SignedIn>),
+    /// The code was the first factor of a sign-in.
+    SignedIn(SignInAnswer),
 }
 
 /// Why nobody is signed in.
@@ -106,7 +106,9 @@ impl Challenges {
                 Purpose::Registration,
                 Measure::Registration(RegistrationOutcome::Completed),
             ),
-            Ok(Proven::SignedIn(_)) => (Purpose::SignIn, signed_in(SignInOutcome::Success)),
+            Ok(Proven::SignedIn(answer)) => {
+                (Purpose::SignIn, signed_in(measured::of_answer(answer)))
+            }
             Err(VerifyCodeError::Suspended) => {
                 (Purpose::SignIn, signed_in(SignInOutcome::Suspended))
             }
@@ -129,7 +131,7 @@ impl Challenges {
                 |record| match record.purpose {
                     Purpose::Registration => true,
                     Purpose::SignIn => record.owner.is_some(),
-                    Purpose::PasswordReset => false,
+                    Purpose::PasswordReset | Purpose::SecondFactor => false,
                 },
                 ctx,
             )
@@ -137,7 +139,8 @@ impl Challenges {
         if right.record.purpose == Purpose::SignIn {
             self.sign_in(&right, ctx).await.map(Proven::SignedIn)
         } else {
-            self.register(&right, ctx).await.map(Proven::Registered)
+            let signed_in = self.register(&right, ctx).await?;
+            Ok(Proven::Registered(Box::new(signed_in)))
         }
     }
 
@@ -145,7 +148,7 @@ impl Challenges {
         &self,
         right: &RightCode,
         ctx: &RequestContext,
-    ) -> Result<SignedIn, VerifyCodeError> {
+    ) -> Result<SignInAnswer, VerifyCodeError> {
         let base = &self.base;
         let now = base.clock.now();
         let opened = base.owner_of(right, ctx).await?;
@@ -159,20 +162,14 @@ impl Challenges {
             unit.commit().await?;
             return Err(VerifyCodeError::Suspended);
         }
-        let sign_in = SignIn {
+        let proven = FirstFactor {
             owner: &opened,
             device: right.known_device,
+            remembered_until: right.known_device.and(right.record.device_remembered_until),
             method: AuthenticationMethod::OneTimeCode,
+            came_over: Some(opened.view.identifier.method()),
         };
-        let started = base
-            .begin_session(unit.as_mut(), &sign_in, ctx, now)
-            .await?;
-        let act = Act::of(Action::SignIn, Outcome::Success, opened.id(), &opened.key)
-            .session(started.session);
-        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let event = base.session_started(&started, opened.id(), ctx, now);
-        unit.outbox().append_events(&[event]).await?;
-        Ok(base.complete(unit, started, opened.view).await?)
+        Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
 
     async fn register(
@@ -200,7 +197,8 @@ impl Challenges {
         let sign_in = SignIn {
             owner: &opened,
             device: None,
-            method: AuthenticationMethod::OneTimeCode,
+            proofs: Proofs::only(AuthenticationMethod::OneTimeCode),
+            remember_until: None,
         };
         let started = base
             .begin_session(unit.as_mut(), &sign_in, ctx, now)

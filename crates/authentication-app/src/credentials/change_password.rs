@@ -3,9 +3,7 @@
 use authentication_domain::{
     audit::{Action, Outcome},
     credentials::{PasswordHash, PlainPassword, Weakness},
-    sessions::DeviceId,
 };
-use common::Id;
 use time::Duration;
 
 use super::{
@@ -81,7 +79,7 @@ impl Credentials {
         let keys = base.index_keys(identifier).await?;
         let scope = FailureScope {
             subject: keys.subject,
-            device: Some(counted_as_device(who)),
+            device: Some(who.as_device()),
         };
         let question = SignInQuestion {
             identifier: &keys,
@@ -166,10 +164,4 @@ impl Credentials {
             retry_after: self.base.rules.lockout.window,
         }
     }
-}
-
-/// Guesses through a session are counted for the session, which is as known as a device can be: whoever
-/// stole one locks nobody else out, and gets five guesses.
-const fn counted_as_device(who: &SessionSnapshot) -> DeviceId {
-    Id::from_uuid(who.session.as_uuid())
 }

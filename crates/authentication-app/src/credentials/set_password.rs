@@ -58,9 +58,13 @@ impl Foundation {
     ) -> Result<bool, StoreError> {
         let (account, key) = (new.owner.id(), &new.owner.key);
         let (action, reason, kept) = new.proven_by.traces();
+        let reset_over = match new.proven_by {
+            Proof::OldPassword(_) => None,
+            Proof::CodeOrLink => Some(new.owner.view.identifier.method()),
+        };
         let saved = unit
             .accounts()
-            .set_password(account, new.read_version, new.hash, now)
+            .set_password(account, new.read_version, new.hash, reset_over, now)
             .await?;
         if !saved {
             return Ok(false);

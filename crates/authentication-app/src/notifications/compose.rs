@@ -74,11 +74,11 @@ impl Notifications {
                 let letter = Letter { kind, language };
                 Ok(Some(Addressed { to, letter }))
             }
-            (Purpose::SignIn | Purpose::PasswordReset, Some(owner)) => {
+            (Purpose::SignIn | Purpose::PasswordReset | Purpose::SecondFactor, Some(owner)) => {
                 let kind = self.code(&owner.view.identifier, subject, purpose, nonce);
                 Ok(Some(Addressed::to_owner(owner, kind)))
             }
-            (Purpose::SignIn | Purpose::PasswordReset, None) => Ok(None),
+            (Purpose::SignIn | Purpose::PasswordReset | Purpose::SecondFactor, None) => Ok(None),
         }
     }
 

@@ -2,8 +2,9 @@
 
 use async_trait::async_trait;
 use authentication_domain::{
-    accounts::{Account, AccountId},
+    accounts::{Account, AccountId, SignUpMethod},
     credentials::PasswordHash,
+    mfa::SecondFactors,
     protection::AttemptCounter,
     sessions::DeviceId,
 };
@@ -31,6 +32,9 @@ pub struct AccountRecord {
     pub profile_version: i64,
     /// The balance.
     pub wallet: Wallet,
+    /// Which second factors are set up.
+    #[serde(default)]
+    pub second_factors: SecondFactors,
 }
 
 /// Who says they are whom, from where.
@@ -54,8 +58,12 @@ pub struct SignInRecord {
     pub account: Option<AccountRecord>,
     /// Their password, if they have one that may be used.
     pub password: Option<PasswordHash>,
+    /// The way over which a code or a link came that set the password, if one did.
+    pub reset_over: Option<SignUpMethod>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,
+    /// Until when it skips the second factor, if it was told to.
+    pub device_remembered_until: Option<OffsetDateTime>,
     /// Earlier failures from devices that are not known.
     pub failures: Option<AttemptCounter>,
     /// Earlier failures from the presented device.
@@ -124,7 +132,8 @@ pub trait AccountRepository: Send {
     ) -> Result<bool, StoreError>;
 
     /// Sets the password (made or replaced) if the account is still the version that was read, and makes
-    /// it the next version; `false` when it is not.
+    /// it the next version; `false` when it is not. `reset_over` is the way over which the proof came, if it
+    /// was sent.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -133,6 +142,7 @@ pub trait AccountRepository: Send {
         account: AccountId,
         read_version: i64,
         password: &PasswordHash,
+        reset_over: Option<SignUpMethod>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 

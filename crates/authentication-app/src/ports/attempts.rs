@@ -95,6 +95,17 @@ pub trait DeviceRepository: Send {
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 
+    /// Lets a device of the account skip the second factor until then; `false` when it is not one of its.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn remember_until(
+        &mut self,
+        account: AccountId,
+        device: DeviceId,
+        until: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
     /// Forgets every device of an account, one of a thief's too.
     ///
     /// # Errors

@@ -106,6 +106,8 @@ pub struct ChallengeRecord {
     pub owner: Option<AccountId>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,
+    /// Until when it skips the second factor, if it was told to.
+    pub device_remembered_until: Option<OffsetDateTime>,
 }
 
 /// What a mailed link leads to.

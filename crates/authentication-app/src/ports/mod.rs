@@ -23,6 +23,7 @@ mod meter;
 mod outbox;
 mod password_hasher;
 mod rekeying;
+mod second_factors;
 mod sessions;
 mod throttle;
 mod token_signer;
@@ -70,6 +71,10 @@ pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use rekeying::{
     Batch, Dependents, Indexed, KeyTask, RekeyingQueries, RekeyingRepository, Rewrapped,
     ServiceKeyRecord, SubjectWindows, TaskProgress, Unindexed,
+};
+pub use second_factors::{
+    NewPendingSignIn, PendingSignInRecord, SecondFactorQueries, SecondFactorRepository, TotpCodes,
+    TotpEnrolment, TotpRecord, TotpState,
 };
 pub use sessions::{
     EndedSession, NewSession, RotatedSession, SessionQueries, SessionRepository, SessionSnapshot,

@@ -3,10 +3,12 @@
 use async_trait::async_trait;
 use authentication_domain::{
     accounts::AccountId,
+    mfa::SecondFactorRules,
     sessions::{DeviceId, EndReason, RotationRules, SessionId},
 };
 use common::{
-    access::{AuthenticationMethod, Principal, Roles},
+    Id,
+    access::{AuthenticationMethod, Principal, Proofs, Roles},
     page::{Page, PageRequest},
 };
 use serde::{Deserialize, Serialize};
@@ -28,7 +30,7 @@ pub struct NewSession {
     /// The refresh key that is its own for life.
     pub refresh_key_id: String,
     /// How the person proved who they are.
-    pub method: AuthenticationMethod,
+    pub proofs: Proofs,
     /// Where from: address and user agent as JSON, under the person's key (`sessions.origin`).
     pub origin: Sealed,
     /// When; also the time of authentication.
@@ -48,6 +50,8 @@ pub struct SessionSnapshot {
     pub owner: AccountRecord,
     /// When the person last proved who they are.
     pub authenticated_at: OffsetDateTime,
+    /// What they proved it with.
+    pub proofs: Proofs,
     /// When it ends by itself, as of this read (a refresh moves it).
     pub idle_deadline: OffsetDateTime,
     /// When it ends, whatever happens.
@@ -60,13 +64,22 @@ impl SessionSnapshot {
         now < self.idle_deadline && now < self.absolute_deadline
     }
 
+    /// Guesses through a session are counted for the session, which is as known as a device can be: whoever
+    /// stole one locks nobody else out, and gets a device's guesses.
+    pub const fn as_device(&self) -> DeviceId {
+        Id::from_uuid(self.session.as_uuid())
+    }
+
     /// The one who acts through it.
-    pub fn principal(&self) -> Principal {
+    pub fn principal(&self, policy: &SecondFactorRules) -> Principal {
+        let roles = self.owner.account.roles;
         Principal {
             account: self.owner.account.id,
             session: self.session,
-            roles: self.owner.account.roles,
+            roles,
             authenticated_at: self.authenticated_at,
+            proofs: self.proofs,
+            lacks_second_factor: policy.is_lacking(roles, self.proofs),
         }
     }
 }
@@ -83,7 +96,7 @@ pub struct RotatedSession {
     /// The session's refresh key.
     pub refresh_key_id: String,
     /// How the person proved who they are.
-    pub method: AuthenticationMethod,
+    pub proofs: Proofs,
     /// When they did.
     pub authenticated_at: OffsetDateTime,
     /// When it ends by itself, now prolonged.
@@ -171,6 +184,19 @@ pub trait SessionRepository: Send {
         session: &NewSession,
         most: u32,
     ) -> Result<Vec<SessionId>, StoreError>;
+
+    /// The person proved through a live session of theirs who they are; with a second factor, if `second`
+    /// says which. `None` when it is not live, otherwise the session as its tokens need it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn prove_again(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        second: Option<AuthenticationMethod>,
+        now: OffsetDateTime,
+    ) -> Result<Option<RotatedSession>, StoreError>;
 
     /// Ends one live session of an account; `None` when it is not live, or not the account's.
     ///

@@ -7,8 +7,8 @@ use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
     ChallengeRepository, DeviceRepository, EventQueue, IdempotencyKey, IdempotencyLedger,
     IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings, MessageQueue, Outbox,
-    ParkedMessages, RekeyingQueries, RekeyingRepository, SessionQueries, SessionRepository,
-    StoreError,
+    ParkedMessages, RekeyingQueries, RekeyingRepository, SecondFactorQueries,
+    SecondFactorRepository, SessionQueries, SessionRepository, StoreError,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.
@@ -22,6 +22,8 @@ pub trait UnitOfWork: Send {
     fn challenges(&mut self) -> &mut dyn ChallengeRepository;
     /// Sessions.
     fn sessions(&mut self) -> &mut dyn SessionRepository;
+    /// Second factors, and sign-ins that wait for one.
+    fn second_factors(&mut self) -> &mut dyn SecondFactorRepository;
     /// Devices.
     fn devices(&mut self) -> &mut dyn DeviceRepository;
     /// Failures and guesses.
@@ -84,6 +86,7 @@ pub trait IdentityStore:
     + AccountQueries
     + ChallengeQueries
     + SessionQueries
+    + SecondFactorQueries
     + ImportQueries
     + MessageQueue
     + EventQueue
@@ -99,6 +102,7 @@ impl<T> IdentityStore for T where
         + AccountQueries
         + ChallengeQueries
         + SessionQueries
+        + SecondFactorQueries
         + ImportQueries
         + MessageQueue
         + MessageCeilings

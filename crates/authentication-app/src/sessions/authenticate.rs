@@ -78,6 +78,20 @@ impl Sessions {
     }
 }
 
+impl Sessions {
+    /// Whether the person proved who they are a short while ago.
+    pub fn is_recent(&self, snapshot: &SessionSnapshot) -> bool {
+        let window = self.base.rules.second_factors.recent_sign_in;
+        self.principal(snapshot)
+            .signed_in_recently(self.base.clock.now(), window)
+    }
+
+    /// The one who acts through a session, by the policy of this service.
+    pub fn principal(&self, snapshot: &SessionSnapshot) -> Principal {
+        snapshot.principal(&self.base.rules.second_factors)
+    }
+}
+
 /// The session, if its account may act and is the one that the token names.
 fn acting(
     snapshot: SessionSnapshot,
@@ -95,7 +109,7 @@ fn acting(
 impl AuthenticateToken for Sessions {
     async fn authenticate(&self, access_token: &str) -> Result<Principal, DirectoryError> {
         match Self::authenticate(self, access_token).await {
-            Ok(snapshot) => Ok(snapshot.principal()),
+            Ok(snapshot) => Ok(self.principal(&snapshot)),
             Err(AuthenticateError::InvalidToken) => Err(DirectoryError::Unknown),
             Err(AuthenticateError::Store(_)) => Err(DirectoryError::Unavailable),
         }

@@ -7,7 +7,7 @@ use authentication_domain::{
 };
 use common::{
     Id,
-    access::{AuthenticationMethod, Roles},
+    access::{Proofs, Roles},
 };
 use secrecy::SecretString;
 use time::OffsetDateTime;
@@ -17,8 +17,8 @@ use crate::{
     Foundation, RequestContext,
     accounts::{AccountView, OpenedAccount},
     ports::{
-        EventEnvelope, FieldContext, Invalidation, NewSession, SigningFailed, StoreError,
-        UnitOfWork,
+        EventEnvelope, FieldContext, Invalidation, NewSession, RotatedSession, SigningFailed,
+        StoreError, UnitOfWork,
     },
     protection::whole_seconds,
 };
@@ -54,7 +54,9 @@ pub(crate) struct SignIn<'a> {
     pub(crate) owner: &'a OpenedAccount,
     /// A known device, handed back rather than made anew.
     pub(crate) device: Option<DeviceId>,
-    pub(crate) method: AuthenticationMethod,
+    pub(crate) proofs: Proofs,
+    /// Until when the device skips the second factor from now on.
+    pub(crate) remember_until: Option<OffsetDateTime>,
 }
 
 /// A session that will be there when the unit commits.
@@ -70,12 +72,29 @@ pub(crate) struct TokenBasis {
     pub(crate) account: AccountId,
     pub(crate) session: SessionId,
     pub(crate) roles: Roles,
-    pub(crate) method: AuthenticationMethod,
+    pub(crate) proofs: Proofs,
     pub(crate) authenticated_at: OffsetDateTime,
     pub(crate) refresh_key_id: String,
     pub(crate) generation: u32,
     pub(crate) idle_deadline: OffsetDateTime,
     pub(crate) absolute_deadline: OffsetDateTime,
+}
+
+impl TokenBasis {
+    /// Of a session as a statement left it.
+    pub(crate) fn of(rotated: RotatedSession, session: SessionId) -> Self {
+        Self {
+            account: rotated.account,
+            session,
+            roles: rotated.roles,
+            proofs: rotated.proofs,
+            authenticated_at: rotated.authenticated_at,
+            refresh_key_id: rotated.refresh_key_id,
+            generation: rotated.generation,
+            idle_deadline: rotated.idle_deadline,
+            absolute_deadline: rotated.absolute_deadline,
+        }
+    }
 }
 
 impl Foundation {
@@ -101,7 +120,7 @@ impl Foundation {
             account_version: account.version,
             device,
             refresh_key_id: self.macs.current_refresh_key(),
-            method: sign_in.method,
+            proofs: sign_in.proofs,
             origin: self
                 .vault
                 .seal(&sign_in.owner.key, origin_field(id.as_uuid()), &origin),
@@ -114,7 +133,7 @@ impl Foundation {
                 account: account.id,
                 session: id,
                 roles: account.roles,
-                method: session.method,
+                proofs: session.proofs,
                 authenticated_at: now,
                 refresh_key_id: session.refresh_key_id.clone(),
                 generation: 0,
@@ -126,6 +145,11 @@ impl Foundation {
         unit.devices()
             .remember(account.id, device, rules.most_devices, now)
             .await?;
+        if let Some(until) = sign_in.remember_until {
+            unit.devices()
+                .remember_until(account.id, device, until)
+                .await?;
+        }
         let superseded = unit
             .sessions()
             .begin(&session, rules.most_per_account)
@@ -180,7 +204,7 @@ impl Foundation {
             account: basis.account,
             session: basis.session,
             roles: basis.roles,
-            method: basis.method,
+            references: basis.proofs.references(),
             authenticated_at: basis.authenticated_at,
             issued_at: now,
             expires_at: limits.access_token_expiry(now, basis.absolute_deadline),

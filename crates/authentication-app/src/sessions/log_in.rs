@@ -13,7 +13,7 @@ use authentication_domain::{
 use common::access::AuthenticationMethod;
 use time::Duration;
 
-use super::{BeginError, Sessions, SignIn, SignedIn};
+use super::{BeginError, FirstFactor, Sessions, SignInAnswer};
 use crate::{
     RequestContext,
     accounts::OpenedAccount,
@@ -102,7 +102,7 @@ impl Sessions {
         &self,
         command: &LogIn,
         ctx: &RequestContext,
-    ) -> Result<SignedIn, LogInError> {
+    ) -> Result<SignInAnswer, LogInError> {
         // Whole: what makes a unit fail may have made the password another one.
         let done = retrying(|| self.log_in_once(command, ctx)).await;
         let outcome = measured::of_log_in(&done);
@@ -116,7 +116,7 @@ impl Sessions {
         &self,
         command: &LogIn,
         ctx: &RequestContext,
-    ) -> Result<SignedIn, LogInError> {
+    ) -> Result<SignInAnswer, LogInError> {
         let attempt = self.load(&command.identifier, ctx).await?;
         let now = self.base.clock.now();
         let counter = match attempt.known_device {
@@ -190,7 +190,7 @@ impl Sessions {
         owner: &OpenedAccount,
         rehashed: Option<&(PasswordHash, PasswordHash)>,
         ctx: &RequestContext,
-    ) -> Result<SignedIn, LogInError> {
+    ) -> Result<SignInAnswer, LogInError> {
         let base = &self.base;
         let now = base.clock.now();
         let mut unit = base.store.begin().await?;
@@ -203,20 +203,17 @@ impl Sessions {
                 .upgrade_password_hash(owner.id(), read, next)
                 .await?;
         }
-        let sign_in = SignIn {
+        let proven = FirstFactor {
             owner,
             device: attempt.known_device,
+            remembered_until: attempt
+                .known_device
+                .and(attempt.record.device_remembered_until),
             method: AuthenticationMethod::Password,
+            // Whoever reads what is sent there may have set it.
+            came_over: attempt.record.reset_over,
         };
-        let started = base
-            .begin_session(unit.as_mut(), &sign_in, ctx, now)
-            .await?;
-        let act = Act::of(Action::SignIn, Outcome::Success, owner.id(), &owner.key)
-            .session(started.session);
-        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let event = base.session_started(&started, owner.id(), ctx, now);
-        unit.outbox().append_events(&[event]).await?;
-        Ok(base.complete(unit, started, owner.view.clone()).await?)
+        Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
 
     /// Counts the failure; the fifth locks, and tells whoever has the identifier.
@@ -256,7 +253,7 @@ impl Sessions {
         attempt: &Attempt,
         owner: &OpenedAccount,
         ctx: &RequestContext,
-    ) -> Result<SignedIn, LogInError> {
+    ) -> Result<SignInAnswer, LogInError> {
         let base = &self.base;
         let now = base.clock.now();
         let mut unit = base.store.begin().await?;

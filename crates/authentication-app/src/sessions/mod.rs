@@ -3,9 +3,11 @@
 mod authenticate;
 mod begin;
 mod end;
+mod first_factor;
 mod list;
 mod liveness;
 mod log_in;
+mod reauthenticate;
 mod refresh;
 
 use std::sync::Arc;
@@ -14,9 +16,12 @@ pub use authenticate::{AuthenticateError, Recognised};
 pub(crate) use begin::{BeginError, SignIn};
 pub use begin::{SignedIn, TokenSet};
 pub use end::EndSessionError;
+pub(crate) use first_factor::FirstFactor;
+pub use first_factor::{SecondFactorRequired, SignInAnswer};
 pub use list::SessionView;
 pub use liveness::{Liveness, SessionCaches};
 pub use log_in::{LogIn, LogInError};
+pub use reauthenticate::{ReauthenticateError, Reauthentication};
 pub use refresh::RefreshError;
 
 use crate::Foundation;

@@ -78,17 +78,7 @@ impl Sessions {
         let Some(rotated) = rotated else {
             return Err(self.end_if_reused(token, ctx).await?);
         };
-        let basis = TokenBasis {
-            account: rotated.account,
-            session: token.session,
-            roles: rotated.roles,
-            method: rotated.method,
-            authenticated_at: rotated.authenticated_at,
-            refresh_key_id: rotated.refresh_key_id,
-            generation: rotated.generation,
-            idle_deadline: rotated.idle_deadline,
-            absolute_deadline: rotated.absolute_deadline,
-        };
+        let basis = TokenBasis::of(rotated, token.session);
         Ok(base.tokens_for(&basis, now)?)
     }
 

@@ -14,8 +14,8 @@ use std::{
 };
 
 use adapters_crypto::{
-    BlindIndex, CryptoVault, JwtConfig, JwtSigner, KeyRing, KeysInUse, ServiceKey, StageError,
-    TokenMacs,
+    AuthenticatorCodes, BlindIndex, CryptoVault, JwtConfig, JwtSigner, KeyRing, KeysInUse,
+    ServiceKey, StageError, TokenMacs,
 };
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use authentication_app::{
@@ -98,6 +98,7 @@ impl Bed {
             )),
             index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
             macs: Arc::new(TokenMacs::new(Arc::clone(&keys))),
+            totp: Arc::new(AuthenticatorCodes::new("Fashionistar")),
             signer: signer.clone(),
             clock: now,
             random,

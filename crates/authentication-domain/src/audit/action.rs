@@ -27,6 +27,20 @@ pub enum Action {
     PasswordReset,
     /// The profile changed.
     ProfileChanged,
+    /// A first factor was proven, and a second one asked for.
+    SecondFactorAsked,
+    /// A second factor was tried and did not count.
+    SecondFactorRefused,
+    /// A second factor counts from now on.
+    SecondFactorAdded,
+    /// A second factor was taken away.
+    SecondFactorRemoved,
+    /// A fresh set of recovery codes; the old ones are void.
+    RecoveryCodesRenewed,
+    /// A recovery code stood in for another factor.
+    RecoveryCodeUsed,
+    /// The person proved again who they are, or tried to.
+    Reauthenticated,
 }
 
 impl Action {
@@ -45,6 +59,13 @@ impl Action {
             Self::PasswordChanged => "credential.password_changed",
             Self::PasswordReset => "credential.password_reset",
             Self::ProfileChanged => "profile.changed",
+            Self::SecondFactorAsked => "mfa.asked",
+            Self::SecondFactorRefused => "mfa.refused",
+            Self::SecondFactorAdded => "mfa.factor_added",
+            Self::SecondFactorRemoved => "mfa.factor_removed",
+            Self::RecoveryCodesRenewed => "mfa.recovery_codes_renewed",
+            Self::RecoveryCodeUsed => "mfa.recovery_code_used",
+            Self::Reauthenticated => "session.reauthenticated",
         }
     }
 }

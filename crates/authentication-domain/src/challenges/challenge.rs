@@ -16,11 +16,18 @@ pub enum Purpose {
     SignIn,
     /// Sets a new password.
     PasswordReset,
+    /// Completes a sign-in whose first factor was something else.
+    SecondFactor,
 }
 
 impl Purpose {
     /// Every purpose there is.
-    pub const ALL: [Self; 3] = [Self::Registration, Self::SignIn, Self::PasswordReset];
+    pub const ALL: [Self; 4] = [
+        Self::Registration,
+        Self::SignIn,
+        Self::PasswordReset,
+        Self::SecondFactor,
+    ];
 
     /// The name in stores and in what a code is derived from.
     pub const fn as_str(self) -> &'static str {
@@ -28,6 +35,7 @@ impl Purpose {
             Self::Registration => "registration",
             Self::SignIn => "sign_in",
             Self::PasswordReset => "password_reset",
+            Self::SecondFactor => "second_factor",
         }
     }
 

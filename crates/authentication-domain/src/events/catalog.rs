@@ -6,6 +6,7 @@ use common::access::Roles;
 
 use crate::{
     accounts::{AccountId, LegacyId},
+    mfa::SecondFactor,
     sessions::{EndReason, SessionId},
 };
 
@@ -65,6 +66,20 @@ pub enum Event {
         /// Their names; consumers ask for the values they may see.
         fields: Vec<String>,
     },
+    /// A second factor counts from now on.
+    SecondFactorAdded {
+        /// Whose.
+        account: AccountId,
+        /// Which kind.
+        factor: SecondFactor,
+    },
+    /// A second factor was taken away.
+    SecondFactorRemoved {
+        /// Whose.
+        account: AccountId,
+        /// Which kind.
+        factor: SecondFactor,
+    },
 }
 
 impl Event {
@@ -78,6 +93,8 @@ impl Event {
             Self::RefreshReused { .. } => "com.fashionistar.auth.session.refresh_reused.v1",
             Self::PasswordChanged { .. } => "com.fashionistar.auth.credential.password_changed.v1",
             Self::ProfileChanged { .. } => "com.fashionistar.auth.profile.changed.v1",
+            Self::SecondFactorAdded { .. } => "com.fashionistar.auth.mfa.factor_added.v1",
+            Self::SecondFactorRemoved { .. } => "com.fashionistar.auth.mfa.factor_removed.v1",
         }
     }
 
@@ -90,7 +107,9 @@ impl Event {
             | Self::SessionEnded { account, .. }
             | Self::RefreshReused { account, .. }
             | Self::PasswordChanged { account, .. }
-            | Self::ProfileChanged { account, .. } => *account,
+            | Self::ProfileChanged { account, .. }
+            | Self::SecondFactorAdded { account, .. }
+            | Self::SecondFactorRemoved { account, .. } => *account,
         }
     }
 
@@ -119,6 +138,10 @@ impl Event {
             }
             Self::ProfileChanged { account, fields } => {
                 json!({"account_id": account, "fields": fields})
+            }
+            Self::SecondFactorAdded { account, factor }
+            | Self::SecondFactorRemoved { account, factor } => {
+                json!({"account_id": account, "factor": factor})
             }
         }
     }

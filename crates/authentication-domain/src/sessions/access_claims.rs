@@ -1,6 +1,6 @@
 //! What an access token says (RFC 9068). Nothing personal.
 
-use common::access::{AuthenticationMethod, Roles};
+use common::access::{MethodReferences, Roles};
 use time::OffsetDateTime;
 
 use super::SessionId;
@@ -16,19 +16,12 @@ pub struct AccessClaims {
     pub session: SessionId,
     /// `roles`: for gateways; this service takes roles from the account's state.
     pub roles: Roles,
-    /// `amr`
-    pub method: AuthenticationMethod,
+    /// `amr` and `acr`
+    pub references: MethodReferences,
     /// `auth_time`
     pub authenticated_at: OffsetDateTime,
     /// `iat` and `nbf`
     pub issued_at: OffsetDateTime,
     /// `exp`
     pub expires_at: OffsetDateTime,
-}
-
-impl AccessClaims {
-    /// `acr`: how sure the sign-in was. One factor is all there is yet.
-    pub const fn acr(&self) -> &'static str {
-        "1"
-    }
 }

@@ -9,18 +9,37 @@ use std::future::{Future, ready};
 use super::{Account, Permission, Principal, Role};
 use crate::Id;
 
-/// The principal may not. Says nothing more: the reason is for the log, not for the person.
+/// The principal may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not allowed")]
-pub struct Denial;
+pub enum Denial {
+    /// Whatever they prove. Says nothing more: the reason is for the log, not for the person.
+    #[error("not allowed")]
+    NotAllowed,
+    /// They might, had they signed in with a second factor.
+    #[error("a second factor is needed")]
+    SecondFactorRequired,
+}
 
 impl Denial {
     /// `Ok` if `allowed`.
     ///
     /// # Errors
-    /// [`Denial`] otherwise.
+    /// [`Denial::NotAllowed`] otherwise.
     pub const fn unless(allowed: bool) -> Result<(), Self> {
-        if allowed { Ok(()) } else { Err(Self) }
+        if allowed {
+            Ok(())
+        } else {
+            Err(Self::NotAllowed)
+        }
+    }
+
+    /// `Ok` if a role of theirs allows it, and they proved what that role asks for.
+    const fn unless_role(allows: bool, who: &Principal) -> Result<(), Self> {
+        match (allows, who.lacks_second_factor) {
+            (false, _) => Err(Self::NotAllowed),
+            (true, true) => Err(Self::SecondFactorRequired),
+            (true, false) => Ok(()),
+        }
     }
 }
 
@@ -42,15 +61,13 @@ macro_rules! role_guards {
         impl Guard for $name {
             fn check(&self, who: &Principal) -> impl Future<Output = Result<(), Denial>> + Send {
                 let $roles = who.roles;
-                ready(Denial::unless($test))
+                ready(Denial::unless_role($test, who))
             }
         }
     )+};
 }
 
 role_guards! {
-    /// Buys.
-    IsClient => |roles| roles.contains(Role::Client);
     /// Sells.
     IsVendor => |roles| roles.contains(Role::Vendor);
     /// Any staff role.
@@ -67,6 +84,16 @@ role_guards! {
     IsSales => |roles| roles.contains(Role::Sales);
     /// Admin.
     IsAdmin => |roles| roles.contains(Role::Admin);
+}
+
+/// Buys. No role asks for a second factor of its own for that.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct IsClient;
+
+impl Guard for IsClient {
+    fn check(&self, who: &Principal) -> impl Future<Output = Result<(), Denial>> + Send {
+        ready(Denial::unless(who.roles.contains(Role::Client)))
+    }
 }
 
 /// The thing belongs to the one who acts.
@@ -91,7 +118,7 @@ pub struct HasPermission(pub Permission);
 
 impl Guard for HasPermission {
     fn check(&self, who: &Principal) -> impl Future<Output = Result<(), Denial>> + Send {
-        ready(Denial::unless(who.may(self.0)))
+        ready(Denial::unless_role(who.roles.allow(self.0), who))
     }
 }
 
@@ -103,7 +130,16 @@ impl<A: Guard, B: Guard> Guard for AnyOf<A, B> {
     async fn check(&self, who: &Principal) -> Result<(), Denial> {
         match self.0.check(who).await {
             Ok(()) => Ok(()),
-            Err(Denial) => self.1.check(who).await,
+            Err(first) => {
+                let second = self.1.check(who).await;
+                second.map_err(|second| {
+                    if second == Denial::NotAllowed {
+                        first
+                    } else {
+                        second
+                    }
+                })
+            }
         }
     }
 }
@@ -137,16 +173,20 @@ mod tests {
     };
 
     use super::*;
-    use crate::access::Roles;
+    use crate::access::{AuthenticationMethod, Proofs, Roles};
     use time::OffsetDateTime;
     use uuid::Uuid;
 
     /// None of the guards here ever waits, so one poll is the answer.
-    fn passes(guard: &impl Guard, who: &Principal) -> bool {
+    fn now(guard: &impl Guard, who: &Principal) -> Result<(), Denial> {
         match pin!(guard.check(who)).poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(answer) => answer.is_ok(),
+            Poll::Ready(answer) => answer,
             Poll::Pending => panic!("a guard without a lookup must not wait"),
         }
+    }
+
+    fn passes(guard: &impl Guard, who: &Principal) -> bool {
+        now(guard, who).is_ok()
     }
 
     fn principal(roles: impl IntoIterator<Item = Role>) -> Principal {
@@ -155,6 +195,8 @@ mod tests {
             session: Id::from_uuid(Uuid::from_u128(2)),
             roles: Roles::from_iter(roles),
             authenticated_at: OffsetDateTime::UNIX_EPOCH,
+            proofs: Proofs::only(AuthenticationMethod::Password),
+            lacks_second_factor: false,
         }
     }
 
@@ -172,6 +214,27 @@ mod tests {
             assert_eq!(passes(&IsAdmin, &who), role == Role::Admin);
             assert_eq!(passes(&IsStaff, &who), role.is_staff());
         }
+    }
+
+    #[test]
+    fn a_role_waits_for_the_second_factor_that_it_asks_for() {
+        let lacking = Principal {
+            lacks_second_factor: true,
+            ..principal([Role::Client, Role::Support])
+        };
+        let ask = |guard: &dyn Fn(&Principal) -> Result<(), Denial>| guard(&lacking);
+        assert_eq!(ask(&|who| now(&IsClient, who)), Ok(()));
+        assert_eq!(ask(&|who| now(&IsOwner::of(who.account), who)), Ok(()));
+        assert_eq!(ask(&|who| now(&IsAdmin, who)), Err(Denial::NotAllowed));
+        let missing = Err(Denial::SecondFactorRequired);
+        assert_eq!(ask(&|who| now(&IsStaff, who)), missing);
+        assert_eq!(ask(&|who| now(&AnyOf(IsSupport, IsAdmin), who)), missing);
+        assert_eq!(ask(&|who| now(&AnyOf(IsAdmin, IsSupport), who)), missing);
+        assert_eq!(
+            ask(&|who| now(&HasPermission(Permission::UsersRead), who)),
+            missing
+        );
+        assert!(!lacking.may(Permission::UsersRead));
     }
 
     #[test]

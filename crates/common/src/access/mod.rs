@@ -3,6 +3,7 @@
 mod guards;
 mod permission;
 mod principal;
+mod proofs;
 mod role;
 
 pub use guards::{
@@ -10,5 +11,6 @@ pub use guards::{
     IsReviewer, IsSales, IsStaff, IsSupport, IsVendor, Not,
 };
 pub use permission::Permission;
-pub use principal::{Account, AuthenticationMethod, Principal, Session};
+pub use principal::{Account, Principal, Session};
+pub use proofs::{AuthenticationMethod, MethodReferences, Proofs};
 pub use role::{Role, Roles, UnknownRole};

@@ -1,9 +1,8 @@
 //! The one who acts.
 
-use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{Permission, Roles};
+use super::{Permission, Proofs, Roles};
 use crate::Id;
 
 /// Marks ids of accounts.
@@ -12,26 +11,6 @@ pub enum Account {}
 /// Marks ids of sessions.
 #[derive(Debug)]
 pub enum Session {}
-
-/// How a person proved who they are (RFC 8176 names where it has one).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum AuthenticationMethod {
-    /// A password: `pwd`.
-    Password,
-    /// A one-time code by mail or SMS: `otp`.
-    OneTimeCode,
-}
-
-impl AuthenticationMethod {
-    /// The value in the `amr` claim.
-    pub const fn as_amr(self) -> &'static str {
-        match self {
-            Self::Password => "pwd",
-            Self::OneTimeCode => "otp",
-        }
-    }
-}
 
 /// A signed-in person: who, through which session, and what they may do as of now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,12 +23,17 @@ pub struct Principal {
     pub roles: Roles,
     /// When the person last proved who they are.
     pub authenticated_at: OffsetDateTime,
+    /// What they proved it with.
+    pub proofs: Proofs,
+    /// Their roles ask for a second factor that this session has not proven: what only those roles may do
+    /// has to wait for it.
+    pub lacks_second_factor: bool,
 }
 
 impl Principal {
-    /// Whether any role of theirs gives `permission`.
+    /// Whether any role of theirs gives `permission`, and they proved enough to use it.
     pub fn may(&self, permission: Permission) -> bool {
-        self.roles.allow(permission)
+        self.roles.allow(permission) && !self.lacks_second_factor
     }
 
     /// Whether they proved who they are within `window` before `now` (a "recent sign-in").
@@ -61,7 +45,10 @@ impl Principal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Id, access::Role};
+    use crate::{
+        Id,
+        access::{AuthenticationMethod, Role},
+    };
     use time::macros::datetime;
     use uuid::Uuid;
 
@@ -73,6 +60,8 @@ mod tests {
             session: Id::from_uuid(Uuid::from_u128(2)),
             roles: role.into(),
             authenticated_at: AT,
+            proofs: Proofs::only(AuthenticationMethod::Password),
+            lacks_second_factor: false,
         }
     }
 

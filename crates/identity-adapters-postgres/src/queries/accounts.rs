@@ -53,7 +53,9 @@ impl AccountQueries for Store {
             owner: row.find("identifier_index", "indexed_id")?,
             account: account_if_any(&row)?,
             password: row.find("password_credentials", "password_hash")?,
+            reset_over: row.find("password_credentials", "reset_over")?,
             device: row.find("devices", "device_id")?,
+            device_remembered_until: row.find("devices", "remembered_until")?,
             failures: counter_of(&row, ["failures", "since", "locked_until"])?,
             device_failures: counter_of(
                 &row,
@@ -99,7 +101,8 @@ fn sign_in_record(entries: usize) -> String {
         concat!(
             "SELECT ",
             account_columns!(),
-            ", o.account_id AS indexed_id, c.password_hash, d.id AS device_id, f.failures, f.since, f.locked_until, \
+            ", o.account_id AS indexed_id, c.password_hash, c.reset_over, d.id AS device_id, \
+             d.remembered_until, f.failures, f.since, f.locked_until, \
              g.failures AS device_failures, g.since AS device_since, \
              g.locked_until AS device_locked_until \
              FROM (SELECT 1 AS asked) AS question \

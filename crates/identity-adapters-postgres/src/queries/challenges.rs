@@ -23,7 +23,7 @@ use crate::{
 /// change there may be two index entries of one account.
 const FIND_CHALLENGE: &str = "SELECT c.subject, c.purpose, c.channel, c.payload, c.expires_at, c.consumed_at, \
      c.tries AS challenge_tries, s.nonce, s.sent_at, t.tries AS window_tries, \
-     td.tries AS device_tries, o.account_id, d.id AS device_id FROM challenges c \
+     td.tries AS device_tries, o.account_id, d.id AS device_id, d.remembered_until FROM challenges c \
      LEFT JOIN code_dispatches s \
      ON s.subject = c.subject AND s.purpose = c.purpose AND s.used_at IS NULL \
      LEFT JOIN code_tries t ON t.subject = c.subject AND t.purpose = c.purpose \
@@ -115,5 +115,6 @@ fn challenge_of(row: &Row) -> Result<ChallengeRecord, StoreError> {
         },
         owner: row.find("identifier_index", "account_id")?,
         device: row.find("devices", "device_id")?,
+        device_remembered_until: row.find("devices", "remembered_until")?,
     })
 }

@@ -8,6 +8,7 @@ mod events;
 mod messages;
 mod parked;
 mod rekeying;
+mod second_factors;
 mod sessions;
 
 pub use sessions::ROTATE;

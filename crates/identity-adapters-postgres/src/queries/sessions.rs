@@ -13,14 +13,14 @@ use time::OffsetDateTime;
 
 use crate::{
     account_record::{account_columns, account_of, account_parts},
-    sessions::{SESSIONS, generation_counts, live},
+    sessions::{SESSIONS, generation_counts, live, proofs_of, rotated_columns, rotated_of},
     sql::{Row, Sql},
     store::Store,
 };
 
 /// By the primary keys of `sessions`, `accounts` and its parts. `$1` session, `$2` now.
 const FIND_SNAPSHOT: &str = concat!(
-    "SELECT s.authenticated_at, s.idle_deadline, s.absolute_deadline, ",
+    "SELECT s.authenticated_at, s.method, s.second_method, s.idle_deadline, s.absolute_deadline, ",
     account_columns!(),
     " FROM sessions s JOIN accounts a ON a.id = s.account_id",
     account_parts!(),
@@ -53,8 +53,8 @@ pub const ROTATE: &str = concat!(
     generation_counts!(),
     " AND EXISTS (SELECT 1 FROM accounts a \
      WHERE a.id = sessions.account_id AND a.status = 'active') \
-     RETURNING account_id, generation, refresh_key_id, method, authenticated_at, idle_deadline, \
-     absolute_deadline, (SELECT a.roles FROM accounts a WHERE a.id = sessions.account_id) AS roles"
+     RETURNING ",
+    rotated_columns!()
 );
 
 #[async_trait]
@@ -75,6 +75,7 @@ impl SessionQueries for Store {
                 session,
                 owner: account_of(&row)?,
                 authenticated_at: row.get(SESSIONS, "authenticated_at")?,
+                proofs: proofs_of(&row)?,
                 idle_deadline: row.get(SESSIONS, "idle_deadline")?,
                 absolute_deadline: row.get(SESSIONS, "absolute_deadline")?,
             })
@@ -116,19 +117,7 @@ impl SessionQueries for Store {
             .bind(&rules.grace)
             .row(&self.writer)
             .await?;
-        row.map(|row| {
-            Ok(RotatedSession {
-                account: row.get(SESSIONS, "account_id")?,
-                roles: row.get("accounts", "roles")?,
-                generation: row.get(SESSIONS, "generation")?,
-                refresh_key_id: row.get(SESSIONS, "refresh_key_id")?,
-                method: row.get(SESSIONS, "method")?,
-                authenticated_at: row.get(SESSIONS, "authenticated_at")?,
-                idle_deadline: row.get(SESSIONS, "idle_deadline")?,
-                absolute_deadline: row.get(SESSIONS, "absolute_deadline")?,
-            })
-        })
-        .transpose()
+        row.as_ref().map(rotated_of).transpose()
     }
 }
 

@@ -61,7 +61,7 @@ async fn write_account(store: &Store, owner: &NewAccount) {
         .await
         .unwrap();
     unit.accounts()
-        .set_password(account, 1, &password_hash(), START)
+        .set_password(account, 1, &password_hash(), None, START)
         .await
         .unwrap();
     unit.accounts()

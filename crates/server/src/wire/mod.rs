@@ -17,8 +17,8 @@ mod store;
 use std::sync::Arc;
 
 use adapters_crypto::{
-    Argon2Pool, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner, KeysInUse, PoolError,
-    SystemClock, SystemRandom, TokenMacs,
+    Argon2Pool, AuthenticatorCodes, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner,
+    KeysInUse, PoolError, SystemClock, SystemRandom, TokenMacs,
 };
 use api_http::{ApiConfig, ApiState, Draining, ports::TraceLink};
 use authentication_app::{
@@ -29,6 +29,7 @@ use authentication_app::{
     events::{Events, RelayPorts},
     keys::Rekeying,
     maintenance::Upkeep,
+    mfa::Mfa,
     ports::{MessageSender, PasswordHasher, StoreError},
     sessions::Sessions,
 };
@@ -143,6 +144,7 @@ pub(crate) async fn wire(
         )),
         index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
         macs: Arc::new(TokenMacs::new(Arc::clone(&keys))),
+        totp: Arc::new(AuthenticatorCodes::new(&config.messages.product)),
         signer: signer.clone(),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
@@ -197,6 +199,7 @@ pub(crate) async fn wire(
         sessions: Sessions::new(Arc::clone(&base)),
         credentials: Credentials::new(Arc::clone(&base)),
         challenges: Challenges::new(Arc::clone(&base)),
+        mfa: Mfa::new(Arc::clone(&base)),
         limits: ephemeral.limits(base),
         signer,
         clock,

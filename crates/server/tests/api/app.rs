@@ -220,6 +220,11 @@ impl TestApp {
 
     // --- behind the scenes
 
+    /// The time on every node of these stores.
+    pub(crate) fn now(&self) -> time::OffsetDateTime {
+        common::Clock::now(self.stores.clock.as_ref())
+    }
+
     /// Moves the clock of every node of these stores.
     pub(crate) fn advance_seconds(&self, seconds: i64) {
         self.advance(time::Duration::seconds(seconds));

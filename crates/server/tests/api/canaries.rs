@@ -2,6 +2,7 @@
 //! else, and whatever the service leaves behind is searched for them.
 
 mod abuse;
+mod factors;
 mod flows;
 pub(crate) mod places;
 mod run;
@@ -70,7 +71,8 @@ testkit::on_every_engine! {
         for (what, least) in [
             ("access_token", 15), ("refresh_token", 15), ("device_token", 10), ("challenge_id", 15),
             ("a code", 15), ("the token of a mailed link", 3), ("a password", 10), ("a name", 6),
-            ("the local part of an address", 8), ("a number", 2), ("an address on the network", 100),
+            ("the local part of an address", 8),
+            ("the secret of an authenticator app", 1), ("a recovery code", 20), ("a number", 2), ("an address on the network", 100),
         ] {
             assert!(run.secrets.count_of(what) >= least, "of {what} only {}", run.secrets.count_of(what));
         }

@@ -24,6 +24,7 @@ mod messages;
 mod metrics;
 mod password;
 mod registration;
+mod second_factors;
 mod sessions;
 mod sign_in;
 mod surface;

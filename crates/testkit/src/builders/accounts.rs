@@ -6,6 +6,7 @@ use authentication_app::ports::{
 use authentication_domain::{
     accounts::{Account, AccountStatus, SignUpMethod},
     credentials::PasswordHash,
+    mfa::SecondFactors,
     sessions::DeviceId,
 };
 use common::{
@@ -53,6 +54,7 @@ pub fn account_record() -> AccountRecord {
         profile: sealed(),
         profile_version: 1,
         wallet: Money::zero(Currency::NGN),
+        second_factors: SecondFactors::default(),
     }
 }
 

@@ -7,6 +7,7 @@
 mod accounts;
 mod challenges;
 mod records;
+mod second_factors;
 mod sessions;
 
 use authentication_app::ports::Sealed;
@@ -20,6 +21,7 @@ pub use accounts::{
 };
 pub use challenges::{new_challenge, nonce, send_request, subject, token_digest};
 pub use records::{audit_record, event_envelope, idempotency_record, message_order, session_ended};
+pub use second_factors::{pending_sign_in, recovery_code};
 pub use sessions::{new_session, new_session_at};
 
 use crate::{SeededRandom, clock::START};

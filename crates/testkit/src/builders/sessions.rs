@@ -2,7 +2,7 @@
 
 use authentication_app::ports::NewSession;
 use authentication_domain::{accounts::AccountId, sessions::SessionRules};
-use common::access::AuthenticationMethod;
+use common::access::{AuthenticationMethod, Proofs};
 use time::OffsetDateTime;
 
 use super::{id, id_at, sealed};
@@ -22,7 +22,7 @@ pub fn new_session_at(account: AccountId, created_at: OffsetDateTime) -> NewSess
         account_version: 1,
         device: id(),
         refresh_key_id: "refresh-1".to_owned(),
-        method: AuthenticationMethod::Password,
+        proofs: Proofs::only(AuthenticationMethod::Password),
         origin: sealed(),
         created_at,
         idle: limits.idle,

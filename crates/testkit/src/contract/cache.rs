@@ -12,6 +12,7 @@ use authentication_app::ports::{
     Invalidation, KnownSession, LoadTicket, SessionCache, SessionSnapshot,
 };
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
+use common::access::{AuthenticationMethod, Proofs};
 use time::Duration;
 
 use crate::{
@@ -73,6 +74,7 @@ fn snapshot(session: SessionId, account: AccountId, version: i64) -> SessionSnap
         session,
         owner,
         authenticated_at: START - Duration::MICROSECOND,
+        proofs: Proofs::only(AuthenticationMethod::Password),
         idle_deadline: START + Duration::days(14),
         absolute_deadline: START + Duration::days(30),
     }

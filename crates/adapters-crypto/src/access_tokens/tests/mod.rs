@@ -6,7 +6,7 @@ use authentication_app::ports::KeySection;
 use base64::engine::general_purpose::STANDARD;
 use common::{
     Id,
-    access::{AuthenticationMethod, Role, Roles},
+    access::{AuthenticationMethod, Proofs, Role, Roles},
 };
 use proptest::prelude::*;
 use secrecy::ExposeSecret as _;
@@ -50,7 +50,7 @@ fn claims() -> AccessClaims {
         account: Id::from_uuid(Uuid::from_u128(1)),
         session: Id::from_uuid(Uuid::from_u128(2)),
         roles: Roles::from(Role::Client).with(Role::Support),
-        method: AuthenticationMethod::Password,
+        references: Proofs::only(AuthenticationMethod::Password).references(),
         authenticated_at: NOW - Duration::hours(1),
         issued_at: NOW,
         expires_at: NOW + Duration::minutes(10),
@@ -305,7 +305,8 @@ proptest! {
             account: Id::from_uuid(Uuid::from_u128(account)),
             session: Id::from_uuid(Uuid::from_u128(session)),
             roles: Roles::from(Role::Vendor),
-            method: AuthenticationMethod::OneTimeCode,
+            references: Proofs::both(AuthenticationMethod::OneTimeCode, AuthenticationMethod::Passkey)
+                .references(),
             authenticated_at: NOW - Duration::seconds(age),
             issued_at: NOW,
             expires_at: NOW + Duration::seconds(lifetime),

@@ -1,6 +1,6 @@
 //! `POST /auth/login`
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, http::StatusCode};
 use authentication_app::sessions::LogIn;
 use garde::Validate;
 use secrecy::SecretString;
@@ -9,11 +9,11 @@ use utoipa::ToSchema;
 
 use crate::{
     Problem,
-    answer::{self, Answer},
+    answer::Answer,
     ingress::{Context, JsonBody, Refusals, SubjectLimit, identifier_of, plain_password},
     state::State,
     to_the_end::to_the_end,
-    v1::views::SignedInView,
+    v1::views::{self, SignInView},
 };
 
 /// An identifier, in exactly one of the three fields, and the password.
@@ -44,7 +44,7 @@ pub(crate) struct LogInBody {
 #[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "log_in", tag = "sign-in",
     params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     request_body = LogInBody,
-    responses((status = 200, description = "Signed in.", body = Answer<SignedInView>)))]
+    responses((status = 200, description = "Signed in, or a second factor is asked for.", body = Answer<SignInView>)))]
 pub(crate) async fn log_in(
     state: State,
     Context(context): Context,
@@ -53,10 +53,8 @@ pub(crate) async fn log_in(
 ) -> Result<HttpResponse, Problem> {
     let command = body.into_command()?;
     limit.count(&command.identifier).await?;
-    let signed_in =
-        to_the_end(async move { state.sessions.log_in(&command, &context).await }).await?;
-    let data = SignedInView::from(signed_in);
-    Ok(answer::ok("Login successful", data))
+    let answer = to_the_end(async move { state.sessions.log_in(&command, &context).await }).await?;
+    Ok(views::sign_in(StatusCode::OK, "Login successful", answer))
 }
 
 impl LogInBody {

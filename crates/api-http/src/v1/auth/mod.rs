@@ -4,6 +4,8 @@ pub(crate) mod change_password;
 pub(crate) mod log_in;
 pub(crate) mod log_in_otp;
 pub(crate) mod log_out;
+pub(crate) mod mfa;
+pub(crate) mod reauthenticate;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod resend_otp;

@@ -12,7 +12,7 @@ use crate::{
     ingress::{Context, JsonBody, Refusals, one_time_code, opaque_token},
     state::State,
     to_the_end::to_the_end,
-    v1::views::SignedInView,
+    v1::views::{self, SignInView, SignedInView},
 };
 
 /// A code with its challenge.
@@ -36,7 +36,7 @@ pub(crate) struct VerifyBody {
     params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     request_body = VerifyBody,
     responses(
-        (status = 200, description = "Signed in.", body = Answer<SignedInView>),
+        (status = 200, description = "Signed in, or a second factor is asked for.", body = Answer<SignInView>),
         (status = 201, description = "The account exists, and its owner is signed in.", body = Answer<SignedInView>),
     ))]
 pub(crate) async fn verify_otp(
@@ -47,12 +47,14 @@ pub(crate) async fn verify_otp(
     let command = body.into_command()?;
     let proven =
         to_the_end(async move { state.challenges.verify(&command, &context).await }).await?;
-    let (status, message, signed_in) = match proven {
-        Proven::Registered(it) => (StatusCode::CREATED, "Registration complete", it),
-        Proven::SignedIn(it) => (StatusCode::OK, "Login successful", it),
-    };
-    let data = SignedInView::from(signed_in);
-    Ok(answer::with_status(status, message, data))
+    Ok(match proven {
+        Proven::Registered(signed_in) => answer::with_status(
+            StatusCode::CREATED,
+            "Registration complete",
+            SignedInView::from(*signed_in),
+        ),
+        Proven::SignedIn(answer) => views::sign_in(StatusCode::OK, "Login successful", answer),
+    })
 }
 
 impl VerifyBody {

@@ -1,4 +1,5 @@
 //! Oneself.
 
+pub(crate) mod mfa;
 pub(crate) mod profile;
 pub(crate) mod sessions;

@@ -80,6 +80,6 @@ impl From<TokenSet> for TokensView {
 }
 
 /// For the one who holds the token from now on.
-fn exposed<S: Serializer>(token: &SecretString, to: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn exposed<S: Serializer>(token: &SecretString, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(token.expose_secret())
 }

@@ -4,6 +4,7 @@ use authentication_app::{
 };
 use authentication_domain::{
     accounts::{Account, AccountStatus, Identifier},
+    mfa::SecondFactors,
     profiles::{DisplayName, Profile},
 };
 use common::{
@@ -34,6 +35,7 @@ fn account(identifier: &str, profile: Profile) -> AccountView {
             minor: 1_250,
             currency: Currency::NGN,
         },
+        second_factors: SecondFactors::default(),
     }
 }
 

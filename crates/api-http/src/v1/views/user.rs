@@ -14,6 +14,8 @@ use utoipa::{
 };
 use uuid::Uuid;
 
+use crate::v1::me::mfa::MfaView;
+
 /// An account, as its owner sees it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
@@ -77,16 +79,6 @@ struct WalletView {
     currency: String,
 }
 
-/// Second factors.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Mfa)]
-#[serde(deny_unknown_fields)]
-struct MfaView {
-    enabled: bool,
-    #[schema(value_type = Vec<String>)]
-    methods: [&'static str; 0],
-}
-
 impl From<AccountView> for UserView {
     fn from(view: AccountView) -> Self {
         let text = view.identifier.to_text();
@@ -113,10 +105,7 @@ impl From<AccountView> for UserView {
                 balance_minor: view.wallet.minor,
                 currency: view.wallet.currency.to_string(),
             },
-            mfa: MfaView {
-                enabled: false,
-                methods: [],
-            },
+            mfa: view.second_factors.into(),
             created_at: view.account.timestamps.created_at,
             updated_at: view.account.timestamps.updated_at,
         }

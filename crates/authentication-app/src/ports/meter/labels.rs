@@ -47,12 +47,16 @@ labels! {
         Password = "password",
         /// With a code by mail or SMS.
         OneTimeCode = "one_time_code",
+        /// With what was asked for after either.
+        SecondFactor = "second_factor",
     }
 
     /// What became of an attempt to sign in.
     SignInOutcome {
         /// A session began.
         Success = "success",
+        /// The first factor was right, and a second one is asked for.
+        SecondFactorAsked = "second_factor_asked",
         /// No such identifier, or a wrong proof.
         Refused = "refused",
         /// Refused unheard, after too many failures.
@@ -99,6 +103,8 @@ labels! {
         SignIn = "sign_in",
         /// To set a new password.
         PasswordReset = "password_reset",
+        /// To complete a sign-in.
+        SecondFactor = "second_factor",
         /// It came for a challenge that there is not.
         Unknown = "unknown",
     }
@@ -183,6 +189,7 @@ impl From<Purpose> for CodePurpose {
             Purpose::Registration => Self::Registration,
             Purpose::SignIn => Self::SignIn,
             Purpose::PasswordReset => Self::PasswordReset,
+            Purpose::SecondFactor => Self::SecondFactor,
         }
     }
 }

@@ -5,7 +5,7 @@ use authentication_app::{
     accounts::Register,
     challenges::{IssuedChallenge, Proven, VerifyCode},
     ports::SessionSnapshot,
-    sessions::{LogIn, LogInError, SignedIn},
+    sessions::{LogIn, LogInError, SignInAnswer, SignedIn},
 };
 use authentication_domain::{
     accounts::{AccountId, Identifier},
@@ -81,7 +81,7 @@ impl Bed {
         };
         Person {
             account: signed_in.account.account.id,
-            signed_in,
+            signed_in: *signed_in,
         }
     }
 
@@ -95,7 +95,10 @@ impl Bed {
             identifier: super::email(email),
             password: super::password(password),
         };
-        self.sessions.log_in(&command, ctx).await
+        match self.sessions.log_in(&command, ctx).await? {
+            SignInAnswer::Authenticated(signed_in) => Ok(*signed_in),
+            SignInAnswer::SecondFactorRequired(_) => panic!("nobody here has a second factor"),
+        }
     }
 
     /// The session as a request finds it; `None` when it is not live.

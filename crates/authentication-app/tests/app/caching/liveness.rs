@@ -22,6 +22,7 @@ use authentication_domain::{
 };
 use common::{
     Clock,
+    access::{AuthenticationMethod, Proofs},
     page::{Page, PageRequest},
 };
 use testkit::{
@@ -77,6 +78,7 @@ impl SessionQueries for OneSession {
             session: self.session,
             owner,
             authenticated_at: START,
+            proofs: Proofs::only(AuthenticationMethod::Password),
             idle_deadline: START + Duration::DAY,
             absolute_deadline: START + Duration::DAY,
         };

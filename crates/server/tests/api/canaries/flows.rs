@@ -17,6 +17,7 @@ impl Run {
         self.resetting_by_code().await;
         self.resetting_by_link().await;
         self.being_locked_out().await;
+        Box::pin(self.using_a_second_factor()).await;
     }
 
     async fn registering(&self) {

@@ -58,12 +58,28 @@ impl Secrets {
                 for (name, value) in fields {
                     match value {
                         Value::String(text) => self.collect_text(name, text),
+                        Value::Array(codes) if name == "recovery_codes" => {
+                            self.collect_codes(codes);
+                        }
                         other => self.collect(other),
                     }
                 }
             }
             _ => {}
         }
+    }
+
+    fn collect_codes(&self, codes: &[Value]) {
+        for code in codes.iter().filter_map(Value::as_str) {
+            for form in [code.to_owned(), code.replace('-', "")] {
+                self.note(Kind::Unique, "a recovery code", &form);
+            }
+        }
+    }
+
+    /// A code that nothing of ours handed out.
+    pub(crate) fn note_code(&self, code: &str) {
+        self.note(Kind::Code, "a code", code);
     }
 
     fn collect_text(&self, name: &str, text: &str) {
@@ -74,6 +90,7 @@ impl Secrets {
                 self.note(Kind::Unique, name, signature);
             }
             "challenge_id" => self.note(Kind::Unique, name, text),
+            "secret" => self.note(Kind::Unique, "the secret of an authenticator app", text),
             "code" if is_code(text) => self.note(Kind::Code, "a code", text),
             "text" => {
                 if let Some((_, token)) = text.split_once("#token=") {

@@ -265,7 +265,10 @@ pub async fn a_password_is_set_only_in_the_version_that_was_read(store: Store) {
     for (version, minute) in (version..).zip(1..=2) {
         let (password, stale) = (password_hash(), password_hash());
         let later = START + Duration::minutes(minute);
-        let set = in_unit!(store, accounts.set_password(id, version, &password, later));
+        let set = in_unit!(
+            store,
+            accounts.set_password(id, version, &password, None, later)
+        );
         assert!(set.unwrap());
         let (record, kept) = read(&store, id).await.expect("still there");
         assert_eq!(kept.as_ref(), Some(&password));
@@ -277,7 +280,7 @@ pub async fn a_password_is_set_only_in_the_version_that_was_read(store: Store) {
         assert_eq!(record.account.timestamps.updated_at, later);
 
         for wrong in [version, version + 2] {
-            let set = in_unit!(store, accounts.set_password(id, wrong, &stale, later));
+            let set = in_unit!(store, accounts.set_password(id, wrong, &stale, None, later));
             assert!(!set.unwrap(), "version {wrong}");
         }
         assert_eq!(read(&store, id).await, Some((record, Some(password))));
@@ -287,7 +290,7 @@ pub async fn a_password_is_set_only_in_the_version_that_was_read(store: Store) {
     let nobody = account_record().account.id;
     let set = in_unit!(
         store,
-        accounts.set_password(nobody, 1, &password_hash(), START)
+        accounts.set_password(nobody, 1, &password_hash(), None, START)
     );
     assert!(!set.unwrap());
 }
@@ -302,7 +305,7 @@ pub async fn of_fifty_new_passwords_one_wins(store: Store) {
             async move {
                 let set = in_unit!(
                     store,
-                    accounts.set_password(id, version, &password_hash(), START)
+                    accounts.set_password(id, version, &password_hash(), None, START)
                 );
                 set.unwrap()
             }
@@ -344,7 +347,7 @@ pub async fn a_lagging_clock_moves_no_time_stamp_back(store: Store) {
     assert!(saved.unwrap());
     let set = in_unit!(
         store,
-        accounts.set_password(id, record.account.version, &password_hash(), earlier)
+        accounts.set_password(id, record.account.version, &password_hash(), None, earlier)
     );
     assert!(set.unwrap());
     let (record, _) = read(&store, id).await.expect("still there");

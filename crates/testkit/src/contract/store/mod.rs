@@ -36,6 +36,7 @@ pub mod parked;
 pub mod rekeying;
 pub mod reset_links;
 pub mod rotation;
+pub mod second_factors;
 pub mod sessions;
 pub mod unit_of_work;
 
@@ -121,6 +122,21 @@ macro_rules! store_contract {
             exactly_the_allowed_tries_of_fifty_at_once_count,
             a_proven_challenge_counts_no_further_guess,
             a_live_challenge_can_be_resent,
+        }
+        $crate::store_facts! { $factory; second_factors:
+            a_waiting_sign_in_is_found_as_it_was_kept,
+            of_fifty_completions_of_one_sign_in_one_wins,
+            a_waiting_sign_in_takes_so_many_wrong_answers_and_no_more,
+            a_waiting_sign_in_ends_in_time_and_with_all_others,
+            an_authenticator_app_counts_once_it_is_confirmed,
+            a_step_counts_once_and_none_before_it_does,
+            failures_in_a_row_close_an_authenticator_app,
+            an_authenticator_app_is_taken_away_once,
+            a_recovery_code_counts_once_for_its_account,
+            recovery_codes_used_at_once_are_counted_one_by_one,
+            a_fresh_set_of_recovery_codes_voids_the_old_one,
+            a_change_of_factors_is_a_change_of_the_account,
+            a_session_may_be_proven_again_while_it_lives,
         }
         $crate::store_facts! { $factory; codes:
             the_first_request_sends,

@@ -192,7 +192,10 @@ pub async fn wrapping_anew_and_a_new_password_lose_nothing_of_each_other(store: 
                     let changed = retrying(|| rewrap(&store, EVERYBODY)).await;
                     return changed.expect("a batch");
                 }
-                let set = in_unit!(store, accounts.set_password(account, 1, &password, START));
+                let set = in_unit!(
+                    store,
+                    accounts.set_password(account, 1, &password, None, START)
+                );
                 u64::from(set.expect("an answer"))
             }
         })

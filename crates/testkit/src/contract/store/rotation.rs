@@ -5,7 +5,7 @@ use authentication_domain::{
     accounts::{AccountId, AccountStatus},
     sessions::{EndReason, Rotation, RotationRules, SessionId},
 };
-use common::access::{AuthenticationMethod, Role};
+use common::access::{AuthenticationMethod, Proofs, Role};
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -72,7 +72,10 @@ pub async fn a_rotation_answers_with_everything_the_tokens_need(store: Store) {
     owner.record.account.roles = owner.record.account.roles.with(Role::Vendor);
     let owner = register(&store, owner).await;
     let session = NewSession {
-        method: AuthenticationMethod::OneTimeCode,
+        proofs: Proofs::both(
+            AuthenticationMethod::OneTimeCode,
+            AuthenticationMethod::Totp,
+        ),
         refresh_key_id: "refresh-7".to_owned(),
         ..new_session(owner.record.account.id)
     };
@@ -85,7 +88,7 @@ pub async fn a_rotation_answers_with_everything_the_tokens_need(store: Store) {
     assert_eq!(rotated.roles, owner.record.account.roles);
     assert_eq!(rotated.generation, FIRST + 1);
     assert_eq!(rotated.refresh_key_id, "refresh-7");
-    assert_eq!(rotated.method, AuthenticationMethod::OneTimeCode);
+    assert_eq!(rotated.proofs, session.proofs);
     assert_eq!(rotated.authenticated_at, START);
     assert_eq!(rotated.idle_deadline, now + session.idle);
     assert_eq!(rotated.absolute_deadline, session.absolute_deadline);

@@ -5,7 +5,10 @@ use authentication_domain::{
     accounts::{AccountId, AccountStatus},
     sessions::{EndReason, RotationRules, SessionId},
 };
-use common::{access::AuthenticationMethod, page::PageRequest};
+use common::{
+    access::{AuthenticationMethod, Proofs},
+    page::PageRequest,
+};
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -84,12 +87,12 @@ pub async fn a_session_is_read_as_it_was_begun(store: Store) {
     let owner = somebody(&store).await;
     let account = owner.record.account.id;
     let _other = sign_in(&store, account).await;
-    for method in [
-        AuthenticationMethod::Password,
-        AuthenticationMethod::OneTimeCode,
-    ] {
+    let methods = AuthenticationMethod::ALL;
+    let pairs = methods.map(|first| methods.map(|second| Proofs::both(first, second)));
+    let pairs = pairs.into_iter().flatten();
+    for proofs in methods.map(Proofs::only).into_iter().chain(pairs) {
         let session = NewSession {
-            method,
+            proofs,
             ..new_session(account)
         };
         begin_session(&store, &session).await;
@@ -97,6 +100,7 @@ pub async fn a_session_is_read_as_it_was_begun(store: Store) {
             session: session.id,
             owner: owner.record.clone(),
             authenticated_at: START,
+            proofs,
             idle_deadline: START + session.idle,
             absolute_deadline: session.absolute_deadline,
         };
@@ -236,7 +240,7 @@ async fn change_password(store: &Store, account: AccountId) {
     let mut unit = store.begin().await.expect("a unit");
     let set = unit
         .accounts()
-        .set_password(account, 1, &password_hash(), START)
+        .set_password(account, 1, &password_hash(), None, START)
         .await;
     assert!(set.expect("a password is set"));
     let ended = unit

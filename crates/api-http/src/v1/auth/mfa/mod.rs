@@ -1,0 +1,4 @@
+//! The second factor of a sign-in.
+
+pub(crate) mod otp;
+pub(crate) mod verify;

@@ -1,0 +1,92 @@
+//! `POST /auth/reauthenticate`
+
+use actix_web::HttpResponse;
+use authentication_app::sessions::Reauthentication;
+use garde::Validate;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    Authenticated, FieldError, Problem,
+    answer::{self, Answer},
+    ingress::{CodeMethod, Context, JsonBody, plain_password, second_proof},
+    state::State,
+    to_the_end::to_the_end,
+    v1::views::TokensView,
+};
+
+/// The password, or a code of a second factor with its method.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "method": "totp", "code": "493817" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReauthenticateBody {
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, format = Password, min_length = 1, max_length = 256)]
+    password: Option<SecretString>,
+    #[garde(skip)]
+    method: Option<CodeMethod>,
+    /// Six digits, or a recovery code as it was shown.
+    #[garde(skip)]
+    #[schema(value_type = Option<String>, min_length = 6, max_length = 64)]
+    code: Option<SecretString>,
+}
+
+/// The session's tokens, with the new time of authentication in them.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ReauthenticatedView {
+    tokens: TokensView,
+}
+
+/// Prove again who one is.
+///
+/// Renews the time of authentication for what needs a recent sign-in. The session goes on; its access token
+/// counts as before, and the one answered says the new time.
+#[utoipa::path(post, path = "/api/v1/auth/reauthenticate", operation_id = "reauthenticate", tag = "sign-in",
+    request_body = ReauthenticateBody,
+    responses((status = 200, description = "Proven.", body = Answer<ReauthenticatedView>)))]
+pub(crate) async fn reauthenticate(
+    state: State,
+    who: Authenticated,
+    Context(context): Context,
+    JsonBody(body): JsonBody<ReauthenticateBody>,
+) -> Result<HttpResponse, Problem> {
+    let proof = body.into_proof()?;
+    let tokens = to_the_end(async move {
+        let sessions = &state.sessions;
+        sessions
+            .reauthenticate(who.session(), &proof, &context)
+            .await
+    })
+    .await?;
+    let data = ReauthenticatedView {
+        tokens: tokens.into(),
+    };
+    Ok(answer::ok("Identity confirmed", data))
+}
+
+impl ReauthenticateBody {
+    fn into_proof(self) -> Result<Reauthentication, Problem> {
+        match (self.password, self.method, self.code) {
+            (Some(password), None, None) => {
+                let password = plain_password("password", &password);
+                password.map(Reauthentication::Password)
+            }
+            (None, Some(CodeMethod::Otp), Some(_)) => Err(FieldError::new(
+                "method",
+                "not_offered",
+                "confirm with the password, an authenticator app or a recovery code",
+            )),
+            (None, Some(method), Some(code)) => {
+                second_proof(method, code).map(Reauthentication::SecondFactor)
+            }
+            _ => Err(FieldError::new(
+                "password",
+                "exactly_one_proof",
+                "give the password, or a method with its code",
+            )),
+        }
+        .map_err(Problem::invalid_field)
+    }
+}

@@ -1,0 +1,121 @@
+//! Taking a second factor away.
+
+use authentication_domain::{
+    accounts::AccountId,
+    audit::{Action, Outcome},
+    challenges::{ChallengeRules, Purpose},
+    events::Event,
+    mfa::SecondFactor,
+};
+use time::OffsetDateTime;
+
+use super::Mfa;
+use crate::{
+    Foundation, RequestContext,
+    accounts::OpenedAccount,
+    challenges::ProofError,
+    ports::{Invalidation, SessionSnapshot, StoreError, TriesScope},
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// Why the factor is still there, or never was.
+#[derive(Debug, thiserror::Error)]
+pub enum RemoveFactorError {
+    /// There is none.
+    #[error("there is no such second factor")]
+    NotFound,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(RemoveFactorError);
+
+impl Mfa {
+    /// Takes the authenticator app away, and the recovery codes with it unless they stand in for a passkey.
+    ///
+    /// # Errors
+    /// [`RemoveFactorError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn remove_totp(
+        &self,
+        who: &SessionSnapshot,
+        ctx: &RequestContext,
+    ) -> Result<(), RemoveFactorError> {
+        retrying(|| self.remove_once(who, ctx)).await?;
+        self.base.messages_queued.notify_one();
+        Ok(())
+    }
+
+    async fn remove_once(
+        &self,
+        who: &SessionSnapshot,
+        ctx: &RequestContext,
+    ) -> Result<(), RemoveFactorError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account: AccountId = who.owner.account.id;
+        let owner = base
+            .read_account(account)
+            .await?
+            .ok_or(RemoveFactorError::NotFound)?;
+        let mut unit = base.store.begin().await?;
+        if !unit.second_factors().remove_totp(account).await? {
+            return Err(RemoveFactorError::NotFound);
+        }
+        if !owner.view.second_factors.passkeys {
+            unit.second_factors()
+                .replace_recovery_codes(account, &[], now)
+                .await?;
+        }
+        unit.second_factors().factors_changed(account, now).await?;
+        let act = Act::of(
+            Action::SecondFactorRemoved,
+            Outcome::Success,
+            account,
+            &owner.key,
+        )
+        .session(who.session);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let removed = Event::SecondFactorRemoved {
+            account,
+            factor: SecondFactor::Totp,
+        };
+        unit.outbox()
+            .append_events(&[base.event(removed, ctx, now)])
+            .await?;
+        base.commit_and_tell(unit, &Invalidation::of_account(account))
+            .await?;
+        Ok(())
+    }
+}
+
+impl Foundation {
+    /// Counts a guess of a code that is tried through a session, before it is judged: whoever stole a session
+    /// gets no more of them than whoever stole a password. Counted for the session, so that they close
+    /// nobody else's way.
+    pub(crate) async fn spend_a_guess(
+        &self,
+        who: &SessionSnapshot,
+        owner: &OpenedAccount,
+        now: OffsetDateTime,
+    ) -> Result<(), ProofError> {
+        let scope = TriesScope {
+            subject: self.index.keys_of(&owner.view.identifier).subject,
+            purpose: Purpose::SecondFactor,
+            device: Some(who.as_device()),
+        };
+        let (most, window) = (
+            self.rules.challenges.tries_per_window,
+            ChallengeRules::TRIES_WINDOW,
+        );
+        let mut unit = self.store.begin().await?;
+        let counted = unit.attempts().count_try(scope, most, window, now).await?;
+        if counted.is_none() {
+            return Err(ProofError::TooManyAttempts {
+                retry_after: window,
+            });
+        }
+        Ok(unit.commit().await?)
+    }
+}

@@ -1,0 +1,32 @@
+//! Second factors: proving one to complete a sign-in, setting them up and taking them away.
+
+mod enrol_totp;
+mod factors;
+mod pending;
+mod recovery_codes;
+mod send_code;
+mod verify;
+
+use std::sync::Arc;
+
+pub use enrol_totp::{ConfirmTotpError, EnrolTotpError};
+pub use factors::RemoveFactorError;
+pub(crate) use pending::PendingSignIn;
+pub use recovery_codes::{FreshRecoveryCodes, RenewRecoveryCodesError};
+pub use send_code::SendSecondFactorError;
+pub use verify::{SecondProof, VerifySecondFactor, VerifySecondFactorError};
+
+use crate::Foundation;
+
+/// The use cases on second factors.
+#[derive(Clone)]
+pub struct Mfa {
+    pub(crate) base: Arc<Foundation>,
+}
+
+impl Mfa {
+    /// Built once by the composition root.
+    pub const fn new(base: Arc<Foundation>) -> Self {
+        Self { base }
+    }
+}

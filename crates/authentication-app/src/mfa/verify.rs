@@ -1,0 +1,284 @@
+//! Proving a second factor with a code: of an authenticator app, one that was sent, or a recovery code.
+//!
+//! A code is used up in the unit that begins the session, so that of any number of rivals one signs in.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    challenges::{OneTimeCode, Purpose},
+    mfa::{RecoveryCode, SecondFactor, TotpSecret, TotpStep},
+    opaque_token::OpaqueToken,
+};
+use secrecy::{ExposeSecret, SecretString};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::{Mfa, PendingSignIn, pending::CompleteError};
+use crate::{
+    Foundation, RequestContext,
+    accounts::OpenedAccount,
+    challenges::ProofError,
+    corrupt,
+    ports::{
+        CodeDispatch, FieldContext, Measure, Sealed, SignInMethod, SignInOutcome, SigningFailed,
+        StoreError, TotpRecord, UnitOfWork,
+    },
+    recorder::Act,
+    retry::{MayBeRetried, retrying},
+    sessions::{BeginError, SignedIn},
+};
+
+/// A code for a second factor.
+#[derive(Debug)]
+pub struct VerifySecondFactor {
+    /// The sign-in that waits.
+    pub challenge: OpaqueToken,
+    /// What was typed.
+    pub proof: SecondProof,
+    /// Whether the device shall skip the second factor from now on.
+    pub remember_device: bool,
+}
+
+/// What a person typed.
+#[derive(Debug)]
+pub struct SecondProof {
+    /// What it is said to be.
+    pub factor: SecondFactor,
+    /// The code.
+    pub typed: SecretString,
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifySecondFactorError {
+    /// The code or the challenge does not count.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// This sign-in may not be completed with this factor.
+    #[error("this second factor is not allowed here")]
+    FactorNotAllowed,
+    /// No token could be made.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+}
+
+impl From<StoreError> for VerifySecondFactorError {
+    fn from(error: StoreError) -> Self {
+        Self::Proof(error.into())
+    }
+}
+
+impl From<CompleteError> for VerifySecondFactorError {
+    fn from(error: CompleteError) -> Self {
+        match error {
+            CompleteError::Proof(error) => error.into(),
+            CompleteError::Begin(BeginError::Signing(error)) => error.into(),
+            CompleteError::Begin(BeginError::Store(error)) => error.into(),
+        }
+    }
+}
+
+impl MayBeRetried for VerifySecondFactorError {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Proof(ProofError::Store(error)) if error.is_retryable())
+    }
+}
+
+/// A code that is right, and what uses it up.
+pub(crate) enum RightSecondFactor {
+    Totp(TotpStep),
+    Sent(CodeDispatch),
+    Recovery(RecoveryCode),
+}
+
+impl Mfa {
+    /// Completes a sign-in with a code.
+    ///
+    /// # Errors
+    /// [`VerifySecondFactorError`]; a wrong code is counted.
+    #[tracing::instrument(skip_all)]
+    pub async fn verify(
+        &self,
+        command: &VerifySecondFactor,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, VerifySecondFactorError> {
+        let done = retrying(|| self.verify_once(command, ctx)).await;
+        let outcome = match &done {
+            Ok(_) => SignInOutcome::Success,
+            Err(
+                VerifySecondFactorError::Proof(ProofError::Store(_))
+                | VerifySecondFactorError::Signing(_),
+            ) => SignInOutcome::Failed,
+            Err(_) => SignInOutcome::Refused,
+        };
+        self.base
+            .meter
+            .note(Measure::SignIn(SignInMethod::SecondFactor, outcome));
+        done
+    }
+
+    async fn verify_once(
+        &self,
+        command: &VerifySecondFactor,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, VerifySecondFactorError> {
+        let base = &self.base;
+        let pending = base.find_pending_sign_in(&command.challenge).await?;
+        let factor = command.proof.factor;
+        if !pending.may_be_proven_with(factor) {
+            return Err(VerifySecondFactorError::FactorNotAllowed);
+        }
+        let now = base.clock.now();
+        let Some(right) = base.judge_for_sign_in(&pending, &command.proof, now)? else {
+            return Err(base
+                .count_wrong_second_factor(&pending, factor, ctx)
+                .await?
+                .into());
+        };
+        let mut unit = base.store.begin().await?;
+        let owner = &pending.owner;
+        let used = base
+            .use_second_factor(unit.as_mut(), owner, &right, ctx, now)
+            .await?;
+        if !used {
+            drop(unit);
+            return Err(base
+                .count_wrong_second_factor(&pending, factor, ctx)
+                .await?
+                .into());
+        }
+        let remember = command.remember_device;
+        let signed_in = base
+            .complete_second_factor(unit, &pending, factor, remember, ctx, now)
+            .await?;
+        base.messages_queued.notify_one();
+        Ok(signed_in)
+    }
+}
+
+impl Foundation {
+    fn judge_for_sign_in(
+        &self,
+        pending: &PendingSignIn,
+        proof: &SecondProof,
+        now: OffsetDateTime,
+    ) -> Result<Option<RightSecondFactor>, StoreError> {
+        let record = &pending.record;
+        if proof.factor == SecondFactor::OneTimeCode {
+            let rules = &self.rules.challenges;
+            let typed = OneTimeCode::parse(proof.typed.expose_secret());
+            let counting = record
+                .dispatch
+                .filter(|dispatch| rules.code_counts(dispatch.sent_at, now));
+            return Ok(counting.zip(typed).and_then(|(dispatch, typed)| {
+                let subject = record.sign_in.subject;
+                self.macs
+                    .code(dispatch.nonce, Purpose::SecondFactor, subject)
+                    .matches(&typed)
+                    .then_some(RightSecondFactor::Sent(dispatch))
+            }));
+        }
+        self.judge_own_factor(&pending.owner, record.totp.as_ref(), proof, now)
+    }
+
+    /// Judges a code of something that the person holds: an authenticator app or the list of recovery codes.
+    pub(crate) fn judge_own_factor(
+        &self,
+        owner: &OpenedAccount,
+        totp: Option<&TotpRecord>,
+        proof: &SecondProof,
+        now: OffsetDateTime,
+    ) -> Result<Option<RightSecondFactor>, StoreError> {
+        let typed = proof.typed.expose_secret();
+        match proof.factor {
+            SecondFactor::Totp => {
+                let Some(totp) = totp else { return Ok(None) };
+                let secret = self.open_totp_secret(owner, &totp.secret)?;
+                let step = self.totp.matching_step(&secret, typed, now);
+                Ok(step.map(RightSecondFactor::Totp))
+            }
+            // Looked up when it is used.
+            SecondFactor::RecoveryCode => {
+                Ok(RecoveryCode::parse(typed).map(RightSecondFactor::Recovery))
+            }
+            SecondFactor::WebAuthn | SecondFactor::OneTimeCode => Ok(None),
+        }
+    }
+
+    /// Uses a right code up; `false` when somebody else did, or it is none after all.
+    pub(crate) async fn use_second_factor(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        owner: &OpenedAccount,
+        right: &RightSecondFactor,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let account = owner.id();
+        match right {
+            RightSecondFactor::Totp(step) => {
+                let most = self.rules.second_factors.most_failures_in_a_row;
+                unit.second_factors()
+                    .use_totp_step(account, *step, most)
+                    .await
+            }
+            RightSecondFactor::Sent(dispatch) => {
+                let subject = self.index.keys_of(&owner.view.identifier).subject;
+                unit.challenges()
+                    .use_code(subject, Purpose::SecondFactor, dispatch.nonce, now)
+                    .await
+            }
+            RightSecondFactor::Recovery(code) => {
+                let digest = code.digest(account);
+                let left = unit
+                    .second_factors()
+                    .use_recovery_code(account, digest, now)
+                    .await?;
+                let Some(left) = left else { return Ok(false) };
+                self.tell_of_recovery_code(unit, owner, left, ctx, now)
+                    .await?;
+                Ok(true)
+            }
+        }
+    }
+
+    async fn tell_of_recovery_code(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        owner: &OpenedAccount,
+        _left: u32,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let act = Act::of(
+            Action::RecoveryCodeUsed,
+            Outcome::Success,
+            owner.id(),
+            &owner.key,
+        );
+        unit.audit().append(&[self.record(&act, ctx, now)]).await
+    }
+
+    /// The secret that the owner's authenticator app shares with us.
+    pub(crate) fn open_totp_secret(
+        &self,
+        owner: &OpenedAccount,
+        sealed: &Sealed,
+    ) -> Result<TotpSecret, StoreError> {
+        let context = secret_field(owner);
+        let plain = self.open_field(&owner.key, context, sealed)?;
+        let bytes: [u8; 20] = plain
+            .as_slice()
+            .try_into()
+            .map_err(|_| corrupt(context.table, context.column))?;
+        Ok(TotpSecret(Zeroizing::new(bytes)))
+    }
+}
+
+/// Where the secret of an authenticator app is kept, being set up or not.
+pub(super) fn secret_field(owner: &OpenedAccount) -> FieldContext {
+    FieldContext {
+        table: "totp_factors",
+        column: "secret",
+        row: owner.id().as_uuid(),
+    }
+}

@@ -1,0 +1,111 @@
+//! Reads of second factors, and of sign-ins that wait for one.
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    NewPendingSignIn, PendingSignInRecord, SecondFactorQueries, StoreError, TotpRecord, TotpState,
+};
+use authentication_domain::{
+    accounts::AccountId, challenges::CodeNonce, opaque_token::TokenDigest,
+};
+use time::OffsetDateTime;
+
+use crate::{
+    account_record::{account_columns, account_of, account_parts},
+    attempts::NO_DEVICE,
+    challenges::{DISPATCHES, dispatch_of},
+    second_factors::{PENDING, TOTP},
+    sql::{Row, Sql},
+    store::Store,
+};
+
+/// All by primary keys. `$1` digest, `$2` no device, `$3` since when guesses count.
+const FIND_PENDING: &str = concat!(
+    "SELECT n.account_id, n.account_version, n.subject, n.method, n.came_over, n.device_id, \
+     n.created_at AS pending_created_at, n.expires_at, n.consumed_at, n.tries AS pending_tries, \
+     t.tries AS window_tries, s.nonce, s.sent_at, f.secret, f.last_step, f.failures, ",
+    account_columns!(),
+    " FROM pending_sign_ins n JOIN accounts a ON a.id = n.account_id",
+    account_parts!(),
+    "LEFT JOIN totp_factors f ON f.account_id = n.account_id \
+     LEFT JOIN code_dispatches s \
+     ON s.subject = n.subject AND s.purpose = 'second_factor' AND s.used_at IS NULL \
+     LEFT JOIN code_tries t ON t.subject = n.subject AND t.purpose = 'second_factor' \
+     AND t.device_id = $2 AND t.since > $3 \
+     WHERE n.digest = $1"
+);
+
+const TOTP_STATE: &str = "SELECT secret, last_step, failures, pending_secret, pending_at \
+     FROM totp_factors WHERE account_id = $1";
+
+#[async_trait]
+impl SecondFactorQueries for Store {
+    #[tracing::instrument(name = "second_factors.find_pending_sign_in", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn find_pending_sign_in(
+        &self,
+        digest: TokenDigest,
+        window_since: OffsetDateTime,
+    ) -> Result<Option<PendingSignInRecord>, StoreError> {
+        let row = Sql::new(FIND_PENDING)
+            .bind(&digest)
+            .bind(&NO_DEVICE)
+            .bind(&window_since)
+            .row(&self.readers)
+            .await?;
+        row.map(|row| pending_of(&row, digest)).transpose()
+    }
+
+    #[tracing::instrument(name = "second_factors.totp_state", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn totp_state(&self, account: AccountId) -> Result<TotpState, StoreError> {
+        let row = Sql::new(TOTP_STATE)
+            .bind(&account)
+            .row(&self.readers)
+            .await?;
+        let Some(row) = row else {
+            return Ok(TotpState::default());
+        };
+        let pending = match row.find(TOTP, "pending_secret")? {
+            Some(secret) => Some((secret, row.get(TOTP, "pending_at")?)),
+            None => None,
+        };
+        Ok(TotpState {
+            active: totp_of(&row)?,
+            pending,
+        })
+    }
+}
+
+fn pending_of(row: &Row, digest: TokenDigest) -> Result<PendingSignInRecord, StoreError> {
+    let consumed_at: Option<OffsetDateTime> = row.find(PENDING, "consumed_at")?;
+    let nonce: Option<CodeNonce> = row.find(DISPATCHES, "nonce")?;
+    let in_window: Option<u32> = row.find("code_tries", "window_tries")?;
+    Ok(PendingSignInRecord {
+        sign_in: NewPendingSignIn {
+            digest,
+            account: row.get(PENDING, "account_id")?,
+            account_version: row.get(PENDING, "account_version")?,
+            subject: row.get(PENDING, "subject")?,
+            first: row.get(PENDING, "method")?,
+            came_over: row.find(PENDING, "came_over")?,
+            device: row.find(PENDING, "device_id")?,
+            created_at: row.get(PENDING, "pending_created_at")?,
+            expires_at: row.get(PENDING, "expires_at")?,
+        },
+        owner: account_of(row)?,
+        consumed: consumed_at.is_some(),
+        tries: row.get(PENDING, "pending_tries")?,
+        tries_in_window: in_window.unwrap_or_default(),
+        totp: totp_of(row)?,
+        dispatch: nonce.map(|_| dispatch_of(row)).transpose()?,
+    })
+}
+
+fn totp_of(row: &Row) -> Result<Option<TotpRecord>, StoreError> {
+    let Some(secret) = row.find(TOTP, "secret")? else {
+        return Ok(None);
+    };
+    Ok(Some(TotpRecord {
+        secret,
+        last_step: row.find(TOTP, "last_step")?,
+        failures: row.get(TOTP, "failures")?,
+    }))
+}

@@ -1,0 +1,100 @@
+//! Setting an authenticator app up, and taking it away.
+
+use serde_json::json;
+
+use super::authenticator;
+use crate::{
+    app::{TestApp, wrong_code},
+    person::Tokens,
+};
+
+testkit::on_every_engine! {
+    async fn an_authenticator_app_is_set_up_with_secret_uri_and_drawing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let access = &person.tokens.access;
+        let none = json!({"enabled": false, "methods": []});
+        assert_eq!(app.get_as(access, "/api/v1/me/mfa").await.data(), none);
+        let begun = app.begin_totp(&person).await;
+        let secret = begun.text_of("/secret");
+        assert_eq!(secret.len(), 32, "160 bits in Base32");
+        let uri = begun.text_of("/otpauth_uri");
+        assert!(uri.starts_with("otpauth://totp/Fashionistar:person-"), "{uri}");
+        assert!(uri.contains(&format!("secret={secret}")) && uri.ends_with("issuer=Fashionistar"), "{uri}");
+        assert!(begun.text_of("/qr_svg").contains("<svg"));
+        // It counts for nothing yet.
+        assert_eq!(app.get_as(access, "/api/v1/me/mfa").await.data(), none);
+        app.log_in(&person.identifier, &person.password).await.text_of("/tokens/access_token");
+        let code = authenticator(&secret).generate(app.now().unix_timestamp().try_into().unwrap()).to_string();
+        app.confirm_totp(&person, &wrong_code(&code)).await.assert_problem(401, "invalid_code");
+        let confirmed = app.confirm_totp(&person, &code).await;
+        confirmed.assert_status(200);
+        assert_eq!(confirmed.data()["recovery_codes"].as_array().unwrap().len(), 10);
+        let enabled = json!({"enabled": true, "methods": ["totp", "recovery_code"]});
+        assert_eq!(app.get_as(access, "/api/v1/me/mfa").await.data(), enabled);
+        assert_eq!(app.me(access).await.data()["mfa"], enabled);
+        app.confirm_totp(&person, &code).await.assert_problem(401, "invalid_code");
+        assert!(app.event_types().await.iter().any(|it| it.ends_with("mfa.factor_added.v1")));
+    }
+
+    /// T23.
+    async fn another_enrolment_leaves_the_app_alone_until_it_is_confirmed(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let it = app.secured_person().await;
+        let begun = app.begin_totp(&it.person).await;
+        let other = authenticator(&begun.text_of("/secret"));
+        let now = || u64::try_from(app.now().unix_timestamp()).unwrap();
+        let challenge = app.challenge_of(&it.person).await;
+        let of_other = other.generate(now()).to_string();
+        app.second_step(&challenge, "totp", &of_other).await.assert_problem(401, "invalid_code");
+        app.second_step(&challenge, "totp", &it.code(&app)).await.assert_status(200);
+        app.confirm_totp(&it.person, &it.code_in(&app, 1)).await.assert_problem(401, "invalid_code");
+        app.confirm_totp(&it.person, &of_other).await.assert_status(200);
+        app.advance_seconds(60);
+        let challenge = app.challenge_of(&it.person).await;
+        app.second_step(&challenge, "totp", &it.code(&app)).await.assert_problem(401, "invalid_code");
+        app.second_step(&challenge, "recovery_code", &it.recovery_codes[0]).await.assert_problem(401, "invalid_code");
+        app.second_step(&challenge, "totp", &other.generate(now()).to_string()).await.assert_status(200);
+    }
+
+    async fn a_secret_that_was_shown_waits_ten_minutes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let secret = app.begin_totp(&person).await.text_of("/secret");
+        app.advance_seconds(600);
+        let again = json!({"password": person.password});
+        let access = Tokens::of(&app.refresh(&person.tokens.refresh).await).access;
+        app.reauthenticate(&access, &again).await.assert_status(200);
+        let code = authenticator(&secret).generate(app.now().unix_timestamp().try_into().unwrap()).to_string();
+        let path = "/api/v1/me/mfa/totp/confirm";
+        app.post_as(&access, path, &json!({"code": code})).await.assert_problem(401, "invalid_code");
+    }
+
+    async fn taking_the_app_away_takes_the_recovery_codes_and_asks_no_more(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let it = app.secured_person().await;
+        let waiting = app.challenge_of(&it.person).await;
+        let path = "/api/v1/me/mfa/totp";
+        app.delete_as(&it.person.tokens.access, path).await.assert_status(200);
+        let mfa = app.me(&it.person.tokens.access).await.data()["mfa"].clone();
+        assert_eq!(mfa, json!({"enabled": false, "methods": []}));
+        app.second_step(&waiting, "recovery_code", &it.recovery_codes[0]).await.assert_problem(401, "invalid_code");
+        app.log_in(&it.person.identifier, &it.person.password).await.text_of("/tokens/access_token");
+        assert_eq!(app.count("recovery_codes").await, 0);
+        app.delete_as(&it.person.tokens.access, path).await.assert_problem(404, "not_found");
+    }
+
+    async fn fresh_recovery_codes_void_the_old_ones(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let it = app.secured_person().await;
+        let path = "/api/v1/me/mfa/recovery-codes";
+        let fresh = app.post_as(&it.person.tokens.access, path, &json!({})).await;
+        fresh.assert_status(200);
+        let fresh: Vec<String> = serde_json::from_value(fresh.data()["recovery_codes"].clone()).unwrap();
+        let challenge = app.challenge_of(&it.person).await;
+        app.second_step(&challenge, "recovery_code", &it.recovery_codes[0]).await.assert_problem(401, "invalid_code");
+        app.second_step(&challenge, "recovery_code", &fresh[0]).await.assert_status(200);
+        let nobody = app.register_person().await;
+        app.post_as(&nobody.tokens.access, path, &json!({})).await.assert_problem(409, "no_second_factor");
+    }
+}
