@@ -217,19 +217,22 @@ mod tests {
     };
 
     use super::*;
+    use crate::{state::State, test_support::TestState};
+    use std::sync::Arc;
 
-    fn signed_in_as(roles: Roles) -> HttpRequest {
+    fn signed_in_as(state: &TestState, roles: Roles, proofs: Proofs) -> HttpRequest {
         let mut owner = account_record();
         owner.account.roles = roles;
         let snapshot = SessionSnapshot {
             session: id(),
             owner,
             authenticated_at: START,
-            proofs: Proofs::only(AuthenticationMethod::Password),
+            proofs,
             idle_deadline: START,
             absolute_deadline: START,
         };
-        let request = TestRequest::default().to_http_request();
+        let state = State::from(Arc::clone(&state.state));
+        let request = TestRequest::default().app_data(state).to_http_request();
         request.extensions_mut().insert(Rc::new(snapshot));
         request
     }
@@ -237,12 +240,35 @@ mod tests {
     #[actix_web::test]
     async fn a_guard_in_the_signature_lets_pass_whom_it_should() {
         type Staff = Guarded<AnyOf<IsAdmin, IsSupport>>;
-        let support = signed_in_as(Role::Support.into());
+        let state = TestState::new().await;
+        let one = Proofs::only(AuthenticationMethod::Password);
+        let two = Proofs::both(AuthenticationMethod::Password, AuthenticationMethod::Totp);
+        let support = signed_in_as(&state, Role::Support.into(), two);
         let staff = Staff::extract(&support).await.unwrap();
         assert_eq!(staff.principal().account, staff.session().owner.account.id);
-        let client = signed_in_as(Role::Client.into());
+        let lacking = signed_in_as(&state, Role::Support.into(), one);
+        let refusal = Staff::extract(&lacking).await.err().map(|it| it.code());
+        assert_eq!(refusal, Some(ProblemCode::SecondFactorRequired));
+        let client = signed_in_as(&state, Role::Client.into(), two);
         let refusal = Staff::extract(&client).await.err();
         assert_eq!(refusal.map(|it| it.code()), Some(ProblemCode::Forbidden));
+    }
+
+    #[actix_web::test]
+    async fn who_signed_in_long_ago_is_asked_again() {
+        let state = TestState::new().await;
+        let proofs = Proofs::only(AuthenticationMethod::Password);
+        let request = signed_in_as(&state, Role::Client.into(), proofs);
+        let who = RecentlyAuthenticated::extract(&request).await;
+        assert!(who.is_ok(), "the clock stands where they signed in");
+        let long_ago = SessionSnapshot {
+            authenticated_at: START - time::Duration::minutes(11),
+            ..who.unwrap().session().clone()
+        };
+        request.extensions_mut().insert(Rc::new(long_ago));
+        let refusal = RecentlyAuthenticated::extract(&request).await.err();
+        let refusal = refusal.map(|it| it.code());
+        assert_eq!(refusal, Some(ProblemCode::ReauthenticationRequired));
     }
 
     fn token(values: &[&str]) -> Result<String, ProblemCode> {

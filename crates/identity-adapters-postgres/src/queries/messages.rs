@@ -26,7 +26,8 @@ macro_rules! lease {
         concat!(
             "WITH due AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 \
              AND (kind IN ('sign_in_locked', 'password_changed', 'session_stolen') \
-             OR (kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset'))) \
+             OR (kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset', \
+             'second_factor'))) \
              ORDER BY next_attempt_at, id LIMIT $2",
             $lock,
             ") UPDATE outbox_messages SET next_attempt_at = $3, attempts = attempts + 1, lease_id = $4 \

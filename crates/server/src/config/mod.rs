@@ -15,6 +15,7 @@ mod keys;
 mod kinds;
 mod lines;
 mod messages;
+mod mfa;
 mod mistake;
 mod passwords;
 mod production;
@@ -44,6 +45,7 @@ pub use messages::{
     EmailProvider, EmailSettings, MessageSettings, SenderChoice, SmsProvider, SmsSettings,
     SmtpSettings,
 };
+pub use mfa::MfaSettings;
 pub use mistake::{Mistake, Mistakes, Place};
 pub use passwords::PasswordSettings;
 pub use protection::ProtectionSettings;
@@ -82,6 +84,8 @@ pub struct Config {
     pub redis: RedisSettings,
     /// `protection.…`
     pub protection: ProtectionSettings,
+    /// `mfa.…`
+    pub mfa: MfaSettings,
     /// `tokens.…`
     pub tokens: TokenSettings,
     /// `passwords.…`
@@ -191,6 +195,7 @@ impl Config {
             database: DatabaseSettings::read(&mut reader),
             redis: RedisSettings::read(&mut reader),
             protection: ProtectionSettings::read(&mut reader),
+            mfa: MfaSettings::read(&mut reader),
             tokens: TokenSettings::read(&mut reader),
             passwords: PasswordSettings::read(&mut reader),
             keys: KeySettings::read(&mut reader),

@@ -304,6 +304,7 @@ fn rules_of(config: &Config) -> Rules {
             ..passwords
         },
         sessions,
+        second_factors: config.mfa.rules(),
         rotation: RotationRules {
             grace: Duration::seconds(config.tokens.refresh_grace_seconds.into()),
         },

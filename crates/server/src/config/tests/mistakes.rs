@@ -96,6 +96,21 @@ const OF_FILES: &[(&str, &str, usize, &str)] = &[
     ),
     ("[redis]\nurl = 6379", "redis.url", 2, "must be a text"),
     (
+        "[mfa]\nrequired_of = 'client'",
+        "mfa.required_of",
+        "must be vendor",
+    ),
+    (
+        "[mfa]\nremember_device_days = 31",
+        "mfa.remember_device_days",
+        "must be a whole number from 0 to 30",
+    ),
+    (
+        "[mfa]\nrecent_sign_in_minutes = 0",
+        "mfa.recent_sign_in_minutes",
+        "must be a whole number from 1 to 60",
+    ),
+    (
         "[tokens]\naccess_ttl_seconds = ''",
         "tokens.access_ttl_seconds",
         2,
