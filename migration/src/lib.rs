@@ -29,6 +29,8 @@ mod m20261124_000010_keys;
 mod m20261124_000011_imports;
 mod m20261124_000012_counted_messages;
 mod m20261129_000013_second_factors;
+mod m20261129_000016_notices;
+mod m20261129_000017_factor_resets;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -67,6 +69,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000011_imports::Migration),
             Box::new(m20261124_000012_counted_messages::Migration),
             Box::new(m20261129_000013_second_factors::Migration),
+            Box::new(m20261129_000016_notices::Migration),
+            Box::new(m20261129_000017_factor_resets::Migration),
         ]
     }
 }

@@ -44,6 +44,7 @@ struct CodeKeys {
     stamp: [u8; STAMP_BYTES],
     codes: hmac::Key,
     reset_links: hmac::Key,
+    notice_links: hmac::Key,
     fingerprints: hmac::Key,
 }
 
@@ -92,6 +93,7 @@ impl CodeKeys {
             stamp: [a, b, c, d],
             codes: key.derive_mac_key("one-time code"),
             reset_links: key.derive_mac_key("reset link"),
+            notice_links: key.derive_mac_key("notice link"),
             fingerprints: key.derive_mac_key("request fingerprint"),
         }
     }
@@ -169,6 +171,12 @@ impl Macs for TokenMacs {
         let keys = self.keys.load();
         let key = &keys.macs.codes_of(nonce).reset_links;
         OpaqueToken::from_random(derived(key, &[&nonce.0, &subject.0]))
+    }
+
+    fn notice_link_token(&self, nonce: CodeNonce, account: AccountId) -> OpaqueToken {
+        let keys = self.keys.load();
+        let key = &keys.macs.codes_of(nonce).notice_links;
+        OpaqueToken::from_random(derived(key, &[&nonce.0, account.as_uuid().as_bytes()]))
     }
 
     fn fingerprint(&self, bytes: &[u8]) -> [u8; 32] {

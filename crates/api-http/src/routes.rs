@@ -214,6 +214,13 @@ impl RouteSpec {
             ..self
         }
     }
+
+    const fn counted_by(self, class: RouteClass) -> Self {
+        Self {
+            counted: Counted::By(class),
+            ..self
+        }
+    }
 }
 
 static ROUTES: &[RouteSpec] = &[
@@ -233,7 +240,12 @@ static ROUTES: &[RouteSpec] = &[
         Method::Post,
         "/api/v1/auth/verify-otp",
         RouteClass::Verify,
-        &[P::InvalidCode, P::AccountSuspended, P::TooManyAttempts],
+        &[
+            P::InvalidCode,
+            P::AccountSuspended,
+            P::AnotherProofRequired,
+            P::TooManyAttempts,
+        ],
         || to(v1::auth::verify_otp::verify_otp),
     ),
     public(
@@ -316,6 +328,7 @@ static ROUTES: &[RouteSpec] = &[
         RouteClass::Verify,
         &[
             P::InvalidCode,
+            P::AnotherProofRequired,
             P::Conflict,
             P::TooManyAttempts,
             P::Overloaded,
@@ -339,6 +352,20 @@ static ROUTES: &[RouteSpec] = &[
     signed_in(Method::Post, "/api/v1/auth/logout-all", &[], || {
         to(v1::auth::log_out::log_out_everywhere)
     }),
+    public(
+        Method::Post,
+        "/api/v1/auth/not-me",
+        RouteClass::Verify,
+        &[P::InvalidCode],
+        || to(v1::auth::not_me::not_me),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/identifier/undo",
+        RouteClass::Verify,
+        &[P::InvalidCode],
+        || to(v1::auth::not_me::undo_identifier_change),
+    ),
     // ---- oneself ----
     signed_in(Method::Get, "/api/v1/me", &[], || to(v1::me::profile::show)),
     signed_in(Method::Patch, "/api/v1/me", &[P::Conflict], || {
@@ -385,6 +412,34 @@ static ROUTES: &[RouteSpec] = &[
         "/api/v1/me/mfa/recovery-codes",
         &[P::ReauthenticationRequired, P::NoSecondFactor],
         || to(v1::me::mfa::renew_recovery_codes),
+    ),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/identifier",
+        &[P::ReauthenticationRequired],
+        || to(v1::me::identifier::change),
+    )
+    .counted_by(RouteClass::SendCode),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/identifier/confirm",
+        &[
+            P::InvalidCode,
+            P::ReauthenticationRequired,
+            P::Conflict,
+            P::TooManyAttempts,
+        ],
+        || to(v1::me::identifier::confirm),
+    )
+    .counted_by(RouteClass::Verify),
+    signed_in(Method::Get, "/api/v1/me/devices", &[], || {
+        to(v1::me::devices::list)
+    }),
+    signed_in(
+        Method::Delete,
+        "/api/v1/me/devices/{id}",
+        &[P::NotFound],
+        || to(v1::me::devices::forget),
     ),
     // ---- for forms ----
     public(

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use authentication_domain::{
-    accounts::AccountId,
+    accounts::{AccountId, IdentifierRules},
     challenges::ChallengeRules,
     credentials::PasswordPolicy,
     mfa::SecondFactorRules,
@@ -38,6 +38,8 @@ pub struct Rules {
     pub lockout: LockoutRules,
     /// Second factors.
     pub second_factors: SecondFactorRules,
+    /// Changes of identifiers, links in notices, silent numbers.
+    pub identifiers: IdentifierRules,
 }
 
 /// The ports, built once by the composition root and shared by all services.

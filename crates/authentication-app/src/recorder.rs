@@ -162,6 +162,7 @@ impl Foundation {
             id: self.new_id(now),
             kind,
             recipient,
+            link: None,
             typed_identifier: None,
             at: now,
             request_id: ctx.request_id.clone(),

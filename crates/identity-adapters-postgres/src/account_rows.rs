@@ -1,7 +1,8 @@
 //! The rows of new accounts, one statement a table however many they are.
 
-use authentication_app::ports::{AccountRecord, NewAccount, StoreError};
+use authentication_app::ports::{AccountRecord, IndexKeys, NewAccount, StoreError, UniqueRule};
 use authentication_domain::accounts::AccountId;
+use time::OffsetDateTime;
 
 use crate::{
     sql::{Sql, tuples},
@@ -30,7 +31,42 @@ pub(crate) async fn insert(
     insert_passwords(unit, accounts).await
 }
 
-/// The statement that claims the identifiers of these accounts; a rival's makes it fail.
+/// Whoever has a row keeps it, unless it is only reserved: then its own account may have it back, and anybody
+/// else once the time is over. What is taken counts as written, what is not does not.
+const UNLESS_TAKEN: &str = " ON CONFLICT (digest, key_id) DO UPDATE \
+     SET account_id = excluded.account_id, reserved_until = NULL \
+     WHERE identifier_index.reserved_until IS NOT NULL \
+     AND (identifier_index.account_id = excluded.account_id OR identifier_index.reserved_until <= ";
+
+/// Claims an identifier for an account, under every key. A rival who did so first, and has not committed, is
+/// waited for.
+pub(crate) async fn claim_identifier(
+    unit: &SqlUnitOfWork,
+    index: &IndexKeys,
+    account: AccountId,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    let entries = &index.entries;
+    // Two who claim the same take the rows in one order, so that they wait for each other and never both.
+    let mut sorted: Vec<_> = entries.iter().collect();
+    sorted.sort_by_key(|entry| entry.digest);
+    let rows = tuples(1, sorted.len(), 3);
+    let last = sorted.len() * 3 + 1;
+    let claim = Sql::over_rows(format!("{INDEX}{rows}{UNLESS_TAKEN}${last})"));
+    let claim = sorted.iter().fold(claim, |sql, entry| {
+        sql.bind(&entry.key_id).bind(&entry.digest).bind(&account)
+    });
+    let claimed = claim.bind(&now).execute(unit).await?;
+    if claimed == entries.len() as u64 {
+        return Ok(());
+    }
+    // Some rows may be ours by now.
+    unit.give_up();
+    Err(StoreError::Conflict(UniqueRule::Identifier))
+}
+
+/// The statement that claims the identifiers of these accounts, `then` saying what becomes of those that are
+/// taken.
 pub(crate) fn claim_identifiers<'a>(
     accounts: impl IntoIterator<Item = &'a NewAccount>,
     then: &str,

@@ -1,7 +1,9 @@
 //! Accounts with their keys, identifiers, profiles, wallets and passwords.
 
 use async_trait::async_trait;
-use authentication_app::ports::{AccountRepository, NewAccount, Sealed, StoreError};
+use authentication_app::ports::{
+    AccountRepository, IdentifierSwap, NewAccount, Sealed, StoreError,
+};
 use authentication_domain::{
     accounts::{AccountId, SignUpMethod},
     credentials::PasswordHash,
@@ -14,7 +16,27 @@ use crate::{account_rows, sql::Sql, unit_of_work::SqlUnitOfWork};
 const PUT_PASSWORD: &str = "INSERT INTO password_credentials (account_id, password_hash, updated_at, \
      reset_over) VALUES ($1, $2, $3, $4) ON CONFLICT (account_id) DO UPDATE \
      SET password_hash = excluded.password_hash, updated_at = excluded.updated_at, \
-     reset_over = excluded.reset_over";
+     reset_over = excluded.reset_over, locked_until_reset_at = NULL";
+
+const LOCK_PASSWORD: &str = "UPDATE password_credentials SET locked_until_reset_at = $2 \
+     WHERE account_id = $1";
+
+/// The compare-and-set of the account with its new identifier. `$1` account, `$2` version, `$3` now,
+/// `$4` text, `$5` method.
+const PUT_IDENTIFIER: &str = "UPDATE accounts SET version = version + 1, identifier = $4, \
+     sign_up_method = $5, identifier_proven_at = $3, \
+     updated_at = CASE WHEN $3 > updated_at THEN $3 ELSE updated_at END \
+     WHERE id = $1 AND version = $2";
+
+/// By `identifier_index_account_id_idx`. `$1` account, `$2` until when.
+const RESERVE: &str = "UPDATE identifier_index SET reserved_until = $2 \
+     WHERE account_id = $1 AND reserved_until IS NULL";
+
+/// By the same index.
+const SET_FREE: &str =
+    "DELETE FROM identifier_index WHERE account_id = $1 AND reserved_until IS NULL";
+
+const NOTE_PROVEN: &str = "UPDATE accounts SET identifier_proven_at = $2 WHERE id = $1";
 
 /// The compare-and-set of the account; a clock that lags moves nothing back.
 const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1, \
@@ -33,9 +55,9 @@ impl AccountRepository for SqlUnitOfWork {
     /// Five statements, six with a password. The identifier comes first: rivals wait there for each other.
     #[tracing::instrument(name = "accounts.insert", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn insert(&mut self, new: &NewAccount) -> Result<(), StoreError> {
-        account_rows::claim_identifiers([new], "")
-            .execute(self)
-            .await?;
+        let account = &new.record.account;
+        let now = account.timestamps.created_at;
+        account_rows::claim_identifier(self, &new.index, account.id, now).await?;
         account_rows::insert(self, &[new]).await
     }
 
@@ -57,6 +79,64 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(saved == 1)
     }
 
+    /// One statement when the version is another one, three when it is not. The account comes first: whoever
+    /// indexes it anew waits there.
+    #[tracing::instrument(name = "accounts.change_identifier", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn change_identifier(&mut self, swap: IdentifierSwap<'_>) -> Result<bool, StoreError> {
+        let db = &*self;
+        let put = Sql::new(PUT_IDENTIFIER)
+            .bind(&swap.account)
+            .bind(&swap.read_version)
+            .bind(&swap.now)
+            .bind(swap.identifier)
+            .bind(&swap.method)
+            .execute(db)
+            .await?;
+        if put == 0 {
+            return Ok(false);
+        }
+        let leave = match &swap.reserve_until {
+            Some(until) => Sql::new(RESERVE).bind(&swap.account).bind(until),
+            None => Sql::new(SET_FREE).bind(&swap.account),
+        };
+        leave.execute(db).await?;
+        account_rows::claim_identifier(db, swap.index, swap.account, swap.now).await?;
+        Ok(true)
+    }
+
+    #[tracing::instrument(name = "accounts.note_identifier_proven", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn note_identifier_proven(
+        &mut self,
+        account: AccountId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        Sql::new(NOTE_PROVEN)
+            .bind(&account)
+            .bind(&now)
+            .execute(self)
+            .await?;
+        Ok(())
+    }
+
+    /// One statement when the version is another one, two when it is not.
+    #[tracing::instrument(name = "accounts.lock_password", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn lock_password(
+        &mut self,
+        account: AccountId,
+        read_version: i64,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        if !next_version(self, account, read_version, now).await? {
+            return Ok(false);
+        }
+        Sql::new(LOCK_PASSWORD)
+            .bind(&account)
+            .bind(&now)
+            .execute(self)
+            .await?;
+        Ok(true)
+    }
+
     /// One statement when the version is another one, two when it is not.
     #[tracing::instrument(name = "accounts.set_password", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn set_password(
@@ -67,13 +147,7 @@ impl AccountRepository for SqlUnitOfWork {
         reset_over: Option<SignUpMethod>,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        let next = Sql::new(NEXT_VERSION)
-            .bind(&account)
-            .bind(&read_version)
-            .bind(&now)
-            .execute(self)
-            .await?;
-        if next == 0 {
+        if !next_version(self, account, read_version, now).await? {
             return Ok(false);
         }
         Sql::new(PUT_PASSWORD)
@@ -101,4 +175,20 @@ impl AccountRepository for SqlUnitOfWork {
             .await?;
         Ok(())
     }
+}
+
+/// Makes an account the next version, unless it is another one than was read.
+pub(crate) async fn next_version(
+    unit: &SqlUnitOfWork,
+    account: AccountId,
+    read_version: i64,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    let next = Sql::new(NEXT_VERSION)
+        .bind(&account)
+        .bind(&read_version)
+        .bind(&now)
+        .execute(unit)
+        .await?;
+    Ok(next == 1)
 }

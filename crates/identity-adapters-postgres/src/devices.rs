@@ -1,11 +1,20 @@
 //! Devices that people signed in from.
 
 use async_trait::async_trait;
-use authentication_app::ports::{DeviceRepository, StoreError};
-use authentication_domain::{accounts::AccountId, sessions::DeviceId};
+use authentication_app::ports::{DeviceQueries, DeviceRepository, DeviceSummary, StoreError};
+use authentication_domain::{
+    accounts::AccountId,
+    sessions::{DeviceId, SessionId},
+};
 use time::OffsetDateTime;
 
-use crate::{dialect::Dialect, error::Fault, sql::Sql, unit_of_work::SqlUnitOfWork};
+use crate::{
+    dialect::Dialect,
+    error::Fault,
+    sql::{Row, Sql},
+    store::Store,
+    unit_of_work::SqlUnitOfWork,
+};
 
 /// `$1` account, `$2` device, `$3` now. Takes the account's row first, so that two new devices at once are
 /// counted one after the other. By the primary keys of `accounts` and `devices`.
@@ -27,6 +36,42 @@ macro_rules! remember {
 const FORGET_OTHERS: &str = "DELETE FROM devices WHERE account_id = $1 AND id <> $2 AND id NOT IN \
      (SELECT o.id FROM devices o WHERE o.account_id = $1 AND o.id <> $2 \
      ORDER BY o.last_used_at DESC, o.id DESC LIMIT $3)";
+
+/// By the primary keys of `devices`, which begins with the account, and `sessions`. `$1` account, `$2` session.
+const LIST: &str = "SELECT d.id, d.created_at, d.last_used_at, s.device_id \
+     FROM devices d LEFT JOIN sessions s ON s.id = $2 AND s.account_id = d.account_id \
+     WHERE d.account_id = $1 ORDER BY d.last_used_at DESC, d.id DESC";
+
+#[async_trait]
+impl DeviceQueries for Store {
+    #[tracing::instrument(name = "devices.list_devices", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn list_devices(
+        &self,
+        account: AccountId,
+        session: SessionId,
+    ) -> Result<(Vec<DeviceSummary>, Option<DeviceId>), StoreError> {
+        let rows = Sql::new(LIST)
+            .bind(&account)
+            .bind(&session)
+            .rows(&self.readers)
+            .await?;
+        let current = match rows.first() {
+            Some(row) => row.find("sessions", "device_id")?,
+            None => None,
+        };
+        let devices = rows.iter().map(summary_of).collect::<Result<_, _>>()?;
+        Ok((devices, current))
+    }
+}
+
+fn summary_of(row: &Row) -> Result<DeviceSummary, StoreError> {
+    const TABLE: &str = "devices";
+    Ok(DeviceSummary {
+        device: row.get(TABLE, "id")?,
+        created_at: row.get(TABLE, "created_at")?,
+        last_used_at: row.get(TABLE, "last_used_at")?,
+    })
+}
 
 #[async_trait]
 impl DeviceRepository for SqlUnitOfWork {
@@ -75,6 +120,16 @@ impl DeviceRepository for SqlUnitOfWork {
                 .execute(&*self)
                 .await?;
         Ok(remembered == 1)
+    }
+
+    #[tracing::instrument(name = "devices.forget", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn forget(&mut self, account: AccountId, device: DeviceId) -> Result<bool, StoreError> {
+        let forgotten = Sql::new("DELETE FROM devices WHERE account_id = $1 AND id = $2")
+            .bind(&account)
+            .bind(&device)
+            .execute(&*self)
+            .await?;
+        Ok(forgotten == 1)
     }
 
     #[tracing::instrument(name = "devices.forget_all", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]

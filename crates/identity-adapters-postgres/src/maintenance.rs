@@ -25,7 +25,7 @@ const A_DAY: Duration = Duration::DAY;
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 11] = [
+const EXPIRED: [Expired; 13] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -73,8 +73,21 @@ const EXPIRED: [Expired; 11] = [
     Expired {
         table: "outbox_messages",
         key: "id",
-        dead: "created_at < $1 AND next_attempt_at IS NULL AND nonce IS NOT NULL",
+        dead: "created_at < $1 AND next_attempt_at IS NULL AND kind = 'code'",
         kept_for: A_DAY,
+    },
+    Expired {
+        table: "notice_links",
+        key: "digest",
+        dead: "expires_at < $1",
+        kept_for: A_DAY,
+    },
+    // Whoever had these identifiers cannot take them back any more.
+    Expired {
+        table: "identifier_index",
+        key: "digest, key_id",
+        dead: "reserved_until < $1",
+        kept_for: Duration::ZERO,
     },
     Expired {
         table: "idempotency_records",

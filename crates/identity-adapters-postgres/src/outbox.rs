@@ -17,6 +17,9 @@ const APPEND_MESSAGE: &str = "INSERT INTO outbox_messages (id, kind, purpose, no
      recipient_account, typed_identifier, created_at, next_attempt_at, request_id, attempts) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0)";
 
+/// In `outbox_messages.purpose`, of a notice that has nothing else to name there: a row with a nonce has one.
+const LINK: &str = "link";
+
 const APPEND_EVENTS: &str =
     "INSERT INTO outbox_events (id, occurred_at, event_type, account_id, data, request_id)";
 
@@ -52,10 +55,11 @@ impl Outbox for SqlUnitOfWork {
     #[tracing::instrument(name = "outbox.append_message", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn append_message(&mut self, message: &MessageOrder) -> Result<(), StoreError> {
         let (purpose, nonce) = match message.kind {
-            MessageKind::Code { purpose, nonce } => (Some(purpose), Some(nonce)),
-            MessageKind::SignInLocked
-            | MessageKind::PasswordChanged
-            | MessageKind::SessionStolen => (None, None),
+            MessageKind::Code { purpose, nonce } => (Some(purpose.as_str()), Some(nonce)),
+            MessageKind::CredentialAdded(what) | MessageKind::CredentialRemoved(what) => {
+                (Some(what.as_str()), message.link)
+            }
+            _ => (message.link.map(|_| LINK), message.link),
         };
         let (subject, account) = match &message.recipient {
             Recipient::Subject(subject) => (Some(*subject), None),
@@ -64,7 +68,7 @@ impl Outbox for SqlUnitOfWork {
         Sql::new(APPEND_MESSAGE)
             .bind(&message.id)
             .bind(name_of(message.kind))
-            .bind(&purpose)
+            .bind(&purpose.map(str::to_owned))
             .bind(&nonce)
             .bind(&subject)
             .bind(&account)
@@ -103,12 +107,25 @@ fn turn_of(envelope: &EventEnvelope) -> i64 {
     (high ^ low).cast_signed()
 }
 
+/// Of codes, in `outbox_messages.kind`.
+pub(crate) const CODE: &str = "code";
+
 /// The name in `outbox_messages.kind`.
 pub(crate) const fn name_of(kind: MessageKind) -> &'static str {
     match kind {
-        MessageKind::Code { .. } => "code",
+        MessageKind::Code { .. } => CODE,
         MessageKind::SignInLocked => "sign_in_locked",
         MessageKind::PasswordChanged => "password_changed",
         MessageKind::SessionStolen => "session_stolen",
+        MessageKind::NewDevice => "new_device",
+        MessageKind::CredentialAdded(_) => "credential_added",
+        MessageKind::CredentialRemoved(_) => "credential_removed",
+        MessageKind::RecoveryCodeUsed => "recovery_code_used",
+        MessageKind::RecoveryCodesLow => "recovery_codes_low",
+        MessageKind::IdentifierChanged => "identifier_changed",
+        MessageKind::IdentifierRestored => "identifier_restored",
+        MessageKind::AccountSecured => "account_secured",
+        MessageKind::FactorResetAnnounced => "factor_reset_announced",
+        MessageKind::FactorsReset => "factors_reset",
     }
 }

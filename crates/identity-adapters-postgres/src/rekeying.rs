@@ -37,7 +37,7 @@ macro_rules! without_row {
              WHERE NOT EXISTS (SELECT 1 FROM identifier_index i \
              WHERE i.account_id = a.id AND i.key_id = ",
             $key,
-            ")"
+            " AND i.reserved_until IS NULL)"
         )
     };
 }
@@ -182,7 +182,9 @@ impl RekeyingRepository for SqlUnitOfWork {
         let rows = tuples(1, entries.len(), 3);
         let text = format!(
             "INSERT INTO identifier_index (key_id, digest, account_id) VALUES {rows} \
-             ON CONFLICT DO NOTHING"
+             ON CONFLICT (digest, key_id) DO UPDATE SET reserved_until = NULL \
+             WHERE identifier_index.reserved_until IS NOT NULL \
+             AND identifier_index.account_id = excluded.account_id"
         );
         let added = of_entries(text, entries).execute(self).await?;
         if added == entries.len() as u64 {

@@ -8,8 +8,9 @@ use std::{
 use async_trait::async_trait;
 use authentication_app::ports::{
     AccountRepository, AttemptLedger, AuditTrail, ChallengeRepository, DeviceRepository,
-    IdempotencyLedger, ImportRepository, Outbox, RekeyingRepository, SecondFactorRepository,
-    SessionRepository, StoreError, UnitOfWork, UnitOfWorkFactory,
+    FactorResetRepository, IdempotencyLedger, ImportRepository, NoticeRepository, Outbox,
+    RekeyingRepository, SecondFactorRepository, SessionRepository, StoreError, UnitOfWork,
+    UnitOfWorkFactory,
 };
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
@@ -39,6 +40,11 @@ pub(crate) struct SqlUnitOfWork {
 }
 
 impl SqlUnitOfWork {
+    /// What was done is a half, and must not be committed.
+    pub(crate) fn give_up(&self) {
+        self.broken.store(true, Ordering::Relaxed);
+    }
+
     /// Events were written: the relay is woken after the commit.
     pub(crate) const fn note_events(&mut self) {
         self.has_events = true;
@@ -105,6 +111,14 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn devices(&mut self) -> &mut dyn DeviceRepository {
+        self
+    }
+
+    fn notices(&mut self) -> &mut dyn NoticeRepository {
+        self
+    }
+
+    fn factor_resets(&mut self) -> &mut dyn FactorResetRepository {
         self
     }
 

@@ -87,6 +87,10 @@ impl Templates {
             minutes: Some(10),
             link: Some(LINK.to_owned()),
             link_minutes: Some(30),
+            link_days: Some(7),
+            link_hours: Some(72),
+            what: Some("passkey"),
+            hours: Some(72),
         }
     }
 
@@ -95,6 +99,8 @@ impl Templates {
             support: None,
             link: None,
             link_minutes: None,
+            link_days: None,
+            link_hours: None,
             ..self.all_facts(language)
         }
     }

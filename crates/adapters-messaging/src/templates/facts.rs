@@ -1,6 +1,6 @@
 //! What templates can speak of.
 
-use authentication_app::ports::LetterKind;
+use authentication_app::ports::{Letter, LetterKind, LinkKind};
 use minijinja::Value;
 
 use super::TemplateConfig;
@@ -14,14 +14,14 @@ pub(super) struct Facts<'a> {
     pub(super) minutes: Option<i64>,
     pub(super) link: Option<String>,
     pub(super) link_minutes: Option<i64>,
+    pub(super) link_days: Option<i64>,
+    pub(super) link_hours: Option<i64>,
+    pub(super) what: Option<&'static str>,
+    pub(super) hours: Option<i64>,
 }
 
 impl<'a> Facts<'a> {
-    pub(super) fn of(
-        letter: &'a LetterKind,
-        language: &'a str,
-        config: &'a TemplateConfig,
-    ) -> Self {
+    pub(super) fn of(letter: &'a Letter, language: &'a str, config: &'a TemplateConfig) -> Self {
         let mut facts = Self {
             language,
             product: &config.product,
@@ -30,8 +30,13 @@ impl<'a> Facts<'a> {
             minutes: None,
             link: None,
             link_minutes: None,
+            link_days: None,
+            link_hours: None,
+            what: None,
+            hours: None,
         };
-        match letter {
+        facts.say_it_was_somebody_else(letter, config);
+        match &letter.kind {
             LetterKind::Code {
                 code,
                 lifetime,
@@ -46,12 +51,39 @@ impl<'a> Facts<'a> {
                     facts.link_minutes = Some(link.lifetime.whole_minutes());
                 }
             }
+            LetterKind::FactorResetAnnounced { wait } => facts.hours = Some(wait.whole_hours()),
             LetterKind::SignInLocked { lasts } => facts.minutes = Some(lasts.whole_minutes()),
+            LetterKind::CredentialAdded(what) | LetterKind::CredentialRemoved(what) => {
+                facts.what = Some(what.as_str());
+            }
             LetterKind::AlreadyRegistered
             | LetterKind::PasswordChanged
-            | LetterKind::SessionStolen => {}
+            | LetterKind::SessionStolen
+            | LetterKind::NewDevice
+            | LetterKind::RecoveryCodeUsed
+            | LetterKind::RecoveryCodesLow
+            | LetterKind::IdentifierChanged
+            | LetterKind::IdentifierRestored
+            | LetterKind::AccountSecured
+            | LetterKind::FactorsReset => {}
         }
         facts
+    }
+
+    /// The link in a notice. Its fragment tells the page which route takes the token.
+    fn say_it_was_somebody_else(&mut self, letter: &Letter, config: &TemplateConfig) {
+        let Some(link) = &letter.link else { return };
+        let (page, token) = (&config.notice_page, link.token.expose());
+        match link.kind {
+            LinkKind::NotMe => {
+                self.link = Some(format!("{page}#not-me={token}"));
+                self.link_days = Some(link.lifetime.whole_days());
+            }
+            LinkKind::IdentifierUndo => {
+                self.link = Some(format!("{page}#undo={token}"));
+                self.link_hours = Some(link.lifetime.whole_hours());
+            }
+        }
     }
 
     /// As the engine takes them.
@@ -64,6 +96,10 @@ impl<'a> Facts<'a> {
             ("minutes", Value::from(self.minutes)),
             ("link", Value::from(self.link.as_ref())),
             ("link_minutes", Value::from(self.link_minutes)),
+            ("link_days", Value::from(self.link_days)),
+            ("link_hours", Value::from(self.link_hours)),
+            ("what", Value::from(self.what)),
+            ("hours", Value::from(self.hours)),
         ])
     }
 }

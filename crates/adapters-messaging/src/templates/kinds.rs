@@ -19,6 +19,8 @@ pub(super) struct TemplateKind {
 }
 
 const CODE: &[&str] = &["code", "minutes"];
+const NOT_ME: &[&str] = &["link", "link_days"];
+const ABOUT_CREDENTIALS: &[&str] = &["what", "link", "link_days"];
 
 const REGISTRATION: TemplateKind = kind("registration_code", CODE);
 const SIGN_IN: TemplateKind = kind("sign_in_code", CODE);
@@ -26,11 +28,23 @@ const SECOND_FACTOR: TemplateKind = kind("second_factor_code", CODE);
 const RESET: TemplateKind = kind("reset_code", &["code", "minutes", "link", "link_minutes"]);
 const ALREADY_REGISTERED: TemplateKind = kind("already_registered", &[]);
 const SIGN_IN_LOCKED: TemplateKind = kind("sign_in_locked", &["minutes"]);
-const PASSWORD_CHANGED: TemplateKind = kind("password_changed", &[]);
-const SESSION_STOLEN: TemplateKind = kind("session_stolen", &[]);
+const PASSWORD_CHANGED: TemplateKind = kind("password_changed", NOT_ME);
+const SESSION_STOLEN: TemplateKind = kind("session_stolen", NOT_ME);
+const IDENTIFIER_CODE: TemplateKind = kind("identifier_code", CODE);
+const NEW_DEVICE: TemplateKind = kind("new_device", NOT_ME);
+const CREDENTIAL_ADDED: TemplateKind = kind("credential_added", ABOUT_CREDENTIALS);
+const CREDENTIAL_REMOVED: TemplateKind = kind("credential_removed", ABOUT_CREDENTIALS);
+const RECOVERY_CODE_USED: TemplateKind = kind("recovery_code_used", NOT_ME);
+const RECOVERY_CODES_LOW: TemplateKind = kind("recovery_codes_low", NOT_ME);
+const IDENTIFIER_CHANGED: TemplateKind = kind("identifier_changed", &["link", "link_hours"]);
+const IDENTIFIER_RESTORED: TemplateKind = kind("identifier_restored", &[]);
+const ACCOUNT_SECURED: TemplateKind = kind("account_secured", &[]);
+const FACTOR_RESET_ANNOUNCED: TemplateKind =
+    kind("factor_reset_announced", &["hours", "link", "link_days"]);
+const FACTORS_RESET: TemplateKind = kind("factors_reset", NOT_ME);
 
 /// All of them.
-pub(super) const KINDS: [&TemplateKind; 8] = [
+pub(super) const KINDS: [&TemplateKind; 19] = [
     &REGISTRATION,
     &SIGN_IN,
     &SECOND_FACTOR,
@@ -39,6 +53,17 @@ pub(super) const KINDS: [&TemplateKind; 8] = [
     &SIGN_IN_LOCKED,
     &PASSWORD_CHANGED,
     &SESSION_STOLEN,
+    &IDENTIFIER_CODE,
+    &NEW_DEVICE,
+    &CREDENTIAL_ADDED,
+    &CREDENTIAL_REMOVED,
+    &RECOVERY_CODE_USED,
+    &RECOVERY_CODES_LOW,
+    &IDENTIFIER_CHANGED,
+    &IDENTIFIER_RESTORED,
+    &ACCOUNT_SECURED,
+    &FACTOR_RESET_ANNOUNCED,
+    &FACTORS_RESET,
 ];
 
 const fn kind(name: &'static str, variables: &'static [&'static str]) -> TemplateKind {
@@ -77,11 +102,22 @@ impl TemplateKind {
                 Purpose::SignIn => &SIGN_IN,
                 Purpose::PasswordReset => &RESET,
                 Purpose::SecondFactor => &SECOND_FACTOR,
+                Purpose::IdentifierChange => &IDENTIFIER_CODE,
             },
             LetterKind::AlreadyRegistered => &ALREADY_REGISTERED,
             LetterKind::SignInLocked { .. } => &SIGN_IN_LOCKED,
             LetterKind::PasswordChanged => &PASSWORD_CHANGED,
             LetterKind::SessionStolen => &SESSION_STOLEN,
+            LetterKind::NewDevice => &NEW_DEVICE,
+            LetterKind::CredentialAdded(_) => &CREDENTIAL_ADDED,
+            LetterKind::CredentialRemoved(_) => &CREDENTIAL_REMOVED,
+            LetterKind::RecoveryCodeUsed => &RECOVERY_CODE_USED,
+            LetterKind::RecoveryCodesLow => &RECOVERY_CODES_LOW,
+            LetterKind::IdentifierChanged => &IDENTIFIER_CHANGED,
+            LetterKind::IdentifierRestored => &IDENTIFIER_RESTORED,
+            LetterKind::AccountSecured => &ACCOUNT_SECURED,
+            LetterKind::FactorResetAnnounced { .. } => &FACTOR_RESET_ANNOUNCED,
+            LetterKind::FactorsReset => &FACTORS_RESET,
         }
     }
 

@@ -36,6 +36,8 @@ pub struct TemplateConfig {
     /// The page that takes a reset token from its fragment, which no server log ever sees: an absolute URL
     /// without a fragment.
     pub reset_page: String,
+    /// The page that takes the token of a link in a notice from its fragment, likewise.
+    pub notice_page: String,
     /// The operator's folder.
     pub folder: Option<PathBuf>,
 }
@@ -185,7 +187,7 @@ impl Templates {
 impl LetterWriter for Templates {
     fn write(&self, letter: &Letter, channel: Channel) -> Result<WrittenLetter, UnwritableLetter> {
         let language = self.language(letter.language.as_deref());
-        let facts = Facts::of(&letter.kind, language, &self.config);
+        let facts = Facts::of(letter, language, &self.config);
         let written = self.written(TemplateKind::of(&letter.kind), &facts, channel);
         written.map_err(|_| UnwritableLetter)
     }

@@ -2,9 +2,10 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use authentication_app::ports::{LetterKind, ResetLink};
+use authentication_app::ports::{LetterKind, LinkKind, OwnerLink, ResetLink};
 use authentication_domain::{
     challenges::{OneTimeCode, Purpose},
+    credentials::CredentialKind,
     opaque_token::OpaqueToken,
 };
 use tempfile::TempDir;
@@ -18,6 +19,7 @@ fn config(folder: Option<&Path>) -> TemplateConfig {
         support: Some("help@fashionistar.example".to_owned()),
         default_language: "en".to_owned(),
         reset_page: "https://shop.example/reset".to_owned(),
+        notice_page: "https://shop.example/notice".to_owned(),
         folder: folder.map(Path::to_owned),
     }
 }
@@ -46,9 +48,43 @@ fn letters() -> Vec<LetterKind> {
         LetterKind::SignInLocked { lasts },
         LetterKind::PasswordChanged,
         LetterKind::SessionStolen,
+        LetterKind::NewDevice,
+        LetterKind::RecoveryCodeUsed,
+        LetterKind::RecoveryCodesLow,
+        LetterKind::IdentifierChanged,
+        LetterKind::IdentifierRestored,
+        LetterKind::AccountSecured,
+        LetterKind::FactorResetAnnounced {
+            wait: Duration::hours(72),
+        },
+        LetterKind::FactorsReset,
     ];
     let codes = Purpose::ALL.into_iter().map(code);
-    codes.chain(notices).collect()
+    let about_credentials = CredentialKind::ALL.into_iter().flat_map(|what| {
+        [
+            LetterKind::CredentialAdded(what),
+            LetterKind::CredentialRemoved(what),
+        ]
+    });
+    codes.chain(notices).chain(about_credentials).collect()
+}
+
+/// The link that a letter of this kind carries.
+fn link_in(kind: &LetterKind) -> Option<OwnerLink> {
+    let (kind, lifetime) = match kind {
+        LetterKind::Code { .. }
+        | LetterKind::AlreadyRegistered
+        | LetterKind::SignInLocked { .. }
+        | LetterKind::IdentifierRestored
+        | LetterKind::AccountSecured => return None,
+        LetterKind::IdentifierChanged => (LinkKind::IdentifierUndo, Duration::hours(72)),
+        _ => (LinkKind::NotMe, Duration::days(7)),
+    };
+    Some(OwnerLink {
+        kind,
+        token: OpaqueToken::from_random([0xa5; 16]),
+        lifetime,
+    })
 }
 
 fn write(
@@ -58,6 +94,7 @@ fn write(
     channel: Channel,
 ) -> WrittenLetter {
     let letter = Letter {
+        link: link_in(&kind),
         kind,
         language: Some(language.to_owned()),
     };
@@ -267,7 +304,7 @@ fn every_mistake_is_told_at_once_with_its_file() {
     assert!(has("de/sign_in_code.txt: is missing"));
     assert_eq!(
         found.iter().filter(|it| it.contains("is missing")).count(),
-        24
+        54
     );
 }
 

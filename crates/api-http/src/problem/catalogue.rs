@@ -64,6 +64,8 @@ catalogue! {
         "This sign-in cannot be completed that way; see its methods.";
     NoSecondFactor, "no_second_factor", CONFLICT, "No second factor",
         "Set a second factor up first.";
+    AnotherProofRequired, "another_proof_required", FORBIDDEN, "Another proof required",
+        "This number was not used for long. Sign in with your password, or on a device that you used before.";
     InvalidCurrentPassword, "invalid_current_password", FORBIDDEN, "Wrong current password",
         "The current password is wrong.";
     NotFound, "not_found", NOT_FOUND, "Not found",

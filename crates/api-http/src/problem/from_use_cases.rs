@@ -3,7 +3,10 @@
 //! Every `match` names every variant: a new one asks here, at compile time, what a client may know of it.
 
 use authentication_app::{
-    accounts::{RegisterError, UpdateProfileError},
+    accounts::{
+        ChangeIdentifierError, ConfirmIdentifierError, NotMeError, RegisterError,
+        UpdateProfileError,
+    },
     challenges::{ProofError, ResendError, SendError, VerifyCodeError},
     credentials::{ChangePasswordError, CompleteResetError},
     mfa::{
@@ -11,7 +14,10 @@ use authentication_app::{
         SendSecondFactorError, VerifySecondFactorError,
     },
     ports::{HashError, SigningFailed, StoreError},
-    sessions::{AuthenticateError, EndSessionError, LogInError, ReauthenticateError, RefreshError},
+    sessions::{
+        AuthenticateError, EndSessionError, ForgetDeviceError, LogInError, ReauthenticateError,
+        RefreshError,
+    },
 };
 use authentication_domain::credentials::Weakness;
 use time::Duration;
@@ -114,6 +120,7 @@ impl From<VerifyCodeError> for Problem {
         match error {
             VerifyCodeError::Proof(error) => error.into(),
             VerifyCodeError::Suspended => Self::of(ProblemCode::AccountSuspended),
+            VerifyCodeError::AnotherProofRequired => Self::of(ProblemCode::AnotherProofRequired),
             VerifyCodeError::Signing(error) => error.into(),
         }
     }
@@ -170,6 +177,46 @@ impl From<UpdateProfileError> for Problem {
             // The account went between the token's check and the write: the token counts no more.
             UpdateProfileError::NotFound => Self::of(ProblemCode::InvalidToken),
             UpdateProfileError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ChangeIdentifierError> for Problem {
+    fn from(error: ChangeIdentifierError) -> Self {
+        match error {
+            ChangeIdentifierError::Unchanged => Self::invalid_field(FieldError::new(
+                "identifier",
+                "unchanged",
+                "this is the identifier that the account has",
+            )),
+            ChangeIdentifierError::Send(error) => error.into(),
+        }
+    }
+}
+
+impl From<ConfirmIdentifierError> for Problem {
+    fn from(error: ConfirmIdentifierError) -> Self {
+        match error {
+            ConfirmIdentifierError::Proof(error) => error.into(),
+            ConfirmIdentifierError::Conflict => Self::of(ProblemCode::Conflict),
+        }
+    }
+}
+
+impl From<NotMeError> for Problem {
+    fn from(error: NotMeError) -> Self {
+        match error {
+            NotMeError::InvalidLink => Self::of(ProblemCode::InvalidCode),
+            NotMeError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ForgetDeviceError> for Problem {
+    fn from(error: ForgetDeviceError) -> Self {
+        match error {
+            ForgetDeviceError::NotFound => Self::of(ProblemCode::NotFound),
+            ForgetDeviceError::Store(error) => error.into(),
         }
     }
 }
@@ -268,6 +315,7 @@ impl From<CompleteResetError> for Problem {
     fn from(error: CompleteResetError) -> Self {
         match error {
             CompleteResetError::Proof(error) => error.into(),
+            CompleteResetError::AnotherProofRequired => Self::of(ProblemCode::AnotherProofRequired),
             CompleteResetError::WeakPassword(weakness) => weak_password("new_password", weakness),
             CompleteResetError::Conflict => Self::of(ProblemCode::Conflict),
             CompleteResetError::Hash(error) => error.into(),

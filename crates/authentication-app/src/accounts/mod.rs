@@ -1,14 +1,22 @@
 //! Accounts: registration, and what their owner sees and changes.
 
+mod change_identifier;
 mod draft;
+mod factor_resets;
+mod not_me;
 mod people;
 mod register;
+mod undo_identifier;
 mod update_profile;
 mod view;
 
 use std::sync::Arc;
 
+pub(crate) use change_identifier::PendingChange;
+pub use change_identifier::{ChangeIdentifierError, ConfirmIdentifier, ConfirmIdentifierError};
 pub(crate) use draft::AccountDraft;
+pub use factor_resets::{FactorResets, FactorResetsDone};
+pub use not_me::NotMeError;
 pub use people::People;
 pub(crate) use register::PendingRegistration;
 pub use register::{Register, RegisterError};

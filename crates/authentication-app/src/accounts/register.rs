@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::Accounts;
 use crate::{
     IdempotentRequest, RequestContext,
-    challenges::{CodeRequest, IssuedChallenge, SendError},
+    challenges::{CodeRequest, IssuedChallenge, Pending, SendError},
     idempotency::Earlier,
     measured,
     ports::{HashError, Measure, StoreError},
@@ -151,7 +151,7 @@ impl Accounts {
             identifier: &command.identifier,
             keys: base.index_keys(&command.identifier).await?,
             purpose: Purpose::Registration,
-            pending: Some(&pending),
+            pending: Some(Pending::Registration(&pending)),
         };
         match retrying(|| self.keep_attempt(&request, repeatable, ctx)).await {
             // What such a unit waits for is its rival with the same key.

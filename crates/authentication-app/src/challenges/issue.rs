@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Foundation, RequestContext,
-    accounts::PendingRegistration,
+    accounts::{PendingChange, PendingRegistration},
     ports::{
         Channel, CodeDispatch, CodeOutcome, IndexKeys, MessageKind, NewChallenge, QuotaGrant,
         Recipient, SendRequest, ServicePurpose, StoreError, Subject, UnitOfWork,
@@ -53,7 +53,37 @@ pub(crate) struct CodeRequest<'a> {
     /// Its digests.
     pub(crate) keys: IndexKeys,
     pub(crate) purpose: Purpose,
-    pub(crate) pending: Option<&'a PendingRegistration>,
+    pub(crate) pending: Option<Pending<'a>>,
+}
+
+/// What a challenge keeps until its code is proven. Nobody has the identifier yet, so the message must bring it.
+#[derive(Clone, Copy)]
+pub(crate) enum Pending<'a> {
+    Registration(&'a PendingRegistration),
+    Change(&'a PendingChange),
+}
+
+impl<'a> Pending<'a> {
+    fn for_its_message(self) -> Zeroizing<String> {
+        match self {
+            Self::Registration(pending) => pending.for_its_message(),
+            Self::Change(pending) => pending.for_its_message(),
+        }
+    }
+
+    const fn registration(self) -> Option<&'a PendingRegistration> {
+        match self {
+            Self::Registration(pending) => Some(pending),
+            Self::Change(_) => None,
+        }
+    }
+
+    const fn change(self) -> Option<&'a PendingChange> {
+        match self {
+            Self::Change(pending) => Some(pending),
+            Self::Registration(_) => None,
+        }
+    }
 }
 
 /// A challenge about to be kept, with what its answer shows.
@@ -61,7 +91,7 @@ pub(crate) struct DraftChallenge {
     id: OpaqueToken,
     row: NewChallenge,
     sent_to: String,
-    /// Registration alone: nobody has the identifier yet, so the message must bring it.
+    /// Where nobody has the identifier yet, the message must bring it.
     typed_identifier: Option<Zeroizing<String>>,
 }
 
@@ -76,13 +106,16 @@ impl Foundation {
         struct Payload<'a> {
             sent_to: &'a str,
             registration: Option<&'a PendingRegistration>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            change: Option<&'a PendingChange>,
         }
         let id = OpaqueToken::from_random(self.random_bytes());
         let keys = &request.keys;
         let sent_to = request.identifier.masked();
         let payload = Payload {
             sent_to: &sent_to,
-            registration: request.pending,
+            registration: request.pending.and_then(Pending::registration),
+            change: request.pending.and_then(Pending::change),
         };
         let row = NewChallenge {
             digest: id.digest(),
@@ -94,7 +127,7 @@ impl Foundation {
             created_at: now,
             expires_at: now + self.rules.challenges.challenge_lifetime,
         };
-        let typed_identifier = request.pending.map(PendingRegistration::for_its_message);
+        let typed_identifier = request.pending.map(Pending::for_its_message);
         DraftChallenge {
             id,
             row,

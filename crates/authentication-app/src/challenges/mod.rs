@@ -5,11 +5,12 @@ mod payload;
 mod prove;
 mod request_code;
 mod resend;
+mod silent_number;
 mod verify_code;
 
 use std::sync::Arc;
 
-pub(crate) use issue::{CodeRequest, Sending};
+pub(crate) use issue::{CodeRequest, Pending, Sending};
 pub use issue::{IssuedChallenge, SendError};
 pub use prove::ProofError;
 pub(crate) use prove::RightCode;

@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::{
     Foundation,
-    accounts::PendingRegistration,
+    accounts::{PendingChange, PendingRegistration},
     corrupt,
     ports::{Sealed, ServicePurpose, StoreError},
 };
@@ -19,6 +19,20 @@ pub(crate) struct ChallengePayload {
     /// What registration typed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) registration: Option<PendingRegistration>,
+    /// What a change of identifier is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) change: Option<PendingChange>,
+}
+
+impl ChallengePayload {
+    /// What the message with the code must bring, where nobody has the identifier yet.
+    pub(crate) fn for_its_message(&self) -> Option<Zeroizing<String>> {
+        let registration = self.registration.as_ref();
+        let change = self.change.as_ref();
+        registration
+            .map(PendingRegistration::for_its_message)
+            .or_else(|| change.map(PendingChange::for_its_message))
+    }
 }
 
 const PURPOSE: ServicePurpose = ServicePurpose::PendingRegistration;

@@ -8,7 +8,6 @@ use authentication_domain::{
 use super::{Challenges, IssuedChallenge, SendError, Sending};
 use crate::{
     RequestContext,
-    accounts::PendingRegistration,
     ports::StoreError,
     recorder::Act,
     retry::{MayBeRetried, retrying},
@@ -72,10 +71,7 @@ impl Challenges {
         let to = Sending {
             subject: live.subject,
             purpose: live.purpose,
-            typed_identifier: payload
-                .registration
-                .as_ref()
-                .map(PendingRegistration::for_its_message),
+            typed_identifier: payload.for_its_message(),
         };
         let dispatch = base.send_code(unit.as_mut(), to, ctx, now).await?;
         let act = Act::on_identifier(Action::CodeRequested, Outcome::Success, live.subject);

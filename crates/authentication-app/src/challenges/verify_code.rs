@@ -1,7 +1,7 @@
 //! Proving a code: it completes a registration, or signs in.
 
 use authentication_domain::{
-    accounts::{AccountStatus, Identifier},
+    accounts::{AccountStatus, Corroboration, Identifier},
     audit::{Action, Outcome},
     challenges::{OneTimeCode, Purpose},
     events::Event,
@@ -56,6 +56,9 @@ pub enum VerifyCodeError {
     /// It counted, and the account is suspended.
     #[error("the account is suspended")]
     Suspended,
+    /// It counted, and the number was silent for so long that it may be somebody else's by now.
+    #[error("the number alone does not open the account")]
+    AnotherProofRequired,
     /// No token could be made.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
@@ -112,6 +115,9 @@ impl Challenges {
             Err(VerifyCodeError::Suspended) => {
                 (Purpose::SignIn, signed_in(SignInOutcome::Suspended))
             }
+            Err(VerifyCodeError::AnotherProofRequired) => {
+                (Purpose::SignIn, signed_in(SignInOutcome::Refused))
+            }
             Err(VerifyCodeError::Proof(_) | VerifyCodeError::Signing(_)) => return,
         };
         self.base.note_code(purpose, CodeOutcome::Proven);
@@ -131,7 +137,9 @@ impl Challenges {
                 |record| match record.purpose {
                     Purpose::Registration => true,
                     Purpose::SignIn => record.owner.is_some(),
-                    Purpose::PasswordReset | Purpose::SecondFactor => false,
+                    Purpose::PasswordReset | Purpose::SecondFactor | Purpose::IdentifierChange => {
+                        false
+                    }
                 },
                 ctx,
             )
@@ -153,8 +161,18 @@ impl Challenges {
         let now = base.clock.now();
         let opened = base.owner_of(right, ctx).await?;
         let suspended = opened.view.account.gate().is_err();
+        let beside = Corroboration {
+            known_device: right.known_device.is_some(),
+            second_factor: false,
+        };
+        let is_enough = base.code_is_enough(&opened, beside, now).await?;
         let mut unit = base.store.begin().await?;
         base.use_up(unit.as_mut(), right, now).await?;
+        if !is_enough {
+            base.refuse_silent_number(unit, Action::SignIn, &opened, ctx, now)
+                .await?;
+            return Err(VerifyCodeError::AnotherProofRequired);
+        }
         if suspended {
             let outcome = Outcome::Refused("account_suspended");
             let act = Act::of(Action::SignIn, outcome, opened.id(), &opened.key);
@@ -162,6 +180,7 @@ impl Challenges {
             unit.commit().await?;
             return Err(VerifyCodeError::Suspended);
         }
+        base.note_number_proven(unit.as_mut(), &opened, now).await?;
         let proven = FirstFactor {
             owner: &opened,
             device: right.known_device,

@@ -4,7 +4,8 @@
 //! device, and opens password sign-in again if failures had closed it. A password that fails the policy leaves the code alive.
 
 use authentication_domain::{
-    accounts::Closed,
+    accounts::{Closed, Corroboration},
+    audit::Action,
     challenges::{OneTimeCode, Purpose},
     credentials::{PasswordHash, PlainPassword, Weakness},
     opaque_token::OpaqueToken,
@@ -52,6 +53,9 @@ pub enum CompleteResetError {
     /// The code or the link does not count.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// The code counted, and the number was silent for so long that it may be somebody else's by now.
+    #[error("the number alone does not open the account")]
+    AnotherProofRequired,
     /// The new password does not hold to the policy; the code still counts.
     #[error(transparent)]
     WeakPassword(#[from] Weakness),
@@ -79,6 +83,19 @@ impl MayBeRetried for CompleteResetError {
 enum GoodProof {
     Code(Box<RightCode>),
     Link(Box<ResetLinkRecord>),
+}
+
+impl GoodProof {
+    /// What speaks for the person beside it.
+    const fn beside(&self) -> Corroboration {
+        Corroboration {
+            known_device: match self {
+                Self::Code(right) => right.known_device.is_some(),
+                Self::Link(_) => false,
+            },
+            second_factor: false,
+        }
+    }
 }
 
 impl Credentials {
@@ -192,8 +209,15 @@ impl Credentials {
         let base = &self.base;
         let now = base.clock.now();
         let subject = base.index_keys(&opened.view.identifier).await?.subject;
+        let is_enough = base.code_is_enough(opened, proof.beside(), now).await?;
         let mut unit = base.store.begin().await?;
         self.use_up(unit.as_mut(), proof, now).await?;
+        if !is_enough {
+            base.refuse_silent_number(unit, Action::PasswordReset, opened, ctx, now)
+                .await?;
+            return Err(CompleteResetError::AnotherProofRequired);
+        }
+        base.note_number_proven(unit.as_mut(), opened, now).await?;
         unit.attempts().forget_subject(subject).await?;
         let new = NewPassword {
             owner: opened,

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
-    ports::{Invalidation, MessageKind, Recipient, StoreError, UnitOfWork},
+    ports::{Invalidation, MessageKind, StoreError, UnitOfWork},
     recorder::Act,
 };
 
@@ -87,9 +87,14 @@ impl Foundation {
         unit.outbox().append_events(&[event]).await?;
         self.record_ended(unit.as_mut(), (account, key), &ended, reason, ctx, now)
             .await?;
-        let to = Recipient::Account(account);
-        let notice = self.message(MessageKind::PasswordChanged, to, ctx, now);
-        unit.outbox().append_message(&notice).await?;
+        self.notice(
+            unit.as_mut(),
+            MessageKind::PasswordChanged,
+            account,
+            ctx,
+            now,
+        )
+        .await?;
         let changed = vec![account];
         self.commit_and_tell(unit, &Invalidation { ended, changed })
             .await?;

@@ -2,18 +2,18 @@
 //! for the answer and can learn from it.
 
 use authentication_domain::{
-    accounts::{Closed, Identifier},
+    accounts::{AccountId, Closed, Identifier},
     challenges::{CodeNonce, Purpose},
 };
 use time::OffsetDateTime;
 
-use super::Notifications;
+use super::{Notifications, notice::previous_recipient_field};
 use crate::{
     accounts::OpenedAccount,
     corrupt,
     ports::{
-        Letter, LetterKind, MessageKind, MessageOrder, Recipient, ResetLink, ServicePurpose,
-        StoreError, Subject,
+        Letter, LetterKind, MessageKind, MessageOrder, OwnerLink, Recipient, ResetLink, Sealed,
+        ServicePurpose, StoreError, Subject,
     },
 };
 
@@ -23,6 +23,12 @@ pub(super) struct Addressed {
     pub(super) letter: Letter,
 }
 
+/// What kind of message it is.
+enum CodeOrNotice {
+    Code(Purpose, CodeNonce),
+    Notice(LetterKind),
+}
+
 impl Addressed {
     fn to_owner(owner: OpenedAccount, kind: LetterKind) -> Self {
         let view = owner.view;
@@ -30,6 +36,7 @@ impl Addressed {
             to: view.identifier,
             letter: Letter {
                 kind,
+                link: None,
                 language: view.profile.language,
             },
         }
@@ -43,18 +50,9 @@ impl Notifications {
         order: &MessageOrder,
         now: OffsetDateTime,
     ) -> Result<Option<Addressed>, StoreError> {
-        let (purpose, nonce) = match order.kind {
-            MessageKind::Code { purpose, nonce } => (purpose, nonce),
-            MessageKind::SignInLocked => {
-                let lasts = self.base.rules.lockout.window;
-                return self.notice(order, LetterKind::SignInLocked { lasts }).await;
-            }
-            MessageKind::PasswordChanged => {
-                return self.notice(order, LetterKind::PasswordChanged).await;
-            }
-            MessageKind::SessionStolen => {
-                return self.notice(order, LetterKind::SessionStolen).await;
-            }
+        let (purpose, nonce) = match self.letter_of(order.kind) {
+            CodeOrNotice::Code(purpose, nonce) => (purpose, nonce),
+            CodeOrNotice::Notice(kind) => return self.notice(order, kind).await,
         };
         let Recipient::Subject(subject) = order.recipient else {
             return Ok(None);
@@ -64,14 +62,22 @@ impl Notifications {
         }
         let owner = self.owner(order).await?;
         match (purpose, owner) {
-            (Purpose::Registration, Some(owner)) => Ok(Some(Addressed::to_owner(
-                owner,
-                LetterKind::AlreadyRegistered,
-            ))),
-            (Purpose::Registration, None) => {
+            (Purpose::Registration | Purpose::IdentifierChange, Some(owner)) => Ok(Some(
+                Addressed::to_owner(owner, LetterKind::AlreadyRegistered),
+            )),
+            (Purpose::Registration | Purpose::IdentifierChange, None) => {
                 let (to, language) = self.typed_identifier(order)?;
-                let kind = self.code(&to, subject, purpose, nonce);
-                let letter = Letter { kind, language };
+                // Whoever had it a moment ago may take it back: no code could give it to anybody else.
+                let kind = if self.base.store.is_reserved(subject, now).await? {
+                    LetterKind::AlreadyRegistered
+                } else {
+                    self.code(&to, subject, purpose, nonce)
+                };
+                let letter = Letter {
+                    kind,
+                    link: None,
+                    language,
+                };
                 Ok(Some(Addressed { to, letter }))
             }
             (Purpose::SignIn | Purpose::PasswordReset | Purpose::SecondFactor, Some(owner)) => {
@@ -87,8 +93,69 @@ impl Notifications {
         order: &MessageOrder,
         kind: LetterKind,
     ) -> Result<Option<Addressed>, StoreError> {
-        let owner = self.owner(order).await?;
-        Ok(owner.map(|owner| Addressed::to_owner(owner, kind)))
+        let Some(owner) = self.owner(order).await? else {
+            return Ok(None);
+        };
+        let link = order.link.map(|nonce| self.link(order, nonce, owner.id()));
+        let previous = match &order.typed_identifier {
+            Some(sealed) if order.kind == MessageKind::IdentifierChanged => {
+                Some(self.previous_identifier(order, &owner, sealed)?)
+            }
+            _ => None,
+        };
+        let mut addressed = Addressed::to_owner(owner, kind);
+        addressed.letter.link = link;
+        if let Some(previous) = previous {
+            addressed.to = previous;
+        }
+        Ok(Some(addressed))
+    }
+
+    fn letter_of(&self, kind: MessageKind) -> CodeOrNotice {
+        CodeOrNotice::Notice(match kind {
+            MessageKind::Code { purpose, nonce } => return CodeOrNotice::Code(purpose, nonce),
+            MessageKind::SignInLocked => LetterKind::SignInLocked {
+                lasts: self.base.rules.lockout.window,
+            },
+            MessageKind::PasswordChanged => LetterKind::PasswordChanged,
+            MessageKind::SessionStolen => LetterKind::SessionStolen,
+            MessageKind::NewDevice => LetterKind::NewDevice,
+            MessageKind::CredentialAdded(what) => LetterKind::CredentialAdded(what),
+            MessageKind::CredentialRemoved(what) => LetterKind::CredentialRemoved(what),
+            MessageKind::RecoveryCodeUsed => LetterKind::RecoveryCodeUsed,
+            MessageKind::RecoveryCodesLow => LetterKind::RecoveryCodesLow,
+            MessageKind::IdentifierChanged => LetterKind::IdentifierChanged,
+            MessageKind::IdentifierRestored => LetterKind::IdentifierRestored,
+            MessageKind::AccountSecured => LetterKind::AccountSecured,
+            MessageKind::FactorResetAnnounced => LetterKind::FactorResetAnnounced {
+                wait: self.base.rules.identifiers.factor_reset_wait,
+            },
+            MessageKind::FactorsReset => LetterKind::FactorsReset,
+        })
+    }
+
+    fn link(&self, order: &MessageOrder, nonce: CodeNonce, account: AccountId) -> OwnerLink {
+        let (kind, lifetime) = self.base.link_of(order.kind);
+        OwnerLink {
+            kind,
+            token: self.base.macs.notice_link_token(nonce, account),
+            lifetime,
+        }
+    }
+
+    /// Whom the account could be reached by before.
+    fn previous_identifier(
+        &self,
+        order: &MessageOrder,
+        owner: &OpenedAccount,
+        sealed: &Sealed,
+    ) -> Result<Identifier, StoreError> {
+        let field = previous_recipient_field(order.id);
+        let plain = self.base.open_field(&owner.key, field, sealed)?;
+        std::str::from_utf8(&plain)
+            .ok()
+            .and_then(|text| Identifier::parse(text).ok())
+            .ok_or_else(|| corrupt(field.table, field.column))
     }
 
     fn code(
@@ -127,7 +194,7 @@ impl Notifications {
         let taken = matches!(
             order.kind,
             MessageKind::Code {
-                purpose: Purpose::Registration,
+                purpose: Purpose::Registration | Purpose::IdentifierChange,
                 ..
             }
         );
@@ -146,7 +213,7 @@ impl Notifications {
         Ok(current.is_some_and(|it| it.nonce == nonce && rules.code_counts(it.sent_at, now)))
     }
 
-    /// What a registration typed, and the language it asked for.
+    /// What a registration or a change typed, and the language it asked for.
     fn typed_identifier(
         &self,
         order: &MessageOrder,

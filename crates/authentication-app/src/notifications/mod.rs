@@ -8,6 +8,7 @@ mod back_off;
 mod ceilings;
 mod compose;
 mod deliver;
+mod notice;
 
 use std::sync::Arc;
 

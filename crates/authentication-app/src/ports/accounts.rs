@@ -56,7 +56,7 @@ pub struct SignInRecord {
     pub owner: Option<AccountId>,
     /// Their account; `None` also when reading it was spared.
     pub account: Option<AccountRecord>,
-    /// Their password, if they have one that may be used.
+    /// Their password, if they have one that may be used: not one that was locked until a reset.
     pub password: Option<PasswordHash>,
     /// The way over which a code or a link came that set the password, if one did.
     pub reset_over: Option<SignUpMethod>,
@@ -83,7 +83,7 @@ pub trait AccountQueries: Send + Sync {
         question: SignInQuestion<'_>,
     ) -> Result<SignInRecord, StoreError>;
 
-    /// The account, and its password, if there is one.
+    /// The account, and its password, if there is one that may be used.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,6 +97,21 @@ pub trait AccountQueries: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn find_by_subject(&self, subject: Subject) -> Result<Option<AccountRecord>, StoreError>;
+
+    /// Whether the identifier with this digest is nobody's, and reserved at `now` for somebody who had it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn is_reserved(&self, subject: Subject, now: OffsetDateTime) -> Result<bool, StoreError>;
+
+    /// When something that was sent to the account's identifier was last proven to be read.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn identifier_proven_at(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<OffsetDateTime>, StoreError>;
 }
 
 /// A new account with all that belongs to it.
@@ -110,13 +125,34 @@ pub struct NewAccount {
     pub password: Option<PasswordHash>,
 }
 
+/// Another identifier for an account, in the place of the one it has.
+#[derive(Debug, Clone, Copy)]
+pub struct IdentifierSwap<'a> {
+    /// Whose.
+    pub account: AccountId,
+    /// The version of the account that the proof was judged on.
+    pub read_version: i64,
+    /// The new one's text, under the data key (`accounts.identifier`).
+    pub identifier: &'a Sealed,
+    /// Which kind the account stands on from here on.
+    pub method: SignUpMethod,
+    /// Digests of the new one under every live key.
+    pub index: &'a IndexKeys,
+    /// Until when nobody else may have the one before; `None` sets it free.
+    pub reserve_until: Option<OffsetDateTime>,
+    /// When; the new identifier was proven then.
+    pub now: OffsetDateTime,
+}
+
 /// Writes within a unit of work.
 #[async_trait]
 pub trait AccountRepository: Send {
-    /// Inserts the account, its key, index entries, profile, wallet and password.
+    /// Inserts the account, its key, index entries, profile, wallet and password. It was made, and its
+    /// identifier proven, when its time stamps say.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] with [`super::UniqueRule::Identifier`] when somebody has the identifier.
+    /// [`StoreError::Conflict`] with [`super::UniqueRule::Identifier`] when somebody has the identifier, or
+    /// it is reserved for somebody who had it.
     async fn insert(&mut self, account: &NewAccount) -> Result<(), StoreError>;
 
     /// Replaces the profile if it is still the version that was read; `false` when it is not.
@@ -131,9 +167,39 @@ pub trait AccountRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
+    /// Gives the account another identifier if it is still the version that was read, and makes it the next
+    /// version; `false` when it is not. An identifier that is reserved for this very account may be taken.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] with [`super::UniqueRule::Identifier`] when somebody else has the new one, or
+    /// it is reserved for somebody else; nothing of the unit can be committed then.
+    async fn change_identifier(&mut self, swap: IdentifierSwap<'_>) -> Result<bool, StoreError>;
+
+    /// Notes that what was sent to the identifier was read by whoever proved it. Not a change of the account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn note_identifier_proven(
+        &mut self,
+        account: AccountId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError>;
+
+    /// Makes the password worthless until it is set anew, if the account is still the version that was read,
+    /// and makes it the next version; `false` when it is not. An account without a password may be locked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn lock_password(
+        &mut self,
+        account: AccountId,
+        read_version: i64,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
     /// Sets the password (made or replaced) if the account is still the version that was read, and makes
     /// it the next version; `false` when it is not. `reset_over` is the way over which the proof came, if it
-    /// was sent.
+    /// was sent. Opens what [`Self::lock_password`] closed.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -8,7 +8,7 @@ use authentication_domain::{
     accounts::AccountId,
     challenges::Purpose,
     protection::{AttemptCounter, LockoutRules},
-    sessions::DeviceId,
+    sessions::{DeviceId, SessionId},
 };
 use time::{Duration, OffsetDateTime};
 
@@ -79,6 +79,31 @@ pub trait AttemptLedger: Send {
     ) -> Result<Option<u32>, StoreError>;
 }
 
+/// A device in its owner's list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceSummary {
+    /// Which.
+    pub device: DeviceId,
+    /// When the account first signed in from it.
+    pub created_at: OffsetDateTime,
+    /// When it last did.
+    pub last_used_at: OffsetDateTime,
+}
+
+/// Reads on the pool.
+#[async_trait]
+pub trait DeviceQueries: Send + Sync {
+    /// The devices of an account, the one used last first; which of them `session` was begun from.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn list_devices(
+        &self,
+        account: AccountId,
+        session: SessionId,
+    ) -> Result<(Vec<DeviceSummary>, Option<DeviceId>), StoreError>;
+}
+
 /// Devices that people signed in from.
 #[async_trait]
 pub trait DeviceRepository: Send {
@@ -105,6 +130,12 @@ pub trait DeviceRepository: Send {
         device: DeviceId,
         until: OffsetDateTime,
     ) -> Result<bool, StoreError>;
+
+    /// Forgets a device of an account; `false` when it has no such device.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn forget(&mut self, account: AccountId, device: DeviceId) -> Result<bool, StoreError>;
 
     /// Forgets every device of an account, one of a thief's too.
     ///

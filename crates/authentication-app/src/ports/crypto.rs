@@ -184,6 +184,8 @@ pub trait Macs: Send + Sync {
     fn code(&self, nonce: CodeNonce, purpose: Purpose, subject: Subject) -> OneTimeCode;
     /// The token of the link that a reset mail carries beside the code: 128 bits.
     fn reset_link_token(&self, nonce: CodeNonce, subject: Subject) -> OpaqueToken;
+    /// The token of the link in a notice to the owner of an account: 128 bits.
+    fn notice_link_token(&self, nonce: CodeNonce, account: AccountId) -> OpaqueToken;
     /// A keyed digest of a request body, to tell whether a repeated request is the same.
     fn fingerprint(&self, bytes: &[u8]) -> [u8; 32];
     /// Whether this is the fingerprint of these bytes, under whichever live key.

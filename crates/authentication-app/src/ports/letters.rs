@@ -4,17 +4,20 @@
 
 use authentication_domain::{
     challenges::{OneTimeCode, Purpose},
+    credentials::CredentialKind,
     opaque_token::OpaqueToken,
 };
 use time::Duration;
 
-use super::Channel;
+use super::{Channel, LinkKind};
 
 /// What a person is told.
 #[derive(Debug)]
 pub struct Letter {
     /// The facts.
     pub kind: LetterKind,
+    /// The way to say that it was not oneself, for notices.
+    pub link: Option<OwnerLink>,
     /// The language that the person asked for (a BCP 47 tag); the default if absent or not to be had.
     pub language: Option<String>,
 }
@@ -45,11 +48,45 @@ pub enum LetterKind {
     PasswordChanged,
     /// A copy of a sign-in was used, and the sign-in was ended.
     SessionStolen,
+    /// Somebody signed in from a device that was not known.
+    NewDevice,
+    /// Another way of proving who one is was added.
+    CredentialAdded(CredentialKind),
+    /// One was taken away.
+    CredentialRemoved(CredentialKind),
+    /// A recovery code was used.
+    RecoveryCodeUsed,
+    /// Three recovery codes are left.
+    RecoveryCodesLow,
+    /// The account has another identifier.
+    IdentifierChanged,
+    /// The identifier is the one before again.
+    IdentifierRestored,
+    /// All sessions were ended, and the password is to be set anew.
+    AccountSecured,
+    /// Every second factor will be taken off, unless the owner objects.
+    FactorResetAnnounced {
+        /// After so long.
+        wait: Duration,
+    },
+    /// Every second factor was taken off.
+    FactorsReset,
 }
 
 /// The token of a reset link; the adapter knows to which page it belongs.
 #[derive(Debug)]
 pub struct ResetLink {
+    /// The token.
+    pub token: OpaqueToken,
+    /// How long it counts.
+    pub lifetime: Duration,
+}
+
+/// The token of the link in a notice; the adapter knows to which page it belongs.
+#[derive(Debug)]
+pub struct OwnerLink {
+    /// What it does.
+    pub kind: LinkKind,
     /// The token.
     pub token: OpaqueToken,
     /// How long it counts.

@@ -12,6 +12,7 @@ mod crypto;
 mod error;
 mod event_queue;
 mod event_sink;
+mod factor_resets;
 mod foreign_hashes;
 mod idempotency;
 mod imports;
@@ -20,6 +21,7 @@ mod letters;
 mod message_queue;
 mod messages;
 mod meter;
+mod notices;
 mod outbox;
 mod password_hasher;
 mod rekeying;
@@ -30,10 +32,12 @@ mod token_signer;
 mod unit_of_work;
 
 pub use accounts::{
-    AccountQueries, AccountRecord, AccountRepository, NewAccount, SignInQuestion, SignInRecord,
-    Wallet,
+    AccountQueries, AccountRecord, AccountRepository, IdentifierSwap, NewAccount, SignInQuestion,
+    SignInRecord, Wallet,
 };
-pub use attempts::{AttemptLedger, DeviceRepository, FailureScope, TriesScope};
+pub use attempts::{
+    AttemptLedger, DeviceQueries, DeviceRepository, DeviceSummary, FailureScope, TriesScope,
+};
 pub use audit::{AuditRecord, AuditTrail};
 pub use cache::{
     CacheError, Invalidation, KnownSession, LoadTicket, RevocationChannel, SessionCache,
@@ -51,11 +55,14 @@ pub use event_queue::{
     DestinationBacklog, EventQueue, Lease, LeaseRequest, LeasedEvent, ParkedEvent, ParkedSelection,
 };
 pub use event_sink::{EventSink, OutgoingEvent, SinkError};
+pub use factor_resets::{FactorReset, FactorResetQueries, FactorResetRepository};
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
 pub use imports::{ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewImport};
 pub use key_stages::{KeySection, KeyState, KeySummary};
-pub use letters::{Letter, LetterKind, LetterWriter, ResetLink, UnwritableLetter, WrittenLetter};
+pub use letters::{
+    Letter, LetterKind, LetterWriter, OwnerLink, ResetLink, UnwritableLetter, WrittenLetter,
+};
 pub use message_queue::{
     Ceiling, CeilingClaim, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages,
     MessageCeilings, MessageQueue, ParkedMessage, ParkedMessages,
@@ -65,6 +72,9 @@ pub use meter::{
     Backlog, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, Measure,
     MessageChannel, Meter, NoMeter, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod,
     SignInOutcome,
+};
+pub use notices::{
+    LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository, previous_field,
 };
 pub use outbox::{EventEnvelope, MessageKind, MessageOrder, Outbox, Recipient};
 pub use password_hasher::{HashError, PasswordHasher, Verification};

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use authentication_domain::{
     accounts::AccountId,
     challenges::{CodeNonce, Purpose},
+    credentials::CredentialKind,
     events::{Event, EventId},
 };
 use common::RequestId;
@@ -41,6 +42,49 @@ pub enum MessageKind {
     PasswordChanged,
     /// A replaced refresh token was used and the session ended.
     SessionStolen,
+    /// Somebody signed in from a device that the account did not know.
+    NewDevice,
+    /// Another way of proving who one is was added.
+    CredentialAdded(CredentialKind),
+    /// One was taken away.
+    CredentialRemoved(CredentialKind),
+    /// A recovery code was used.
+    RecoveryCodeUsed,
+    /// Three recovery codes are left.
+    RecoveryCodesLow,
+    /// The account has another identifier. Goes to the one before.
+    IdentifierChanged,
+    /// The identifier is the one before again.
+    IdentifierRestored,
+    /// The owner said that it was not them, and what follows from that was done.
+    AccountSecured,
+    /// Every second factor will be taken off, unless the owner objects.
+    FactorResetAnnounced,
+    /// Every second factor was taken off.
+    FactorsReset,
+}
+
+impl MessageKind {
+    /// Every notice there is: what is no code.
+    pub fn notices() -> impl Iterator<Item = Self> {
+        let plain = [
+            Self::SignInLocked,
+            Self::PasswordChanged,
+            Self::SessionStolen,
+            Self::NewDevice,
+            Self::RecoveryCodeUsed,
+            Self::RecoveryCodesLow,
+            Self::IdentifierChanged,
+            Self::IdentifierRestored,
+            Self::AccountSecured,
+            Self::FactorResetAnnounced,
+            Self::FactorsReset,
+        ];
+        let about_credentials = CredentialKind::ALL
+            .into_iter()
+            .flat_map(|kind| [Self::CredentialAdded(kind), Self::CredentialRemoved(kind)]);
+        plain.into_iter().chain(about_credentials)
+    }
 }
 
 /// To whom.
@@ -61,8 +105,11 @@ pub struct MessageOrder {
     pub kind: MessageKind,
     /// To whom.
     pub recipient: Recipient,
-    /// For a registration: the typed identifier and, after a line break, the language asked for; sealed for
-    /// the service, since no account has them yet.
+    /// Names the link by which the owner says that it was not them: for notices alone.
+    pub link: Option<CodeNonce>,
+    /// To where, when that is no account's identifier. For a code to a new identifier: as it was typed and,
+    /// after a line break, the language asked for; sealed for the service. For the notice of a change: the
+    /// identifier before, under the person's key (`outbox_messages.typed_identifier`).
     pub typed_identifier: Option<Sealed>,
     /// When it was asked for.
     pub at: OffsetDateTime,

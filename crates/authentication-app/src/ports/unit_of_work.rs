@@ -5,8 +5,9 @@ use time::OffsetDateTime;
 
 use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
-    ChallengeRepository, DeviceRepository, EventQueue, IdempotencyKey, IdempotencyLedger,
-    IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings, MessageQueue, Outbox,
+    ChallengeRepository, DeviceQueries, DeviceRepository, EventQueue, FactorResetQueries,
+    FactorResetRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord, ImportQueries,
+    ImportRepository, MessageCeilings, MessageQueue, NoticeQueries, NoticeRepository, Outbox,
     ParkedMessages, RekeyingQueries, RekeyingRepository, SecondFactorQueries,
     SecondFactorRepository, SessionQueries, SessionRepository, StoreError,
 };
@@ -26,6 +27,10 @@ pub trait UnitOfWork: Send {
     fn second_factors(&mut self) -> &mut dyn SecondFactorRepository;
     /// Devices.
     fn devices(&mut self) -> &mut dyn DeviceRepository;
+    /// Links in notices.
+    fn notices(&mut self) -> &mut dyn NoticeRepository;
+    /// Second factors that are to be taken off.
+    fn factor_resets(&mut self) -> &mut dyn FactorResetRepository;
     /// Failures and guesses.
     fn attempts(&mut self) -> &mut dyn AttemptLedger;
     /// The trail.
@@ -87,6 +92,9 @@ pub trait IdentityStore:
     + ChallengeQueries
     + SessionQueries
     + SecondFactorQueries
+    + DeviceQueries
+    + NoticeQueries
+    + FactorResetQueries
     + ImportQueries
     + MessageQueue
     + EventQueue
@@ -103,6 +111,9 @@ impl<T> IdentityStore for T where
         + ChallengeQueries
         + SessionQueries
         + SecondFactorQueries
+        + DeviceQueries
+        + NoticeQueries
+        + FactorResetQueries
         + ImportQueries
         + MessageQueue
         + MessageCeilings

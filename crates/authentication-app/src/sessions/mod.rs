@@ -2,6 +2,7 @@
 
 mod authenticate;
 mod begin;
+mod devices;
 mod end;
 mod first_factor;
 mod list;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use authenticate::{AuthenticateError, Recognised};
 pub(crate) use begin::{BeginError, SignIn};
 pub use begin::{SignedIn, TokenSet};
+pub use devices::{ForgetDeviceError, KnownDevice};
 pub use end::EndSessionError;
 pub(crate) use first_factor::FirstFactor;
 pub use first_factor::{SecondFactorRequired, SignInAnswer};

@@ -12,7 +12,7 @@ use authentication_domain::{
 use super::{Sessions, TokenSet, begin::TokenBasis};
 use crate::{
     RequestContext, corrupt, measured,
-    ports::{Invalidation, Measure, MessageKind, Recipient, SigningFailed, StoreError},
+    ports::{Invalidation, Measure, MessageKind, SigningFailed, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -116,13 +116,8 @@ impl Sessions {
         ]
         .map(|event| base.event(event, ctx, now));
         unit.outbox().append_events(&events).await?;
-        let notice = base.message(
-            MessageKind::SessionStolen,
-            Recipient::Account(account),
-            ctx,
-            now,
-        );
-        unit.outbox().append_message(&notice).await?;
+        base.notice(unit.as_mut(), MessageKind::SessionStolen, account, ctx, now)
+            .await?;
         base.commit_and_tell(unit, &Invalidation::of_sessions([session]))
             .await?;
         base.messages_queued.notify_one();

@@ -21,10 +21,10 @@ use crate::bed::{
     Bed, NEW_PASSWORD, PASSWORD, Person, email, password, request, right_code, wrong_code,
 };
 
-const ADA: &str = "ada@example.com";
+pub(crate) const ADA: &str = "ada@example.com";
 
 /// Runs `act` on what `arrange` made, with each of the tables broken, and then whole.
-async fn all_or_nothing<A>(
+pub(crate) async fn all_or_nothing<A>(
     writes: &[&str],
     arrange: impl AsyncFn(&Bed) -> A,
     act: impl AsyncFn(&Bed, &A) -> bool,
@@ -51,8 +51,10 @@ async fn all_or_nothing<A>(
 
 /// What every sign-in writes.
 const SIGN_IN: [&str; 4] = ["devices", "sessions", "audit_entries", "outbox_events"];
+/// What is written to tell the owner of an account of something, with a link to say that it was not them.
+const NOTICE: [&str; 2] = ["notice_links", "outbox_messages"];
 /// What every code that is sent does.
-const SENDING: [&str; 5] = [
+pub(crate) const SENDING: [&str; 5] = [
     "challenges",
     "code_dispatches",
     "message_quotas",
@@ -185,7 +187,7 @@ async fn a_proven_sign_in_uses_the_code_up_and_begins_a_session() {
         ada_with_code(bed, challenge).await
     };
     let of_the_code = ["challenges", "code_dispatches", "code_tries"];
-    let writes = [&of_the_code[..], &SIGN_IN].concat();
+    let writes = [&of_the_code[..], &SIGN_IN, &NOTICE].concat();
     all_or_nothing(&writes, arrange, async |bed, proof| {
         bed.challenges.verify(proof, &request()).await.is_ok()
     })
@@ -211,7 +213,18 @@ async fn a_wrong_code_is_counted_or_not_answered() {
 
 #[tokio::test]
 async fn signing_in_begins_a_session_and_tells() {
-    all_or_nothing(&SIGN_IN, ada, async |bed, _| {
+    let a_while_ago = async |bed: &Bed| {
+        let ada = bed.register(ADA).await;
+        bed.clock.advance(Duration::minutes(2));
+        ada
+    };
+    all_or_nothing(&SIGN_IN, a_while_ago, async |bed, ada: &Person| {
+        bed.log_in(ADA, PASSWORD, &ada.request()).await.is_ok()
+    })
+    .await;
+    // From a device that is not known, the owner is told.
+    let writes = [&SIGN_IN[..], &NOTICE].concat();
+    all_or_nothing(&writes, ada, async |bed, _| {
         bed.log_in(ADA, PASSWORD, &request()).await.is_ok()
     })
     .await;
@@ -283,6 +296,7 @@ async fn theft_ends_the_session_on_record_or_is_not_answered() {
         "audit_entries",
         "outbox_events",
         "outbox_messages",
+        "notice_links",
     ];
     all_or_nothing(&writes, arrange, async |bed, stolen| {
         let answer = bed.sessions.refresh(stolen, &request()).await;
@@ -338,6 +352,7 @@ async fn a_changed_password_ends_the_other_sessions_and_tells_the_owner() {
         "audit_entries",
         "outbox_events",
         "outbox_messages",
+        "notice_links",
     ];
     all_or_nothing(&writes, arrange, async |bed, ada: &Person| {
         let session = bed.session_of(&ada.signed_in).await.unwrap();
@@ -384,6 +399,7 @@ async fn a_reset_uses_the_proof_up_ends_every_session_and_forgets_every_device()
         "audit_entries",
         "outbox_events",
         "outbox_messages",
+        "notice_links",
     ];
     all_or_nothing(&writes, arrange, async |bed, command| {
         let reset = bed.credentials.complete_reset(command, &request()).await;

@@ -13,9 +13,11 @@
 mod bed;
 mod caching;
 mod effects;
+mod factor_resets;
 mod failures;
 mod keys;
 mod notifications;
+mod owner_effects;
 mod people;
 mod protection;
 mod rivals;

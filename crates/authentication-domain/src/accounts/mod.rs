@@ -3,6 +3,7 @@
 mod account;
 mod email_address;
 mod identifier;
+mod identifier_rules;
 mod legacy_id;
 mod phone_number;
 mod status;
@@ -10,6 +11,7 @@ mod status;
 pub use account::{Account, AccountId};
 pub use email_address::{EmailAddress, InvalidEmail};
 pub use identifier::{Identifier, InvalidIdentifier, SignUpMethod};
+pub use identifier_rules::{Corroboration, IdentifierRules};
 pub use legacy_id::{InvalidLegacyId, LegacyId};
 pub use phone_number::{InvalidPhone, PhoneNumber};
 pub use status::{AccountStatus, Closed, StatusChangeRefused};

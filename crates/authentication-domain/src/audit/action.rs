@@ -41,6 +41,22 @@ pub enum Action {
     RecoveryCodeUsed,
     /// The person proved again who they are, or tried to.
     Reauthenticated,
+    /// The person asked to have another identifier.
+    IdentifierChangeRequested,
+    /// The account has another identifier.
+    IdentifierChanged,
+    /// Whoever had the identifier before took the change back.
+    IdentifierChangeUndone,
+    /// The owner said of something that they were told of: it was not me.
+    AccountSecured,
+    /// The person forgot a device.
+    DeviceForgotten,
+    /// The owner was told that their second factors will be taken off.
+    FactorResetAnnounced,
+    /// That was called off.
+    FactorResetCalledOff,
+    /// Every second factor was taken off, since the owner had lost them all.
+    FactorsReset,
 }
 
 impl Action {
@@ -66,6 +82,14 @@ impl Action {
             Self::RecoveryCodesRenewed => "mfa.recovery_codes_renewed",
             Self::RecoveryCodeUsed => "mfa.recovery_code_used",
             Self::Reauthenticated => "session.reauthenticated",
+            Self::IdentifierChangeRequested => "account.identifier_change_requested",
+            Self::IdentifierChanged => "account.identifier_changed",
+            Self::IdentifierChangeUndone => "account.identifier_change_undone",
+            Self::AccountSecured => "account.secured",
+            Self::DeviceForgotten => "device.forgotten",
+            Self::FactorResetAnnounced => "mfa.reset_announced",
+            Self::FactorResetCalledOff => "mfa.reset_called_off",
+            Self::FactorsReset => "mfa.reset",
         }
     }
 }

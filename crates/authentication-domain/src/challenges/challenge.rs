@@ -18,6 +18,8 @@ pub enum Purpose {
     PasswordReset,
     /// Completes a sign-in whose first factor was something else.
     SecondFactor,
+    /// Proves the identifier that an account is to have in the place of its own.
+    IdentifierChange,
 }
 
 impl Purpose {
@@ -27,6 +29,7 @@ impl Purpose {
         Self::SignIn,
         Self::PasswordReset,
         Self::SecondFactor,
+        Self::IdentifierChange,
     ];
 
     /// The name in stores and in what a code is derived from.
@@ -36,6 +39,7 @@ impl Purpose {
             Self::SignIn => "sign_in",
             Self::PasswordReset => "password_reset",
             Self::SecondFactor => "second_factor",
+            Self::IdentifierChange => "identifier_change",
         }
     }
 

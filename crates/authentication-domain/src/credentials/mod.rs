@@ -1,10 +1,12 @@
 //! Passwords: what one is, which are good enough, and what is kept of them.
 
 pub mod blocklist;
+mod kind;
 mod password;
 mod password_hash;
 mod policy;
 
+pub use kind::CredentialKind;
 pub use password::{PlainPassword, UnusablePassword};
 pub use password_hash::PasswordHash;
 pub use policy::{PasswordPolicy, Weakness};

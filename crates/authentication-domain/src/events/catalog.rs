@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use common::access::Roles;
 
 use crate::{
-    accounts::{AccountId, LegacyId},
+    accounts::{AccountId, LegacyId, SignUpMethod},
     mfa::SecondFactor,
     sessions::{EndReason, SessionId},
 };
@@ -80,6 +80,26 @@ pub enum Event {
         /// Which kind.
         factor: SecondFactor,
     },
+    /// The account has another identifier.
+    IdentifierChanged {
+        /// Whose.
+        account: AccountId,
+        /// Which kind it is now.
+        method: SignUpMethod,
+        /// It is the one before, which its holder took back.
+        undone: bool,
+    },
+    /// The owner said of something that they were told of: it was not me. No session and no known device is
+    /// left, and the password counts no more until it is set anew.
+    AccountSecured {
+        /// Whose.
+        account: AccountId,
+    },
+    /// Every second factor was taken off, since the owner had lost them all.
+    FactorsReset {
+        /// Whose.
+        account: AccountId,
+    },
 }
 
 impl Event {
@@ -95,6 +115,9 @@ impl Event {
             Self::ProfileChanged { .. } => "com.fashionistar.auth.profile.changed.v1",
             Self::SecondFactorAdded { .. } => "com.fashionistar.auth.mfa.factor_added.v1",
             Self::SecondFactorRemoved { .. } => "com.fashionistar.auth.mfa.factor_removed.v1",
+            Self::IdentifierChanged { .. } => "com.fashionistar.auth.account.identifier_changed.v1",
+            Self::AccountSecured { .. } => "com.fashionistar.auth.account.secured.v1",
+            Self::FactorsReset { .. } => "com.fashionistar.auth.mfa.factors_reset.v1",
         }
     }
 
@@ -109,7 +132,10 @@ impl Event {
             | Self::PasswordChanged { account, .. }
             | Self::ProfileChanged { account, .. }
             | Self::SecondFactorAdded { account, .. }
-            | Self::SecondFactorRemoved { account, .. } => *account,
+            | Self::SecondFactorRemoved { account, .. }
+            | Self::IdentifierChanged { account, .. }
+            | Self::AccountSecured { account }
+            | Self::FactorsReset { account } => *account,
         }
     }
 
@@ -142,6 +168,14 @@ impl Event {
             Self::SecondFactorAdded { account, factor }
             | Self::SecondFactorRemoved { account, factor } => {
                 json!({"account_id": account, "factor": factor})
+            }
+            Self::IdentifierChanged {
+                account,
+                method,
+                undone,
+            } => json!({"account_id": account, "auth_method": method, "undone": undone}),
+            Self::AccountSecured { account } | Self::FactorsReset { account } => {
+                json!({"account_id": account})
             }
         }
     }

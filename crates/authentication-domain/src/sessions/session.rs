@@ -98,6 +98,12 @@ pub enum EndReason {
     PasswordReset,
     /// A refresh token was used that had been replaced: somebody holds a copy.
     RefreshReuse,
+    /// The account's identifier was changed in another session.
+    IdentifierChanged,
+    /// The owner said of something that they were told of: it was not me.
+    Disowned,
+    /// Every second factor was taken off the account.
+    FactorsReset,
 }
 
 impl EndReason {
@@ -110,6 +116,9 @@ impl EndReason {
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
             Self::RefreshReuse => "refresh_reuse",
+            Self::IdentifierChanged => "identifier_changed",
+            Self::Disowned => "disowned",
+            Self::FactorsReset => "factors_reset",
         }
     }
 }

@@ -7,6 +7,7 @@ use authentication_app::ports::{
 use authentication_domain::{
     accounts::AccountId, credentials::PasswordHash, protection::AttemptCounter,
 };
+use time::OffsetDateTime;
 
 use crate::{
     account_record::{account_columns, account_if_any, account_of, account_parts},
@@ -15,10 +16,19 @@ use crate::{
     store::Store,
 };
 
+/// A password that was locked until a reset is none.
+macro_rules! usable_password {
+    () => {
+        "CASE WHEN c.locked_until_reset_at IS NULL THEN c.password_hash END AS password_hash"
+    };
+}
+
 const CREDENTIALS_OF: &str = concat!(
     "SELECT ",
     account_columns!(),
-    ", c.password_hash FROM accounts a",
+    ", ",
+    usable_password!(),
+    " FROM accounts a",
     account_parts!(),
     "LEFT JOIN password_credentials c ON c.account_id = a.id WHERE a.id = $1"
 );
@@ -29,8 +39,16 @@ const FIND_BY_SUBJECT: &str = concat!(
     account_columns!(),
     " FROM accounts a",
     account_parts!(),
-    "WHERE a.id = (SELECT i.account_id FROM identifier_index i WHERE i.digest = $1 LIMIT 1)"
+    "WHERE a.id = (SELECT i.account_id FROM identifier_index i \
+     WHERE i.digest = $1 AND i.reserved_until IS NULL LIMIT 1)"
 );
+
+/// By the primary key. `$1` digest, `$2` now.
+const IS_RESERVED: &str = "SELECT i.account_id FROM identifier_index i \
+     WHERE i.digest = $1 AND i.reserved_until > $2 LIMIT 1";
+
+const PROVEN_AT: &str =
+    "SELECT coalesce(identifier_proven_at, created_at) AS proven_at FROM accounts WHERE id = $1";
 
 #[async_trait]
 impl AccountQueries for Store {
@@ -88,6 +106,28 @@ impl AccountQueries for Store {
             .await?;
         row.as_ref().map(account_of).transpose()
     }
+
+    #[tracing::instrument(name = "accounts.is_reserved", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn is_reserved(&self, subject: Subject, now: OffsetDateTime) -> Result<bool, StoreError> {
+        let row = Sql::new(IS_RESERVED)
+            .bind(&subject)
+            .bind(&now)
+            .row(&self.readers)
+            .await?;
+        Ok(row.is_some())
+    }
+
+    #[tracing::instrument(name = "accounts.identifier_proven_at", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn identifier_proven_at(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<OffsetDateTime>, StoreError> {
+        let row = Sql::new(PROVEN_AT)
+            .bind(&account)
+            .row(&self.readers)
+            .await?;
+        row.map(|row| row.get("accounts", "proven_at")).transpose()
+    }
 }
 
 /// All by primary keys: `identifier_index`, `accounts` and its parts, `devices`, `sign_in_failures`. There
@@ -101,13 +141,16 @@ fn sign_in_record(entries: usize) -> String {
         concat!(
             "SELECT ",
             account_columns!(),
-            ", o.account_id AS indexed_id, c.password_hash, c.reset_over, d.id AS device_id, \
+            ", o.account_id AS indexed_id, ",
+            usable_password!(),
+            ", c.reset_over, d.id AS device_id, \
              d.remembered_until, f.failures, f.since, f.locked_until, \
              g.failures AS device_failures, g.since AS device_since, \
              g.locked_until AS device_locked_until \
              FROM (SELECT 1 AS asked) AS question \
              LEFT JOIN (SELECT i.account_id FROM identifier_index i \
-             WHERE (i.digest, i.key_id) IN (VALUES {entries}) LIMIT 1) o ON TRUE \
+             WHERE (i.digest, i.key_id) IN (VALUES {entries}) \
+             AND i.reserved_until IS NULL LIMIT 1) o ON TRUE \
              LEFT JOIN sign_in_failures f \
              ON f.subject = $1 AND f.device_id = $3 AND f.failures > 0 \
              LEFT JOIN sign_in_failures g \

@@ -29,6 +29,7 @@ const FIND_CHALLENGE: &str = "SELECT c.subject, c.purpose, c.channel, c.payload,
      LEFT JOIN code_tries t ON t.subject = c.subject AND t.purpose = c.purpose \
      AND t.device_id = $3 AND t.since > $4 \
      LEFT JOIN identifier_index o ON o.digest IN (c.index_digest, c.second_index_digest) \
+     AND o.reserved_until IS NULL \
      LEFT JOIN devices d ON d.account_id = o.account_id AND d.id = $2 \
      LEFT JOIN code_tries td ON td.subject = c.subject AND td.purpose = c.purpose \
      AND td.device_id = d.id AND td.since > $4 \
@@ -36,7 +37,7 @@ const FIND_CHALLENGE: &str = "SELECT c.subject, c.purpose, c.channel, c.payload,
 
 /// By `code_dispatches_link_digest_idx`, then by primary keys: a subject is a digest of `identifier_index`.
 const FIND_RESET_LINK: &str = "SELECT s.subject, s.nonce, s.sent_at, (SELECT i.account_id \
-     FROM identifier_index i WHERE i.digest = s.subject LIMIT 1) AS account_id \
+     FROM identifier_index i WHERE i.digest = s.subject AND i.reserved_until IS NULL LIMIT 1) AS account_id \
      FROM code_dispatches s WHERE s.link_digest = $1 AND s.used_at IS NULL";
 
 const FIND_DISPATCH: &str = "SELECT nonce, sent_at FROM code_dispatches \

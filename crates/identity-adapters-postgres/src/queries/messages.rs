@@ -5,13 +5,15 @@ use authentication_app::ports::{
     Backlog, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages, MessageKind,
     MessageOrder, MessageQueue, Recipient, StoreError, Subject,
 };
-use authentication_domain::accounts::AccountId;
+use authentication_domain::{
+    accounts::AccountId, challenges::CodeNonce, credentials::CredentialKind,
+};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     dialect::Dialect,
     error::Fault,
-    outbox::name_of,
+    outbox::{CODE, name_of},
     sql::{Row, Sql},
     store::Store,
 };
@@ -25,9 +27,13 @@ macro_rules! lease {
     ($lock:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 \
-             AND (kind IN ('sign_in_locked', 'password_changed', 'session_stolen') \
+             AND (kind IN ('sign_in_locked', 'password_changed', 'session_stolen', 'new_device', \
+             'recovery_code_used', 'recovery_codes_low', 'identifier_changed', \
+             'identifier_restored', 'account_secured', 'factor_reset_announced', 'factors_reset') \
              OR (kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset', \
-             'second_factor'))) \
+             'identifier_change')) \
+             OR (kind IN ('credential_added', 'credential_removed') \
+             AND purpose IN ('totp', 'passkey', 'recovery_codes', 'google'))) \
              ORDER BY next_attempt_at, id LIMIT $2",
             $lock,
             ") UPDATE outbox_messages SET next_attempt_at = $3, attempts = attempts + 1, lease_id = $4 \
@@ -168,6 +174,7 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
             id: held.id,
             kind: kind_of(row)?,
             recipient: recipient_of(row)?,
+            link: link_of(row)?,
             typed_identifier: row.find(MESSAGES, "typed_identifier")?,
             at: row.get(MESSAGES, "created_at")?,
             request_id: row.get(MESSAGES, "request_id")?,
@@ -180,28 +187,45 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
     })
 }
 
-const NOTICES: [MessageKind; 3] = [
-    MessageKind::SignInLocked,
-    MessageKind::PasswordChanged,
-    MessageKind::SessionStolen,
-];
-
 fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
     let name: String = row.get(MESSAGES, "kind")?;
-    if let Some(notice) = NOTICES.into_iter().find(|kind| name_of(*kind) == name) {
+    let detail: Option<String> = row.find(MESSAGES, "purpose")?;
+    let is_it = |kind: &MessageKind| {
+        name_of(*kind) == name
+            && credential_of(*kind).is_none_or(|what| detail.as_deref() == Some(what.as_str()))
+    };
+    if let Some(notice) = MessageKind::notices().find(is_it) {
         return Ok(notice);
     }
-    let code = MessageKind::Code {
+    if name != CODE {
+        return Err(unreadable_kind());
+    }
+    Ok(MessageKind::Code {
         purpose: row.get(MESSAGES, "purpose")?,
         nonce: row.get(MESSAGES, "nonce")?,
-    };
-    if name_of(code) == name {
-        Ok(code)
-    } else {
-        Err(StoreError::Corrupt {
-            table: MESSAGES,
-            column: "kind",
-        })
+    })
+}
+
+/// What a notice is about, where it names that beside its kind.
+const fn credential_of(kind: MessageKind) -> Option<CredentialKind> {
+    match kind {
+        MessageKind::CredentialAdded(what) | MessageKind::CredentialRemoved(what) => Some(what),
+        _ => None,
+    }
+}
+
+fn link_of(row: &Row) -> Result<Option<CodeNonce>, StoreError> {
+    let name: String = row.get(MESSAGES, "kind")?;
+    if name == CODE {
+        return Ok(None);
+    }
+    row.find(MESSAGES, "nonce")
+}
+
+const fn unreadable_kind() -> StoreError {
+    StoreError::Corrupt {
+        table: MESSAGES,
+        column: "kind",
     }
 }
 
@@ -219,7 +243,7 @@ fn recipient_of(row: &Row) -> Result<Recipient, StoreError> {
 
 #[cfg(test)]
 mod tests {
-    use authentication_domain::challenges::{CodeNonce, Purpose};
+    use authentication_domain::challenges::Purpose;
 
     use super::*;
 
@@ -233,8 +257,9 @@ mod tests {
             let code = MessageKind::Code { purpose, nonce };
             assert!(named(purpose.as_str()) && named(name_of(code)));
         }
-        for notice in NOTICES {
-            assert!(named(name_of(notice)));
+        for notice in MessageKind::notices() {
+            let detail = credential_of(notice).is_none_or(|what| named(what.as_str()));
+            assert!(named(name_of(notice)) && detail);
         }
     }
 }

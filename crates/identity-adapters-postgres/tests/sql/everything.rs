@@ -1,13 +1,16 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, Batch, Ceiling, ChallengeQueries as _, EventQueue as _, FailureScope,
-    GiveBack, HeldMessage, ImportQueries as _, KeyTask, LeaseRequest, LeaseToken, LeasedEvent,
-    Maintenance as _, MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession,
-    ParkedMessages as _, ParkedSelection, Recipient, RekeyingQueries as _, Rewrapped, SendRequest,
-    ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope, UnitOfWorkFactory as _,
+    AccountQueries as _, Batch, Ceiling, ChallengeQueries as _, DeviceQueries as _,
+    EventQueue as _, FactorResetQueries as _, FailureScope, GiveBack, HeldMessage, IdentifierSwap,
+    ImportQueries as _, KeyTask, LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _,
+    MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession,
+    NoticeQueries as _, ParkedMessages as _, ParkedSelection, Recipient, RekeyingQueries as _,
+    Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope,
+    UnitOfWorkFactory as _,
 };
 use authentication_domain::{
+    accounts::SignUpMethod,
     audit::{Action, Outcome},
     challenges::{ChallengeRules, Purpose},
     protection::LockoutRules,
@@ -18,8 +21,8 @@ use identity_adapters_postgres::Store;
 use testkit::{
     builders::{
         audit_record, event_envelope, id, id_at, idempotency_record, index_entry,
-        index_keys_amid_rotation, message_order, new_account, new_challenge, new_session,
-        password_hash, sealed, send_request, session_ended, sign_in_question, subject,
+        index_keys_amid_rotation, message_order, new_account, new_challenge, new_notice_link,
+        new_session, password_hash, sealed, send_request, session_ended, sign_in_question, subject,
         token_digest, uuid_at,
     },
     clock::START,
@@ -35,6 +38,7 @@ pub(crate) async fn ask_everything(store: &Store) {
     write_codes(store, &owner).await;
     write_sessions(store, &owner).await;
     write_trail(store, &owner).await;
+    write_notices(store, &owner).await;
     deliver_events(store).await;
     write_keys(store, &owner).await;
     store
@@ -213,6 +217,67 @@ async fn write_trail(store: &Store, owner: &NewAccount) {
         .await
         .unwrap();
     work_through_messages(store).await;
+}
+
+async fn write_notices(store: &Store, owner: &NewAccount) {
+    let account = owner.record.account.id;
+    let link = new_notice_link(account, LinkKind::NotMe);
+    let mut unit = store.begin().await.unwrap();
+    unit.notices().keep_link(&link).await.unwrap();
+    unit.commit().await.unwrap();
+    store
+        .find_notice_link(link.digest, link.kind, START)
+        .await
+        .unwrap();
+    store.is_reserved(owner.index.subject, START).await.unwrap();
+    store.identifier_proven_at(account).await.unwrap();
+    store.list_devices(account, id()).await.unwrap();
+    store
+        .ask_for_factor_reset(account, "ticket 1", START)
+        .await
+        .unwrap();
+    store.find_factor_reset(account).await.unwrap();
+    store.withdraw_factor_reset(id(), START).await.unwrap();
+    store.list_factor_resets_to_do(10, START).await.unwrap();
+    // Undone, since others count on the identifier.
+    let mut unit = store.begin().await.unwrap();
+    let (index, text) = (index_keys_amid_rotation(), sealed());
+    for (read_version, reserve_until) in [(2, Some(START + Duration::HOUR)), (3, None)] {
+        let swap = IdentifierSwap {
+            account,
+            read_version,
+            identifier: &text,
+            method: SignUpMethod::Email,
+            index: &index,
+            reserve_until,
+            now: START,
+        };
+        assert!(unit.accounts().change_identifier(swap).await.unwrap());
+    }
+    unit.accounts()
+        .note_identifier_proven(account, START)
+        .await
+        .unwrap();
+    assert!(
+        unit.accounts()
+            .lock_password(account, 4, START)
+            .await
+            .unwrap()
+    );
+    unit.devices().forget(account, id()).await.unwrap();
+    let resets = unit.factor_resets();
+    resets.announce(account, START, START).await.unwrap();
+    resets.claim_due(account, START).await.unwrap();
+    resets.call_off(account).await.unwrap();
+    assert!(resets.remove_factors(account, 5, START).await.unwrap());
+    unit.notices()
+        .claim_link(link.digest, link.kind, START)
+        .await
+        .unwrap();
+    unit.notices()
+        .void_links(account, link.kind, START, START)
+        .await
+        .unwrap();
 }
 
 async fn work_through_messages(store: &Store) {

@@ -1,8 +1,9 @@
 //! How many statements each port method takes: what the budgets of routes are made of.
 
 use authentication_app::ports::{
-    AccountQueries as _, ChallengeQueries as _, EventQueue as _, LeaseToken, Maintenance as _,
-    MessageQueue as _, SessionQueries as _, UnitOfWorkFactory as _,
+    AccountQueries as _, ChallengeQueries as _, DeviceQueries as _, EventQueue as _, LeaseToken,
+    LinkKind, Maintenance as _, MessageQueue as _, NoticeQueries as _, SessionQueries as _,
+    UnitOfWorkFactory as _,
 };
 use authentication_domain::{challenges::Purpose, sessions::RotationRules};
 use common::page::PageRequest;
@@ -59,6 +60,10 @@ testkit::on_every_engine! {
         let page = PageRequest::new(None, None).unwrap();
         store.list_sessions(account, &page, START).await.unwrap();
         one_more("list_sessions");
+        store.find_notice_link(token_digest(), LinkKind::NotMe, START).await.unwrap();
+        one_more("find_notice_link");
+        store.list_devices(account, session.id).await.unwrap();
+        one_more("list_devices");
         store.rotate(session.id, 0, RotationRules::default(), START).await.unwrap();
         one_more("rotate");
         let token = LeaseToken(uuid_at(START));

@@ -100,12 +100,16 @@ fn templates(
     found: &mut Vec<Mistake>,
 ) -> Option<Arc<dyn LetterWriter>> {
     let messages = &config.messages;
-    let reset_page = messages.reset_page_url.as_ref().map(ToString::to_string);
+    let page = |url: &Option<Url>, default: &str| {
+        let url = url.as_ref().map(ToString::to_string);
+        url.unwrap_or_else(|| format!("{public_url}{default}"))
+    };
     let loaded = Templates::load(TemplateConfig {
         product: messages.product.clone(),
         support: messages.support.clone(),
         default_language: messages.default_language.clone(),
-        reset_page: reset_page.unwrap_or_else(|| format!("{public_url}/reset-password")),
+        reset_page: page(&messages.reset_page_url, "/reset-password"),
+        notice_page: page(&messages.notice_page_url, "/notice"),
         folder: messages.templates_dir.clone(),
     });
     match loaded {

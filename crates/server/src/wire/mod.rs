@@ -23,7 +23,7 @@ use adapters_crypto::{
 use api_http::{ApiConfig, ApiState, Draining, ports::TraceLink};
 use authentication_app::{
     Foundation, Rules,
-    accounts::Accounts,
+    accounts::{Accounts, FactorResets},
     challenges::Challenges,
     credentials::Credentials,
     events::{Events, RelayPorts},
@@ -34,6 +34,7 @@ use authentication_app::{
     sessions::Sessions,
 };
 use authentication_domain::{
+    accounts::IdentifierRules,
     credentials::PasswordPolicy,
     sessions::{RotationRules, SessionRules},
 };
@@ -179,14 +180,17 @@ pub(crate) async fn wire(
     );
     change_keys(&mut workers, &base, &watch);
     let upkeep = Upkeep::new(Arc::clone(&base));
+    let resets = FactorResets::new(Arc::clone(&base));
     let events = Events::new(store.clone(), Arc::clone(&clock));
     workers.watch_events(events.clone(), metrics.meter());
     let retention = config.events.retention;
     let (upkeep_store, upkeep_clock) = (Arc::clone(&store), Arc::clone(&clock));
     workers.keep_up(move || {
         let (upkeep, store, clock) = (upkeep.clone(), upkeep_store.clone(), upkeep_clock.clone());
-        let events = events.clone();
+        let (events, resets) = (events.clone(), resets.clone());
         async move {
+            let done = resets.round().await?;
+            tracing::info!(?done, "resets of second factors looked after");
             look_after(&upkeep, &store, clock.as_ref()).await?;
             let purged = events.purge(retention).await?;
             tracing::info!(purged, "upkeep of events done");
@@ -298,6 +302,12 @@ fn rules_of(config: &Config) -> Rules {
     let shortest = config.passwords.minimum_length;
     let passwords = PasswordPolicy::default();
     Rules {
+        identifiers: IdentifierRules {
+            undo_for: Duration::hours(config.protection.identifier_undo_hours.into()),
+            phone_speaks_for: Duration::days(config.protection.phone_reproof_days.into()),
+            factor_reset_wait: Duration::hours(config.protection.factor_reset_hours.into()),
+            ..IdentifierRules::default()
+        },
         passwords: PasswordPolicy {
             minimum_length: shortest,
             minimum_length_for_staff: passwords.minimum_length_for_staff.max(shortest),

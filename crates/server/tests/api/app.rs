@@ -209,13 +209,39 @@ impl TestApp {
         self.nth_code_sent_to(to, 1).await
     }
 
-    /// The code in the `count`th message to a recipient.
+    /// The code in the `count`th message with a code to a recipient.
     pub(crate) async fn nth_code_sent_to(&self, to: &str, count: usize) -> String {
-        let messages = self.messages_to(to, count).await;
+        let messages = self.codes_to(to, count).await;
         let message = &messages[messages.len() - count];
-        let code = message["code"].as_str();
-        code.unwrap_or_else(|| panic!("no code in {message}"))
-            .to_owned()
+        message["code"].as_str().expect("a code").to_owned()
+    }
+
+    /// Waits until the recipient has got `count` messages with codes, and hands those over, newest first.
+    pub(crate) async fn codes_to(&self, to: &str, count: usize) -> Vec<Value> {
+        let with_codes = async || {
+            let mut messages = self.mailbox(to).await;
+            messages.retain(|it| !it["code"].is_null());
+            messages
+        };
+        self.until(&format!("code {count} arrives"), async || {
+            with_codes().await.len() >= count
+        })
+        .await;
+        with_codes().await
+    }
+
+    /// Asks for a new password and sets it by code.
+    pub(crate) async fn reset_password(&self, identifier: &str, new: &str) -> Answer {
+        let before = self.codes_to(identifier, 0).await.len();
+        let body = json!({"identifier": identifier});
+        let challenge = self.post("/api/v1/auth/password/reset", &body).await;
+        challenge.assert_status(202);
+        let code = self.nth_code_sent_to(identifier, before + 1).await;
+        let body = json!({
+            "challenge_id": challenge.text_of("/challenge_id"), "code": code, "new_password": new,
+        });
+        self.post("/api/v1/auth/password/reset/confirm", &body)
+            .await
     }
 
     // --- behind the scenes
@@ -309,14 +335,8 @@ impl TestApp {
             1,
             "{events:?}"
         );
-        let messages = self.messages_to(&person.identifier, 2).await;
-        assert!(
-            messages[0]["subject"]
-                .as_str()
-                .expect("a subject")
-                .contains("ended"),
-            "{messages:?}"
-        );
+        self.message_with(&person.identifier, "sign-in was ended")
+            .await;
     }
 
     pub(crate) fn next_number(&self) -> u32 {

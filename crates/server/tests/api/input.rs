@@ -43,6 +43,11 @@ fn public_posts() -> Vec<(&'static str, Value)> {
             "/api/v1/auth/password/reset/confirm",
             json!({"token": "0".repeat(32), "new_password": OTHER_PASSWORD}),
         ),
+        ("/api/v1/auth/not-me", json!({"token": "0".repeat(32)})),
+        (
+            "/api/v1/auth/identifier/undo",
+            json!({"token": "0".repeat(32)}),
+        ),
     ]
 }
 

@@ -1,7 +1,10 @@
 //! One-time codes.
 
-use authentication_app::ports::{Channel, IndexKeys, NewChallenge, SendRequest, Subject};
+use authentication_app::ports::{
+    Channel, IndexKeys, LinkKind, NewChallenge, NewNoticeLink, SendRequest, Subject,
+};
 use authentication_domain::{
+    accounts::{AccountId, IdentifierRules},
     challenges::{ChallengeRules, CodeNonce, Purpose},
     opaque_token::TokenDigest,
 };
@@ -33,6 +36,18 @@ pub fn send_request(subject: Subject, purpose: Purpose, now: OffsetDateTime) -> 
         nonce: nonce(),
         link: None,
         now,
+    }
+}
+
+/// A link in a notice, made at [`START`].
+pub fn new_notice_link(account: AccountId, kind: LinkKind) -> NewNoticeLink {
+    NewNoticeLink {
+        digest: token_digest(),
+        account,
+        kind,
+        previous: None,
+        created_at: START,
+        expires_at: START + IdentifierRules::default().notice_link_lifetime,
     }
 }
 

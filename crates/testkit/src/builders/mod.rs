@@ -19,7 +19,7 @@ pub use accounts::{
     account, account_record, index_entry, index_keys, index_keys_amid_rotation, new_account,
     new_account_in, password_hash, sign_in_question, wrapped_key,
 };
-pub use challenges::{new_challenge, nonce, send_request, subject, token_digest};
+pub use challenges::{new_challenge, new_notice_link, nonce, send_request, subject, token_digest};
 pub use records::{audit_record, event_envelope, idempotency_record, message_order, session_ended};
 pub use second_factors::{pending_sign_in, recovery_code};
 pub use sessions::{new_session, new_session_at};

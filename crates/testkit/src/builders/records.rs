@@ -59,6 +59,7 @@ pub fn message_order(kind: MessageKind, recipient: Recipient, at: OffsetDateTime
         id: uuid_at(at),
         kind,
         recipient,
+        link: None,
         typed_identifier: None,
         at,
         request_id: request_id(),

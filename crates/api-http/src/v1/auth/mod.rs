@@ -6,6 +6,7 @@ pub(crate) mod log_in_otp;
 pub(crate) mod log_out;
 pub(crate) mod mfa;
 pub(crate) mod reauthenticate;
+pub(crate) mod not_me;
 pub(crate) mod refresh;
 pub(crate) mod register;
 pub(crate) mod resend_otp;

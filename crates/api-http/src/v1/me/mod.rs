@@ -1,5 +1,7 @@
 //! Oneself.
 
+pub(crate) mod devices;
+pub(crate) mod identifier;
 pub(crate) mod mfa;
 pub(crate) mod profile;
 pub(crate) mod sessions;

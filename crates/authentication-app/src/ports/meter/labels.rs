@@ -105,6 +105,8 @@ labels! {
         PasswordReset = "password_reset",
         /// To complete a sign-in.
         SecondFactor = "second_factor",
+        /// To have another identifier.
+        IdentifierChange = "identifier_change",
         /// It came for a challenge that there is not.
         Unknown = "unknown",
     }
@@ -190,6 +192,7 @@ impl From<Purpose> for CodePurpose {
             Purpose::SignIn => Self::SignIn,
             Purpose::PasswordReset => Self::PasswordReset,
             Purpose::SecondFactor => Self::SecondFactor,
+            Purpose::IdentifierChange => Self::IdentifierChange,
         }
     }
 }

@@ -5,10 +5,12 @@ mod json;
 mod line;
 mod lines;
 mod report;
+mod reset_factors;
 
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use uuid::Uuid;
 
 use super::Failure;
 
@@ -20,6 +22,24 @@ pub(super) enum Users {
     /// are. docs/migrating-from-django.md has the query that makes the file. Ends with status 1 if a line was
     /// refused.
     Import(Import),
+    /// Takes every second factor off an account whose owner lost them all, after a waiting time
+    ///
+    /// A running service tells the owner, who can object for 72 hours. May be repeated: what is asked for
+    /// already stays as it is. See docs/account-recovery.md.
+    ResetFactors(ResetFactors),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ResetFactors {
+    /// The id of the account
+    #[arg(value_name = "ACCOUNT")]
+    account: Uuid,
+    /// Why: the number of a ticket, nothing personal
+    #[arg(long, value_name = "TEXT", required_unless_present = "cancel", value_parser = reset_factors::reason)]
+    reason: Option<String>,
+    /// Calls it off
+    #[arg(long, conflicts_with = "reason")]
+    cancel: bool,
 }
 
 #[derive(Debug, Args)]
@@ -48,5 +68,6 @@ pub(super) struct Import {
 pub(super) fn run(command: &Users, config: Option<&Path>) -> Result<(), Failure> {
     match command {
         Users::Import(command) => import::run(command, config),
+        Users::ResetFactors(command) => reset_factors::run(command, config),
     }
 }

@@ -50,6 +50,10 @@ pub struct MessageSettings {
     /// `messages.reset_page_url`: the page that takes the token of a mailed reset link from its fragment.
     /// Default `/reset-password` under `http.public_url`; needed in production mode, with https.
     pub reset_page_url: Option<Url>,
+    /// `messages.notice_page_url`: the page that takes the token of a link in a notice from its fragment, asks
+    /// once more, and posts it. Default `/notice` under `http.public_url`; needed in production mode, with
+    /// https.
+    pub notice_page_url: Option<Url>,
     /// `messages.email.…` and `messages.smtp.…`
     pub email: EmailSettings,
     /// `messages.sms.…`
@@ -76,6 +80,7 @@ impl MessageSettings {
                 .unwrap_or_else(|| "en".to_owned()),
             templates_dir: reader.setting("messages.templates_dir", kinds::path),
             reset_page_url: reader.setting("messages.reset_page_url", kinds::web_url),
+            notice_page_url: reader.setting("messages.notice_page_url", kinds::web_url),
             email: EmailSettings::read(reader),
             sms: SmsSettings::read(reader),
         }

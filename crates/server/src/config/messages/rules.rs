@@ -63,15 +63,19 @@ impl Config {
                 refuse("messages.sender", reason);
             }
         }
-        match &messages.reset_page_url {
-            None if messages.sender != Some(SenderChoice::Nobody) => {
-                refuse("messages.reset_page_url", "must be set in production mode");
+        for (setting, url) in [
+            ("messages.reset_page_url", &messages.reset_page_url),
+            ("messages.notice_page_url", &messages.notice_page_url),
+        ] {
+            match url {
+                None if messages.sender != Some(SenderChoice::Nobody) => {
+                    refuse(setting, "must be set in production mode");
+                }
+                Some(url) if url.scheme() != "https" => {
+                    refuse(setting, "must begin with https:// in production mode");
+                }
+                _ => {}
             }
-            Some(url) if url.scheme() != "https" => {
-                let reason = "must begin with https:// in production mode";
-                refuse("messages.reset_page_url", reason);
-            }
-            _ => {}
         }
     }
 

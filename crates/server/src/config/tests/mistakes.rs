@@ -298,11 +298,12 @@ fn all_mistakes_are_told_at_once() {
             "keys.file",
             "messages.sender",
             "messages.reset_page_url",
+            "messages.notice_page_url",
         ]
     );
     let text = mistakes.to_string();
     assert!(
-        text.starts_with("the configuration has 9 mistakes:\n  http.listen (variable "),
+        text.starts_with("the configuration has 10 mistakes:\n  http.listen (variable "),
         "{text}"
     );
     assert!(

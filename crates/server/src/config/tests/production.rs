@@ -40,6 +40,12 @@ fn production_mode_refuses_what_is_for_development() {
             "https://",
         ),
         (
+            "MESSAGES__NOTICE_PAGE_URL",
+            "http://shop.example/notice",
+            "messages.notice_page_url",
+            "https://",
+        ),
+        (
             "PROTECTION__EXEMPT_NETWORKS",
             "127.0.0.1",
             "protection.exempt_networks",

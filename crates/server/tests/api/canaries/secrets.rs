@@ -93,9 +93,15 @@ impl Secrets {
             "secret" => self.note(Kind::Unique, "the secret of an authenticator app", text),
             "code" if is_code(text) => self.note(Kind::Code, "a code", text),
             "text" => {
-                if let Some((_, token)) = text.split_once("#token=") {
-                    let token = token.split_whitespace().next().expect("a token");
-                    self.note(Kind::Unique, "the token of a mailed link", token);
+                for (mark, what) in [
+                    ("#token=", "the token of a mailed link"),
+                    ("#not-me=", "the token of a notice"),
+                    ("#undo=", "the token of a notice of a change"),
+                ] {
+                    if let Some((_, token)) = text.split_once(mark) {
+                        let token = token.split_whitespace().next().expect("a token");
+                        self.note(Kind::Unique, what, token);
+                    }
                 }
             }
             _ => {}

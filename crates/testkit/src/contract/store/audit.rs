@@ -10,7 +10,7 @@ use crate::{
     clock::START,
 };
 
-const ACTIONS: [Action; 12] = [
+const ACTIONS: [Action; 20] = [
     Action::RegistrationRequested,
     Action::AccountRegistered,
     Action::AccountImported,
@@ -23,6 +23,14 @@ const ACTIONS: [Action; 12] = [
     Action::PasswordChanged,
     Action::PasswordReset,
     Action::ProfileChanged,
+    Action::IdentifierChangeRequested,
+    Action::IdentifierChanged,
+    Action::IdentifierChangeUndone,
+    Action::AccountSecured,
+    Action::DeviceForgotten,
+    Action::FactorResetAnnounced,
+    Action::FactorResetCalledOff,
+    Action::FactorsReset,
 ];
 
 async fn append(store: &Store, entries: &[AuditRecord]) {

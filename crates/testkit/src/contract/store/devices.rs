@@ -6,7 +6,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     Store,
-    support::{MANY, somebody},
+    support::{MANY, sign_in, somebody},
 };
 use crate::{
     builders::{id, index_keys, sign_in_question},
@@ -54,6 +54,47 @@ pub async fn a_device_is_known_to_its_account_alone(store: Store) {
         .sign_in_record(sign_in_question(&owner.index, None))
         .await;
     assert_eq!(not_asked.expect("the store answers").device, None);
+}
+
+pub async fn devices_are_listed_by_their_last_use_with_the_sessions_own(store: Store) {
+    let (owner, stranger) = (somebody(&store).await, somebody(&store).await);
+    let account = owner.record.account.id;
+    let session = sign_in(&store, account).await;
+    let theirs = sign_in(&store, stranger.record.account.id).await;
+    let (first, second) = (session.device, id());
+    let later = START + Duration::HOUR;
+    remember(&store, &owner, first, MANY, START).await;
+    remember(&store, &owner, second, MANY, later).await;
+    remember(&store, &stranger, theirs.device, MANY, later).await;
+    let (devices, current) = store.list_devices(account, session.id).await.unwrap();
+    let used: Vec<_> = devices
+        .iter()
+        .map(|it| (it.device, it.last_used_at))
+        .collect();
+    assert_eq!(used, [(second, later), (first, START)]);
+    assert!(devices.iter().all(|it| it.created_at == it.last_used_at));
+    assert_eq!(current, Some(first));
+    let (_, of_another) = store.list_devices(account, theirs.id).await.unwrap();
+    assert_eq!(of_another, None, "a session of somebody else tells nothing");
+    let (nothing, _) = store.list_devices(id(), session.id).await.unwrap();
+    assert_eq!(nothing, []);
+}
+
+pub async fn a_device_is_forgotten_by_its_own_account_alone(store: Store) {
+    let (owner, stranger) = (somebody(&store).await, somebody(&store).await);
+    let (device, other) = (id(), id());
+    remember(&store, &owner, device, MANY, START).await;
+    remember(&store, &owner, other, MANY, START).await;
+    let forget = |account, device| {
+        let store = store.clone();
+        async move { in_unit!(store, devices.forget(account, device)).expect("the store answers") }
+    };
+    assert!(!forget(stranger.record.account.id, device).await);
+    assert!(is_known(&store, &owner, device).await);
+    assert!(forget(owner.record.account.id, device).await);
+    assert!(!forget(owner.record.account.id, device).await);
+    assert!(!is_known(&store, &owner, device).await);
+    assert!(is_known(&store, &owner, other).await);
 }
 
 pub async fn the_device_not_used_for_longest_is_forgotten(store: Store) {

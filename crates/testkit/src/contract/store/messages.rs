@@ -78,15 +78,12 @@ pub async fn a_message_is_leased_as_it_was_queued(store: Store) {
         purpose,
         nonce: nonce(),
     });
-    let notices = [
-        MessageKind::SignInLocked,
-        MessageKind::PasswordChanged,
-        MessageKind::SessionStolen,
-    ];
-    for kind in codes.into_iter().chain(notices) {
+    for kind in codes.into_iter().chain(MessageKind::notices()) {
+        let is_code = matches!(kind, MessageKind::Code { .. });
         for recipient in [Recipient::Subject(subject()), Recipient::Account(id())] {
             for typed_identifier in [None, Some(sealed())] {
                 let order = MessageOrder {
+                    link: (!is_code).then(nonce),
                     typed_identifier,
                     ..message_order(kind, recipient.clone(), START)
                 };
@@ -98,6 +95,7 @@ pub async fn a_message_is_leased_as_it_was_queued(store: Store) {
                 let leased = leased.order;
                 assert_eq!((leased.id, leased.kind), (queued.id, queued.kind));
                 assert_eq!(leased.recipient, queued.recipient);
+                assert_eq!(leased.link, queued.link);
                 assert_eq!(leased.typed_identifier, queued.typed_identifier);
                 assert_eq!(
                     (leased.at, leased.request_id),

@@ -25,12 +25,15 @@ pub mod dependents;
 pub mod devices;
 pub mod event_queue;
 pub mod event_upkeep;
+pub mod factor_resets;
 pub mod idempotency;
+pub mod identifiers;
 pub mod imports;
 pub mod leases;
 pub mod maintenance;
 pub mod message_quotas;
 pub mod messages;
+pub mod notices;
 pub mod outbox;
 pub mod parked;
 pub mod rekeying;
@@ -89,8 +92,40 @@ macro_rules! store_contract {
             a_device_is_known_to_its_account_alone,
             all_devices_of_an_account_are_forgotten_and_no_others,
             the_device_not_used_for_longest_is_forgotten,
+            devices_are_listed_by_their_last_use_with_the_sessions_own,
+            a_device_is_forgotten_by_its_own_account_alone,
             devices_of_others_do_not_count,
             fifty_devices_at_once_leave_no_more_than_allowed,
+        }
+        $crate::store_facts! { $factory; identifiers:
+            an_account_has_its_new_identifier_and_no_other,
+            an_identifier_is_changed_only_in_the_version_that_was_read,
+            the_identifier_before_is_nobodys_for_a_while,
+            whoever_changed_may_have_the_identifier_before_again,
+            a_change_that_is_taken_back_sets_the_new_identifier_free,
+            a_taken_identifier_is_a_conflict_that_undoes_the_unit,
+            of_changes_and_registrations_of_one_identifier_at_once_one_wins,
+            of_many_changes_of_one_account_at_once_one_wins,
+            a_reserved_row_is_no_index_row_of_the_account,
+            a_locked_password_is_none_until_it_is_set_anew,
+            a_sign_in_judged_before_the_lock_begins_no_session,
+            when_a_number_was_proven_is_told,
+        }
+        $crate::store_facts! { $factory; factor_resets:
+            a_reset_is_asked_for_once,
+            a_closed_account_has_no_reset,
+            a_reset_is_to_be_announced_and_then_carried_out_when_it_is_due,
+            whoever_calls_it_off_keeps_it_from_being_carried_out,
+            of_fifty_that_carry_it_out_one_does,
+            factors_are_removed_only_in_the_version_that_was_read,
+        }
+        $crate::store_facts! { $factory; notices:
+            a_link_is_found_as_it_was_kept,
+            a_link_of_one_kind_does_nothing_of_another,
+            a_link_counts_until_it_expires,
+            of_fifty_claims_of_one_link_one_wins,
+            a_claim_that_is_undone_leaves_the_link_as_it_was,
+            links_are_made_worthless_from_a_time_on,
         }
         $crate::store_facts! { $factory; attempts:
             failures_are_counted_as_the_domain_says,

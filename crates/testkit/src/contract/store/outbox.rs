@@ -1,7 +1,11 @@
 //! Events, and what becomes of messages that cannot be sent.
 
 use authentication_app::ports::EventEnvelope;
-use authentication_domain::{accounts::LegacyId, events::Event, sessions::EndReason};
+use authentication_domain::{
+    accounts::{LegacyId, SignUpMethod},
+    events::Event,
+    sessions::EndReason,
+};
 use common::access::Role;
 
 use super::{Inspect, Store, support::begin};
@@ -34,6 +38,13 @@ fn one_of_each() -> Vec<EventEnvelope> {
             account,
             fields: vec!["display_name".to_owned(), "country".to_owned()],
         },
+        Event::IdentifierChanged {
+            account,
+            method: SignUpMethod::Phone,
+            undone: false,
+        },
+        Event::AccountSecured { account },
+        Event::FactorsReset { account },
     ];
     events.into_iter().map(event_envelope).collect()
 }

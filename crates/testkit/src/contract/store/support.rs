@@ -3,15 +3,15 @@
 use std::future::Future;
 
 use authentication_app::ports::{
-    AuditRecord, EventEnvelope, IndexKeys, MessageKind, MessageOrder, NewAccount, NewSession,
-    Recipient, SessionSnapshot, SignInRecord, StoreError, UnitOfWork,
+    AuditRecord, Batch, EventEnvelope, IndexKeys, MessageKind, MessageOrder, NewAccount,
+    NewSession, Recipient, SessionSnapshot, SignInRecord, StoreError, UnitOfWork,
 };
 use authentication_domain::{
     accounts::AccountId,
     audit::{Action, Outcome},
     sessions::SessionId,
 };
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Inspect, Store};
 use crate::{builders, clock::START};
@@ -92,6 +92,14 @@ pub(super) async fn sign_in_record(store: &Store, identifier: &IndexKeys) -> Sig
         .sign_in_record(builders::sign_in_question(identifier, None))
         .await;
     record.expect("the store answers")
+}
+
+/// All accounts.
+pub(super) fn whole_batch() -> Batch {
+    Batch {
+        after: builders::id_at(START - Duration::DAY),
+        until: None,
+    }
 }
 
 /// How many of the answers are `true`.

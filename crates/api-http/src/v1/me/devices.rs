@@ -1,0 +1,79 @@
+//! `GET /me/devices` and `DELETE /me/devices/{id}`
+
+use actix_web::HttpResponse;
+use authentication_app::sessions::KnownDevice;
+use authentication_domain::sessions::Device;
+use serde::Serialize;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    Authenticated, Problem,
+    answer::{self, Answer, Items, Nothing},
+    ingress::{Context, PathId},
+    state::State,
+    to_the_end::to_the_end,
+};
+
+/// A device that the service knows, as its owner sees it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = KnownDevice)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeviceItem {
+    id: Uuid,
+    /// The session that asks was begun from it.
+    current: bool,
+    /// When one first signed in from it.
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When one last did.
+    #[serde(with = "time::serde::rfc3339")]
+    last_used_at: OffsetDateTime,
+}
+
+/// One's own devices, the one used last first. There are 20 at the most, all on one page.
+#[utoipa::path(get, path = "/api/v1/me/devices", operation_id = "list_my_devices", tag = "me",
+    responses((status = 200, description = "All of them.", body = Answer<Items<DeviceItem>>)))]
+pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpResponse, Problem> {
+    let devices = state.sessions.list_devices(who.session()).await?;
+    let list = Items {
+        items: devices.into_iter().map(DeviceItem::from).collect(),
+        next_cursor: None,
+    };
+    Ok(answer::ok("Your devices", list))
+}
+
+/// Forget one of one's own devices.
+///
+/// From there on it is like any other: its failures are counted with those of strangers, and it is asked for a
+/// second factor again. Sessions that were begun from it go on.
+#[utoipa::path(delete, path = "/api/v1/me/devices/{id}", operation_id = "forget_my_device", tag = "me",
+    params(("id" = Uuid, Path, description = "Which.")),
+    responses((status = 200, description = "It is forgotten.", body = Answer<Nothing>)))]
+pub(crate) async fn forget(
+    state: State,
+    Context(context): Context,
+    who: Authenticated,
+    PathId(device): PathId<Device>,
+) -> Result<HttpResponse, Problem> {
+    to_the_end(async move {
+        let sessions = &state.sessions;
+        sessions
+            .forget_device(who.session(), device, &context)
+            .await
+    })
+    .await?;
+    Ok(answer::ok("Device forgotten", Nothing {}))
+}
+
+impl From<KnownDevice> for DeviceItem {
+    fn from(known: KnownDevice) -> Self {
+        Self {
+            id: known.device.as_uuid(),
+            current: known.is_current,
+            created_at: known.created_at,
+            last_used_at: known.last_used_at,
+        }
+    }
+}

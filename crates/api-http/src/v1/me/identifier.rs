@@ -1,0 +1,122 @@
+//! `POST /me/identifier` and `POST /me/identifier/confirm`
+
+use actix_web::{HttpResponse, http::StatusCode};
+use authentication_app::accounts::ConfirmIdentifier;
+use authentication_domain::accounts::Identifier;
+use garde::Validate;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Problem,
+    answer::{self, Answer},
+    ingress::{
+        Context, JsonBody, RecentlyAuthenticated, Refusals, identifier_of, one_time_code, opaque_token,
+    },
+    state::State,
+    to_the_end::to_the_end,
+    v1::views::{ChallengeView, UserView},
+};
+
+/// Exactly one of the two.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "email": "ada@example.org" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ChangeIdentifierBody {
+    #[garde(length(chars, max = 254))]
+    #[schema(max_length = 254, format = Email)]
+    email: Option<String>,
+    /// International form: `+`, country code, number.
+    #[garde(length(chars, max = 40))]
+    #[schema(max_length = 40, pattern = r"^ *\+[0-9 .()-]{8,39}$")]
+    phone: Option<String>,
+}
+
+/// The code that was sent to the new identifier, with its challenge.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "code": "493817" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfirmIdentifierBody {
+    #[garde(length(chars, min = 1, max = 128))]
+    #[schema(pattern = "^[!-~]{1,128}$")]
+    challenge_id: String,
+    /// Six digits.
+    #[garde(length(chars, min = 6, max = 18))]
+    #[schema(max_length = 18, pattern = "^ *([0-9] *){6}$")]
+    code: String,
+}
+
+/// Ask to have another identifier.
+///
+/// A code goes to the new one. The answer does not tell whether anybody has it. Needs a recent sign-in.
+#[utoipa::path(post, path = "/api/v1/me/identifier", operation_id = "change_my_identifier", tag = "me",
+    request_body = ChangeIdentifierBody,
+    responses((status = 202, description = "A code is on its way, unless one went out within the last minute.", body = Answer<ChallengeView>)))]
+pub(crate) async fn change(
+    state: State,
+    Context(context): Context,
+    who: RecentlyAuthenticated,
+    JsonBody(body): JsonBody<ChangeIdentifierBody>,
+) -> Result<HttpResponse, Problem> {
+    let identifier = body.into_identifier()?;
+    let issued = to_the_end(async move {
+        let accounts = &state.accounts;
+        accounts
+            .request_identifier_change(who.session(), &identifier, &context)
+            .await
+    })
+    .await?;
+    Ok(answer::with_status(
+        StatusCode::ACCEPTED,
+        "We sent you a code",
+        ChallengeView::from(issued),
+    ))
+}
+
+/// Prove the new identifier.
+///
+/// The account has it from here on, and its other sessions end. Whoever had the one before is told, and can take
+/// the change back for 72 hours, in which nobody else can have that one.
+#[utoipa::path(post, path = "/api/v1/me/identifier/confirm", operation_id = "confirm_my_identifier", tag = "me",
+    request_body = ConfirmIdentifierBody,
+    responses((status = 200, description = "The account as it is now.", body = Answer<UserView>)))]
+pub(crate) async fn confirm(
+    state: State,
+    Context(context): Context,
+    who: RecentlyAuthenticated,
+    JsonBody(body): JsonBody<ConfirmIdentifierBody>,
+) -> Result<HttpResponse, Problem> {
+    let command = body.into_command()?;
+    let view = to_the_end(async move {
+        let accounts = &state.accounts;
+        accounts
+            .confirm_identifier_change(who.session(), &command, &context)
+            .await
+    })
+    .await?;
+    Ok(answer::ok("Identifier changed", UserView::from(view)))
+}
+
+impl ChangeIdentifierBody {
+    fn into_identifier(self) -> Result<Identifier, Problem> {
+        let mut refusals = Refusals::default();
+        let identifier = refusals.keep(identifier_of(
+            None,
+            self.email.as_deref(),
+            self.phone.as_deref(),
+        ));
+        identifier.ok_or_else(|| refusals.into())
+    }
+}
+
+impl ConfirmIdentifierBody {
+    fn into_command(self) -> Result<ConfirmIdentifier, Problem> {
+        let mut refusals = Refusals::default();
+        let challenge = refusals.keep(opaque_token("challenge_id", self.challenge_id));
+        let code = refusals.keep(one_time_code(&self.code));
+        match (challenge, code) {
+            (Some(challenge), Some(code)) => Ok(ConfirmIdentifier { challenge, code }),
+            _ => Err(refusals.into()),
+        }
+    }
+}

@@ -1,0 +1,331 @@
+//! Having another identifier.
+//!
+//! A code goes to the new one, and counts for the session that asked for it alone. Nobody is looked up, so
+//! asking does not tell whether the identifier is anybody's: the owner of a taken one gets a notice in the
+//! code's place, as with a registration. Proving the code swaps everything in one unit; whoever had the one
+//! before is told there, and can take the change back for a while, in which nobody else can have it.
+
+use authentication_domain::{
+    accounts::{Account, AccountId, Identifier, IdentifierRules},
+    audit::{Action, Diff, Outcome},
+    challenges::{OneTimeCode, Purpose},
+    events::Event,
+    opaque_token::{OpaqueToken, TokenDigest},
+    sessions::{EndReason, SessionId},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use super::{AccountView, Accounts, OpenedAccount, view::seal_identifier};
+use crate::{
+    RequestContext,
+    challenges::{CodeRequest, IssuedChallenge, Pending, ProofError, RightCode, SendError},
+    corrupt,
+    ports::{
+        ChallengeRecord, CodeOutcome, IdentifierSwap, Invalidation, SessionSnapshot, StoreError,
+        TriesScope, UniqueRule,
+    },
+    recorder::Act,
+    retry::{MayBeRetried, retrying},
+};
+
+/// Why there is no challenge.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeIdentifierError {
+    /// It is the account's own.
+    #[error("the account has this identifier")]
+    Unchanged,
+    /// No message goes out.
+    #[error(transparent)]
+    Send(#[from] SendError),
+}
+
+impl From<StoreError> for ChangeIdentifierError {
+    fn from(error: StoreError) -> Self {
+        Self::Send(error.into())
+    }
+}
+
+impl MayBeRetried for ChangeIdentifierError {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Send(error) if error.is_retryable())
+    }
+}
+
+/// A typed code.
+#[derive(Debug)]
+pub struct ConfirmIdentifier {
+    /// The challenge it was sent for.
+    pub challenge: OpaqueToken,
+    /// What the person typed.
+    pub code: OneTimeCode,
+}
+
+/// Why the identifier is what it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfirmIdentifierError {
+    /// The code does not count.
+    #[error(transparent)]
+    Proof(#[from] ProofError),
+    /// The account was changed at the same moment; the code still counts.
+    #[error("the account was changed at the same moment")]
+    Conflict,
+}
+
+impl From<StoreError> for ConfirmIdentifierError {
+    fn from(error: StoreError) -> Self {
+        Self::Proof(error.into())
+    }
+}
+
+impl MayBeRetried for ConfirmIdentifierError {
+    fn is_retryable(&self) -> bool {
+        matches!(self, Self::Proof(ProofError::Store(error)) if error.is_retryable())
+    }
+}
+
+/// What a change keeps until its code is proven. Sealed.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct PendingChange {
+    account: AccountId,
+    session: SessionId,
+    identifier: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    language: Option<String>,
+}
+
+impl PendingChange {
+    /// What the message with its code needs: the identifier, and after a line break the language if one was
+    /// told. Neither has a line break in it.
+    pub(crate) fn for_its_message(&self) -> Zeroizing<String> {
+        let mut text = Zeroizing::new(self.identifier.clone());
+        if let Some(language) = &self.language {
+            text.push('\n');
+            text.push_str(language);
+        }
+        text
+    }
+
+    fn is_of(&self, who: &SessionSnapshot) -> bool {
+        self.account == who.owner.account.id && self.session == who.session
+    }
+}
+
+impl Accounts {
+    /// Sends a code to the new identifier, unless one went out within the last minute (`POST /me/identifier`).
+    ///
+    /// # Errors
+    /// [`ChangeIdentifierError`]; nothing is kept then.
+    #[tracing::instrument(skip_all)]
+    pub async fn request_identifier_change(
+        &self,
+        who: &SessionSnapshot,
+        identifier: &Identifier,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, ChangeIdentifierError> {
+        let opened = self.base.open_account(&who.owner)?;
+        if opened.view.identifier.index_form() == identifier.index_form() {
+            return Err(ChangeIdentifierError::Unchanged);
+        }
+        retrying(|| self.ask_for_change(who, &opened, identifier, ctx)).await
+    }
+
+    async fn ask_for_change(
+        &self,
+        who: &SessionSnapshot,
+        opened: &OpenedAccount,
+        identifier: &Identifier,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, ChangeIdentifierError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let purpose = Purpose::IdentifierChange;
+        let pending = PendingChange {
+            account: opened.id(),
+            session: who.session,
+            identifier: identifier.to_text(),
+            language: opened.view.profile.language.clone(),
+        };
+        // Whoever is signed in could send messages to any number there is.
+        let asked = TriesScope {
+            subject: base.index_keys(&opened.view.identifier).await?.subject,
+            purpose,
+            device: None,
+        };
+        let request = CodeRequest {
+            identifier,
+            keys: base.index_keys(identifier).await?,
+            purpose,
+            pending: Some(Pending::Change(&pending)),
+        };
+        let draft = base.draft_challenge(&request, now);
+        let act = Act::of(
+            Action::IdentifierChangeRequested,
+            Outcome::Success,
+            opened.id(),
+            &opened.key,
+        )
+        .session(who.session);
+        let entry = base.record(&act, ctx, now);
+        let most = base.rules.identifiers.changes_per_window;
+        let window = IdentifierRules::REQUESTS_WINDOW;
+        let mut unit = base.store.begin().await?;
+        let counted = unit.attempts().count_try(asked, most, window, now).await?;
+        if counted.is_none() {
+            let retry_after = window;
+            return Err(SendError::TooManyMessages { retry_after }.into());
+        }
+        let issued = base.issue(unit.as_mut(), draft, ctx, now).await?;
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await?;
+        base.messages_queued.notify_one();
+        Ok(issued)
+    }
+
+    /// Gives the account the identifier that the code proves, ends its other sessions, and tells whoever had the
+    /// one before (`POST /me/identifier/confirm`).
+    ///
+    /// # Errors
+    /// [`ConfirmIdentifierError`]; a wrong guess is counted.
+    #[tracing::instrument(skip_all)]
+    pub async fn confirm_identifier_change(
+        &self,
+        who: &SessionSnapshot,
+        command: &ConfirmIdentifier,
+        ctx: &RequestContext,
+    ) -> Result<AccountView, ConfirmIdentifierError> {
+        let changed = retrying(|| self.confirm_once(who, command, ctx)).await?;
+        self.base
+            .note_code(Purpose::IdentifierChange, CodeOutcome::Proven);
+        Ok(changed)
+    }
+
+    async fn confirm_once(
+        &self,
+        who: &SessionSnapshot,
+        command: &ConfirmIdentifier,
+        ctx: &RequestContext,
+    ) -> Result<AccountView, ConfirmIdentifierError> {
+        let base = &self.base;
+        let digest = command.challenge.digest();
+        let allow = |record: &ChallengeRecord| {
+            record.purpose == Purpose::IdentifierChange
+                && self
+                    .pending_of(digest, record)
+                    .is_ok_and(|it| it.is_of(who))
+        };
+        let right = base
+            .judge_code(&command.challenge, &command.code, allow, ctx)
+            .await?;
+        let pending = self.pending_of(digest, &right.record)?;
+        let identifier =
+            Identifier::parse(&pending.identifier).map_err(|_| corrupt("challenges", "payload"))?;
+        let opened = base.read_account(who.owner.account.id).await?;
+        let opened = opened.ok_or(ProofError::InvalidCode)?;
+        self.swap(who, &right, opened, identifier, ctx).await
+    }
+
+    fn pending_of(
+        &self,
+        digest: TokenDigest,
+        record: &ChallengeRecord,
+    ) -> Result<PendingChange, StoreError> {
+        let payload = self.base.open_payload(digest, &record.payload)?;
+        payload
+            .change
+            .ok_or_else(|| corrupt("challenges", "payload"))
+    }
+
+    async fn swap(
+        &self,
+        who: &SessionSnapshot,
+        right: &RightCode,
+        mut opened: OpenedAccount,
+        identifier: Identifier,
+        ctx: &RequestContext,
+    ) -> Result<AccountView, ConfirmIdentifierError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = opened.id();
+        let index = base.index.keys_of(&identifier);
+        let sealed = seal_identifier(base.vault.as_ref(), account, &opened.key, &identifier);
+        let swap = IdentifierSwap {
+            account,
+            read_version: opened.view.account.version,
+            identifier: &sealed,
+            method: identifier.method(),
+            index: &index,
+            reserve_until: Some(now + base.rules.identifiers.undo_for),
+            now,
+        };
+        let mut unit = base.store.begin().await?;
+        base.use_up(unit.as_mut(), right, now).await?;
+        match unit.accounts().change_identifier(swap).await {
+            Ok(true) => {}
+            Ok(false) => return Err(ConfirmIdentifierError::Conflict),
+            // Somebody proved it first. Whoever came later learns only that the code is dead.
+            Err(StoreError::Conflict(UniqueRule::Identifier)) => {
+                base.note_code(Purpose::IdentifierChange, CodeOutcome::Refused);
+                return Err(ProofError::InvalidCode.into());
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let reason = EndReason::IdentifierChanged;
+        let ended = unit
+            .sessions()
+            .end_all(account, Some(who.session), reason, now)
+            .await?;
+        let act = Act::of(
+            Action::IdentifierChanged,
+            Outcome::Success,
+            account,
+            &opened.key,
+        )
+        .session(who.session)
+        .diff(diff_of(&opened.view.identifier, &identifier));
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let event = base.event(changed_event(account, &identifier, false), ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        let owner = (account, &opened.key);
+        base.record_ended(unit.as_mut(), owner, &ended, reason, ctx, now)
+            .await?;
+        base.notice_of_change(unit.as_mut(), &opened, &opened.view.identifier, ctx, now)
+            .await?;
+        let changed = vec![account];
+        base.commit_and_tell(unit, &Invalidation { ended, changed })
+            .await?;
+        base.messages_queued.notify_one();
+        note_change(&mut opened.view.account, &identifier, now);
+        opened.view.identifier = identifier;
+        Ok(opened.view)
+    }
+}
+
+/// For the trail, under the person's key.
+pub(super) fn diff_of(before: &Identifier, after: &Identifier) -> Diff {
+    Diff::between(
+        &json!({"identifier": before.to_text()}),
+        &json!({"identifier": after.to_text()}),
+    )
+}
+
+pub(super) const fn changed_event(
+    account: AccountId,
+    identifier: &Identifier,
+    undone: bool,
+) -> Event {
+    Event::IdentifierChanged {
+        account,
+        method: identifier.method(),
+        undone,
+    }
+}
+
+/// The account as the unit left it.
+fn note_change(account: &mut Account, identifier: &Identifier, now: OffsetDateTime) {
+    account.sign_up_method = identifier.method();
+    account.version += 1;
+    account.timestamps = account.timestamps.touched(now);
+}

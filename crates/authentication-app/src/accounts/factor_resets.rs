@@ -1,0 +1,201 @@
+//! Taking every second factor off an account whose owner lost them all (`docs/account-recovery.md`).
+//!
+//! Asked for by an operator, told to the owner, and carried out when the waiting time is over, unless the owner
+//! says that it was not them. Any number of nodes may look after it: each step is claimed.
+
+use std::sync::Arc;
+
+use authentication_domain::{
+    accounts::{AccountId, Closed},
+    audit::{Action, Diff, Outcome},
+    events::Event,
+    sessions::EndReason,
+};
+use common::{Id, RequestId};
+use serde_json::json;
+use time::OffsetDateTime;
+
+use super::OpenedAccount;
+use crate::{
+    Foundation, Origin, RequestContext,
+    ports::{FactorReset, Invalidation, MessageKind, StoreError},
+    recorder::Act,
+    retry::retrying,
+};
+
+/// Looked after at once.
+const MOST: u32 = 100;
+
+/// Marks ids of rounds.
+enum Round {}
+
+/// The use cases on resets of factors.
+#[derive(Clone)]
+pub struct FactorResets {
+    base: Arc<Foundation>,
+}
+
+/// What a round did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct FactorResetsDone {
+    /// Owners who were told.
+    pub announced: usize,
+    /// Accounts whose factors were taken off.
+    pub carried_out: usize,
+    /// Resets that an operator had called off.
+    pub called_off: usize,
+}
+
+impl FactorResets {
+    /// Built once by the composition root.
+    pub const fn new(base: Arc<Foundation>) -> Self {
+        Self { base }
+    }
+
+    /// Tells owners of what was asked for, and carries out what is due.
+    ///
+    /// # Errors
+    /// [`StoreError`]; what was done before it stays done.
+    #[tracing::instrument(skip_all)]
+    pub async fn round(&self) -> Result<FactorResetsDone, StoreError> {
+        let base = &self.base;
+        let mut done = FactorResetsDone::default();
+        let ctx = self.context();
+        let to_do = base
+            .store
+            .list_factor_resets_to_do(MOST, base.clock.now())
+            .await?;
+        for reset in to_do {
+            if reset.called_off {
+                let called_off = retrying(|| self.note_called_off(&reset, &ctx)).await?;
+                done.called_off += usize::from(called_off);
+            } else if reset.due_at.is_none() {
+                let announced = retrying(|| self.announce(&reset, &ctx)).await?;
+                done.announced += usize::from(announced);
+            } else {
+                let carried_out = retrying(|| self.carry_out(&reset, &ctx)).await?;
+                done.carried_out += usize::from(carried_out);
+            }
+        }
+        if done != FactorResetsDone::default() {
+            base.messages_queued.notify_one();
+        }
+        Ok(done)
+    }
+
+    async fn announce(
+        &self,
+        reset: &FactorReset,
+        ctx: &RequestContext,
+    ) -> Result<bool, StoreError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let Some(owner) = self.owner_of(reset.account).await? else {
+            return Ok(false);
+        };
+        let due_at = now + base.rules.identifiers.factor_reset_wait;
+        let mut unit = base.store.begin().await?;
+        if !unit
+            .factor_resets()
+            .announce(reset.account, now, due_at)
+            .await?
+        {
+            return Ok(false);
+        }
+        let act = self.act(Action::FactorResetAnnounced, &owner, reset);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let kind = MessageKind::FactorResetAnnounced;
+        base.notice(unit.as_mut(), kind, reset.account, ctx, now)
+            .await?;
+        unit.commit().await?;
+        Ok(true)
+    }
+
+    async fn carry_out(
+        &self,
+        reset: &FactorReset,
+        ctx: &RequestContext,
+    ) -> Result<bool, StoreError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = reset.account;
+        let Some(owner) = self.owner_of(account).await? else {
+            return Ok(false);
+        };
+        let mut unit = base.store.begin().await?;
+        if !unit.factor_resets().claim_due(account, now).await? {
+            return Ok(false);
+        }
+        let version = owner.view.account.version;
+        if !unit
+            .factor_resets()
+            .remove_factors(account, version, now)
+            .await?
+        {
+            return Err(StoreError::Retryable);
+        }
+        unit.devices().forget_all(account).await?;
+        let reason = EndReason::FactorsReset;
+        let ended = unit.sessions().end_all(account, None, reason, now).await?;
+        let act = self.act(Action::FactorsReset, &owner, reset);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let event = base.event(Event::FactorsReset { account }, ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        let whose = (account, &owner.key);
+        base.record_ended(unit.as_mut(), whose, &ended, reason, ctx, now)
+            .await?;
+        base.notice(unit.as_mut(), MessageKind::FactorsReset, account, ctx, now)
+            .await?;
+        let changed = vec![account];
+        base.commit_and_tell(unit, &Invalidation { ended, changed })
+            .await?;
+        Ok(true)
+    }
+
+    async fn note_called_off(
+        &self,
+        reset: &FactorReset,
+        ctx: &RequestContext,
+    ) -> Result<bool, StoreError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let Some(owner) = self.owner_of(reset.account).await? else {
+            return Ok(false);
+        };
+        let mut unit = base.store.begin().await?;
+        if !unit.factor_resets().call_off(reset.account).await? {
+            return Ok(false);
+        }
+        let act = self.act(Action::FactorResetCalledOff, &owner, reset);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        unit.commit().await?;
+        Ok(true)
+    }
+
+    /// The account, unless its owner closed it.
+    async fn owner_of(&self, account: AccountId) -> Result<Option<OpenedAccount>, StoreError> {
+        let opened = self.base.read_account(account).await?;
+        Ok(opened.filter(|it| it.view.account.gate() != Err(Closed::Absent)))
+    }
+
+    /// Of nobody who is known here: who asked for it stands in the ticket that the reason names.
+    fn act(&self, action: Action, owner: &OpenedAccount, reset: &FactorReset) -> Act<'static> {
+        let subject = self.base.index.keys_of(&owner.view.identifier).subject;
+        Act::on_identifier(action, Outcome::Success, subject)
+            .about(Some(owner.id()))
+            .diff(Diff::between(&json!({}), &json!({"reason": reset.reason})))
+    }
+
+    fn context(&self) -> RequestContext {
+        let now: OffsetDateTime = self.base.clock.now();
+        let round = Id::<Round>::at(now, self.base.random.as_ref());
+        RequestContext {
+            request_id: RequestId::from_uuid(round.as_uuid()),
+            origin: Origin {
+                address: std::net::Ipv4Addr::LOCALHOST.into(),
+                user_agent: None,
+            },
+            device_token: None,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! "This was not me": what the link in a notice does, once its holder confirmed that it is meant.
+//!
+//! Whoever got in is out: every session ends, no device stays known, and the password counts no more until
+//! it is set anew by code or link. To a client that tries it, a locked password is a wrong one.
+
+use authentication_domain::{
+    accounts::Closed,
+    audit::{Action, Outcome},
+    events::Event,
+    opaque_token::OpaqueToken,
+    sessions::{EndReason, SessionId},
+};
+use time::OffsetDateTime;
+
+use super::{Accounts, OpenedAccount};
+use crate::{
+    RequestContext,
+    ports::{Invalidation, LinkKind, MessageKind, NoticeLink, Recipient, StoreError, UnitOfWork},
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// Why nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub enum NotMeError {
+    /// Unknown, used, expired, made worthless by a later act, or good for something else: all the same to a
+    /// client.
+    #[error("the link does not count")]
+    InvalidLink,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(NotMeError);
+
+impl Accounts {
+    /// Does what the owner of an account asks for who says that something was not them (`POST /auth/not-me`).
+    ///
+    /// # Errors
+    /// [`NotMeError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn not_me(
+        &self,
+        token: &OpaqueToken,
+        ctx: &RequestContext,
+    ) -> Result<(), NotMeError> {
+        retrying(|| self.not_me_once(token, ctx)).await
+    }
+
+    async fn not_me_once(
+        &self,
+        token: &OpaqueToken,
+        ctx: &RequestContext,
+    ) -> Result<(), NotMeError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let (_, opened) = self.follow(token, LinkKind::NotMe, now).await?;
+        let account = opened.id();
+        let mut unit = base.store.begin().await?;
+        self.claim(unit.as_mut(), token, LinkKind::NotMe, now)
+            .await?;
+        let ended = self
+            .secure(
+                unit.as_mut(),
+                &opened,
+                opened.view.account.version,
+                ctx,
+                now,
+            )
+            .await?;
+        let to = Recipient::Account(account);
+        let notice = base.message(MessageKind::AccountSecured, to, ctx, now);
+        unit.outbox().append_message(&notice).await?;
+        let changed = vec![account];
+        base.commit_and_tell(unit, &Invalidation { ended, changed })
+            .await?;
+        base.messages_queued.notify_one();
+        Ok(())
+    }
+
+    /// The link behind a token that still counts, and the account that it is about.
+    pub(super) async fn follow(
+        &self,
+        token: &OpaqueToken,
+        kind: LinkKind,
+        now: OffsetDateTime,
+    ) -> Result<(NoticeLink, OpenedAccount), NotMeError> {
+        let base = &self.base;
+        let found = base
+            .store
+            .find_notice_link(token.digest(), kind, now)
+            .await?;
+        let link = found.ok_or(NotMeError::InvalidLink)?;
+        let opened = base.read_account(link.account).await?;
+        let opened = opened.filter(|it| it.view.account.gate() != Err(Closed::Absent));
+        Ok((link, opened.ok_or(NotMeError::InvalidLink)?))
+    }
+
+    pub(super) async fn claim(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        token: &OpaqueToken,
+        kind: LinkKind,
+        now: OffsetDateTime,
+    ) -> Result<(), NotMeError> {
+        if unit.notices().claim_link(token.digest(), kind, now).await? {
+            Ok(())
+        } else {
+            Err(NotMeError::InvalidLink)
+        }
+    }
+
+    /// Shuts everybody out, with trail and events; answers with the sessions that ended. What other notices of
+    /// the time before ask for is done with it, so their links are worth nothing from here on.
+    pub(super) async fn secure(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        opened: &OpenedAccount,
+        read_version: i64,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let base = &self.base;
+        let (account, key) = (opened.id(), &opened.key);
+        let locked = unit
+            .accounts()
+            .lock_password(account, read_version, now)
+            .await?;
+        if !locked {
+            // Changed since it was read: whatever it is now is to be shut, too.
+            return Err(StoreError::Retryable);
+        }
+        let since_ever = OffsetDateTime::UNIX_EPOCH;
+        unit.notices()
+            .void_links(account, LinkKind::NotMe, since_ever, now)
+            .await?;
+        unit.devices().forget_all(account).await?;
+        // Whoever asked for it was not the owner.
+        if unit.factor_resets().call_off(account).await? {
+            let act = Act::of(Action::FactorResetCalledOff, Outcome::Success, account, key);
+            unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        }
+        let reason = EndReason::Disowned;
+        let ended = unit.sessions().end_all(account, None, reason, now).await?;
+        let act = Act::of(Action::AccountSecured, Outcome::Success, account, key);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let event = base.event(Event::AccountSecured { account }, ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        base.record_ended(unit, (account, key), &ended, reason, ctx, now)
+            .await?;
+        Ok(ended)
+    }
+}

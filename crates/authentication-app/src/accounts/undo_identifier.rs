@@ -1,0 +1,112 @@
+//! Taking a change of identifier back, by the link that the identifier before got.
+//!
+//! Whatever the identifier is by now: a thief who changes it again keeps nobody from taking it back. The links
+//! of later changes, which went to identifiers that the account should never have had, are worth nothing then.
+//! Whoever takes a change back says that it was not them, so everything else that follows from that is done too.
+
+use authentication_domain::{
+    accounts::Identifier,
+    audit::{Action, Outcome},
+    opaque_token::OpaqueToken,
+};
+
+use super::{
+    Accounts, NotMeError, OpenedAccount,
+    change_identifier::{changed_event, diff_of},
+    view::seal_identifier,
+};
+use crate::{
+    RequestContext, corrupt,
+    ports::{
+        IdentifierSwap, Invalidation, LinkKind, MessageKind, NoticeLink, Recipient, StoreError,
+        UniqueRule, previous_field,
+    },
+    recorder::Act,
+    retry::retrying,
+};
+
+impl Accounts {
+    /// Gives the account back the identifier that it had before a change, and shuts everybody out
+    /// (`POST /auth/identifier/undo`).
+    ///
+    /// # Errors
+    /// [`NotMeError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn undo_identifier_change(
+        &self,
+        token: &OpaqueToken,
+        ctx: &RequestContext,
+    ) -> Result<(), NotMeError> {
+        retrying(|| self.undo_once(token, ctx)).await
+    }
+
+    async fn undo_once(&self, token: &OpaqueToken, ctx: &RequestContext) -> Result<(), NotMeError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let kind = LinkKind::IdentifierUndo;
+        let (link, opened) = self.follow(token, kind, now).await?;
+        let previous = self.previous_of(token, &link, &opened)?;
+        let account = opened.id();
+        let read_version = opened.view.account.version;
+        let index = base.index.keys_of(&previous);
+        let sealed = seal_identifier(base.vault.as_ref(), account, &opened.key, &previous);
+        let swap = IdentifierSwap {
+            account,
+            read_version,
+            identifier: &sealed,
+            method: previous.method(),
+            index: &index,
+            reserve_until: None,
+            now,
+        };
+        let mut unit = base.store.begin().await?;
+        self.claim(unit.as_mut(), token, kind, now).await?;
+        unit.notices()
+            .void_links(account, kind, link.created_at, now)
+            .await?;
+        match unit.accounts().change_identifier(swap).await {
+            Ok(true) => {}
+            Ok(false) => return Err(StoreError::Retryable.into()),
+            // It was reserved, so this is nobody's doing; the link stays for whoever looks into it.
+            Err(StoreError::Conflict(UniqueRule::Identifier)) => {
+                return Err(NotMeError::InvalidLink);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let act = Act::of(
+            Action::IdentifierChangeUndone,
+            Outcome::Success,
+            account,
+            &opened.key,
+        )
+        .diff(diff_of(&opened.view.identifier, &previous));
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let ended = self
+            .secure(unit.as_mut(), &opened, read_version + 1, ctx, now)
+            .await?;
+        let event = base.event(changed_event(account, &previous, true), ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        let to = Recipient::Account(account);
+        let notice = base.message(MessageKind::IdentifierRestored, to, ctx, now);
+        unit.outbox().append_message(&notice).await?;
+        let changed = vec![account];
+        base.commit_and_tell(unit, &Invalidation { ended, changed })
+            .await?;
+        base.messages_queued.notify_one();
+        Ok(())
+    }
+
+    fn previous_of(
+        &self,
+        token: &OpaqueToken,
+        link: &NoticeLink,
+        opened: &OpenedAccount,
+    ) -> Result<Identifier, StoreError> {
+        let field = previous_field(token.digest());
+        let unreadable = || corrupt(field.table, field.column);
+        let sealed = link.previous.as_ref().ok_or_else(unreadable)?;
+        let plain = self.base.open_field(&opened.key, field, sealed)?;
+        let text = std::str::from_utf8(&plain).map_err(|_| unreadable())?;
+        Identifier::parse(text).map_err(|_| unreadable())
+    }
+}

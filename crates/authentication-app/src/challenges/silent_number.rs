@@ -1,0 +1,66 @@
+//! Numbers that were silent for long: they may be somebody else's by now, so a code that was sent to one opens
+//! the account only with something else beside it (NIST SP 800-63B-4 §3.1.3.3).
+
+use authentication_domain::{
+    accounts::{Corroboration, SignUpMethod},
+    audit::{Action, Outcome},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    Foundation, RequestContext,
+    accounts::OpenedAccount,
+    ports::{StoreError, UnitOfWork},
+    recorder::Act,
+};
+
+impl Foundation {
+    /// Whether a code that was sent to the account's identifier is enough. Asks the store about numbers alone.
+    pub(crate) async fn code_is_enough(
+        &self,
+        owner: &OpenedAccount,
+        beside: Corroboration,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let account = &owner.view.account;
+        if owner.view.identifier.method() != SignUpMethod::Phone {
+            return Ok(true);
+        }
+        let proven_at = self.store.identifier_proven_at(account.id).await?;
+        let proven_at = proven_at.unwrap_or(account.timestamps.created_at);
+        let rules = &self.rules.identifiers;
+        Ok(rules.code_is_enough(SignUpMethod::Phone, proven_at, beside, now))
+    }
+
+    /// Notes that whoever proved a code has the number; addresses are not handed on.
+    pub(crate) async fn note_number_proven(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        owner: &OpenedAccount,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        if owner.view.identifier.method() != SignUpMethod::Phone {
+            return Ok(());
+        }
+        unit.accounts()
+            .note_identifier_proven(owner.id(), now)
+            .await
+    }
+
+    /// Commits that a code was used up for nothing, since the number alone is not enough.
+    pub(crate) async fn refuse_silent_number(
+        &self,
+        mut unit: Box<dyn UnitOfWork>,
+        action: Action,
+        owner: &OpenedAccount,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let outcome = Outcome::Refused("another_proof_required");
+        // Whoever has the number need not be the owner: nobody is known to have acted.
+        let subject = self.index.keys_of(&owner.view.identifier).subject;
+        let act = Act::on_identifier(action, outcome, subject).about(Some(owner.id()));
+        unit.audit().append(&[self.record(&act, ctx, now)]).await?;
+        unit.commit().await
+    }
+}

@@ -1,0 +1,125 @@
+//! Links in notices, by which the owner of an account says: this was not me.
+//!
+//! A link leads to a page of the site, which posts its token after one confirming act; following it changes
+//! nothing here. The token follows from a nonce under a server key as that of a reset link does, so neither
+//! the store nor the outbox holds it; what is kept is its digest.
+
+use async_trait::async_trait;
+use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{FieldContext, Sealed, StoreError};
+
+/// What a link is good for. One of one kind does nothing of another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LinkKind {
+    /// Ends every session and closes sign-in by password until a reset.
+    NotMe,
+    /// The same, and gives the account back the identifier that it had.
+    IdentifierUndo,
+}
+
+impl LinkKind {
+    /// Every kind there is.
+    pub const ALL: [Self; 2] = [Self::NotMe, Self::IdentifierUndo];
+
+    /// The name in stores.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NotMe => "not_me",
+            Self::IdentifierUndo => "identifier_undo",
+        }
+    }
+
+    /// As read from a store.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A link to be kept.
+#[derive(Debug, Clone)]
+pub struct NewNoticeLink {
+    /// Digest of its token.
+    pub digest: TokenDigest,
+    /// Whose.
+    pub account: AccountId,
+    /// What it is good for.
+    pub kind: LinkKind,
+    /// What an undo gives back: the identifier's text, under the person's key ([`previous_field`]).
+    pub previous: Option<Sealed>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+    /// From when on it counts no more.
+    pub expires_at: OffsetDateTime,
+}
+
+/// A link that still counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeLink {
+    /// Whose.
+    pub account: AccountId,
+    /// As it was kept.
+    pub previous: Option<Sealed>,
+    /// When it was made.
+    pub created_at: OffsetDateTime,
+}
+
+/// Where the identifier is kept that an undo gives back. Half of the digest names the row well enough.
+pub fn previous_field(digest: TokenDigest) -> FieldContext {
+    let half = digest.0.first_chunk().copied().unwrap_or_default();
+    FieldContext {
+        table: "notice_links",
+        column: "previous",
+        row: Uuid::from_bytes(half),
+    }
+}
+
+/// Reads on the pool.
+#[async_trait]
+pub trait NoticeQueries: Send + Sync {
+    /// The link with this digest, if it is of this kind, neither claimed nor expired.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn find_notice_link(
+        &self,
+        digest: TokenDigest,
+        kind: LinkKind,
+        now: OffsetDateTime,
+    ) -> Result<Option<NoticeLink>, StoreError>;
+}
+
+/// Writes within a unit of work.
+#[async_trait]
+pub trait NoticeRepository: Send {
+    /// Keeps a new link.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn keep_link(&mut self, link: &NewNoticeLink) -> Result<(), StoreError>;
+
+    /// Marks a link as used if it still counts; `false` otherwise. Of any number of rivals one gets `true`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn claim_link(
+        &mut self,
+        digest: TokenDigest,
+        kind: LinkKind,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Makes every link of a kind worthless that an account got at `since` or later.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn void_links(
+        &mut self,
+        account: AccountId,
+        kind: LinkKind,
+        since: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,97 @@
+//! One's own devices: those that the service knows because one signed in there before.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    sessions::DeviceId,
+};
+use time::OffsetDateTime;
+
+use super::Sessions;
+use crate::{
+    RequestContext,
+    ports::{SessionSnapshot, StoreError},
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// A device as its owner sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownDevice {
+    /// Which.
+    pub device: DeviceId,
+    /// The session that asks was begun from it.
+    pub is_current: bool,
+    /// When the account first signed in from it.
+    pub created_at: OffsetDateTime,
+    /// When it last did.
+    pub last_used_at: OffsetDateTime,
+}
+
+/// Why no device was forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetDeviceError {
+    /// There is no such device, or it is somebody else's.
+    #[error("there is no such device")]
+    NotFound,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(ForgetDeviceError);
+
+impl Sessions {
+    /// One's own devices, the one used last first: so few that they are one page.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn list_devices(
+        &self,
+        who: &SessionSnapshot,
+    ) -> Result<Vec<KnownDevice>, StoreError> {
+        let account = who.owner.account.id;
+        let (devices, current) = self.base.store.list_devices(account, who.session).await?;
+        let known = devices.into_iter().map(|it| KnownDevice {
+            device: it.device,
+            is_current: current == Some(it.device),
+            created_at: it.created_at,
+            last_used_at: it.last_used_at,
+        });
+        Ok(known.collect())
+    }
+
+    /// Forgets one of one's own devices: from there on it is a stranger's, and sessions begun from it go on.
+    ///
+    /// # Errors
+    /// [`ForgetDeviceError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn forget_device(
+        &self,
+        who: &SessionSnapshot,
+        device: DeviceId,
+        ctx: &RequestContext,
+    ) -> Result<(), ForgetDeviceError> {
+        retrying(|| self.forget_once(who, device, ctx)).await
+    }
+
+    async fn forget_once(
+        &self,
+        who: &SessionSnapshot,
+        device: DeviceId,
+        ctx: &RequestContext,
+    ) -> Result<(), ForgetDeviceError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = who.owner.account.id;
+        let key = base.data_key(&who.owner)?;
+        let mut unit = base.store.begin().await?;
+        if !unit.devices().forget(account, device).await? {
+            return Err(ForgetDeviceError::NotFound);
+        }
+        let act =
+            Act::of(Action::DeviceForgotten, Outcome::Success, account, &key).session(who.session);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        unit.commit().await?;
+        Ok(())
+    }
+}

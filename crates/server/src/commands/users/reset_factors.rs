@@ -1,0 +1,103 @@
+//! `users reset-factors`: asks the running service for it, through the database.
+
+use std::{
+    io::{self, Write as _},
+    path::Path,
+};
+
+use adapters_crypto::SystemClock;
+use authentication_app::ports::{FactorResetQueries as _, StoreError};
+use authentication_domain::accounts::AccountId;
+use common::{Clock as _, Id};
+use identity_adapters_postgres::Store;
+
+use super::ResetFactors;
+use crate::{
+    commands::Failure,
+    config::{Config, Variables},
+    wire::open_migrated_store,
+};
+
+const LONGEST_REASON: usize = 200;
+
+/// What is kept in clear, and read by others.
+pub(super) fn reason(typed: &str) -> Result<String, String> {
+    let reason = typed.trim();
+    let is_good = !reason.is_empty()
+        && reason.len() <= LONGEST_REASON
+        && !reason.contains(char::is_control)
+        && !reason.contains('@');
+    if is_good {
+        Ok(reason.to_owned())
+    } else {
+        Err(format!(
+            "must be the number of a ticket, at most {LONGEST_REASON} characters, and name nobody"
+        ))
+    }
+}
+
+pub(super) fn run(command: &ResetFactors, config: Option<&Path>) -> Result<(), Failure> {
+    let config = Config::for_commands(config, &Variables::of_this_process())?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let store = open_migrated_store(&config, &SystemClock)
+            .await
+            .map_err(Failure::other)?;
+        let done = carry_out(&store, command).await;
+        store.close().await;
+        let told = done.map_err(Failure::other)?;
+        writeln!(io::stdout(), "{told}")?;
+        Ok(())
+    })
+}
+
+async fn carry_out(store: &Store, command: &ResetFactors) -> Result<String, Told> {
+    let account: AccountId = Id::from_uuid(command.account);
+    let Some(reason) = &command.reason else {
+        let called_off = store
+            .withdraw_factor_reset(account, SystemClock.now())
+            .await?;
+        return Ok(String::from(if called_off {
+            "called off"
+        } else {
+            "nothing was asked for"
+        }));
+    };
+    let now = SystemClock.now();
+    if store.ask_for_factor_reset(account, reason, now).await? {
+        return Ok(
+            "asked for; the owner is told within minutes, and the waiting time begins".into(),
+        );
+    }
+    let found = store.find_factor_reset(account).await?;
+    match found.map(|it| (it.called_off, it.due_at)) {
+        None => Err(Told::NoSuchAccount),
+        Some((true, _)) => Ok("called off a moment ago; ask again in ten minutes".into()),
+        Some((false, None)) => Ok("asked for before; the owner was not told yet".into()),
+        Some((false, Some(due_at))) => Ok(format!("asked for before; due at {due_at}")),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Told {
+    #[error("there is no such account, or its owner closed it")]
+    NoSuchAccount,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::reason;
+
+    #[test]
+    fn a_reason_is_a_ticket_and_nobodys_address() {
+        assert_eq!(reason(" ticket 4711 ").as_deref(), Ok("ticket 4711"));
+        for bad in ["", " ", "ada@example.com", "two\nlines", &"x".repeat(201)] {
+            assert!(reason(bad).is_err(), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! Numbers that nobody used for long may be somebody else's by now.
+
+use serde_json::json;
+
+use crate::{
+    answer::Answer,
+    app::TestApp,
+    person::{OTHER_PASSWORD, PASSWORD, Person},
+};
+
+const NUMBER: &str = "+2348012345678";
+const LONG: time::Duration = time::Duration::days(180);
+
+impl TestApp {
+    /// Signs in by code, from the device of a token if there is one.
+    async fn sign_in_by_code(&self, identifier: &str, device_token: Option<&str>) -> Answer {
+        let before = self.codes_to(identifier, 0).await.len();
+        let body = json!({"identifier": identifier});
+        let challenge = self.post("/api/v1/auth/login/otp", &body).await;
+        challenge.assert_status(202);
+        let code = self.nth_code_sent_to(identifier, before + 1).await;
+        let body = json!({"challenge_id": challenge.text_of("/challenge_id"), "code": code});
+        let request = self.request("POST", "/api/v1/auth/verify-otp").json(&body);
+        let request = match device_token {
+            Some(token) => request.header("X-Device-Token", token),
+            None => request,
+        };
+        self.send(request).await
+    }
+
+    async fn somebody_with_a_number(&self) -> Person {
+        self.register_as(NUMBER, PASSWORD).await
+    }
+}
+
+testkit::on_every_engine! {
+    async fn a_number_that_was_silent_for_long_opens_nothing_alone(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.somebody_with_a_number().await;
+        app.advance(LONG - time::Duration::SECOND);
+        app.sign_in_by_code(NUMBER, None).await.assert_status(200);
+        // That was a proof: the time begins anew.
+        app.advance(LONG);
+        let refused = app.sign_in_by_code(NUMBER, None).await;
+        refused.assert_problem(403, "another_proof_required");
+        assert!(!refused.text.contains("token"), "{refused:?}");
+        app.advance_seconds(61);
+        let reset = app.reset_password(NUMBER, OTHER_PASSWORD).await;
+        reset.assert_problem(403, "another_proof_required");
+        app.log_in(NUMBER, OTHER_PASSWORD).await.assert_problem(401, "invalid_credentials");
+        let refusals = app.audit_outcomes("session.sign_in").await;
+        assert_eq!(refusals.iter().filter(|it| *it == "another_proof_required").count(), 1);
+        assert_eq!(app.audit_outcomes("credential.password_reset").await, ["another_proof_required"]);
+        // The owner knows something that the number does not tell.
+        let answer = app.log_in(NUMBER, PASSWORD).await;
+        assert_eq!(answer.text_of("/user/id"), person.id);
+    }
+
+    async fn a_known_device_speaks_for_a_silent_number(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.somebody_with_a_number().await;
+        app.advance(LONG);
+        app.sign_in_by_code(NUMBER, None).await.assert_problem(403, "another_proof_required");
+        app.advance_seconds(61);
+        app.sign_in_by_code(NUMBER, Some(&person.device_token)).await.assert_status(200);
+        // With that the number is proven again.
+        app.advance_seconds(61);
+        app.sign_in_by_code(NUMBER, None).await.assert_status(200);
+    }
+
+    async fn asking_for_a_code_tells_nothing_of_silence(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        app.somebody_with_a_number().await;
+        app.advance(LONG);
+        let ask = async |number: &str| {
+            let body = json!({"identifier": number});
+            app.post("/api/v1/auth/login/otp", &body).await
+        };
+        let (silent, unknown) = (ask(NUMBER).await, ask("+2348012345679").await);
+        for answer in [&silent, &unknown] {
+            answer.assert_status(202);
+        }
+        assert_eq!(silent.data()["expires_in"], unknown.data()["expires_in"]);
+        let wrong = async |answer: &Answer| app.verify(&answer.text_of("/challenge_id"), "000000").await;
+        wrong(&silent).await.assert_problem(401, "invalid_code");
+        wrong(&unknown).await.assert_problem(401, "invalid_code");
+    }
+
+    async fn addresses_are_never_silent(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        app.advance(LONG * 3);
+        app.sign_in_by_code(&person.identifier, None).await.assert_status(200);
+    }
+}
