@@ -38,7 +38,7 @@ const FORGET_OTHERS: &str = "DELETE FROM devices WHERE account_id = $1 AND id <>
      ORDER BY o.last_used_at DESC, o.id DESC LIMIT $3)";
 
 /// By the primary keys of `devices`, which begins with the account, and `sessions`. `$1` account, `$2` session.
-const LIST: &str = "SELECT d.id, d.created_at, d.last_used_at, s.device_id \
+const LIST: &str = "SELECT d.id, d.created_at, d.last_used_at, d.remembered_until, s.device_id \
      FROM devices d LEFT JOIN sessions s ON s.id = $2 AND s.account_id = d.account_id \
      WHERE d.account_id = $1 ORDER BY d.last_used_at DESC, d.id DESC";
 
@@ -70,6 +70,7 @@ fn summary_of(row: &Row) -> Result<DeviceSummary, StoreError> {
         device: row.get(TABLE, "id")?,
         created_at: row.get(TABLE, "created_at")?,
         last_used_at: row.get(TABLE, "last_used_at")?,
+        remembered_until: row.find(TABLE, "remembered_until")?,
     })
 }
 

@@ -272,6 +272,7 @@ impl Accounts {
             }
             Err(error) => return Err(error.into()),
         }
+        unit.second_factors().end_pending(account).await?;
         let reason = EndReason::IdentifierChanged;
         let ended = unit
             .sessions()

@@ -135,6 +135,7 @@ impl Accounts {
             .void_links(account, LinkKind::NotMe, since_ever, now)
             .await?;
         unit.devices().forget_all(account).await?;
+        unit.second_factors().end_pending(account).await?;
         // Whoever asked for it was not the owner.
         if unit.factor_resets().call_off(account).await? {
             let act = Act::of(Action::FactorResetCalledOff, Outcome::Success, account, key);

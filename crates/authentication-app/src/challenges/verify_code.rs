@@ -163,7 +163,7 @@ impl Challenges {
         let suspended = opened.view.account.gate().is_err();
         let beside = Corroboration {
             known_device: right.known_device.is_some(),
-            second_factor: false,
+            second_factor: opened.view.second_factors.is_enabled(),
         };
         let is_enough = base.code_is_enough(&opened, beside, now).await?;
         let mut unit = base.store.begin().await?;

@@ -87,13 +87,13 @@ enum GoodProof {
 
 impl GoodProof {
     /// What speaks for the person beside it.
-    const fn beside(&self) -> Corroboration {
+    const fn beside(&self, owner: &OpenedAccount) -> Corroboration {
         Corroboration {
             known_device: match self {
                 Self::Code(right) => right.known_device.is_some(),
                 Self::Link(_) => false,
             },
-            second_factor: false,
+            second_factor: owner.view.second_factors.is_enabled(),
         }
     }
 }
@@ -209,7 +209,9 @@ impl Credentials {
         let base = &self.base;
         let now = base.clock.now();
         let subject = base.index_keys(&opened.view.identifier).await?.subject;
-        let is_enough = base.code_is_enough(opened, proof.beside(), now).await?;
+        let is_enough = base
+            .code_is_enough(opened, proof.beside(opened), now)
+            .await?;
         let mut unit = base.store.begin().await?;
         self.use_up(unit.as_mut(), proof, now).await?;
         if !is_enough {

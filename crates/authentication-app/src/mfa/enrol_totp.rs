@@ -4,6 +4,7 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
+    credentials::CredentialKind,
     events::Event,
     mfa::{SecondFactor, TotpRules, TotpSecret},
 };
@@ -15,7 +16,7 @@ use super::{FreshRecoveryCodes, Mfa, verify::secret_field};
 use crate::{
     RequestContext,
     challenges::ProofError,
-    ports::{Invalidation, SessionSnapshot, StoreError, TotpEnrolment},
+    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError, TotpEnrolment},
     recorder::Act,
     retry::{MayBeRetried, retry_on_store_error, retrying},
 };
@@ -148,6 +149,8 @@ impl Mfa {
         let codes = base
             .put_recovery_codes(unit.as_mut(), &owner, ctx, now)
             .await?;
+        let kind = MessageKind::CredentialAdded(CredentialKind::Totp);
+        base.notice(unit.as_mut(), kind, account, ctx, now).await?;
         base.commit_and_tell(unit, &Invalidation::of_account(account))
             .await?;
         Ok(codes)

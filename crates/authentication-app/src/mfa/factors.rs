@@ -4,6 +4,7 @@ use authentication_domain::{
     accounts::AccountId,
     audit::{Action, Outcome},
     challenges::{ChallengeRules, Purpose},
+    credentials::CredentialKind,
     events::Event,
     mfa::SecondFactor,
 };
@@ -14,7 +15,7 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     challenges::ProofError,
-    ports::{Invalidation, SessionSnapshot, StoreError, TriesScope},
+    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError, TriesScope},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -84,6 +85,8 @@ impl Mfa {
         unit.outbox()
             .append_events(&[base.event(removed, ctx, now)])
             .await?;
+        let kind = MessageKind::CredentialRemoved(CredentialKind::Totp);
+        base.notice(unit.as_mut(), kind, account, ctx, now).await?;
         base.commit_and_tell(unit, &Invalidation::of_account(account))
             .await?;
         Ok(())

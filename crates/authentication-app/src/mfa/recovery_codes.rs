@@ -2,6 +2,7 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
+    credentials::CredentialKind,
     mfa::{RecoveryCode, RecoveryCodeDigest},
 };
 use time::OffsetDateTime;
@@ -10,7 +11,7 @@ use super::Mfa;
 use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
-    ports::{Invalidation, SessionSnapshot, StoreError, UnitOfWork},
+    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError, UnitOfWork},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -61,8 +62,12 @@ impl Mfa {
         let codes = base
             .put_recovery_codes(unit.as_mut(), &owner, ctx, now)
             .await?;
+        let kind = MessageKind::CredentialAdded(CredentialKind::RecoveryCodes);
+        base.notice(unit.as_mut(), kind, owner.id(), ctx, now)
+            .await?;
         base.commit_and_tell(unit, &Invalidation::of_account(owner.id()))
             .await?;
+        base.messages_queued.notify_one();
         Ok(codes)
     }
 }

@@ -19,8 +19,8 @@ use crate::{
     challenges::ProofError,
     corrupt,
     ports::{
-        CodeDispatch, FieldContext, Measure, Sealed, SignInMethod, SignInOutcome, SigningFailed,
-        StoreError, TotpRecord, UnitOfWork,
+        CodeDispatch, FieldContext, Measure, MessageKind, Sealed, SignInMethod, SignInOutcome,
+        SigningFailed, StoreError, TotpRecord, UnitOfWork,
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
@@ -245,7 +245,7 @@ impl Foundation {
         &self,
         unit: &mut dyn UnitOfWork,
         owner: &OpenedAccount,
-        _left: u32,
+        left: u32,
         ctx: &RequestContext,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
@@ -255,7 +255,15 @@ impl Foundation {
             owner.id(),
             &owner.key,
         );
-        unit.audit().append(&[self.record(&act, ctx, now)]).await
+        unit.audit().append(&[self.record(&act, ctx, now)]).await?;
+        let account = owner.id();
+        self.notice(unit, MessageKind::RecoveryCodeUsed, account, ctx, now)
+            .await?;
+        if left == RecoveryCode::FEW {
+            self.notice(unit, MessageKind::RecoveryCodesLow, account, ctx, now)
+                .await?;
+        }
+        Ok(())
     }
 
     /// The secret that the owner's authenticator app shares with us.

@@ -88,6 +88,8 @@ pub struct DeviceSummary {
     pub created_at: OffsetDateTime,
     /// When it last did.
     pub last_used_at: OffsetDateTime,
+    /// Until when it skips the second factor, if it was told to.
+    pub remembered_until: Option<OffsetDateTime>,
 }
 
 /// Reads on the pool.

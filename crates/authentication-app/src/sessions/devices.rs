@@ -25,6 +25,8 @@ pub struct KnownDevice {
     pub created_at: OffsetDateTime,
     /// When it last did.
     pub last_used_at: OffsetDateTime,
+    /// Until when it skips the second factor, if it does.
+    pub remembered_until: Option<OffsetDateTime>,
 }
 
 /// Why no device was forgotten.
@@ -51,11 +53,13 @@ impl Sessions {
     ) -> Result<Vec<KnownDevice>, StoreError> {
         let account = who.owner.account.id;
         let (devices, current) = self.base.store.list_devices(account, who.session).await?;
+        let now = self.base.clock.now();
         let known = devices.into_iter().map(|it| KnownDevice {
             device: it.device,
             is_current: current == Some(it.device),
             created_at: it.created_at,
             last_used_at: it.last_used_at,
+            remembered_until: it.remembered_until.filter(|until| now < *until),
         });
         Ok(known.collect())
     }

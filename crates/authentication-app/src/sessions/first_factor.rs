@@ -14,7 +14,7 @@ use super::{BeginError, SignIn, SignedIn};
 use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
-    ports::{NewPendingSignIn, StoreError, UnitOfWork},
+    ports::{MessageKind, NewPendingSignIn, StoreError, UnitOfWork},
     recorder::Act,
 };
 
@@ -86,7 +86,8 @@ impl Foundation {
         }
     }
 
-    /// Begins the session of a sign-in that is complete, with all that tells of it, and commits.
+    /// Begins the session of a sign-in that is complete, with all that tells of it, and commits. Of a device that
+    /// was not known the owner is told.
     pub(crate) async fn sign_in(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -101,7 +102,13 @@ impl Foundation {
         unit.audit().append(&[self.record(&act, ctx, now)]).await?;
         let event = self.session_started(&started, owner.id(), ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        Ok(self.complete(unit, started, owner.view.clone()).await?)
+        if sign_in.device.is_none() {
+            self.notice(unit.as_mut(), MessageKind::NewDevice, owner.id(), ctx, now)
+                .await?;
+        }
+        let signed_in = self.complete(unit, started, owner.view.clone()).await?;
+        self.messages_queued.notify_one();
+        Ok(signed_in)
     }
 
     async fn ask(

@@ -24,7 +24,7 @@ pub enum Purpose {
 
 impl Purpose {
     /// Every purpose there is.
-    pub const ALL: [Self; 4] = [
+    pub const ALL: [Self; 5] = [
         Self::Registration,
         Self::SignIn,
         Self::PasswordReset,

@@ -21,6 +21,8 @@ pub struct RecoveryCode(SecretString);
 pub struct RecoveryCodeDigest(pub [u8; 32]);
 
 impl RecoveryCode {
+    /// When so many are left, the owner is told.
+    pub const FEW: u32 = 3;
     /// How many an account is given.
     pub const COUNT: usize = 10;
     /// How many characters count.

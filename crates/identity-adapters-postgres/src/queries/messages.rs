@@ -31,7 +31,7 @@ macro_rules! lease {
              'recovery_code_used', 'recovery_codes_low', 'identifier_changed', \
              'identifier_restored', 'account_secured', 'factor_reset_announced', 'factors_reset') \
              OR (kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset', \
-             'identifier_change')) \
+             'identifier_change', 'second_factor')) \
              OR (kind IN ('credential_added', 'credential_removed') \
              AND purpose IN ('totp', 'passkey', 'recovery_codes', 'google'))) \
              ORDER BY next_attempt_at, id LIMIT $2",

@@ -30,6 +30,10 @@ pub(crate) struct DeviceItem {
     /// When one last did.
     #[serde(with = "time::serde::rfc3339")]
     last_used_at: OffsetDateTime,
+    /// Until when it skips the second factor; null if it does not.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
+    remembered_until: Option<OffsetDateTime>,
 }
 
 /// One's own devices, the one used last first. There are 20 at the most, all on one page.
@@ -74,6 +78,7 @@ impl From<KnownDevice> for DeviceItem {
             current: known.is_current,
             created_at: known.created_at,
             last_used_at: known.last_used_at,
+            remembered_until: known.remembered_until,
         }
     }
 }

@@ -282,8 +282,7 @@ pub async fn a_reserved_row_is_no_index_row_of_the_account(store: Store) {
     let account = owner.record.account.id;
     let later_key = "index-2";
     let before = [(account, index_entry(later_key))];
-    in_unit!(store, rekeying.add_index_entries(&before))
-    .unwrap();
+    in_unit!(store, rekeying.add_index_entries(&before)).unwrap();
     // By a node that does not know the later key yet.
     let new = index_keys();
     assert!(Change::new(&owner, &new).make(&store).await.unwrap());
@@ -314,7 +313,7 @@ pub async fn a_locked_password_is_none_until_it_is_set_anew(store: Store) {
     let stale = in_unit!(store, accounts.lock_password(account, 1, START)).unwrap();
     assert!(!stale);
     let next = password_hash();
-    assert!(in_unit!(store, accounts.set_password(account, 2, &next, START)).unwrap());
+    assert!(in_unit!(store, accounts.set_password(account, 2, &next, None, START)).unwrap());
     assert_eq!(
         sign_in_record(&store, &owner.index).await.password,
         Some(next)
