@@ -141,7 +141,7 @@ fn sign_in_record(entries: usize) -> String {
         concat!(
             "SELECT ",
             account_columns!(),
-            ", o.account_id AS indexed_id, ",
+            ", found.account_id AS indexed_id, ",
             usable_password!(),
             ", c.reset_over, d.id AS device_id, \
              d.remembered_until, f.failures, f.since, f.locked_until, \
@@ -150,14 +150,14 @@ fn sign_in_record(entries: usize) -> String {
              FROM (SELECT 1 AS asked) AS question \
              LEFT JOIN (SELECT i.account_id FROM identifier_index i \
              WHERE (i.digest, i.key_id) IN (VALUES {entries}) \
-             AND i.reserved_until IS NULL LIMIT 1) o ON TRUE \
+             AND i.reserved_until IS NULL LIMIT 1) found ON TRUE \
              LEFT JOIN sign_in_failures f \
              ON f.subject = $1 AND f.device_id = $3 AND f.failures > 0 \
              LEFT JOIN sign_in_failures g \
              ON g.subject = $1 AND g.device_id = $2 AND g.failures > 0 \
-             LEFT JOIN devices d ON d.account_id = o.account_id AND d.id = $2 \
+             LEFT JOIN devices d ON d.account_id = found.account_id AND d.id = $2 \
              LEFT JOIN accounts a ON a.id = \
-             CASE WHEN f.locked_until > $4 AND d.id IS NULL THEN NULL ELSE o.account_id END",
+             CASE WHEN f.locked_until > $4 AND d.id IS NULL THEN NULL ELSE found.account_id END",
             account_parts!(),
             "LEFT JOIN password_credentials c ON c.account_id = a.id"
         ),

@@ -49,7 +49,15 @@ fn scans_a_table(step: &str) -> bool {
     step.strip_prefix("SCAN ").is_some_and(|what| {
         let own = what.starts_with("CONSTANT ROW")
             || what.contains("-ROW VALUES")
-            || ["question", "dead", "due", "entry", "lane"].contains(&what);
+            || [
+                "question",
+                "dead",
+                "due",
+                "entry",
+                "lane",
+                "found LEFT-JOIN",
+            ]
+            .contains(&what);
         !own
     })
 }

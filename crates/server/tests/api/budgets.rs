@@ -58,9 +58,9 @@ testkit::on_every_engine! {
             .post_request("/api/v1/auth/login", &person.credentials())
             .header("X-Device-Token", &person.device_token);
         app.assert_cost(known, 200, 1 + SIGN_IN_TRANSACTION).await;
-        // A device that is new is one more to count.
+        // A device that is new is one more to count, and told of: a link, a message.
         let new = app.post_request("/api/v1/auth/login", &person.credentials());
-        app.assert_cost(new, 200, 1 + SIGN_IN_TRANSACTION + 1).await;
+        app.assert_cost(new, 200, 1 + SIGN_IN_TRANSACTION + 1 + 2).await;
         // A failure: one read; failure counted, audit entry.
         let wrong = json!({"identifier": person.identifier, "password": OTHER_PASSWORD});
         app.assert_cost(app.post_request("/api/v1/auth/login", &wrong), 401, 3).await;
@@ -74,8 +74,8 @@ testkit::on_every_engine! {
         let second = app.assert_cost(app.post_request(path, &first), 200, 1).await;
         let second = json!({"refresh_token": Tokens::of(&second).refresh});
         app.assert_cost(app.post_request(path, &second), 200, 1).await;
-        // Session ended, audit entry, events, notice.
-        app.assert_cost(app.post_request(path, &first), 401, 1 + 4).await;
+        // Session ended, audit entry, events, link and notice.
+        app.assert_cost(app.post_request(path, &first), 401, 1 + 5).await;
         // Of a session that is over: nothing to end.
         app.assert_cost(app.post_request(path, &first), 401, 1 + 1).await;
     }
@@ -113,7 +113,7 @@ testkit::on_every_engine! {
         app.me(access).await.assert_status(200);
         let (answer, cost) = app.cost(signed_in("POST", "/api/v1/auth/password/change").json(&change)).await;
         answer.assert_status(200);
-        assert!(cost <= 1 + 8, "{cost}");
+        assert!(cost <= 1 + 9, "{cost}");
         app.me(access).await.assert_status(200);
         app.assert_cost(signed_in("POST", "/api/v1/auth/logout"), 200, 3).await;
     }
