@@ -17,6 +17,7 @@ impl Run {
         self.resetting_by_code().await;
         self.resetting_by_link().await;
         self.being_locked_out().await;
+        self.changing_the_identifier_and_taking_it_back().await;
         Box::pin(self.using_a_second_factor()).await;
     }
 
@@ -370,6 +371,46 @@ impl Run {
             .assert_problem(401, "invalid_code");
         // A link that nobody opens.
         self.ask_to_reset(&mut person).await;
+        self.look_into_redis();
+    }
+
+    async fn changing_the_identifier_and_taking_it_back(&self) {
+        let person = self.somebody().await;
+        let access = &person.tokens.access;
+        let new = self.email();
+        let asked = self
+            .send_as(
+                access,
+                "POST",
+                "/api/v1/me/identifier",
+                json!({"email": new}),
+            )
+            .await;
+        asked.assert_status(202);
+        let challenge = asked.text_of("/challenge_id");
+        let code = self.code(&new, 1).await;
+        let confirm = |code: &str| {
+            let body = json!({"challenge_id": challenge, "code": code});
+            self.send_as(access, "POST", "/api/v1/me/identifier/confirm", body)
+        };
+        confirm(&self.wrong_code(&code))
+            .await
+            .assert_problem(401, "invalid_code");
+        confirm(&code).await.assert_status(200);
+        self.log_in(&new, &person.password).await.assert_status(200);
+        let told = self.app.message_with(&new, "#not-me=").await;
+        self.secrets.collect(&told);
+        let told = self.app.message_with(&person.identifier, "#undo=").await;
+        self.secrets.collect(&told);
+        let token = crate::identifier::token_in(&told, "undo");
+        let undo = || {
+            self.post(
+                "/api/v1/auth/identifier/undo",
+                json!({"token": token.clone()}),
+            )
+        };
+        undo().await.assert_status(200);
+        undo().await.assert_problem(401, "invalid_code");
         self.look_into_redis();
     }
 
