@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The PostgreSQL and the Redis that the tests run against: thrown away afterwards, apart from any that serve this machine.
+# Also the browser that they drive: it is started by the test that needs it.
 #
 #   deploy/servers.sh install      installs what is missing (Debian, Ubuntu)
 #   eval "$(deploy/servers.sh up)" starts both on free ports of loopback, makes the Python environment that some
@@ -32,21 +33,30 @@ install_servers() {
     local missing=()
     postgres_bin_dir >/dev/null || missing+=(postgresql)
     redis_is_new_enough || missing+=(redis-server)
+    browser >/dev/null || missing+=(chromium)
+    browser_driver >/dev/null || missing+=(chromium-driver)
     if ((${#missing[@]} == 0)); then
-        say "PostgreSQL and Redis are there: nothing to install"
+        say "PostgreSQL, Redis and Chromium are there: nothing to install"
         return
     fi
     if ! on_debian; then
         say "The tests need these, and this is not Debian or Ubuntu. Please install:"
         say "  - PostgreSQL 14 or newer, the server: postgres, initdb, pg_ctl, pg_isready, psql on the PATH"
         say "  - Redis 6.2 or newer: redis-server, redis-cli on the PATH"
+        say "  - Chromium or Chrome 129 or newer, with the chromedriver of the same version, on the PATH"
         exit 1
     fi
     # The packages start services of their own on the usual ports. The tests never touch those.
     install_packages "${missing[@]}"
     postgres_bin_dir >/dev/null || fail "the system's PostgreSQL is older than 14: install a newer one"
     redis_is_new_enough || fail "the system's Redis is older than 6.2: install a newer one"
+    browser >/dev/null || fail "the system's package of Chromium brings no program chromium: install one that does"
+    browser_driver >/dev/null || fail "the system's package of chromedriver brings no program chromedriver"
 }
+
+# Print the programs; fail when there are none.
+browser() { command -v chromium || command -v google-chrome; }
+browser_driver() { command -v chromedriver; }
 
 # ---- up ----
 
@@ -184,6 +194,8 @@ print_env() {
         esac
     done <"$servers_dir/state"
     printf 'export TEST_PYTHON=%q\n' "$venv/bin/python"
+    # Who has none is told by the test that needs it.
+    printf 'export TEST_BROWSER=%q TEST_BROWSER_DRIVER=%q\n' "$(browser || true)" "$(browser_driver || true)"
     printf 'export TEST_SERVERS_DIR=%q\n' "$servers_dir"
 }
 

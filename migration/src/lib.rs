@@ -31,6 +31,7 @@ mod m20261124_000012_counted_messages;
 mod m20261129_000013_second_factors;
 mod m20261129_000016_notices;
 mod m20261129_000017_factor_resets;
+mod m20261129_000014_passkeys;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000013_second_factors::Migration),
             Box::new(m20261129_000016_notices::Migration),
             Box::new(m20261129_000017_factor_resets::Migration),
+            Box::new(m20261129_000014_passkeys::Migration),
         ]
     }
 }

@@ -14,6 +14,7 @@
 //! | access tokens | `EdDSA` (Ed25519), or ES256, RS256 | `signing` |
 //! | passwords | argon2id, peppered | `password_pepper` |
 //! | authenticator apps | HMAC-SHA-1, as RFC 6238 has it | one for each person, sealed |
+//! | passkeys | ES256, RS256: signatures of devices, verified | public keys, in the store |
 //!
 //! The ring can be exchanged while the service runs ([`KeysInUse`]); each key has a stage, so that nodes may
 //! take a change up at different moments.
@@ -32,6 +33,7 @@ mod random;
 mod test_support;
 mod totp;
 mod vault;
+mod webauthn;
 
 pub use access_tokens::{JwtConfig, JwtConfigError, JwtSigner};
 pub use blind_index::BlindIndex;
@@ -42,3 +44,4 @@ pub use passwords::{Argon2Pool, DjangoHashes, HashingConfig, HashingConfigError,
 pub use random::SystemRandom;
 pub use totp::AuthenticatorCodes;
 pub use vault::{CryptoVault, ServiceKey};
+pub use webauthn::{WebAuthnConfig, WebAuthnConfigError, WebAuthnParty};

@@ -49,7 +49,7 @@ struct MasterKey {
     id: String,
     wrapping: Zeroizing<[u8; 32]>,
     /// For values that a release before service keys sealed.
-    service_values: [Zeroizing<[u8; 32]>; 3],
+    service_values: [Zeroizing<[u8; 32]>; 4],
 }
 
 impl MasterKeys {
@@ -130,7 +130,7 @@ fn unwrap(
 /// wrapping.
 pub struct ServiceKey {
     id: String,
-    purposes: [Zeroizing<[u8; 32]>; 3],
+    purposes: [Zeroizing<[u8; 32]>; 4],
     fingerprints: hmac::Key,
 }
 
@@ -353,10 +353,11 @@ fn field_context(context: FieldContext) -> Vec<u8> {
     ])
 }
 
-const PURPOSES: [ServicePurpose; 3] = [
+const PURPOSES: [ServicePurpose; 4] = [
     ServicePurpose::PendingRegistration,
     ServicePurpose::AnonymousAudit,
     ServicePurpose::IdempotentAnswer,
+    ServicePurpose::PasskeyCeremony,
 ];
 
 const fn label_of(purpose: ServicePurpose) -> &'static str {
@@ -364,18 +365,20 @@ const fn label_of(purpose: ServicePurpose) -> &'static str {
         ServicePurpose::PendingRegistration => "service value: pending registration",
         ServicePurpose::AnonymousAudit => "service value: anonymous audit",
         ServicePurpose::IdempotentAnswer => "service value: idempotent answer",
+        ServicePurpose::PasskeyCeremony => "service value: passkey ceremony",
     }
 }
 
 /// In the order of [`PURPOSES`].
 const fn of_purpose(
-    [registration, audit, answer]: &[Zeroizing<[u8; 32]>; 3],
+    [registration, audit, answer, ceremony]: &[Zeroizing<[u8; 32]>; 4],
     purpose: ServicePurpose,
 ) -> &Zeroizing<[u8; 32]> {
     match purpose {
         ServicePurpose::PendingRegistration => registration,
         ServicePurpose::AnonymousAudit => audit,
         ServicePurpose::IdempotentAnswer => answer,
+        ServicePurpose::PasskeyCeremony => ceremony,
     }
 }
 

@@ -310,6 +310,20 @@ static ROUTES: &[RouteSpec] = &[
     ),
     public(
         Method::Post,
+        "/api/v1/auth/passkey/options",
+        RouteClass::LogIn,
+        &[],
+        || to(v1::auth::passkey::options),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/passkey/verify",
+        RouteClass::LogIn,
+        &[P::InvalidCode, P::AccountSuspended],
+        || to(v1::auth::passkey::verify),
+    ),
+    public(
+        Method::Post,
         "/api/v1/auth/token/refresh",
         RouteClass::Refresh,
         &[P::InvalidRefreshToken, P::RefreshTokenReused],
@@ -440,6 +454,37 @@ static ROUTES: &[RouteSpec] = &[
         "/api/v1/me/devices/{id}",
         &[P::NotFound],
         || to(v1::me::devices::forget),
+    ),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/passkeys/options",
+        &[P::ReauthenticationRequired, P::TooManyPasskeys],
+        || to(v1::me::passkeys::options),
+    ),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/passkeys",
+        &[
+            P::InvalidCode,
+            P::ReauthenticationRequired,
+            P::TooManyPasskeys,
+        ],
+        || to(v1::me::passkeys::enrol),
+    ),
+    signed_in(Method::Get, "/api/v1/me/passkeys", &[], || {
+        to(v1::me::passkeys::list)
+    }),
+    signed_in(
+        Method::Patch,
+        "/api/v1/me/passkeys/{id}",
+        &[P::NotFound],
+        || to(v1::me::passkeys::rename),
+    ),
+    signed_in(
+        Method::Delete,
+        "/api/v1/me/passkeys/{id}",
+        &[P::NotFound, P::ReauthenticationRequired, P::LastWayIn],
+        || to(v1::me::passkeys::remove),
     ),
     // ---- for forms ----
     public(

@@ -8,7 +8,7 @@ use std::sync::{
 use actix_web::{HttpRequest, web};
 use authentication_app::{
     accounts::Accounts, challenges::Challenges, credentials::Credentials, mfa::Mfa,
-    ports::TokenSigner, protection::Limits, sessions::Sessions,
+    passkeys::Passkeys, ports::TokenSigner, protection::Limits, sessions::Sessions,
 };
 use common::{Clock, Id, RequestId, SecureRandom};
 
@@ -29,6 +29,8 @@ pub struct ApiState {
     pub challenges: Challenges,
     /// Second factors.
     pub mfa: Mfa,
+    /// Passkeys.
+    pub passkeys: Passkeys,
     /// Counting calls.
     pub limits: Limits,
     /// For the documents under `/.well-known`.

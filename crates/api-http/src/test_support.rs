@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use adapters_crypto::{
     Argon2Pool, AuthenticatorCodes, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner,
-    KeyRing, KeysInUse, ServiceKey, TokenMacs,
+    KeyRing, KeysInUse, ServiceKey, TokenMacs, WebAuthnConfig, WebAuthnParty,
 };
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use async_trait::async_trait;
@@ -16,6 +16,7 @@ use authentication_app::{
     challenges::Challenges,
     credentials::Credentials,
     mfa::Mfa,
+    passkeys::Passkeys,
     ports::NoMeter,
     protection::Limits,
     sessions::{Liveness, SessionCaches, Sessions},
@@ -118,6 +119,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         macs: Arc::new(TokenMacs::new(keys)),
         totp: Arc::new(AuthenticatorCodes::new("Fashionistar")),
         signer: signer.clone(),
+        relying_party: Arc::new(relying_party()),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
         meter: Arc::new(NoMeter),
@@ -130,6 +132,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         credentials: Credentials::new(Arc::clone(&base)),
         challenges: Challenges::new(Arc::clone(&base)),
         mfa: Mfa::new(Arc::clone(&base)),
+        passkeys: Passkeys::new(Arc::clone(&base)),
         limits: Limits::new(
             base,
             None,
@@ -145,6 +148,15 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         trace_link: None,
         config,
     }
+}
+
+fn relying_party() -> WebAuthnParty {
+    let config = WebAuthnConfig {
+        rp_id: "localhost".to_owned(),
+        rp_name: "Fashionistar".to_owned(),
+        origins: vec!["http://localhost:8080".parse().unwrap()],
+    };
+    WebAuthnParty::new(&config).unwrap()
 }
 
 fn hasher_on(keys: &Arc<KeysInUse>, random: &Arc<dyn SecureRandom>) -> Argon2Pool {

@@ -7,6 +7,7 @@ use authentication_domain::{
     challenges::ChallengeRules,
     credentials::PasswordPolicy,
     mfa::SecondFactorRules,
+    passkeys::PasskeyRules,
     protection::LockoutRules,
     sessions::{DeviceId, RotationRules, SessionRules},
 };
@@ -17,8 +18,8 @@ use crate::{
     RequestContext,
     accounts::People,
     ports::{
-        IdentifierIndex, IdentityStore, Invalidation, Macs, Meter, PasswordHasher, StoreError,
-        TokenSigner, TotpCodes, UnitOfWork, Vault,
+        IdentifierIndex, IdentityStore, Invalidation, Macs, Meter, PasswordHasher, RelyingParty,
+        StoreError, TokenSigner, TotpCodes, UnitOfWork, Vault,
     },
     sessions::Liveness,
 };
@@ -40,6 +41,8 @@ pub struct Rules {
     pub second_factors: SecondFactorRules,
     /// Changes of identifiers, links in notices, silent numbers.
     pub identifiers: IdentifierRules,
+    /// Passkeys.
+    pub passkeys: PasskeyRules,
 }
 
 /// The ports, built once by the composition root and shared by all services.
@@ -62,6 +65,8 @@ pub struct Foundation {
     pub totp: Arc<dyn TotpCodes>,
     /// Access tokens.
     pub signer: Arc<dyn TokenSigner>,
+    /// Passkeys, as their format has them.
+    pub relying_party: Arc<dyn RelyingParty>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

@@ -18,6 +18,7 @@ pub mod maintenance;
 mod measured;
 pub mod mfa;
 pub mod notifications;
+pub mod passkeys;
 pub mod ports;
 pub mod protection;
 mod recorder;

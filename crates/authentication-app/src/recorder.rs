@@ -53,6 +53,19 @@ impl<'a> Act<'a> {
         }
     }
 
+    /// An act of somebody who said nothing of who they are.
+    pub(crate) const fn of_nobody(action: Action, outcome: Outcome) -> Self {
+        Self {
+            action,
+            outcome,
+            actor: None,
+            subject: None,
+            identifier: None,
+            session: None,
+            diff: Diff::empty(),
+        }
+    }
+
     /// An act of a person on their own account.
     pub(crate) const fn of(
         action: Action,

@@ -12,6 +12,7 @@ pub mod directory;
 pub mod events;
 pub mod mfa;
 pub mod opaque_token;
+pub mod passkeys;
 pub mod profiles;
 pub mod protection;
 pub mod sessions;

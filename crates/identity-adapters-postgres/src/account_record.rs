@@ -22,7 +22,9 @@ macro_rules! account_columns {
          WHERE tf.account_id = a.id AND tf.secret IS NOT NULL) THEN 1 ELSE 0 END AS bigint) AS has_totp, \
          CAST(CASE WHEN EXISTS (SELECT 1 FROM recovery_codes rc \
          WHERE rc.account_id = a.id AND rc.used_at IS NULL) THEN 1 ELSE 0 END AS bigint) \
-         AS has_recovery_codes"
+         AS has_recovery_codes, \
+         CAST(CASE WHEN EXISTS (SELECT 1 FROM passkeys pk \
+         WHERE pk.account_id = a.id) THEN 1 ELSE 0 END AS bigint) AS has_passkeys"
     };
 }
 
@@ -64,7 +66,7 @@ pub(crate) fn account_of(row: &Row) -> Result<AccountRecord, StoreError> {
         },
         second_factors: SecondFactors {
             totp: has(row, "has_totp")?,
-            passkeys: false,
+            passkeys: has(row, "has_passkeys")?,
             recovery_codes: has(row, "has_recovery_codes")?,
         },
     })

@@ -160,6 +160,16 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(true)
     }
 
+    #[tracing::instrument(name = "accounts.advance", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn advance(
+        &mut self,
+        account: AccountId,
+        read_version: i64,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        next_version(self, account, read_version, now).await
+    }
+
     #[tracing::instrument(name = "accounts.upgrade_password_hash", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn upgrade_password_hash(
         &mut self,

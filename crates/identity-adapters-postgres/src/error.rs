@@ -6,6 +6,8 @@ use sqlx::{error::DatabaseError, postgres::PgDatabaseError, sqlite::SqliteError}
 
 /// The constraint that says: one account per identifier.
 const IDENTIFIER_INDEX: &str = "identifier_index_pkey";
+/// The constraint that says: one passkey per credential id.
+const CREDENTIAL_DIGEST: &str = "passkeys_credential_digest_key";
 
 /// Why a statement failed, without any value that it was about: messages of PostgreSQL may quote them.
 #[derive(Debug, thiserror::Error)]
@@ -140,7 +142,11 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
 fn from_postgres(error: &PgDatabaseError) -> StoreError {
     match error.code() {
         // unique_violation
-        "23505" => conflict(error.constraint() == Some(IDENTIFIER_INDEX)),
+        "23505" => StoreError::Conflict(match error.constraint() {
+            Some(IDENTIFIER_INDEX) => UniqueRule::Identifier,
+            Some(CREDENTIAL_DIGEST) => UniqueRule::Credential,
+            _ => UniqueRule::Other,
+        }),
         // serialization_failure, deadlock_detected, lock_not_available
         "40001" | "40P01" | "55P03" => StoreError::Retryable,
         // query_canceled (statement_timeout), read_only_sql_transaction (a replica, after a failover),
@@ -185,7 +191,14 @@ fn from_sqlite(error: &SqliteError) -> StoreError {
     let code = error.code().unwrap_or_default();
     if error.is_unique_violation() {
         // SQLite knows constraints by their columns and not by their names.
-        return conflict(error.message().contains(" identifier_index."));
+        let of = |column| error.message().contains(column);
+        return StoreError::Conflict(if of(" identifier_index.") {
+            UniqueRule::Identifier
+        } else if of(" passkeys.credential_digest") {
+            UniqueRule::Credential
+        } else {
+            UniqueRule::Other
+        });
     }
     match code.parse().unwrap_or(0_u32) & 0xff {
         BUSY | LOCKED => StoreError::Retryable,
@@ -196,12 +209,4 @@ fn from_sqlite(error: &SqliteError) -> StoreError {
         }
         .into(),
     }
-}
-
-const fn conflict(of_identifier: bool) -> StoreError {
-    StoreError::Conflict(if of_identifier {
-        UniqueRule::Identifier
-    } else {
-        UniqueRule::Other
-    })
 }

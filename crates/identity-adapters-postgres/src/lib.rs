@@ -26,6 +26,7 @@ mod imports;
 mod maintenance;
 mod notice_links;
 mod outbox;
+mod passkeys;
 mod pool;
 mod queries;
 mod rekeying;

@@ -25,7 +25,7 @@ const A_DAY: Duration = Duration::DAY;
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 13] = [
+const EXPIRED: [Expired; 14] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -35,6 +35,12 @@ const EXPIRED: [Expired; 13] = [
     Expired {
         table: "pending_sign_ins",
         key: "digest",
+        dead: "expires_at < $1",
+        kept_for: Duration::ZERO,
+    },
+    Expired {
+        table: "webauthn_ceremonies",
+        key: "holder, purpose",
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,
     },

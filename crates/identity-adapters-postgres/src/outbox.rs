@@ -127,5 +127,6 @@ pub(crate) const fn name_of(kind: MessageKind) -> &'static str {
         MessageKind::AccountSecured => "account_secured",
         MessageKind::FactorResetAnnounced => "factor_reset_announced",
         MessageKind::FactorsReset => "factors_reset",
+        MessageKind::PasskeyCopySuspected => "passkey_copy_suspected",
     }
 }

@@ -8,9 +8,7 @@ use std::{
 use async_trait::async_trait;
 use authentication_app::ports::{
     AccountRepository, AttemptLedger, AuditTrail, ChallengeRepository, DeviceRepository,
-    FactorResetRepository, IdempotencyLedger, ImportRepository, NoticeRepository, Outbox,
-    RekeyingRepository, SecondFactorRepository, SessionRepository, StoreError, UnitOfWork,
-    UnitOfWorkFactory,
+    FactorResetRepository, IdempotencyLedger, ImportRepository, NoticeRepository, Outbox, RekeyingRepository, SecondFactorRepository, SessionRepository, StoreError, UnitOfWork, UnitOfWorkFactory, PasskeyRepository,
 };
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
@@ -99,6 +97,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn challenges(&mut self) -> &mut dyn ChallengeRepository {
+        self
+    }
+
+    fn passkeys(&mut self) -> &mut dyn PasskeyRepository {
         self
     }
 

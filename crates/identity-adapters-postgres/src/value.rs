@@ -9,6 +9,7 @@ use authentication_domain::{
     credentials::PasswordHash,
     mfa::{RecoveryCodeDigest, TotpStep},
     opaque_token::TokenDigest,
+    passkeys::{CeremonyPurpose, CredentialDigest},
 };
 use common::{
     Id, RequestId,
@@ -96,7 +97,8 @@ stored_as_its_bytes!(
     TokenDigest,
     CodeNonce,
     IdempotencyKey,
-    RecoveryCodeDigest
+    RecoveryCodeDigest,
+    CredentialDigest
 );
 
 macro_rules! stored_as_its_name {
@@ -112,7 +114,13 @@ macro_rules! stored_as_its_name {
         }
     )+};
 }
-stored_as_its_name!(AuthenticationMethod, Channel, Purpose, SignUpMethod);
+stored_as_its_name!(
+    AuthenticationMethod,
+    Channel,
+    Purpose,
+    SignUpMethod,
+    CeremonyPurpose
+);
 
 macro_rules! stored_as_its_text {
     ($($kind:ident),+) => {$(

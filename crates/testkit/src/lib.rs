@@ -18,6 +18,7 @@
     reason = "code of tests: a broken expectation fails the test, loudly and at its place"
 )]
 
+pub mod authenticator;
 pub mod builders;
 pub mod clock;
 pub mod contract;

@@ -1,5 +1,6 @@
 //! Where the throw-away servers are, and servers of one's own for tests that stop them or have them misbehave.
 
+mod browser;
 mod gateway;
 mod mail;
 mod postgres;
@@ -13,6 +14,7 @@ use std::{
     process,
 };
 
+pub use browser::BrowserDriver;
 pub use gateway::{GatewayAnswer, ReceivedRequest, SmsGateway};
 pub use mail::{MailServer, MailTls, ReceivedMail};
 pub use postgres::PostgresServer;
@@ -43,6 +45,14 @@ pub fn python() -> String {
     told_by_the_script("TEST_PYTHON")
 }
 
+/// The browser, Chromium or Chrome.
+///
+/// # Panics
+/// When `TEST_BROWSER` is not set.
+pub fn browser() -> String {
+    told_by_the_script("TEST_BROWSER")
+}
+
 /// A name that no other test has, in this process or another: for databases and key prefixes. Lower-case
 /// letters, digits and underscores, at most 32.
 pub fn unique_name() -> String {
@@ -61,7 +71,9 @@ fn free_port() -> u16 {
     reason = "tests are told where their servers are by the script that starts them"
 )]
 fn told_by_the_script(variable: &str) -> String {
-    env::var(variable).unwrap_or_else(|_| {
+    // Set to nothing where the script found nothing.
+    let told = env::var(variable).ok().filter(|told| !told.is_empty());
+    told.unwrap_or_else(|| {
         panic!(
             "{variable} is not set: run ./deploy/test.sh, or set this shell up with \
              eval \"$(deploy/servers.sh up)\""

@@ -65,7 +65,8 @@ impl<'a> Facts<'a> {
             | LetterKind::IdentifierChanged
             | LetterKind::IdentifierRestored
             | LetterKind::AccountSecured
-            | LetterKind::FactorsReset => {}
+            | LetterKind::FactorsReset
+            | LetterKind::PasskeyCopySuspected => {}
         }
         facts
     }

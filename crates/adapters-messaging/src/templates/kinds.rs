@@ -42,9 +42,10 @@ const ACCOUNT_SECURED: TemplateKind = kind("account_secured", &[]);
 const FACTOR_RESET_ANNOUNCED: TemplateKind =
     kind("factor_reset_announced", &["hours", "link", "link_days"]);
 const FACTORS_RESET: TemplateKind = kind("factors_reset", NOT_ME);
+const PASSKEY_COPY_SUSPECTED: TemplateKind = kind("passkey_copy_suspected", NOT_ME);
 
 /// All of them.
-pub(super) const KINDS: [&TemplateKind; 19] = [
+pub(super) const KINDS: [&TemplateKind; 20] = [
     &REGISTRATION,
     &SIGN_IN,
     &SECOND_FACTOR,
@@ -64,6 +65,7 @@ pub(super) const KINDS: [&TemplateKind; 19] = [
     &ACCOUNT_SECURED,
     &FACTOR_RESET_ANNOUNCED,
     &FACTORS_RESET,
+    &PASSKEY_COPY_SUSPECTED,
 ];
 
 const fn kind(name: &'static str, variables: &'static [&'static str]) -> TemplateKind {
@@ -118,6 +120,7 @@ impl TemplateKind {
             LetterKind::AccountSecured => &ACCOUNT_SECURED,
             LetterKind::FactorResetAnnounced { .. } => &FACTOR_RESET_ANNOUNCED,
             LetterKind::FactorsReset => &FACTORS_RESET,
+            LetterKind::PasskeyCopySuspected => &PASSKEY_COPY_SUSPECTED,
         }
     }
 

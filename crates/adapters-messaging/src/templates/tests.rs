@@ -58,6 +58,7 @@ fn letters() -> Vec<LetterKind> {
             wait: Duration::hours(72),
         },
         LetterKind::FactorsReset,
+        LetterKind::PasskeyCopySuspected,
     ];
     let codes = Purpose::ALL.into_iter().map(code);
     let about_credentials = CredentialKind::ALL.into_iter().flat_map(|what| {

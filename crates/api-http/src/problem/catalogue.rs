@@ -47,7 +47,7 @@ catalogue! {
     InvalidCredentials, "invalid_credentials", UNAUTHORIZED, "Invalid credentials",
         "Invalid credentials";
     InvalidCode, "invalid_code", UNAUTHORIZED, "Invalid code",
-        "The code is wrong, used up or expired.";
+        "The code or the passkey's answer is wrong, used up or expired.";
     InvalidRefreshToken, "invalid_refresh_token", UNAUTHORIZED, "Invalid refresh token",
         "The refresh token is expired, revoked or malformed. Sign in again.";
     RefreshTokenReused, "refresh_token_reused", UNAUTHORIZED, "Refresh token used twice",
@@ -74,6 +74,10 @@ catalogue! {
         "This address does not take this method; see the Allow header.";
     Conflict, "conflict", CONFLICT, "Changed at the same moment",
         "Somebody else changed this at the same moment. Read it again and repeat the change.";
+    LastWayIn, "last_way_in", CONFLICT, "The last way in",
+        "Without it nobody could sign in to this account. Add another way in, or set a password, first.";
+    TooManyPasskeys, "too_many_passkeys", CONFLICT, "Too many passkeys",
+        "This account has as many passkeys as it may have. Remove one first.";
     IdempotencyInProgress, "idempotency_in_progress", CONFLICT, "The same request is in progress",
         "A request with the same idempotency key is being answered. Try again in a moment.";
     PayloadTooLarge, "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large",

@@ -13,6 +13,9 @@ use authentication_app::{
         ConfirmTotpError, EnrolTotpError, RemoveFactorError, RenewRecoveryCodesError,
         SendSecondFactorError, VerifySecondFactorError,
     },
+    passkeys::{
+        BeginEnrolmentError, EnrolError, PasskeySignInError, RemovePasskeyError, RenamePasskeyError,
+    },
     ports::{HashError, SigningFailed, StoreError},
     sessions::{
         AuthenticateError, EndSessionError, ForgetDeviceError, LogInError, ReauthenticateError,
@@ -217,6 +220,55 @@ impl From<ForgetDeviceError> for Problem {
         match error {
             ForgetDeviceError::NotFound => Self::of(ProblemCode::NotFound),
             ForgetDeviceError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BeginEnrolmentError> for Problem {
+    fn from(error: BeginEnrolmentError) -> Self {
+        match error {
+            BeginEnrolmentError::TooMany => Self::of(ProblemCode::TooManyPasskeys),
+            BeginEnrolmentError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EnrolError> for Problem {
+    fn from(error: EnrolError) -> Self {
+        match error {
+            EnrolError::InvalidPasskey => Self::of(ProblemCode::InvalidCode),
+            EnrolError::TooMany => Self::of(ProblemCode::TooManyPasskeys),
+            EnrolError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RenamePasskeyError> for Problem {
+    fn from(error: RenamePasskeyError) -> Self {
+        match error {
+            RenamePasskeyError::NotFound => Self::of(ProblemCode::NotFound),
+            RenamePasskeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RemovePasskeyError> for Problem {
+    fn from(error: RemovePasskeyError) -> Self {
+        match error {
+            RemovePasskeyError::NotFound => Self::of(ProblemCode::NotFound),
+            RemovePasskeyError::LastWayIn(_) => Self::of(ProblemCode::LastWayIn),
+            RemovePasskeyError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasskeySignInError> for Problem {
+    fn from(error: PasskeySignInError) -> Self {
+        match error {
+            PasskeySignInError::InvalidPasskey => Self::of(ProblemCode::InvalidCode),
+            PasskeySignInError::Suspended => Self::of(ProblemCode::AccountSuspended),
+            PasskeySignInError::Signing(error) => error.into(),
+            PasskeySignInError::Store(error) => error.into(),
         }
     }
 }

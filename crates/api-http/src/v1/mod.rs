@@ -3,4 +3,5 @@
 pub(crate) mod auth;
 pub(crate) mod countries;
 pub(crate) mod me;
+pub(crate) mod passkey_answers;
 pub(crate) mod views;

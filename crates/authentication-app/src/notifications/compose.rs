@@ -131,6 +131,7 @@ impl Notifications {
                 wait: self.base.rules.identifiers.factor_reset_wait,
             },
             MessageKind::FactorsReset => LetterKind::FactorsReset,
+            MessageKind::PasskeyCopySuspected => LetterKind::PasskeyCopySuspected,
         })
     }
 

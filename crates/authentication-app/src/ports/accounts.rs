@@ -212,6 +212,18 @@ pub trait AccountRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
+    /// Makes the account the next version if it is still the one that was read; `false` when it is not. For a
+    /// change of what the account is opened with: a sign-in that was judged before begins no session after.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn advance(
+        &mut self,
+        account: AccountId,
+        read_version: i64,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
     /// Replaces an outdated hash by one of the same password, if it is still the one that was read.
     /// Not a change of the account.
     ///

@@ -60,6 +60,8 @@ pub enum ServicePurpose {
     AnonymousAudit,
     /// Recorded answers of idempotent requests.
     IdempotentAnswer,
+    /// What ends a ceremony of WebAuthn, for the minutes in which it can be ended.
+    PasskeyCeremony,
 }
 
 /// A ciphertext does not open: foreign hands, another row's value, or a key that is gone.

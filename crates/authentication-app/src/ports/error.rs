@@ -5,6 +5,8 @@
 pub enum UniqueRule {
     /// One account per identifier.
     Identifier,
+    /// One passkey per credential id, whosever it is.
+    Credential,
     /// Anything else: a primary key that met itself.
     Other,
 }

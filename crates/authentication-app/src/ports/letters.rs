@@ -71,6 +71,8 @@ pub enum LetterKind {
     },
     /// Every second factor was taken off.
     FactorsReset,
+    /// Somebody may hold a copy of a passkey; it was refused.
+    PasskeyCopySuspected,
 }
 
 /// The token of a reset link; the adapter knows to which page it belongs.

@@ -23,8 +23,10 @@ mod messages;
 mod meter;
 mod notices;
 mod outbox;
+mod passkeys;
 mod password_hasher;
 mod rekeying;
+mod relying_party;
 mod second_factors;
 mod sessions;
 mod throttle;
@@ -77,10 +79,18 @@ pub use notices::{
     LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository, previous_field,
 };
 pub use outbox::{EventEnvelope, MessageKind, MessageOrder, Outbox, Recipient};
+pub use passkeys::{
+    CeremonyQuestion, CeremonyRecord, NewCeremony, PasskeyQueries, PasskeyRecord,
+    PasskeyRepository, PasskeyUse,
+};
 pub use password_hasher::{HashError, PasswordHasher, Verification};
 pub use rekeying::{
     Batch, Dependents, Indexed, KeyTask, RekeyingQueries, RekeyingRepository, Rewrapped,
     ServiceKeyRecord, SubjectWindows, TaskProgress, Unindexed,
+};
+pub use relying_party::{
+    AllowedCredential, AssertionAnswer, AttestationAnswer, BegunCeremony, CeremonyFault,
+    EnrolledCredential, EnrolmentSubject, RelyingParty, RelyingPartyFailed,
 };
 pub use second_factors::{
     NewPendingSignIn, PendingSignInRecord, SecondFactorQueries, SecondFactorRepository, TotpCodes,

@@ -62,6 +62,8 @@ pub enum MessageKind {
     FactorResetAnnounced,
     /// Every second factor was taken off.
     FactorsReset,
+    /// A passkey signed with a counter that did not grow, and was refused.
+    PasskeyCopySuspected,
 }
 
 impl MessageKind {
@@ -79,6 +81,7 @@ impl MessageKind {
             Self::AccountSecured,
             Self::FactorResetAnnounced,
             Self::FactorsReset,
+            Self::PasskeyCopySuspected,
         ];
         let about_credentials = CredentialKind::ALL
             .into_iter()

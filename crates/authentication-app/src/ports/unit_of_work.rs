@@ -5,11 +5,7 @@ use time::OffsetDateTime;
 
 use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
-    ChallengeRepository, DeviceQueries, DeviceRepository, EventQueue, FactorResetQueries,
-    FactorResetRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord, ImportQueries,
-    ImportRepository, MessageCeilings, MessageQueue, NoticeQueries, NoticeRepository, Outbox,
-    ParkedMessages, RekeyingQueries, RekeyingRepository, SecondFactorQueries,
-    SecondFactorRepository, SessionQueries, SessionRepository, StoreError,
+    ChallengeRepository, DeviceQueries, DeviceRepository, EventQueue, FactorResetQueries, FactorResetRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings, MessageQueue, NoticeQueries, NoticeRepository, Outbox, ParkedMessages, RekeyingQueries, RekeyingRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, StoreError, PasskeyQueries, PasskeyRepository,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.
@@ -21,6 +17,8 @@ pub trait UnitOfWork: Send {
     fn accounts(&mut self) -> &mut dyn AccountRepository;
     /// One-time codes.
     fn challenges(&mut self) -> &mut dyn ChallengeRepository;
+    /// Passkeys and their ceremonies.
+    fn passkeys(&mut self) -> &mut dyn PasskeyRepository;
     /// Sessions.
     fn sessions(&mut self) -> &mut dyn SessionRepository;
     /// Second factors, and sign-ins that wait for one.
@@ -95,6 +93,7 @@ pub trait IdentityStore:
     + DeviceQueries
     + NoticeQueries
     + FactorResetQueries
+    + PasskeyQueries
     + ImportQueries
     + MessageQueue
     + EventQueue
@@ -114,6 +113,7 @@ impl<T> IdentityStore for T where
         + DeviceQueries
         + NoticeQueries
         + FactorResetQueries
+        + PasskeyQueries
         + ImportQueries
         + MessageQueue
         + MessageCeilings

@@ -15,7 +15,7 @@ use std::{
 
 use adapters_crypto::{
     AuthenticatorCodes, BlindIndex, CryptoVault, JwtConfig, JwtSigner, KeyRing, KeysInUse,
-    ServiceKey, StageError, TokenMacs,
+    ServiceKey, StageError, TokenMacs, WebAuthnConfig, WebAuthnParty,
 };
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use authentication_app::{
@@ -100,6 +100,7 @@ impl Bed {
             macs: Arc::new(TokenMacs::new(Arc::clone(&keys))),
             totp: Arc::new(AuthenticatorCodes::new("Fashionistar")),
             signer: signer.clone(),
+            relying_party: Arc::new(relying_party()),
             clock: now,
             random,
             meter: Arc::new(NoMeter),
@@ -184,6 +185,15 @@ pub(crate) fn request() -> RequestContext {
         },
         device_token: None,
     }
+}
+
+fn relying_party() -> WebAuthnParty {
+    let config = WebAuthnConfig {
+        rp_id: "localhost".to_owned(),
+        rp_name: "Fashionistar".to_owned(),
+        origins: vec!["http://localhost:8080".parse().unwrap()],
+    };
+    WebAuthnParty::new(&config).unwrap()
 }
 
 fn signer_on(

@@ -57,6 +57,14 @@ pub enum Action {
     FactorResetCalledOff,
     /// Every second factor was taken off, since the owner had lost them all.
     FactorsReset,
+    /// A passkey was enrolled, or the attempt failed.
+    PasskeyAdded,
+    /// A passkey has another name.
+    PasskeyRenamed,
+    /// A passkey was taken away.
+    PasskeyRemoved,
+    /// A passkey signed with a counter that did not grow: somebody may hold a copy.
+    PasskeyCopySuspected,
 }
 
 impl Action {
@@ -90,6 +98,10 @@ impl Action {
             Self::FactorResetAnnounced => "mfa.reset_announced",
             Self::FactorResetCalledOff => "mfa.reset_called_off",
             Self::FactorsReset => "mfa.reset",
+            Self::PasskeyAdded => "passkey.added",
+            Self::PasskeyRenamed => "passkey.renamed",
+            Self::PasskeyRemoved => "passkey.removed",
+            Self::PasskeyCopySuspected => "passkey.copy_suspected",
         }
     }
 }

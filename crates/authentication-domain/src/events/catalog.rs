@@ -7,6 +7,7 @@ use common::access::Roles;
 use crate::{
     accounts::{AccountId, LegacyId, SignUpMethod},
     mfa::SecondFactor,
+    passkeys::PasskeyId,
     sessions::{EndReason, SessionId},
 };
 
@@ -100,6 +101,27 @@ pub enum Event {
         /// Whose.
         account: AccountId,
     },
+    /// A passkey was enrolled.
+    PasskeyAdded {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        passkey: PasskeyId,
+    },
+    /// A passkey was taken away.
+    PasskeyRemoved {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        passkey: PasskeyId,
+    },
+    /// A passkey signed with a counter that did not grow, and was refused: somebody may hold a copy.
+    PasskeyCopySuspected {
+        /// Whose.
+        account: AccountId,
+        /// Which.
+        passkey: PasskeyId,
+    },
 }
 
 impl Event {
@@ -118,6 +140,9 @@ impl Event {
             Self::IdentifierChanged { .. } => "com.fashionistar.auth.account.identifier_changed.v1",
             Self::AccountSecured { .. } => "com.fashionistar.auth.account.secured.v1",
             Self::FactorsReset { .. } => "com.fashionistar.auth.mfa.factors_reset.v1",
+            Self::PasskeyAdded { .. } => "com.fashionistar.auth.passkey.added.v1",
+            Self::PasskeyRemoved { .. } => "com.fashionistar.auth.passkey.removed.v1",
+            Self::PasskeyCopySuspected { .. } => "com.fashionistar.auth.passkey.copy_suspected.v1",
         }
     }
 
@@ -135,7 +160,10 @@ impl Event {
             | Self::SecondFactorRemoved { account, .. }
             | Self::IdentifierChanged { account, .. }
             | Self::AccountSecured { account }
-            | Self::FactorsReset { account } => *account,
+            | Self::FactorsReset { account }
+            | Self::PasskeyAdded { account, .. }
+            | Self::PasskeyRemoved { account, .. }
+            | Self::PasskeyCopySuspected { account, .. } => *account,
         }
     }
 
@@ -176,6 +204,11 @@ impl Event {
             } => json!({"account_id": account, "auth_method": method, "undone": undone}),
             Self::AccountSecured { account } | Self::FactorsReset { account } => {
                 json!({"account_id": account})
+            }
+            Self::PasskeyAdded { account, passkey }
+            | Self::PasskeyRemoved { account, passkey }
+            | Self::PasskeyCopySuspected { account, passkey } => {
+                json!({"account_id": account, "passkey_id": passkey})
             }
         }
     }

@@ -29,7 +29,8 @@ macro_rules! lease {
             "WITH due AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 \
              AND (kind IN ('sign_in_locked', 'password_changed', 'session_stolen', 'new_device', \
              'recovery_code_used', 'recovery_codes_low', 'identifier_changed', \
-             'identifier_restored', 'account_secured', 'factor_reset_announced', 'factors_reset') \
+             'identifier_restored', 'account_secured', 'factor_reset_announced', 'factors_reset', \
+             'passkey_copy_suspected') \
              OR (kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset', \
              'identifier_change', 'second_factor')) \
              OR (kind IN ('credential_added', 'credential_removed') \

@@ -7,6 +7,7 @@ mod event_lanes;
 mod events;
 mod messages;
 mod parked;
+mod passkeys;
 mod rekeying;
 mod second_factors;
 mod sessions;

@@ -1,18 +1,13 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, Batch, Ceiling, ChallengeQueries as _, DeviceQueries as _,
-    EventQueue as _, FactorResetQueries as _, FailureScope, GiveBack, HeldMessage, IdentifierSwap,
-    ImportQueries as _, KeyTask, LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _,
-    MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession,
-    NoticeQueries as _, ParkedMessages as _, ParkedSelection, Recipient, RekeyingQueries as _,
-    Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope,
-    UnitOfWorkFactory as _,
+    AccountQueries as _, Batch, Ceiling, ChallengeQueries as _, DeviceQueries as _, EventQueue as _, FactorResetQueries as _, FailureScope, GiveBack, HeldMessage, IdentifierSwap, ImportQueries as _, KeyTask, LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _, MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession, NoticeQueries as _, ParkedMessages as _, ParkedSelection, Recipient, RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope, UnitOfWorkFactory as _, CeremonyQuestion, NewCeremony, PasskeyQueries as _,
 };
 use authentication_domain::{
     accounts::SignUpMethod,
     audit::{Action, Outcome},
     challenges::{ChallengeRules, Purpose},
+    passkeys::CeremonyPurpose,
     protection::LockoutRules,
     sessions::{EndReason, RotationRules},
 };
@@ -21,9 +16,7 @@ use identity_adapters_postgres::Store;
 use testkit::{
     builders::{
         audit_record, event_envelope, id, id_at, idempotency_record, index_entry,
-        index_keys_amid_rotation, message_order, new_account, new_challenge, new_notice_link,
-        new_session, password_hash, sealed, send_request, session_ended, sign_in_question, subject,
-        token_digest, uuid_at,
+    index_keys_amid_rotation, message_order, new_account, new_challenge, new_notice_link, new_session, password_hash, sealed, send_request, session_ended, sign_in_question, subject, token_digest, uuid_at, new_ceremony, passkey, passkey_use,
     },
     clock::START,
     contract::store::imports::newcomer,
@@ -37,6 +30,7 @@ pub(crate) async fn ask_everything(store: &Store) {
     write_imports(store, &owner).await;
     write_codes(store, &owner).await;
     write_sessions(store, &owner).await;
+    write_passkeys(store, &owner).await;
     write_trail(store, &owner).await;
     write_notices(store, &owner).await;
     deliver_events(store).await;
@@ -189,6 +183,51 @@ async fn write_sessions(store: &Store, owner: &NewAccount) {
         .end_all(account, Some(first.id), reason, START)
         .await
         .unwrap();
+    unit.commit().await.unwrap();
+}
+
+async fn write_passkeys(store: &Store, owner: &NewAccount) {
+    let account = owner.record.account.id;
+    let (kept, gone) = (passkey(account), passkey(account));
+    let purpose = CeremonyPurpose::Enrolment;
+    let ceremony = NewCeremony {
+        account: Some(account),
+        ..new_ceremony(purpose)
+    };
+    let (holder, ceremony_id) = (ceremony.holder, ceremony.id);
+    let mut unit = store.begin().await.unwrap();
+    let passkeys = unit.passkeys();
+    for _ in 0..2 {
+        passkeys.begin_ceremony(&ceremony).await.unwrap();
+    }
+    for record in [&kept, &gone] {
+        passkeys.insert(record).await.unwrap();
+    }
+    unit.commit().await.unwrap();
+    let question = CeremonyQuestion {
+        holder,
+        purpose,
+        credential: Some(kept.digest),
+        device: Some(id()),
+        now: START,
+    };
+    store.find_ceremony(question).await.unwrap();
+    store.list_passkeys(account).await.unwrap();
+    let mut unit = store.begin().await.unwrap();
+    let passkeys = unit.passkeys();
+    passkeys
+        .consume_ceremony(holder, purpose, ceremony_id, START)
+        .await
+        .unwrap();
+    passkeys.note_use(&passkey_use(&kept)).await.unwrap();
+    let name = sealed();
+    passkeys
+        .rename(account, kept.id, Some(&name))
+        .await
+        .unwrap();
+    passkeys.remove(account, gone.id).await.unwrap();
+    // Not the version that there is.
+    unit.accounts().advance(account, 7, START).await.unwrap();
     unit.commit().await.unwrap();
 }
 

@@ -88,7 +88,13 @@ async fn erasing_an_account_scans_no_other_table_on_postgres() {
     let mut scanned = scanned_on_postgres(&database).await;
     scanned.retain(|table| table != "accounts");
     assert_eq!(scanned, Vec::<String>::new());
-    for table in ["account_keys", "identifier_index", "profiles", "sessions"] {
+    for table in [
+        "account_keys",
+        "identifier_index",
+        "profiles",
+        "sessions",
+        "passkeys",
+    ] {
         assert_eq!(database.count(table).await, 0, "{table}");
     }
 }

@@ -152,6 +152,17 @@ pub(super) fn origin(value: &Value) -> Parsed<String> {
         .ok_or_else(|| wanted.to_owned())
 }
 
+/// A domain, as passkeys belong to one: a name in lower case, without scheme and port.
+pub(super) fn domain(value: &Value) -> Parsed<String> {
+    let wanted =
+        "must be a domain in lower case, such as example.com (no scheme, no port, no address)";
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    let url = Url::parse(&format!("https://{text}/")).ok();
+    url.filter(|url| url.domain() == Some(text) && !text.ends_with('.'))
+        .map(|_| text.to_owned())
+        .ok_or_else(|| wanted.to_owned())
+}
+
 /// Several of a kind: a TOML list, or a text with commas; one item is a list.
 pub(super) fn list<T>(item: impl Fn(&Value) -> Parsed<T>) -> impl Fn(&Value) -> Parsed<Vec<T>> {
     move |value| match value {

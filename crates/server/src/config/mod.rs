@@ -30,6 +30,7 @@ mod telemetry;
 mod tests;
 mod tokens;
 mod transport;
+mod webauthn;
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -53,6 +54,7 @@ pub use redis::RedisSettings;
 pub use sources::Variables;
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use tokens::TokenSettings;
+pub use webauthn::{RelyingPartyInEffect, WebAuthnSettings};
 
 use mistake::Places;
 use reader::{Finished, Reader};
@@ -98,6 +100,8 @@ pub struct Config {
     pub events: EventSettings,
     /// `telemetry.…`
     pub telemetry: TelemetrySettings,
+    /// `webauthn.…`
+    pub webauthn: WebAuthnSettings,
     places: Places,
     in_effect: Vec<InEffect>,
 }
@@ -202,6 +206,7 @@ impl Config {
             messages: MessageSettings::read(&mut reader, mode),
             events: EventSettings::read(&mut reader, mode),
             telemetry: TelemetrySettings::read(&mut reader, mode),
+            webauthn: WebAuthnSettings::read(&mut reader),
             places: Places::default(),
             in_effect: Vec::new(),
         };

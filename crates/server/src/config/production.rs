@@ -28,6 +28,7 @@ impl Config {
         self.check_passwords(&mut refuse);
         self.check_messages(&mut refuse);
         found.extend(self.events.mistakes(self));
+        found.extend(self.webauthn.mistakes(self));
         found
     }
 
@@ -117,6 +118,12 @@ impl Config {
             warnings.push(
                 "redis.url does not begin with rediss://: whoever sits in the network between can read \
                  along, or pass for Redis",
+            );
+        }
+        if self.webauthn.rp_id.is_none() {
+            warnings.push(
+                "webauthn.rp_id is not set: passkeys belong to the host of http.public_url, for good, and \
+                 pages of the site elsewhere cannot ask for them",
             );
         }
         if self.events.sinks.is_empty() {

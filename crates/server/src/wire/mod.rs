@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use adapters_crypto::{
     Argon2Pool, AuthenticatorCodes, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner,
-    KeysInUse, PoolError, SystemClock, SystemRandom, TokenMacs,
+    KeysInUse, PoolError, SystemClock, SystemRandom, TokenMacs, WebAuthnConfig, WebAuthnParty,
 };
 use api_http::{ApiConfig, ApiState, Draining, ports::TraceLink};
 use authentication_app::{
@@ -30,6 +30,7 @@ use authentication_app::{
     keys::Rekeying,
     maintenance::Upkeep,
     mfa::Mfa,
+    passkeys::Passkeys,
     ports::{MessageSender, PasswordHasher, StoreError},
     sessions::Sessions,
 };
@@ -45,7 +46,7 @@ use tokio::sync::Notify;
 
 use crate::{
     StartError,
-    config::{Config, Mistakes},
+    config::{Config, Mistakes, RelyingPartyInEffect},
     telemetry::{Metrics, TraceContext, Watched},
     workers::Workers,
 };
@@ -147,6 +148,7 @@ pub(crate) async fn wire(
         macs: Arc::new(TokenMacs::new(Arc::clone(&keys))),
         totp: Arc::new(AuthenticatorCodes::new(&config.messages.product)),
         signer: signer.clone(),
+        relying_party: Arc::new(make_relying_party(config, &public_url)?),
         clock: Arc::clone(&clock),
         random: Arc::clone(&random),
         meter: metrics.meter(),
@@ -204,6 +206,7 @@ pub(crate) async fn wire(
         credentials: Credentials::new(Arc::clone(&base)),
         challenges: Challenges::new(Arc::clone(&base)),
         mfa: Mfa::new(Arc::clone(&base)),
+        passkeys: Passkeys::new(Arc::clone(&base)),
         limits: ephemeral.limits(base),
         signer,
         clock,
@@ -291,6 +294,21 @@ fn make_signer(
         Arc::clone(random),
     )
     .map_err(|error| Mistakes::from(config.mistake("tokens.issuer", error.to_string())).into())
+}
+
+fn make_relying_party(config: &Config, public_url: &str) -> Result<WebAuthnParty, StartError> {
+    let refused =
+        |reason: String| StartError::from(Mistakes::from(config.mistake("webauthn.rp_id", reason)));
+    let public_url = public_url
+        .parse()
+        .map_err(|_| refused("does not follow from http.public_url".to_owned()))?;
+    let RelyingPartyInEffect { rp_id, origins } = config.webauthn.in_effect(&public_url);
+    let relying_party = WebAuthnConfig {
+        rp_id,
+        rp_name: config.messages.product.clone(),
+        origins,
+    };
+    WebAuthnParty::new(&relying_party).map_err(|error| refused(error.to_string()))
 }
 
 /// The policy's numbers, with those that configuration moves.

@@ -2,10 +2,12 @@
 //! its statements.
 
 use serde_json::{Value, json};
+use testkit::authenticator::{Conduct, SoftPasskey};
 
 use crate::{
     answer::Answer,
     app::{TestApp, wrong_code},
+    passkeys,
     person::{OTHER_PASSWORD, PASSWORD, Tokens},
 };
 
@@ -64,6 +66,52 @@ testkit::on_every_engine! {
         // A failure: one read; failure counted, audit entry.
         let wrong = json!({"identifier": person.identifier, "password": OTHER_PASSWORD});
         app.assert_cost(app.post_request("/api/v1/auth/login", &wrong), 401, 3).await;
+    }
+
+    async fn signing_in_with_a_passkey_costs_one_read_and_one_transaction(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let passkey = app.enrol_passkey(&person).await;
+        app.advance_seconds(1);
+        let asked = app.assert_cost(app.request("POST", "/api/v1/auth/passkey/options"), 200, 1).await;
+        let path = "/api/v1/auth/passkey/verify";
+        let body = json!({
+            "challenge_id": asked.text_of("/challenge_id"),
+            "credential": passkey.sign(&asked.data()["public_key"], &Conduct::at(passkeys::ORIGIN)),
+        });
+        let known = app.post_request(path, &body).header("X-Device-Token", &person.device_token);
+        // Ceremony and use, and nobody's failures have to be cleared.
+        app.assert_cost(known, 200, 1 + 2 + SIGN_IN_TRANSACTION - 1).await;
+        // Used: one read.
+        app.assert_cost(app.post_request(path, &body), 401, 1).await;
+        // A failure: one read; ceremony, audit entry.
+        let asked = app.ask_for_passkey().await;
+        let foreign = passkey.sign(&asked.options, &Conduct::at("https://evil.example"));
+        let body = json!({"challenge_id": asked.challenge, "credential": foreign});
+        app.assert_cost(app.post_request(path, &body), 401, 3).await;
+    }
+
+    async fn looking_after_passkeys_is_within_its_budget(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let access = &person.tokens.access;
+        let signed_in = |method: &str, path: &str| app.request(method, path).bearer_auth(access);
+        app.me(access).await.assert_status(200);
+        let asked = app.assert_cost(signed_in("POST", "/api/v1/me/passkeys/options"), 200, 2).await;
+        let conduct = Conduct::at(passkeys::ORIGIN);
+        let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &conduct);
+        // Ceremony, account, passkeys; ceremony used, account advanced, passkey, audit entry, event.
+        let body = json!({"credential": credential});
+        let enrol = signed_in("POST", "/api/v1/me/passkeys").json(&body);
+        let added = app.assert_cost(enrol, 201, 3 + 5).await;
+        app.me(access).await.assert_status(200);
+        app.assert_cost(signed_in("GET", "/api/v1/me/passkeys"), 200, 1).await;
+        // One read; name, audit entry.
+        let path = format!("/api/v1/me/passkeys/{}", added.text_of("/id"));
+        let rename = signed_in("PATCH", &path).json(&json!({"name": "A phone"}));
+        app.assert_cost(rename, 200, 1 + 2).await;
+        // Account, passkeys; account advanced, passkey, audit entry, event.
+        app.assert_cost(signed_in("DELETE", &path), 200, 2 + 4).await;
     }
 
     async fn refreshing_costs_one_statement_and_theft_one_transaction_more(engine: Engine) {

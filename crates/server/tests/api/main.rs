@@ -25,6 +25,7 @@ mod lost_answers;
 mod messages;
 mod metrics;
 mod not_me;
+mod passkeys;
 mod password;
 mod registration;
 mod second_factors;

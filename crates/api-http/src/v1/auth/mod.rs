@@ -5,6 +5,7 @@ pub(crate) mod log_in;
 pub(crate) mod log_in_otp;
 pub(crate) mod log_out;
 pub(crate) mod mfa;
+pub(crate) mod passkey;
 pub(crate) mod reauthenticate;
 pub(crate) mod not_me;
 pub(crate) mod refresh;

@@ -3,5 +3,6 @@
 pub(crate) mod devices;
 pub(crate) mod identifier;
 pub(crate) mod mfa;
+pub(crate) mod passkeys;
 pub(crate) mod profile;
 pub(crate) mod sessions;

@@ -49,6 +49,8 @@ labels! {
         OneTimeCode = "one_time_code",
         /// With what was asked for after either.
         SecondFactor = "second_factor",
+        /// With a passkey.
+        Passkey = "passkey",
     }
 
     /// What became of an attempt to sign in.

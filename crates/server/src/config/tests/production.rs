@@ -46,6 +46,18 @@ fn production_mode_refuses_what_is_for_development() {
             "https://",
         ),
         (
+            "WEBAUTHN__ORIGINS",
+            "http://auth.example.com",
+            "webauthn.origins",
+            "https://",
+        ),
+        (
+            "WEBAUTHN__ORIGINS",
+            "https://www.evilauth.example.com",
+            "webauthn.origins",
+            "on the domain of webauthn.rp_id",
+        ),
+        (
             "PROTECTION__EXEMPT_NETWORKS",
             "127.0.0.1",
             "protection.exempt_networks",

@@ -295,6 +295,36 @@ pub async fn a_password_is_set_only_in_the_version_that_was_read(store: Store) {
     assert!(!set.unwrap());
 }
 
+pub async fn an_account_advances_only_from_the_version_that_was_read(store: Store) {
+    let owner = somebody(&store).await;
+    let (id, version) = (owner.record.account.id, owner.record.account.version);
+    let later = START + Duration::MINUTE;
+    let advance =
+        async |id, version| in_unit!(store, accounts.advance(id, version, later)).unwrap();
+    assert!(!advance(id, version + 1).await);
+    assert!(advance(id, version).await);
+    assert!(!advance(id, version).await, "it is another version now");
+    let (record, password) = read(&store, id).await.expect("still there");
+    assert_eq!(record.account.version, version + 1);
+    assert_eq!(record.account.timestamps.updated_at, later);
+    assert_eq!(password, owner.password, "nothing else changed");
+    assert!(!advance(account_record().account.id, 1).await);
+}
+
+/// Two who take away one of two ways in: each saw the other one, and thought that one would be left.
+pub async fn of_fifty_advances_of_one_account_one_wins(store: Store) {
+    for _ in 0..ROUNDS {
+        let owner = somebody(&store).await.record.account;
+        let answers = fifty_at_once(|_| {
+            let store = store.clone();
+            let (id, version) = (owner.id, owner.version);
+            async move { in_unit!(store, accounts.advance(id, version, START)).unwrap() }
+        })
+        .await;
+        assert_eq!(answers.iter().filter(|won| **won).count(), 1);
+    }
+}
+
 pub async fn of_fifty_new_passwords_one_wins(store: Store) {
     let account = somebody(&store).await;
     let id = account.record.account.id;

@@ -10,7 +10,7 @@ use crate::{
     clock::START,
 };
 
-const ACTIONS: [Action; 20] = [
+const ACTIONS: [Action; 24] = [
     Action::RegistrationRequested,
     Action::AccountRegistered,
     Action::AccountImported,
@@ -31,6 +31,10 @@ const ACTIONS: [Action; 20] = [
     Action::FactorResetAnnounced,
     Action::FactorResetCalledOff,
     Action::FactorsReset,
+    Action::PasskeyAdded,
+    Action::PasskeyRenamed,
+    Action::PasskeyRemoved,
+    Action::PasskeyCopySuspected,
 ];
 
 async fn append(store: &Store, entries: &[AuditRecord]) {

@@ -36,6 +36,7 @@ pub mod messages;
 pub mod notices;
 pub mod outbox;
 pub mod parked;
+pub mod passkeys;
 pub mod rekeying;
 pub mod reset_links;
 pub mod rotation;
@@ -85,6 +86,8 @@ macro_rules! store_contract {
             of_fifty_changes_of_one_profile_one_wins,
             a_password_is_set_only_in_the_version_that_was_read,
             of_fifty_new_passwords_one_wins,
+            an_account_advances_only_from_the_version_that_was_read,
+            of_fifty_advances_of_one_account_one_wins,
             a_hash_is_upgraded_only_if_it_is_still_the_one_that_was_read,
             a_lagging_clock_moves_no_time_stamp_back,
         }
@@ -211,6 +214,22 @@ macro_rules! store_contract {
             all_sessions_but_one_end_together,
             sessions_are_listed_newest_first_page_by_page,
             the_list_has_only_live_sessions_of_the_account,
+        }
+        $crate::store_facts! { $factory; passkeys:
+            a_passkey_is_listed_as_it_was_kept,
+            a_credential_is_one_accounts,
+            of_fifty_enrolments_of_one_credential_one_wins,
+            a_use_is_noted_on_the_counter_that_was_read,
+            of_fifty_uses_with_one_counter_one_is_noted,
+            a_passkey_is_renamed_and_removed_by_its_owner_alone,
+            a_ceremony_is_found_as_it_was_kept,
+            a_ceremony_is_shown_with_the_passkey_that_answers_and_its_owner,
+            a_ceremony_is_over_when_it_was_used_or_expired,
+            a_ceremony_is_its_holders_and_for_its_purpose,
+            a_ceremony_is_over_when_its_holder_begins_another,
+            of_fifty_that_end_a_ceremony_one_does,
+            what_ended_a_ceremony_and_is_not_committed_leaves_it_live,
+            a_purge_removes_ceremonies_that_expired_and_no_passkey,
         }
         $crate::store_facts! { $factory; rotation:
             a_rotation_answers_with_everything_the_tokens_need,

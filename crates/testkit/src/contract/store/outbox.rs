@@ -13,6 +13,7 @@ use crate::builders::{event_envelope, id};
 
 fn one_of_each() -> Vec<EventEnvelope> {
     let (account, session) = (id(), id());
+    let passkey = id();
     let events = [
         Event::AccountRegistered {
             account,
@@ -45,6 +46,9 @@ fn one_of_each() -> Vec<EventEnvelope> {
         },
         Event::AccountSecured { account },
         Event::FactorsReset { account },
+        Event::PasskeyAdded { account, passkey },
+        Event::PasskeyRemoved { account, passkey },
+        Event::PasskeyCopySuspected { account, passkey },
     ];
     events.into_iter().map(event_envelope).collect()
 }

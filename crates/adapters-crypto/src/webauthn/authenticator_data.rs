@@ -1,0 +1,122 @@
+//! What the device says of itself (Level 3 §6.1).
+//!
+//! ```text
+//! SHA-256 of the domain (32) ‖ flags (1) ‖ counter (4)
+//!     ‖ AAGUID (16) ‖ length of the id (2) ‖ id ‖ COSE key         when AT is set
+//!     ‖ map of extensions                                          when ED is set
+//! ```
+
+use authentication_app::ports::CeremonyFault;
+use authentication_domain::passkeys::{CredentialDigest, CredentialState};
+use aws_lc_rs::digest::{SHA256, digest};
+use ciborium::Value;
+use uuid::Uuid;
+
+const USER_PRESENT: u8 = 0x01;
+const USER_VERIFIED: u8 = 0x04;
+const BACKUP_ELIGIBLE: u8 = 0x08;
+const BACKED_UP: u8 = 0x10;
+const HAS_CREDENTIAL: u8 = 0x40;
+const HAS_EXTENSIONS: u8 = 0x80;
+
+/// The data taken apart. Nothing is left over.
+pub(super) struct AuthenticatorData<'a> {
+    rp_id_hash: &'a [u8],
+    flags: u8,
+    counter: u32,
+    pub(super) credential: Option<NewCredential<'a>>,
+}
+
+/// A credential that was just made.
+pub(super) struct NewCredential<'a> {
+    /// None when the device does not tell its make.
+    pub(super) aaguid: Option<Uuid>,
+    pub(super) id: &'a [u8],
+}
+
+impl<'a> AuthenticatorData<'a> {
+    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, CeremonyFault> {
+        let mut rest = bytes;
+        let rp_id_hash = take(&mut rest, 32)?;
+        let flags = u8::from_be_bytes(take_array(&mut rest)?);
+        let counter = u32::from_be_bytes(take_array(&mut rest)?);
+        let credential = if flags & HAS_CREDENTIAL == 0 {
+            None
+        } else {
+            let aaguid = Uuid::from_bytes(take_array(&mut rest)?);
+            let length = u16::from_be_bytes(take_array(&mut rest)?);
+            let id = take(&mut rest, length.into())?;
+            take_map(&mut rest)?;
+            Some(NewCredential {
+                aaguid: (!aaguid.is_nil()).then_some(aaguid),
+                id,
+            })
+        };
+        if flags & HAS_EXTENSIONS != 0 {
+            take_map(&mut rest)?;
+        }
+        if !rest.is_empty() {
+            return Err(CeremonyFault::Malformed);
+        }
+        Ok(Self {
+            rp_id_hash,
+            flags,
+            counter,
+            credential,
+        })
+    }
+
+    /// Of a new credential, from the CBOR around it (Level 3 §6.5.4).
+    pub(super) fn within(attestation_object: &[u8]) -> Result<Vec<u8>, CeremonyFault> {
+        let mut rest = attestation_object;
+        let members = take_map(&mut rest)?;
+        if !rest.is_empty() {
+            return Err(CeremonyFault::Malformed);
+        }
+        let is_data = |(name, _): &(Value, Value)| name.as_text() == Some("authData");
+        let data = members.into_iter().find(is_data);
+        data.and_then(|(_, data)| data.into_bytes().ok())
+            .ok_or(CeremonyFault::Malformed)
+    }
+
+    /// Steps that registering and signing in share: whose passkey, was somebody there, and who.
+    pub(super) fn check(&self, rp_id: &str) -> Result<CredentialState, CeremonyFault> {
+        if self.rp_id_hash != digest(&SHA256, rp_id.as_bytes()).as_ref() {
+            return Err(CeremonyFault::WrongRelyingParty);
+        }
+        let both = USER_PRESENT | USER_VERIFIED;
+        if self.flags & both != both {
+            return Err(CeremonyFault::UserNotVerified);
+        }
+        Ok(CredentialState {
+            counter: self.counter,
+            backup_eligible: self.flags & BACKUP_ELIGIBLE != 0,
+            backed_up: self.flags & BACKED_UP != 0,
+        })
+    }
+}
+
+impl NewCredential<'_> {
+    /// Level 3 §7.1 step 25.
+    pub(super) const fn has_sane_id(&self) -> bool {
+        !self.id.is_empty() && self.id.len() <= CredentialDigest::LONGEST_ID
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8], length: usize) -> Result<&'a [u8], CeremonyFault> {
+    let (taken, left) = rest
+        .split_at_checked(length)
+        .ok_or(CeremonyFault::Malformed)?;
+    *rest = left;
+    Ok(taken)
+}
+
+fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], CeremonyFault> {
+    let taken = take(rest, N)?;
+    taken.try_into().map_err(|_| CeremonyFault::Malformed)
+}
+
+fn take_map(rest: &mut &[u8]) -> Result<Vec<(Value, Value)>, CeremonyFault> {
+    let value: Value = ciborium::from_reader(rest).map_err(|_| CeremonyFault::Malformed)?;
+    value.into_map().map_err(|_| CeremonyFault::Malformed)
+}

@@ -1,0 +1,47 @@
+//! What the browser says of the page that asked (Level 3 §5.8.1).
+
+use authentication_app::ports::CeremonyFault;
+use serde::Deserialize;
+
+/// What was asked of the browser.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    /// `webauthn.create` or `webauthn.get`.
+    pub(super) kind: &'static str,
+    /// In base64url without padding, as it was sent.
+    pub(super) challenge: &'a str,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClientData {
+    r#type: String,
+    challenge: String,
+    origin: String,
+    #[serde(default)]
+    cross_origin: Option<bool>,
+    #[serde(default)]
+    top_origin: Option<String>,
+}
+
+/// Steps 5 to 10 of registering, 10 to 14 of signing in: all compared to the letter.
+pub(super) fn check(
+    json: &[u8],
+    asked: Asked<'_>,
+    origins: &[String],
+) -> Result<(), CeremonyFault> {
+    let data: ClientData = serde_json::from_slice(json).map_err(|_| CeremonyFault::Malformed)?;
+    if data.r#type != asked.kind {
+        return Err(CeremonyFault::WrongType);
+    }
+    if data.challenge != asked.challenge {
+        return Err(CeremonyFault::WrongChallenge);
+    }
+    if !origins.contains(&data.origin) {
+        return Err(CeremonyFault::WrongOrigin);
+    }
+    if data.cross_origin == Some(true) || data.top_origin.is_some() {
+        return Err(CeremonyFault::CrossOrigin);
+    }
+    Ok(())
+}

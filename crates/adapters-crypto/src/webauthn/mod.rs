@@ -1,0 +1,16 @@
+//! Passkeys: W3C Web Authentication Level 3, on the side of the service.
+//!
+//! What comes in is judged twice. [`client_data`] and [`authenticator_data`] read it to the letter, and say
+//! what is wrong with it; they are strict where a library is lenient (the spelling of a challenge or an
+//! origin, frames, bytes after the end). What they let pass `webauthn-rs` judges whole: formats, keys,
+//! signatures.
+//!
+//! Counters are not judged here but by the domain: the library is shown a credential that never signed.
+
+mod authenticator_data;
+mod client_data;
+mod party;
+#[cfg(test)]
+mod tests;
+
+pub use party::{WebAuthnConfig, WebAuthnConfigError, WebAuthnParty};

@@ -1,0 +1,279 @@
+//! The relying party, on `webauthn-rs`.
+
+use std::time::Duration;
+
+use authentication_app::ports::{
+    AllowedCredential, AssertionAnswer, AttestationAnswer, BegunCeremony, CeremonyFault,
+    EnrolledCredential, EnrolmentSubject, RelyingParty, RelyingPartyFailed,
+};
+use authentication_domain::passkeys::{CredentialState, PasskeyRules};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::{Value, json};
+use url::Url;
+use uuid::Uuid;
+use webauthn_rs::prelude::{
+    Credential, DiscoverableAuthentication, Passkey, PasskeyRegistration, PublicKeyCredential,
+    RegisterPublicKeyCredential, Webauthn, WebauthnBuilder,
+};
+use zeroize::Zeroizing;
+
+use super::{
+    authenticator_data::AuthenticatorData,
+    client_data::{self, Asked},
+};
+
+/// How devices can be reached, as far as we tell it on (Level 3 §5.8.4).
+const TRANSPORTS: [&str; 6] = ["usb", "nfc", "ble", "smart-card", "hybrid", "internal"];
+
+/// Whose passkeys are taken.
+#[derive(Debug, Clone)]
+pub struct WebAuthnConfig {
+    /// The domain that passkeys belong to.
+    pub rp_id: String,
+    /// What the service calls itself to people.
+    pub rp_name: String,
+    /// The pages that may ask for passkeys; on the domain or below it. At least one.
+    pub origins: Vec<Url>,
+}
+
+/// Why there is no relying party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WebAuthnConfigError {
+    /// There is no page that may ask.
+    #[error("needs an origin at least")]
+    NoOrigin,
+    /// A page is on another domain.
+    #[error("an origin is not on the domain of the passkeys, or below it")]
+    ForeignOrigin,
+}
+
+/// Judges passkeys of one domain.
+pub struct WebAuthnParty {
+    library: Webauthn,
+    rp_id: String,
+    /// As browsers send them.
+    origins: Vec<String>,
+}
+
+/// What is kept between the halves of a ceremony.
+#[derive(Serialize, Deserialize)]
+struct State<T> {
+    /// As it was sent.
+    challenge: String,
+    library: T,
+}
+
+impl WebAuthnParty {
+    /// # Errors
+    /// [`WebAuthnConfigError`].
+    pub fn new(config: &WebAuthnConfig) -> Result<Self, WebAuthnConfigError> {
+        let (first, others) = config
+            .origins
+            .split_first()
+            .ok_or(WebAuthnConfigError::NoOrigin)?;
+        let foreign = |_| WebAuthnConfigError::ForeignOrigin;
+        let is_ours = |origin: &Url| {
+            let host = origin.domain().unwrap_or_default();
+            let below = host.strip_suffix(&config.rp_id);
+            below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+        };
+        if !config.origins.iter().all(is_ours) {
+            return Err(WebAuthnConfigError::ForeignOrigin);
+        }
+        let lifetime = PasskeyRules::default().ceremony_lifetime;
+        let builder = WebauthnBuilder::new(&config.rp_id, first)
+            .map_err(foreign)?
+            .rp_name(&config.rp_name)
+            .timeout(Duration::from_secs(lifetime.whole_seconds().unsigned_abs()));
+        let builder = others.iter().fold(builder, |builder, origin| {
+            builder.append_allowed_origin(origin)
+        });
+        Ok(Self {
+            library: builder.build().map_err(foreign)?,
+            rp_id: config.rp_id.clone(),
+            origins: config
+                .origins
+                .iter()
+                .map(|origin| origin.origin().ascii_serialization())
+                .collect(),
+        })
+    }
+}
+
+impl RelyingParty for WebAuthnParty {
+    fn begin_enrolment(
+        &self,
+        subject: &EnrolmentSubject<'_>,
+    ) -> Result<BegunCeremony, RelyingPartyFailed> {
+        let known = subject.known.iter().map(|id| id.clone().into()).collect();
+        let (options, state) = self
+            .library
+            .start_passkey_registration(
+                Uuid::from_bytes(subject.handle.0),
+                subject.name,
+                subject.display_name,
+                Some(known),
+            )
+            .map_err(|_| RelyingPartyFailed("no creation options"))?;
+        let mut options = public_key(&options)?;
+        // The library asks for less than we want of devices; what they made of it they sign, or not at all.
+        options["authenticatorSelection"] = json!({
+            "authenticatorAttachment": "platform",
+            "residentKey": "required",
+            "requireResidentKey": true,
+            "userVerification": "required",
+        });
+        options["attestation"] = "none".into();
+        options["hints"] = json!(["client-device"]);
+        begun(options, state)
+    }
+
+    fn finish_enrolment(
+        &self,
+        state: &[u8],
+        answer: &AttestationAnswer,
+    ) -> Result<EnrolledCredential, CeremonyFault> {
+        let state: State<PasskeyRegistration> = read(state)?;
+        let asked = Asked {
+            kind: "webauthn.create",
+            challenge: &state.challenge,
+        };
+        client_data::check(&answer.client_data, asked, &self.origins)?;
+        let data = AuthenticatorData::within(&answer.attestation_object)?;
+        let data = AuthenticatorData::parse(&data)?;
+        let told = data.check(&self.rp_id)?;
+        let new = data.credential.as_ref().ok_or(CeremonyFault::Malformed)?;
+        if !new.has_sane_id() || new.id != answer.credential_id {
+            return Err(CeremonyFault::Malformed);
+        }
+        if !told.is_possible() {
+            return Err(CeremonyFault::Contradictory);
+        }
+        let passkey = self
+            .library
+            .finish_passkey_registration(&registration(answer)?, &state.library)
+            .map_err(|_| CeremonyFault::BadSignature)?;
+        Ok(EnrolledCredential {
+            id: new.id.to_vec(),
+            material: serde_json::to_string(&passkey).map_err(|_| CeremonyFault::Malformed)?,
+            state: told,
+            aaguid: new.aaguid,
+            transports: answer
+                .transports
+                .iter()
+                .filter(|name| TRANSPORTS.contains(&name.as_str()))
+                .cloned()
+                .collect(),
+        })
+    }
+
+    fn begin_assertion(
+        &self,
+        allowed: &[AllowedCredential],
+    ) -> Result<BegunCeremony, RelyingPartyFailed> {
+        let (options, state) = self
+            .library
+            .start_discoverable_authentication()
+            .map_err(|_| RelyingPartyFailed("no request options"))?;
+        let mut options = public_key(&options)?;
+        options["userVerification"] = "required".into();
+        options["allowCredentials"] = allowed.iter().map(descriptor).collect();
+        begun(options, state)
+    }
+
+    fn finish_assertion(
+        &self,
+        state: &[u8],
+        answer: &AssertionAnswer,
+        material: &str,
+    ) -> Result<CredentialState, CeremonyFault> {
+        let state: State<DiscoverableAuthentication> = read(state)?;
+        let asked = Asked {
+            kind: "webauthn.get",
+            challenge: &state.challenge,
+        };
+        client_data::check(&answer.client_data, asked, &self.origins)?;
+        let data = AuthenticatorData::parse(&answer.authenticator_data)?;
+        let told = data.check(&self.rp_id)?;
+        if data.credential.is_some() {
+            return Err(CeremonyFault::Malformed);
+        }
+        let passkey: Passkey =
+            serde_json::from_str(material).map_err(|_| CeremonyFault::Malformed)?;
+        let shown = never_used(passkey, told);
+        self.library
+            .finish_discoverable_authentication_v2(&assertion(answer)?, state.library, &shown)
+            .map_err(|_| CeremonyFault::BadSignature)?;
+        Ok(told)
+    }
+}
+
+/// As the domain judges counters and backup flags, the library is shown what it cannot object to.
+fn never_used(passkey: Passkey, told: CredentialState) -> Passkey {
+    let mut credential = Credential::from(passkey);
+    credential.counter = 0;
+    credential.backup_eligible = told.backup_eligible;
+    credential.backup_state = told.backed_up;
+    credential.into()
+}
+
+/// The options without what the library wraps them in.
+fn public_key(options: &impl Serialize) -> Result<Value, RelyingPartyFailed> {
+    let mut options =
+        serde_json::to_value(options).map_err(|_| RelyingPartyFailed("unwritable options"))?;
+    Ok(options["publicKey"].take())
+}
+
+fn begun(options: Value, library: impl Serialize) -> Result<BegunCeremony, RelyingPartyFailed> {
+    let challenge = options["challenge"].as_str();
+    let state = State {
+        challenge: challenge.unwrap_or_default().to_owned(),
+        library,
+    };
+    let state = serde_json::to_vec(&state).map_err(|_| RelyingPartyFailed("unwritable state"))?;
+    Ok(BegunCeremony {
+        options,
+        state: Zeroizing::new(state),
+    })
+}
+
+/// A state of another release counts no more than one that expired.
+fn read<T: DeserializeOwned>(state: &[u8]) -> Result<T, CeremonyFault> {
+    serde_json::from_slice(state).map_err(|_| CeremonyFault::WrongChallenge)
+}
+
+fn descriptor(credential: &AllowedCredential) -> Value {
+    json!({
+        "type": "public-key",
+        "id": URL_SAFE_NO_PAD.encode(&credential.id),
+        "transports": credential.transports,
+    })
+}
+
+fn registration(answer: &AttestationAnswer) -> Result<RegisterPublicKeyCredential, CeremonyFault> {
+    let id = URL_SAFE_NO_PAD.encode(&answer.credential_id);
+    let credential = json!({
+        "id": id, "rawId": id, "type": "public-key", "extensions": {},
+        "response": {
+            "attestationObject": URL_SAFE_NO_PAD.encode(&answer.attestation_object),
+            "clientDataJSON": URL_SAFE_NO_PAD.encode(&answer.client_data),
+        },
+    });
+    serde_json::from_value(credential).map_err(|_| CeremonyFault::Malformed)
+}
+
+fn assertion(answer: &AssertionAnswer) -> Result<PublicKeyCredential, CeremonyFault> {
+    let id = URL_SAFE_NO_PAD.encode(&answer.credential_id);
+    let handle = answer.user_handle.as_ref();
+    let credential = json!({
+        "id": id, "rawId": id, "type": "public-key", "extensions": {},
+        "response": {
+            "authenticatorData": URL_SAFE_NO_PAD.encode(&answer.authenticator_data),
+            "clientDataJSON": URL_SAFE_NO_PAD.encode(&answer.client_data),
+            "signature": URL_SAFE_NO_PAD.encode(&answer.signature),
+            "userHandle": handle.map(|handle| URL_SAFE_NO_PAD.encode(handle)),
+        },
+    });
+    serde_json::from_value(credential).map_err(|_| CeremonyFault::Malformed)
+}

@@ -1,0 +1,204 @@
+//! `POST /me/passkeys/options`, `POST /me/passkeys`, `GET /me/passkeys`, `PATCH /me/passkeys/{id}` and
+//! `DELETE /me/passkeys/{id}`
+
+use actix_web::{HttpResponse, http::StatusCode};
+use authentication_app::passkeys::{Enrol, PasskeyView};
+use authentication_domain::{passkeys::Passkey, profiles::DisplayName};
+use garde::Validate;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use crate::{
+    Authenticated, FieldError, Problem, RecentlyAuthenticated,
+    answer::{self, Answer, Items, Nothing},
+    ingress::{Context, JsonBody, PathId},
+    state::State,
+    to_the_end::to_the_end,
+    v1::passkey_answers::RegistrationCredentialBody,
+};
+
+/// What a page hands to `navigator.credentials.create()`.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EnrolmentOptions)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnrolmentOptionsView {
+    /// `PublicKeyCredentialCreationOptionsJSON`, for `PublicKeyCredential.parseCreationOptionsFromJSON()`.
+    #[schema(value_type = Object)]
+    public_key: Value,
+}
+
+/// A new passkey.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EnrolBody {
+    #[garde(dive)]
+    credential: RegistrationCredentialBody,
+    /// What its owner calls it.
+    #[garde(inner(length(chars, max = DisplayName::MAX_LENGTH)))]
+    #[schema(min_length = 1, max_length = 80, example = "My phone")]
+    name: Option<String>,
+}
+
+/// Another name; null takes it away.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RenameBody {
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[garde(inner(length(chars, max = DisplayName::MAX_LENGTH)))]
+    #[schema(
+        required,
+        min_length = 1,
+        max_length = 80,
+        example = "The key in the drawer"
+    )]
+    name: Option<String>,
+}
+
+/// A passkey, as its owner sees it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Passkey)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasskeyItem {
+    id: Uuid,
+    #[schema(required, example = "My phone")]
+    name: Option<String>,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    /// When it last signed its owner in.
+    #[serde(with = "time::serde::rfc3339::option")]
+    #[schema(required)]
+    last_used_at: Option<OffsetDateTime>,
+    /// Whether it may leave its device, into a password manager's vault for one.
+    backup_eligible: bool,
+    /// Whether a copy was kept elsewhere when it was last used.
+    backed_up: bool,
+    /// The make of its device or password manager, if it told.
+    #[schema(required)]
+    aaguid: Option<Uuid>,
+}
+
+/// Begin to add a passkey.
+///
+/// Needs a recent sign-in. The answer counts once, within five minutes and in this session; whoever asks again
+/// ends what was begun before.
+#[utoipa::path(post, path = "/api/v1/me/passkeys/options", operation_id = "my_passkey_options", tag = "passkeys",
+    responses((status = 200, description = "The options.", body = Answer<EnrolmentOptionsView>)))]
+pub(crate) async fn options(
+    state: State,
+    who: RecentlyAuthenticated,
+) -> Result<HttpResponse, Problem> {
+    let public_key =
+        to_the_end(async move { state.passkeys.begin_enrolment(who.session()).await }).await?;
+    let data = EnrolmentOptionsView { public_key };
+    Ok(answer::ok("Create a passkey", data))
+}
+
+/// Add a passkey.
+///
+/// Needs a recent sign-in. Whatever comes of it, what was begun is over.
+#[utoipa::path(post, path = "/api/v1/me/passkeys", operation_id = "add_my_passkey", tag = "passkeys",
+    request_body = EnrolBody,
+    responses((status = 201, description = "It is there.", body = Answer<PasskeyItem>)))]
+pub(crate) async fn enrol(
+    state: State,
+    Context(context): Context,
+    who: RecentlyAuthenticated,
+    JsonBody(body): JsonBody<EnrolBody>,
+) -> Result<HttpResponse, Problem> {
+    let command = Enrol {
+        name: name_of(body.name.as_deref())?,
+        answer: body.credential.into_answer()?,
+    };
+    let added = to_the_end(async move {
+        let passkeys = &state.passkeys;
+        passkeys.enrol(who.session(), &command, &context).await
+    })
+    .await?;
+    let data = PasskeyItem::from(added);
+    Ok(answer::with_status(
+        StatusCode::CREATED,
+        "Passkey added",
+        data,
+    ))
+}
+
+/// One's own passkeys, oldest first.
+///
+/// There are so few that they come all at once.
+#[utoipa::path(get, path = "/api/v1/me/passkeys", operation_id = "list_my_passkeys", tag = "passkeys",
+    responses((status = 200, description = "All of them.", body = Answer<Items<PasskeyItem>>)))]
+pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpResponse, Problem> {
+    let passkeys = state.passkeys.list(who.session()).await?;
+    let list = Items {
+        items: passkeys.into_iter().map(PasskeyItem::from).collect(),
+        next_cursor: None,
+    };
+    Ok(answer::ok("Your passkeys", list))
+}
+
+/// Give a passkey another name.
+#[utoipa::path(patch, path = "/api/v1/me/passkeys/{id}", operation_id = "rename_my_passkey", tag = "passkeys",
+    params(("id" = Uuid, Path, description = "Which.")),
+    request_body = RenameBody,
+    responses((status = 200, description = "As it is now.", body = Answer<PasskeyItem>)))]
+pub(crate) async fn rename(
+    state: State,
+    Context(context): Context,
+    who: Authenticated,
+    PathId(passkey): PathId<Passkey>,
+    JsonBody(body): JsonBody<RenameBody>,
+) -> Result<HttpResponse, Problem> {
+    let name = name_of(body.name.as_deref())?;
+    let renamed = to_the_end(async move {
+        let (passkeys, name) = (&state.passkeys, name.as_ref());
+        let who = who.session();
+        passkeys.rename(who, passkey, name, &context).await
+    })
+    .await?;
+    Ok(answer::ok("Passkey renamed", PasskeyItem::from(renamed)))
+}
+
+/// Take a passkey away.
+///
+/// Needs a recent sign-in. Sessions that were begun with it go on. An account without a password keeps its last
+/// one.
+#[utoipa::path(delete, path = "/api/v1/me/passkeys/{id}", operation_id = "remove_my_passkey", tag = "passkeys",
+    params(("id" = Uuid, Path, description = "Which.")),
+    responses((status = 200, description = "It is gone.", body = Answer<Nothing>)))]
+pub(crate) async fn remove(
+    state: State,
+    Context(context): Context,
+    who: RecentlyAuthenticated,
+    PathId(passkey): PathId<Passkey>,
+) -> Result<HttpResponse, Problem> {
+    to_the_end(async move {
+        let passkeys = &state.passkeys;
+        passkeys.remove(who.session(), passkey, &context).await
+    })
+    .await?;
+    Ok(answer::ok("Passkey removed", Nothing {}))
+}
+
+fn name_of(typed: Option<&str>) -> Result<Option<DisplayName>, Problem> {
+    let name = typed.map(DisplayName::parse).transpose();
+    name.map_err(|invalid| {
+        Problem::invalid_field(FieldError::new("name", invalid.code(), invalid.to_string()))
+    })
+}
+
+impl From<PasskeyView> for PasskeyItem {
+    fn from(view: PasskeyView) -> Self {
+        Self {
+            id: view.id.as_uuid(),
+            name: view.name.map(|name| name.as_str().to_owned()),
+            created_at: view.created_at,
+            last_used_at: view.last_used_at,
+            backup_eligible: view.backup_eligible,
+            backed_up: view.backed_up,
+            aaguid: view.aaguid,
+        }
+    }
+}

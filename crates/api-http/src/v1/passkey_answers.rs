@@ -1,0 +1,273 @@
+//! What a browser's `PublicKeyCredential.toJSON()` gives (W3C Web Authentication Level 3 §5.1), as far as it is
+//! looked at. Browsers add members from release to release, so those that are not known are let pass here, and
+//! here alone.
+
+use authentication_app::ports::{AssertionAnswer, AttestationAnswer};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use garde::Validate;
+use serde::Deserialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+
+use crate::{FieldError, Problem, ingress::Refusals};
+
+/// `RegistrationResponseJSON`: what the device answered to an enrolment. Members that are not named here are
+/// let pass.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = RegistrationCredential)]
+pub(crate) struct RegistrationCredentialBody {
+    /// The id of the credential, base64url without padding.
+    #[garde(length(max = 1364))]
+    #[schema(max_length = 1364, pattern = "^[A-Za-z0-9_-]+$")]
+    id: String,
+    /// The same again.
+    #[serde(rename = "rawId")]
+    #[garde(length(max = 1364))]
+    #[schema(max_length = 1364, pattern = "^[A-Za-z0-9_-]+$")]
+    raw_id: String,
+    /// Always `public-key`.
+    #[serde(rename = "type")]
+    #[garde(length(max = 32))]
+    #[schema(max_length = 32, example = "public-key")]
+    kind: String,
+    #[garde(dive)]
+    response: AttestationResponseBody,
+}
+
+/// `AuthenticatorAttestationResponseJSON`.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = AttestationResponse)]
+pub(crate) struct AttestationResponseBody {
+    #[serde(rename = "clientDataJSON")]
+    #[garde(length(max = 4096))]
+    #[schema(max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
+    client_data: String,
+    #[serde(rename = "attestationObject")]
+    #[garde(length(max = 12_288))]
+    #[schema(max_length = 12_288, pattern = "^[A-Za-z0-9_-]+$")]
+    attestation_object: String,
+    /// How the device can be reached; names that are not known are passed over.
+    #[serde(default)]
+    #[garde(length(max = 16))]
+    #[schema(value_type = Vec<String>, max_items = 16)]
+    transports: Vec<Value>,
+}
+
+/// `AuthenticationResponseJSON`: what the device answered to a sign-in. Members that are not named here are
+/// let pass.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = AuthenticationCredential)]
+pub(crate) struct AuthenticationCredentialBody {
+    /// The id of the credential, base64url without padding.
+    #[garde(length(max = 1364))]
+    #[schema(max_length = 1364, pattern = "^[A-Za-z0-9_-]+$")]
+    id: String,
+    /// The same again.
+    #[serde(rename = "rawId")]
+    #[garde(length(max = 1364))]
+    #[schema(max_length = 1364, pattern = "^[A-Za-z0-9_-]+$")]
+    raw_id: String,
+    /// Always `public-key`.
+    #[serde(rename = "type")]
+    #[garde(length(max = 32))]
+    #[schema(max_length = 32, example = "public-key")]
+    kind: String,
+    #[garde(dive)]
+    response: AssertionResponseBody,
+}
+
+/// `AuthenticatorAssertionResponseJSON`.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(as = AssertionResponse)]
+pub(crate) struct AssertionResponseBody {
+    #[serde(rename = "clientDataJSON")]
+    #[garde(length(max = 4096))]
+    #[schema(max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
+    client_data: String,
+    #[serde(rename = "authenticatorData")]
+    #[garde(length(max = 4096))]
+    #[schema(max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
+    authenticator_data: String,
+    #[garde(length(max = 2048))]
+    #[schema(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
+    signature: String,
+    /// Whose it is; null or absent where the device did not say.
+    #[serde(default, rename = "userHandle")]
+    #[garde(length(max = 128))]
+    #[schema(max_length = 128, pattern = "^[A-Za-z0-9_-]*$")]
+    user_handle: Option<String>,
+}
+
+impl RegistrationCredentialBody {
+    pub(crate) fn into_answer(self) -> Result<AttestationAnswer, Problem> {
+        let mut refusals = Refusals::default();
+        let id = refusals.keep(credential_id(&self.id, &self.raw_id));
+        let kind = refusals.keep(public_key(&self.kind));
+        let response = self.response;
+        let client_data = refusals.keep(decoded(
+            "credential.response.clientDataJSON",
+            &response.client_data,
+        ));
+        let object = refusals.keep(decoded(
+            "credential.response.attestationObject",
+            &response.attestation_object,
+        ));
+        match (id, kind, client_data, object) {
+            (Some(credential_id), Some(()), Some(client_data), Some(attestation_object)) => {
+                let names = response.transports.iter().filter_map(Value::as_str);
+                Ok(AttestationAnswer {
+                    credential_id,
+                    client_data,
+                    attestation_object,
+                    transports: names.map(str::to_owned).collect(),
+                })
+            }
+            _ => Err(refusals.into()),
+        }
+    }
+}
+
+impl AuthenticationCredentialBody {
+    pub(crate) fn into_answer(self) -> Result<AssertionAnswer, Problem> {
+        let mut refusals = Refusals::default();
+        let id = refusals.keep(credential_id(&self.id, &self.raw_id));
+        let kind = refusals.keep(public_key(&self.kind));
+        let response = self.response;
+        let client_data = refusals.keep(decoded(
+            "credential.response.clientDataJSON",
+            &response.client_data,
+        ));
+        let data = refusals.keep(decoded(
+            "credential.response.authenticatorData",
+            &response.authenticator_data,
+        ));
+        let signature = refusals.keep(decoded(
+            "credential.response.signature",
+            &response.signature,
+        ));
+        let handle = response.user_handle.filter(|handle| !handle.is_empty());
+        let handle = handle.map(|handle| decoded("credential.response.userHandle", &handle));
+        let handle = refusals.keep(handle.transpose());
+        match (id, kind, client_data, data, signature, handle) {
+            (
+                Some(credential_id),
+                Some(()),
+                Some(client_data),
+                Some(authenticator_data),
+                Some(signature),
+                Some(user_handle),
+            ) => Ok(AssertionAnswer {
+                credential_id,
+                client_data,
+                authenticator_data,
+                signature,
+                user_handle,
+            }),
+            _ => Err(refusals.into()),
+        }
+    }
+}
+
+/// Both members name it; two ids would be two credentials.
+fn credential_id(id: &str, raw_id: &str) -> Result<Vec<u8>, FieldError> {
+    if id == raw_id {
+        decoded("credential.id", id)
+    } else {
+        Err(FieldError::new(
+            "credential.rawId",
+            "invalid_format",
+            "id and rawId are the same text",
+        ))
+    }
+}
+
+fn public_key(kind: &str) -> Result<(), FieldError> {
+    if kind == "public-key" {
+        Ok(())
+    } else {
+        Err(FieldError::new(
+            "credential.type",
+            "invalid_format",
+            "the type is public-key",
+        ))
+    }
+}
+
+/// base64url without padding, which is the one spelling that there is of some bytes.
+fn decoded(field: &'static str, text: &str) -> Result<Vec<u8>, FieldError> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).ok();
+    bytes.filter(|bytes| !bytes.is_empty()).ok_or_else(|| {
+        FieldError::new(
+            field,
+            "invalid_format",
+            "send it as the browser's toJSON() gives it: base64url without padding",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn assertion(change: impl FnOnce(&mut Value)) -> Result<AssertionAnswer, Problem> {
+        let mut credential = json!({
+            "id": "AQID", "rawId": "AQID", "type": "public-key",
+            "authenticatorAttachment": "platform", "clientExtensionResults": {},
+            "response": {
+                "clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AQ",
+                "userHandle": "Bw",
+            },
+        });
+        change(&mut credential);
+        let body: AuthenticationCredentialBody = serde_json::from_value(credential).unwrap();
+        body.into_answer()
+    }
+
+    #[test]
+    fn an_answer_is_read_as_browsers_write_it() {
+        let answer = assertion(|_| {}).unwrap();
+        assert_eq!(answer.credential_id, [1, 2, 3]);
+        assert_eq!(answer.client_data, b"{}");
+        assert_eq!(answer.user_handle, Some(vec![7]));
+        for nothing in [Value::Null, json!("")] {
+            let answer = assertion(|it| it["response"]["userHandle"] = nothing).unwrap();
+            assert_eq!(answer.user_handle, None);
+        }
+    }
+
+    /// T25: the same bytes spelt otherwise.
+    #[test]
+    fn there_is_one_spelling_of_an_answer() {
+        for (member, spelling) in [
+            ("clientDataJSON", "e30="),
+            ("authenticatorData", "AA=="),
+            ("signature", "+/8"),
+            ("signature", "AR"),
+            ("signature", ""),
+            ("userHandle", "Bw=="),
+        ] {
+            let refused = assertion(|it| it["response"][member] = json!(spelling));
+            let refused = refused.err().expect("another spelling is refused");
+            assert_eq!(refused.errors().len(), 1, "{member} {spelling}");
+        }
+        for (member, value) in [("id", "AQIE"), ("rawId", "AQIE"), ("type", "password")] {
+            assert!(assertion(|it| it[member] = json!(value)).is_err());
+        }
+    }
+
+    #[test]
+    fn transports_that_nobody_knows_are_passed_over() {
+        let body: RegistrationCredentialBody = serde_json::from_value(json!({
+            "id": "AQID", "rawId": "AQID", "type": "public-key",
+            "response": {
+                "clientDataJSON": "e30", "attestationObject": "oA", "publicKeyAlgorithm": -7,
+                "transports": ["internal", 7, "carrier-pigeon"],
+            },
+        }))
+        .unwrap();
+        let answer = body.into_answer().unwrap();
+        assert_eq!(answer.transports, ["internal", "carrier-pigeon"]);
+    }
+}

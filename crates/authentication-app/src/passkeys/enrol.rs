@@ -1,0 +1,201 @@
+//! Adding a passkey to one's own account.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    events::Event,
+    passkeys::{CeremonyPurpose, CredentialDigest, holder_of_session},
+    profiles::DisplayName,
+};
+use common::Id;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{PasskeyView, Passkeys, ceremony::InHands, stored::StoredCredential};
+use crate::{
+    Foundation, RequestContext,
+    accounts::OpenedAccount,
+    ports::{
+        AttestationAnswer, CeremonyFault, EnrolledCredential, Invalidation, PasskeyRecord,
+        SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
+    },
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// An answer to [`Passkeys::begin_enrolment`].
+#[derive(Debug)]
+pub struct Enrol {
+    /// What the device answered.
+    pub answer: AttestationAnswer,
+    /// What its owner calls it.
+    pub name: Option<DisplayName>,
+}
+
+/// Why there is no new passkey.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolError {
+    /// The ceremony is over or was never begun in this session, or the answer does not count, or its credential
+    /// is somebody's already: all the same to a client.
+    #[error("the passkey does not count")]
+    InvalidPasskey,
+    /// The account has as many passkeys as it may have.
+    #[error("the account has as many passkeys as it may have")]
+    TooMany,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(EnrolError);
+
+impl Passkeys {
+    /// Adds a passkey. The ceremony is used up, whatever comes of it.
+    ///
+    /// # Errors
+    /// [`EnrolError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn enrol(
+        &self,
+        who: &SessionSnapshot,
+        command: &Enrol,
+        ctx: &RequestContext,
+    ) -> Result<PasskeyView, EnrolError> {
+        retrying(|| self.enrol_once(who, command, ctx)).await
+    }
+
+    async fn enrol_once(
+        &self,
+        who: &SessionSnapshot,
+        command: &Enrol,
+        ctx: &RequestContext,
+    ) -> Result<PasskeyView, EnrolError> {
+        let base = &self.base;
+        let account = who.owner.account.id;
+        let of = InHands {
+            holder: holder_of_session(who.session),
+            purpose: CeremonyPurpose::Enrolment,
+        };
+        let ceremony = base
+            .find_ceremony(of, None, ctx)
+            .await?
+            .filter(|ceremony| ceremony.account == Some(account))
+            .ok_or(EnrolError::InvalidPasskey)?;
+        // The snapshot may be a second old; the version that is compared must be the newest.
+        let owner = base.read_account(account).await?;
+        let owner = owner
+            .filter(|owner| owner.view.account.gate().is_ok())
+            .ok_or(EnrolError::InvalidPasskey)?;
+        let enrolment = Enrolment {
+            who,
+            owner: &owner,
+            of,
+            ceremony: ceremony.id,
+            ctx,
+            now: base.clock.now(),
+        };
+        let state = base.open_ceremony(ceremony.id, &ceremony.state)?;
+        match base.relying_party.finish_enrolment(&state, &command.answer) {
+            Ok(credential) => {
+                let name = command.name.as_ref();
+                self.keep(&enrolment, credential, name).await
+            }
+            Err(fault) => self.refuse(&enrolment, CeremonyFault::as_str(fault)).await,
+        }
+    }
+
+    async fn keep(
+        &self,
+        enrolment: &Enrolment<'_>,
+        credential: EnrolledCredential,
+        name: Option<&DisplayName>,
+    ) -> Result<PasskeyView, EnrolError> {
+        let base = &self.base;
+        let (owner, now) = (enrolment.owner, enrolment.now);
+        let account = owner.id();
+        if base.has_enough(base.store.list_passkeys(account).await?.len()) {
+            return Err(EnrolError::TooMany);
+        }
+        let id = Id::at(now, base.random.as_ref());
+        let digest = CredentialDigest::of(&credential.id);
+        let counter = credential.state.counter;
+        let credential = StoredCredential::new(credential);
+        let record = PasskeyRecord {
+            id,
+            account,
+            digest,
+            credential: base.seal_credential(&owner.key, id, &credential),
+            name: name.map(|name| base.seal_passkey_name(&owner.key, id, name)),
+            counter,
+            created_at: now,
+            last_used_at: None,
+        };
+        let mut unit = enrolment.begin(base).await?;
+        // How many there are was counted on this version.
+        let version = owner.view.account.version;
+        if !unit.accounts().advance(account, version, now).await? {
+            return Err(StoreError::Retryable.into());
+        }
+        let inserted = unit.passkeys().insert(&record).await;
+        match inserted {
+            Err(StoreError::Conflict(UniqueRule::Credential)) => {
+                // The unit is dead on PostgreSQL: the ceremony is used up in one of its own.
+                drop(unit);
+                return self.refuse(enrolment, "credential_taken").await;
+            }
+            done => done?,
+        }
+        unit.second_factors().factors_changed(account, now).await?;
+        let act = Act::of(Action::PasskeyAdded, Outcome::Success, account, &owner.key)
+            .session(enrolment.who.session);
+        let ctx = enrolment.ctx;
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let added = Event::PasskeyAdded {
+            account,
+            passkey: id,
+        };
+        unit.outbox()
+            .append_events(&[base.event(added, ctx, now)])
+            .await?;
+        base.commit_and_tell(unit, &Invalidation::of_account(account))
+            .await?;
+        Ok(PasskeyView::of(&record, &credential, name.cloned()))
+    }
+
+    async fn refuse(
+        &self,
+        enrolment: &Enrolment<'_>,
+        reason: &'static str,
+    ) -> Result<PasskeyView, EnrolError> {
+        let base = &self.base;
+        let Enrolment { who, owner, .. } = enrolment;
+        let mut unit = enrolment.begin(base).await?;
+        let refused = Outcome::Refused(reason);
+        let act = Act::of(Action::PasskeyAdded, refused, owner.id(), &owner.key);
+        let entry = base.record(&act.session(who.session), enrolment.ctx, enrolment.now);
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await?;
+        Err(EnrolError::InvalidPasskey)
+    }
+}
+
+/// An enrolment that is about to end.
+struct Enrolment<'a> {
+    who: &'a SessionSnapshot,
+    owner: &'a OpenedAccount,
+    of: InHands,
+    ceremony: Uuid,
+    ctx: &'a RequestContext,
+    now: OffsetDateTime,
+}
+
+impl Enrolment<'_> {
+    /// A unit in which the ceremony is used up.
+    async fn begin(&self, base: &Foundation) -> Result<Box<dyn UnitOfWork>, EnrolError> {
+        let mut unit = base.store.begin().await?;
+        let InHands { holder, purpose } = self.of;
+        let consumed = unit
+            .passkeys()
+            .consume_ceremony(holder, purpose, self.ceremony, self.now)
+            .await?;
+        consumed.then_some(unit).ok_or(EnrolError::InvalidPasskey)
+    }
+}

@@ -1,0 +1,186 @@
+//! Judging a signature: the part that signing in and the second factor share.
+
+use authentication_domain::{
+    accounts::AccountId,
+    audit::{Action, Outcome},
+    events::Event,
+    passkeys::{CredentialState, PasskeyId, UseRefused},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    Foundation, RequestContext,
+    accounts::OpenedAccount,
+    ports::{
+        AssertionAnswer, CeremonyFault, CeremonyRecord, MessageKind, PasskeyRecord, PasskeyUse,
+        Recipient, StoreError, UnitOfWork,
+    },
+    recorder::Act,
+};
+
+/// A signature that counts. Not noted yet.
+pub(crate) struct GoodSignature {
+    pub(crate) owner: OpenedAccount,
+    passkey: PasskeyUse,
+}
+
+/// A signature that does not count.
+pub(crate) struct BadSignature {
+    /// Whose passkey it names, if anybody's.
+    owner: Option<AccountId>,
+    passkey: Option<PasskeyId>,
+    fault: Fault,
+}
+
+/// Why it does not.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    UnknownPasskey,
+    /// Of an account that may not sign in here.
+    AnotherAccount,
+    /// The device says that it is somebody else's, or nobody's.
+    ForeignHandle,
+    Answer(CeremonyFault),
+    Use(UseRefused),
+}
+
+impl Fault {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownPasskey => "unknown_passkey",
+            Self::AnotherAccount => "passkey_of_another_account",
+            Self::ForeignHandle => "foreign_user_handle",
+            Self::Answer(fault) => fault.as_str(),
+            Self::Use(UseRefused::CounterRegressed) => "counter_regressed",
+            Self::Use(UseRefused::ImpossibleBackupState) => "impossible_backup_state",
+        }
+    }
+}
+
+/// Whom a signature may be of.
+#[derive(Clone, Copy)]
+pub(crate) enum Signer {
+    /// Whoever the device says (Level 3 §7.2 step 6: then it has to say).
+    Anybody,
+    /// The one whose first factor was proven.
+    Only(AccountId),
+}
+
+impl Foundation {
+    /// Judges what a device answered to a ceremony; changes nothing.
+    pub(crate) fn judge_signature(
+        &self,
+        ceremony: &CeremonyRecord,
+        answer: &AssertionAnswer,
+        signer: Signer,
+        now: OffsetDateTime,
+    ) -> Result<Result<GoodSignature, BadSignature>, StoreError> {
+        let (Some(record), Some(owner)) = (&ceremony.passkey, &ceremony.owner) else {
+            return Ok(Err(BadSignature {
+                owner: None,
+                passkey: None,
+                fault: Fault::UnknownPasskey,
+            }));
+        };
+        let refused = |fault| BadSignature {
+            owner: Some(record.account),
+            passkey: Some(record.id),
+            fault,
+        };
+        if let Signer::Only(account) = signer
+            && account != record.account
+        {
+            return Ok(Err(refused(Fault::AnotherAccount)));
+        }
+        let handle = self.user_handle(record.account).0;
+        let is_theirs = match (&answer.user_handle, signer) {
+            (Some(said), _) => said.as_slice() == handle.as_slice(),
+            (None, Signer::Only(_)) => true,
+            (None, Signer::Anybody) => false,
+        };
+        if !is_theirs {
+            return Ok(Err(refused(Fault::ForeignHandle)));
+        }
+        let owner = self.open_account(owner)?;
+        let judged = self.judge_use(ceremony, answer, &owner, record, now)?;
+        Ok(match judged {
+            Ok(passkey) => Ok(GoodSignature { owner, passkey }),
+            Err(fault) => Err(refused(fault)),
+        })
+    }
+
+    fn judge_use(
+        &self,
+        ceremony: &CeremonyRecord,
+        answer: &AssertionAnswer,
+        owner: &OpenedAccount,
+        record: &PasskeyRecord,
+        now: OffsetDateTime,
+    ) -> Result<Result<PasskeyUse, Fault>, StoreError> {
+        let mut credential = self.open_credential(&owner.key, record)?;
+        let state = self.open_ceremony(ceremony.id, &ceremony.state)?;
+        let signed = match self
+            .relying_party
+            .finish_assertion(&state, answer, &credential.material)
+        {
+            Ok(signed) => signed,
+            Err(fault) => return Ok(Err(Fault::Answer(fault))),
+        };
+        let known: CredentialState = credential.state(record.counter);
+        let next = match known.after_use(signed) {
+            Ok(next) => next,
+            Err(refused) => return Ok(Err(Fault::Use(refused))),
+        };
+        credential.backed_up = next.backed_up;
+        Ok(Ok(PasskeyUse {
+            id: record.id,
+            read_counter: record.counter,
+            counter: next.counter,
+            credential: self.seal_credential(&owner.key, record.id, &credential),
+            at: now,
+        }))
+    }
+
+    /// Notes the use in the unit of its effect.
+    ///
+    /// # Errors
+    /// [`StoreError::Retryable`] when the passkey was used or removed since it was read: what was judged on the
+    /// counter before is judged again. The unit must be dropped on an error.
+    pub(crate) async fn note_use(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        good: &GoodSignature,
+    ) -> Result<(), StoreError> {
+        if unit.passkeys().note_use(&good.passkey).await? {
+            Ok(())
+        } else {
+            Err(StoreError::Retryable)
+        }
+    }
+
+    /// Puts a refused signature on record, and tells the owner if it looks as if there were a copy.
+    pub(crate) async fn record_bad_signature(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        bad: &BadSignature,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let refused = Outcome::Refused(bad.fault.as_str());
+        let act = Act::of_nobody(Action::SignIn, refused).about(bad.owner);
+        let mut entries = vec![self.record(&act, ctx, now)];
+        let copied = bad.fault == Fault::Use(UseRefused::CounterRegressed);
+        if let (true, Some(account), Some(passkey)) = (copied, bad.owner, bad.passkey) {
+            let act = Act::of_nobody(Action::PasskeyCopySuspected, Outcome::Success);
+            entries.push(self.record(&act.about(bad.owner), ctx, now));
+            let to = Recipient::Account(account);
+            let notice = self.message(MessageKind::PasskeyCopySuspected, to, ctx, now);
+            unit.outbox().append_message(&notice).await?;
+            unit.audit().append(&entries).await?;
+            let event = Event::PasskeyCopySuspected { account, passkey };
+            let event = self.event(event, ctx, now);
+            return unit.outbox().append_events(&[event]).await;
+        }
+        unit.audit().append(&entries).await
+    }
+}

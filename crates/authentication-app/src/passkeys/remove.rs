@@ -1,0 +1,87 @@
+//! Taking a passkey away.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    events::Event,
+    passkeys::{LastWayIn, PasskeyId, WaysIn},
+};
+
+use super::Passkeys;
+use crate::{
+    RequestContext,
+    ports::{Invalidation, SessionSnapshot, StoreError},
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// Why a passkey is still there.
+#[derive(Debug, thiserror::Error)]
+pub enum RemovePasskeyError {
+    /// There is no such passkey, or it is somebody else's.
+    #[error("there is no such passkey")]
+    NotFound,
+    /// Without it its owner could not sign in any more.
+    #[error(transparent)]
+    LastWayIn(#[from] LastWayIn),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(RemovePasskeyError);
+
+impl Passkeys {
+    /// Takes one of one's own passkeys away. Sessions that were begun with it go on.
+    ///
+    /// # Errors
+    /// [`RemovePasskeyError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn remove(
+        &self,
+        who: &SessionSnapshot,
+        passkey: PasskeyId,
+        ctx: &RequestContext,
+    ) -> Result<(), RemovePasskeyError> {
+        retrying(|| self.remove_once(who, passkey, ctx)).await
+    }
+
+    async fn remove_once(
+        &self,
+        who: &SessionSnapshot,
+        passkey: PasskeyId,
+        ctx: &RequestContext,
+    ) -> Result<(), RemovePasskeyError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = who.owner.account.id;
+        // The account first: ways in that go after it was read make it another version.
+        let owner = base.store.credentials_of(account).await?;
+        let (owner, password) = owner.ok_or(RemovePasskeyError::NotFound)?;
+        let passkeys = base.store.list_passkeys(account).await?;
+        if !passkeys.iter().any(|record| record.id == passkey) {
+            return Err(RemovePasskeyError::NotFound);
+        }
+        WaysIn {
+            password: password.is_some(),
+            federated: false,
+            passkeys: passkeys.len() - 1,
+        }
+        .suffice()?;
+        let key = base.data_key(&owner)?;
+        let mut unit = base.store.begin().await?;
+        let version = owner.account.version;
+        if !unit.accounts().advance(account, version, now).await? {
+            return Err(StoreError::Retryable.into());
+        }
+        if !unit.passkeys().remove(account, passkey).await? {
+            return Err(RemovePasskeyError::NotFound);
+        }
+        let act =
+            Act::of(Action::PasskeyRemoved, Outcome::Success, account, &key).session(who.session);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let removed = base.event(Event::PasskeyRemoved { account, passkey }, ctx, now);
+        unit.outbox().append_events(&[removed]).await?;
+        base.commit_and_tell(unit, &Invalidation::of_account(account))
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Completing a sign-in with a passkey as its second factor.
+
+use authentication_domain::{
+    mfa::SecondFactor,
+    opaque_token::OpaqueToken,
+    passkeys::{CeremonyPurpose, CredentialDigest},
+};
+
+use super::{Passkeys, ceremony::InHands, judge::Signer};
+use crate::{
+    RequestContext,
+    challenges::ProofError,
+    mfa::VerifySecondFactorError,
+    ports::{AssertionAnswer, Measure, SignInMethod, SignInOutcome},
+    retry::retrying,
+    sessions::SignedIn,
+};
+
+/// An answer to [`Passkeys::begin_second_factor`].
+#[derive(Debug)]
+pub struct PasskeySecondFactor {
+    /// The sign-in that waits.
+    pub challenge: OpaqueToken,
+    /// What the device answered.
+    pub answer: AssertionAnswer,
+    /// Whether the device that asks shall skip the second factor from now on.
+    pub remember_device: bool,
+}
+
+impl Passkeys {
+    /// Completes a sign-in that waits for its second factor. The ceremony is used up, whatever comes of it, and
+    /// a wrong answer is counted as a wrong code is.
+    ///
+    /// # Errors
+    /// [`VerifySecondFactorError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn second_factor(
+        &self,
+        command: &PasskeySecondFactor,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, VerifySecondFactorError> {
+        let done = retrying(|| self.second_factor_once(command, ctx)).await;
+        let outcome = match &done {
+            Ok(_) => SignInOutcome::Success,
+            Err(
+                VerifySecondFactorError::Proof(ProofError::Store(_))
+                | VerifySecondFactorError::Signing(_),
+            ) => SignInOutcome::Failed,
+            Err(_) => SignInOutcome::Refused,
+        };
+        self.base
+            .meter
+            .note(Measure::SignIn(SignInMethod::SecondFactor, outcome));
+        done
+    }
+
+    async fn second_factor_once(
+        &self,
+        command: &PasskeySecondFactor,
+        ctx: &RequestContext,
+    ) -> Result<SignedIn, VerifySecondFactorError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let pending = base.find_pending_sign_in(&command.challenge).await?;
+        if !pending.may_be_proven_with(SecondFactor::WebAuthn) {
+            return Err(VerifySecondFactorError::FactorNotAllowed);
+        }
+        let account = pending.owner.id();
+        let of = InHands {
+            holder: command.challenge.digest(),
+            purpose: CeremonyPurpose::SecondFactor,
+        };
+        let credential = CredentialDigest::of(&command.answer.credential_id);
+        let ceremony = base
+            .find_ceremony(of, Some(credential), ctx)
+            .await?
+            .filter(|ceremony| ceremony.account == Some(account))
+            .ok_or(ProofError::InvalidCode)?;
+        let signer = Signer::Only(account);
+        let judged = base.judge_signature(&ceremony, &command.answer, signer, now)?;
+        let mut unit = base.store.begin().await?;
+        let consumed = unit
+            .passkeys()
+            .consume_ceremony(of.holder, of.purpose, ceremony.id, now)
+            .await?;
+        if !consumed {
+            return Err(ProofError::InvalidCode.into());
+        }
+        match judged {
+            Ok(good) => {
+                base.note_use(unit.as_mut(), &good).await?;
+                let (factor, remember) = (SecondFactor::WebAuthn, command.remember_device);
+                let signed_in = base
+                    .complete_second_factor(unit, &pending, factor, remember, ctx, now)
+                    .await?;
+                Ok(signed_in)
+            }
+            Err(bad) => {
+                base.record_bad_signature(unit.as_mut(), &bad, ctx, now)
+                    .await?;
+                unit.commit().await?;
+                base.messages_queued.notify_one();
+                let counted = base
+                    .count_wrong_second_factor(&pending, SecondFactor::WebAuthn, ctx)
+                    .await?;
+                Err(counted.into())
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! Signing in with a passkey: the device says who it is, and its signature proves it.
+//!
+//! The device has verified its user by a finger, a face or a PIN, so that a passkey is two factors in one
+//! (NIST SP 800-63B-4 §3.1.7): no other one is asked for.
+
+use authentication_domain::{
+    accounts::Closed,
+    audit::{Action, Outcome},
+    opaque_token::OpaqueToken,
+    passkeys::{CeremonyPurpose, CredentialDigest},
+    sessions::DeviceId,
+};
+use common::access::AuthenticationMethod;
+
+use super::{
+    Passkeys,
+    ceremony::InHands,
+    judge::{GoodSignature, Signer},
+};
+use crate::{
+    RequestContext, measured,
+    ports::{
+        AssertionAnswer, Measure, SignInMethod, SignInOutcome, SigningFailed, StoreError,
+        UnitOfWork,
+    },
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+    sessions::{BeginError, FirstFactor, SignInAnswer},
+};
+
+/// An answer to [`Passkeys::begin_sign_in`].
+#[derive(Debug)]
+pub struct PasskeySignIn {
+    /// Which ceremony it ends.
+    pub challenge: OpaqueToken,
+    /// What the device answered.
+    pub answer: AssertionAnswer,
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum PasskeySignInError {
+    /// The ceremony is over or never was, the passkey is unknown, or its signature does not count: all the same
+    /// to a client.
+    #[error("the passkey does not count")]
+    InvalidPasskey,
+    /// It counted, and the account is suspended.
+    #[error("the account is suspended")]
+    Suspended,
+    /// No token could be made.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(PasskeySignInError);
+
+impl From<BeginError> for PasskeySignInError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Signing(error) => error.into(),
+            BeginError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl Passkeys {
+    /// Signs in with a passkey. The ceremony is used up, whatever comes of it.
+    ///
+    /// # Errors
+    /// [`PasskeySignInError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn sign_in(
+        &self,
+        command: &PasskeySignIn,
+        ctx: &RequestContext,
+    ) -> Result<SignInAnswer, PasskeySignInError> {
+        let done = retrying(|| self.sign_in_once(command, ctx)).await;
+        let outcome = match &done {
+            Ok(answer) => measured::of_answer(answer),
+            Err(PasskeySignInError::InvalidPasskey) => SignInOutcome::Refused,
+            Err(PasskeySignInError::Suspended) => SignInOutcome::Suspended,
+            Err(PasskeySignInError::Signing(_) | PasskeySignInError::Store(_)) => {
+                SignInOutcome::Failed
+            }
+        };
+        self.base
+            .meter
+            .note(Measure::SignIn(SignInMethod::Passkey, outcome));
+        done
+    }
+
+    async fn sign_in_once(
+        &self,
+        command: &PasskeySignIn,
+        ctx: &RequestContext,
+    ) -> Result<SignInAnswer, PasskeySignInError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let of = InHands {
+            holder: command.challenge.digest(),
+            purpose: CeremonyPurpose::SignIn,
+        };
+        let credential = CredentialDigest::of(&command.answer.credential_id);
+        let ceremony = base
+            .find_ceremony(of, Some(credential), ctx)
+            .await?
+            .ok_or(PasskeySignInError::InvalidPasskey)?;
+        let judged = base.judge_signature(&ceremony, &command.answer, Signer::Anybody, now)?;
+        let mut unit = base.store.begin().await?;
+        let consumed = unit
+            .passkeys()
+            .consume_ceremony(of.holder, of.purpose, ceremony.id, now)
+            .await?;
+        if !consumed {
+            return Err(PasskeySignInError::InvalidPasskey);
+        }
+        match judged {
+            Ok(good) => {
+                let device = base.known_device(good.owner.id(), ceremony.device, ctx);
+                self.admit(unit, &good, device, ctx).await
+            }
+            Err(bad) => {
+                base.record_bad_signature(unit.as_mut(), &bad, ctx, now)
+                    .await?;
+                unit.commit().await?;
+                base.messages_queued.notify_one();
+                Err(PasskeySignInError::InvalidPasskey)
+            }
+        }
+    }
+
+    async fn admit(
+        &self,
+        mut unit: Box<dyn UnitOfWork>,
+        good: &GoodSignature,
+        device: Option<DeviceId>,
+        ctx: &RequestContext,
+    ) -> Result<SignInAnswer, PasskeySignInError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let owner = &good.owner;
+        if let Err(closed) = owner.view.account.gate() {
+            let (reason, error) = match closed {
+                Closed::Suspended => ("account_suspended", PasskeySignInError::Suspended),
+                Closed::Absent => ("account_absent", PasskeySignInError::InvalidPasskey),
+            };
+            let act = Act::of(
+                Action::SignIn,
+                Outcome::Refused(reason),
+                owner.id(),
+                &owner.key,
+            );
+            unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+            unit.commit().await?;
+            return Err(error);
+        }
+        base.note_use(unit.as_mut(), good).await?;
+        let proven = FirstFactor {
+            owner,
+            device,
+            // It is complete by itself.
+            remembered_until: None,
+            method: AuthenticationMethod::Passkey,
+            came_over: None,
+        };
+        Ok(base.go_on(unit, &proven, ctx, now).await?)
+    }
+}

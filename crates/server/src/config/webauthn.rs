@@ -1,0 +1,156 @@
+//! `webauthn.…`: whose passkeys are taken.
+
+use url::Url;
+
+use super::{Config, Mistake, kinds, reader::Reader};
+
+/// Where passkeys belong when nothing is set and the service has no name of its own.
+const LOCAL: &str = "localhost";
+
+/// The relying party of passkeys.
+#[derive(Debug, Clone)]
+pub struct WebAuthnSettings {
+    /// `webauthn.rp_id`: the domain that passkeys belong to, for good; one of another domain counts no more.
+    /// Default: the host of `http.public_url`, or `localhost`.
+    pub rp_id: Option<String>,
+    /// `webauthn.origins`: the pages that may ask for passkeys, as browsers send their origin; each on the
+    /// domain of `webauthn.rp_id` or below it. Default: the service's own origin.
+    pub origins: Vec<String>,
+}
+
+/// The relying party, as it follows from the settings and from where the service listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RelyingPartyInEffect {
+    /// The domain.
+    pub rp_id: String,
+    /// The pages.
+    pub origins: Vec<Url>,
+}
+
+impl WebAuthnSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        Self {
+            rp_id: reader.setting("webauthn.rp_id", kinds::domain),
+            origins: reader
+                .setting("webauthn.origins", kinds::list(kinds::origin))
+                .unwrap_or_default(),
+        }
+    }
+
+    /// What holds for a service that clients reach at `public_url`.
+    pub(crate) fn in_effect(&self, public_url: &Url) -> RelyingPartyInEffect {
+        let own = own_origin(public_url);
+        let host = own.domain().unwrap_or(LOCAL).to_owned();
+        let parsed = |origin: &String| Url::parse(origin).ok();
+        let origins: Vec<_> = self.origins.iter().filter_map(parsed).collect();
+        RelyingPartyInEffect {
+            rp_id: self.rp_id.clone().unwrap_or(host),
+            origins: if origins.is_empty() {
+                vec![own]
+            } else {
+                origins
+            },
+        }
+    }
+
+    pub(super) fn mistakes(&self, config: &Config) -> Vec<Mistake> {
+        let mut found = Vec::new();
+        let mut refuse = |reason: String| found.push(config.mistake("webauthn.origins", reason));
+        let own = config.http.public_url.as_ref().map(own_origin);
+        let host = own.as_ref().and_then(Url::domain).unwrap_or(LOCAL);
+        let rp_id = self.rp_id.as_deref().unwrap_or(host);
+        let parsed = |origin: &String| Url::parse(origin).ok();
+        let set: Vec<Url> = self.origins.iter().filter_map(parsed).collect();
+        if set.is_empty() && own.is_none() && !is_on(LOCAL, rp_id) {
+            refuse(format!(
+                "must be set: the service itself is on localhost, and not on {rp_id}"
+            ));
+        }
+        // The own one is judged as http.public_url.
+        for (origin, is_set) in set
+            .iter()
+            .map(|it| (it, true))
+            .chain(own.iter().filter(|_| set.is_empty()).map(|it| (it, false)))
+        {
+            let is_local = origin.domain().is_some_and(|host| is_on(host, LOCAL));
+            let is_plain = is_set && origin.scheme() != "https";
+            if is_plain && config.is_production() {
+                refuse("must begin with https:// in production mode".to_owned());
+            } else if is_plain && !is_local {
+                refuse(
+                    "must begin with https://, or http://localhost: browsers have passkeys nowhere else"
+                        .to_owned(),
+                );
+            } else if !origin.domain().is_some_and(|host| is_on(host, rp_id)) {
+                refuse(format!(
+                    "must be on the domain of webauthn.rp_id, which is {rp_id}, or below it"
+                ));
+            }
+        }
+        found
+    }
+}
+
+/// A browser has passkeys for names alone: who listens on an address of loopback is `localhost` to it.
+fn own_origin(public_url: &Url) -> Url {
+    let mut own = public_url.clone();
+    own.set_path("");
+    if own.domain().is_none() {
+        // An http URL with a host can be given another one.
+        let _ = own.set_host(Some(LOCAL));
+    }
+    own
+}
+
+fn is_on(host: &str, domain: &str) -> bool {
+    host == domain
+        || host
+            .strip_suffix(domain)
+            .is_some_and(|rest| rest.ends_with('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings(rp_id: Option<&str>, origins: &[&str]) -> WebAuthnSettings {
+        WebAuthnSettings {
+            rp_id: rp_id.map(str::to_owned),
+            origins: origins.iter().map(|it| (*it).to_owned()).collect(),
+        }
+    }
+
+    fn in_effect(settings: &WebAuthnSettings, public_url: &str) -> (String, Vec<String>) {
+        let RelyingPartyInEffect { rp_id, origins } =
+            settings.in_effect(&public_url.parse().unwrap());
+        let origins = origins
+            .iter()
+            .map(|it| it.origin().ascii_serialization())
+            .collect();
+        (rp_id, origins)
+    }
+
+    #[test]
+    fn the_service_itself_is_the_relying_party_unless_it_is_said() {
+        let nothing = settings(None, &[]);
+        let (rp_id, origins) = in_effect(&nothing, "http://127.0.0.1:8080");
+        assert_eq!(rp_id, "localhost");
+        assert_eq!(origins, ["http://localhost:8080"]);
+        let (rp_id, origins) = in_effect(&nothing, "https://auth.example.com/base");
+        assert_eq!(rp_id, "auth.example.com");
+        assert_eq!(origins, ["https://auth.example.com"]);
+        let site = settings(Some("example.com"), &["https://www.example.com"]);
+        let (rp_id, origins) = in_effect(&site, "https://auth.example.com");
+        assert_eq!(rp_id, "example.com");
+        assert_eq!(origins, ["https://www.example.com"]);
+    }
+
+    #[test]
+    fn a_host_is_on_its_domain_and_on_those_above() {
+        assert!(is_on("example.com", "example.com"));
+        assert!(is_on("www.example.com", "example.com"));
+        for foreign in ["evilexample.com", "example.com.evil", "com", "example.co"] {
+            assert!(!is_on(foreign, "example.com"), "{foreign}");
+        }
+    }
+}

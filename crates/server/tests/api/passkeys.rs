@@ -1,0 +1,10 @@
+//! Passkeys: enrolling them, signing in with them, looking after them, and all that does not count.
+
+mod attacks;
+mod counters;
+mod enrolment;
+mod own;
+mod setup;
+mod sign_in;
+
+pub(crate) use setup::ORIGIN;
