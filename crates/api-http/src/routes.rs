@@ -296,6 +296,28 @@ static ROUTES: &[RouteSpec] = &[
         ],
         || to(v1::auth::mfa::verify::mfa_verify),
     ),
+    public(
+        Method::Post,
+        "/api/v1/auth/mfa/webauthn/options",
+        RouteClass::Verify,
+        &[
+            P::InvalidCode,
+            P::SecondFactorNotAllowed,
+            P::TooManyAttempts,
+        ],
+        || to(v1::auth::mfa::webauthn::options),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/mfa/webauthn/verify",
+        RouteClass::Verify,
+        &[
+            P::InvalidCode,
+            P::SecondFactorNotAllowed,
+            P::TooManyAttempts,
+        ],
+        || to(v1::auth::mfa::webauthn::verify),
+    ),
     signed_in(
         Method::Post,
         "/api/v1/auth/reauthenticate",

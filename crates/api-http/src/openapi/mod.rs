@@ -56,6 +56,8 @@ const BEARER: &str = "bearer";
         v1::auth::log_in_otp::log_in_otp,
         v1::auth::mfa::otp::mfa_otp,
         v1::auth::mfa::verify::mfa_verify,
+        v1::auth::mfa::webauthn::options,
+        v1::auth::mfa::webauthn::verify,
         v1::auth::reauthenticate::reauthenticate,
         v1::auth::passkey::options,
         v1::auth::passkey::verify,

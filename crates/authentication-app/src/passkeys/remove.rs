@@ -75,6 +75,13 @@ impl Passkeys {
         if !unit.passkeys().remove(account, passkey).await? {
             return Err(RemovePasskeyError::NotFound);
         }
+        if passkeys.len() == 1 && !owner.second_factors.totp {
+            // They stand in for a factor, and there is none any more.
+            unit.second_factors()
+                .replace_recovery_codes(account, &[], now)
+                .await?;
+        }
+        unit.second_factors().factors_changed(account, now).await?;
         let act =
             Act::of(Action::PasskeyRemoved, Outcome::Success, account, &key).session(who.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;

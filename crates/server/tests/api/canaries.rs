@@ -4,6 +4,7 @@
 mod abuse;
 mod factors;
 mod flows;
+mod passkeys;
 pub(crate) mod places;
 mod run;
 mod secrets;

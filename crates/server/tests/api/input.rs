@@ -32,6 +32,17 @@ fn public_posts() -> Vec<(&'static str, Value)> {
             json!({"identifier": "a@example.com"}),
         ),
         (
+            "/api/v1/auth/mfa/webauthn/options",
+            json!({"challenge_id": "0".repeat(32)}),
+        ),
+        (
+            "/api/v1/auth/mfa/webauthn/verify",
+            json!({"challenge_id": "0".repeat(32), "credential": {
+                "id": "AQID", "rawId": "AQID", "type": "public-key",
+                "response": {"clientDataJSON": "e30", "authenticatorData": "AA", "signature": "AQ"},
+            }}),
+        ),
+        (
             "/api/v1/auth/passkey/verify",
             json!({"challenge_id": "0".repeat(32), "credential": {
                 "id": "AQID", "rawId": "AQID", "type": "public-key",

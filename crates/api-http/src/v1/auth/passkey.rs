@@ -1,6 +1,6 @@
 //! `POST /auth/passkey/options` and `POST /auth/passkey/verify`
 
-use actix_web::HttpResponse;
+use actix_web::{HttpResponse, http::StatusCode};
 use authentication_app::passkeys::PasskeySignIn;
 use garde::Validate;
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,10 @@ use crate::{
     ingress::{Context, JsonBody, Refusals, opaque_token},
     state::State,
     to_the_end::to_the_end,
-    v1::{passkey_answers::AuthenticationCredentialBody, views::SignInView},
+    v1::{
+        passkey_answers::AuthenticationCredentialBody,
+        views::{self, SignInView},
+    },
 };
 
 /// What a page hands to `navigator.credentials.get()`.
@@ -68,9 +71,9 @@ pub(crate) async fn verify(
     JsonBody(body): JsonBody<PasskeyAnswerBody>,
 ) -> Result<HttpResponse, Problem> {
     let command = body.into_command()?;
-    let signed_in =
+    let answer =
         to_the_end(async move { state.passkeys.sign_in(&command, &context).await }).await?;
-    Ok(answer::ok("Login successful", SignInView::from(signed_in)))
+    Ok(views::sign_in(StatusCode::OK, "Login successful", answer))
 }
 
 impl PasskeyAnswerBody {

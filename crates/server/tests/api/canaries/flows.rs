@@ -2,13 +2,8 @@
 
 use serde_json::{Value, json};
 
-use testkit::authenticator::{Conduct, SoftPasskey};
-
-use super::{
-    run::{Run, Somebody},
-    secrets::Kind,
-};
-use crate::{answer::Answer, passkeys::ORIGIN, person::Tokens};
+use super::run::{Run, Somebody};
+use crate::{answer::Answer, person::Tokens};
 
 impl Run {
     pub(crate) async fn every_flow(&self) {
@@ -24,49 +19,7 @@ impl Run {
         self.being_locked_out().await;
         self.changing_the_identifier_and_taking_it_back().await;
         Box::pin(self.using_a_second_factor()).await;
-        self.using_passkeys().await;
-    }
-
-    async fn using_passkeys(&self) {
-        let person = self.somebody().await;
-        let (access, passkeys) = (&person.tokens.access, "/api/v1/me/passkeys");
-        let options = format!("{passkeys}/options");
-        let asked = self.send_as(access, "POST", &options, Value::Null).await;
-        let conduct = Conduct::at(ORIGIN);
-        let (passkey, credential) = SoftPasskey::create(&asked.data()["public_key"], &conduct);
-        for part in ["id", "/response/attestationObject"] {
-            let text = credential.get(part).or_else(|| credential.pointer(part));
-            self.secrets.note(
-                Kind::Unique,
-                "of a passkey",
-                text.and_then(Value::as_str).unwrap(),
-            );
-        }
-        let body = json!({"credential": credential, "name": self.name()});
-        let added = self.send_as(access, "POST", passkeys, body.clone()).await;
-        added.assert_status(201);
-        self.send_as(access, "POST", passkeys, body)
-            .await
-            .assert_problem(401, "invalid_code");
-        let path = format!("{passkeys}/{}", added.text_of("/id"));
-        self.send_as(access, "PATCH", &path, json!({"name": self.name()}))
-            .await
-            .assert_status(200);
-        for (origin, status) in [(ORIGIN, 200), ("https://evil.example", 401)] {
-            let path = "/api/v1/auth/passkey/options";
-            let asked = self.send(self.request("POST", path)).await;
-            let credential = passkey.sign(&asked.data()["public_key"], &Conduct::at(origin));
-            let body = json!({
-                "challenge_id": asked.text_of("/challenge_id"), "credential": credential,
-            });
-            self.post("/api/v1/auth/passkey/verify", body)
-                .await
-                .assert_status(status);
-        }
-        self.send_as(access, "DELETE", &path, Value::Null)
-            .await
-            .assert_status(200);
-        self.look_into_redis();
+        Box::pin(self.using_passkeys()).await;
     }
 
     async fn registering(&self) {

@@ -2,3 +2,4 @@
 
 pub(crate) mod otp;
 pub(crate) mod verify;
+pub(crate) mod webauthn;
