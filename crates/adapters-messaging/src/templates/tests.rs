@@ -305,7 +305,7 @@ fn every_mistake_is_told_at_once_with_its_file() {
     assert!(has("de/sign_in_code.txt: is missing"));
     assert_eq!(
         found.iter().filter(|it| it.contains("is missing")).count(),
-        57
+        60
     );
 }
 
