@@ -29,9 +29,9 @@ mod m20261124_000010_keys;
 mod m20261124_000011_imports;
 mod m20261124_000012_counted_messages;
 mod m20261129_000013_second_factors;
+mod m20261129_000014_passkeys;
 mod m20261129_000016_notices;
 mod m20261129_000017_factor_resets;
-mod m20261129_000014_passkeys;
 
 use async_trait::async_trait;
 use sea_orm_migration::{

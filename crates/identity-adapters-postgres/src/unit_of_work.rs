@@ -8,7 +8,9 @@ use std::{
 use async_trait::async_trait;
 use authentication_app::ports::{
     AccountRepository, AttemptLedger, AuditTrail, ChallengeRepository, DeviceRepository,
-    FactorResetRepository, IdempotencyLedger, ImportRepository, NoticeRepository, Outbox, RekeyingRepository, SecondFactorRepository, SessionRepository, StoreError, UnitOfWork, UnitOfWorkFactory, PasskeyRepository,
+    FactorResetRepository, IdempotencyLedger, ImportRepository, NoticeRepository, Outbox,
+    PasskeyRepository, RekeyingRepository, SecondFactorRepository, SessionRepository, StoreError,
+    UnitOfWork, UnitOfWorkFactory,
 };
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,

@@ -5,7 +5,11 @@ use time::OffsetDateTime;
 
 use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
-    ChallengeRepository, DeviceQueries, DeviceRepository, EventQueue, FactorResetQueries, FactorResetRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings, MessageQueue, NoticeQueries, NoticeRepository, Outbox, ParkedMessages, RekeyingQueries, RekeyingRepository, SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, StoreError, PasskeyQueries, PasskeyRepository,
+    ChallengeRepository, DeviceQueries, DeviceRepository, EventQueue, FactorResetQueries,
+    FactorResetRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord, ImportQueries,
+    ImportRepository, MessageCeilings, MessageQueue, NoticeQueries, NoticeRepository, Outbox,
+    ParkedMessages, PasskeyQueries, PasskeyRepository, RekeyingQueries, RekeyingRepository,
+    SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, StoreError,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.

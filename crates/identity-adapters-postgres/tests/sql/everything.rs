@@ -1,7 +1,13 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, Batch, Ceiling, ChallengeQueries as _, DeviceQueries as _, EventQueue as _, FactorResetQueries as _, FailureScope, GiveBack, HeldMessage, IdentifierSwap, ImportQueries as _, KeyTask, LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _, MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewSession, NoticeQueries as _, ParkedMessages as _, ParkedSelection, Recipient, RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope, UnitOfWorkFactory as _, CeremonyQuestion, NewCeremony, PasskeyQueries as _,
+    AccountQueries as _, Batch, Ceiling, CeremonyQuestion, ChallengeQueries as _,
+    DeviceQueries as _, EventQueue as _, FactorResetQueries as _, FailureScope, GiveBack,
+    HeldMessage, IdentifierSwap, ImportQueries as _, KeyTask, LeaseRequest, LeaseToken,
+    LeasedEvent, LinkKind, Maintenance as _, MessageCeilings as _, MessageKind, MessageQueue as _,
+    NewAccount, NewCeremony, NewSession, NoticeQueries as _, ParkedMessages as _, ParkedSelection,
+    PasskeyQueries as _, Recipient, RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord,
+    SessionQueries as _, SubjectWindows, TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     accounts::SignUpMethod,
@@ -16,7 +22,9 @@ use identity_adapters_postgres::Store;
 use testkit::{
     builders::{
         audit_record, event_envelope, id, id_at, idempotency_record, index_entry,
-    index_keys_amid_rotation, message_order, new_account, new_challenge, new_notice_link, new_session, password_hash, sealed, send_request, session_ended, sign_in_question, subject, token_digest, uuid_at, new_ceremony, passkey, passkey_use,
+        index_keys_amid_rotation, message_order, new_account, new_ceremony, new_challenge,
+        new_notice_link, new_session, passkey, passkey_use, password_hash, sealed, send_request,
+        session_ended, sign_in_question, subject, token_digest, uuid_at,
     },
     clock::START,
     contract::store::imports::newcomer,

@@ -11,7 +11,8 @@ use crate::{
     Problem,
     answer::{self, Answer},
     ingress::{
-        Context, JsonBody, RecentlyAuthenticated, Refusals, identifier_of, one_time_code, opaque_token,
+        Context, JsonBody, RecentlyAuthenticated, Refusals, identifier_of, one_time_code,
+        opaque_token,
     },
     state::State,
     to_the_end::to_the_end,

@@ -98,16 +98,19 @@ const OF_FILES: &[(&str, &str, usize, &str)] = &[
     (
         "[mfa]\nrequired_of = 'client'",
         "mfa.required_of",
+        2,
         "must be vendor",
     ),
     (
         "[mfa]\nremember_device_days = 31",
         "mfa.remember_device_days",
+        2,
         "must be a whole number from 0 to 30",
     ),
     (
         "[mfa]\nrecent_sign_in_minutes = 0",
         "mfa.recent_sign_in_minutes",
+        2,
         "must be a whole number from 1 to 60",
     ),
     (

@@ -80,13 +80,6 @@ pub async fn a_message_is_leased_as_it_was_queued(store: Store) {
     });
     for kind in codes.into_iter().chain(MessageKind::notices()) {
         let is_code = matches!(kind, MessageKind::Code { .. });
-    let notices = [
-        MessageKind::SignInLocked,
-        MessageKind::PasswordChanged,
-        MessageKind::SessionStolen,
-        MessageKind::PasskeyCopySuspected,
-    ];
-    for kind in codes.into_iter().chain(notices) {
         for recipient in [Recipient::Subject(subject()), Recipient::Account(id())] {
             for typed_identifier in [None, Some(sealed())] {
                 let order = MessageOrder {
