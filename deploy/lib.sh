@@ -151,6 +151,34 @@ ensure_test_venv() {
     printf '%s\n' "$venv"
 }
 
+# ---- the Node programs that the tests use ----
+
+# oidc-provider wants Node 18 or newer, and npm installs it.
+node_is_new_enough() {
+    command -v node >/dev/null && command -v npm >/dev/null || return 1
+    local version
+    version="$(node --version)"
+    [[ $version =~ ^v([0-9]+)\. ]] && ((BASH_REMATCH[1] >= 18))
+}
+
+# Makes the folder with them, or keeps the one of an earlier run, and prints it.
+ensure_test_node() {
+    local folder="$target_dir/test-node" wanted="$project_root/deploy/test-node"
+    if cmp -s "$wanted/package-lock.json" "$folder/installed.json" && [[ -d $folder/node_modules/oidc-provider ]]; then
+        printf '%s\n' "$folder"
+        return
+    fi
+    node_is_new_enough || fail "needs Node 18 or newer with npm: deploy/servers.sh install"
+    say "making $folder"
+    rm -rf "$folder"
+    mkdir -p "$folder"
+    cp "$wanted/package.json" "$wanted/package-lock.json" "$folder/"
+    # Scripts of packages are not run: nothing here needs any.
+    (cd "$folder" && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) >&2 || fail "could not make $folder"
+    cp "$wanted/package-lock.json" "$folder/installed.json"
+    printf '%s\n' "$folder"
+}
+
 # ---- the service ----
 
 service_pid=

@@ -3,8 +3,8 @@
 # Also the browser that they drive: it is started by the test that needs it.
 #
 #   deploy/servers.sh install      installs what is missing (Debian, Ubuntu)
-#   eval "$(deploy/servers.sh up)" starts both on free ports of loopback, makes the Python environment that some
-#                                  tests need, and sets the TEST_… variables
+#   eval "$(deploy/servers.sh up)" starts both on free ports of loopback, makes the Python environment and the
+#                                  folder of Node packages that some tests need, and sets the TEST_… variables
 #   deploy/servers.sh env          prints those variables again (needs TEST_SERVERS_DIR)
 #   deploy/servers.sh down         stops both and removes their data (needs TEST_SERVERS_DIR)
 #
@@ -35,8 +35,9 @@ install_servers() {
     redis_is_new_enough || missing+=(redis-server)
     browser >/dev/null || missing+=(chromium)
     browser_driver >/dev/null || missing+=(chromium-driver)
+    node_is_new_enough || missing+=(nodejs npm)
     if ((${#missing[@]} == 0)); then
-        say "PostgreSQL, Redis and Chromium are there: nothing to install"
+        say "PostgreSQL, Redis, Chromium and Node are there: nothing to install"
         return
     fi
     if ! on_debian; then
@@ -44,6 +45,7 @@ install_servers() {
         say "  - PostgreSQL 14 or newer, the server: postgres, initdb, pg_ctl, pg_isready, psql on the PATH"
         say "  - Redis 6.2 or newer: redis-server, redis-cli on the PATH"
         say "  - Chromium or Chrome 129 or newer, with the chromedriver of the same version, on the PATH"
+        say "  - Node 18 or newer: node, npm on the PATH"
         exit 1
     fi
     # The packages start services of their own on the usual ports. The tests never touch those.
@@ -52,6 +54,7 @@ install_servers() {
     redis_is_new_enough || fail "the system's Redis is older than 6.2: install a newer one"
     browser >/dev/null || fail "the system's package of Chromium brings no program chromium: install one that does"
     browser_driver >/dev/null || fail "the system's package of chromedriver brings no program chromedriver"
+    node_is_new_enough || fail "the system's Node is older than 18: install a newer one"
 }
 
 # Print the programs; fail when there are none.
@@ -184,9 +187,10 @@ find_servers_dir() {
 }
 
 print_env() {
-    local name pid port venv
-    # By itself: as an argument of printf its failure would go unseen.
+    local name pid port venv node
+    # By themselves: as arguments of printf their failures would go unseen.
     venv="$(ensure_test_venv)"
+    node="$(ensure_test_node)"
     while read -r name pid port; do
         case "$name" in
             postgres) printf 'export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:%s/postgres\n' "$port" ;;
@@ -196,6 +200,7 @@ print_env() {
     printf 'export TEST_PYTHON=%q\n' "$venv/bin/python"
     # Who has none is told by the test that needs it.
     printf 'export TEST_BROWSER=%q TEST_BROWSER_DRIVER=%q\n' "$(browser || true)" "$(browser_driver || true)"
+    printf 'export TEST_NODE_MODULES=%q\n' "$node/node_modules"
     printf 'export TEST_SERVERS_DIR=%q\n' "$servers_dir"
 }
 

@@ -30,6 +30,7 @@ mod m20261124_000011_imports;
 mod m20261124_000012_counted_messages;
 mod m20261129_000013_second_factors;
 mod m20261129_000014_passkeys;
+mod m20261129_000015_federation;
 mod m20261129_000016_notices;
 mod m20261129_000017_factor_resets;
 
@@ -73,6 +74,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000016_notices::Migration),
             Box::new(m20261129_000017_factor_resets::Migration),
             Box::new(m20261129_000014_passkeys::Migration),
+            Box::new(m20261129_000015_federation::Migration),
         ]
     }
 }

@@ -49,7 +49,7 @@ struct MasterKey {
     id: String,
     wrapping: Zeroizing<[u8; 32]>,
     /// For values that a release before service keys sealed.
-    service_values: [Zeroizing<[u8; 32]>; 4],
+    service_values: [Zeroizing<[u8; 32]>; 5],
 }
 
 impl MasterKeys {
@@ -130,7 +130,7 @@ fn unwrap(
 /// wrapping.
 pub struct ServiceKey {
     id: String,
-    purposes: [Zeroizing<[u8; 32]>; 4],
+    purposes: [Zeroizing<[u8; 32]>; 5],
     fingerprints: hmac::Key,
 }
 
@@ -353,11 +353,12 @@ fn field_context(context: FieldContext) -> Vec<u8> {
     ])
 }
 
-const PURPOSES: [ServicePurpose; 4] = [
+const PURPOSES: [ServicePurpose; 5] = [
     ServicePurpose::PendingRegistration,
     ServicePurpose::AnonymousAudit,
     ServicePurpose::IdempotentAnswer,
     ServicePurpose::PasskeyCeremony,
+    ServicePurpose::FederationFlow,
 ];
 
 const fn label_of(purpose: ServicePurpose) -> &'static str {
@@ -366,12 +367,13 @@ const fn label_of(purpose: ServicePurpose) -> &'static str {
         ServicePurpose::AnonymousAudit => "service value: anonymous audit",
         ServicePurpose::IdempotentAnswer => "service value: idempotent answer",
         ServicePurpose::PasskeyCeremony => "service value: passkey ceremony",
+        ServicePurpose::FederationFlow => "service value: federation flow",
     }
 }
 
 /// In the order of [`PURPOSES`].
 const fn of_purpose(
-    [registration, audit, answer, ceremony]: &[Zeroizing<[u8; 32]>; 4],
+    [registration, audit, answer, ceremony, flow]: &[Zeroizing<[u8; 32]>; 5],
     purpose: ServicePurpose,
 ) -> &Zeroizing<[u8; 32]> {
     match purpose {
@@ -379,6 +381,7 @@ const fn of_purpose(
         ServicePurpose::AnonymousAudit => audit,
         ServicePurpose::IdempotentAnswer => answer,
         ServicePurpose::PasskeyCeremony => ceremony,
+        ServicePurpose::FederationFlow => flow,
     }
 }
 

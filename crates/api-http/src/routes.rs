@@ -274,6 +274,46 @@ static ROUTES: &[RouteSpec] = &[
         &[],
         || to(v1::auth::log_in_otp::log_in_otp),
     ),
+    // ---- Google ----
+    public(
+        Method::Post,
+        "/api/v1/auth/google/options",
+        RouteClass::Verify,
+        &[P::NotFound],
+        || to(v1::auth::google::options),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/google",
+        RouteClass::Verify,
+        &[
+            P::NotFound,
+            P::InvalidCredentials,
+            P::AccountSuspended,
+            P::AccountExistsLinkRequired,
+        ],
+        || to(v1::auth::google::sign_in),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/google/authorize",
+        RouteClass::Verify,
+        &[P::NotFound, P::InvalidRedirectUri],
+        || to(v1::auth::google::authorize),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/google/callback",
+        RouteClass::Verify,
+        &[
+            P::NotFound,
+            P::InvalidState,
+            P::InvalidCredentials,
+            P::AccountSuspended,
+            P::AccountExistsLinkRequired,
+        ],
+        || to(v1::auth::google::callback),
+    ),
     public(
         Method::Post,
         "/api/v1/auth/mfa/otp",
@@ -407,6 +447,29 @@ static ROUTES: &[RouteSpec] = &[
     signed_in(Method::Patch, "/api/v1/me", &[P::Conflict], || {
         to(v1::me::profile::change)
     }),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/google",
+        &[
+            P::NotFound,
+            P::InvalidCredentials,
+            P::ReauthenticationRequired,
+            P::AlreadyLinked,
+            P::Conflict,
+        ],
+        || to(v1::me::google::link),
+    ),
+    signed_in(
+        Method::Delete,
+        "/api/v1/me/google",
+        &[
+            P::NotFound,
+            P::ReauthenticationRequired,
+            P::LastWayIn,
+            P::Conflict,
+        ],
+        || to(v1::me::google::unlink),
+    ),
     signed_in(Method::Get, "/api/v1/me/sessions", &[], || {
         to(v1::me::sessions::list)
     })

@@ -7,8 +7,8 @@ use std::sync::{
 
 use actix_web::{HttpRequest, web};
 use authentication_app::{
-    accounts::Accounts, challenges::Challenges, credentials::Credentials, mfa::Mfa,
-    passkeys::Passkeys, ports::TokenSigner, protection::Limits, sessions::Sessions,
+    accounts::Accounts, challenges::Challenges, credentials::Credentials, federation::Federation,
+    mfa::Mfa, passkeys::Passkeys, ports::TokenSigner, protection::Limits, sessions::Sessions,
 };
 use common::{Clock, Id, RequestId, SecureRandom};
 
@@ -31,6 +31,8 @@ pub struct ApiState {
     pub mfa: Mfa,
     /// Passkeys.
     pub passkeys: Passkeys,
+    /// Signing in through a provider, where one is configured.
+    pub federation: Option<Federation>,
     /// Counting calls.
     pub limits: Limits,
     /// For the documents under `/.well-known`.

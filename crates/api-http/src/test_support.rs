@@ -133,6 +133,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         challenges: Challenges::new(Arc::clone(&base)),
         mfa: Mfa::new(Arc::clone(&base)),
         passkeys: Passkeys::new(Arc::clone(&base)),
+        federation: None,
         limits: Limits::new(
             base,
             None,

@@ -6,6 +6,7 @@ use authentication_domain::{
     accounts::{AccountId, IdentifierRules},
     challenges::ChallengeRules,
     credentials::PasswordPolicy,
+    federation::FederationRules,
     mfa::SecondFactorRules,
     passkeys::PasskeyRules,
     protection::LockoutRules,
@@ -43,6 +44,8 @@ pub struct Rules {
     pub identifiers: IdentifierRules,
     /// Passkeys.
     pub passkeys: PasskeyRules,
+    /// Signing in through a provider.
+    pub federation: FederationRules,
 }
 
 /// The ports, built once by the composition root and shared by all services.

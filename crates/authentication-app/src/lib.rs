@@ -10,6 +10,7 @@ pub mod challenges;
 mod context;
 pub mod credentials;
 pub mod events;
+pub mod federation;
 mod foundation;
 mod idempotency;
 pub mod imports;

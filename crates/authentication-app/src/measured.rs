@@ -4,9 +4,10 @@ use crate::{
     Foundation,
     accounts::RegisterError,
     challenges::{ProofError, SendError},
+    federation::{CompleteFlowError, EnterError, Entered, SignInWithTokenError},
     ports::{
-        CodeOutcome, CodePurpose, HashError, Measure, RefreshOutcome, RegistrationOutcome,
-        SignInOutcome,
+        CodeOutcome, CodePurpose, HashError, Measure, ProviderError, RefreshOutcome,
+        RegistrationOutcome, SignInOutcome,
     },
     sessions::{LogInError, RefreshError, SignInAnswer},
 };
@@ -43,6 +44,52 @@ pub(crate) const fn of_log_in(done: &Result<SignInAnswer, LogInError>) -> SignIn
         Err(
             LogInError::Hash(HashError::Failed) | LogInError::Signing(_) | LogInError::Store(_),
         ) => SignInOutcome::Failed,
+    }
+}
+
+pub(crate) const fn of_token_sign_in(
+    done: &Result<Entered, SignInWithTokenError>,
+) -> SignInOutcome {
+    match done {
+        Ok(entered) => of_entered(entered),
+        Err(SignInWithTokenError::Provider(error)) => of_provider(error),
+        Err(SignInWithTokenError::Enter(error)) => of_enter(error),
+    }
+}
+
+const fn of_entered(entered: &Entered) -> SignInOutcome {
+    match entered {
+        Entered::Registered(answer) | Entered::SignedIn(answer) => of_answer(answer),
+    }
+}
+
+pub(crate) const fn of_flow(done: &Result<Entered, CompleteFlowError>) -> SignInOutcome {
+    match done {
+        Ok(entered) => of_entered(entered),
+        Err(CompleteFlowError::InvalidState) => SignInOutcome::Refused,
+        Err(CompleteFlowError::Provider(error)) => of_provider(error),
+        Err(CompleteFlowError::Enter(error)) => of_enter(error),
+    }
+}
+
+const fn of_provider(error: &ProviderError) -> SignInOutcome {
+    match error {
+        ProviderError::Refused(_) | ProviderError::MixedUp => SignInOutcome::Refused,
+        ProviderError::Unavailable { .. } | ProviderError::Untrustworthy(_) => {
+            SignInOutcome::Failed
+        }
+    }
+}
+
+const fn of_enter(error: &EnterError) -> SignInOutcome {
+    match error {
+        EnterError::RoleNotOffered
+        | EnterError::UnknownNonce
+        | EnterError::Untrusted(_)
+        | EnterError::AccountExists
+        | EnterError::Closed => SignInOutcome::Refused,
+        EnterError::Suspended => SignInOutcome::Suspended,
+        EnterError::Signing(_) | EnterError::Store(_) => SignInOutcome::Failed,
     }
 }
 

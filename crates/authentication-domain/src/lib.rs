@@ -10,6 +10,7 @@ pub mod challenges;
 pub mod credentials;
 pub mod directory;
 pub mod events;
+pub mod federation;
 pub mod mfa;
 pub mod opaque_token;
 pub mod passkeys;

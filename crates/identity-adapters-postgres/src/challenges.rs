@@ -100,6 +100,10 @@ const CONSUME: &str = "UPDATE challenges SET consumed_at = $2 \
 const USE_CODE: &str = "UPDATE code_dispatches SET used_at = $4 \
      WHERE subject = $1 AND purpose = $2 AND nonce = $3 AND used_at IS NULL";
 
+/// `$1` subject, `$2` now. By the leading column of the primary key.
+const VOID_CODES: &str =
+    "UPDATE code_dispatches SET used_at = $2 WHERE subject = $1 AND used_at IS NULL";
+
 #[async_trait]
 impl ChallengeRepository for SqlUnitOfWork {
     /// Keeps the digests under the first two index keys. A key is back-filled whole before it becomes the
@@ -233,6 +237,20 @@ impl ChallengeRepository for SqlUnitOfWork {
             .execute(self)
             .await?;
         Ok(used == 1)
+    }
+
+    #[tracing::instrument(name = "challenges.void_codes", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn void_codes(
+        &mut self,
+        subject: Subject,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        Sql::new(VOID_CODES)
+            .bind(&subject)
+            .bind(&now)
+            .execute(self)
+            .await?;
+        Ok(())
     }
 }
 

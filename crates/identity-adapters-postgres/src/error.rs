@@ -8,6 +8,8 @@ use sqlx::{error::DatabaseError, postgres::PgDatabaseError, sqlite::SqliteError}
 const IDENTIFIER_INDEX: &str = "identifier_index_pkey";
 /// The constraint that says: one passkey per credential id.
 const CREDENTIAL_DIGEST: &str = "passkeys_credential_digest_key";
+/// How the constraints begin that say: one account per identity at a provider, one such identity per account.
+const FEDERATED_IDENTITIES: &str = "federated_identities_";
 
 /// Why a statement failed, without any value that it was about: messages of PostgreSQL may quote them.
 #[derive(Debug, thiserror::Error)]
@@ -145,6 +147,7 @@ fn from_postgres(error: &PgDatabaseError) -> StoreError {
         "23505" => StoreError::Conflict(match error.constraint() {
             Some(IDENTIFIER_INDEX) => UniqueRule::Identifier,
             Some(CREDENTIAL_DIGEST) => UniqueRule::Credential,
+            Some(name) if name.starts_with(FEDERATED_IDENTITIES) => UniqueRule::FederatedIdentity,
             _ => UniqueRule::Other,
         }),
         // serialization_failure, deadlock_detected, lock_not_available
@@ -196,6 +199,8 @@ fn from_sqlite(error: &SqliteError) -> StoreError {
             UniqueRule::Identifier
         } else if of(" passkeys.credential_digest") {
             UniqueRule::Credential
+        } else if of(" federated_identities.") {
+            UniqueRule::FederatedIdentity
         } else {
             UniqueRule::Other
         });

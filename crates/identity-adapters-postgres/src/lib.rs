@@ -21,6 +21,7 @@ mod dialect;
 mod error;
 mod examination;
 mod factor_resets;
+mod federation;
 mod idempotency;
 mod imports;
 mod maintenance;

@@ -25,7 +25,7 @@ const A_DAY: Duration = Duration::DAY;
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 14] = [
+const EXPIRED: [Expired; 16] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -98,6 +98,19 @@ const EXPIRED: [Expired; 14] = [
     Expired {
         table: "idempotency_records",
         key: "scope",
+        dead: "expires_at < $1",
+        kept_for: Duration::ZERO,
+    },
+    // A nonce that is gone counts as little as one that was used.
+    Expired {
+        table: "federation_nonces",
+        key: "digest",
+        dead: "expires_at < $1",
+        kept_for: Duration::ZERO,
+    },
+    Expired {
+        table: "federation_flows",
+        key: "state",
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,
     },

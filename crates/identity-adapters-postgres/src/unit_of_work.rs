@@ -8,9 +8,9 @@ use std::{
 use async_trait::async_trait;
 use authentication_app::ports::{
     AccountRepository, AttemptLedger, AuditTrail, ChallengeRepository, DeviceRepository,
-    FactorResetRepository, IdempotencyLedger, ImportRepository, NoticeRepository, Outbox,
-    PasskeyRepository, RekeyingRepository, SecondFactorRepository, SessionRepository, StoreError,
-    UnitOfWork, UnitOfWorkFactory,
+    FactorResetRepository, FederationRepository, IdempotencyLedger, ImportRepository,
+    NoticeRepository, Outbox, PasskeyRepository, RekeyingRepository, SecondFactorRepository,
+    SessionRepository, StoreError, UnitOfWork, UnitOfWorkFactory,
 };
 use sea_orm::{
     ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
@@ -143,6 +143,10 @@ impl UnitOfWork for SqlUnitOfWork {
     }
 
     fn imports(&mut self) -> &mut dyn ImportRepository {
+        self
+    }
+
+    fn federation(&mut self) -> &mut dyn FederationRepository {
         self
     }
 

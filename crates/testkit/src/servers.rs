@@ -3,6 +3,8 @@
 mod browser;
 mod gateway;
 mod mail;
+mod openid;
+mod openid_provider;
 mod postgres;
 mod proxy;
 mod redis;
@@ -17,6 +19,8 @@ use std::{
 pub use browser::BrowserDriver;
 pub use gateway::{GatewayAnswer, ReceivedRequest, SmsGateway};
 pub use mail::{MailServer, MailTls, ReceivedMail};
+pub use openid::{OpenIdDouble, OpenIdMood, maced, unsigned};
+pub use openid_provider::OpenIdProviderServer;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use redis::RedisServer;
@@ -51,6 +55,14 @@ pub fn python() -> String {
 /// When `TEST_BROWSER` is not set.
 pub fn browser() -> String {
     told_by_the_script("TEST_BROWSER")
+}
+
+/// The folder with the npm packages of `deploy/test-node`: an OpenID provider.
+///
+/// # Panics
+/// When `TEST_NODE_MODULES` is not set.
+pub fn node_modules() -> String {
+    told_by_the_script("TEST_NODE_MODULES")
 }
 
 /// A name that no other test has, in this process or another: for databases and key prefixes. Lower-case

@@ -40,6 +40,10 @@ macro_rules! catalogue {
 catalogue! {
     MalformedRequest, "malformed_request", BAD_REQUEST, "Malformed request",
         "The request cannot be read.";
+    InvalidState, "invalid_state", BAD_REQUEST, "Invalid state",
+        "This sign-in was not begun here, or is over. Begin it again.";
+    InvalidRedirectUri, "invalid_redirect_uri", BAD_REQUEST, "Redirect URI not allowed",
+        "The redirect URI is not one of the allowed.";
     Unauthenticated, "unauthenticated", UNAUTHORIZED, "Not signed in",
         "Sign in and send the access token in the Authorization header.";
     InvalidToken, "invalid_token", UNAUTHORIZED, "Invalid access token",
@@ -78,6 +82,10 @@ catalogue! {
         "Without it nobody could sign in to this account. Add another way in, or set a password, first.";
     TooManyPasskeys, "too_many_passkeys", CONFLICT, "Too many passkeys",
         "This account has as many passkeys as it may have. Remove one first.";
+    AccountExistsLinkRequired, "account_exists_link_required", CONFLICT, "An account has this address",
+        "An account with this address exists. Sign in to it, and link Google there.";
+    AlreadyLinked, "already_linked", CONFLICT, "Linked already",
+        "This Google account opens another account, or another Google account opens yours.";
     IdempotencyInProgress, "idempotency_in_progress", CONFLICT, "The same request is in progress",
         "A request with the same idempotency key is being answered. Try again in a moment.";
     PayloadTooLarge, "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large",

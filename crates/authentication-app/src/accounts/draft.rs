@@ -1,7 +1,7 @@
 //! An account before it has a row.
 
 use authentication_domain::{
-    accounts::{Account, AccountId, AccountStatus, Identifier},
+    accounts::{Account, AccountId, AccountStatus, Identifier, SignUpMethod},
     credentials::PasswordHash,
     mfa::SecondFactors,
     profiles::Profile,
@@ -18,6 +18,7 @@ use crate::ports::{AccountRecord, IdentifierIndex, NewAccount, Vault};
 pub(crate) struct AccountDraft {
     pub(crate) id: AccountId,
     pub(crate) identifier: Identifier,
+    pub(crate) sign_up_method: SignUpMethod,
     pub(crate) status: AccountStatus,
     pub(crate) roles: Roles,
     pub(crate) profile: Profile,
@@ -35,7 +36,7 @@ impl AccountDraft {
     ) -> (OpenedAccount, NewAccount) {
         let account = Account {
             id: self.id,
-            sign_up_method: self.identifier.method(),
+            sign_up_method: self.sign_up_method,
             status: self.status,
             roles: self.roles,
             version: 1,

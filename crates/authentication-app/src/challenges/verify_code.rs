@@ -257,6 +257,7 @@ impl Challenges {
             Identifier::parse(&pending.identifier).map_err(|_| corrupt("challenges", "payload"))?;
         let draft = AccountDraft {
             id: Id::at(now, base.random.as_ref()),
+            sign_up_method: identifier.method(),
             identifier,
             status: AccountStatus::Active,
             roles: Roles::from(pending.role),

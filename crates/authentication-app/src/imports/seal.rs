@@ -32,6 +32,7 @@ impl Imports {
         let draft = AccountDraft {
             id: Id::at(now, ports.random.as_ref()),
             identifier: candidate.identifier.clone(),
+            sign_up_method: candidate.identifier.method(),
             status: if candidate.suspended {
                 AccountStatus::Suspended { since: now }
             } else {

@@ -248,4 +248,12 @@ pub trait ChallengeRepository: Send {
         nonce: CodeNonce,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
+
+    /// Marks every current sending to a recipient as used, whatever it was for: no code and no link that is
+    /// on its way counts any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn void_codes(&mut self, subject: Subject, now: OffsetDateTime)
+    -> Result<(), StoreError>;
 }

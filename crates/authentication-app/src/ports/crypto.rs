@@ -62,6 +62,8 @@ pub enum ServicePurpose {
     IdempotentAnswer,
     /// What ends a ceremony of WebAuthn, for the minutes in which it can be ended.
     PasskeyCeremony,
+    /// What a sign-in that is at a provider has to come back to.
+    FederationFlow,
 }
 
 /// A ciphertext does not open: foreign hands, another row's value, or a key that is gone.

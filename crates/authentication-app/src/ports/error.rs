@@ -7,6 +7,8 @@ pub enum UniqueRule {
     Identifier,
     /// One passkey per credential id, whosever it is.
     Credential,
+    /// One account for an identity at a provider, and one such identity for an account.
+    FederatedIdentity,
     /// Anything else: a primary key that met itself.
     Other,
 }

@@ -1,7 +1,7 @@
 //! Sending a message to a person.
 
 use async_trait::async_trait;
-use authentication_domain::accounts::{Identifier, SignUpMethod};
+use authentication_domain::accounts::Identifier;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -34,9 +34,9 @@ impl Channel {
 
     /// The channel that reaches an identifier.
     pub const fn of(identifier: &Identifier) -> Self {
-        match identifier.method() {
-            SignUpMethod::Email => Self::Email,
-            SignUpMethod::Phone => Self::Sms,
+        match identifier {
+            Identifier::Email(_) => Self::Email,
+            Identifier::Phone(_) => Self::Sms,
         }
     }
 }

@@ -13,8 +13,10 @@ mod error;
 mod event_queue;
 mod event_sink;
 mod factor_resets;
+mod federation;
 mod foreign_hashes;
 mod idempotency;
+mod identity_provider;
 mod imports;
 mod key_stages;
 mod letters;
@@ -58,8 +60,15 @@ pub use event_queue::{
 };
 pub use event_sink::{EventSink, OutgoingEvent, SinkError};
 pub use factor_resets::{FactorReset, FactorResetQueries, FactorResetRepository};
+pub use federation::{
+    FederatedIdentityRecord, FederationQueries, FederationQuestion, FederationRecord,
+    FederationRepository, NewFederatedIdentity, NewFlow, NewNonce,
+};
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};
+pub use identity_provider::{
+    AuthorizationRequest, CodeGrant, IdentityProvider, ProviderError, ProviderRefusal,
+};
 pub use imports::{ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewImport};
 pub use key_stages::{KeySection, KeyState, KeySummary};
 pub use letters::{

@@ -6,10 +6,11 @@ use time::OffsetDateTime;
 use super::{
     AccountQueries, AccountRepository, AttemptLedger, AuditTrail, ChallengeQueries,
     ChallengeRepository, DeviceQueries, DeviceRepository, EventQueue, FactorResetQueries,
-    FactorResetRepository, IdempotencyKey, IdempotencyLedger, IdempotencyRecord, ImportQueries,
-    ImportRepository, MessageCeilings, MessageQueue, NoticeQueries, NoticeRepository, Outbox,
-    ParkedMessages, PasskeyQueries, PasskeyRepository, RekeyingQueries, RekeyingRepository,
-    SecondFactorQueries, SecondFactorRepository, SessionQueries, SessionRepository, StoreError,
+    FactorResetRepository, FederationQueries, FederationRepository, IdempotencyKey,
+    IdempotencyLedger, IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings,
+    MessageQueue, NoticeQueries, NoticeRepository, Outbox, ParkedMessages, PasskeyQueries,
+    PasskeyRepository, RekeyingQueries, RekeyingRepository, SecondFactorQueries,
+    SecondFactorRepository, SessionQueries, SessionRepository, StoreError,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.
@@ -43,6 +44,8 @@ pub trait UnitOfWork: Send {
     fn idempotency(&mut self) -> &mut dyn IdempotencyLedger;
     /// People from another system.
     fn imports(&mut self) -> &mut dyn ImportRepository;
+    /// Identities at providers, and sign-ins that are under way there.
+    fn federation(&mut self) -> &mut dyn FederationRepository;
     /// Data keys and index rows, while keys change.
     fn rekeying(&mut self) -> &mut dyn RekeyingRepository;
     /// Makes it all true at once.
@@ -99,6 +102,7 @@ pub trait IdentityStore:
     + FactorResetQueries
     + PasskeyQueries
     + ImportQueries
+    + FederationQueries
     + MessageQueue
     + EventQueue
     + MessageCeilings
@@ -119,6 +123,7 @@ impl<T> IdentityStore for T where
         + FactorResetQueries
         + PasskeyQueries
         + ImportQueries
+        + FederationQueries
         + MessageQueue
         + MessageCeilings
         + ParkedMessages

@@ -15,7 +15,8 @@ pub enum Identifier {
     Phone(PhoneNumber),
 }
 
-/// Which kind of identifier an account stands on (`auth_method` of the HTTP contract).
+/// How an account came to be: by which kind of identifier, or through Google (`auth_method` of the HTTP
+/// contract). Whoever came through Google has the address that Google vouched for as their identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignUpMethod {
@@ -23,6 +24,8 @@ pub enum SignUpMethod {
     Email,
     /// A telephone number.
     Phone,
+    /// An email address that Google vouched for, and no password.
+    Google,
 }
 
 /// The text is neither an address nor a number.
@@ -94,12 +97,13 @@ impl SignUpMethod {
         match self {
             Self::Email => "email",
             Self::Phone => "phone",
+            Self::Google => "google",
         }
     }
 
     /// As read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Email, Self::Phone]
+        [Self::Email, Self::Phone, Self::Google]
             .into_iter()
             .find(|method| method.as_str() == name)
     }

@@ -65,6 +65,10 @@ pub enum Action {
     PasskeyRemoved,
     /// A passkey signed with a counter that did not grow: somebody may hold a copy.
     PasskeyCopySuspected,
+    /// An identity at Google opens the account from here on.
+    IdentityLinked,
+    /// It does no more.
+    IdentityUnlinked,
 }
 
 impl Action {
@@ -102,6 +106,8 @@ impl Action {
             Self::PasskeyRenamed => "passkey.renamed",
             Self::PasskeyRemoved => "passkey.removed",
             Self::PasskeyCopySuspected => "passkey.copy_suspected",
+            Self::IdentityLinked => "federation.linked",
+            Self::IdentityUnlinked => "federation.unlinked",
         }
     }
 }

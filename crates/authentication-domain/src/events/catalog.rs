@@ -122,6 +122,16 @@ pub enum Event {
         /// Which.
         passkey: PasskeyId,
     },
+    /// An identity at Google opens the account from here on.
+    IdentityLinked {
+        /// Whose.
+        account: AccountId,
+    },
+    /// It does no more.
+    IdentityUnlinked {
+        /// Whose.
+        account: AccountId,
+    },
 }
 
 impl Event {
@@ -143,6 +153,8 @@ impl Event {
             Self::PasskeyAdded { .. } => "com.fashionistar.auth.passkey.added.v1",
             Self::PasskeyRemoved { .. } => "com.fashionistar.auth.passkey.removed.v1",
             Self::PasskeyCopySuspected { .. } => "com.fashionistar.auth.passkey.copy_suspected.v1",
+            Self::IdentityLinked { .. } => "com.fashionistar.auth.federation.linked.v1",
+            Self::IdentityUnlinked { .. } => "com.fashionistar.auth.federation.unlinked.v1",
         }
     }
 
@@ -163,7 +175,9 @@ impl Event {
             | Self::FactorsReset { account }
             | Self::PasskeyAdded { account, .. }
             | Self::PasskeyRemoved { account, .. }
-            | Self::PasskeyCopySuspected { account, .. } => *account,
+            | Self::PasskeyCopySuspected { account, .. }
+            | Self::IdentityLinked { account }
+            | Self::IdentityUnlinked { account } => *account,
         }
     }
 
@@ -209,6 +223,9 @@ impl Event {
             | Self::PasskeyRemoved { account, passkey }
             | Self::PasskeyCopySuspected { account, passkey } => {
                 json!({"account_id": account, "passkey_id": passkey})
+            }
+            Self::IdentityLinked { account } | Self::IdentityUnlinked { account } => {
+                json!({"account_id": account})
             }
         }
     }

@@ -104,6 +104,8 @@ pub enum EndReason {
     Disowned,
     /// Every second factor was taken off the account.
     FactorsReset,
+    /// An identity at Google was unlinked in another session.
+    IdentityUnlinked,
 }
 
 impl EndReason {
@@ -119,6 +121,7 @@ impl EndReason {
             Self::IdentifierChanged => "identifier_changed",
             Self::Disowned => "disowned",
             Self::FactorsReset => "factors_reset",
+            Self::IdentityUnlinked => "identity_unlinked",
         }
     }
 }

@@ -5,6 +5,7 @@ mod ceilings;
 mod challenges;
 mod event_lanes;
 mod events;
+mod federation;
 mod messages;
 mod parked;
 mod passkeys;

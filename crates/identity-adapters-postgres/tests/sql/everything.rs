@@ -2,12 +2,13 @@
 
 use authentication_app::ports::{
     AccountQueries as _, Batch, Ceiling, CeremonyQuestion, ChallengeQueries as _,
-    DeviceQueries as _, EventQueue as _, FactorResetQueries as _, FailureScope, GiveBack,
-    HeldMessage, IdentifierSwap, ImportQueries as _, KeyTask, LeaseRequest, LeaseToken,
-    LeasedEvent, LinkKind, Maintenance as _, MessageCeilings as _, MessageKind, MessageQueue as _,
-    NewAccount, NewCeremony, NewSession, NoticeQueries as _, ParkedMessages as _, ParkedSelection,
-    PasskeyQueries as _, Recipient, RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord,
-    SessionQueries as _, SubjectWindows, TriesScope, UnitOfWorkFactory as _,
+    DeviceQueries as _, EventQueue as _, FactorResetQueries as _, FailureScope,
+    FederationQueries as _, GiveBack, HeldMessage, IdentifierSwap, ImportQueries as _, KeyTask,
+    LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _, MessageCeilings as _,
+    MessageKind, MessageQueue as _, NewAccount, NewCeremony, NewSession, NoticeQueries as _,
+    ParkedMessages as _, ParkedSelection, PasskeyQueries as _, Recipient, RekeyingQueries as _,
+    Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope,
+    UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     accounts::SignUpMethod,
@@ -21,10 +22,11 @@ use common::page::PageRequest;
 use identity_adapters_postgres::Store;
 use testkit::{
     builders::{
-        audit_record, event_envelope, id, id_at, idempotency_record, index_entry,
-        index_keys_amid_rotation, message_order, new_account, new_ceremony, new_challenge,
-        new_notice_link, new_session, passkey, passkey_use, password_hash, sealed, send_request,
-        session_ended, sign_in_question, subject, token_digest, uuid_at,
+        audit_record, event_envelope, federation_question, id, id_at, idempotency_record,
+        index_entry, index_keys_amid_rotation, message_order, new_account, new_ceremony,
+        new_challenge, new_flow, new_identity, new_nonce, new_notice_link, new_session, passkey,
+        passkey_use, password_hash, sealed, send_request, session_ended, sign_in_question, subject,
+        token_digest, uuid_at,
     },
     clock::START,
     contract::store::imports::newcomer,
@@ -37,6 +39,7 @@ pub(crate) async fn ask_everything(store: &Store) {
     write_account(store, &owner).await;
     write_imports(store, &owner).await;
     write_codes(store, &owner).await;
+    write_federation(store, &owner).await;
     write_sessions(store, &owner).await;
     write_passkeys(store, &owner).await;
     write_trail(store, &owner).await;
@@ -102,6 +105,36 @@ async fn write_imports(store: &Store, owner: &NewAccount) {
     store.find_imported(&ids).await.unwrap();
     let mut unit = store.begin().await.unwrap();
     unit.imports().insert(&users, START).await.unwrap();
+}
+
+async fn write_federation(store: &Store, owner: &NewAccount) {
+    let account = owner.record.account.id;
+    let (identity, nonce, flow) = (new_identity(account), new_nonce(), new_flow());
+    let mut unit = store.begin().await.unwrap();
+    let federation = unit.federation();
+    federation.link(&identity).await.unwrap();
+    federation.keep_nonce(&nonce).await.unwrap();
+    federation
+        .use_nonce(nonce.digest, Some(id()), START)
+        .await
+        .unwrap();
+    federation.keep_flow(&flow).await.unwrap();
+    federation
+        .claim_flow(flow.state, flow.binding, START)
+        .await
+        .unwrap();
+    federation.release_flow(flow.state, START).await.unwrap();
+    unit.challenges()
+        .void_codes(owner.index.subject, START)
+        .await
+        .unwrap();
+    unit.accounts().advance(account, 0, START).await.unwrap();
+    unit.commit().await.unwrap();
+    let question = federation_question(identity.digest, &owner.index);
+    store.federation_record(question).await.unwrap();
+    store.identity_of(account).await.unwrap();
+    let mut unit = store.begin().await.unwrap();
+    unit.federation().unlink(account).await.unwrap();
 }
 
 async fn write_codes(store: &Store, owner: &NewAccount) {

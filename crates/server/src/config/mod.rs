@@ -9,6 +9,7 @@
 mod database;
 mod documented;
 mod events;
+mod google;
 mod http;
 mod in_effect;
 mod keys;
@@ -39,6 +40,7 @@ use std::{
 
 pub use database::DatabaseSettings;
 pub use events::{EventSettings, SinkChoice, WebhookSettings};
+pub use google::GoogleSettings;
 pub use http::{HttpSettings, ManagementSettings};
 pub use in_effect::InEffect;
 pub use keys::KeySettings;
@@ -92,6 +94,8 @@ pub struct Config {
     pub tokens: TokenSettings,
     /// `passwords.…`
     pub passwords: PasswordSettings,
+    /// `google.…`
+    pub google: GoogleSettings,
     /// `keys.…`
     pub keys: KeySettings,
     /// `messages.…`
@@ -202,6 +206,7 @@ impl Config {
             mfa: MfaSettings::read(&mut reader),
             tokens: TokenSettings::read(&mut reader),
             passwords: PasswordSettings::read(&mut reader),
+            google: GoogleSettings::read(&mut reader),
             keys: KeySettings::read(&mut reader),
             messages: MessageSettings::read(&mut reader, mode),
             events: EventSettings::read(&mut reader, mode),

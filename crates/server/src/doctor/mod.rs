@@ -6,6 +6,7 @@
 mod database;
 mod findings;
 mod folder;
+mod google;
 mod keys;
 mod messages;
 mod network;
@@ -32,8 +33,9 @@ pub(crate) fn of_mistakes(mistakes: &Mistakes) -> Vec<Finding> {
 
 /// Looks at everything that the configuration names, in the order of its sections.
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
-    let (folder, keys, database, replicas, redis, messages, webhooks, collector, sentry) = tokio::join!(
+    let (folder, google, keys, database, replicas, redis, messages, webhooks, collector, sentry) = tokio::join!(
         in_time("data folder", None, async { vec![folder::look(config)] }),
+        in_time("google", None, google::look(config)),
         in_time("keys", None, async { vec![keys::look(config)] }),
         in_time("database", None, database::look(config)),
         database::look_at_replicas(config),
@@ -45,7 +47,7 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     );
     let mut findings = of_configuration(config);
     for found in [
-        folder, keys, database, replicas, redis, messages, webhooks, collector, sentry,
+        folder, google, keys, database, replicas, redis, messages, webhooks, collector, sentry,
     ] {
         findings.extend(found);
     }

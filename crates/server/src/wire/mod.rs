@@ -3,6 +3,7 @@
 mod counters;
 mod ephemeral;
 mod events;
+mod google;
 mod importing;
 mod key_desk;
 mod key_watch;
@@ -55,6 +56,7 @@ pub use counters::Counters;
 pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
 pub(crate) use events::{EventDesk, RelayNode};
+pub(crate) use google::identity_provider;
 pub(crate) use importing::Importing;
 pub(crate) use key_desk::{KeyDesk, KeyDeskError, ListedKey, StepDone};
 pub(crate) use key_watch::KeyView;
@@ -207,6 +209,7 @@ pub(crate) async fn wire(
         challenges: Challenges::new(Arc::clone(&base)),
         mfa: Mfa::new(Arc::clone(&base)),
         passkeys: Passkeys::new(Arc::clone(&base)),
+        federation: google::federation(config, &base)?,
         limits: ephemeral.limits(base),
         signer,
         clock,

@@ -194,4 +194,4 @@ testkit::on_every_engine! {
 }
 
 /// Failures cleared, device, session, sessions beyond the limit, audit entry, event.
-const SIGN_IN_TRANSACTION: u64 = 6;
+pub(crate) const SIGN_IN_TRANSACTION: u64 = 6;

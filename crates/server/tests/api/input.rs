@@ -50,6 +50,18 @@ fn public_posts() -> Vec<(&'static str, Value)> {
             }}),
         ),
         (
+            "/api/v1/auth/google",
+            json!({"id_token": "a.b.c", "role": "client"}),
+        ),
+        (
+            "/api/v1/auth/google/authorize",
+            json!({"redirect_uri": "https://shop.example/auth/google"}),
+        ),
+        (
+            "/api/v1/auth/google/callback",
+            json!({"code": "c", "state": "0".repeat(32), "binding": "1".repeat(32)}),
+        ),
+        (
             "/api/v1/auth/token/refresh",
             json!({"refresh_token": "fa_rt_v1.x"}),
         ),

@@ -17,6 +17,7 @@ mod canaries;
 mod devices;
 mod django_passwords;
 mod enumeration;
+mod google;
 mod identifier;
 mod input;
 mod keys;

@@ -160,7 +160,7 @@ impl State {
     }
 }
 
-fn read(connection: &TcpStream) -> std::io::Result<ReceivedRequest> {
+pub(super) fn read(connection: &TcpStream) -> std::io::Result<ReceivedRequest> {
     let mut reader = BufReader::new(connection);
     let mut line = String::new();
     reader.read_line(&mut line)?;

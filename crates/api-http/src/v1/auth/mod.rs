@@ -1,6 +1,7 @@
 //! Accounts and sign-in.
 
 pub(crate) mod change_password;
+pub(crate) mod google;
 pub(crate) mod log_in;
 pub(crate) mod log_in_otp;
 pub(crate) mod log_out;

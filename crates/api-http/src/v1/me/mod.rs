@@ -1,6 +1,7 @@
 //! Oneself.
 
 pub(crate) mod devices;
+pub(crate) mod google;
 pub(crate) mod identifier;
 pub(crate) mod mfa;
 pub(crate) mod passkeys;

@@ -22,10 +22,11 @@ use crate::v1::me::mfa::MfaView;
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserView {
     id: Uuid,
-    /// Which of `email` and `phone` there is.
+    /// How the account came to be: `email`, `phone` or `google`. With `google`, `email` is the address that
+    /// Google vouched for.
     #[schema(value_type = String, example = "email")]
     auth_method: &'static str,
-    /// Only when `auth_method` is `email`.
+    /// Unless `auth_method` is `phone`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = "email", example = "ada@example.com")]
     email: Option<String>,

@@ -51,6 +51,8 @@ labels! {
         SecondFactor = "second_factor",
         /// With a passkey.
         Passkey = "passkey",
+        /// Through Google.
+        Google = "google",
     }
 
     /// What became of an attempt to sign in.

@@ -69,10 +69,16 @@ pub async fn every_state_of_an_account_survives_the_store(store: Store) {
     ];
     let roles = Role::ALL.map(Roles::from).into_iter();
     let roles = roles.chain([Roles::default(), Roles::from_iter(Role::ALL)]);
-    for (status, roles) in states.into_iter().cycle().zip(roles) {
+    let methods = [
+        SignUpMethod::Phone,
+        SignUpMethod::Google,
+        SignUpMethod::Email,
+    ];
+    let states = states.into_iter().cycle().zip(methods.into_iter().cycle());
+    for ((status, method), roles) in states.zip(roles) {
         let mut account = new_account_in(status);
         account.record.account.roles = roles;
-        account.record.account.sign_up_method = SignUpMethod::Phone;
+        account.record.account.sign_up_method = method;
         let account = register(&store, account).await;
         assert_eq!(find(&store, &account.index).await, Some(account.record));
     }

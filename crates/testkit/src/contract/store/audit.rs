@@ -10,7 +10,7 @@ use crate::{
     clock::START,
 };
 
-const ACTIONS: [Action; 24] = [
+const ACTIONS: [Action; 26] = [
     Action::RegistrationRequested,
     Action::AccountRegistered,
     Action::AccountImported,
@@ -35,6 +35,8 @@ const ACTIONS: [Action; 24] = [
     Action::PasskeyRenamed,
     Action::PasskeyRemoved,
     Action::PasskeyCopySuspected,
+    Action::IdentityLinked,
+    Action::IdentityUnlinked,
 ];
 
 async fn append(store: &Store, entries: &[AuditRecord]) {

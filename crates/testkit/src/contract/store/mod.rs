@@ -26,6 +26,7 @@ pub mod devices;
 pub mod event_queue;
 pub mod event_upkeep;
 pub mod factor_resets;
+pub mod federation;
 pub mod idempotency;
 pub mod identifiers;
 pub mod imports;
@@ -331,6 +332,24 @@ macro_rules! store_contract {
             an_import_that_is_not_committed_leaves_nothing,
             of_many_imports_of_one_file_at_once_each_person_is_imported_once,
             an_import_and_registrations_at_once_leave_one_account,
+        }
+        $crate::store_facts! { $factory; federation:
+            an_identity_is_found_as_it_was_linked,
+            an_unknown_identity_is_nobody_and_its_address_is_told,
+            the_device_is_told_if_it_is_the_owners,
+            an_identity_opens_one_account_and_an_account_has_one_identity,
+            of_fifty_links_of_one_identity_one_wins,
+            an_identity_is_unlinked_once_and_can_be_linked_again,
+            a_nonce_counts_once_and_in_time,
+            a_nonce_of_a_device_counts_from_that_device,
+            of_fifty_uses_of_one_nonce_one_wins,
+            a_flow_is_claimed_once_and_gives_what_was_kept,
+            a_flow_of_another_client_is_not_claimed_and_stays,
+            of_fifty_claims_of_one_flow_one_wins,
+            a_flow_that_was_given_back_is_claimed_again,
+            void_codes_count_no_more_whatever_they_were_for,
+            an_account_advances_only_in_the_version_that_was_read,
+            a_purge_removes_nonces_and_flows_that_expired,
         }
         $crate::store_facts! { $factory; with inspect; cancellation:
             units_held_by_cancelled_tasks_leave_nothing,

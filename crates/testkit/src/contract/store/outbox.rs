@@ -49,6 +49,8 @@ fn one_of_each() -> Vec<EventEnvelope> {
         Event::PasskeyAdded { account, passkey },
         Event::PasskeyRemoved { account, passkey },
         Event::PasskeyCopySuspected { account, passkey },
+        Event::IdentityLinked { account },
+        Event::IdentityUnlinked { account },
     ];
     events.into_iter().map(event_envelope).collect()
 }

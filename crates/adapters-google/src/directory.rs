@@ -1,0 +1,252 @@
+//! The provider's metadata and keys, as of lately.
+
+use std::{
+    future::Future,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration as Wait,
+};
+
+use authentication_app::ports::ProviderError;
+use common::{Clock, SecureRandom, random};
+use openidconnect::core::CoreJsonWebKeySet;
+use time::{Duration, OffsetDateTime};
+use tokio::{
+    sync::Mutex,
+    time::{sleep, timeout},
+};
+use url::Url;
+
+use crate::{
+    InvalidProvider, ProviderConfig,
+    breaker::Breaker,
+    http::{Http, HttpError},
+    metadata::Metadata,
+};
+
+/// How long metadata and keys count without being looked at again.
+const FRESH: Duration = Duration::hours(1);
+/// How long they count while the provider cannot be asked. A key that it withdrew counts no longer than that.
+const STALE: Duration = Duration::hours(24);
+/// How often keys are fetched at the most because a token names one that is not known.
+const KEYS_AT_MOST_EVERY: Duration = Duration::seconds(10);
+/// How long whoever needs the provider waits for it, in all.
+const PATIENCE: Wait = Wait::from_secs(5);
+/// Tries within that, and the pause after the first; it doubles.
+const TRIES: u32 = 3;
+const FIRST_PAUSE: Wait = Wait::from_millis(100);
+/// When whoever was refused may come back.
+pub(crate) const SOON: Duration = Duration::seconds(2);
+
+/// What is known of the provider.
+#[derive(Debug)]
+pub(crate) struct Known {
+    pub(crate) metadata: Metadata,
+    pub(crate) keys: CoreJsonWebKeySet,
+    /// When all of it was fetched.
+    at: OffsetDateTime,
+    /// When the keys were, last.
+    keys_at: OffsetDateTime,
+}
+
+/// Looks things up at the provider, and remembers.
+pub(crate) struct Directory {
+    pub(crate) config: ProviderConfig,
+    pub(crate) http: Http,
+    issuer: Url,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn SecureRandom>,
+    breaker: Breaker,
+    known: RwLock<Option<Arc<Known>>>,
+    /// Held by whoever asks, so that nobody else does.
+    flight: Mutex<()>,
+}
+
+impl Directory {
+    pub(crate) fn new(
+        config: ProviderConfig,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn SecureRandom>,
+    ) -> Result<Self, InvalidProvider> {
+        Ok(Self {
+            http: Http::new(&config)?,
+            issuer: config.issuer_url()?,
+            config,
+            clock,
+            random,
+            breaker: Breaker::default(),
+            known: RwLock::new(None),
+            flight: Mutex::new(()),
+        })
+    }
+
+    pub(crate) fn now(&self) -> OffsetDateTime {
+        self.clock.now()
+    }
+
+    /// Metadata and keys, fetched if they are not known or were not looked at for an hour.
+    pub(crate) async fn current(&self) -> Result<Arc<Known>, ProviderError> {
+        if let Some(known) = self.fresh() {
+            return Ok(known);
+        }
+        let _flight = self.flight.lock().await;
+        if let Some(known) = self.fresh() {
+            return Ok(known);
+        }
+        match self.asking(|| self.fetch_all()).await {
+            Ok(known) => Ok(self.remember(known)),
+            Err(error) => self.stale().ok_or(error),
+        }
+    }
+
+    /// Keys that are newer than those in which a token's was not found; `None` when there can be none yet.
+    pub(crate) async fn newer_keys(
+        &self,
+        than: &Arc<Known>,
+    ) -> Result<Option<Arc<Known>>, ProviderError> {
+        let _flight = self.flight.lock().await;
+        if let Some(known) = self.remembered().filter(|known| !Arc::ptr_eq(known, than)) {
+            return Ok(Some(known));
+        }
+        if self.now() - than.keys_at < KEYS_AT_MOST_EVERY {
+            return Ok(None);
+        }
+        let keys = self.asking(|| self.fetch_keys(&than.metadata)).await?;
+        let known = Known {
+            metadata: than.metadata.clone(),
+            keys,
+            at: than.at,
+            keys_at: self.now(),
+        };
+        Ok(Some(self.remember(known)))
+    }
+
+    async fn fetch_all(&self) -> Result<Known, Failure> {
+        let document = self.http.document(&Metadata::address(&self.issuer)).await?;
+        let metadata = Metadata::read(&document, &self.issuer, &self.config)?;
+        let keys = self.fetch_keys(&metadata).await?;
+        let now = self.now();
+        Ok(Known {
+            metadata,
+            keys,
+            at: now,
+            keys_at: now,
+        })
+    }
+
+    async fn fetch_keys(&self, metadata: &Metadata) -> Result<CoreJsonWebKeySet, Failure> {
+        let document = self.http.document(&metadata.jwks_uri).await?;
+        let unreadable = ProviderError::Untrustworthy("its keys cannot be read");
+        serde_json::from_slice(&document).map_err(|_| unreadable.into())
+    }
+
+    /// Asks what may be asked twice: again after a pause, and for no longer than anybody should wait.
+    async fn asking<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ProviderError>
+    where
+        F: Future<Output = Result<T, Failure>>,
+    {
+        self.guarded(async {
+            let mut pause = FIRST_PAUSE;
+            for _ in 1..TRIES {
+                match ask().await {
+                    Err(Failure::Http(error)) if is_passing(error) => {
+                        let share =
+                            f64::from(u16::from_be_bytes(random::bytes(self.random.as_ref())))
+                                / f64::from(u16::MAX);
+                        sleep(pause.mul_f64(0.8 + 0.4 * share)).await;
+                        pause *= 2;
+                    }
+                    done => return done,
+                }
+            }
+            ask().await
+        })
+        .await
+    }
+
+    /// Asks once, if the breaker lets it, and for no longer than anybody should wait.
+    pub(crate) async fn guarded<T>(
+        &self,
+        ask: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, ProviderError> {
+        self.breaker
+            .admit(self.now())
+            .map_err(|retry_after| ProviderError::Unavailable { retry_after })?;
+        let answer = timeout(PATIENCE, ask)
+            .await
+            .unwrap_or(Err(Failure::Http(HttpError::TooSlow)));
+        match answer {
+            Ok(answer) => {
+                self.breaker.succeeded();
+                Ok(answer)
+            }
+            Err(Failure::Http(error)) => {
+                self.breaker.failed(self.now());
+                tracing::warn!(%error, "the identity provider does not answer as it should");
+                Err(ProviderError::Unavailable { retry_after: SOON })
+            }
+            Err(Failure::Told(error)) => {
+                // It answered, whatever it said.
+                self.breaker.succeeded();
+                if let ProviderError::Untrustworthy(fault) = error {
+                    tracing::error!(
+                        fault,
+                        "the identity provider's metadata is not to be trusted"
+                    );
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn remembered(&self) -> Option<Arc<Known>> {
+        let known = self.known.read();
+        known.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn remember(&self, known: Known) -> Arc<Known> {
+        let known = Arc::new(known);
+        let mut place = self.known.write().unwrap_or_else(PoisonError::into_inner);
+        *place = Some(Arc::clone(&known));
+        known
+    }
+
+    fn fresh(&self) -> Option<Arc<Known>> {
+        self.remembered()
+            .filter(|known| self.now() - known.at < FRESH)
+    }
+
+    fn stale(&self) -> Option<Arc<Known>> {
+        self.remembered()
+            .filter(|known| self.now() - known.at < STALE)
+    }
+}
+
+/// Why there is no answer to use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Failure {
+    /// None came, or none that helps.
+    Http(HttpError),
+    /// One came.
+    Told(ProviderError),
+}
+
+impl From<HttpError> for Failure {
+    fn from(error: HttpError) -> Self {
+        Self::Http(error)
+    }
+}
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        Self::Told(error)
+    }
+}
+
+/// Whether the same question may be answered a moment later.
+const fn is_passing(error: HttpError) -> bool {
+    match error {
+        HttpError::Unreached | HttpError::TooSlow | HttpError::Broken => true,
+        HttpError::Status(status) => status >= 500,
+        HttpError::TooLarge | HttpError::Unmade => false,
+    }
+}

@@ -1,0 +1,109 @@
+//! The port.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    AuthorizationRequest, CodeGrant, IdentityProvider, ProviderError, ProviderRefusal,
+};
+use authentication_domain::federation::IdentityClaims;
+use common::{Clock, SecureRandom};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::{
+    InvalidProvider, ProviderConfig,
+    directory::{Directory, Known},
+    exchange,
+    verification::{NotVerified, verify},
+};
+
+/// Google, or another OpenID provider. Asks it nothing before somebody needs it.
+pub struct OpenIdProvider {
+    directory: Directory,
+}
+
+impl OpenIdProvider {
+    /// # Errors
+    /// [`InvalidProvider`].
+    pub fn new(
+        config: ProviderConfig,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn SecureRandom>,
+    ) -> Result<Self, InvalidProvider> {
+        if config.client_ids.is_empty() {
+            return Err(InvalidProvider::ClientIds);
+        }
+        let directory = Directory::new(config, clock, random)?;
+        Ok(Self { directory })
+    }
+
+    /// Whether the provider answers, and says of itself what may be believed.
+    ///
+    /// # Errors
+    /// [`ProviderError::Unavailable`] or [`ProviderError::Untrustworthy`].
+    pub async fn examine(&self) -> Result<(), ProviderError> {
+        self.directory.current().await.map(|_| ())
+    }
+
+    fn verify_by(&self, text: &str, known: &Known) -> Result<IdentityClaims, NotVerified> {
+        let directory = &self.directory;
+        verify(text, &directory.config, &known.keys, directory.now())
+    }
+
+    async fn verify_with(
+        &self,
+        id_token: &SecretString,
+        known: &Arc<Known>,
+    ) -> Result<IdentityClaims, ProviderError> {
+        let text = id_token.expose_secret();
+        let refusal = match self.verify_by(text, known) {
+            Ok(claims) => return Ok(claims),
+            Err(NotVerified::Refused(refusal)) => refusal,
+            Err(NotVerified::UnknownKey) => match self.directory.newer_keys(known).await? {
+                Some(newer) => match self.verify_by(text, &newer) {
+                    Ok(claims) => return Ok(claims),
+                    Err(NotVerified::Refused(refusal)) => refusal,
+                    Err(NotVerified::UnknownKey) => ProviderRefusal::Signature,
+                },
+                None => ProviderRefusal::Signature,
+            },
+        };
+        tracing::info!(reason = refusal.as_str(), "an ID token does not count");
+        Err(refusal.into())
+    }
+}
+
+#[async_trait]
+impl IdentityProvider for OpenIdProvider {
+    #[tracing::instrument(name = "provider.authorization_url", level = "debug", skip_all)]
+    async fn authorization_url(
+        &self,
+        request: &AuthorizationRequest<'_>,
+    ) -> Result<String, ProviderError> {
+        let known = self.directory.current().await?;
+        exchange::authorization_url(&self.directory.config, &known.metadata, request)
+    }
+
+    #[tracing::instrument(name = "provider.redeem", level = "debug", skip_all)]
+    async fn redeem(&self, grant: &CodeGrant<'_>) -> Result<IdentityClaims, ProviderError> {
+        let directory = &self.directory;
+        let known = directory.current().await?;
+        // RFC 9207 §2.4: who is not who was asked gets no code; who promised to say their name says it.
+        let is_the_one_asked = match grant.issuer {
+            Some(issuer) => issuer == directory.config.issuer,
+            None => !known.metadata.answers_name_the_issuer,
+        };
+        if !is_the_one_asked {
+            return Err(ProviderError::MixedUp);
+        }
+        let exchange = exchange::redeem(&directory.config, &known.metadata, &directory.http, grant);
+        let id_token = directory.guarded(exchange).await?;
+        self.verify_with(&id_token, &known).await
+    }
+
+    #[tracing::instrument(name = "provider.verify", level = "debug", skip_all)]
+    async fn verify(&self, id_token: &SecretString) -> Result<IdentityClaims, ProviderError> {
+        let known = self.directory.current().await?;
+        self.verify_with(id_token, &known).await
+    }
+}

@@ -1,0 +1,264 @@
+//! Tokens that are not what they should be (T30, and the part of T31 and T32 that needs no store).
+
+use authentication_app::ports::{ProviderError, ProviderRefusal};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
+use serde_json::{Value, json};
+use testkit::servers::{OpenIdDouble, maced, unsigned};
+
+use super::Bed;
+
+impl Bed {
+    async fn assert_refused(&self, token: &str, refusal: ProviderRefusal, what: &str) {
+        let refused = self.verify(token).await;
+        assert_eq!(
+            refused.err(),
+            Some(ProviderError::Refused(refusal)),
+            "{what}"
+        );
+    }
+}
+
+/// T30: for somebody else.
+#[tokio::test]
+async fn t30_a_token_for_somebody_else_is_refused() {
+    let bed = Bed::new();
+    for audience in [
+        json!("other"),
+        json!(["other"]),
+        json!(["site", "other"]),
+        json!([]),
+        json!(""),
+        json!("SITE"),
+        json!("site "),
+    ] {
+        let token = bed.double.token(&bed.but("aud", audience.clone()));
+        bed.assert_refused(&token, ProviderRefusal::Audience, &audience.to_string())
+            .await;
+    }
+    // Several of ours need to say which of them asked.
+    let several = bed
+        .double
+        .token(&bed.but("aud", json!(["site", "android"])));
+    bed.assert_refused(&several, ProviderRefusal::Audience, "several without azp")
+        .await;
+    for (audience, party) in [
+        (json!("site"), "other"),
+        (json!(["site", "android"]), "other"),
+        (json!("site"), ""),
+    ] {
+        let mut claims = bed.but("aud", audience);
+        claims["azp"] = party.into();
+        bed.assert_refused(&bed.double.token(&claims), ProviderRefusal::Audience, party)
+            .await;
+    }
+    for (audience, party) in [
+        (json!("site"), "site"),
+        (json!("site"), "android"),
+        (json!("android"), "android"),
+        (json!(["site"]), "site"),
+        (json!(["android", "site"]), "android"),
+    ] {
+        let mut claims = bed.but("aud", audience);
+        claims["azp"] = party.into();
+        bed.verify_claims(&claims).await.unwrap();
+    }
+    let nobody = bed.verify_claims(&bed.but("aud", Value::Null)).await;
+    assert!(nobody.is_err());
+}
+
+/// T30: by somebody else.
+#[tokio::test]
+async fn t30_a_token_of_another_issuer_is_refused() {
+    let bed = Bed::new();
+    let issuer = bed.double.issuer();
+    for other in [
+        format!("{issuer}/"),
+        issuer.replace("127.0.0.1", "127.0.0.1.evil"),
+        issuer.to_uppercase(),
+        format!("{issuer}?x"),
+        "https://accounts.google.com".to_owned(),
+        "https://accounts.google.com.evil".to_owned(),
+        "https://accounts.google.com/".to_owned(),
+        issuer.replace("127.0.0.1", "localhost"),
+    ] {
+        let token = bed.double.token(&bed.but("iss", json!(other)));
+        bed.assert_refused(&token, ProviderRefusal::Issuer, &other)
+            .await;
+    }
+    for unreadable in [json!(null), json!(""), json!(7), json!([issuer])] {
+        let refused = bed.verify_claims(&bed.but("iss", unreadable.clone())).await;
+        assert!(
+            matches!(refused, Err(ProviderError::Refused(_))),
+            "{unreadable}"
+        );
+    }
+}
+
+/// T30: out of its time, to the second.
+#[tokio::test]
+async fn t30_a_token_out_of_its_time_is_refused() {
+    let bed = Bed::new();
+    let now = bed.claims()["iat"].as_i64().unwrap();
+    for (claim, good, bad) in [("exp", now - 59, now - 60), ("iat", now + 60, now + 61)] {
+        bed.verify_claims(&bed.but(claim, json!(good)))
+            .await
+            .unwrap();
+        let token = bed.double.token(&bed.but(claim, json!(bad)));
+        bed.assert_refused(&token, ProviderRefusal::Time, claim)
+            .await;
+    }
+    for claim in ["exp", "iat"] {
+        for nonsense in [
+            json!(null),
+            json!("soon"),
+            json!(-1e300),
+            json!([1]),
+            json!(true),
+        ] {
+            let refused = bed.verify_claims(&bed.but(claim, nonsense.clone())).await;
+            assert!(
+                matches!(refused, Err(ProviderError::Refused(_))),
+                "{claim} {nonsense}"
+            );
+        }
+    }
+}
+
+/// T30: signed by nobody, by a shared secret, or by a key of its own choice.
+#[tokio::test]
+async fn t30_only_a_key_of_the_provider_signs() {
+    let bed = Bed::new();
+    let claims = bed.claims();
+    let good = bed.double.token(&claims);
+    let (text, signature) = good.rsplit_once('.').unwrap();
+    let signature = BASE64.decode(signature).unwrap();
+    for algorithm in ["none", "None", "NONE", "nOnE", ""] {
+        for signature in [&[][..], &signature] {
+            let token = unsigned(
+                &json!({"alg": algorithm, "kid": "key-1"}),
+                &claims,
+                signature,
+            );
+            assert!(bed.verify(&token).await.is_err(), "{algorithm}");
+        }
+    }
+    let published = bed.double.public_key();
+    let point = [
+        b"\x04".to_vec(),
+        part(&published, "x"),
+        part(&published, "y"),
+    ]
+    .concat();
+    for secret in [
+        point,
+        published.to_string().into_bytes(),
+        b"secret".to_vec(),
+        Vec::new(),
+    ] {
+        for header in [
+            json!({"alg": "HS256", "kid": "key-1"}),
+            json!({"alg": "HS256"}),
+        ] {
+            bed.assert_refused(
+                &maced(&header, &claims, &secret),
+                ProviderRefusal::Signature,
+                "maced",
+            )
+            .await;
+        }
+    }
+    // Another's signature, one that was changed, and one that brings its own key along.
+    let forger = OpenIdDouble::start();
+    bed.assert_refused(&forger.token(&claims), ProviderRefusal::Signature, "forged")
+        .await;
+    let mut changed = signature.clone();
+    changed[10] ^= 1;
+    let changed = format!("{text}.{}", BASE64.encode(changed));
+    bed.assert_refused(&changed, ProviderRefusal::Signature, "changed")
+        .await;
+    let own =
+        json!({"alg": "ES256", "kid": "key-1", "jwk": forger.public_key(), "jku": forger.issuer()});
+    bed.assert_refused(
+        &forger.token_with_header(&own, &claims),
+        ProviderRefusal::Signature,
+        "own key",
+    )
+    .await;
+    assert!(
+        forger.requests_to("/keys").is_empty(),
+        "nobody is asked whom a token names"
+    );
+    for header in [
+        json!({"alg": "ES384", "kid": "key-1"}),
+        json!({"alg": "RS256", "kid": "key-1"}),
+        json!({"alg": "ES256", "kid": "key-1", "crit": ["exp"]}),
+        json!({"alg": "ES256", "kid": "key-1", "cty": "JWT"}),
+        json!({"alg": "ES256", "kid": "../../dev/null"}),
+        json!({"alg": "ES256", "kid": 7}),
+    ] {
+        let refused = bed
+            .verify(&bed.double.token_with_header(&header, &claims))
+            .await;
+        assert!(
+            matches!(refused, Err(ProviderError::Refused(_))),
+            "{header}"
+        );
+    }
+}
+
+/// T30, T32: what cannot be read, and what has another type than it must have.
+#[tokio::test]
+async fn t32_a_word_is_no_boolean_and_nonsense_is_no_token() {
+    let bed = Bed::new();
+    for word in [json!("true"), json!(1), json!([true])] {
+        let token = bed.double.token(&bed.but("email_verified", word.clone()));
+        bed.assert_refused(&token, ProviderRefusal::Unreadable, &word.to_string())
+            .await;
+    }
+    let unverified = bed
+        .verify_claims(&bed.but("email_verified", json!(false)))
+        .await
+        .unwrap();
+    assert_eq!(unverified.email_verified, Some(false));
+    let unsaid = bed
+        .verify_claims(&bed.but("email_verified", Value::Null))
+        .await
+        .unwrap();
+    assert_eq!(unsaid.email_verified, None);
+    for subject in [
+        json!(null),
+        json!(""),
+        json!("a\u{0}b"),
+        json!("é"),
+        json!("1".repeat(256)),
+        json!(7),
+    ] {
+        let refused = bed.verify_claims(&bed.but("sub", subject.clone())).await;
+        assert!(
+            matches!(refused, Err(ProviderError::Refused(_))),
+            "{subject}"
+        );
+    }
+    for text in [
+        "",
+        ".",
+        "..",
+        "a.b.c",
+        "{}",
+        "null",
+        "eyJhbGciOiJub25lIn0.e30.",
+        &"a".repeat(8_192),
+    ] {
+        bed.assert_refused(text, ProviderRefusal::Unreadable, text)
+            .await;
+    }
+    let nothing = bed
+        .verify_claims(&bed.but("nonce", Value::Null))
+        .await
+        .unwrap();
+    assert_eq!(nothing.nonce, None, "whoever asks looks at it");
+}
+
+fn part(key: &Value, name: &str) -> Vec<u8> {
+    BASE64.decode(key[name].as_str().unwrap()).unwrap()
+}

@@ -1,0 +1,252 @@
+//! `POST /auth/google/options`, `POST /auth/google`, `POST /auth/google/authorize`, `POST /auth/google/callback`
+
+use actix_web::{HttpResponse, http::StatusCode};
+use authentication_app::federation::{CompleteFlow, Entered, Federation, SignInWithToken};
+use common::access::Role;
+use garde::Validate;
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    FieldError, Problem, ProblemCode,
+    answer::{self, Answer},
+    ingress::{Context, JsonBody, Refusals, opaque_token},
+    state::{ApiState, State},
+    to_the_end::to_the_end,
+    v1::views::{self, SignInView},
+};
+
+/// An ID token of Google's is some 1,200 characters; one with every claim there is, not much more.
+pub(crate) const LONGEST_ID_TOKEN: usize = 8_192;
+
+/// A nonce for one ID token.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NonceView {
+    /// Counts once, for ten minutes.
+    #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
+    nonce: String,
+}
+
+/// What Google gave the client.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "id_token": "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.e30.c2ln", "role": "client" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GoogleBody {
+    /// With a nonce of `POST /auth/google/options`.
+    #[garde(skip)]
+    #[schema(value_type = String, min_length = 1, max_length = 8192)]
+    id_token: SecretString,
+    /// `client` (the default) or `vendor`: what the person is to be if they have no account yet.
+    #[garde(length(chars, max = 20))]
+    #[schema(pattern = "^(client|vendor)$", example = "client")]
+    role: Option<String>,
+}
+
+/// Where the person is to come back to.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "redirect_uri": "https://www.example.com/auth/google" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthorizeBody {
+    /// One of `google.redirect_uris`, to the letter.
+    #[garde(length(chars, min = 1, max = 2048))]
+    #[schema(min_length = 1, max_length = 2048)]
+    redirect_uri: String,
+}
+
+/// Where to send the person, and what to keep.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthorizeView {
+    /// Google's page.
+    #[schema(example = "https://accounts.google.com/o/oauth2/v2/auth?client_id=…")]
+    authorization_url: String,
+    /// Comes back with the person; the same as in the URL.
+    #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
+    state: String,
+    /// Keep it where only this browser has it (a cookie with `HttpOnly`), and bring it to the callback.
+    #[schema(example = "88aa01c2d3e4f5065f0c1e9a7b3d4f26")]
+    binding: String,
+}
+
+/// What the person came back with.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "code": "4/0AX4XfWh", "state": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "binding": "88aa01c2d3e4f5065f0c1e9a7b3d4f26" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CallbackBody {
+    /// The `code` of the query.
+    #[garde(skip)]
+    #[schema(value_type = String, min_length = 1, max_length = 2048)]
+    code: SecretString,
+    /// The `state` of the query.
+    #[garde(length(chars, min = 1, max = 128))]
+    #[schema(pattern = "^[!-~]{1,128}$")]
+    state: String,
+    /// What `POST /auth/google/authorize` answered this browser.
+    #[garde(length(chars, min = 1, max = 128))]
+    #[schema(pattern = "^[!-~]{1,128}$")]
+    binding: String,
+    /// The `iss` of the query, if there is one (RFC 9207).
+    #[garde(length(chars, max = 2048))]
+    #[schema(max_length = 2048)]
+    iss: Option<String>,
+    /// As for `POST /auth/google`.
+    #[garde(length(chars, max = 20))]
+    #[schema(pattern = "^(client|vendor)$", example = "client")]
+    role: Option<String>,
+}
+
+/// Get a nonce for an ID token.
+///
+/// For clients that show Google's own button: hand the nonce to Google's library, and the ID token that comes
+/// back to `POST /auth/google` or `POST /me/google`. With an `X-Device-Token` the nonce counts only with the
+/// same one.
+#[utoipa::path(post, path = "/api/v1/auth/google/options", operation_id = "google_options", tag = "google",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    responses((status = 200, description = "A nonce.", body = Answer<NonceView>)))]
+pub(crate) async fn options(
+    state: State,
+    Context(context): Context,
+) -> Result<HttpResponse, Problem> {
+    let federation = federation_of(&state)?;
+    let nonce = to_the_end(async move { federation.issue_nonce(&context).await }).await?;
+    let nonce = nonce.expose().to_owned();
+    Ok(answer::ok("Nonce issued", NonceView { nonce }))
+}
+
+/// Sign in with Google.
+///
+/// The first time an account is made, with the verified address for its identifier and no password. An address
+/// that belongs to an account already is 409 `account_exists_link_required`: sign in to that account, and link
+/// Google with `POST /me/google`.
+#[utoipa::path(post, path = "/api/v1/auth/google", operation_id = "sign_in_with_google", tag = "google",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    request_body = GoogleBody,
+    responses(
+        (status = 200, description = "Signed in, or a second factor is asked for.", body = Answer<SignInView>),
+        (status = 201, description = "The account exists, and its owner is signed in.", body = Answer<SignInView>),
+    ))]
+pub(crate) async fn sign_in(
+    state: State,
+    Context(context): Context,
+    JsonBody(body): JsonBody<GoogleBody>,
+) -> Result<HttpResponse, Problem> {
+    let federation = federation_of(&state)?;
+    let mut refusals = Refusals::default();
+    let id_token = refusals.keep(bounded("id_token", body.id_token, LONGEST_ID_TOKEN));
+    let role = refusals.keep(role_of(body.role.as_deref()));
+    let (Some(id_token), Some(role)) = (id_token, role) else {
+        return Err(refusals.into());
+    };
+    let command = SignInWithToken { id_token, role };
+    let entered = to_the_end(async move { federation.sign_in(&command, &context).await }).await?;
+    Ok(entered_answer(entered))
+}
+
+/// Begin a sign-in at Google.
+///
+/// For clients that send the person there. State, nonce and PKCE verifier stay with the service.
+#[utoipa::path(post, path = "/api/v1/auth/google/authorize", operation_id = "google_authorize", tag = "google",
+    request_body = AuthorizeBody,
+    responses((status = 200, description = "Where to send the person.", body = Answer<AuthorizeView>)))]
+pub(crate) async fn authorize(
+    state: State,
+    JsonBody(body): JsonBody<AuthorizeBody>,
+) -> Result<HttpResponse, Problem> {
+    let federation = federation_of(&state)?;
+    let begun = to_the_end(async move { federation.begin_flow(&body.redirect_uri).await }).await?;
+    let data = AuthorizeView {
+        authorization_url: begun.authorization_url,
+        state: begun.state.expose().to_owned(),
+        binding: begun.binding.expose().to_owned(),
+    };
+    Ok(answer::ok("Continue at Google", data))
+}
+
+/// Complete a sign-in at Google.
+///
+/// A state that was not begun by this client, or was used before, is 400 `invalid_state`, and Google is not
+/// asked. After a 503 the same call may be repeated.
+#[utoipa::path(post, path = "/api/v1/auth/google/callback", operation_id = "google_callback", tag = "google",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    request_body = CallbackBody,
+    responses(
+        (status = 200, description = "Signed in, or a second factor is asked for.", body = Answer<SignInView>),
+        (status = 201, description = "The account exists, and its owner is signed in.", body = Answer<SignInView>),
+    ))]
+pub(crate) async fn callback(
+    state: State,
+    Context(context): Context,
+    JsonBody(body): JsonBody<CallbackBody>,
+) -> Result<HttpResponse, Problem> {
+    let federation = federation_of(&state)?;
+    let command = body.into_command()?;
+    let entered =
+        to_the_end(async move { federation.complete_flow(&command, &context).await }).await?;
+    Ok(entered_answer(entered))
+}
+
+impl CallbackBody {
+    fn into_command(self) -> Result<CompleteFlow, Problem> {
+        let mut refusals = Refusals::default();
+        let code = refusals.keep(bounded("code", self.code, 2_048));
+        let state = refusals.keep(opaque_token("state", self.state));
+        let binding = refusals.keep(opaque_token("binding", self.binding));
+        let role = refusals.keep(role_of(self.role.as_deref()));
+        match (code, state, binding, role) {
+            (Some(code), Some(state), Some(binding), Some(role)) => Ok(CompleteFlow {
+                code,
+                state,
+                binding,
+                issuer: self.iss,
+                role,
+            }),
+            _ => Err(refusals.into()),
+        }
+    }
+}
+
+/// The use cases, where a provider is configured; otherwise there is nothing here.
+pub(crate) fn federation_of(state: &ApiState) -> Result<Federation, Problem> {
+    let configured = state.federation.clone();
+    configured.ok_or_else(|| Problem::of(ProblemCode::NotFound))
+}
+
+/// A secret text that is not empty and not longer than it can be.
+pub(crate) fn bounded(
+    field: &'static str,
+    sent: SecretString,
+    most: usize,
+) -> Result<SecretString, FieldError> {
+    let length = sent.expose_secret().len();
+    if (1..=most).contains(&length) {
+        Ok(sent)
+    } else {
+        Err(FieldError::new(
+            field,
+            "invalid_format",
+            "send it exactly as it was received",
+        ))
+    }
+}
+
+/// Whether the role may be registered for is the use case's to say.
+fn role_of(name: Option<&str>) -> Result<Option<Role>, FieldError> {
+    name.map(str::parse).transpose().map_err(|_| {
+        FieldError::new(
+            "role",
+            "role_not_offered",
+            "register as client or as vendor",
+        )
+    })
+}
+
+fn entered_answer(entered: Entered) -> HttpResponse {
+    match entered {
+        Entered::Registered(answer) => {
+            views::sign_in(StatusCode::CREATED, "Registration complete", answer)
+        }
+        Entered::SignedIn(answer) => views::sign_in(StatusCode::OK, "Login successful", answer),
+    }
+}

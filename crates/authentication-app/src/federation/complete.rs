@@ -1,0 +1,139 @@
+//! Coming back from the provider with a code.
+//!
+//! The flow is used up first, in a unit of its own: a second one with the same state finds nothing, and the
+//! provider is not asked. If the provider then cannot be reached the flow is given back, so that the person
+//! can try again once it can.
+
+use authentication_domain::opaque_token::OpaqueToken;
+use common::access::Role;
+use secrecy::SecretString;
+
+use super::{
+    EnterError, Entered, Federation,
+    enter::{Arrival, Once, role_of_newcomer},
+    open_flow,
+};
+use crate::{
+    RequestContext, measured,
+    ports::{CodeGrant, Measure, ProviderError, SignInMethod, StoreError},
+    retry::retrying,
+};
+
+/// What a person came back with.
+#[derive(Debug)]
+pub struct CompleteFlow {
+    /// The authorization code.
+    pub code: SecretString,
+    /// As it came back.
+    pub state: OpaqueToken,
+    /// As the client kept it.
+    pub binding: OpaqueToken,
+    /// Who says that they gave the code (RFC 9207), if anybody.
+    pub issuer: Option<String>,
+    /// What the person is to be, if they have no account yet.
+    pub role: Option<Role>,
+}
+
+/// Why nobody is signed in.
+#[derive(Debug, thiserror::Error)]
+pub enum CompleteFlowError {
+    /// Not begun here, by this client, within ten minutes, or completed before. The provider was not asked.
+    #[error("the state does not count")]
+    InvalidState,
+    /// The provider is away, or does not vouch for anybody.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// It does, and nobody gets in all the same.
+    #[error(transparent)]
+    Enter(#[from] EnterError),
+}
+
+impl From<StoreError> for CompleteFlowError {
+    fn from(error: StoreError) -> Self {
+        Self::Enter(error.into())
+    }
+}
+
+impl Federation {
+    /// Completes a flow (`POST /auth/google/callback`).
+    ///
+    /// # Errors
+    /// [`CompleteFlowError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn complete_flow(
+        &self,
+        command: &CompleteFlow,
+        ctx: &RequestContext,
+    ) -> Result<Entered, CompleteFlowError> {
+        let done = self.complete_once(command, ctx).await;
+        let outcome = measured::of_flow(&done);
+        self.base
+            .meter
+            .note(Measure::SignIn(SignInMethod::Google, outcome));
+        done
+    }
+
+    async fn complete_once(
+        &self,
+        command: &CompleteFlow,
+        ctx: &RequestContext,
+    ) -> Result<Entered, CompleteFlowError> {
+        let base = &self.base;
+        let role = role_of_newcomer(command.role)?;
+        let now = base.clock.now();
+        let (state, binding) = (command.state.digest(), command.binding.digest());
+        let sealed = retrying(|| async {
+            let mut unit = base.store.begin().await?;
+            let claimed = unit.federation().claim_flow(state, binding, now).await?;
+            unit.commit().await?;
+            Ok::<_, StoreError>(claimed)
+        })
+        .await?
+        .ok_or(CompleteFlowError::InvalidState)?;
+        let payload = open_flow(base, &command.state, &sealed)?;
+        let verifier = payload.verifier();
+        let grant = CodeGrant {
+            code: &command.code,
+            issuer: command.issuer.as_deref(),
+            redirect_uri: &payload.redirect_uri,
+            verifier: &verifier,
+        };
+        let claims = match self.provider.redeem(&grant).await {
+            Ok(claims) => claims,
+            Err(error) => {
+                if matches!(error, ProviderError::Unavailable { .. }) {
+                    self.give_back(state, now).await?;
+                }
+                return Err(error.into());
+            }
+        };
+        // Both are ours: nobody learns anything from how long a comparison of digests takes.
+        let same_nonce = super::nonce_of(&claims)
+            .zip(OpaqueToken::from_client(payload.nonce.clone()))
+            .is_some_and(|(told, asked)| told.digest() == asked.digest());
+        if !same_nonce {
+            return Err(EnterError::UnknownNonce.into());
+        }
+        let person = self.judge(claims).map_err(EnterError::from)?;
+        let arrival = Arrival {
+            person,
+            once: Once::UsedUp,
+            role,
+        };
+        Ok(self.enter(&arrival, ctx).await?)
+    }
+
+    async fn give_back(
+        &self,
+        state: authentication_domain::opaque_token::TokenDigest,
+        claimed_at: time::OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let base = &self.base;
+        retrying(|| async {
+            let mut unit = base.store.begin().await?;
+            unit.federation().release_flow(state, claimed_at).await?;
+            unit.commit().await
+        })
+        .await
+    }
+}

@@ -1,0 +1,390 @@
+//! Letting in whom the provider vouches for: the end that both ways come to.
+//!
+//! ```text
+//! the identity opens an account ──▶ that account signs in, whatever its address is now
+//! nobody has the address        ──▶ an account is made, and the identity opens it
+//! somebody has the address      ──▶ nobody gets in: they sign in as before, and link from inside
+//! ```
+
+use authentication_domain::{
+    accounts::{AccountStatus, Closed, Identifier, SignUpMethod},
+    audit::{Action, Outcome},
+    events::Event,
+    federation::{ExternalPerson, Untrusted},
+    opaque_token::TokenDigest,
+    sessions::DeviceId,
+};
+use common::{
+    Id,
+    access::{AuthenticationMethod, Role, Roles},
+    money::Money,
+    timestamps::Timestamps,
+};
+use time::OffsetDateTime;
+
+use super::{Federation, identity_field};
+use crate::{
+    Foundation, RequestContext,
+    accounts::{AccountDraft, OpenedAccount},
+    ports::{
+        DataKey, FederationQuestion, FederationRecord, IndexKeys, Measure, NewFederatedIdentity,
+        RegistrationOutcome, SigningFailed, StoreError, Subject, UniqueRule, UnitOfWork,
+    },
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+    sessions::{BeginError, FirstFactor, SignInAnswer},
+};
+
+/// Somebody whom the provider vouches for, at our door.
+pub(super) struct Arrival {
+    pub(super) person: ExternalPerson,
+    pub(super) once: Once,
+    /// What they will be if they are new.
+    pub(super) role: Role,
+}
+
+/// What keeps one arrival from being two.
+#[derive(Clone, Copy)]
+pub(super) enum Once {
+    /// This nonce, used up in the unit that lets them in.
+    Nonce(TokenDigest),
+    /// The flow, which was used up before.
+    UsedUp,
+}
+
+/// What became of them.
+#[derive(Debug)]
+pub enum Entered {
+    /// An account was made for them.
+    Registered(SignInAnswer),
+    /// They had one.
+    SignedIn(SignInAnswer),
+}
+
+/// Why they do not get in.
+#[derive(Debug, thiserror::Error)]
+pub enum EnterError {
+    /// Staff are invited; nobody registers as one.
+    #[error("this role is not given by registration")]
+    RoleNotOffered,
+    /// The nonce is none of ours, was used, expired, or was given to another device.
+    #[error("the nonce does not count")]
+    UnknownNonce,
+    /// The claims are good, and not believed.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// Somebody has an account with the address, which this identity does not open. Told only to whoever
+    /// proved to the provider that they read mail there.
+    #[error("an account has the address, and the identity does not open it")]
+    AccountExists,
+    /// The identity opens an account that is closed.
+    #[error("the account is closed")]
+    Closed,
+    /// The identity opens an account that is suspended.
+    #[error("the account is suspended")]
+    Suspended,
+    /// No token could be made.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(EnterError);
+
+impl From<BeginError> for EnterError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Signing(error) => error.into(),
+            BeginError::Store(error) => error.into(),
+        }
+    }
+}
+
+/// Client or vendor: what a person may make themselves.
+pub(super) fn role_of_newcomer(asked: Option<Role>) -> Result<Role, EnterError> {
+    let role = asked.unwrap_or(Role::Client);
+    if Roles::from(role).is_staff() {
+        return Err(EnterError::RoleNotOffered);
+    }
+    Ok(role)
+}
+
+/// What is known when the answer is decided.
+struct Known {
+    digest: [u8; 32],
+    identifier: Identifier,
+    keys: IndexKeys,
+    record: FederationRecord,
+}
+
+impl Federation {
+    pub(super) async fn enter(
+        &self,
+        arrival: &Arrival,
+        ctx: &RequestContext,
+    ) -> Result<Entered, EnterError> {
+        // Whole: what makes a unit fail may be that the same person came in by another door meanwhile.
+        let entered = retrying(|| self.enter_once(arrival, ctx)).await;
+        if matches!(entered, Ok(Entered::Registered(_))) {
+            let completed = RegistrationOutcome::Completed;
+            self.base.meter.note(Measure::Registration(completed));
+        }
+        entered
+    }
+
+    async fn enter_once(
+        &self,
+        arrival: &Arrival,
+        ctx: &RequestContext,
+    ) -> Result<Entered, EnterError> {
+        let base = &self.base;
+        let known = self.look_up(&arrival.person, ctx).await?;
+        match &known.record.owner {
+            Some(owner) => {
+                let opened = base.open_account(owner)?;
+                let device = base.known_device(opened.id(), known.record.device, ctx);
+                let answer = self.admit(arrival, &known, &opened, device, ctx).await?;
+                Ok(Entered::SignedIn(answer))
+            }
+            None if known.record.address_owner.is_some() => {
+                Err(self.refuse_taken(arrival, &known, ctx).await?)
+            }
+            None => {
+                let answer = self.register(arrival, &known, ctx).await?;
+                Ok(Entered::Registered(answer))
+            }
+        }
+    }
+
+    async fn look_up(
+        &self,
+        person: &ExternalPerson,
+        ctx: &RequestContext,
+    ) -> Result<Known, StoreError> {
+        let base = &self.base;
+        let identifier = Identifier::Email(person.email.clone());
+        let digest = base.digest_of(&person.identity);
+        let keys = base.index_keys(&identifier).await?;
+        let question = FederationQuestion {
+            identity: digest,
+            address: &keys,
+            device: ctx.claimed_device(),
+        };
+        let record = base.store.federation_record(question).await?;
+        Ok(Known {
+            digest,
+            identifier,
+            keys,
+            record,
+        })
+    }
+
+    /// Their address may be another one by now: it is who they are that counts, and nothing of the account
+    /// changes by it (T33).
+    async fn admit(
+        &self,
+        arrival: &Arrival,
+        known: &Known,
+        owner: &OpenedAccount,
+        device: Option<DeviceId>,
+        ctx: &RequestContext,
+    ) -> Result<SignInAnswer, EnterError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let refused = match owner.view.account.gate() {
+            Ok(()) => None,
+            Err(Closed::Suspended) => Some((EnterError::Suspended, "account_suspended")),
+            Err(Closed::Absent) => Some((EnterError::Closed, "account_closed")),
+        };
+        let mut unit = base.store.begin().await?;
+        if !use_up(unit.as_mut(), arrival.once, ctx, now).await? {
+            drop(unit);
+            let act = Act::on_identifier(Action::SignIn, UNKNOWN_NONCE, known.keys.subject)
+                .about(Some(owner.id()));
+            return Err(self.refuse(&act, EnterError::UnknownNonce, ctx).await?);
+        }
+        if let Some((error, reason)) = refused {
+            let outcome = Outcome::Refused(reason);
+            let act = Act::of(Action::SignIn, outcome, owner.id(), &owner.key);
+            unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+            unit.commit().await?;
+            return Err(error);
+        }
+        let remembered_until = known.record.device_remembered_until;
+        let proven = FirstFactor {
+            owner,
+            device,
+            remembered_until: device.and(remembered_until),
+            method: AuthenticationMethod::Google,
+            came_over: came_over(arrival, owner),
+        };
+        Ok(base.go_on(unit, &proven, ctx, now).await?)
+    }
+
+    async fn refuse_taken(
+        &self,
+        arrival: &Arrival,
+        known: &Known,
+        ctx: &RequestContext,
+    ) -> Result<EnterError, StoreError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let owner = known.record.address_owner;
+        let act =
+            |outcome| Act::on_identifier(Action::SignIn, outcome, known.keys.subject).about(owner);
+        let mut unit = base.store.begin().await?;
+        if !use_up(unit.as_mut(), arrival.once, ctx, now).await? {
+            drop(unit);
+            return self
+                .refuse(&act(UNKNOWN_NONCE), EnterError::UnknownNonce, ctx)
+                .await;
+        }
+        let act = act(Outcome::Refused("account_exists"));
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        unit.commit().await?;
+        Ok(EnterError::AccountExists)
+    }
+
+    /// Makes an account, with the address for its identifier and no password. Whatever somebody else has
+    /// begun with the address dies in the same moment (T36): there is nothing else that could outlive it,
+    /// since nothing is made of an address before it is proven.
+    async fn register(
+        &self,
+        arrival: &Arrival,
+        known: &Known,
+        ctx: &RequestContext,
+    ) -> Result<SignInAnswer, EnterError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let profile = arrival.person.profile.clone();
+        let draft = AccountDraft {
+            id: Id::at(now, base.random.as_ref()),
+            identifier: known.identifier.clone(),
+            sign_up_method: SignUpMethod::Google,
+            status: AccountStatus::Active,
+            roles: Roles::from(arrival.role),
+            wallet: Money::zero(profile.currency()),
+            profile,
+            password: None,
+            timestamps: Timestamps::new(now),
+        };
+        let (opened, row) = draft.seal(base.vault.as_ref(), base.index.as_ref());
+        let identity =
+            base.new_identity(&arrival.person, known.digest, &opened.key, opened.id(), now);
+        let mut unit = base.store.begin().await?;
+        if !use_up(unit.as_mut(), arrival.once, ctx, now).await? {
+            drop(unit);
+            let act = Act::on_identifier(Action::SignIn, UNKNOWN_NONCE, known.keys.subject);
+            return Err(self.refuse(&act, EnterError::UnknownNonce, ctx).await?);
+        }
+        unit.accounts()
+            .insert(&row)
+            .await
+            .map_err(somebody_was_first)?;
+        unit.federation()
+            .link(&identity)
+            .await
+            .map_err(somebody_was_first)?;
+        for subject in subjects_of(&known.keys) {
+            unit.challenges().void_codes(subject, now).await?;
+        }
+        let account = opened.id();
+        let entries = [Action::AccountRegistered, Action::IdentityLinked]
+            .map(|action| Act::of(action, Outcome::Success, account, &opened.key))
+            .map(|act| base.record(&act, ctx, now));
+        unit.audit().append(&entries).await?;
+        let roles = opened.view.account.roles;
+        let events = [
+            Event::AccountRegistered { account, roles },
+            Event::IdentityLinked { account },
+        ]
+        .map(|event| base.event(event, ctx, now));
+        unit.outbox().append_events(&events).await?;
+        let proven = FirstFactor {
+            owner: &opened,
+            device: None,
+            remembered_until: None,
+            method: AuthenticationMethod::Google,
+            came_over: came_over(arrival, &opened),
+        };
+        Ok(base.go_on(unit, &proven, ctx, now).await?)
+    }
+
+    /// Refused, and on record.
+    async fn refuse(
+        &self,
+        act: &Act<'_>,
+        error: EnterError,
+        ctx: &RequestContext,
+    ) -> Result<EnterError, StoreError> {
+        let base = &self.base;
+        let entry = base.record(act, ctx, base.clock.now());
+        let mut unit = base.store.begin().await?;
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await?;
+        Ok(error)
+    }
+}
+
+const UNKNOWN_NONCE: Outcome = Outcome::Refused("unknown_nonce");
+
+/// Uses up what makes this arrival the only one. The unit must be dropped on `false`.
+pub(super) async fn use_up(
+    unit: &mut dyn UnitOfWork,
+    once: Once,
+    ctx: &RequestContext,
+    now: OffsetDateTime,
+) -> Result<bool, StoreError> {
+    match once {
+        Once::UsedUp => Ok(true),
+        Once::Nonce(nonce) => {
+            let device = ctx.claimed_device();
+            unit.federation().use_nonce(nonce, device, now).await
+        }
+    }
+}
+
+/// One mailbox is one factor: whoever reads at the address that the provider vouches for, and which is the
+/// account's, may well have got in by it. So no code goes there as the second factor.
+fn came_over(arrival: &Arrival, owner: &OpenedAccount) -> Option<SignUpMethod> {
+    let identifier = &owner.view.identifier;
+    let vouched_for = Identifier::Email(arrival.person.email.clone());
+    (vouched_for.index_form() == identifier.index_form()).then(|| identifier.method())
+}
+
+/// The same person by another door, or somebody who proved the same address: to be looked at once more.
+fn somebody_was_first(error: StoreError) -> StoreError {
+    match error {
+        StoreError::Conflict(UniqueRule::Identifier | UniqueRule::FederatedIdentity) => {
+            StoreError::Retryable
+        }
+        other => other,
+    }
+}
+
+fn subjects_of(keys: &IndexKeys) -> impl Iterator<Item = Subject> + '_ {
+    std::iter::once(keys.subject).chain(keys.earlier_subjects.iter().copied())
+}
+
+impl Foundation {
+    pub(super) fn new_identity(
+        &self,
+        person: &ExternalPerson,
+        digest: [u8; 32],
+        key: &DataKey,
+        account: authentication_domain::accounts::AccountId,
+        now: OffsetDateTime,
+    ) -> NewFederatedIdentity {
+        let id = self.new_id(now);
+        let plain =
+            zeroize::Zeroizing::new(serde_json::to_vec(&person.identity).unwrap_or_default());
+        NewFederatedIdentity {
+            id,
+            account,
+            digest,
+            identity: self.vault.seal(key, identity_field(id), &plain),
+            linked_at: now,
+        }
+    }
+}

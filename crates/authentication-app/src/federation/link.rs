@@ -1,0 +1,161 @@
+//! Linking an identity to one's own account: proof of both sides, the session's and the provider's.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    events::Event,
+    federation::{ExternalPerson, Untrusted},
+    opaque_token::TokenDigest,
+};
+use secrecy::SecretString;
+use time::OffsetDateTime;
+
+use super::{
+    Federation,
+    enter::{Once, use_up},
+    nonce_of,
+};
+use crate::{
+    Foundation, RequestContext,
+    ports::{
+        AuditRecord, DataKey, Invalidation, ProviderError, SessionSnapshot, StoreError, UniqueRule,
+        UnitOfWork,
+    },
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// What the provider gave the client.
+#[derive(Debug)]
+pub struct LinkIdentity {
+    /// The ID token.
+    pub id_token: SecretString,
+}
+
+/// Why nothing is linked.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The provider is away, or does not vouch for anybody.
+    #[error(transparent)]
+    Provider(#[from] ProviderError),
+    /// The claims are good, and not believed.
+    #[error(transparent)]
+    Untrusted(#[from] Untrusted),
+    /// The nonce is none of ours, was used, expired, or was given to another device.
+    #[error("the nonce does not count")]
+    UnknownNonce,
+    /// The identity opens another account, or another identity opens this one.
+    #[error("another identity or account is linked already")]
+    AlreadyLinked,
+    /// The account changed while the provider was asked: the password was reset, say, and whoever asks may not
+    /// be its owner any more.
+    #[error("the account changed meanwhile")]
+    Conflict,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(LinkError);
+
+impl Federation {
+    /// Lets an identity open one's own account (`POST /me/google`). Its address need not be the account's.
+    /// Linking what is linked already changes nothing. The caller has made sure that the sign-in is recent.
+    ///
+    /// # Errors
+    /// [`LinkError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn link(
+        &self,
+        who: &SessionSnapshot,
+        command: &LinkIdentity,
+        ctx: &RequestContext,
+    ) -> Result<(), LinkError> {
+        let claims = self.provider.verify(&command.id_token).await?;
+        let nonce = nonce_of(&claims).ok_or(LinkError::UnknownNonce)?.digest();
+        let person = self.judge(claims)?;
+        retrying(|| self.link_once(who, &person, nonce, ctx)).await
+    }
+
+    async fn link_once(
+        &self,
+        who: &SessionSnapshot,
+        person: &ExternalPerson,
+        nonce: TokenDigest,
+        ctx: &RequestContext,
+    ) -> Result<(), LinkError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = who.owner.account.id;
+        let key = base.data_key(&who.owner)?;
+        let digest = base.digest_of(&person.identity);
+        let linked = base.store.identity_of(account).await?;
+        let mut unit = base.store.begin().await?;
+        if !use_up(unit.as_mut(), Once::Nonce(nonce), ctx, now).await? {
+            return Err(LinkError::UnknownNonce);
+        }
+        match linked {
+            Some(linked) if linked.digest == digest => {
+                unit.commit().await?;
+                return Ok(());
+            }
+            Some(_) => {
+                let entry = refused(base, who, &key, ctx, now);
+                unit.audit().append(&[entry]).await?;
+                unit.commit().await?;
+                return Err(LinkError::AlreadyLinked);
+            }
+            None => {}
+        }
+        let identity = base.new_identity(person, digest, &key, account, now);
+        match unit.federation().link(&identity).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict(UniqueRule::FederatedIdentity)) => {
+                drop(unit);
+                return Err(self.refuse_link(who, nonce, ctx).await?);
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let version = who.owner.account.version;
+        if !unit.accounts().advance(account, version, now).await? {
+            return Err(LinkError::Conflict);
+        }
+        let act =
+            Act::of(Action::IdentityLinked, Outcome::Success, account, &key).session(who.session);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let event = base.event(Event::IdentityLinked { account }, ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        base.commit_and_tell(unit, &Invalidation::of_account(account))
+            .await?;
+        Ok(())
+    }
+
+    /// A statement that failed has undone its unit: the trace of it gets one of its own.
+    async fn refuse_link(
+        &self,
+        who: &SessionSnapshot,
+        nonce: TokenDigest,
+        ctx: &RequestContext,
+    ) -> Result<LinkError, StoreError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let key = base.data_key(&who.owner)?;
+        let entry = refused(base, who, &key, ctx, now);
+        let mut unit: Box<dyn UnitOfWork> = base.store.begin().await?;
+        use_up(unit.as_mut(), Once::Nonce(nonce), ctx, now).await?;
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await?;
+        Ok(LinkError::AlreadyLinked)
+    }
+}
+
+fn refused(
+    base: &Foundation,
+    who: &SessionSnapshot,
+    key: &DataKey,
+    ctx: &RequestContext,
+    now: OffsetDateTime,
+) -> AuditRecord {
+    let outcome = Outcome::Refused("already_linked");
+    let act =
+        Act::of(Action::IdentityLinked, outcome, who.owner.account.id, key).session(who.session);
+    base.record(&act, ctx, now)
+}

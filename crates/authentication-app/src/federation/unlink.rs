@@ -1,0 +1,98 @@
+//! Unlinking the identity from one's own account.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    events::Event,
+    federation::has_another_way_in,
+    sessions::EndReason,
+};
+
+use super::Federation;
+use crate::{
+    RequestContext,
+    ports::{Invalidation, SessionSnapshot, StoreError},
+    recorder::Act,
+    retry::{retry_on_store_error, retrying},
+};
+
+/// Why it stays linked.
+#[derive(Debug, thiserror::Error)]
+pub enum UnlinkError {
+    /// No identity is linked.
+    #[error("no identity is linked")]
+    NotLinked,
+    /// There would be no way in without it.
+    #[error("the identity is the account's last way in")]
+    LastWayIn,
+    /// The account changed at the same moment.
+    #[error("the account changed meanwhile")]
+    Conflict,
+    /// The store did not do it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(UnlinkError);
+
+impl Federation {
+    /// Takes the identity away (`DELETE /me/google`); all other sessions of the account end, since one of them
+    /// may be of whoever holds the identity by now. The caller has made sure that the sign-in is recent.
+    ///
+    /// # Errors
+    /// [`UnlinkError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn unlink(
+        &self,
+        who: &SessionSnapshot,
+        ctx: &RequestContext,
+    ) -> Result<(), UnlinkError> {
+        retrying(|| self.unlink_once(who, ctx)).await
+    }
+
+    async fn unlink_once(
+        &self,
+        who: &SessionSnapshot,
+        ctx: &RequestContext,
+    ) -> Result<(), UnlinkError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let account = who.owner.account.id;
+        let found = base.store.credentials_of(account).await?;
+        let (record, password) = found.ok_or(UnlinkError::NotLinked)?;
+        let key = base.data_key(&record)?;
+        let mut unit = base.store.begin().await?;
+        if !unit.federation().unlink(account).await? {
+            return Err(UnlinkError::NotLinked);
+        }
+        let method = record.account.sign_up_method;
+        let has_passkey = record.second_factors.passkeys;
+        if !has_another_way_in(method, password.is_some(), has_passkey) {
+            drop(unit);
+            let outcome = Outcome::Refused("last_way_in");
+            let act =
+                Act::of(Action::IdentityUnlinked, outcome, account, &key).session(who.session);
+            let mut unit = base.store.begin().await?;
+            unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+            unit.commit().await?;
+            return Err(UnlinkError::LastWayIn);
+        }
+        // Whoever takes another way in away at this moment read the same version, and one of the two is late.
+        let version = record.account.version;
+        if !unit.accounts().advance(account, version, now).await? {
+            return Err(UnlinkError::Conflict);
+        }
+        let reason = EndReason::IdentityUnlinked;
+        let kept = Some(who.session);
+        let ended = unit.sessions().end_all(account, kept, reason, now).await?;
+        let act =
+            Act::of(Action::IdentityUnlinked, Outcome::Success, account, &key).session(who.session);
+        unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+        let event = base.event(Event::IdentityUnlinked { account }, ctx, now);
+        unit.outbox().append_events(&[event]).await?;
+        base.record_ended(unit.as_mut(), (account, &key), &ended, reason, ctx, now)
+            .await?;
+        let changed = vec![account];
+        base.commit_and_tell(unit, &Invalidation { ended, changed })
+            .await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,170 @@
+//! Identities at providers, and sign-ins that are under way there.
+
+use async_trait::async_trait;
+use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest, sessions::DeviceId};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{AccountRecord, IndexKeys, Sealed, StoreError};
+
+/// A nonce that was handed out.
+#[derive(Debug, Clone, Copy)]
+pub struct NewNonce {
+    /// Its digest.
+    pub digest: TokenDigest,
+    /// The device that the request said it came from: the nonce counts with the same word only.
+    pub device: Option<DeviceId>,
+    /// Until when it counts.
+    pub expires_at: OffsetDateTime,
+}
+
+/// A sign-in that a client takes to the provider.
+#[derive(Debug, Clone)]
+pub struct NewFlow {
+    /// Digest of `state`.
+    pub state: TokenDigest,
+    /// Digest of what the client keeps to itself.
+    pub binding: TokenDigest,
+    /// What it has to come back to, sealed for the service.
+    pub payload: Sealed,
+    /// Until when it may come back.
+    pub expires_at: OffsetDateTime,
+}
+
+/// An identity that opens an account from here on.
+#[derive(Debug, Clone)]
+pub struct NewFederatedIdentity {
+    /// The row.
+    pub id: Uuid,
+    /// Whose.
+    pub account: AccountId,
+    /// Keyed digest of issuer and subject.
+    pub digest: [u8; 32],
+    /// Issuer and subject as JSON, under the person's key (`federated_identities.identity`).
+    pub identity: Sealed,
+    /// When.
+    pub linked_at: OffsetDateTime,
+}
+
+/// Who somebody is whom a provider vouches for.
+#[derive(Debug, Clone, Copy)]
+pub struct FederationQuestion<'a> {
+    /// Keyed digest of issuer and subject.
+    pub identity: [u8; 32],
+    /// Digests of the address.
+    pub address: &'a IndexKeys,
+    /// The device that the request claims to come from.
+    pub device: Option<DeviceId>,
+}
+
+/// What is known of them, read at once.
+#[derive(Debug, Clone, Default)]
+pub struct FederationRecord {
+    /// The account that the identity opens.
+    pub owner: Option<AccountRecord>,
+    /// Whoever has the address as their identifier.
+    pub address_owner: Option<AccountId>,
+    /// The presented device, if it is one of the account's.
+    pub device: Option<DeviceId>,
+    /// Until when that device skips the second factor.
+    pub device_remembered_until: Option<OffsetDateTime>,
+}
+
+/// An identity that is linked.
+#[derive(Debug, Clone)]
+pub struct FederatedIdentityRecord {
+    /// The row.
+    pub id: Uuid,
+    /// Keyed digest of issuer and subject.
+    pub digest: [u8; 32],
+    /// As it was kept.
+    pub identity: Sealed,
+    /// When it was linked.
+    pub linked_at: OffsetDateTime,
+}
+
+/// Reads on the pool.
+#[async_trait]
+pub trait FederationQueries: Send + Sync {
+    /// Everything that a sign-in through a provider needs, in one statement.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn federation_record(
+        &self,
+        question: FederationQuestion<'_>,
+    ) -> Result<FederationRecord, StoreError>;
+
+    /// The identity that opens an account, if one does.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn identity_of(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<FederatedIdentityRecord>, StoreError>;
+}
+
+/// Writes within a unit of work.
+#[async_trait]
+pub trait FederationRepository: Send {
+    /// Keeps a nonce.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn keep_nonce(&mut self, nonce: &NewNonce) -> Result<(), StoreError>;
+
+    /// Uses a nonce up; `false` when it is none of ours, was used, expired, or was given to another device.
+    /// Of any number of rivals one gets `true`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn use_nonce(
+        &mut self,
+        digest: TokenDigest,
+        device: Option<DeviceId>,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Keeps a flow.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn keep_flow(&mut self, flow: &NewFlow) -> Result<(), StoreError>;
+
+    /// Uses a flow up and gives what it comes back to; `None` when it is none of ours, was used, expired, or
+    /// belongs to another client. Who brings the wrong binding uses up nothing. Of any number of rivals one
+    /// gets it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn claim_flow(
+        &mut self,
+        state: TokenDigest,
+        binding: TokenDigest,
+        now: OffsetDateTime,
+    ) -> Result<Option<Sealed>, StoreError>;
+
+    /// Gives a flow back that was claimed at `claimed_at`: the provider could not be asked.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn release_flow(
+        &mut self,
+        state: TokenDigest,
+        claimed_at: OffsetDateTime,
+    ) -> Result<(), StoreError>;
+
+    /// Links an identity to an account.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] with [`super::UniqueRule::FederatedIdentity`] when it opens an account
+    /// already, or when another one opens this account.
+    async fn link(&mut self, identity: &NewFederatedIdentity) -> Result<(), StoreError>;
+
+    /// Takes the identity away that opens an account; `false` when none did.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn unlink(&mut self, account: AccountId) -> Result<bool, StoreError>;
+}

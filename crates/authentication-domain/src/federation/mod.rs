@@ -1,0 +1,12 @@
+//! Signing in through an identity provider (OpenID Connect): Google, or whichever one is configured.
+//!
+//! A person is who the provider says by issuer and subject, and by nothing else: an address can change hands
+//! (OpenID Connect Core 1.0 §5.7). The address is believed once, to make an account for somebody who has none.
+
+mod claims;
+mod identity;
+mod rules;
+
+pub use claims::{ExternalPerson, IdentityClaims, Untrusted};
+pub use identity::ExternalIdentity;
+pub use rules::{FederationRules, has_another_way_in};

@@ -1,0 +1,84 @@
+//! Reads of identities at providers.
+
+use async_trait::async_trait;
+use authentication_app::ports::{
+    FederatedIdentityRecord, FederationQueries, FederationQuestion, FederationRecord, StoreError,
+};
+use authentication_domain::accounts::AccountId;
+
+use crate::{
+    account_record::{account_columns, account_if_any, account_parts},
+    federation::IDENTITIES,
+    sql::{Sql, tuples},
+    store::Store,
+};
+
+const IDENTITY_OF: &str =
+    "SELECT id, digest, identity, linked_at FROM federated_identities WHERE account_id = $1";
+
+#[async_trait]
+impl FederationQueries for Store {
+    #[tracing::instrument(name = "federation.federation_record", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn federation_record(
+        &self,
+        asked: FederationQuestion<'_>,
+    ) -> Result<FederationRecord, StoreError> {
+        let entries = &asked.address.entries;
+        let sql = Sql::new(federation_record(entries.len()))
+            .bind(&asked.identity)
+            .bind(&asked.device);
+        let sql = entries.iter().fold(sql, |sql, entry| {
+            sql.bind(&entry.digest).bind(&entry.key_id)
+        });
+        let Some(row) = sql.row(&self.readers).await? else {
+            return Ok(FederationRecord::default());
+        };
+        Ok(FederationRecord {
+            owner: account_if_any(&row)?,
+            address_owner: row.find("identifier_index", "indexed_id")?,
+            device: row.find("devices", "device_id")?,
+            device_remembered_until: row.find("devices", "remembered_until")?,
+        })
+    }
+
+    #[tracing::instrument(name = "federation.identity_of", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn identity_of(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<FederatedIdentityRecord>, StoreError> {
+        let row = Sql::new(IDENTITY_OF)
+            .bind(&account)
+            .row(&self.readers)
+            .await?;
+        row.map(|row| {
+            Ok(FederatedIdentityRecord {
+                id: row.get(IDENTITIES, "id")?,
+                digest: row.get(IDENTITIES, "digest")?,
+                identity: row.get(IDENTITIES, "identity")?,
+                linked_at: row.get(IDENTITIES, "linked_at")?,
+            })
+        })
+        .transpose()
+    }
+}
+
+/// By `federated_identities_digest_key` and by primary keys. There is always one row.
+///
+/// `$1` digest of the identity, `$2` device. Then so many index entries of the address.
+fn federation_record(entries: usize) -> String {
+    format!(
+        concat!(
+            "SELECT ",
+            account_columns!(),
+            ", o.account_id AS indexed_id, d.id AS device_id, d.remembered_until \
+             FROM (SELECT 1 AS asked) AS question \
+             LEFT JOIN (SELECT i.account_id FROM identifier_index i \
+             WHERE (i.digest, i.key_id) IN (VALUES {entries}) LIMIT 1) o ON TRUE \
+             LEFT JOIN federated_identities f ON f.digest = $1 \
+             LEFT JOIN accounts a ON a.id = f.account_id",
+            account_parts!(),
+            "LEFT JOIN devices d ON d.account_id = a.id AND d.id = $2"
+        ),
+        entries = tuples(3, entries, 2)
+    )
+}
