@@ -261,11 +261,6 @@ impl TestApp {
         self.stores.clock.advance(by);
     }
 
-    /// What its clock says.
-    pub(crate) fn now(&self) -> time::OffsetDateTime {
-        common::Clock::now(self.stores.clock.as_ref())
-    }
-
     /// The keys that this node uses, without the keys.
     pub(crate) fn keys(&self) -> Vec<KeySummary> {
         self.inner.application.keys()

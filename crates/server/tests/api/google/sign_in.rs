@@ -171,6 +171,27 @@ testkit::on_every_engine! {
         assert_eq!((app.count("sessions").await, app.count("accounts").await), (sessions, 1));
     }
 
+    /// ASVS V6.3.3: Google is one factor. A code goes to the mailbox only where Google's word is about another one.
+    async fn whoever_has_a_second_factor_is_asked_for_it_after_google(engine: Engine) {
+        let bed = Bed::start(engine).await;
+        let app = &bed.app;
+        let it = app.secured_person().await;
+        bed.link(&it.person.tokens.access, "1", "other@example.com").await.assert_status(200);
+        for (email, methods) in [
+            (it.person.identifier.as_str(), json!(["totp", "recovery_code"])),
+            ("other@example.com", json!(["totp", "otp", "recovery_code"])),
+        ] {
+            let asked = bed.enter("1", email).await;
+            asked.assert_status(200);
+            assert_eq!((&asked.data()["status"], &asked.data()["methods"]), (&json!("mfa_required"), &methods));
+            assert!(asked.data().get("tokens").is_none(), "{asked:?}");
+            app.advance_seconds(60);
+            let answer = app.second_step(&asked.text_of("/challenge_id"), "totp", &it.code(app)).await;
+            answer.assert_status(200);
+            assert_eq!(answer.text_of("/user/id"), it.person.id);
+        }
+    }
+
     async fn a_provider_that_is_away_is_503_and_nothing_is_half_done(engine: Engine) {
         let bed = Bed::start(engine).await;
         let app = &bed.app;
