@@ -44,7 +44,8 @@ const CLAIM: &str = "DELETE FROM factor_resets \
 const CALL_OFF: &str = "DELETE FROM factor_resets WHERE account_id = $1";
 
 /// What a person proves a second time with. By keys and indexes that begin with the account.
-const FACTORS: [&str; 2] = [
+const FACTORS: [&str; 3] = [
+    "DELETE FROM passkeys WHERE account_id = $1",
     "DELETE FROM totp_factors WHERE account_id = $1",
     "DELETE FROM recovery_codes WHERE account_id = $1",
 ];

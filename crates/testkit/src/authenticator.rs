@@ -19,6 +19,10 @@ pub const AAGUID: [u8; 16] = *b"testkit-passkey!";
 
 /// What a device and its browser say and do.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the format, and is set apart"
+)]
 pub struct Conduct {
     /// The page that asks.
     pub origin: String,

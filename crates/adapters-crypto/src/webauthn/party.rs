@@ -9,7 +9,7 @@ use authentication_app::ports::{
 use authentication_domain::passkeys::{CredentialState, PasskeyRules};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 use uuid::Uuid;
 use webauthn_rs::prelude::{
@@ -106,7 +106,7 @@ impl RelyingParty for WebAuthnParty {
         &self,
         subject: &EnrolmentSubject<'_>,
     ) -> Result<BegunCeremony, RelyingPartyFailed> {
-        let known = subject.known.iter().map(|id| id.clone().into()).collect();
+        let known = subject.known.to_vec();
         let (options, state) = self
             .library
             .start_passkey_registration(
@@ -118,14 +118,15 @@ impl RelyingParty for WebAuthnParty {
             .map_err(|_| RelyingPartyFailed("no creation options"))?;
         let mut options = public_key(&options)?;
         // The library asks for less than we want of devices; what they made of it they sign, or not at all.
-        options["authenticatorSelection"] = json!({
+        let selection = json!({
             "authenticatorAttachment": "platform",
             "residentKey": "required",
             "requireResidentKey": true,
             "userVerification": "required",
         });
-        options["attestation"] = "none".into();
-        options["hints"] = json!(["client-device"]);
+        options.insert("authenticatorSelection".to_owned(), selection);
+        options.insert("attestation".to_owned(), "none".into());
+        options.insert("hints".to_owned(), json!(["client-device"]));
         begun(options, state)
     }
 
@@ -177,8 +178,9 @@ impl RelyingParty for WebAuthnParty {
             .start_discoverable_authentication()
             .map_err(|_| RelyingPartyFailed("no request options"))?;
         let mut options = public_key(&options)?;
-        options["userVerification"] = "required".into();
-        options["allowCredentials"] = allowed.iter().map(descriptor).collect();
+        options.insert("userVerification".to_owned(), "required".into());
+        let allowed = allowed.iter().map(descriptor).collect();
+        options.insert("allowCredentials".to_owned(), allowed);
         begun(options, state)
     }
 
@@ -219,21 +221,27 @@ fn never_used(passkey: Passkey, told: CredentialState) -> Passkey {
 }
 
 /// The options without what the library wraps them in.
-fn public_key(options: &impl Serialize) -> Result<Value, RelyingPartyFailed> {
+fn public_key(options: &impl Serialize) -> Result<Map<String, Value>, RelyingPartyFailed> {
     let mut options =
         serde_json::to_value(options).map_err(|_| RelyingPartyFailed("unwritable options"))?;
-    Ok(options["publicKey"].take())
+    match options.get_mut("publicKey").map(Value::take) {
+        Some(Value::Object(options)) => Ok(options),
+        _ => Err(RelyingPartyFailed("options without a public key")),
+    }
 }
 
-fn begun(options: Value, library: impl Serialize) -> Result<BegunCeremony, RelyingPartyFailed> {
-    let challenge = options["challenge"].as_str();
+fn begun(
+    options: Map<String, Value>,
+    library: impl Serialize,
+) -> Result<BegunCeremony, RelyingPartyFailed> {
+    let challenge = options.get("challenge").and_then(Value::as_str);
     let state = State {
         challenge: challenge.unwrap_or_default().to_owned(),
         library,
     };
     let state = serde_json::to_vec(&state).map_err(|_| RelyingPartyFailed("unwritable state"))?;
     Ok(BegunCeremony {
-        options,
+        options: Value::Object(options),
         state: Zeroizing::new(state),
     })
 }

@@ -249,7 +249,7 @@ mod tests {
             ("userHandle", "Bw=="),
         ] {
             let refused = assertion(|it| it["response"][member] = json!(spelling));
-            let refused = refused.err().expect("another spelling is refused");
+            let refused = refused.expect_err("another spelling is refused");
             assert_eq!(refused.errors().len(), 1, "{member} {spelling}");
         }
         for (member, value) in [("id", "AQIE"), ("rawId", "AQIE"), ("type", "password")] {

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     Foundation, RequestContext,
     ports::{
-        AuditRecord, DataKey, Invalidation, ProviderError, SessionSnapshot, StoreError, UniqueRule,
-        UnitOfWork,
+        AuditRecord, CredentialKind, DataKey, Invalidation, MessageKind, ProviderError,
+        SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -123,8 +123,12 @@ impl Federation {
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.event(Event::IdentityLinked { account }, ctx, now);
         unit.outbox().append_events(&[event]).await?;
+        let notice = MessageKind::CredentialAdded(CredentialKind::Google);
+        base.notice(unit.as_mut(), notice, account, ctx, now)
+            .await?;
         base.commit_and_tell(unit, &Invalidation::of_account(account))
             .await?;
+        base.messages_queued.notify_one();
         Ok(())
     }
 

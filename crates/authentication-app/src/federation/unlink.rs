@@ -10,7 +10,7 @@ use authentication_domain::{
 use super::Federation;
 use crate::{
     RequestContext,
-    ports::{Invalidation, SessionSnapshot, StoreError},
+    ports::{CredentialKind, Invalidation, MessageKind, SessionSnapshot, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -90,9 +90,13 @@ impl Federation {
         unit.outbox().append_events(&[event]).await?;
         base.record_ended(unit.as_mut(), (account, &key), &ended, reason, ctx, now)
             .await?;
+        let notice = MessageKind::CredentialRemoved(CredentialKind::Google);
+        base.notice(unit.as_mut(), notice, account, ctx, now)
+            .await?;
         let changed = vec![account];
         base.commit_and_tell(unit, &Invalidation { ended, changed })
             .await?;
+        base.messages_queued.notify_one();
         Ok(())
     }
 }

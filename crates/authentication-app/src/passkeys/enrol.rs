@@ -15,8 +15,8 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     ports::{
-        AttestationAnswer, CeremonyFault, EnrolledCredential, Invalidation, PasskeyRecord,
-        SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
+        AttestationAnswer, CeremonyFault, CredentialKind, EnrolledCredential, Invalidation,
+        MessageKind, PasskeyRecord, SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -155,8 +155,12 @@ impl Passkeys {
         unit.outbox()
             .append_events(&[base.event(added, ctx, now)])
             .await?;
+        let notice = MessageKind::CredentialAdded(CredentialKind::Passkey);
+        base.notice(unit.as_mut(), notice, account, ctx, now)
+            .await?;
         base.commit_and_tell(unit, &Invalidation::of_account(account))
             .await?;
+        base.messages_queued.notify_one();
         Ok(PasskeyView::of(&record, &credential, name.cloned()))
     }
 

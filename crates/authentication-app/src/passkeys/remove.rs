@@ -9,7 +9,7 @@ use authentication_domain::{
 use super::Passkeys;
 use crate::{
     RequestContext,
-    ports::{Invalidation, SessionSnapshot, StoreError},
+    ports::{CredentialKind, Invalidation, MessageKind, SessionSnapshot, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -87,8 +87,12 @@ impl Passkeys {
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let removed = base.event(Event::PasskeyRemoved { account, passkey }, ctx, now);
         unit.outbox().append_events(&[removed]).await?;
+        let notice = MessageKind::CredentialRemoved(CredentialKind::Passkey);
+        base.notice(unit.as_mut(), notice, account, ctx, now)
+            .await?;
         base.commit_and_tell(unit, &Invalidation::of_account(account))
             .await?;
+        base.messages_queued.notify_one();
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! As much of W3C WebDriver as these tests need, with the virtual authenticators of Web Authentication
+//! As much of W3C `WebDriver` as these tests need, with the virtual authenticators of Web Authentication
 //! Level 3 §12.
 
 use reqwest::Method;

@@ -1,4 +1,4 @@
-//! A driver of a browser, of a test's own: W3C WebDriver over HTTP on loopback.
+//! A driver of a browser, of a test's own: W3C `WebDriver` over HTTP on loopback.
 
 use std::{
     process::{Child, Command, Stdio},

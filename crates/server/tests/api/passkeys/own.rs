@@ -82,6 +82,7 @@ testkit::on_every_engine! {
         let person = app.register_person().await;
         let access = &person.tokens.access;
         app.enrol_passkey(&person).await;
+        app.advance_seconds(1);
         let second = app.enrol_passkey(&person).await;
         app.forget_passwords().await;
         let ids = ids(&app, access).await;
