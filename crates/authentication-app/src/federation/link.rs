@@ -2,6 +2,7 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
+    credentials::CredentialKind,
     events::Event,
     federation::{ExternalPerson, Untrusted},
     opaque_token::TokenDigest,
@@ -17,8 +18,8 @@ use super::{
 use crate::{
     Foundation, RequestContext,
     ports::{
-        AuditRecord, CredentialKind, DataKey, Invalidation, MessageKind, ProviderError,
-        SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
+        AuditRecord, DataKey, Invalidation, MessageKind, ProviderError, SessionSnapshot,
+        StoreError, UniqueRule, UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},

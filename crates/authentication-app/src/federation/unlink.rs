@@ -2,6 +2,7 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
+    credentials::CredentialKind,
     events::Event,
     federation::has_another_way_in,
     sessions::EndReason,
@@ -10,7 +11,7 @@ use authentication_domain::{
 use super::Federation;
 use crate::{
     RequestContext,
-    ports::{CredentialKind, Invalidation, MessageKind, SessionSnapshot, StoreError},
+    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };

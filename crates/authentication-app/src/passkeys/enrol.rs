@@ -2,6 +2,7 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
+    credentials::CredentialKind,
     events::Event,
     passkeys::{CeremonyPurpose, CredentialDigest, holder_of_session},
     profiles::DisplayName,
@@ -15,8 +16,8 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     ports::{
-        AttestationAnswer, CeremonyFault, CredentialKind, EnrolledCredential, Invalidation,
-        MessageKind, PasskeyRecord, SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
+        AttestationAnswer, CeremonyFault, EnrolledCredential, Invalidation, MessageKind,
+        PasskeyRecord, SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},

@@ -2,6 +2,7 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
+    credentials::CredentialKind,
     events::Event,
     passkeys::{LastWayIn, PasskeyId, WaysIn},
 };
@@ -9,7 +10,7 @@ use authentication_domain::{
 use super::Passkeys;
 use crate::{
     RequestContext,
-    ports::{CredentialKind, Invalidation, MessageKind, SessionSnapshot, StoreError},
+    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };

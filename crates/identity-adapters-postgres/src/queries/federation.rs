@@ -70,10 +70,10 @@ fn federation_record(entries: usize) -> String {
         concat!(
             "SELECT ",
             account_columns!(),
-            ", o.account_id AS indexed_id, d.id AS device_id, d.remembered_until \
+            ", found.account_id AS indexed_id, d.id AS device_id, d.remembered_until \
              FROM (SELECT 1 AS asked) AS question \
              LEFT JOIN (SELECT i.account_id FROM identifier_index i \
-             WHERE (i.digest, i.key_id) IN (VALUES {entries}) LIMIT 1) o ON TRUE \
+             WHERE (i.digest, i.key_id) IN (VALUES {entries}) LIMIT 1) found ON TRUE \
              LEFT JOIN federated_identities f ON f.digest = $1 \
              LEFT JOIN accounts a ON a.id = f.account_id",
             account_parts!(),
