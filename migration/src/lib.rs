@@ -71,10 +71,10 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000011_imports::Migration),
             Box::new(m20261124_000012_counted_messages::Migration),
             Box::new(m20261129_000013_second_factors::Migration),
-            Box::new(m20261129_000016_notices::Migration),
-            Box::new(m20261129_000017_factor_resets::Migration),
             Box::new(m20261129_000014_passkeys::Migration),
             Box::new(m20261129_000015_federation::Migration),
+            Box::new(m20261129_000016_notices::Migration),
+            Box::new(m20261129_000017_factor_resets::Migration),
         ]
     }
 }

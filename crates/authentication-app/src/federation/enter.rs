@@ -16,7 +16,7 @@ use authentication_domain::{
 };
 use common::{
     Id,
-    access::{AuthenticationMethod, Role, Roles},
+    access::{AuthenticationMethod, Proofs, Role, Roles},
     money::Money,
     timestamps::Timestamps,
 };
@@ -32,7 +32,7 @@ use crate::{
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
-    sessions::{BeginError, FirstFactor, SignInAnswer},
+    sessions::{BeginError, FirstFactor, SignIn, SignInAnswer},
 };
 
 /// Somebody whom the provider vouches for, at our door.
@@ -290,25 +290,33 @@ impl Federation {
             unit.challenges().void_codes(subject, now).await?;
         }
         let account = opened.id();
-        let entries = [Action::AccountRegistered, Action::IdentityLinked]
-            .map(|action| Act::of(action, Outcome::Success, account, &opened.key))
-            .map(|act| base.record(&act, ctx, now));
+        // Somebody new has no second factor, and no device that the others would be new beside.
+        let sign_in = SignIn {
+            owner: &opened,
+            device: None,
+            proofs: Proofs::only(AuthenticationMethod::Google),
+            remember_until: None,
+        };
+        let started = base
+            .begin_session(unit.as_mut(), &sign_in, ctx, now)
+            .await?;
+        let act = |action| Act::of(action, Outcome::Success, account, &opened.key);
+        let entries = [
+            act(Action::AccountRegistered),
+            act(Action::IdentityLinked),
+            act(Action::SignIn).session(started.session),
+        ]
+        .map(|act| base.record(&act, ctx, now));
         unit.audit().append(&entries).await?;
         let roles = opened.view.account.roles;
         let events = [
-            Event::AccountRegistered { account, roles },
-            Event::IdentityLinked { account },
-        ]
-        .map(|event| base.event(event, ctx, now));
+            base.event(Event::AccountRegistered { account, roles }, ctx, now),
+            base.event(Event::IdentityLinked { account }, ctx, now),
+            base.session_started(&started, account, ctx, now),
+        ];
         unit.outbox().append_events(&events).await?;
-        let proven = FirstFactor {
-            owner: &opened,
-            device: None,
-            remembered_until: None,
-            method: AuthenticationMethod::Google,
-            came_over: came_over(arrival, &opened),
-        };
-        Ok(base.go_on(unit, &proven, ctx, now).await?)
+        let signed_in = base.complete(unit, started, opened.view).await?;
+        Ok(SignInAnswer::Authenticated(Box::new(signed_in)))
     }
 
     /// Refused, and on record.

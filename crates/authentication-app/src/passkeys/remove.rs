@@ -63,7 +63,7 @@ impl Passkeys {
         }
         WaysIn {
             password: password.is_some(),
-            federated: false,
+            federated: base.store.identity_of(account).await?.is_some(),
             passkeys: passkeys.len() - 1,
         }
         .suffice()?;

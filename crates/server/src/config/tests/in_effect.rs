@@ -112,6 +112,7 @@ fn secrets_are_masked_whatever_they_are() {
     let secrets = [
         "database.replica_urls",
         "database.url",
+        "google.client_secret",
         "keys.json",
         "messages.sms.auth_token",
         "messages.sms.body",
@@ -127,6 +128,7 @@ fn secrets_are_masked_whatever_they_are() {
         "messages.sender",
         "messages.sms.provider",
         "messages.smtp.security",
+        "mfa.required_of",
         "mode",
         "telemetry.log_format",
     ];

@@ -72,7 +72,7 @@ testkit::on_every_engine! {
         bed.enter_with(&claims).await.assert_problem(409, "account_exists_link_required");
         assert_eq!(app.count("federated_identities").await, 0);
         assert_eq!((app.count("sessions").await, app.count("accounts").await), (sessions, 1));
-        assert_eq!(app.audit_outcomes("session.sign_in").await.last().map(String::as_str), Some("account_exists"));
+        assert!(app.audit_outcomes("session.sign_in").await.contains(&"account_exists".to_owned()));
         // The nonce was used up all the same.
         bed.enter_with(&claims).await.assert_problem(401, "invalid_credentials");
         app.log_in(&person.identifier, PASSWORD).await.assert_status(200);
