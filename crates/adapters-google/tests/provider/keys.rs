@@ -31,10 +31,10 @@ async fn unknown_keys_are_looked_for_every_ten_seconds_at_the_most() {
     let forger = OpenIdDouble::start();
     forger.rotate_key();
     bed.verify_claims(&bed.claims()).await.unwrap();
-    let forged = forger.token(&bed.claims());
+    let token = forger.token(&bed.claims());
     for round in 1..=3 {
         for _ in 0..20 {
-            assert_eq!(bed.verify(&forged).await.err(), REFUSED);
+            assert_eq!(bed.verify(&token).await.err(), REFUSED);
         }
         assert_eq!(bed.double.requests_to("/keys").len(), round);
         bed.advance(Duration::seconds(10));

@@ -1,7 +1,6 @@
 //! What a provider may do to us, and what may be done in its name: a double of one says and signs what it is told.
 #![expect(
     clippy::unwrap_used,
-    clippy::indexing_slicing,
     reason = "tests and their helpers: a broken expectation fails the test"
 )]
 

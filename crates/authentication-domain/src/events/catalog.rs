@@ -216,16 +216,16 @@ impl Event {
                 method,
                 undone,
             } => json!({"account_id": account, "auth_method": method, "undone": undone}),
-            Self::AccountSecured { account } | Self::FactorsReset { account } => {
+            Self::AccountSecured { account }
+            | Self::FactorsReset { account }
+            | Self::IdentityLinked { account }
+            | Self::IdentityUnlinked { account } => {
                 json!({"account_id": account})
             }
             Self::PasskeyAdded { account, passkey }
             | Self::PasskeyRemoved { account, passkey }
             | Self::PasskeyCopySuspected { account, passkey } => {
                 json!({"account_id": account, "passkey_id": passkey})
-            }
-            Self::IdentityLinked { account } | Self::IdentityUnlinked { account } => {
-                json!({"account_id": account})
             }
         }
     }

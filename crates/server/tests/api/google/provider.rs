@@ -25,7 +25,7 @@ impl Bed {
     async fn start(engine: Engine) -> Self {
         let provider = OpenIdProviderServer::start(&[REDIRECT]);
         let app = TestApp::start_with(engine, |config| {
-            config.google.issuer = provider.issuer().to_owned();
+            provider.issuer().clone_into(&mut config.google.issuer);
             config.google.client_ids = vec!["site".to_owned(), "app".to_owned()];
             config.google.client_secret = Some(OpenIdProviderServer::SECRET.into());
             config.google.redirect_uris = vec![REDIRECT.to_owned()];
