@@ -30,7 +30,7 @@ const STALE: Duration = Duration::hours(24);
 /// How often keys are fetched at the most because a token names one that is not known.
 const KEYS_AT_MOST_EVERY: Duration = Duration::seconds(10);
 /// How long whoever needs the provider waits for it, in all.
-const PATIENCE: Wait = Wait::from_secs(5);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 /// Tries within that, and the pause after the first; it doubles.
 const TRIES: u32 = 3;
 const FIRST_PAUSE: Wait = Wait::from_millis(100);

@@ -62,7 +62,7 @@ fn mistakes_in_the_configuration_are_status_2_and_all_told() {
         ("MODE", "production"),
         ("HTTP__LISTEN", "nowhere"),
         ("REDIS__URL", "http://:canary@redis"),
-        ("GOOGLE__ISSUER", "https://accounts.google.com"),
+        ("NOWHERE__ISSUER", "https://id.example.com"),
     ];
     let output = run(&[], &settings);
     assert_eq!(output.status.code(), Some(2));
@@ -71,7 +71,7 @@ fn mistakes_in_the_configuration_are_status_2_and_all_told() {
     for expected in [
         "http.listen (variable FASHIONISTAR_AUTH__HTTP__LISTEN): must be",
         "redis.url (variable FASHIONISTAR_AUTH__REDIS__URL): must be",
-        "google.issuer (variable FASHIONISTAR_AUTH__GOOGLE__ISSUER): there is no such setting",
+        "nowhere.issuer (variable FASHIONISTAR_AUTH__NOWHERE__ISSUER): there is no such setting",
         "http.public_url (not set): must be set in production mode",
         "keys.file (not set): must be set in production mode",
         "messages.sender (not set): must be set in production mode",
