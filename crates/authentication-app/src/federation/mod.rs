@@ -2,7 +2,7 @@
 //!
 //! Two ways lead in. A client that shows the provider's own button brings the ID token itself, with a nonce
 //! that it got here; one that does not is sent to the provider and comes back with a code. Both end in
-//! [`enter`]: whom the provider vouches for is signed in, or gets an account if nobody has the address.
+//! `enter`: whom the provider vouches for is signed in, or gets an account if nobody has the address.
 //!
 //! An address alone never opens an account that is there (`docs/adr/0033`): who has one proves that it is
 //! theirs, and links the identity from inside.
