@@ -36,8 +36,9 @@ install_servers() {
     browser >/dev/null || missing+=(chromium)
     browser_driver >/dev/null || missing+=(chromium-driver)
     node_is_new_enough || missing+=(nodejs npm)
+    authenticator >/dev/null || missing+=(oathtool)
     if ((${#missing[@]} == 0)); then
-        say "PostgreSQL, Redis, Chromium and Node are there: nothing to install"
+        say "PostgreSQL, Redis, Chromium, Node and oathtool are there: nothing to install"
         return
     fi
     if ! on_debian; then
@@ -46,6 +47,7 @@ install_servers() {
         say "  - Redis 6.2 or newer: redis-server, redis-cli on the PATH"
         say "  - Chromium or Chrome 129 or newer, with the chromedriver of the same version, on the PATH"
         say "  - Node 18 or newer: node, npm on the PATH"
+        say "  - oathtool (OATH Toolkit) on the PATH"
         exit 1
     fi
     # The packages start services of their own on the usual ports. The tests never touch those.
@@ -55,11 +57,13 @@ install_servers() {
     browser >/dev/null || fail "the system's package of Chromium brings no program chromium: install one that does"
     browser_driver >/dev/null || fail "the system's package of chromedriver brings no program chromedriver"
     node_is_new_enough || fail "the system's Node is older than 18: install a newer one"
+    authenticator >/dev/null || fail "the system's package of oathtool brings no program oathtool"
 }
 
 # Print the programs; fail when there are none.
 browser() { command -v chromium || command -v google-chrome; }
 browser_driver() { command -v chromedriver; }
+authenticator() { command -v oathtool; }
 
 # ---- up ----
 
@@ -200,6 +204,7 @@ print_env() {
     printf 'export TEST_PYTHON=%q\n' "$venv/bin/python"
     # Who has none is told by the test that needs it.
     printf 'export TEST_BROWSER=%q TEST_BROWSER_DRIVER=%q\n' "$(browser || true)" "$(browser_driver || true)"
+    printf 'export TEST_OATHTOOL=%q\n' "$(authenticator || true)"
     printf 'export TEST_NODE_MODULES=%q\n' "$node/node_modules"
     printf 'export TEST_SERVERS_DIR=%q\n' "$servers_dir"
 }

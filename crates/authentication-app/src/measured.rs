@@ -5,6 +5,7 @@ use crate::{
     accounts::RegisterError,
     challenges::{ProofError, SendError},
     federation::{CompleteFlowError, EnterError, Entered, SignInWithTokenError},
+    mfa::VerifySecondFactorError,
     ports::{
         CodeOutcome, CodePurpose, HashError, Measure, ProviderError, RefreshOutcome,
         RegistrationOutcome, SignInOutcome,
@@ -90,6 +91,25 @@ const fn of_enter(error: &EnterError) -> SignInOutcome {
         | EnterError::Closed => SignInOutcome::Refused,
         EnterError::Suspended => SignInOutcome::Suspended,
         EnterError::Signing(_) | EnterError::Store(_) => SignInOutcome::Failed,
+    }
+}
+
+pub(crate) const fn of_second_factor<T>(
+    done: &Result<T, VerifySecondFactorError>,
+) -> SignInOutcome {
+    match done {
+        Ok(_) => SignInOutcome::Success,
+        Err(VerifySecondFactorError::Proof(ProofError::TooManyAttempts { .. })) => {
+            SignInOutcome::Locked
+        }
+        Err(
+            VerifySecondFactorError::Proof(ProofError::InvalidCode)
+            | VerifySecondFactorError::FactorNotAllowed,
+        ) => SignInOutcome::Refused,
+        Err(
+            VerifySecondFactorError::Proof(ProofError::Store(_))
+            | VerifySecondFactorError::Signing(_),
+        ) => SignInOutcome::Failed,
     }
 }
 

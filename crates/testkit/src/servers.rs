@@ -57,6 +57,14 @@ pub fn browser() -> String {
     told_by_the_script("TEST_BROWSER")
 }
 
+/// `oathtool`, somebody else's authenticator app.
+///
+/// # Panics
+/// When `TEST_OATHTOOL` is not set.
+pub fn oathtool() -> String {
+    told_by_the_script("TEST_OATHTOOL")
+}
+
 /// The folder with the npm packages of `deploy/test-node`: an OpenID provider.
 ///
 /// # Panics

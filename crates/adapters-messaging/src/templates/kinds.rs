@@ -42,7 +42,7 @@ const ACCOUNT_SECURED: TemplateKind = kind("account_secured", &[]);
 const FACTOR_RESET_ANNOUNCED: TemplateKind =
     kind("factor_reset_announced", &["hours", "link", "link_days"]);
 const FACTORS_RESET: TemplateKind = kind("factors_reset", NOT_ME);
-const PASSKEY_COPY_SUSPECTED: TemplateKind = kind("passkey_copy_suspected", NOT_ME);
+const PASSKEY_COPY_SUSPECTED: TemplateKind = kind("passkey_copy_suspected", &[]);
 
 /// All of them.
 pub(super) const KINDS: [&TemplateKind; 20] = [

@@ -77,6 +77,7 @@ fn link_in(kind: &LetterKind) -> Option<OwnerLink> {
         | LetterKind::AlreadyRegistered
         | LetterKind::SignInLocked { .. }
         | LetterKind::IdentifierRestored
+        | LetterKind::PasskeyCopySuspected
         | LetterKind::AccountSecured => return None,
         LetterKind::IdentifierChanged => (LinkKind::IdentifierUndo, Duration::hours(72)),
         _ => (LinkKind::NotMe, Duration::days(7)),

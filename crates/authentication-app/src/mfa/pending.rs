@@ -31,11 +31,13 @@ impl PendingSignIn {
         self.methods.contains(&factor)
     }
 
+    /// Wrong answers from a known device are counted apart, so that whoever stole the password does not close
+    /// the owner's way.
     const fn scope(&self) -> TriesScope {
         TriesScope {
             subject: self.record.sign_in.subject,
             purpose: Purpose::SecondFactor,
-            device: None,
+            device: self.record.sign_in.device,
         }
     }
 }

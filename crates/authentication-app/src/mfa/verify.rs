@@ -17,10 +17,10 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     challenges::ProofError,
-    corrupt,
+    corrupt, measured,
     ports::{
-        CodeDispatch, FieldContext, Measure, MessageKind, Sealed, SignInMethod, SignInOutcome,
-        SigningFailed, StoreError, TotpRecord, UnitOfWork,
+        CodeDispatch, FieldContext, Measure, MessageKind, Sealed, SignInMethod, SigningFailed,
+        StoreError, Subject, TotpRecord, UnitOfWork,
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
@@ -86,7 +86,8 @@ impl MayBeRetried for VerifySecondFactorError {
 /// A code that is right, and what uses it up.
 pub(crate) enum RightSecondFactor {
     Totp(TotpStep),
-    Sent(CodeDispatch),
+    /// The code that was sent last, with whom it is kept under: a change of index keys may come in between.
+    Sent(CodeDispatch, Subject),
     Recovery(RecoveryCode),
 }
 
@@ -102,14 +103,7 @@ impl Mfa {
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifySecondFactorError> {
         let done = retrying(|| self.verify_once(command, ctx)).await;
-        let outcome = match &done {
-            Ok(_) => SignInOutcome::Success,
-            Err(
-                VerifySecondFactorError::Proof(ProofError::Store(_))
-                | VerifySecondFactorError::Signing(_),
-            ) => SignInOutcome::Failed,
-            Err(_) => SignInOutcome::Refused,
-        };
+        let outcome = measured::of_second_factor(&done);
         self.base
             .meter
             .note(Measure::SignIn(SignInMethod::SecondFactor, outcome));
@@ -174,7 +168,7 @@ impl Foundation {
                 self.macs
                     .code(dispatch.nonce, Purpose::SecondFactor, subject)
                     .matches(&typed)
-                    .then_some(RightSecondFactor::Sent(dispatch))
+                    .then_some(RightSecondFactor::Sent(dispatch, subject))
             }));
         }
         self.judge_own_factor(&pending.owner, record.totp.as_ref(), proof, now)
@@ -221,10 +215,9 @@ impl Foundation {
                     .use_totp_step(account, *step, most)
                     .await
             }
-            RightSecondFactor::Sent(dispatch) => {
-                let subject = self.index.keys_of(&owner.view.identifier).subject;
+            RightSecondFactor::Sent(dispatch, subject) => {
                 unit.challenges()
-                    .use_code(subject, Purpose::SecondFactor, dispatch.nonce, now)
+                    .use_code(*subject, Purpose::SecondFactor, dispatch.nonce, now)
                     .await
             }
             RightSecondFactor::Recovery(code) => {

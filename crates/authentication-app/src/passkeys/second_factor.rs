@@ -10,8 +10,9 @@ use super::{Passkeys, ceremony::InHands, judge::Signer};
 use crate::{
     RequestContext,
     challenges::ProofError,
+    measured,
     mfa::VerifySecondFactorError,
-    ports::{AssertionAnswer, Measure, SignInMethod, SignInOutcome},
+    ports::{AssertionAnswer, Measure, SignInMethod},
     retry::retrying,
     sessions::SignedIn,
 };
@@ -40,14 +41,7 @@ impl Passkeys {
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifySecondFactorError> {
         let done = retrying(|| self.second_factor_once(command, ctx)).await;
-        let outcome = match &done {
-            Ok(_) => SignInOutcome::Success,
-            Err(
-                VerifySecondFactorError::Proof(ProofError::Store(_))
-                | VerifySecondFactorError::Signing(_),
-            ) => SignInOutcome::Failed,
-            Err(_) => SignInOutcome::Refused,
-        };
+        let outcome = measured::of_second_factor(&done);
         self.base
             .meter
             .note(Measure::SignIn(SignInMethod::SecondFactor, outcome));

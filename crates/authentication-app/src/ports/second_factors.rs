@@ -47,7 +47,8 @@ pub struct PendingSignInRecord {
     pub consumed: bool,
     /// Wrong answers so far.
     pub tries: u32,
-    /// Wrong answers to all sign-ins of the account in the current window.
+    /// Wrong answers to all sign-ins of the account in the current window, from the same known device or from
+    /// those that are not known.
     pub tries_in_window: u32,
     /// The authenticator app, if there is one.
     pub totp: Option<TotpRecord>,

@@ -30,7 +30,8 @@ const FIND_PENDING: &str = concat!(
      LEFT JOIN code_dispatches s \
      ON s.subject = n.subject AND s.purpose = 'second_factor' AND s.used_at IS NULL \
      LEFT JOIN code_tries t ON t.subject = n.subject AND t.purpose = 'second_factor' \
-     AND t.device_id = $2 AND t.since > $3 \
+     AND t.device_id = CASE WHEN n.device_id IS NULL THEN $2 ELSE n.device_id END \
+     AND t.since > $3 \
      WHERE n.digest = $1"
 );
 

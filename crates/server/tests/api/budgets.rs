@@ -116,6 +116,23 @@ testkit::on_every_engine! {
         app.assert_cost(signed_in("DELETE", &path), 200, 3 + 9).await;
     }
 
+    /// One read and one transaction more than without.
+    async fn signing_in_with_a_second_factor_costs_one_read_and_one_transaction_more(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let it = app.secured_person().await;
+        let login = app
+            .post_request("/api/v1/auth/login", &it.person.credentials())
+            .header("X-Device-Token", &it.person.device_token);
+        // Failures cleared, sign-in kept, audit entry.
+        let asked = app.assert_cost(login, 200, 1 + 3).await;
+        let body = json!({
+            "challenge_id": asked.text_of("/challenge_id"), "method": "totp", "code": it.code(&app),
+        });
+        // Step and sign-in used up in the place of the failures.
+        let prove = app.post_request("/api/v1/auth/mfa/verify", &body);
+        app.assert_cost(prove, 200, 1 + 2 + SIGN_IN_TRANSACTION - 1).await;
+    }
+
     async fn refreshing_costs_one_statement_and_theft_one_transaction_more(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;

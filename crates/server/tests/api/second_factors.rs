@@ -1,6 +1,7 @@
 //! Second factors: setting one up, being asked for it on every way in, and proving it once.
 
 mod changes;
+mod oathtool;
 mod recent_sign_in;
 mod sign_in;
 

@@ -164,6 +164,7 @@ macro_rules! store_contract {
         }
         $crate::store_facts! { $factory; second_factors:
             a_waiting_sign_in_is_found_as_it_was_kept,
+            guesses_are_shown_of_the_device_that_the_sign_in_comes_from,
             of_fifty_completions_of_one_sign_in_one_wins,
             a_waiting_sign_in_takes_so_many_wrong_answers_and_no_more,
             a_waiting_sign_in_ends_in_time_and_with_all_others,

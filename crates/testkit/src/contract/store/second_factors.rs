@@ -1,6 +1,8 @@
 //! Second factors, and sign-ins that wait for one: what counts once counts once, whoever rivals.
 
-use authentication_app::ports::{NewAccount, PendingSignInRecord, Sealed, TotpRecord, TotpState};
+use authentication_app::ports::{
+    NewAccount, NewPendingSignIn, PendingSignInRecord, Sealed, TotpRecord, TotpState, TriesScope,
+};
 use authentication_domain::{
     accounts::{AccountId, SignUpMethod},
     challenges::Purpose,
@@ -116,6 +118,39 @@ pub async fn a_waiting_sign_in_is_found_as_it_was_kept(store: Store) {
         .expect("it is still there");
     assert_eq!(found.dispatch, None);
     assert!(find(&store, token_digest()).await.is_none());
+}
+
+/// So that strangers who know the password do not close the owner's way.
+pub async fn guesses_are_shown_of_the_device_that_the_sign_in_comes_from(store: Store) {
+    let owner = somebody(&store).await;
+    let device = id();
+    let from_known = NewPendingSignIn {
+        device: Some(device),
+        ..pending_sign_in(&owner)
+    };
+    in_unit!(store, second_factors.keep_pending(&from_known)).unwrap();
+    let from_unknown = keep(&store, &owner).await;
+    for (device, guesses) in [(None, 3), (Some(device), 1), (Some(id()), 2)] {
+        for _ in 0..guesses {
+            let scope = TriesScope {
+                subject: owner.index.subject,
+                purpose: Purpose::SecondFactor,
+                device,
+            };
+            let counted = in_unit!(
+                store,
+                attempts.count_try(scope, MANY, Duration::HOUR, START)
+            );
+            assert!(counted.unwrap().is_some());
+        }
+    }
+    for (digest, guesses) in [(from_unknown, 3), (from_known.digest, 1)] {
+        let found = find(&store, digest).await.expect("it was kept");
+        assert_eq!(found.tries_in_window, guesses);
+        let later = store.find_pending_sign_in(digest, START).await.unwrap();
+        let later = later.expect("it was kept");
+        assert_eq!(later.tries_in_window, 0, "the window has passed");
+    }
 }
 
 pub async fn of_fifty_completions_of_one_sign_in_one_wins(store: Store) {

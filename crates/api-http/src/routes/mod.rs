@@ -1,0 +1,241 @@
+//! Every route, in one table: who may call it, how its calls are counted, which parameters it takes, and
+//! what it refuses beside what all routes of its kind refuse.
+//!
+//! A route cannot be registered without a row, nor a row be written without these answers. Tests compare
+//! the table with the `OpenAPI` document; black-box suites walk it.
+
+mod table;
+
+use std::fmt;
+
+use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, Responder, Route, http, web};
+use authentication_domain::protection::RouteClass;
+
+use self::table::ROUTES;
+use crate::ProblemCode;
+
+/// The methods that routes have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads. Answers `HEAD` too (RFC 9110 §9.3.2).
+    Get,
+    /// Does something.
+    Post,
+    /// Changes what it names.
+    Patch,
+    /// Takes away.
+    Delete,
+}
+
+impl Method {
+    /// The method in HTTP.
+    pub const fn as_http(self) -> http::Method {
+        match self {
+            Self::Get => http::Method::GET,
+            Self::Post => http::Method::POST,
+            Self::Patch => http::Method::PATCH,
+            Self::Delete => http::Method::DELETE,
+        }
+    }
+
+    /// What an `Allow` header says of it.
+    pub(crate) const fn allowed(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+        }
+    }
+
+    /// Whether a request with the method `sent` is for it.
+    pub(crate) fn answers(self, sent: &http::Method) -> bool {
+        *sent == self.as_http() || (self == Self::Get && *sent == http::Method::HEAD)
+    }
+}
+
+/// Who may call a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Everybody.
+    Public,
+    /// Whoever brings the access token of a live session.
+    SignedIn,
+}
+
+/// How the calls of a route are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counted {
+    /// In the windows of this class.
+    By(RouteClass),
+    /// Not at all: a probe must not be told to come back later.
+    Never,
+}
+
+/// Which query parameters a route takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Query {
+    /// These, each once. Any other is refused.
+    Only(&'static [&'static str]),
+    /// It takes no notice of any (a document that caches and probes decorate as they like).
+    Ignored,
+}
+
+/// Where a route is served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// On the public listener.
+    Public,
+    /// On both listeners.
+    Both,
+    /// On the management listener, and on the public one where configuration says so. Not in the `OpenAPI`
+    /// document: it is that document, or shows it.
+    Pages,
+    /// On the management listener alone. Not in the `OpenAPI` document: it is no part of the API.
+    Management,
+    /// On the public listener, while messages go to the development mailbox.
+    Mailbox,
+}
+
+/// One row of the table.
+#[derive(Clone, Copy)]
+pub struct RouteSpec {
+    /// Its method.
+    pub method: Method,
+    /// Its path, as a template.
+    pub path: &'static str,
+    /// Who may call it.
+    pub access: Access,
+    /// How its calls are counted.
+    pub counted: Counted,
+    /// Which query parameters it takes.
+    pub query: Query,
+    /// Where it is served.
+    pub presence: Presence,
+    /// What it refuses beside what its kind refuses.
+    pub refuses: &'static [ProblemCode],
+    handler: fn() -> Route,
+}
+
+impl RouteSpec {
+    /// The row of the route that serves a request.
+    pub(crate) fn of(request: &HttpRequest) -> Option<&'static Self> {
+        request.extensions().get::<&'static Self>().copied()
+    }
+
+    /// Its place in the table; `None` for a row that is not in it.
+    pub fn position(&'static self) -> Option<usize> {
+        let bytes = std::ptr::from_ref(self)
+            .addr()
+            .checked_sub(ROUTES.as_ptr().addr())?;
+        Some(bytes / size_of::<Self>()).filter(|position| *position < ROUTES.len())
+    }
+
+    pub(crate) fn route(&self) -> Route {
+        (self.handler)()
+    }
+
+    /// A row beside the table, for tests of what surrounds every handler.
+    #[cfg(test)]
+    pub(crate) const fn of_a_test(path: &'static str, handler: fn() -> Route) -> Self {
+        public(Method::Get, path, RouteClass::Public, &[], handler)
+    }
+}
+
+impl fmt::Debug for RouteSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.method.as_http(), self.path)
+    }
+}
+
+/// The whole table.
+pub fn all() -> &'static [RouteSpec] {
+    ROUTES
+}
+
+fn to<F, Args>(handler: F) -> Route
+where
+    F: Handler<Args>,
+    Args: FromRequest + 'static,
+    F::Output: Responder + 'static,
+{
+    web::route().to(handler)
+}
+
+/// A route of the API, open to everybody.
+const fn public(
+    method: Method,
+    path: &'static str,
+    class: RouteClass,
+    refuses: &'static [ProblemCode],
+    handler: fn() -> Route,
+) -> RouteSpec {
+    RouteSpec {
+        method,
+        path,
+        access: Access::Public,
+        counted: Counted::By(class),
+        query: Query::Only(&[]),
+        presence: Presence::Public,
+        refuses,
+        handler,
+    }
+}
+
+/// A route of the API, for whoever is signed in.
+const fn signed_in(
+    method: Method,
+    path: &'static str,
+    refuses: &'static [ProblemCode],
+    handler: fn() -> Route,
+) -> RouteSpec {
+    RouteSpec {
+        access: Access::SignedIn,
+        ..public(method, path, RouteClass::SignedIn, refuses, handler)
+    }
+}
+
+/// A document at the root.
+const fn document(
+    path: &'static str,
+    presence: Presence,
+    counted: Counted,
+    handler: fn() -> Route,
+) -> RouteSpec {
+    RouteSpec {
+        counted,
+        query: Query::Ignored,
+        presence,
+        ..public(Method::Get, path, RouteClass::Public, &[], handler)
+    }
+}
+
+impl RouteSpec {
+    const fn with_query(self, names: &'static [&'static str]) -> Self {
+        Self {
+            query: Query::Only(names),
+            ..self
+        }
+    }
+
+    const fn counted_by(self, class: RouteClass) -> Self {
+        Self {
+            counted: Counted::By(class),
+            ..self
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_knows_its_place() {
+        static BESIDE: RouteSpec = RouteSpec::of_a_test("/beside", web::route);
+        for (position, spec) in all().iter().enumerate() {
+            assert_eq!(spec.position(), Some(position), "{spec:?}");
+        }
+        assert_eq!(BESIDE.position(), None);
+    }
+}
