@@ -128,5 +128,7 @@ pub(crate) const fn name_of(kind: MessageKind) -> &'static str {
         MessageKind::FactorResetAnnounced => "factor_reset_announced",
         MessageKind::FactorsReset => "factors_reset",
         MessageKind::PasskeyCopySuspected => "passkey_copy_suspected",
+        MessageKind::SecondFactorRefused => "second_factor_refused",
+        MessageKind::AuthenticatorClosed => "authenticator_closed",
     }
 }

@@ -66,7 +66,9 @@ impl<'a> Facts<'a> {
             | LetterKind::IdentifierRestored
             | LetterKind::AccountSecured
             | LetterKind::FactorsReset
-            | LetterKind::PasskeyCopySuspected => {}
+            | LetterKind::PasskeyCopySuspected
+            | LetterKind::SecondFactorRefused
+            | LetterKind::AuthenticatorClosed => {}
         }
         facts
     }

@@ -43,9 +43,11 @@ const FACTOR_RESET_ANNOUNCED: TemplateKind =
     kind("factor_reset_announced", &["hours", "link", "link_days"]);
 const FACTORS_RESET: TemplateKind = kind("factors_reset", NOT_ME);
 const PASSKEY_COPY_SUSPECTED: TemplateKind = kind("passkey_copy_suspected", &[]);
+const SECOND_FACTOR_REFUSED: TemplateKind = kind("second_factor_refused", NOT_ME);
+const AUTHENTICATOR_CLOSED: TemplateKind = kind("authenticator_closed", NOT_ME);
 
 /// All of them.
-pub(super) const KINDS: [&TemplateKind; 20] = [
+pub(super) const KINDS: [&TemplateKind; 22] = [
     &REGISTRATION,
     &SIGN_IN,
     &SECOND_FACTOR,
@@ -66,6 +68,8 @@ pub(super) const KINDS: [&TemplateKind; 20] = [
     &FACTOR_RESET_ANNOUNCED,
     &FACTORS_RESET,
     &PASSKEY_COPY_SUSPECTED,
+    &SECOND_FACTOR_REFUSED,
+    &AUTHENTICATOR_CLOSED,
 ];
 
 const fn kind(name: &'static str, variables: &'static [&'static str]) -> TemplateKind {
@@ -121,6 +125,8 @@ impl TemplateKind {
             LetterKind::FactorResetAnnounced { .. } => &FACTOR_RESET_ANNOUNCED,
             LetterKind::FactorsReset => &FACTORS_RESET,
             LetterKind::PasskeyCopySuspected => &PASSKEY_COPY_SUSPECTED,
+            LetterKind::SecondFactorRefused => &SECOND_FACTOR_REFUSED,
+            LetterKind::AuthenticatorClosed => &AUTHENTICATOR_CLOSED,
         }
     }
 

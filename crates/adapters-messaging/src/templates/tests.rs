@@ -11,7 +11,10 @@ use authentication_domain::{
 use tempfile::TempDir;
 use time::Duration;
 
-use super::*;
+use super::{
+    kinds::{KINDS, Part},
+    *,
+};
 
 fn config(folder: Option<&Path>) -> TemplateConfig {
     TemplateConfig {
@@ -59,6 +62,8 @@ fn letters() -> Vec<LetterKind> {
         },
         LetterKind::FactorsReset,
         LetterKind::PasskeyCopySuspected,
+        LetterKind::SecondFactorRefused,
+        LetterKind::AuthenticatorClosed,
     ];
     let codes = Purpose::ALL.into_iter().map(code);
     let about_credentials = CredentialKind::ALL.into_iter().flat_map(|what| {
@@ -306,7 +311,7 @@ fn every_mistake_is_told_at_once_with_its_file() {
     assert!(has("de/sign_in_code.txt: is missing"));
     assert_eq!(
         found.iter().filter(|it| it.contains("is missing")).count(),
-        60
+        KINDS.len() * Part::ALL.len()
     );
 }
 

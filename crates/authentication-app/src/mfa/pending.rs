@@ -1,6 +1,7 @@
 //! A sign-in that waits for its second factor: finding it, counting what is wrong, completing it once.
 
 use authentication_domain::{
+    accounts::AccountId,
     audit::{Action, Outcome},
     challenges::{ChallengeRules, Purpose},
     mfa::{Begun, NextStep, SecondFactor},
@@ -13,7 +14,7 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     challenges::ProofError,
-    ports::{PendingSignInRecord, StoreError, TriesScope, UnitOfWork},
+    ports::{MessageKind, PendingSignInRecord, StoreError, TriesScope, UnitOfWork},
     recorder::Act,
     sessions::{BeginError, SignIn, SignedIn},
 };
@@ -92,7 +93,7 @@ impl Foundation {
     }
 
     /// Counts a wrong answer: on the sign-in, and over all sign-ins of the account. The last one that a
-    /// sign-in takes is told to the owner, who alone knows the first factor.
+    /// sign-in takes is told to the owner: whoever gave it had the first factor.
     pub(crate) async fn count_wrong_second_factor(
         &self,
         pending: &PendingSignIn,
@@ -107,9 +108,9 @@ impl Foundation {
             .second_factors()
             .count_pending_try(sign_in.digest, most, now)
             .await?;
-        if counted.is_none() {
+        let Some(tries) = counted else {
             return Ok(exhausted(sign_in.expires_at - now));
-        }
+        };
         if !self
             .count_second_factor_try(unit.as_mut(), pending, now)
             .await?
@@ -117,8 +118,12 @@ impl Foundation {
             return Ok(exhausted(ChallengeRules::TRIES_WINDOW));
         }
         if factor == SecondFactor::Totp {
-            unit.second_factors()
-                .count_totp_failure(sign_in.account)
+            self.count_wrong_totp(unit.as_mut(), sign_in.account, ctx, now)
+                .await?;
+        }
+        if tries == most {
+            let kind = MessageKind::SecondFactorRefused;
+            self.notice(unit.as_mut(), kind, sign_in.account, ctx, now)
                 .await?;
         }
         let outcome = Outcome::Refused("invalid_code");
@@ -126,7 +131,25 @@ impl Foundation {
             .about(Some(sign_in.account));
         unit.audit().append(&[self.record(&act, ctx, now)]).await?;
         unit.commit().await?;
+        self.messages_queued.notify_one();
         Ok(ProofError::InvalidCode)
+    }
+
+    /// Counts a wrong code of the authenticator app. The one that closes it is told to the owner; the worker has
+    /// to be woken after the commit.
+    pub(crate) async fn count_wrong_totp(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        account: AccountId,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let in_a_row = unit.second_factors().count_totp_failure(account).await?;
+        if in_a_row == Some(self.rules.second_factors.most_failures_in_a_row) {
+            let kind = MessageKind::AuthenticatorClosed;
+            self.notice(unit, kind, account, ctx, now).await?;
+        }
+        Ok(())
     }
 
     async fn count_second_factor_try(

@@ -132,6 +132,8 @@ impl Notifications {
             },
             MessageKind::FactorsReset => LetterKind::FactorsReset,
             MessageKind::PasskeyCopySuspected => LetterKind::PasskeyCopySuspected,
+            MessageKind::SecondFactorRefused => LetterKind::SecondFactorRefused,
+            MessageKind::AuthenticatorClosed => LetterKind::AuthenticatorClosed,
         })
     }
 

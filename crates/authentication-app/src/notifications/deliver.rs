@@ -94,8 +94,11 @@ impl Deliveries {
                 Ok(Ok(sent)) => delivered.sent += usize::from(sent),
                 // Told by its task already.
                 Ok(Err(_)) => delivered.failed += 1,
-                Err(_) => {
-                    tracing::error!("the sending of a message panicked");
+                Err(error) => {
+                    // Otherwise the runtime ends.
+                    if error.is_panic() {
+                        tracing::error!("the sending of a message panicked");
+                    }
                     delivered.failed += 1;
                 }
             }

@@ -73,6 +73,10 @@ pub enum LetterKind {
     FactorsReset,
     /// Somebody may hold a copy of a passkey; it was refused.
     PasskeyCopySuspected,
+    /// A sign-in ended with wrong second factors.
+    SecondFactorRefused,
+    /// The authenticator app takes no more codes.
+    AuthenticatorClosed,
 }
 
 /// The token of a reset link; the adapter knows to which page it belongs.

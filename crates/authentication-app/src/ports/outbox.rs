@@ -64,6 +64,10 @@ pub enum MessageKind {
     FactorsReset,
     /// A passkey signed with a counter that did not grow, and was refused.
     PasskeyCopySuspected,
+    /// A sign-in whose first factor was right ended with wrong second factors.
+    SecondFactorRefused,
+    /// The authenticator app was closed after too many wrong codes in a row.
+    AuthenticatorClosed,
 }
 
 impl MessageKind {
@@ -82,6 +86,8 @@ impl MessageKind {
             Self::FactorResetAnnounced,
             Self::FactorsReset,
             Self::PasskeyCopySuspected,
+            Self::SecondFactorRefused,
+            Self::AuthenticatorClosed,
         ];
         let about_credentials = CredentialKind::ALL
             .into_iter()

@@ -3,6 +3,7 @@
 use authentication_domain::{
     audit::{Action, Outcome},
     credentials::PlainPassword,
+    mfa::SecondFactor,
 };
 use common::access::AuthenticationMethod;
 use time::Duration;
@@ -164,11 +165,13 @@ impl Sessions {
         if !used {
             drop(unit);
             let mut unit = base.store.begin().await?;
-            if proof.factor == authentication_domain::mfa::SecondFactor::Totp {
-                unit.second_factors().count_totp_failure(owner.id()).await?;
+            if proof.factor == SecondFactor::Totp {
+                base.count_wrong_totp(unit.as_mut(), owner.id(), ctx, now)
+                    .await?;
             }
             self.record_refusal(unit, who, &owner, "invalid_code", ctx)
                 .await?;
+            base.messages_queued.notify_one();
             return Err(ProofError::InvalidCode.into());
         }
         let method = Some(proof.factor.method());

@@ -30,7 +30,7 @@ macro_rules! lease {
              AND (kind IN ('sign_in_locked', 'password_changed', 'session_stolen', 'new_device', \
              'recovery_code_used', 'recovery_codes_low', 'identifier_changed', \
              'identifier_restored', 'account_secured', 'factor_reset_announced', 'factors_reset', \
-             'passkey_copy_suspected') \
+             'passkey_copy_suspected', 'second_factor_refused', 'authenticator_closed') \
              OR (kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset', \
              'identifier_change', 'second_factor')) \
              OR (kind IN ('credential_added', 'credential_removed') \

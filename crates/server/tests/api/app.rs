@@ -145,8 +145,12 @@ impl TestApp {
         self.send(self.request("GET", path)).await
     }
 
+    pub(crate) fn post_request(&self, path: &str, body: &Value) -> RequestBuilder {
+        self.request("POST", path).json(body)
+    }
+
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
-        self.send(self.request("POST", path).json(body)).await
+        self.send(self.post_request(path, body)).await
     }
 
     pub(crate) async fn get_as(&self, access_token: &str, path: &str) -> Answer {
@@ -309,12 +313,23 @@ impl TestApp {
 
     /// Puts an account into a state that no route of this stage leads to, as staff will.
     pub(crate) async fn set_account_status(&self, account: &str, status: &str) {
+        self.set_of_account(account, &format!("status = '{status}', status_since = 1"))
+            .await;
+    }
+
+    /// Gives an account a role that no route of this stage gives.
+    pub(crate) async fn give_role(&self, account: &str, role: &str) {
+        self.set_of_account(account, &format!("roles = '{role}'"))
+            .await;
+    }
+
+    async fn set_of_account(&self, account: &str, what: &str) {
         let id = account.replace('-', "");
         let row = match self.stores.engine {
             Engine::Embedded => format!("hex(id) = '{}'", id.to_uppercase()),
             Engine::Production => format!("id = '{id}'"),
         };
-        let sql = format!("UPDATE accounts SET status = '{status}', status_since = 1 WHERE {row}");
+        let sql = format!("UPDATE accounts SET {what} WHERE {row}");
         self.stores.database.execute(&sql).await;
     }
 

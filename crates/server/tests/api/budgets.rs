@@ -1,7 +1,7 @@
 //! How many statements each route may cost. BEGIN, COMMIT and pings are not counted; a transaction names
 //! its statements.
 
-use serde_json::{Value, json};
+use serde_json::json;
 use testkit::authenticator::{Conduct, SoftPasskey};
 
 use crate::{
@@ -30,10 +30,6 @@ impl TestApp {
         answer.assert_status(status);
         assert_eq!(cost, budget, "statements of {answer:?}");
         answer
-    }
-
-    fn post_request(&self, path: &str, body: &Value) -> reqwest::RequestBuilder {
-        self.request("POST", path).json(body)
     }
 }
 

@@ -18,6 +18,7 @@ mod devices;
 mod django_passwords;
 mod enumeration;
 mod google;
+mod grants;
 mod identifier;
 mod input;
 mod keys;

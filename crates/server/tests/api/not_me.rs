@@ -6,6 +6,7 @@ use testkit::race;
 use crate::{
     answer::Answer,
     app::TestApp,
+    google::{Bed, LINK},
     identifier::token_in,
     person::{OTHER_PASSWORD, PASSWORD, Person, Tokens},
 };
@@ -17,14 +18,20 @@ impl TestApp {
         self.post(NOT_ME, &json!({"token": token})).await
     }
 
+    /// The messages so far in whose subject or text these words are, newest first.
+    pub(crate) async fn messages_about(&self, identifier: &str, words: &str) -> Vec<Value> {
+        let says = |message: &Value, part: &str| {
+            message[part].as_str().is_some_and(|it| it.contains(words))
+        };
+        let mut messages = self.mailbox(identifier).await;
+        messages.retain(|it| says(it, "subject") || says(it, "text"));
+        messages
+    }
+
     /// The newest message in whose subject or text these words are, once there is one.
     pub(crate) async fn message_with(&self, identifier: &str, words: &str) -> Value {
         let find = async || {
-            let says = |message: &Value, part: &str| {
-                message[part].as_str().is_some_and(|it| it.contains(words))
-            };
-            let mut messages = self.mailbox(identifier).await;
-            messages.retain(|it| says(it, "subject") || says(it, "text"));
+            let messages = self.messages_about(identifier, words).await;
             messages.into_iter().next()
         };
         self.until(&format!("a message with {words} arrives"), async || {
@@ -58,6 +65,36 @@ testkit::on_every_engine! {
             app.settle_messages().await;
             assert_eq!(app.mailbox(&identifier).await.len(), before + 1, "exactly one");
         }
+    }
+
+    /// Each with a link that shuts whoever did it out.
+    async fn of_every_way_in_that_comes_or_goes_the_owner_is_told(engine: Engine) {
+        let bed = Bed::start(engine).await;
+        let app = &bed.app;
+        let owner = bed.owner().await;
+        let (email, access) = (&owner.it.person.identifier, &owner.it.person.tokens.access);
+        let told = async |what: &str, done: &str| {
+            app.settle_messages().await;
+            let mut messages = app.messages_about(email, what).await;
+            messages.retain(|it| it["subject"].as_str().unwrap().contains(done));
+            assert_eq!(messages.len(), 1, "{what} was {done}: {messages:#?}");
+            token_in(&messages[0], "not-me")
+        };
+        let ways = ["an authenticator app", "a passkey", "sign-in with Google"];
+        for what in ways {
+            told(what, "added").await;
+        }
+        let passkeys = app.get_as(access, "/api/v1/me/passkeys").await;
+        let passkey = format!("/api/v1/me/passkeys/{}", passkeys.text_of("/items/0/id"));
+        for path in ["/api/v1/me/mfa/totp", &passkey, LINK] {
+            app.delete_as(access, path).await.assert_status(200);
+        }
+        let mut token = String::new();
+        for what in ways {
+            token = told(what, "removed").await;
+        }
+        app.not_me(&token).await.assert_status(200);
+        app.me(access).await.assert_problem(401, "invalid_token");
     }
 
     async fn saying_it_was_not_me_shuts_everybody_out(engine: Engine) {

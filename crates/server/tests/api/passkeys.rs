@@ -8,4 +8,4 @@ mod second_factor;
 mod setup;
 mod sign_in;
 
-pub(crate) use setup::ORIGIN;
+pub(crate) use setup::{ORIGIN, honest};

@@ -4,6 +4,7 @@ mod changes;
 mod oathtool;
 mod recent_sign_in;
 mod sign_in;
+mod walks;
 
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
@@ -11,21 +12,21 @@ use totp_rs::{Builder, Secret, Totp};
 use crate::{answer::Answer, app::TestApp, person::Person};
 
 /// A person with an authenticator app.
-pub(super) struct Secured {
-    pub(super) person: Person,
+pub(crate) struct Secured {
+    pub(crate) person: Person,
     /// What the app knows.
     app: Totp,
-    pub(super) recovery_codes: Vec<String>,
+    pub(crate) recovery_codes: Vec<String>,
 }
 
 impl Secured {
     /// What the app shows so many steps from now, by the clock of the service.
-    pub(super) fn code_in(&self, service: &TestApp, steps: i64) -> String {
+    pub(crate) fn code_in(&self, service: &TestApp, steps: i64) -> String {
         let seconds = service.now().unix_timestamp() + 30 * steps;
         self.app.generate(seconds.try_into().unwrap()).to_string()
     }
 
-    pub(super) fn code(&self, service: &TestApp) -> String {
+    pub(crate) fn code(&self, service: &TestApp) -> String {
         self.code_in(service, 0)
     }
 }
@@ -38,12 +39,12 @@ pub(crate) fn authenticator(secret: &str) -> Totp {
 
 impl TestApp {
     /// Registers a person and sets an authenticator app up. The step in which it was confirmed has passed.
-    pub(super) async fn secured_person(&self) -> Secured {
+    pub(crate) async fn secured_person(&self) -> Secured {
         let person = self.register_person().await;
         self.secure(person).await
     }
 
-    pub(super) async fn secure(&self, person: Person) -> Secured {
+    pub(crate) async fn secure(&self, person: Person) -> Secured {
         let enrolment = self.begin_totp(&person).await;
         let app = authenticator(&enrolment.text_of("/secret"));
         let mut secured = Secured {
@@ -61,32 +62,32 @@ impl TestApp {
         secured
     }
 
-    pub(super) async fn begin_totp(&self, person: &Person) -> Answer {
+    pub(crate) async fn begin_totp(&self, person: &Person) -> Answer {
         let path = "/api/v1/me/mfa/totp";
         let begun = self.post_as(&person.tokens.access, path, &json!({})).await;
         begun.assert_status(200);
         begun
     }
 
-    pub(super) async fn confirm_totp(&self, person: &Person, code: &str) -> Answer {
+    pub(crate) async fn confirm_totp(&self, person: &Person, code: &str) -> Answer {
         let (path, body) = ("/api/v1/me/mfa/totp/confirm", json!({"code": code}));
         self.post_as(&person.tokens.access, path, &body).await
     }
 
     /// Proves the first factor, and hands over the challenge.
-    pub(super) async fn challenge_of(&self, person: &Person) -> String {
+    pub(crate) async fn challenge_of(&self, person: &Person) -> String {
         let asked = self.log_in(&person.identifier, &person.password).await;
         asked.assert_status(200);
         assert_eq!(asked.data()["status"], "mfa_required", "{asked:?}");
         asked.text_of("/challenge_id")
     }
 
-    pub(super) async fn second_step(&self, challenge: &str, method: &str, code: &str) -> Answer {
+    pub(crate) async fn second_step(&self, challenge: &str, method: &str, code: &str) -> Answer {
         self.second_step_with(challenge, method, code, json!({}))
             .await
     }
 
-    pub(super) async fn second_step_with(
+    pub(crate) async fn second_step_with(
         &self,
         challenge: &str,
         method: &str,
@@ -100,7 +101,7 @@ impl TestApp {
         self.post("/api/v1/auth/mfa/verify", &body).await
     }
 
-    pub(super) async fn reauthenticate(&self, access_token: &str, body: &Value) -> Answer {
+    pub(crate) async fn reauthenticate(&self, access_token: &str, body: &Value) -> Answer {
         self.post_as(access_token, "/api/v1/auth/reauthenticate", body)
             .await
     }

@@ -7,7 +7,7 @@ use super::{AUTHORIZE, Bed, CALLBACK, REDIRECT};
 use crate::answer::Answer;
 
 /// What a client has of a flow that was begun.
-struct Begun {
+pub(crate) struct Begun {
     url: url::Url,
     state: String,
     binding: String,
@@ -20,13 +20,13 @@ impl Begun {
         found.unwrap_or_else(|| panic!("no {name}")).1.into_owned()
     }
 
-    fn body(&self, code: &str) -> Value {
+    pub(crate) fn body(&self, code: &str) -> Value {
         json!({"code": code, "state": self.state, "binding": self.binding})
     }
 }
 
 impl Bed {
-    async fn begin(&self) -> Begun {
+    pub(crate) async fn begin(&self) -> Begun {
         let answer = self
             .app
             .post(AUTHORIZE, &json!({"redirect_uri": REDIRECT}))
@@ -40,7 +40,7 @@ impl Bed {
     }
 
     /// The provider gives this code to whoever comes for the flow.
-    fn give(&self, begun: &Begun, code: &str, subject: &str, email: &str) {
+    pub(crate) fn give(&self, begun: &Begun, code: &str, subject: &str, email: &str) {
         let claims = self.claims_with(&begun.query("nonce"), subject, email);
         self.double.grant(code, &self.double.token(&claims));
     }

@@ -18,7 +18,7 @@ use crate::{
 
 impl TestApp {
     /// Proves the password, and asks for a passkey as the second factor.
-    async fn ask_for_second_passkey(&self, person: &Person) -> Asked {
+    pub(crate) async fn ask_for_second_passkey(&self, person: &Person) -> Asked {
         let asked = self.log_in(&person.identifier, PASSWORD).await;
         asked.assert_status(200);
         assert_eq!(asked.data()["status"], "mfa_required", "{asked:?}");
@@ -31,12 +31,16 @@ impl TestApp {
         }
     }
 
-    async fn second_passkey_options(&self, challenge: &str) -> Answer {
+    pub(crate) async fn second_passkey_options(&self, challenge: &str) -> Answer {
         let body = json!({"challenge_id": challenge});
         self.post("/api/v1/auth/mfa/webauthn/options", &body).await
     }
 
-    async fn answer_with_second_passkey(&self, challenge: &str, credential: &Value) -> Answer {
+    pub(crate) async fn answer_with_second_passkey(
+        &self,
+        challenge: &str,
+        credential: &Value,
+    ) -> Answer {
         let body = json!({"challenge_id": challenge, "credential": credential});
         self.post("/api/v1/auth/mfa/webauthn/verify", &body).await
     }

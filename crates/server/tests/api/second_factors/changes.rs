@@ -84,6 +84,31 @@ testkit::on_every_engine! {
         app.delete_as(&it.person.tokens.access, path).await.assert_problem(404, "not_found");
     }
 
+    /// RFC 6238 leaves a million codes: nobody tries for weeks, and its owner learns of it.
+    async fn an_app_is_closed_after_a_hundred_wrong_codes_in_a_row(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let it = app.secured_person().await;
+        app.database().execute("UPDATE totp_factors SET failures = 98 WHERE failures = 0").await;
+        let challenge = app.challenge_of(&it.person).await;
+        let wrong = wrong_code(&it.code(&app));
+        app.second_step(&challenge, "totp", &wrong).await.assert_problem(401, "invalid_code");
+        let words = "authenticator app is closed";
+        app.settle_messages().await;
+        assert_eq!(app.messages_about(&it.person.identifier, words).await.len(), 0, "one is left");
+        // Wrong codes through a session count as well.
+        let access = &it.person.tokens.access;
+        let body = json!({"method": "totp", "code": wrong});
+        app.reauthenticate(access, &body).await.assert_problem(401, "invalid_code");
+        app.second_step(&challenge, "totp", &it.code(&app)).await.assert_problem(401, "invalid_code");
+        app.settle_messages().await;
+        assert_eq!(app.messages_about(&it.person.identifier, words).await.len(), 1);
+        // Another way opens the account, and setting the app up again opens the app.
+        app.second_step(&challenge, "recovery_code", &it.recovery_codes[0]).await.assert_status(200);
+        let again = app.secure(it.person).await;
+        let challenge = app.challenge_of(&again.person).await;
+        app.second_step(&challenge, "totp", &again.code(&app)).await.assert_status(200);
+    }
+
     async fn fresh_recovery_codes_void_the_old_ones(engine: Engine) {
         let app = TestApp::start(engine).await;
         let it = app.secured_person().await;

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// The claims of an access token, unverified.
-fn claims(tokens: &Tokens) -> serde_json::Value {
+pub(super) fn claims_of(tokens: &Tokens) -> serde_json::Value {
     use base64::Engine as _;
     let part = tokens.access.split('.').nth(1).unwrap();
     let part = base64::prelude::BASE64_URL_SAFE_NO_PAD
@@ -42,12 +42,12 @@ testkit::on_every_engine! {
         assert_eq!(answer.data()["user"]["mfa"], mfa);
         let tokens = Tokens::of(&answer);
         app.me(&tokens.access).await.assert_status(200);
-        let claims = claims(&tokens);
+        let claims = claims_of(&tokens);
         assert_eq!((&claims["acr"], &claims["amr"]), (&json!("2"), &json!(["pwd", "otp", "mfa"])));
         // A refresh keeps what was proven.
         app.advance_seconds(1);
         let refreshed = Tokens::of(&app.refresh(&tokens.refresh).await);
-        assert_eq!(super::sign_in::claims(&refreshed)["acr"], "2");
+        assert_eq!(claims_of(&refreshed)["acr"], "2");
     }
 
     /// T20: one step either side, each once.
@@ -111,6 +111,9 @@ testkit::on_every_engine! {
             let right = it.code(&app);
             app.second_step(&challenge, "totp", &right).await.assert_problem(429, "too_many_attempts");
             assert_eq!(app.audit_outcomes("mfa.refused").await.len(), 5 * (round + 1));
+            // Of each the owner is told once.
+            app.settle_messages().await;
+            assert_eq!(app.messages_about(&it.person.identifier, "Wrong codes").await.len(), round + 1);
         }
         let challenge = app.challenge_of(&it.person).await;
         let right = it.code(&app);
