@@ -18,6 +18,7 @@ mod messages;
 mod metrics;
 mod process;
 mod reports;
+mod reset_factors;
 mod roles;
 mod shutdown;
 mod start;
