@@ -3,8 +3,6 @@
 
 use std::fs;
 
-use testkit::Engine;
-
 use crate::{
     process::{complaint, result, run},
     users_import::place::{Place, person},

@@ -393,7 +393,7 @@ testkit::on_every_engine! {
         let first = RandomState::new().build_hasher().finish();
         let mut tokens = 0;
         for number in 0..WALKS {
-            tokens += walk(&bed, first.wrapping_add(number), number % 2 == 1).await;
+            tokens += Box::pin(walk(&bed, first.wrapping_add(number), number % 2 == 1)).await;
         }
         assert!(tokens > 0, "a walk that reaches nothing shows nothing");
     }
