@@ -33,6 +33,7 @@ mod m20261129_000014_passkeys;
 mod m20261129_000015_federation;
 mod m20261129_000016_notices;
 mod m20261129_000017_factor_resets;
+mod m20261129_000018_taking_back;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -75,6 +76,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000015_federation::Migration),
             Box::new(m20261129_000016_notices::Migration),
             Box::new(m20261129_000017_factor_resets::Migration),
+            Box::new(m20261129_000018_taking_back::Migration),
         ]
     }
 }

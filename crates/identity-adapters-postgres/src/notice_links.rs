@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository, StoreError,
+    LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository, StoreError, TakenBack,
 };
 use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest};
 use time::OffsetDateTime;
@@ -11,11 +11,64 @@ use crate::{sql::Sql, store::Store, unit_of_work::SqlUnitOfWork};
 
 const LINKS: &str = "notice_links";
 
-const KEEP: &str = "INSERT INTO notice_links (digest, account_id, kind, previous, created_at, expires_at) \
-     VALUES ($1, $2, $3, $4, $5, $6)";
+/// Whether account `$account` has a second factor from before `$since`.
+macro_rules! factor_from_before {
+    ($account:literal, $since:literal) => {
+        concat!(
+            "(EXISTS (SELECT 1 FROM totp_factors t WHERE t.account_id = ",
+            $account,
+            " AND t.secret IS NOT NULL AND t.confirmed_at < ",
+            $since,
+            ") OR EXISTS (SELECT 1 FROM passkeys y WHERE y.account_id = ",
+            $account,
+            " AND y.created_at < ",
+            $since,
+            "))"
+        )
+    };
+}
+
+/// `$1` digest, `$2` account, `$3` kind, `$4` previous, `$5` now, `$6` end.
+const KEEP: &str = concat!(
+    "INSERT INTO notice_links \
+     (digest, account_id, kind, previous, created_at, expires_at, had_second_factor) \
+     VALUES ($1, $2, $3, $4, $5, $6, CASE WHEN ",
+    factor_from_before!("$2", "$5"),
+    " THEN 1 ELSE 0 END)"
+);
+
+/// The first notice of a day's that was not answered. By `notice_links_account_id_idx`. `$1` account, `$2` since,
+/// `$3` until.
+const FIRST: &str = "SELECT created_at, had_second_factor FROM notice_links \
+     WHERE account_id = $1 AND kind = 'not_me' AND created_at >= $2 AND created_at <= $3 \
+     AND claimed_at IS NULL ORDER BY created_at, had_second_factor LIMIT 1";
+
+/// `$1` account, `$2` since, `$3` whether there was a second factor. Keys and indexes begin with the account.
+const TAKE_BACK_PASSKEYS: &str = concat!(
+    "DELETE FROM passkeys WHERE account_id = $1 AND created_at >= $2 AND ($3 = 0 OR ",
+    factor_from_before!("$1", "$2"),
+    ")"
+);
+
+/// The same of the authenticator app.
+const TAKE_BACK_TOTP: &str = concat!(
+    "DELETE FROM totp_factors WHERE account_id = $1 AND secret IS NOT NULL AND confirmed_at >= $2 \
+     AND ($3 = 0 OR ",
+    factor_from_before!("$1", "$2"),
+    ")"
+);
+
+/// Recovery codes that stand in for nothing. `$1` account.
+const TAKE_BACK_CODES: &str = "DELETE FROM recovery_codes WHERE account_id = $1 \
+     AND NOT EXISTS (SELECT 1 FROM totp_factors t WHERE t.account_id = $1 AND t.secret IS NOT NULL) \
+     AND NOT EXISTS (SELECT 1 FROM passkeys y WHERE y.account_id = $1)";
+
+/// `$1` account, `$2` since.
+const TAKE_BACK_IDENTITY: &str =
+    "DELETE FROM federated_identities WHERE account_id = $1 AND linked_at >= $2";
 
 /// By the primary key. `$1` digest, `$2` kind, `$3` now.
-const FIND: &str = "SELECT account_id, previous, created_at FROM notice_links \
+const FIND: &str = "SELECT account_id, previous, created_at, had_second_factor FROM notice_links \
      WHERE digest = $1 AND kind = $2 AND claimed_at IS NULL AND expires_at > $3";
 
 /// By the primary key. `$1` digest, `$2` kind, `$3` now.
@@ -46,6 +99,7 @@ impl NoticeQueries for Store {
                 account: row.get(LINKS, "account_id")?,
                 previous: row.find(LINKS, "previous")?,
                 created_at: row.get(LINKS, "created_at")?,
+                had_second_factor: row.get::<u32>(LINKS, "had_second_factor")? == 1,
             })
         })
         .transpose()
@@ -82,6 +136,47 @@ impl NoticeRepository for SqlUnitOfWork {
             .execute(self)
             .await?;
         Ok(claimed == 1)
+    }
+
+    /// Five statements.
+    #[tracing::instrument(name = "notices.take_back", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn take_back(&mut self, link: &NoticeLink) -> Result<TakenBack, StoreError> {
+        let account = link.account;
+        let first = Sql::new(FIRST)
+            .bind(&account)
+            .bind(&(link.created_at - NoticeLink::LOOKS_BACK))
+            .bind(&link.created_at)
+            .row(self)
+            .await?;
+        let (since, had_second_factor) = match first {
+            Some(first) => (
+                first.get(LINKS, "created_at")?,
+                first.get(LINKS, "had_second_factor")?,
+            ),
+            None => (link.created_at, u32::from(link.had_second_factor)),
+        };
+        let factors = async |delete| {
+            Sql::new(delete)
+                .bind(&account)
+                .bind(&since)
+                .bind(&had_second_factor)
+                .execute(&*self)
+                .await
+        };
+        let taken = TakenBack {
+            passkeys: factors(TAKE_BACK_PASSKEYS).await?,
+            authenticators: factors(TAKE_BACK_TOTP).await?,
+            identities: Sql::new(TAKE_BACK_IDENTITY)
+                .bind(&account)
+                .bind(&since)
+                .execute(&*self)
+                .await?,
+        };
+        Sql::new(TAKE_BACK_CODES)
+            .bind(&account)
+            .execute(&*self)
+            .await?;
+        Ok(taken)
     }
 
     #[tracing::instrument(name = "notices.void_links", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]

@@ -10,6 +10,7 @@ use authentication_domain::{
 use time::OffsetDateTime;
 
 use crate::{
+    accounts::next_version,
     dialect::Dialect,
     error::Fault,
     sql::{Sql, tuples},
@@ -39,8 +40,10 @@ const BEGIN_TOTP: &str = "INSERT INTO totp_factors (account_id, failures, pendin
      VALUES ($1, 0, $2, $3) ON CONFLICT (account_id) DO UPDATE \
      SET pending_secret = excluded.pending_secret, pending_at = excluded.pending_at";
 
-/// `$1` account, `$2` the secret as it was read, `$3` step, `$4` now.
-const CONFIRM_TOTP: &str = "UPDATE totp_factors SET secret = pending_secret, confirmed_at = $4, \
+/// `$1` account, `$2` the secret as it was read, `$3` step, `$4` now. Since when there is an app stays when
+/// another one takes its place.
+const CONFIRM_TOTP: &str = "UPDATE totp_factors SET secret = pending_secret, \
+     confirmed_at = CASE WHEN secret IS NULL THEN $4 ELSE confirmed_at END, \
      last_step = $3, failures = 0, pending_secret = NULL, pending_at = NULL \
      WHERE account_id = $1 AND pending_secret = $2";
 
@@ -68,10 +71,6 @@ macro_rules! use_recovery_code {
 
 const RECOVERY_CODES_LEFT: &str = "SELECT COUNT(*) AS codes_left FROM recovery_codes \
      WHERE account_id = $1 AND used_at IS NULL";
-
-/// A clock that lags moves nothing back.
-const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1, \
-     updated_at = CASE WHEN $2 > updated_at THEN $2 ELSE updated_at END WHERE id = $1";
 
 const REMEMBER_NO_DEVICE: &str = "UPDATE devices SET remembered_until = NULL \
      WHERE account_id = $1 AND remembered_until IS NOT NULL";
@@ -258,17 +257,16 @@ impl SecondFactorRepository for SqlUnitOfWork {
     async fn factors_changed(
         &mut self,
         account: AccountId,
+        read_version: i64,
         now: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        Sql::new(NEXT_VERSION)
-            .bind(&account)
-            .bind(&now)
-            .execute(&*self)
-            .await?;
+    ) -> Result<bool, StoreError> {
+        if !next_version(self, account, read_version, now).await? {
+            return Ok(false);
+        }
         Sql::new(REMEMBER_NO_DEVICE)
             .bind(&account)
             .execute(&*self)
             .await?;
-        Ok(())
+        Ok(true)
     }
 }

@@ -1,21 +1,25 @@
 //! "This was not me": what the link in a notice does, once its holder confirmed that it is meant.
 //!
-//! Whoever got in is out: every session ends, no device stays known, and the password counts no more until
-//! it is set anew by code or link. To a client that tries it, a locked password is a wrong one.
+//! Whoever got in is out: every session ends, no device stays known, the ways in that came since the notice are
+//! taken away, and the password counts no more until it is set anew by code or link. To a client that tries it, a locked password is a wrong one.
 
 use authentication_domain::{
     accounts::Closed,
-    audit::{Action, Outcome},
+    audit::{Action, Diff, Outcome},
     events::Event,
     opaque_token::OpaqueToken,
     sessions::{EndReason, SessionId},
 };
+use serde_json::json;
 use time::OffsetDateTime;
 
 use super::{Accounts, OpenedAccount};
 use crate::{
     RequestContext,
-    ports::{Invalidation, LinkKind, MessageKind, NoticeLink, Recipient, StoreError, UnitOfWork},
+    ports::{
+        Invalidation, LinkKind, MessageKind, NoticeLink, Recipient, StoreError, TakenBack,
+        UnitOfWork,
+    },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -54,7 +58,7 @@ impl Accounts {
     ) -> Result<(), NotMeError> {
         let base = &self.base;
         let now = base.clock.now();
-        let (_, opened) = self.follow(token, LinkKind::NotMe, now).await?;
+        let (link, opened) = self.follow(token, LinkKind::NotMe, now).await?;
         let account = opened.id();
         let mut unit = base.store.begin().await?;
         self.claim(unit.as_mut(), token, LinkKind::NotMe, now)
@@ -62,6 +66,7 @@ impl Accounts {
         let ended = self
             .secure(
                 unit.as_mut(),
+                &link,
                 &opened,
                 opened.view.account.version,
                 ctx,
@@ -115,6 +120,7 @@ impl Accounts {
     pub(super) async fn secure(
         &self,
         unit: &mut dyn UnitOfWork,
+        link: &NoticeLink,
         opened: &OpenedAccount,
         read_version: i64,
         ctx: &RequestContext,
@@ -130,6 +136,7 @@ impl Accounts {
             // Changed since it was read: whatever it is now is to be shut, too.
             return Err(StoreError::Retryable);
         }
+        let taken_back = unit.notices().take_back(link).await?;
         let since_ever = OffsetDateTime::UNIX_EPOCH;
         unit.notices()
             .void_links(account, LinkKind::NotMe, since_ever, now)
@@ -143,7 +150,8 @@ impl Accounts {
         }
         let reason = EndReason::Disowned;
         let ended = unit.sessions().end_all(account, None, reason, now).await?;
-        let act = Act::of(Action::AccountSecured, Outcome::Success, account, key);
+        let diff = Diff::between(&json!(TakenBack::default()), &json!(taken_back));
+        let act = Act::of(Action::AccountSecured, Outcome::Success, account, key).diff(diff);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.event(Event::AccountSecured { account }, ctx, now);
         unit.outbox().append_events(&[event]).await?;

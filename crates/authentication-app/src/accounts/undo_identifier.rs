@@ -82,7 +82,7 @@ impl Accounts {
         .diff(diff_of(&opened.view.identifier, &previous));
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let ended = self
-            .secure(unit.as_mut(), &opened, read_version + 1, ctx, now)
+            .secure(unit.as_mut(), &link, &opened, read_version + 1, ctx, now)
             .await?;
         let event = base.event(changed_event(account, &previous, true), ctx, now);
         unit.outbox().append_events(&[event]).await?;

@@ -109,7 +109,10 @@ impl Mfa {
     ) -> Result<FreshRecoveryCodes, ConfirmTotpError> {
         let base = &self.base;
         let now = base.clock.now();
-        let owner = base.open_account(&who.owner)?;
+        // As of now: a session that was ended meanwhile changes nothing.
+        let fresh = base.store.find_snapshot(who.session, now).await?;
+        let fresh = fresh.ok_or(ProofError::InvalidCode)?;
+        let owner = base.open_account(&fresh.owner)?;
         let (account, key) = (owner.id(), &owner.key);
         base.spend_a_guess(who, &owner, now).await?;
         let pending = base
@@ -125,6 +128,14 @@ impl Mfa {
         let step = base.totp.matching_step(&secret, typed.expose_secret(), now);
         let step = step.ok_or(ProofError::InvalidCode)?;
         let mut unit = base.store.begin().await?;
+        let version = owner.view.account.version;
+        if !unit
+            .second_factors()
+            .factors_changed(account, version, now)
+            .await?
+        {
+            return Err(StoreError::Retryable.into());
+        }
         let confirmed = unit
             .second_factors()
             .confirm_totp(account, &sealed, step, now)
@@ -132,7 +143,6 @@ impl Mfa {
         if !confirmed {
             return Err(ProofError::InvalidCode.into());
         }
-        unit.second_factors().factors_changed(account, now).await?;
         unit.sessions()
             .prove_again(who.session, account, Some(AuthenticationMethod::Totp), now)
             .await?;

@@ -56,11 +56,19 @@ impl Mfa {
         let base = &self.base;
         let now = base.clock.now();
         let account: AccountId = who.owner.account.id;
-        let owner = base
-            .read_account(account)
-            .await?
-            .ok_or(RemoveFactorError::NotFound)?;
+        // As of now: a session that was ended meanwhile changes nothing.
+        let fresh = base.store.find_snapshot(who.session, now).await?;
+        let fresh = fresh.ok_or(RemoveFactorError::NotFound)?;
+        let owner = base.open_account(&fresh.owner)?;
         let mut unit = base.store.begin().await?;
+        let version = owner.view.account.version;
+        if !unit
+            .second_factors()
+            .factors_changed(account, version, now)
+            .await?
+        {
+            return Err(StoreError::Retryable.into());
+        }
         if !unit.second_factors().remove_totp(account).await? {
             return Err(RemoveFactorError::NotFound);
         }
@@ -69,7 +77,6 @@ impl Mfa {
                 .replace_recovery_codes(account, &[], now)
                 .await?;
         }
-        unit.second_factors().factors_changed(account, now).await?;
         let act = Act::of(
             Action::SecondFactorRemoved,
             Outcome::Success,

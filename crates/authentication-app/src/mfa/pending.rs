@@ -92,10 +92,11 @@ impl Foundation {
         })
     }
 
-    /// Counts a wrong answer: on the sign-in, and over all sign-ins of the account. The last one that a
+    /// Counts a wrong answer in this unit, and commits it: on the sign-in, and over all sign-ins of the account. The last one that a
     /// sign-in takes is told to the owner: whoever gave it had the first factor.
     pub(crate) async fn count_wrong_second_factor(
         &self,
+        mut unit: Box<dyn UnitOfWork>,
         pending: &PendingSignIn,
         factor: SecondFactor,
         ctx: &RequestContext,
@@ -103,18 +104,19 @@ impl Foundation {
         let now = self.clock.now();
         let sign_in = &pending.record.sign_in;
         let most = self.rules.second_factors.tries_per_sign_in;
-        let mut unit = self.store.begin().await?;
         let counted = unit
             .second_factors()
             .count_pending_try(sign_in.digest, most, now)
             .await?;
         let Some(tries) = counted else {
+            unit.commit().await?;
             return Ok(exhausted(sign_in.expires_at - now));
         };
         if !self
             .count_second_factor_try(unit.as_mut(), pending, now)
             .await?
         {
+            unit.commit().await?;
             return Ok(exhausted(ChallengeRules::TRIES_WINDOW));
         }
         if factor == SecondFactor::Totp {

@@ -53,12 +53,17 @@ impl Mfa {
     ) -> Result<FreshRecoveryCodes, RenewRecoveryCodesError> {
         let base = &self.base;
         let now = base.clock.now();
-        let owner = base
-            .read_account(who.owner.account.id)
-            .await?
-            .filter(|owner| owner.view.second_factors.is_enabled())
+        // As of now: a session that was ended meanwhile changes nothing.
+        let fresh = base.store.find_snapshot(who.session, now).await?;
+        let fresh = fresh
+            .filter(|it| it.owner.second_factors.is_enabled())
             .ok_or(RenewRecoveryCodesError::NoSecondFactor)?;
+        let owner = base.open_account(&fresh.owner)?;
         let mut unit = base.store.begin().await?;
+        let version = owner.view.account.version;
+        if !unit.accounts().advance(owner.id(), version, now).await? {
+            return Err(StoreError::Retryable.into());
+        }
         let codes = base
             .put_recovery_codes(unit.as_mut(), &owner, ctx, now)
             .await?;

@@ -123,8 +123,9 @@ impl Mfa {
         }
         let now = base.clock.now();
         let Some(right) = base.judge_for_sign_in(&pending, &command.proof, now)? else {
+            let unit = base.store.begin().await?;
             return Err(base
-                .count_wrong_second_factor(&pending, factor, ctx)
+                .count_wrong_second_factor(unit, &pending, factor, ctx)
                 .await?
                 .into());
         };
@@ -135,8 +136,9 @@ impl Mfa {
             .await?;
         if !used {
             drop(unit);
+            let unit = base.store.begin().await?;
             return Err(base
-                .count_wrong_second_factor(&pending, factor, ctx)
+                .count_wrong_second_factor(unit, &pending, factor, ctx)
                 .await?
                 .into());
         }

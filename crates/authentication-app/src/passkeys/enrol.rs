@@ -80,18 +80,19 @@ impl Passkeys {
             .await?
             .filter(|ceremony| ceremony.account == Some(account))
             .ok_or(EnrolError::InvalidPasskey)?;
-        // The snapshot may be a second old; the version that is compared must be the newest.
-        let owner = base.read_account(account).await?;
-        let owner = owner
-            .filter(|owner| owner.view.account.gate().is_ok())
-            .ok_or(EnrolError::InvalidPasskey)?;
+        let now = base.clock.now();
+        // What was shown to us may be a second old: whoever ended the session since then raised the version that
+        // is compared.
+        let fresh = base.store.find_snapshot(who.session, now).await?;
+        let fresh = fresh.ok_or(EnrolError::InvalidPasskey)?;
+        let owner = base.open_account(&fresh.owner)?;
         let enrolment = Enrolment {
             who,
             owner: &owner,
             of,
             ceremony: ceremony.id,
             ctx,
-            now: base.clock.now(),
+            now,
         };
         let state = base.open_ceremony(ceremony.id, &ceremony.state)?;
         match base.relying_party.finish_enrolment(&state, &command.answer) {
@@ -99,7 +100,11 @@ impl Passkeys {
                 let name = command.name.as_ref();
                 self.keep(&enrolment, credential, name).await
             }
-            Err(fault) => self.refuse(&enrolment, CeremonyFault::as_str(fault)).await,
+            Err(fault) => {
+                let reason = CeremonyFault::as_str(fault);
+                self.refuse(&enrolment, reason, EnrolError::InvalidPasskey)
+                    .await
+            }
         }
     }
 
@@ -113,7 +118,9 @@ impl Passkeys {
         let (owner, now) = (enrolment.owner, enrolment.now);
         let account = owner.id();
         if base.has_enough(base.store.list_passkeys(account).await?.len()) {
-            return Err(EnrolError::TooMany);
+            return self
+                .refuse(enrolment, "too_many_passkeys", EnrolError::TooMany)
+                .await;
         }
         let id = Id::at(now, base.random.as_ref());
         let digest = CredentialDigest::of(&credential.id);
@@ -132,7 +139,11 @@ impl Passkeys {
         let mut unit = enrolment.begin(base).await?;
         // How many there are was counted on this version.
         let version = owner.view.account.version;
-        if !unit.accounts().advance(account, version, now).await? {
+        if !unit
+            .second_factors()
+            .factors_changed(account, version, now)
+            .await?
+        {
             return Err(StoreError::Retryable.into());
         }
         let inserted = unit.passkeys().insert(&record).await;
@@ -140,11 +151,12 @@ impl Passkeys {
             Err(StoreError::Conflict(UniqueRule::Credential)) => {
                 // The unit is dead on PostgreSQL: the ceremony is used up in one of its own.
                 drop(unit);
-                return self.refuse(enrolment, "credential_taken").await;
+                return self
+                    .refuse(enrolment, "credential_taken", EnrolError::InvalidPasskey)
+                    .await;
             }
             done => done?,
         }
-        unit.second_factors().factors_changed(account, now).await?;
         let act = Act::of(Action::PasskeyAdded, Outcome::Success, account, &owner.key)
             .session(enrolment.who.session);
         let ctx = enrolment.ctx;
@@ -169,6 +181,7 @@ impl Passkeys {
         &self,
         enrolment: &Enrolment<'_>,
         reason: &'static str,
+        error: EnrolError,
     ) -> Result<PasskeyView, EnrolError> {
         let base = &self.base;
         let Enrolment { who, owner, .. } = enrolment;
@@ -178,7 +191,7 @@ impl Passkeys {
         let entry = base.record(&act.session(who.session), enrolment.ctx, enrolment.now);
         unit.audit().append(&[entry]).await?;
         unit.commit().await?;
-        Err(EnrolError::InvalidPasskey)
+        Err(error)
     }
 }
 

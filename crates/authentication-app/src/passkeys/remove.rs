@@ -54,9 +54,16 @@ impl Passkeys {
         let base = &self.base;
         let now = base.clock.now();
         let account = who.owner.account.id;
+        let fresh = base.store.find_snapshot(who.session, now).await?;
+        let fresh = fresh.ok_or(RemovePasskeyError::NotFound)?;
         // The account first: ways in that go after it was read make it another version.
         let owner = base.store.credentials_of(account).await?;
         let (owner, password) = owner.ok_or(RemovePasskeyError::NotFound)?;
+        let version = owner.account.version;
+        if fresh.owner.account.version != version {
+            // Perhaps the session was ended with it.
+            return Err(StoreError::Retryable.into());
+        }
         let passkeys = base.store.list_passkeys(account).await?;
         if !passkeys.iter().any(|record| record.id == passkey) {
             return Err(RemovePasskeyError::NotFound);
@@ -69,8 +76,11 @@ impl Passkeys {
         .suffice()?;
         let key = base.data_key(&owner)?;
         let mut unit = base.store.begin().await?;
-        let version = owner.account.version;
-        if !unit.accounts().advance(account, version, now).await? {
+        if !unit
+            .second_factors()
+            .factors_changed(account, version, now)
+            .await?
+        {
             return Err(StoreError::Retryable.into());
         }
         if !unit.passkeys().remove(account, passkey).await? {
@@ -82,7 +92,6 @@ impl Passkeys {
                 .replace_recovery_codes(account, &[], now)
                 .await?;
         }
-        unit.second_factors().factors_changed(account, now).await?;
         let act =
             Act::of(Action::PasskeyRemoved, Outcome::Success, account, &key).session(who.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;

@@ -92,10 +92,8 @@ impl Passkeys {
             Err(bad) => {
                 base.record_bad_signature(unit.as_mut(), &bad, ctx, now)
                     .await?;
-                unit.commit().await?;
-                base.messages_queued.notify_one();
                 let counted = base
-                    .count_wrong_second_factor(&pending, SecondFactor::WebAuthn, ctx)
+                    .count_wrong_second_factor(unit, &pending, SecondFactor::WebAuthn, ctx)
                     .await?;
                 Err(counted.into())
             }

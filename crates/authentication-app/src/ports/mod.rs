@@ -85,7 +85,7 @@ pub use meter::{
     SignInOutcome,
 };
 pub use notices::{
-    LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository, previous_field,
+    LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository, TakenBack, previous_field,
 };
 pub use outbox::{EventEnvelope, MessageKind, MessageOrder, Outbox, Recipient};
 pub use passkeys::{

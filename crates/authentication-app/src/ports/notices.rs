@@ -6,7 +6,8 @@
 
 use async_trait::async_trait;
 use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest};
-use time::OffsetDateTime;
+use serde::Serialize;
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::{FieldContext, Sealed, StoreError};
@@ -64,6 +65,25 @@ pub struct NoticeLink {
     pub previous: Option<Sealed>,
     /// When it was made.
     pub created_at: OffsetDateTime,
+    /// Whether the account had a second factor before.
+    pub had_second_factor: bool,
+}
+
+impl NoticeLink {
+    /// Whoever got in does several things in a row, and the owner answers to any notice of them: what is taken
+    /// back begins with the first notice of so long before the one that was answered.
+    pub const LOOKS_BACK: Duration = Duration::DAY;
+}
+
+/// How many ways in were taken away that came since a notice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct TakenBack {
+    /// Passkeys.
+    pub passkeys: u64,
+    /// One, or no authenticator app.
+    pub authenticators: u64,
+    /// One, or no identity at a provider.
+    pub identities: u64,
 }
 
 /// Where the identifier is kept that an undo gives back. Half of the digest names the row well enough.
@@ -110,6 +130,14 @@ pub trait NoticeRepository: Send {
         kind: LinkKind,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
+
+    /// Takes away the ways in that came since the notice with this link, or since the first one that was not
+    /// answered of [`NoticeLink::LOOKS_BACK`] before. To be called before the others are made worthless. An account that had a second factor
+    /// keeps those that came since unless one from before is left: no link takes the last one away.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn take_back(&mut self, link: &NoticeLink) -> Result<TakenBack, StoreError>;
 
     /// Makes every link of a kind worthless that an account got at `since` or later.
     ///

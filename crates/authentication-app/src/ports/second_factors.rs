@@ -207,15 +207,17 @@ pub trait SecondFactorRepository: Send {
     ) -> Result<Option<u32>, StoreError>;
 
     /// A change of second factors is a change of the account: what was judged on an earlier version begins no
-    /// session, and no device skips the second factor any more.
+    /// session, and no device skips the second factor any more. `false` unless the account still has the
+    /// version on which the change was judged; the unit must be dropped then.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn factors_changed(
         &mut self,
         account: AccountId,
+        read_version: i64,
         now: OffsetDateTime,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 }
 
 /// What a person is shown when they set an authenticator app up.

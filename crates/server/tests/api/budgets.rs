@@ -96,20 +96,20 @@ testkit::on_every_engine! {
         let asked = app.assert_cost(signed_in("POST", "/api/v1/me/passkeys/options"), 200, 2).await;
         let conduct = Conduct::at(passkeys::ORIGIN);
         let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &conduct);
-        // Ceremony, account, passkeys; ceremony used, account advanced, passkey, factors changed (two), audit
-        // entry, event, the link of a notice, the notice.
+        // Ceremony, session, passkeys; ceremony used, factors changed (two), passkey, audit entry, event, the
+        // link of a notice, the notice.
         let body = json!({"credential": credential});
         let enrol = signed_in("POST", "/api/v1/me/passkeys").json(&body);
-        let added = app.assert_cost(enrol, 201, 3 + 9).await;
+        let added = app.assert_cost(enrol, 201, 3 + 8).await;
         app.me(access).await.assert_status(200);
         app.assert_cost(signed_in("GET", "/api/v1/me/passkeys"), 200, 1).await;
         // One read; name, audit entry.
         let path = format!("/api/v1/me/passkeys/{}", added.text_of("/id"));
         let rename = signed_in("PATCH", &path).json(&json!({"name": "A phone"}));
         app.assert_cost(rename, 200, 1 + 2).await;
-        // Account, passkeys, the identity at Google; account advanced, passkey, recovery codes, factors changed
-        // (two), audit entry, event, the link of a notice, the notice.
-        app.assert_cost(signed_in("DELETE", &path), 200, 3 + 9).await;
+        // Session, account, passkeys, the identity at Google; factors changed (two), passkey, recovery codes,
+        // audit entry, event, the link of a notice, the notice.
+        app.assert_cost(signed_in("DELETE", &path), 200, 4 + 8).await;
     }
 
     /// One read and one transaction more than without.

@@ -8,6 +8,7 @@ use crate::{
     app::TestApp,
     google::{Bed, LINK},
     identifier::token_in,
+    passkeys::honest,
     person::{OTHER_PASSWORD, PASSWORD, Person, Tokens},
 };
 
@@ -95,6 +96,71 @@ testkit::on_every_engine! {
         }
         app.not_me(&token).await.assert_status(200);
         app.me(access).await.assert_problem(401, "invalid_token");
+    }
+
+    /// Whichever notice of what a thief did the owner presses.
+    async fn the_ways_in_that_a_thief_added_are_taken_back(engine: Engine) {
+        let bed = Bed::start(engine).await;
+        let app = &bed.app;
+        for pressed in ["new device", "sign-in with Google", "a passkey", "an authenticator app"] {
+            let person = app.register_person().await;
+            let email = &person.identifier;
+            app.advance_seconds(1);
+            let mut thief = person.clone();
+            thief.tokens = Tokens::of(&app.log_in(email, PASSWORD).await);
+            let (subject, address) = (format!("thief-{}", person.id), app.fresh_email());
+            bed.link(&thief.tokens.access, &subject, &address).await.assert_status(200);
+            app.advance_seconds(1);
+            let passkey = app.enrol_passkey(&thief).await;
+            app.advance_seconds(1);
+            app.secure(thief).await;
+            let notice = app.message_with(email, pressed).await;
+            app.not_me(&token_in(&notice, "not-me")).await.assert_status(200);
+            app.sign_in_with(&passkey, &honest()).await.assert_problem(401, "invalid_code");
+            let entered = bed.enter(&subject, &address).await;
+            entered.assert_status(201);
+            assert_ne!(entered.text_of("/user/id"), person.id, "{pressed}");
+            app.reset_password(email, OTHER_PASSWORD).await.assert_status(200);
+            let back = app.log_in(email, OTHER_PASSWORD).await;
+            back.assert_status(200);
+            assert_eq!(back.data()["status"], "authenticated", "{pressed}: {back:?}");
+            assert_eq!(back.data()["user"]["mfa"]["enabled"], false, "{pressed}");
+        }
+    }
+
+    async fn what_was_there_before_a_notice_stays(engine: Engine) {
+        let bed = Bed::start(engine).await;
+        let app = &bed.app;
+        let owner = bed.owner().await;
+        let email = &owner.it.person.identifier;
+        app.advance(time::Duration::days(2));
+        let challenge = app.challenge_of(&owner.it.person).await;
+        app.second_step(&challenge, "totp", &owner.it.code(app)).await.assert_status(200);
+        let notice = app.message_with(email, "new device").await;
+        app.not_me(&token_in(&notice, "not-me")).await.assert_status(200);
+        app.sign_in_with(&owner.passkey, &honest()).await.assert_status(200);
+        bed.enter(&owner.subject, email).await.assert_status(200);
+        app.reset_password(email, OTHER_PASSWORD).await.assert_status(200);
+        let asked = app.log_in(email, OTHER_PASSWORD).await;
+        assert_eq!(asked.data()["methods"], json!(["webauthn", "totp", "recovery_code"]));
+    }
+
+    /// Whoever reads the mail of an account gets no second factor off it that stands in an earlier one's place.
+    async fn no_link_takes_the_last_second_factor_away(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let mut person = app.register_person().await;
+        let first = app.enrol_passkey(&person).await;
+        app.advance(time::Duration::days(2));
+        person.tokens = Tokens::of(&app.sign_in_with(&first, &honest()).await);
+        let notice = app.message_with(&person.identifier, "new device").await;
+        app.advance_seconds(1);
+        let access = &person.tokens.access;
+        let passkeys = app.get_as(access, "/api/v1/me/passkeys").await;
+        let first = passkeys.text_of("/items/0/id");
+        let second = app.enrol_passkey(&person).await;
+        app.delete_as(access, &format!("/api/v1/me/passkeys/{first}")).await.assert_status(200);
+        app.not_me(&token_in(&notice, "not-me")).await.assert_status(200);
+        app.sign_in_with(&second, &honest()).await.assert_status(200);
     }
 
     async fn saying_it_was_not_me_shuts_everybody_out(engine: Engine) {

@@ -52,6 +52,7 @@ pub async fn a_link_is_found_as_it_was_kept(store: Store) {
                 account,
                 previous: link.previous.clone(),
                 created_at: link.created_at,
+                had_second_factor: false,
             };
             assert_eq!(find(&store, link.digest, kind, START).await, Some(expected));
         }

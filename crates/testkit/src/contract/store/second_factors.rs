@@ -349,7 +349,17 @@ pub async fn a_change_of_factors_is_a_change_of_the_account(store: Store) {
         (version, record.device_remembered_until)
     };
     assert_eq!(read().await, (1, Some(until)));
-    in_unit!(store, second_factors.factors_changed(account, START)).unwrap();
+    let version = owner.record.account.version;
+    let change = async |read_version| {
+        in_unit!(
+            store,
+            second_factors.factors_changed(account, read_version, START)
+        )
+        .unwrap()
+    };
+    assert!(!change(version + 1).await, "it is at another version");
+    assert!(change(version).await);
+    assert!(!change(version).await, "it has moved on");
     assert_eq!(read().await, (2, None));
 }
 
