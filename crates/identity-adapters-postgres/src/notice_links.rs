@@ -58,10 +58,11 @@ const TAKE_BACK_TOTP: &str = concat!(
     ")"
 );
 
-/// Recovery codes that stand in for nothing. `$1` account.
+/// Recovery codes that came since, and those that stand in for nothing. `$1` account, `$2` since.
 const TAKE_BACK_CODES: &str = "DELETE FROM recovery_codes WHERE account_id = $1 \
-     AND NOT EXISTS (SELECT 1 FROM totp_factors t WHERE t.account_id = $1 AND t.secret IS NOT NULL) \
-     AND NOT EXISTS (SELECT 1 FROM passkeys y WHERE y.account_id = $1)";
+     AND (created_at >= $2 OR NOT (EXISTS \
+     (SELECT 1 FROM totp_factors t WHERE t.account_id = $1 AND t.secret IS NOT NULL) \
+     OR EXISTS (SELECT 1 FROM passkeys y WHERE y.account_id = $1)))";
 
 /// `$1` account, `$2` since.
 const TAKE_BACK_IDENTITY: &str =
@@ -174,6 +175,7 @@ impl NoticeRepository for SqlUnitOfWork {
         };
         Sql::new(TAKE_BACK_CODES)
             .bind(&account)
+            .bind(&since)
             .execute(&*self)
             .await?;
         Ok(taken)

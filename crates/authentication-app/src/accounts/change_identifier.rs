@@ -222,8 +222,13 @@ impl Accounts {
         let pending = self.pending_of(digest, &right.record)?;
         let identifier =
             Identifier::parse(&pending.identifier).map_err(|_| corrupt("challenges", "payload"))?;
-        let opened = base.read_account(who.owner.account.id).await?;
-        let opened = opened.ok_or(ProofError::InvalidCode)?;
+        // As of now: a session that was ended meanwhile changes nothing.
+        let fresh = base
+            .store
+            .find_snapshot(who.session, base.clock.now())
+            .await?;
+        let fresh = fresh.ok_or(ProofError::InvalidCode)?;
+        let opened = base.open_account(&fresh.owner)?;
         self.swap(who, &right, opened, identifier, ctx).await
     }
 

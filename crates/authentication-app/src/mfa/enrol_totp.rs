@@ -145,7 +145,8 @@ impl Mfa {
         }
         unit.sessions()
             .prove_again(who.session, account, Some(AuthenticationMethod::Totp), now)
-            .await?;
+            .await?
+            .ok_or(ProofError::InvalidCode)?;
         let act =
             Act::of(Action::SecondFactorAdded, Outcome::Success, account, key).session(who.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;

@@ -186,7 +186,13 @@ impl Foundation {
             .complete_pending(sign_in.digest, rules.tries_per_sign_in, now)
             .await?;
         if !completed {
-            return Err(ProofError::InvalidCode.into());
+            // Answered like a wrong one: of many guesses at once the right one must not stand out.
+            drop(unit);
+            let unit = self.store.begin().await?;
+            let counted = self
+                .count_wrong_second_factor(unit, pending, factor, ctx)
+                .await?;
+            return Err(counted.into());
         }
         let may_be_remembered = !pending.owner.view.account.roles.is_staff();
         let complete = SignIn {

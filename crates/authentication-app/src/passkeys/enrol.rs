@@ -7,7 +7,7 @@ use authentication_domain::{
     passkeys::{CeremonyPurpose, CredentialDigest, holder_of_session},
     profiles::DisplayName,
 };
-use common::Id;
+use common::{Id, access::AuthenticationMethod};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -157,6 +157,12 @@ impl Passkeys {
             }
             done => done?,
         }
+        // The device has just known its user: the session is one with two factors from now on.
+        let second = Some(AuthenticationMethod::Passkey);
+        unit.sessions()
+            .prove_again(enrolment.who.session, account, second, now)
+            .await?
+            .ok_or(EnrolError::InvalidPasskey)?;
         let act = Act::of(Action::PasskeyAdded, Outcome::Success, account, &owner.key)
             .session(enrolment.who.session);
         let ctx = enrolment.ctx;

@@ -79,11 +79,17 @@ impl Sessions {
 }
 
 impl Sessions {
-    /// Whether the person proved who they are a short while ago.
+    /// Whether the person proved who they are a short while ago, with a second factor if they set one up: who
+    /// has the password alone, or a device that skips the second factor, neither adds a way in nor takes one
+    /// away.
     pub fn is_recent(&self, snapshot: &SessionSnapshot) -> bool {
         let window = self.base.rules.second_factors.recent_sign_in;
-        self.principal(snapshot)
-            .signed_in_recently(self.base.clock.now(), window)
+        let is_recent = self
+            .principal(snapshot)
+            .signed_in_recently(self.base.clock.now(), window);
+        let proved_enough =
+            snapshot.proofs.is_multi_factor() || !snapshot.owner.second_factors.is_enabled();
+        is_recent && proved_enough
     }
 
     /// The one who acts through a session, by the policy of this service.

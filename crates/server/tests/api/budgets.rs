@@ -96,11 +96,11 @@ testkit::on_every_engine! {
         let asked = app.assert_cost(signed_in("POST", "/api/v1/me/passkeys/options"), 200, 2).await;
         let conduct = Conduct::at(passkeys::ORIGIN);
         let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &conduct);
-        // Ceremony, session, passkeys; ceremony used, factors changed (two), passkey, audit entry, event, the
-        // link of a notice, the notice.
+        // Ceremony, session, passkeys; ceremony used, factors changed (two), passkey, session proven again, audit
+        // entry, event, the link of a notice, the notice.
         let body = json!({"credential": credential});
         let enrol = signed_in("POST", "/api/v1/me/passkeys").json(&body);
-        let added = app.assert_cost(enrol, 201, 3 + 8).await;
+        let added = app.assert_cost(enrol, 201, 3 + 9).await;
         app.me(access).await.assert_status(200);
         app.assert_cost(signed_in("GET", "/api/v1/me/passkeys"), 200, 1).await;
         // One read; name, audit entry.
