@@ -96,6 +96,8 @@ const COUNT_TRY: &str = "UPDATE challenges SET tries = tries + 1 \
 const CONSUME: &str = "UPDATE challenges SET consumed_at = $2 \
      WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2 AND tries < $3";
 
+const TRIES: &str = "SELECT tries FROM challenges WHERE digest = $1";
+
 /// `$1` subject, `$2` purpose, `$3` nonce, `$4` now.
 const USE_CODE: &str = "UPDATE code_dispatches SET used_at = $4 \
      WHERE subject = $1 AND purpose = $2 AND nonce = $3 AND used_at IS NULL";
@@ -203,6 +205,12 @@ impl ChallengeRepository for SqlUnitOfWork {
             .row(self)
             .await?;
         row.map(|row| row.get(CHALLENGES, "tries")).transpose()
+    }
+
+    #[tracing::instrument(name = "challenges.tries_of", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn tries_of(&mut self, digest: TokenDigest) -> Result<u32, StoreError> {
+        let row = Sql::new(TRIES).bind(&digest).row(self).await?;
+        row.map_or(Ok(0), |row| row.get(CHALLENGES, "tries"))
     }
 
     #[tracing::instrument(name = "challenges.consume", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]

@@ -24,8 +24,8 @@ use crate::{
     challenges::{CodeRequest, IssuedChallenge, Pending, ProofError, RightCode, SendError},
     corrupt,
     ports::{
-        ChallengeRecord, CodeOutcome, IdentifierSwap, Invalidation, SessionSnapshot, StoreError,
-        TriesScope, UniqueRule,
+        ChallengeRecord, CodeOutcome, IdentifierSwap, SessionSnapshot, StoreError, TriesScope,
+        UniqueRule,
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
@@ -256,13 +256,15 @@ impl Accounts {
         let account = opened.id();
         let index = base.index.keys_of(&identifier);
         let sealed = seal_identifier(base.vault.as_ref(), account, &opened.key, &identifier);
+        // Whoever has a silent number now must not take the account with it.
+        let can_be_undone = !base.is_silent(&opened, now).await?;
         let swap = IdentifierSwap {
             account,
             read_version: opened.view.account.version,
             identifier: &sealed,
             method: identifier.method(),
             index: &index,
-            reserve_until: Some(now + base.rules.identifiers.undo_for),
+            reserve_until: can_be_undone.then(|| now + base.rules.identifiers.undo_for),
             now,
         };
         let mut unit = base.store.begin().await?;
@@ -278,11 +280,6 @@ impl Accounts {
             Err(error) => return Err(error.into()),
         }
         unit.second_factors().end_pending(account).await?;
-        let reason = EndReason::IdentifierChanged;
-        let ended = unit
-            .sessions()
-            .end_all(account, Some(who.session), reason, now)
-            .await?;
         let act = Act::of(
             Action::IdentifierChanged,
             Outcome::Success,
@@ -295,13 +292,13 @@ impl Accounts {
         let event = base.event(changed_event(account, &identifier, false), ctx, now);
         unit.outbox().append_events(&[event]).await?;
         let owner = (account, &opened.key);
-        base.record_ended(unit.as_mut(), owner, &ended, reason, ctx, now)
+        let reason = EndReason::IdentifierChanged;
+        let told = base
+            .end_others(unit.as_mut(), owner, who.session, reason, ctx, now)
             .await?;
-        base.notice_of_change(unit.as_mut(), &opened, &opened.view.identifier, ctx, now)
+        base.notice_of_change(unit.as_mut(), &opened, can_be_undone, ctx, now)
             .await?;
-        let changed = vec![account];
-        base.commit_and_tell(unit, &Invalidation { ended, changed })
-            .await?;
+        base.commit_and_tell(unit, &told).await?;
         base.messages_queued.notify_one();
         note_change(&mut opened.view.account, &identifier, now);
         opened.view.identifier = identifier;

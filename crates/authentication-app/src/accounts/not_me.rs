@@ -1,7 +1,8 @@
 //! "This was not me": what the link in a notice does, once its holder confirmed that it is meant.
 //!
 //! Whoever got in is out: every session ends, no device stays known, the ways in that came since the notice are
-//! taken away, and the password counts no more until it is set anew by code or link. To a client that tries it, a locked password is a wrong one.
+//! taken away, and the password counts no more until it is set anew by code or link. To a client that tries it,
+//! a locked password is a wrong one.
 
 use authentication_domain::{
     accounts::Closed,

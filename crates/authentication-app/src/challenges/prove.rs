@@ -134,7 +134,7 @@ impl Foundation {
         let mut unit = self.store.begin().await?;
         let counted = unit.challenges().count_try(digest, rules, now).await?;
         if counted.is_none() {
-            return Ok(challenge_exhausted(record, now));
+            return self.over(unit.as_mut(), record, digest, now).await;
         }
         if !self
             .count_in_window(unit.as_mut(), record, known_device, now)
@@ -193,7 +193,7 @@ impl Foundation {
         let RightCode { record, .. } = right;
         let rules = &self.rules.challenges;
         if !unit.challenges().consume(right.digest, rules, now).await? {
-            return Err(ProofError::InvalidCode);
+            return Err(self.over(unit, record, right.digest, now).await?);
         }
         let used = unit
             .challenges()
@@ -210,6 +210,23 @@ impl Foundation {
         } else {
             Err(WINDOW_EXHAUSTED)
         }
+    }
+
+    /// What a guess is told that came too late: used by a rival, or out of tries since it was read. The same
+    /// whether it was right, so that of many guesses at once the right one does not stand out.
+    async fn over(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        record: &ChallengeRecord,
+        digest: TokenDigest,
+        now: OffsetDateTime,
+    ) -> Result<ProofError, StoreError> {
+        let tries = unit.challenges().tries_of(digest).await?;
+        Ok(if tries >= self.rules.challenges.tries_per_challenge {
+            challenge_exhausted(record, now)
+        } else {
+            ProofError::InvalidCode
+        })
     }
 
     async fn count_in_window(

@@ -2,7 +2,7 @@
 //! the account only with something else beside it (NIST SP 800-63B-4 §3.1.3.3).
 
 use authentication_domain::{
-    accounts::{Corroboration, SignUpMethod},
+    accounts::SignUpMethod,
     audit::{Action, Outcome},
 };
 use time::OffsetDateTime;
@@ -15,21 +15,21 @@ use crate::{
 };
 
 impl Foundation {
-    /// Whether a code that was sent to the account's identifier is enough. Asks the store about numbers alone.
-    pub(crate) async fn code_is_enough(
+    /// Whether what is sent to the account's identifier may be read by somebody else by now. Asks the store about
+    /// numbers alone.
+    pub(crate) async fn is_silent(
         &self,
         owner: &OpenedAccount,
-        beside: Corroboration,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
         let account = &owner.view.account;
-        if owner.view.identifier.method() != SignUpMethod::Phone {
-            return Ok(true);
+        let method = owner.view.identifier.method();
+        if method != SignUpMethod::Phone {
+            return Ok(false);
         }
         let proven_at = self.store.identifier_proven_at(account.id).await?;
         let proven_at = proven_at.unwrap_or(account.timestamps.created_at);
-        let rules = &self.rules.identifiers;
-        Ok(rules.code_is_enough(SignUpMethod::Phone, proven_at, beside, now))
+        Ok(self.rules.identifiers.is_silent(method, proven_at, now))
     }
 
     /// Notes that whoever proved a code has the number; addresses are not handed on.

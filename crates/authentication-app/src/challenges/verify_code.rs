@@ -1,7 +1,7 @@
 //! Proving a code: it completes a registration, or signs in.
 
 use authentication_domain::{
-    accounts::{AccountStatus, Corroboration, Identifier},
+    accounts::{AccountStatus, Identifier},
     audit::{Action, Outcome},
     challenges::{OneTimeCode, Purpose},
     events::Event,
@@ -161,11 +161,9 @@ impl Challenges {
         let now = base.clock.now();
         let opened = base.owner_of(right, ctx).await?;
         let suspended = opened.view.account.gate().is_err();
-        let beside = Corroboration {
-            known_device: right.known_device.is_some(),
-            second_factor: opened.view.second_factors.is_enabled(),
-        };
-        let is_enough = base.code_is_enough(&opened, beside, now).await?;
+        let has_number = right.known_device.is_some() || !base.is_silent(&opened, now).await?;
+        // A second factor will be asked for; until it is proven, nobody is known to have the number.
+        let is_enough = has_number || opened.view.second_factors.is_enabled();
         let mut unit = base.store.begin().await?;
         base.use_up(unit.as_mut(), right, now).await?;
         if !is_enough {
@@ -180,7 +178,9 @@ impl Challenges {
             unit.commit().await?;
             return Err(VerifyCodeError::Suspended);
         }
-        base.note_number_proven(unit.as_mut(), &opened, now).await?;
+        if has_number {
+            base.note_number_proven(unit.as_mut(), &opened, now).await?;
+        }
         let proven = FirstFactor {
             owner: &opened,
             device: right.known_device,

@@ -11,7 +11,7 @@ use authentication_domain::{
 use super::Federation;
 use crate::{
     RequestContext,
-    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError},
+    ports::{MessageKind, SessionSnapshot, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -81,22 +81,26 @@ impl Federation {
         if !unit.accounts().advance(account, version, now).await? {
             return Err(UnlinkError::Conflict);
         }
-        let reason = EndReason::IdentityUnlinked;
-        let kept = Some(who.session);
-        let ended = unit.sessions().end_all(account, kept, reason, now).await?;
         let act =
             Act::of(Action::IdentityUnlinked, Outcome::Success, account, &key).session(who.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.event(Event::IdentityUnlinked { account }, ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        base.record_ended(unit.as_mut(), (account, &key), &ended, reason, ctx, now)
+        let reason = EndReason::IdentityUnlinked;
+        let told = base
+            .end_others(
+                unit.as_mut(),
+                (account, &key),
+                who.session,
+                reason,
+                ctx,
+                now,
+            )
             .await?;
         let notice = MessageKind::CredentialRemoved(CredentialKind::Google);
         base.notice(unit.as_mut(), notice, account, ctx, now)
             .await?;
-        let changed = vec![account];
-        base.commit_and_tell(unit, &Invalidation { ended, changed })
-            .await?;
+        base.commit_and_tell(unit, &told).await?;
         base.messages_queued.notify_one();
         Ok(())
     }

@@ -7,6 +7,7 @@ use authentication_domain::{
     credentials::CredentialKind,
     events::Event,
     mfa::{SecondFactor, TotpRules, TotpSecret},
+    sessions::EndReason,
 };
 use common::access::AuthenticationMethod;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,7 +17,7 @@ use super::{FreshRecoveryCodes, Mfa, verify::secret_field};
 use crate::{
     RequestContext,
     challenges::ProofError,
-    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError, TotpEnrolment},
+    ports::{MessageKind, SessionSnapshot, StoreError, TotpEnrolment},
     recorder::Act,
     retry::{MayBeRetried, retry_on_store_error, retrying},
 };
@@ -160,10 +161,13 @@ impl Mfa {
         let codes = base
             .put_recovery_codes(unit.as_mut(), &owner, ctx, now)
             .await?;
+        let reason = EndReason::FactorsChanged;
+        let told = base
+            .end_others(unit.as_mut(), (account, key), who.session, reason, ctx, now)
+            .await?;
         let kind = MessageKind::CredentialAdded(CredentialKind::Totp);
         base.notice(unit.as_mut(), kind, account, ctx, now).await?;
-        base.commit_and_tell(unit, &Invalidation::of_account(account))
-            .await?;
+        base.commit_and_tell(unit, &told).await?;
         Ok(codes)
     }
 }

@@ -7,6 +7,7 @@ use authentication_domain::{
     credentials::CredentialKind,
     events::Event,
     mfa::SecondFactor,
+    sessions::EndReason,
 };
 use time::OffsetDateTime;
 
@@ -15,7 +16,7 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     challenges::ProofError,
-    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError, TriesScope},
+    ports::{MessageKind, SessionSnapshot, StoreError, TriesScope},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -92,10 +93,20 @@ impl Mfa {
         unit.outbox()
             .append_events(&[base.event(removed, ctx, now)])
             .await?;
+        let reason = EndReason::FactorsChanged;
+        let told = base
+            .end_others(
+                unit.as_mut(),
+                (account, &owner.key),
+                who.session,
+                reason,
+                ctx,
+                now,
+            )
+            .await?;
         let kind = MessageKind::CredentialRemoved(CredentialKind::Totp);
         base.notice(unit.as_mut(), kind, account, ctx, now).await?;
-        base.commit_and_tell(unit, &Invalidation::of_account(account))
-            .await?;
+        base.commit_and_tell(unit, &told).await?;
         Ok(())
     }
 }

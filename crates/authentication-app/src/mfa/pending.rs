@@ -92,8 +92,8 @@ impl Foundation {
         })
     }
 
-    /// Counts a wrong answer in this unit, and commits it: on the sign-in, and over all sign-ins of the account. The last one that a
-    /// sign-in takes is told to the owner: whoever gave it had the first factor.
+    /// Counts a wrong answer in this unit, and commits it: on the sign-in, and over all sign-ins of the account.
+    /// The last one that a sign-in takes is told to the owner: whoever gave it had the first factor.
     pub(crate) async fn count_wrong_second_factor(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -186,13 +186,20 @@ impl Foundation {
             .complete_pending(sign_in.digest, rules.tries_per_sign_in, now)
             .await?;
         if !completed {
-            // Answered like a wrong one: of many guesses at once the right one must not stand out.
+            // Over, or out of tries since it was read. Answered like a wrong one: of many guesses at once the right one must not stand out.
             drop(unit);
             let unit = self.store.begin().await?;
             let counted = self
                 .count_wrong_second_factor(unit, pending, factor, ctx)
                 .await?;
             return Err(counted.into());
+        }
+        // A right answer is a guess, too: of many at once no more are judged than the window has room for.
+        if !self
+            .count_second_factor_try(unit.as_mut(), pending, now)
+            .await?
+        {
+            return Err(exhausted(ChallengeRules::TRIES_WINDOW).into());
         }
         let may_be_remembered = !pending.owner.view.account.roles.is_staff();
         let complete = SignIn {

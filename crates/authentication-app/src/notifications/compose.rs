@@ -52,7 +52,7 @@ impl Notifications {
     ) -> Result<Option<Addressed>, StoreError> {
         let (purpose, nonce) = match self.letter_of(order.kind) {
             CodeOrNotice::Code(purpose, nonce) => (purpose, nonce),
-            CodeOrNotice::Notice(kind) => return self.notice(order, kind).await,
+            CodeOrNotice::Notice(kind) => return self.notice(order, kind, now).await,
         };
         let Recipient::Subject(subject) = order.recipient else {
             return Ok(None);
@@ -92,11 +92,17 @@ impl Notifications {
         &self,
         order: &MessageOrder,
         kind: LetterKind,
+        now: OffsetDateTime,
     ) -> Result<Option<Addressed>, StoreError> {
         let Some(owner) = self.owner(order).await? else {
             return Ok(None);
         };
-        let link = order.link.map(|nonce| self.link(order, nonce, owner.id()));
+        // Whoever has the number now must not act for whoever had it.
+        let nonce = match order.link {
+            Some(_) if self.base.is_silent(&owner, now).await? => None,
+            link => link,
+        };
+        let link = nonce.map(|nonce| self.link(order, nonce, owner.id()));
         let previous = match &order.typed_identifier {
             Some(sealed) if order.kind == MessageKind::IdentifierChanged => {
                 Some(self.previous_identifier(order, &owner, sealed)?)

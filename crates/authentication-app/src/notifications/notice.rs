@@ -1,6 +1,6 @@
 //! Notices to the owner of an account, each with a link that says "this was not me".
 
-use authentication_domain::accounts::{AccountId, Identifier};
+use authentication_domain::accounts::AccountId;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -30,22 +30,27 @@ impl Foundation {
         unit.outbox().append_message(&order).await
     }
 
-    /// The same to whoever had the identifier before a change, who can take the change back.
+    /// The same to the identifier that the account had before a change, with a link that takes the change back
+    /// if it may be.
     pub(crate) async fn notice_of_change(
         &self,
         unit: &mut dyn UnitOfWork,
         owner: &OpenedAccount,
-        previous: &Identifier,
+        can_be_undone: bool,
         ctx: &RequestContext,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let kind = MessageKind::IdentifierChanged;
         let (mut order, mut link) = self.linked_notice(kind, owner.id(), ctx, now);
-        let text = Zeroizing::new(previous.to_text());
+        let text = Zeroizing::new(owner.view.identifier.to_text());
         let seal = |field| self.vault.seal(&owner.key, field, text.as_bytes());
         link.previous = Some(seal(previous_field(link.digest)));
         order.typed_identifier = Some(seal(previous_recipient_field(order.id)));
-        unit.notices().keep_link(&link).await?;
+        if can_be_undone {
+            unit.notices().keep_link(&link).await?;
+        } else {
+            order.link = None;
+        }
         unit.outbox().append_message(&order).await
     }
 

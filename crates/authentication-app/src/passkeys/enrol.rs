@@ -6,6 +6,7 @@ use authentication_domain::{
     events::Event,
     passkeys::{CeremonyPurpose, CredentialDigest, holder_of_session},
     profiles::DisplayName,
+    sessions::EndReason,
 };
 use common::{Id, access::AuthenticationMethod};
 use time::OffsetDateTime;
@@ -16,8 +17,8 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     ports::{
-        AttestationAnswer, CeremonyFault, EnrolledCredential, Invalidation, MessageKind,
-        PasskeyRecord, SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
+        AttestationAnswer, CeremonyFault, EnrolledCredential, MessageKind, PasskeyRecord,
+        SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -174,11 +175,21 @@ impl Passkeys {
         unit.outbox()
             .append_events(&[base.event(added, ctx, now)])
             .await?;
+        let reason = EndReason::FactorsChanged;
+        let told = base
+            .end_others(
+                unit.as_mut(),
+                (account, &owner.key),
+                enrolment.who.session,
+                reason,
+                ctx,
+                now,
+            )
+            .await?;
         let notice = MessageKind::CredentialAdded(CredentialKind::Passkey);
         base.notice(unit.as_mut(), notice, account, ctx, now)
             .await?;
-        base.commit_and_tell(unit, &Invalidation::of_account(account))
-            .await?;
+        base.commit_and_tell(unit, &told).await?;
         base.messages_queued.notify_one();
         Ok(PasskeyView::of(&record, &credential, name.cloned()))
     }

@@ -5,12 +5,13 @@ use authentication_domain::{
     credentials::CredentialKind,
     events::Event,
     passkeys::{LastWayIn, PasskeyId, WaysIn},
+    sessions::EndReason,
 };
 
 use super::Passkeys;
 use crate::{
     RequestContext,
-    ports::{Invalidation, MessageKind, SessionSnapshot, StoreError},
+    ports::{MessageKind, SessionSnapshot, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -31,7 +32,7 @@ pub enum RemovePasskeyError {
 retry_on_store_error!(RemovePasskeyError);
 
 impl Passkeys {
-    /// Takes one of one's own passkeys away. Sessions that were begun with it go on.
+    /// Takes one of one's own passkeys away. All other sessions of the account end.
     ///
     /// # Errors
     /// [`RemovePasskeyError`].
@@ -97,11 +98,21 @@ impl Passkeys {
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let removed = base.event(Event::PasskeyRemoved { account, passkey }, ctx, now);
         unit.outbox().append_events(&[removed]).await?;
+        let reason = EndReason::FactorsChanged;
+        let told = base
+            .end_others(
+                unit.as_mut(),
+                (account, &key),
+                who.session,
+                reason,
+                ctx,
+                now,
+            )
+            .await?;
         let notice = MessageKind::CredentialRemoved(CredentialKind::Passkey);
         base.notice(unit.as_mut(), notice, account, ctx, now)
             .await?;
-        base.commit_and_tell(unit, &Invalidation::of_account(account))
-            .await?;
+        base.commit_and_tell(unit, &told).await?;
         base.messages_queued.notify_one();
         Ok(())
     }

@@ -236,6 +236,12 @@ pub trait ChallengeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
+    /// How many wrong guesses were made at a challenge, dead or alive; none at one that there is not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn tries_of(&mut self, digest: TokenDigest) -> Result<u32, StoreError>;
+
     /// Marks the sending as used if it is the current one and was not; `false` otherwise. Of any number
     /// of rivals with one code, one gets `true`.
     ///

@@ -132,8 +132,9 @@ pub trait NoticeRepository: Send {
     ) -> Result<bool, StoreError>;
 
     /// Takes away the ways in that came since the notice with this link, or since the first one that was not
-    /// answered of [`NoticeLink::LOOKS_BACK`] before. To be called before the others are made worthless. An account that had a second factor
-    /// keeps those that came since unless one from before is left: no link takes the last one away.
+    /// answered of [`NoticeLink::LOOKS_BACK`] before. An account that had a second factor keeps those that came
+    /// since unless one from before is left: no link takes the last one away. To be called before the other
+    /// links are made worthless.
     ///
     /// # Errors
     /// [`StoreError`].

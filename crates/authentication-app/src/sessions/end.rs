@@ -152,6 +152,27 @@ impl Sessions {
 }
 
 impl Foundation {
+    /// Ends every session of an account but this one, since how its owner proves who they are has changed, with
+    /// trail and events; answers with what the caches have to be told after the commit.
+    pub(crate) async fn end_others(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        (account, key): (AccountId, &DataKey),
+        kept: SessionId,
+        reason: EndReason,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<Invalidation, StoreError> {
+        let ended = unit
+            .sessions()
+            .end_all(account, Some(kept), reason, now)
+            .await?;
+        self.record_ended(unit, (account, key), &ended, reason, ctx, now)
+            .await?;
+        let changed = vec![account];
+        Ok(Invalidation { ended, changed })
+    }
+
     /// The trail and the events of sessions of one account that ended together: an entry for each.
     pub(crate) async fn record_ended(
         &self,

@@ -33,31 +33,19 @@ impl Default for IdentifierRules {
     }
 }
 
-/// What speaks for a person beside a code that was sent to the identifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Corroboration {
-    /// The request came from a device that the account knows.
-    pub known_device: bool,
-    /// The account asks for a second factor in any case.
-    pub second_factor: bool,
-}
-
 impl IdentifierRules {
     /// Over which requests for a change are added up.
     pub const REQUESTS_WINDOW: Duration = Duration::hours(1);
 
-    /// Whether a code that was sent to the identifier is enough, or the number has been silent for so long that
-    /// it may be somebody else's by now.
-    pub fn code_is_enough(
+    /// Whether the account's number has been silent for so long that it may be somebody else's by now. Addresses
+    /// are not handed on.
+    pub fn is_silent(
         &self,
         method: SignUpMethod,
         proven_at: OffsetDateTime,
-        beside: Corroboration,
         now: OffsetDateTime,
     ) -> bool {
-        let may_be_anothers =
-            method == SignUpMethod::Phone && now >= proven_at + self.phone_speaks_for;
-        !may_be_anothers || beside.known_device || beside.second_factor
+        method == SignUpMethod::Phone && now >= proven_at + self.phone_speaks_for
     }
 }
 
@@ -67,40 +55,17 @@ mod tests {
     use time::macros::datetime;
 
     const PROVEN: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
-    const ALONE: Corroboration = Corroboration {
-        known_device: false,
-        second_factor: false,
-    };
-
-    fn is_enough(method: SignUpMethod, after: Duration, beside: Corroboration) -> bool {
-        IdentifierRules::default().code_is_enough(method, PROVEN, beside, PROVEN + after)
-    }
 
     #[test]
-    fn a_number_speaks_for_itself_for_so_long_and_not_a_moment_longer() {
+    fn a_number_speaks_for_its_owner_for_so_long_and_not_a_moment_longer() {
         let long = Duration::days(180);
-        let phone = |after| is_enough(SignUpMethod::Phone, after, ALONE);
-        assert!(phone(long - Duration::MICROSECOND));
-        assert!(!phone(long));
-        assert!(
-            is_enough(SignUpMethod::Email, long * 9, ALONE),
-            "addresses are not handed on"
-        );
-    }
-
-    #[test]
-    fn a_silent_number_opens_with_something_else_beside_it() {
-        let long = Duration::days(999);
-        let known_device = Corroboration {
-            known_device: true,
-            ..ALONE
-        };
-        let second_factor = Corroboration {
-            second_factor: true,
-            ..ALONE
-        };
-        for beside in [known_device, second_factor] {
-            assert!(is_enough(SignUpMethod::Phone, long, beside));
-        }
+        let is_silent =
+            |method, after| IdentifierRules::default().is_silent(method, PROVEN, PROVEN + after);
+        assert!(!is_silent(
+            SignUpMethod::Phone,
+            long - Duration::MICROSECOND
+        ));
+        assert!(is_silent(SignUpMethod::Phone, long));
+        assert!(!is_silent(SignUpMethod::Email, long * 9));
     }
 }

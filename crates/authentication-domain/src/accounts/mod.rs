@@ -11,7 +11,7 @@ mod status;
 pub use account::{Account, AccountId};
 pub use email_address::{EmailAddress, InvalidEmail};
 pub use identifier::{Identifier, InvalidIdentifier, SignUpMethod};
-pub use identifier_rules::{Corroboration, IdentifierRules};
+pub use identifier_rules::IdentifierRules;
 pub use legacy_id::{InvalidLegacyId, LegacyId};
 pub use phone_number::{InvalidPhone, PhoneNumber};
 pub use status::{AccountStatus, Closed, StatusChangeRefused};

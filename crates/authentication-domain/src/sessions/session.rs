@@ -106,6 +106,8 @@ pub enum EndReason {
     FactorsReset,
     /// An identity at Google was unlinked in another session.
     IdentityUnlinked,
+    /// A second factor or a passkey was added or taken away in another session.
+    FactorsChanged,
 }
 
 impl EndReason {
@@ -122,6 +124,7 @@ impl EndReason {
             Self::Disowned => "disowned",
             Self::FactorsReset => "factors_reset",
             Self::IdentityUnlinked => "identity_unlinked",
+            Self::FactorsChanged => "factors_changed",
         }
     }
 }

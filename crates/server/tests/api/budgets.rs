@@ -97,10 +97,10 @@ testkit::on_every_engine! {
         let conduct = Conduct::at(passkeys::ORIGIN);
         let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &conduct);
         // Ceremony, session, passkeys; ceremony used, factors changed (two), passkey, session proven again, audit
-        // entry, event, the link of a notice, the notice.
+        // entry, event, other sessions ended, the link of a notice, the notice.
         let body = json!({"credential": credential});
         let enrol = signed_in("POST", "/api/v1/me/passkeys").json(&body);
-        let added = app.assert_cost(enrol, 201, 3 + 9).await;
+        let added = app.assert_cost(enrol, 201, 3 + 10).await;
         app.me(access).await.assert_status(200);
         app.assert_cost(signed_in("GET", "/api/v1/me/passkeys"), 200, 1).await;
         // One read; name, audit entry.
@@ -108,8 +108,8 @@ testkit::on_every_engine! {
         let rename = signed_in("PATCH", &path).json(&json!({"name": "A phone"}));
         app.assert_cost(rename, 200, 1 + 2).await;
         // Session, account, passkeys, the identity at Google; factors changed (two), passkey, recovery codes,
-        // audit entry, event, the link of a notice, the notice.
-        app.assert_cost(signed_in("DELETE", &path), 200, 4 + 8).await;
+        // audit entry, event, other sessions ended, the link of a notice, the notice.
+        app.assert_cost(signed_in("DELETE", &path), 200, 4 + 9).await;
     }
 
     /// One read and one transaction more than without.
@@ -124,9 +124,9 @@ testkit::on_every_engine! {
         let body = json!({
             "challenge_id": asked.text_of("/challenge_id"), "method": "totp", "code": it.code(&app),
         });
-        // Step and sign-in used up in the place of the failures.
+        // Step, sign-in and a guess used up in the place of the failures.
         let prove = app.post_request("/api/v1/auth/mfa/verify", &body);
-        app.assert_cost(prove, 200, 1 + 2 + SIGN_IN_TRANSACTION - 1).await;
+        app.assert_cost(prove, 200, 1 + 3 + SIGN_IN_TRANSACTION - 1).await;
     }
 
     async fn refreshing_costs_one_statement_and_theft_one_transaction_more(engine: Engine) {

@@ -110,6 +110,28 @@ testkit::on_every_engine! {
         }
     }
 
+    /// Beyond its tries a challenge tells nothing, not of the right code either.
+    async fn of_many_codes_at_once_a_challenge_judges_five(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        for round in 0..3 {
+            let body = json!({"identifier": person.identifier});
+            let asked = app.post("/api/v1/auth/login/otp", &body).await;
+            let challenge = asked.text_of("/challenge_id");
+            let right = app.nth_code_sent_to(&person.identifier, 2 + round).await;
+            let wrong = wrong_code(&right);
+            let statuses = race::at_once(20, |number| {
+                let (app, challenge) = (app.clone(), challenge.clone());
+                let code = if number == 10 { &right } else { &wrong }.clone();
+                async move { app.verify(&challenge, &code).await.status.as_u16() }
+            })
+            .await;
+            let judged = statuses.iter().filter(|status| **status != 429).count();
+            assert!(judged <= 5 || statuses.contains(&200), "{statuses:?}");
+            app.advance_seconds(3600);
+        }
+    }
+
     async fn of_many_guesses_at_once_no_more_than_five_are_answered(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;

@@ -5,7 +5,8 @@ use serde_json::json;
 use crate::{
     answer::Answer,
     app::TestApp,
-    person::{OTHER_PASSWORD, PASSWORD, Person},
+    identifier::token_in,
+    person::{OTHER_PASSWORD, PASSWORD, Person, Tokens},
 };
 
 const NUMBER: &str = "+2348012345678";
@@ -66,6 +67,47 @@ testkit::on_every_engine! {
         // With that the number is proven again.
         app.advance_seconds(61);
         app.sign_in_by_code(NUMBER, None).await.assert_status(200);
+    }
+
+    /// A second factor is asked for at a sign-in; at a reset nothing is, and the number is no more proven by it.
+    async fn a_second_factor_speaks_for_a_silent_number_once_it_is_proven(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.somebody_with_a_number().await;
+        app.secure(person).await;
+        app.advance(LONG);
+        let asked = app.sign_in_by_code(NUMBER, None).await;
+        asked.assert_status(200);
+        assert_eq!(asked.data()["status"], "mfa_required");
+        app.advance_seconds(61);
+        let reset = app.reset_password(NUMBER, OTHER_PASSWORD).await;
+        reset.assert_problem(403, "another_proof_required");
+        app.log_in(NUMBER, OTHER_PASSWORD).await.assert_problem(401, "invalid_credentials");
+    }
+
+    /// Whoever has the number now neither shuts the owner out nor takes the account back to the number.
+    async fn a_silent_number_gets_notices_without_links(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        app.somebody_with_a_number().await;
+        app.log_in(NUMBER, PASSWORD).await.assert_status(200);
+        token_in(&app.message_with(NUMBER, "new device").await, "not-me");
+        app.advance(LONG);
+        let before = app.mailbox(NUMBER).await.len();
+        let owner = Tokens::of(&app.log_in(NUMBER, PASSWORD).await);
+        let email = app.fresh_email();
+        app.change_identifier(&owner.access, &email).await;
+        app.settle_messages().await;
+        let mut messages = app.mailbox(NUMBER).await;
+        messages.truncate(messages.len() - before);
+        assert_eq!(messages.len(), 2, "{messages:#?}");
+        for message in messages {
+            let text = message["text"].as_str().unwrap();
+            assert!(!text.contains("http"), "{text}");
+        }
+        // Nothing keeps the number from whoever has it now.
+        let before = app.codes_to(NUMBER, 0).await.len();
+        let asked = app.ask_to_register(NUMBER, OTHER_PASSWORD).await;
+        let code = app.nth_code_sent_to(NUMBER, before + 1).await;
+        app.verify(&asked.text_of("/challenge_id"), &code).await.assert_status(201);
     }
 
     async fn asking_for_a_code_tells_nothing_of_silence(engine: Engine) {

@@ -163,7 +163,7 @@ pub(crate) async fn rename(
 
 /// Take a passkey away.
 ///
-/// Needs a recent sign-in. Sessions that were begun with it go on. An account without a password keeps its last
+/// Needs a recent sign-in. All other sessions of the account end. An account without a password keeps its last
 /// one.
 #[utoipa::path(delete, path = "/api/v1/me/passkeys/{id}", operation_id = "remove_my_passkey", tag = "passkeys",
     params(("id" = Uuid, Path, description = "Which.")),

@@ -84,6 +84,36 @@ testkit::on_every_engine! {
         app.delete_as(&it.person.tokens.access, path).await.assert_problem(404, "not_found");
     }
 
+    /// Whoever got in before is out, and the one who asked goes on.
+    async fn a_change_of_factors_signs_everybody_else_out(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let own = person.tokens.access.clone();
+        let is_alone = async |other: &Tokens| {
+            app.me(&other.access).await.assert_problem(401, "invalid_token");
+            app.refresh(&other.refresh).await.assert_problem(401, "invalid_refresh_token");
+            app.me(&own).await.assert_status(200);
+        };
+        let other = Tokens::of(&app.log_in(&person.identifier, &person.password).await);
+        let it = app.secure(person).await;
+        is_alone(&other).await;
+        let by_code = async |code: &str| {
+            let challenge = app.challenge_of(&it.person).await;
+            Tokens::of(&app.second_step(&challenge, "recovery_code", code).await)
+        };
+        let other = by_code(&it.recovery_codes[0]).await;
+        app.enrol_passkey(&it.person).await;
+        is_alone(&other).await;
+        let other = by_code(&it.recovery_codes[1]).await;
+        let passkeys = app.get_as(&own, "/api/v1/me/passkeys").await;
+        let path = format!("/api/v1/me/passkeys/{}", passkeys.text_of("/items/0/id"));
+        app.delete_as(&own, &path).await.assert_status(200);
+        is_alone(&other).await;
+        let other = by_code(&it.recovery_codes[2]).await;
+        app.delete_as(&own, "/api/v1/me/mfa/totp").await.assert_status(200);
+        is_alone(&other).await;
+    }
+
     /// RFC 6238 leaves a million codes: nobody tries for weeks, and its owner learns of it.
     async fn an_app_is_closed_after_a_hundred_wrong_codes_in_a_row(engine: Engine) {
         let app = TestApp::start(engine).await;

@@ -37,30 +37,26 @@ testkit::on_every_engine! {
         app.delete_as(&tokens.access, "/api/v1/me/mfa/totp").await.assert_problem(404, "not_found");
     }
 
-    /// Whoever has the password and a remembered device, or a session from before the second factor.
+    /// Whoever has the password and a remembered device.
     async fn factors_change_only_after_a_second_factor(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
-        let earlier = Tokens::of(&app.log_in(&person.identifier, &person.password).await);
-        let it = app.secure(person).await;
+        let it = app.secured_person().await;
         let (email, password) = (&it.person.identifier, &it.person.password);
         let challenge = app.challenge_of(&it.person).await;
         let remember = json!({"remember_device": true});
         let answer = app.second_step_with(&challenge, "totp", &it.code(&app), remember).await;
         let device = answer.text_of("/device_token");
         let remembered = Tokens::of(&app.log_in_from(&device, email, password).await);
-        for access in [&earlier.access, &remembered.access] {
-            let proof = json!({"password": password});
-            app.reauthenticate(access, &proof).await.assert_status(200);
-            for (method, path) in [
-                ("POST", "/api/v1/me/mfa/totp"),
-                ("DELETE", "/api/v1/me/mfa/totp"),
-                ("POST", "/api/v1/me/mfa/recovery-codes"),
-                ("POST", "/api/v1/me/passkeys/options"),
-            ] {
-                let request = app.request(method, path).bearer_auth(access);
-                app.send(request).await.assert_problem(403, "reauthentication_required");
-            }
+        let proof = json!({"password": password});
+        app.reauthenticate(&remembered.access, &proof).await.assert_status(200);
+        for (method, path) in [
+            ("POST", "/api/v1/me/mfa/totp"),
+            ("DELETE", "/api/v1/me/mfa/totp"),
+            ("POST", "/api/v1/me/mfa/recovery-codes"),
+            ("POST", "/api/v1/me/passkeys/options"),
+        ] {
+            let request = app.request(method, path).bearer_auth(&remembered.access);
+            app.send(request).await.assert_problem(403, "reauthentication_required");
         }
         app.advance_seconds(30);
         let proof = json!({"method": "totp", "code": it.code(&app)});

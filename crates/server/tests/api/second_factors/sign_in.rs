@@ -128,6 +128,54 @@ testkit::on_every_engine! {
         app.second_step(&challenge, "totp", &it.code(&app)).await.assert_status(200);
     }
 
+    /// Answers that tell whether the guess was right.
+    async fn of_many_guesses_at_once_a_sign_in_judges_five(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let it = app.secured_person().await;
+        for _ in 0..3 {
+            let challenge = app.challenge_of(&it.person).await;
+            let right = it.code(&app);
+            let wrong = wrong_code(&right);
+            let statuses = race::at_once(20, |number| {
+                let (app, challenge) = (app.clone(), challenge.clone());
+                let code = if number == 10 { &right } else { &wrong }.clone();
+                async move { app.second_step(&challenge, "totp", &code).await.status.as_u16() }
+            })
+            .await;
+            let judged = statuses.iter().filter(|status| **status != 429).count();
+            assert!((1..=5).contains(&judged), "{statuses:?}");
+            app.advance_seconds(3600);
+        }
+    }
+
+    async fn of_many_guesses_at_once_the_hour_judges_what_it_has_room_for(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let it = app.secured_person().await;
+        for _ in 0..3 {
+            let right = it.code(&app);
+            let wrong = wrong_code(&right);
+            for guesses in [5, 5, 4] {
+                let challenge = app.challenge_of(&it.person).await;
+                for _ in 0..guesses {
+                    app.second_step(&challenge, "totp", &wrong).await.assert_problem(401, "invalid_code");
+                }
+            }
+            let mut challenges = Vec::new();
+            for _ in 0..10 {
+                challenges.push(app.challenge_of(&it.person).await);
+            }
+            let statuses = race::at_once(10, |number| {
+                let (app, challenge) = (app.clone(), challenges[number].clone());
+                let code = if number == 5 { &right } else { &wrong }.clone();
+                async move { app.second_step(&challenge, "totp", &code).await.status.as_u16() }
+            })
+            .await;
+            let judged = statuses.iter().filter(|status| **status != 429).count();
+            assert_eq!(judged, 1, "one is left: {statuses:?}");
+            app.advance_seconds(3600);
+        }
+    }
+
     /// T22.
     async fn a_recovery_code_stands_in_once(engine: Engine) {
         let app = TestApp::start(engine).await;

@@ -248,6 +248,14 @@ pub async fn guesses_on_a_challenge_end_at_the_limit(store: Store) {
     }
     assert_eq!(guess(&store, challenge.digest, START).await, None);
     assert_eq!(get(&store, challenge.digest).await.tries.on_challenge, most);
+    for (digest, expected) in [
+        (challenge.digest, most),
+        (other.digest, 0),
+        (token_digest(), 0),
+    ] {
+        let tries = in_unit!(store, challenges.tries_of(digest));
+        assert_eq!(tries.expect("the store answers"), expected);
+    }
     assert_eq!(get(&store, other.digest).await.tries.on_challenge, 0);
 }
 
