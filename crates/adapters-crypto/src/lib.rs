@@ -14,7 +14,7 @@
 //! | access tokens | `EdDSA` (Ed25519), or ES256, RS256 | `signing` |
 //! | passwords | argon2id, peppered | `password_pepper` |
 //! | authenticator apps | HMAC-SHA-1, as RFC 6238 has it | one for each person, sealed |
-//! | passkeys | ES256, RS256: signatures of devices, verified | public keys, in the store |
+//! | passkeys | ES256, ES384, RS256: signatures of devices, verified | public keys, in the store |
 //!
 //! The ring can be exchanged while the service runs ([`KeysInUse`]); each key has a stage, so that nodes may
 //! take a change up at different moments.

@@ -2,7 +2,10 @@
 
 use std::{
     future::Future,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration as Wait,
 };
 
@@ -27,8 +30,9 @@ use crate::{
 const FRESH: Duration = Duration::hours(1);
 /// How long they count while the provider cannot be asked. A key that it withdrew counts no longer than that.
 const STALE: Duration = Duration::hours(24);
-/// How often keys are fetched at the most because a token names one that is not known.
-const KEYS_AT_MOST_EVERY: Duration = Duration::seconds(10);
+/// How often the provider is asked at the most for what is not urgent: for keys, because a token names one that
+/// is not known; and while what is known of it still counts.
+const AT_MOST_EVERY: Duration = Duration::seconds(10);
 /// How long whoever needs the provider waits for it, in all.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 /// Tries within that, and the pause after the first; it doubles.
@@ -56,9 +60,25 @@ pub(crate) struct Directory {
     clock: Arc<dyn Clock>,
     random: Arc<dyn SecureRandom>,
     breaker: Breaker,
+    token_breaker: Breaker,
     known: RwLock<Option<Arc<Known>>>,
+    /// How often metadata and keys were asked for so far.
+    flights: AtomicU64,
     /// Held by whoever asks, so that nobody else does.
-    flight: Mutex<()>,
+    flight: Mutex<Asked>,
+}
+
+/// What came of asking in vain, the last time.
+#[derive(Debug, Default)]
+struct Asked {
+    for_all: Option<InVain>,
+    for_keys: Option<InVain>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct InVain {
+    at: OffsetDateTime,
+    error: ProviderError,
 }
 
 impl Directory {
@@ -74,8 +94,10 @@ impl Directory {
             clock,
             random,
             breaker: Breaker::default(),
+            token_breaker: Breaker::default(),
             known: RwLock::new(None),
-            flight: Mutex::new(()),
+            flights: AtomicU64::new(0),
+            flight: Mutex::default(),
         })
     }
 
@@ -83,18 +105,43 @@ impl Directory {
         self.clock.now()
     }
 
-    /// Metadata and keys, fetched if they are not known or were not looked at for an hour.
+    /// Metadata and keys, fetched if they are not known or were not looked at for an hour. While they count,
+    /// nobody waits for whoever fetches new ones; before any are known, what one is told holds for all who
+    /// waited.
     pub(crate) async fn current(&self) -> Result<Arc<Known>, ProviderError> {
         if let Some(known) = self.fresh() {
             return Ok(known);
         }
-        let _flight = self.flight.lock().await;
+        let stale = self.stale();
+        let before = self.flights.load(Ordering::Acquire);
+        let mut asked = match (self.flight.try_lock(), stale) {
+            (Ok(flight), _) => flight,
+            (Err(_), Some(stale)) => return Ok(stale),
+            (Err(_), None) => self.flight.lock().await,
+        };
         if let Some(known) = self.fresh() {
             return Ok(known);
         }
-        match self.asking(|| self.fetch_all()).await {
-            Ok(known) => Ok(self.remember(known)),
-            Err(error) => self.stale().ok_or(error),
+        if let Some(in_vain) = asked.for_all {
+            let was_awaited = self.flights.load(Ordering::Acquire) != before;
+            let is_urgent = self.stale().is_none();
+            if was_awaited || (!is_urgent && self.was_lately(in_vain.at)) {
+                return self.stale().ok_or(in_vain.error);
+            }
+        }
+        let fetched = self.asking(|| self.fetch_all()).await;
+        self.flights.fetch_add(1, Ordering::Release);
+        match fetched {
+            Ok(known) => {
+                *asked = Asked::default();
+                Ok(self.remember(known))
+            }
+            // Also when what it says now is not to be trusted: then that is not taken.
+            Err(error) => {
+                let at = self.now();
+                asked.for_all = Some(InVain { at, error });
+                self.stale().ok_or(error)
+            }
         }
     }
 
@@ -103,21 +150,37 @@ impl Directory {
         &self,
         than: &Arc<Known>,
     ) -> Result<Option<Arc<Known>>, ProviderError> {
-        let _flight = self.flight.lock().await;
+        let mut asked = self.flight.lock().await;
         if let Some(known) = self.remembered().filter(|known| !Arc::ptr_eq(known, than)) {
             return Ok(Some(known));
         }
-        if self.now() - than.keys_at < KEYS_AT_MOST_EVERY {
+        if self.was_lately(than.keys_at) {
             return Ok(None);
         }
-        let keys = self.asking(|| self.fetch_keys(&than.metadata)).await?;
-        let known = Known {
-            metadata: than.metadata.clone(),
-            keys,
-            at: than.at,
-            keys_at: self.now(),
-        };
-        Ok(Some(self.remember(known)))
+        if let Some(in_vain) = asked.for_keys.filter(|it| self.was_lately(it.at)) {
+            return Err(in_vain.error);
+        }
+        match self.asking(|| self.fetch_keys(&than.metadata)).await {
+            Ok(keys) => {
+                asked.for_keys = None;
+                let known = Known {
+                    metadata: than.metadata.clone(),
+                    keys,
+                    at: than.at,
+                    keys_at: self.now(),
+                };
+                Ok(Some(self.remember(known)))
+            }
+            Err(error) => {
+                let at = self.now();
+                asked.for_keys = Some(InVain { at, error });
+                Err(error)
+            }
+        }
+    }
+
+    fn was_lately(&self, at: OffsetDateTime) -> bool {
+        self.now() - at < AT_MOST_EVERY
     }
 
     async fn fetch_all(&self) -> Result<Known, Failure> {
@@ -144,7 +207,7 @@ impl Directory {
     where
         F: Future<Output = Result<T, Failure>>,
     {
-        self.guarded(async {
+        self.guarded(&self.breaker, async {
             let mut pause = FIRST_PAUSE;
             for _ in 1..TRIES {
                 match ask().await {
@@ -163,12 +226,22 @@ impl Directory {
         .await
     }
 
-    /// Asks once, if the breaker lets it, and for no longer than anybody should wait.
-    pub(crate) async fn guarded<T>(
+    /// Gives a code to the token endpoint. That it fails says nothing of the keys, which may answer all the
+    /// while: it has a breaker of its own.
+    pub(crate) async fn exchanging<T>(
         &self,
+        exchange: impl Future<Output = Result<T, Failure>>,
+    ) -> Result<T, ProviderError> {
+        self.guarded(&self.token_breaker, exchange).await
+    }
+
+    /// Asks once, if the breaker lets it, and for no longer than anybody should wait.
+    async fn guarded<T>(
+        &self,
+        breaker: &Breaker,
         ask: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, ProviderError> {
-        self.breaker
+        breaker
             .admit(self.now())
             .map_err(|retry_after| ProviderError::Unavailable { retry_after })?;
         let answer = timeout(PATIENCE, ask)
@@ -176,17 +249,17 @@ impl Directory {
             .unwrap_or(Err(Failure::Http(HttpError::TooSlow)));
         match answer {
             Ok(answer) => {
-                self.breaker.succeeded();
+                breaker.succeeded();
                 Ok(answer)
             }
             Err(Failure::Http(error)) => {
-                self.breaker.failed(self.now());
+                breaker.failed(self.now());
                 tracing::warn!(%error, "the identity provider does not answer as it should");
                 Err(ProviderError::Unavailable { retry_after: SOON })
             }
             Err(Failure::Told(error)) => {
                 // It answered, whatever it said.
-                self.breaker.succeeded();
+                breaker.succeeded();
                 if let ProviderError::Untrustworthy(fault) = error {
                     tracing::error!(
                         fault,

@@ -97,7 +97,7 @@ impl IdentityProvider for OpenIdProvider {
             return Err(ProviderError::MixedUp);
         }
         let exchange = exchange::redeem(&directory.config, &known.metadata, &directory.http, grant);
-        let id_token = directory.guarded(exchange).await?;
+        let id_token = directory.exchanging(exchange).await?;
         self.verify_with(&id_token, &known).await
     }
 

@@ -4,11 +4,11 @@ use crate::{
     Foundation,
     accounts::RegisterError,
     challenges::{ProofError, SendError},
-    federation::{CompleteFlowError, EnterError, Entered, SignInWithTokenError},
+    federation::{EnterError, Entered},
     mfa::VerifySecondFactorError,
     ports::{
-        CodeOutcome, CodePurpose, HashError, Measure, ProviderError, RefreshOutcome,
-        RegistrationOutcome, SignInOutcome,
+        CodeOutcome, CodePurpose, HashError, Measure, RefreshOutcome, RegistrationOutcome,
+        SignInOutcome,
     },
     sessions::{LogInError, RefreshError, SignInAnswer},
 };
@@ -48,49 +48,17 @@ pub(crate) const fn of_log_in(done: &Result<SignInAnswer, LogInError>) -> SignIn
     }
 }
 
-pub(crate) const fn of_token_sign_in(
-    done: &Result<Entered, SignInWithTokenError>,
-) -> SignInOutcome {
+pub(crate) const fn of_entered(done: &Result<Entered, EnterError>) -> SignInOutcome {
     match done {
-        Ok(entered) => of_entered(entered),
-        Err(SignInWithTokenError::Provider(error)) => of_provider(error),
-        Err(SignInWithTokenError::Enter(error)) => of_enter(error),
-    }
-}
-
-const fn of_entered(entered: &Entered) -> SignInOutcome {
-    match entered {
-        Entered::Registered(answer) | Entered::SignedIn(answer) => of_answer(answer),
-    }
-}
-
-pub(crate) const fn of_flow(done: &Result<Entered, CompleteFlowError>) -> SignInOutcome {
-    match done {
-        Ok(entered) => of_entered(entered),
-        Err(CompleteFlowError::InvalidState) => SignInOutcome::Refused,
-        Err(CompleteFlowError::Provider(error)) => of_provider(error),
-        Err(CompleteFlowError::Enter(error)) => of_enter(error),
-    }
-}
-
-const fn of_provider(error: &ProviderError) -> SignInOutcome {
-    match error {
-        ProviderError::Refused(_) | ProviderError::MixedUp => SignInOutcome::Refused,
-        ProviderError::Unavailable { .. } | ProviderError::Untrustworthy(_) => {
+        Ok(Entered::Registered(answer) | Entered::SignedIn(answer)) => of_answer(answer),
+        Err(EnterError::RoleNotOffered | EnterError::AccountExists | EnterError::Closed) => {
+            SignInOutcome::Refused
+        }
+        Err(EnterError::Unproven(why)) if why.reason().is_some() => SignInOutcome::Refused,
+        Err(EnterError::Suspended) => SignInOutcome::Suspended,
+        Err(EnterError::Unproven(_) | EnterError::Signing(_) | EnterError::Store(_)) => {
             SignInOutcome::Failed
         }
-    }
-}
-
-const fn of_enter(error: &EnterError) -> SignInOutcome {
-    match error {
-        EnterError::RoleNotOffered
-        | EnterError::UnknownNonce
-        | EnterError::Untrusted(_)
-        | EnterError::AccountExists
-        | EnterError::Closed => SignInOutcome::Refused,
-        EnterError::Suspended => SignInOutcome::Suspended,
-        EnterError::Signing(_) | EnterError::Store(_) => SignInOutcome::Failed,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     Foundation, RequestContext,
     ports::{
         AuditRecord, DataKey, EventEnvelope, FieldContext, MessageKind, MessageOrder, Recipient,
-        Sealed, ServicePurpose, Subject,
+        Sealed, ServicePurpose, StoreError, Subject,
     },
 };
 
@@ -104,6 +104,18 @@ impl<'a> Act<'a> {
 }
 
 impl Foundation {
+    /// Puts an act on record that changed nothing else: a refusal.
+    pub(crate) async fn put_on_record(
+        &self,
+        act: &Act<'_>,
+        ctx: &RequestContext,
+    ) -> Result<(), StoreError> {
+        let entry = self.record(act, ctx, self.clock.now());
+        let mut unit = self.store.begin().await?;
+        unit.audit().append(&[entry]).await?;
+        unit.commit().await
+    }
+
     /// The trail's entry for an act.
     pub(crate) fn record(
         &self,

@@ -38,6 +38,11 @@ const TO_DO: &str = "SELECT account_id, reason, due_at, called_off_at FROM facto
 const ANNOUNCE: &str = "UPDATE factor_resets SET announced_at = $2, due_at = $3 \
      WHERE account_id = $1 AND announced_at IS NULL AND called_off_at IS NULL";
 
+/// By `factor_resets_due_at_idx` and `outbox_messages_factor_reset_idx`. `$1` when the waiting time is over.
+const AWAIT_NOTICES: &str = "UPDATE factor_resets SET due_at = $1 \
+     WHERE due_at < $1 AND called_off_at IS NULL AND EXISTS (SELECT 1 FROM outbox_messages m \
+     WHERE m.recipient_account = factor_resets.account_id AND m.kind = 'factor_reset_announced')";
+
 const CLAIM: &str = "DELETE FROM factor_resets \
      WHERE account_id = $1 AND due_at <= $2 AND called_off_at IS NULL";
 
@@ -85,6 +90,12 @@ impl FactorResetQueries for Store {
     ) -> Result<bool, StoreError> {
         let withdraw = Sql::new(WITHDRAW).bind(&account).bind(&now);
         Ok(withdraw.execute(&self.writer).await? == 1)
+    }
+
+    #[tracing::instrument(name = "factor_resets.await_notices_of_resets", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn await_notices_of_resets(&self, due_at: OffsetDateTime) -> Result<u64, StoreError> {
+        let waiting = Sql::new(AWAIT_NOTICES).bind(&due_at);
+        waiting.execute(&self.writer).await
     }
 
     #[tracing::instrument(name = "factor_resets.list_factor_resets_to_do", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]

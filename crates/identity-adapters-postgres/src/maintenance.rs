@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{IdempotencyKey, IdempotencyRecord, Maintenance, StoreError};
+use authentication_domain::mfa::TotpRules;
 use time::{Duration, OffsetDateTime};
 
 use crate::{dialect::Dialect, idempotency, sql::Sql, store::Store};
@@ -25,7 +26,7 @@ const A_DAY: Duration = Duration::DAY;
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 16] = [
+const EXPIRED: [Expired; 17] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -37,6 +38,13 @@ const EXPIRED: [Expired; 16] = [
         key: "digest",
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,
+    },
+    // A secret that was shown and never confirmed.
+    Expired {
+        table: "totp_factors",
+        key: "account_id",
+        dead: "pending_at < $1 AND secret IS NULL",
+        kept_for: TotpRules::ENROLMENT,
     },
     Expired {
         table: "webauthn_ceremonies",

@@ -109,16 +109,42 @@ const END_REUSED: &str = concat!(
     returning_ended!()
 );
 
-/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` a second factor, if one was proven.
+/// The session is of an account that may act: `$2` account, `$3` now.
+macro_rules! of_active_account {
+    () => {
+        concat!(
+            " WHERE id = $1 AND account_id = $2 AND ",
+            live!("$3"),
+            " AND EXISTS (SELECT 1 FROM accounts a \
+             WHERE a.id = sessions.account_id AND a.status = 'active')"
+        )
+    };
+}
+
+/// The first whole second after the last proof, in microseconds.
+macro_rules! next_proof {
+    () => {
+        "(authenticated_at - authenticated_at % 1000000 + 1000000)"
+    };
+}
+
+/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` a second factor, if one was proven. A token
+/// says its time of authentication in whole seconds, so every proof has a second of its own.
 const PROVE_AGAIN: &str = concat!(
-    "UPDATE sessions SET \
-     authenticated_at = CASE WHEN $3 > authenticated_at THEN $3 ELSE authenticated_at END, \
-     second_method = CASE WHEN $4 IS NULL THEN second_method ELSE $4 END \
-     WHERE id = $1 AND account_id = $2 AND ",
-    live!("$3"),
-    " AND EXISTS (SELECT 1 FROM accounts a \
-     WHERE a.id = sessions.account_id AND a.status = 'active') RETURNING ",
+    "UPDATE sessions SET authenticated_at = CASE WHEN ",
+    next_proof!(),
+    " <= $3 THEN $3 ELSE ",
+    next_proof!(),
+    " END, second_method = CASE WHEN $4 IS NULL THEN second_method ELSE $4 END",
+    of_active_account!(),
+    " RETURNING ",
     rotated_columns!()
+);
+
+/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` the second factor.
+const ADD_SECOND: &str = concat!(
+    "UPDATE sessions SET second_method = $4",
+    of_active_account!()
 );
 
 #[async_trait]
@@ -178,6 +204,24 @@ impl SessionRepository for SqlUnitOfWork {
             .row(self)
             .await?;
         row.as_ref().map(rotated_of).transpose()
+    }
+
+    #[tracing::instrument(name = "sessions.add_second_factor", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn add_second_factor(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        second: AuthenticationMethod,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let updated = Sql::new(ADD_SECOND)
+            .bind(&session)
+            .bind(&account)
+            .bind(&now)
+            .bind(&Some(second))
+            .execute(self)
+            .await?;
+        Ok(updated > 0)
     }
 
     #[tracing::instrument(name = "sessions.end", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]

@@ -73,10 +73,19 @@ impl<'a> AuthenticatorData<'a> {
         if !rest.is_empty() {
             return Err(CeremonyFault::Malformed);
         }
-        let is_data = |(name, _): &(Value, Value)| name.as_text() == Some("authData");
-        let data = members.into_iter().find(is_data);
-        data.and_then(|(_, data)| data.into_bytes().ok())
-            .ok_or(CeremonyFault::Malformed)
+        let member = |asked: &str| {
+            let mut members = members.iter();
+            let found = members.find(|(name, _)| name.as_text() == Some(asked));
+            found.map(|(_, value)| value)
+        };
+        // Level 3 §8.7: whoever states nothing states nothing.
+        let says_none = member("fmt").and_then(Value::as_text) == Some("none");
+        let statement = member("attStmt").and_then(Value::as_map);
+        if says_none && !statement.is_some_and(Vec::is_empty) {
+            return Err(CeremonyFault::Contradictory);
+        }
+        let data = member("authData").and_then(Value::as_bytes);
+        data.cloned().ok_or(CeremonyFault::Malformed)
     }
 
     /// Steps that registering and signing in share: whose passkey, was somebody there, and who.
@@ -119,4 +128,34 @@ fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], CeremonyFault
 fn take_map(rest: &mut &[u8]) -> Result<Vec<(Value, Value)>, CeremonyFault> {
     let value: Value = ciborium::from_reader(rest).map_err(|_| CeremonyFault::Malformed)?;
     value.into_map().map_err(|_| CeremonyFault::Malformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn object(format: &str, statement: Value) -> Vec<u8> {
+        let member = |name: &str, value| (Value::from(name), value);
+        let object = Value::Map(vec![
+            member("fmt", format.into()),
+            member("attStmt", statement),
+            member("authData", Value::Bytes(b"data".to_vec())),
+        ]);
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&object, &mut bytes).unwrap();
+        bytes
+    }
+
+    #[test]
+    fn whoever_states_nothing_states_nothing() {
+        let something = Value::Map(vec![("alg".into(), (-7).into())]);
+        let within = |object: &[u8]| AuthenticatorData::within(object);
+        let data = Ok(b"data".to_vec());
+        assert_eq!(within(&object("none", Value::Map(Vec::new()))), data);
+        for statement in [something.clone(), Value::Null, Value::Bytes(Vec::new())] {
+            let fault = Err(CeremonyFault::Contradictory);
+            assert_eq!(within(&object("none", statement)), fault);
+        }
+        assert_eq!(within(&object("packed", something)), data, "the library's");
+    }
 }

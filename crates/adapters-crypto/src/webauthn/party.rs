@@ -118,8 +118,9 @@ impl RelyingParty for WebAuthnParty {
             .map_err(|_| RelyingPartyFailed("no creation options"))?;
         let mut options = public_key(&options)?;
         // The library asks for less than we want of devices; what they made of it they sign, or not at all.
+        // `hints` prefers what is built in (fingerprint, face, PIN); `authenticatorAttachment` would keep
+        // security keys out.
         let selection = json!({
-            "authenticatorAttachment": "platform",
             "residentKey": "required",
             "requireResidentKey": true,
             "userVerification": "required",

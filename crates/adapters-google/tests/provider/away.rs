@@ -5,7 +5,7 @@ use authentication_app::ports::{
 };
 use secrecy::SecretString;
 use serde_json::json;
-use testkit::servers::OpenIdMood;
+use testkit::servers::{OpenIdDouble, OpenIdMood};
 use time::Duration;
 
 use super::Bed;
@@ -76,6 +76,56 @@ async fn a_silent_provider_is_given_up_and_then_left_alone() {
     bed.double
         .grant("another", &bed.double.token(&bed.claims()));
     bed.redeem("another").await.unwrap();
+}
+
+/// A token endpoint that fails says nothing of the keys.
+#[tokio::test]
+async fn keys_are_fetched_while_the_token_endpoint_is_left_alone() {
+    let bed = Bed::new();
+    bed.verify_claims(&bed.claims()).await.unwrap();
+    bed.advance(Duration::seconds(5));
+    bed.double.be(OpenIdMood::Gone);
+    for _ in 0..5 {
+        assert!(bed.redeem("code").await.is_err());
+    }
+    bed.double.be(OpenIdMood::Well);
+    bed.advance(Duration::seconds(5));
+    bed.double.rotate_key();
+    bed.verify_claims(&bed.claims()).await.unwrap();
+    let left = Some(ProviderError::Unavailable {
+        retry_after: Duration::seconds(5),
+    });
+    assert_eq!(bed.redeem("code").await.err(), left);
+}
+
+/// Neither a document nor a code goes where a provider points.
+#[tokio::test]
+async fn nobody_is_followed_elsewhere() {
+    let (bed, elsewhere) = (Bed::new(), OpenIdDouble::start());
+    let leads_away = OpenIdMood::Elsewhere(elsewhere.port());
+    bed.double.be(leads_away);
+    assert!(bed.verify_claims(&bed.claims()).await.is_err());
+    bed.double.be(OpenIdMood::Well);
+    bed.verify_claims(&bed.claims()).await.unwrap();
+    bed.double.be(leads_away);
+    assert!(bed.redeem("code").await.is_err());
+    for path in ["/.well-known/openid-configuration", "/keys", "/token"] {
+        assert!(elsewhere.requests_to(path).is_empty(), "{path}");
+    }
+}
+
+/// An answer that goes on and on is not read to its end, and not asked for again.
+#[tokio::test]
+async fn an_answer_that_is_too_large_is_none() {
+    let bed = Bed::new();
+    bed.double.be(OpenIdMood::Verbose);
+    let refused = bed.verify_claims(&bed.claims()).await.err();
+    let is_away = matches!(refused, Some(ProviderError::Unavailable { .. }));
+    assert!(is_away, "{refused:?}");
+    let metadata = "/.well-known/openid-configuration";
+    assert_eq!(bed.double.requests_to(metadata).len(), 1);
+    bed.double.be(OpenIdMood::Well);
+    bed.verify_claims(&bed.claims()).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Keys that change while we serve.
 
-use authentication_app::ports::{ProviderError, ProviderRefusal};
+use authentication_app::ports::{IdentityProvider as _, ProviderError, ProviderRefusal};
 use testkit::{
     race::at_once,
     servers::{OpenIdDouble, OpenIdMood},
@@ -48,10 +48,7 @@ async fn however_many_ask_at_once_the_provider_is_asked_once() {
     let token = bed.double.token(&bed.claims());
     let all = at_once(50, |_| {
         let (provider, token) = (bed.provider.clone(), token.clone());
-        async move {
-            use authentication_app::ports::IdentityProvider as _;
-            provider.verify(&token.into()).await.is_ok()
-        }
+        async move { provider.verify(&token.into()).await.is_ok() }
     })
     .await;
     assert!(all.into_iter().all(|verified| verified));
@@ -62,6 +59,78 @@ async fn however_many_ask_at_once_the_provider_is_asked_once() {
             .len(),
         1
     );
+}
+
+/// Whoever asks while it is away is told what the first one was told, and asks it nothing more.
+#[tokio::test]
+async fn of_many_who_wait_for_a_provider_that_is_away_one_asks() {
+    let bed = Bed::new();
+    bed.double.be(OpenIdMood::Overloaded);
+    let token = bed.double.token(&bed.claims());
+    let refused = at_once(20, |_| {
+        let (provider, token) = (bed.provider.clone(), token.clone());
+        async move { provider.verify(&token.into()).await.err() }
+    })
+    .await;
+    for error in refused {
+        let is_away = matches!(error, Some(ProviderError::Unavailable { .. }));
+        assert!(is_away, "{error:?}");
+    }
+    let metadata = "/.well-known/openid-configuration";
+    assert_eq!(
+        bed.double.requests_to(metadata).len(),
+        3,
+        "one, in three tries"
+    );
+}
+
+/// While what is known still counts nobody waits, and the provider is asked every ten seconds at the most.
+#[tokio::test]
+async fn keys_that_still_count_are_used_while_their_provider_is_away() {
+    let bed = Bed::new();
+    bed.verify_claims(&bed.claims()).await.unwrap();
+    bed.advance(Duration::hours(1));
+    bed.double.be(OpenIdMood::Overloaded);
+    let metadata = "/.well-known/openid-configuration";
+    let asked = bed.double.requests_to(metadata).len();
+    for round in 1..=2 {
+        let token = bed.double.token(&bed.claims());
+        let verified = at_once(20, |_| {
+            let (provider, token) = (bed.provider.clone(), token.clone());
+            async move { provider.verify(&token.into()).await.is_ok() }
+        })
+        .await;
+        assert!(verified.into_iter().all(|verified| verified));
+        bed.verify_claims(&bed.claims()).await.unwrap();
+        assert_eq!(bed.double.requests_to(metadata).len(), asked + 3 * round);
+        bed.advance(Duration::seconds(10));
+    }
+    bed.double.be(OpenIdMood::Well);
+    bed.verify_claims(&bed.claims()).await.unwrap();
+    assert_eq!(bed.double.requests_to(metadata).len(), asked + 7);
+}
+
+/// Whoever makes up key ids while the provider is away does not have it asked all the time.
+#[tokio::test]
+async fn keys_that_could_not_be_fetched_are_not_fetched_again_for_ten_seconds() {
+    let bed = Bed::new();
+    let forger = OpenIdDouble::start();
+    forger.rotate_key();
+    bed.verify_claims(&bed.claims()).await.unwrap();
+    bed.advance(Duration::seconds(10));
+    bed.double.be(OpenIdMood::Overloaded);
+    let token = forger.token(&bed.claims());
+    for round in 1..=2 {
+        for _ in 0..5 {
+            let refused = bed.verify(&token).await.err();
+            let is_away = matches!(refused, Some(ProviderError::Unavailable { .. }));
+            assert!(is_away, "{refused:?}");
+        }
+        assert_eq!(bed.double.requests_to("/keys").len(), 1 + 3 * round);
+        bed.advance(Duration::seconds(10));
+    }
+    bed.double.be(OpenIdMood::Well);
+    assert_eq!(bed.verify(&token).await.err(), REFUSED);
 }
 
 #[tokio::test]

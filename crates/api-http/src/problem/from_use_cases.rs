@@ -9,9 +9,6 @@ use authentication_app::{
     },
     challenges::{ProofError, ResendError, SendError, VerifyCodeError},
     credentials::{ChangePasswordError, CompleteResetError},
-    federation::{
-        BeginFlowError, CompleteFlowError, EnterError, LinkError, SignInWithTokenError, UnlinkError,
-    },
     mfa::{
         ConfirmTotpError, EnrolTotpError, RemoveFactorError, RenewRecoveryCodesError,
         SendSecondFactorError, VerifySecondFactorError,
@@ -19,7 +16,7 @@ use authentication_app::{
     passkeys::{
         BeginEnrolmentError, EnrolError, PasskeySignInError, RemovePasskeyError, RenamePasskeyError,
     },
-    ports::{HashError, ProviderError, SigningFailed, StoreError},
+    ports::{HashError, SigningFailed, StoreError},
     sessions::{
         AuthenticateError, EndSessionError, ForgetDeviceError, LogInError, ReauthenticateError,
         RefreshError,
@@ -31,7 +28,7 @@ use time::Duration;
 use super::{FieldError, Problem, ProblemCode};
 
 /// How long a client waits for what heals by itself: a fail-over, a full queue.
-const SOON: Duration = Duration::seconds(2);
+pub(super) const SOON: Duration = Duration::seconds(2);
 
 /// A new password that is not good enough, in the field it was typed into.
 fn weak_password(field: &'static str, weakness: Weakness) -> Problem {
@@ -374,96 +371,6 @@ impl From<CompleteResetError> for Problem {
             CompleteResetError::WeakPassword(weakness) => weak_password("new_password", weakness),
             CompleteResetError::Conflict => Self::of(ProblemCode::Conflict),
             CompleteResetError::Hash(error) => error.into(),
-        }
-    }
-}
-
-impl From<ProviderError> for Problem {
-    fn from(error: ProviderError) -> Self {
-        match error {
-            // Why a token does not count, the log knows.
-            ProviderError::Refused(_) => Self::of(ProblemCode::InvalidCredentials),
-            ProviderError::MixedUp => Self::of(ProblemCode::InvalidState),
-            ProviderError::Unavailable { retry_after } => Self::of(ProblemCode::Unavailable)
-                .retry_after(retry_after)
-                .caused_by(error),
-            ProviderError::Untrustworthy(_) => Self::of(ProblemCode::Unavailable)
-                .retry_after(SOON)
-                .caused_by(error),
-        }
-    }
-}
-
-impl From<EnterError> for Problem {
-    fn from(error: EnterError) -> Self {
-        match error {
-            EnterError::RoleNotOffered => Self::invalid_field(FieldError::new(
-                "role",
-                "role_not_offered",
-                "register as client or as vendor",
-            )),
-            EnterError::UnknownNonce | EnterError::Untrusted(_) | EnterError::Closed => {
-                Self::of(ProblemCode::InvalidCredentials)
-            }
-            EnterError::AccountExists => Self::of(ProblemCode::AccountExistsLinkRequired),
-            EnterError::Suspended => Self::of(ProblemCode::AccountSuspended),
-            EnterError::Signing(error) => error.into(),
-            EnterError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<SignInWithTokenError> for Problem {
-    fn from(error: SignInWithTokenError) -> Self {
-        match error {
-            SignInWithTokenError::Provider(error) => error.into(),
-            SignInWithTokenError::Enter(error) => error.into(),
-        }
-    }
-}
-
-impl From<BeginFlowError> for Problem {
-    fn from(error: BeginFlowError) -> Self {
-        match error {
-            BeginFlowError::NotConfigured => Self::of(ProblemCode::NotFound),
-            BeginFlowError::RedirectNotAllowed => Self::of(ProblemCode::InvalidRedirectUri),
-            BeginFlowError::Provider(error) => error.into(),
-            BeginFlowError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<CompleteFlowError> for Problem {
-    fn from(error: CompleteFlowError) -> Self {
-        match error {
-            CompleteFlowError::InvalidState => Self::of(ProblemCode::InvalidState),
-            CompleteFlowError::Provider(error) => error.into(),
-            CompleteFlowError::Enter(error) => error.into(),
-        }
-    }
-}
-
-impl From<LinkError> for Problem {
-    fn from(error: LinkError) -> Self {
-        match error {
-            LinkError::Provider(error) => error.into(),
-            LinkError::Untrusted(_) | LinkError::UnknownNonce => {
-                Self::of(ProblemCode::InvalidCredentials)
-            }
-            LinkError::AlreadyLinked => Self::of(ProblemCode::AlreadyLinked),
-            LinkError::Conflict => Self::of(ProblemCode::Conflict),
-            LinkError::Store(error) => error.into(),
-        }
-    }
-}
-
-impl From<UnlinkError> for Problem {
-    fn from(error: UnlinkError) -> Self {
-        match error {
-            UnlinkError::NotLinked => Self::of(ProblemCode::NotFound),
-            UnlinkError::LastWayIn => Self::of(ProblemCode::LastWayIn),
-            UnlinkError::Conflict => Self::of(ProblemCode::Conflict),
-            UnlinkError::Store(error) => error.into(),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 mod catalogue;
 mod document;
+mod from_federation;
 mod from_use_cases;
 
 use std::{borrow::Cow, error::Error, fmt};

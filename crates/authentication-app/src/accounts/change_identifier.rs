@@ -21,11 +21,11 @@ use zeroize::Zeroizing;
 use super::{AccountView, Accounts, OpenedAccount, view::seal_identifier};
 use crate::{
     RequestContext,
-    challenges::{CodeRequest, IssuedChallenge, Pending, ProofError, RightCode, SendError},
+    challenges::{CodeRequest, IssuedChallenge, Pending, ProofError, RightCode, SendError, Typed},
     corrupt,
     ports::{
-        ChallengeRecord, CodeOutcome, IdentifierSwap, SessionSnapshot, StoreError, TriesScope,
-        UniqueRule,
+        ChallengeRecord, CodeOutcome, IdentifierSwap, SessionSnapshot, StoreError, Subject,
+        TriesScope, UniqueRule,
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
@@ -97,15 +97,14 @@ pub(crate) struct PendingChange {
 }
 
 impl PendingChange {
-    /// What the message with its code needs: the identifier, and after a line break the language if one was
-    /// told. Neither has a line break in it.
+    /// What the message with its code needs.
     pub(crate) fn for_its_message(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(self.identifier.clone());
-        if let Some(language) = &self.language {
-            text.push('\n');
-            text.push_str(language);
-        }
-        text
+        let typed = Typed {
+            identifier: &self.identifier,
+            language: self.language.as_deref(),
+            asking: Some(self.account),
+        };
+        typed.to_text()
     }
 
     fn is_of(&self, who: &SessionSnapshot) -> bool {
@@ -148,9 +147,11 @@ impl Accounts {
             identifier: identifier.to_text(),
             language: opened.view.profile.language.clone(),
         };
-        // Whoever is signed in could send messages to any number there is.
+        // Whoever is signed in could send messages to any number there is. Counted for the account, which stays
+        // the same while its identifier changes.
+        let account = opened.id().as_uuid();
         let asked = TriesScope {
-            subject: base.index_keys(&opened.view.identifier).await?.subject,
+            subject: Subject(base.vault.lasting_fingerprint(account.as_bytes())),
             purpose,
             device: None,
         };

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use authentication_domain::{
-    accounts::{AccountId, Closed},
+    accounts::Closed,
     audit::{Action, Diff, Outcome},
     events::Event,
     sessions::EndReason,
@@ -29,6 +29,13 @@ const MOST: u32 = 100;
 /// Marks ids of rounds.
 enum Round {}
 
+/// What is done about a reset.
+enum Step {
+    Announced,
+    CarriedOut,
+    CalledOff,
+}
+
 /// The use cases on resets of factors.
 #[derive(Clone)]
 pub struct FactorResets {
@@ -40,10 +47,14 @@ pub struct FactorResets {
 pub struct FactorResetsDone {
     /// Owners who were told.
     pub announced: usize,
+    /// Whose notice has not left yet, so that their waiting time has not begun.
+    pub awaiting_notice: u64,
     /// Accounts whose factors were taken off.
     pub carried_out: usize,
-    /// Resets that an operator had called off.
+    /// Resets that an operator had called off, or that were of no use any more.
     pub called_off: usize,
+    /// Resets that could not be looked after, for reasons that the log has.
+    pub failed: usize,
 }
 
 impl FactorResets {
@@ -52,47 +63,65 @@ impl FactorResets {
         Self { base }
     }
 
-    /// Tells owners of what was asked for, and carries out what is due.
+    /// Tells owners of what was asked for, and carries out what is due. One that fails does not keep the others
+    /// waiting.
     ///
     /// # Errors
-    /// [`StoreError`]; what was done before it stays done.
+    /// [`StoreError`] when the store does not even say what is to be done.
     #[tracing::instrument(skip_all)]
     pub async fn round(&self) -> Result<FactorResetsDone, StoreError> {
         let base = &self.base;
         let mut done = FactorResetsDone::default();
         let ctx = self.context();
-        let to_do = base
-            .store
-            .list_factor_resets_to_do(MOST, base.clock.now())
-            .await?;
-        for reset in to_do {
-            if reset.called_off {
-                let called_off = retrying(|| self.note_called_off(&reset, &ctx)).await?;
-                done.called_off += usize::from(called_off);
-            } else if reset.due_at.is_none() {
-                let announced = retrying(|| self.announce(&reset, &ctx)).await?;
-                done.announced += usize::from(announced);
-            } else {
-                let carried_out = retrying(|| self.carry_out(&reset, &ctx)).await?;
-                done.carried_out += usize::from(carried_out);
+        let now = base.clock.now();
+        let wait = base.rules.identifiers.factor_reset_wait;
+        done.awaiting_notice = base.store.await_notices_of_resets(now + wait).await?;
+        for reset in base.store.list_factor_resets_to_do(MOST, now).await? {
+            match retrying(|| self.look_after(&reset, &ctx)).await {
+                Ok(Some(Step::Announced)) => done.announced += 1,
+                Ok(Some(Step::CarriedOut)) => done.carried_out += 1,
+                Ok(Some(Step::CalledOff)) => done.called_off += 1,
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(%error, account = %reset.account, "a reset of factors has to wait");
+                    done.failed += 1;
+                }
             }
         }
-        if done != FactorResetsDone::default() {
+        if done.announced + done.carried_out > 0 {
             base.messages_queued.notify_one();
         }
         Ok(done)
     }
 
+    /// One step of one reset; `None` when somebody else took it.
+    async fn look_after(
+        &self,
+        reset: &FactorReset,
+        ctx: &RequestContext,
+    ) -> Result<Option<Step>, StoreError> {
+        let Some(owner) = self.base.read_account(reset.account).await? else {
+            return Ok(None);
+        };
+        let is_closed = owner.view.account.gate() == Err(Closed::Absent);
+        let (step, is_done) = if reset.called_off || is_closed {
+            (Step::CalledOff, self.call_off(reset, &owner, ctx).await?)
+        } else if reset.due_at.is_none() {
+            (Step::Announced, self.announce(reset, &owner, ctx).await?)
+        } else {
+            (Step::CarriedOut, self.carry_out(reset, &owner, ctx).await?)
+        };
+        Ok(is_done.then_some(step))
+    }
+
     async fn announce(
         &self,
         reset: &FactorReset,
+        owner: &OpenedAccount,
         ctx: &RequestContext,
     ) -> Result<bool, StoreError> {
         let base = &self.base;
         let now = base.clock.now();
-        let Some(owner) = self.owner_of(reset.account).await? else {
-            return Ok(false);
-        };
         let due_at = now + base.rules.identifiers.factor_reset_wait;
         let mut unit = base.store.begin().await?;
         if !unit
@@ -102,7 +131,7 @@ impl FactorResets {
         {
             return Ok(false);
         }
-        let act = self.act(Action::FactorResetAnnounced, &owner, reset);
+        let act = self.act(Action::FactorResetAnnounced, owner, reset);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let kind = MessageKind::FactorResetAnnounced;
         base.notice(unit.as_mut(), kind, reset.account, ctx, now)
@@ -114,14 +143,12 @@ impl FactorResets {
     async fn carry_out(
         &self,
         reset: &FactorReset,
+        owner: &OpenedAccount,
         ctx: &RequestContext,
     ) -> Result<bool, StoreError> {
         let base = &self.base;
         let now = base.clock.now();
         let account = reset.account;
-        let Some(owner) = self.owner_of(account).await? else {
-            return Ok(false);
-        };
         let mut unit = base.store.begin().await?;
         if !unit.factor_resets().claim_due(account, now).await? {
             return Ok(false);
@@ -137,7 +164,7 @@ impl FactorResets {
         unit.devices().forget_all(account).await?;
         let reason = EndReason::FactorsReset;
         let ended = unit.sessions().end_all(account, None, reason, now).await?;
-        let act = self.act(Action::FactorsReset, &owner, reset);
+        let act = self.act(Action::FactorsReset, owner, reset);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.event(Event::FactorsReset { account }, ctx, now);
         unit.outbox().append_events(&[event]).await?;
@@ -152,30 +179,22 @@ impl FactorResets {
         Ok(true)
     }
 
-    async fn note_called_off(
+    async fn call_off(
         &self,
         reset: &FactorReset,
+        owner: &OpenedAccount,
         ctx: &RequestContext,
     ) -> Result<bool, StoreError> {
         let base = &self.base;
         let now = base.clock.now();
-        let Some(owner) = self.owner_of(reset.account).await? else {
-            return Ok(false);
-        };
         let mut unit = base.store.begin().await?;
         if !unit.factor_resets().call_off(reset.account).await? {
             return Ok(false);
         }
-        let act = self.act(Action::FactorResetCalledOff, &owner, reset);
+        let act = self.act(Action::FactorResetCalledOff, owner, reset);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         unit.commit().await?;
         Ok(true)
-    }
-
-    /// The account, unless its owner closed it.
-    async fn owner_of(&self, account: AccountId) -> Result<Option<OpenedAccount>, StoreError> {
-        let opened = self.base.read_account(account).await?;
-        Ok(opened.filter(|it| it.view.account.gate() != Err(Closed::Absent)))
     }
 
     /// Of nobody who is known here: who asked for it stands in the ticket that the reason names.

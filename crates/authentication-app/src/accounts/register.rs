@@ -18,7 +18,7 @@ use zeroize::Zeroizing;
 use super::Accounts;
 use crate::{
     IdempotentRequest, RequestContext,
-    challenges::{CodeRequest, IssuedChallenge, Pending, SendError},
+    challenges::{CodeRequest, IssuedChallenge, Pending, SendError, Typed},
     idempotency::Earlier,
     measured,
     ports::{HashError, Measure, StoreError},
@@ -88,15 +88,14 @@ impl PendingRegistration {
         PasswordHash::from_encoded(self.password.clone())
     }
 
-    /// What the message with its code needs: the identifier, and after a line break the language if one
-    /// was told. Neither has a line break in it.
+    /// What the message with its code needs.
     pub(crate) fn for_its_message(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(self.identifier.clone());
-        if let Some(language) = &self.profile.language {
-            text.push('\n');
-            text.push_str(language);
-        }
-        text
+        let typed = Typed {
+            identifier: &self.identifier,
+            language: self.profile.language.as_deref(),
+            asking: None,
+        };
+        typed.to_text()
     }
 }
 

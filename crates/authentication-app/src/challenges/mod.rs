@@ -6,6 +6,7 @@ mod prove;
 mod request_code;
 mod resend;
 mod silent_number;
+mod typed;
 mod verify_code;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ pub use issue::{IssuedChallenge, SendError};
 pub use prove::ProofError;
 pub(crate) use prove::RightCode;
 pub use resend::ResendError;
+pub(crate) use typed::{ReadTyped, Typed};
 pub use verify_code::{Proven, VerifyCode, VerifyCodeError};
 
 use crate::Foundation;

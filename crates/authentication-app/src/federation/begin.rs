@@ -1,5 +1,7 @@
 //! Beginning: a nonce for a client that brings an ID token, or a flow for one that is sent to the provider.
 
+use std::fmt;
+
 use authentication_domain::opaque_token::OpaqueToken;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -35,7 +37,6 @@ impl Drop for FlowPayload {
 }
 
 /// What a client takes to the provider, and what it keeps.
-#[derive(Debug)]
 pub struct BegunFlow {
     /// Where the person is sent.
     pub authorization_url: String,
@@ -43,6 +44,13 @@ pub struct BegunFlow {
     pub state: OpaqueToken,
     /// Stays with the client that began it: a code that somebody else slips in comes without.
     pub binding: OpaqueToken,
+}
+
+impl fmt::Debug for BegunFlow {
+    /// The address has state and nonce in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BegunFlow(…)")
+    }
 }
 
 /// Why no flow begins.

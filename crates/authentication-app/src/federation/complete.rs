@@ -4,18 +4,19 @@
 //! provider is not asked. If the provider then cannot be reached the flow is given back, so that the person
 //! can try again once it can.
 
-use authentication_domain::opaque_token::OpaqueToken;
+use authentication_domain::{audit::Action, federation::ExternalPerson, opaque_token::OpaqueToken};
 use common::access::Role;
 use secrecy::SecretString;
 
 use super::{
-    EnterError, Entered, Federation,
+    EnterError, Entered, Federation, Unproven,
     enter::{Arrival, Once, role_of_newcomer},
     open_flow,
 };
 use crate::{
     RequestContext, measured,
     ports::{CodeGrant, Measure, ProviderError, SignInMethod, StoreError},
+    recorder::Act,
     retry::retrying,
 };
 
@@ -34,39 +35,19 @@ pub struct CompleteFlow {
     pub role: Option<Role>,
 }
 
-/// Why nobody is signed in.
-#[derive(Debug, thiserror::Error)]
-pub enum CompleteFlowError {
-    /// Not begun here, by this client, within ten minutes, or completed before. The provider was not asked.
-    #[error("the state does not count")]
-    InvalidState,
-    /// The provider is away, or does not vouch for anybody.
-    #[error(transparent)]
-    Provider(#[from] ProviderError),
-    /// It does, and nobody gets in all the same.
-    #[error(transparent)]
-    Enter(#[from] EnterError),
-}
-
-impl From<StoreError> for CompleteFlowError {
-    fn from(error: StoreError) -> Self {
-        Self::Enter(error.into())
-    }
-}
-
 impl Federation {
     /// Completes a flow (`POST /auth/google/callback`).
     ///
     /// # Errors
-    /// [`CompleteFlowError`].
+    /// [`EnterError`].
     #[tracing::instrument(skip_all)]
     pub async fn complete_flow(
         &self,
         command: &CompleteFlow,
         ctx: &RequestContext,
-    ) -> Result<Entered, CompleteFlowError> {
+    ) -> Result<Entered, EnterError> {
         let done = self.complete_once(command, ctx).await;
-        let outcome = measured::of_flow(&done);
+        let outcome = measured::of_entered(&done);
         self.base
             .meter
             .note(Measure::SignIn(SignInMethod::Google, outcome));
@@ -77,9 +58,21 @@ impl Federation {
         &self,
         command: &CompleteFlow,
         ctx: &RequestContext,
-    ) -> Result<Entered, CompleteFlowError> {
-        let base = &self.base;
+    ) -> Result<Entered, EnterError> {
         let role = role_of_newcomer(command.role)?;
+        let proven = self.come_back(command).await;
+        let by_nobody = |outcome| Act::of_nobody(Action::SignIn, outcome);
+        let arrival = Arrival {
+            person: self.noted(proven, by_nobody, ctx).await?,
+            once: Once::UsedUp,
+            role,
+        };
+        self.enter(&arrival, ctx).await
+    }
+
+    /// Whom the provider vouches for to whoever brings the code. The flow is used up.
+    async fn come_back(&self, command: &CompleteFlow) -> Result<ExternalPerson, Unproven> {
+        let base = &self.base;
         let now = base.clock.now();
         let (state, binding) = (command.state.digest(), command.binding.digest());
         let sealed = retrying(|| async {
@@ -89,7 +82,7 @@ impl Federation {
             Ok::<_, StoreError>(claimed)
         })
         .await?
-        .ok_or(CompleteFlowError::InvalidState)?;
+        .ok_or(Unproven::InvalidState)?;
         let payload = open_flow(base, &command.state, &sealed)?;
         let verifier = payload.verifier();
         let grant = CodeGrant {
@@ -112,15 +105,9 @@ impl Federation {
             .zip(OpaqueToken::from_client(payload.nonce.clone()))
             .is_some_and(|(told, asked)| told.digest() == asked.digest());
         if !same_nonce {
-            return Err(EnterError::UnknownNonce.into());
+            return Err(Unproven::UnknownNonce);
         }
-        let person = self.judge(claims).map_err(EnterError::from)?;
-        let arrival = Arrival {
-            person,
-            once: Once::UsedUp,
-            role,
-        };
-        Ok(self.enter(&arrival, ctx).await?)
+        Ok(self.judge(claims)?)
     }
 
     async fn give_back(

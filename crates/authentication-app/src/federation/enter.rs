@@ -10,7 +10,7 @@ use authentication_domain::{
     accounts::{AccountStatus, Closed, Identifier, SignUpMethod},
     audit::{Action, Outcome},
     events::Event,
-    federation::{ExternalPerson, Untrusted},
+    federation::ExternalPerson,
     opaque_token::TokenDigest,
     sessions::DeviceId,
 };
@@ -22,7 +22,7 @@ use common::{
 };
 use time::OffsetDateTime;
 
-use super::{Federation, identity_field};
+use super::{Federation, Unproven, identity_field};
 use crate::{
     Foundation, RequestContext,
     accounts::{AccountDraft, OpenedAccount},
@@ -67,12 +67,9 @@ pub enum EnterError {
     /// Staff are invited; nobody registers as one.
     #[error("this role is not given by registration")]
     RoleNotOffered,
-    /// The nonce is none of ours, was used, expired, or was given to another device.
-    #[error("the nonce does not count")]
-    UnknownNonce,
-    /// The claims are good, and not believed.
+    /// The provider vouches for nobody, or not to us.
     #[error(transparent)]
-    Untrusted(#[from] Untrusted),
+    Unproven(#[from] Unproven),
     /// Somebody has an account with the address, which this identity does not open. Told only to whoever
     /// proved to the provider that they read mail there.
     #[error("an account has the address, and the identity does not open it")]
@@ -170,6 +167,7 @@ impl Federation {
             identity: digest,
             address: &keys,
             device: ctx.claimed_device(),
+            at: base.clock.now(),
         };
         let record = base.store.federation_record(question).await?;
         Ok(Known {
@@ -202,7 +200,8 @@ impl Federation {
             drop(unit);
             let act = Act::on_identifier(Action::SignIn, UNKNOWN_NONCE, known.keys.subject)
                 .about(Some(owner.id()));
-            return Err(self.refuse(&act, EnterError::UnknownNonce, ctx).await?);
+            base.put_on_record(&act, ctx).await?;
+            return Err(Unproven::UnknownNonce.into());
         }
         if let Some((error, reason)) = refused {
             let outcome = Outcome::Refused(reason);
@@ -236,9 +235,8 @@ impl Federation {
         let mut unit = base.store.begin().await?;
         if !use_up(unit.as_mut(), arrival.once, ctx, now).await? {
             drop(unit);
-            return self
-                .refuse(&act(UNKNOWN_NONCE), EnterError::UnknownNonce, ctx)
-                .await;
+            base.put_on_record(&act(UNKNOWN_NONCE), ctx).await?;
+            return Ok(Unproven::UnknownNonce.into());
         }
         let act = act(Outcome::Refused("account_exists"));
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
@@ -276,7 +274,8 @@ impl Federation {
         if !use_up(unit.as_mut(), arrival.once, ctx, now).await? {
             drop(unit);
             let act = Act::on_identifier(Action::SignIn, UNKNOWN_NONCE, known.keys.subject);
-            return Err(self.refuse(&act, EnterError::UnknownNonce, ctx).await?);
+            base.put_on_record(&act, ctx).await?;
+            return Err(Unproven::UnknownNonce.into());
         }
         unit.accounts()
             .insert(&row)
@@ -317,21 +316,6 @@ impl Federation {
         unit.outbox().append_events(&events).await?;
         let signed_in = base.complete(unit, started, opened.view).await?;
         Ok(SignInAnswer::Authenticated(Box::new(signed_in)))
-    }
-
-    /// Refused, and on record.
-    async fn refuse(
-        &self,
-        act: &Act<'_>,
-        error: EnterError,
-        ctx: &RequestContext,
-    ) -> Result<EnterError, StoreError> {
-        let base = &self.base;
-        let entry = base.record(act, ctx, base.clock.now());
-        let mut unit = base.store.begin().await?;
-        unit.audit().append(&[entry]).await?;
-        unit.commit().await?;
-        Ok(error)
     }
 }
 

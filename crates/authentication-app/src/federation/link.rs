@@ -4,22 +4,19 @@ use authentication_domain::{
     audit::{Action, Outcome},
     credentials::CredentialKind,
     events::Event,
-    federation::{ExternalPerson, Untrusted},
+    federation::ExternalPerson,
     opaque_token::TokenDigest,
 };
 use secrecy::SecretString;
-use time::OffsetDateTime;
 
 use super::{
-    Federation,
+    Federation, Unproven,
     enter::{Once, use_up},
-    nonce_of,
 };
 use crate::{
-    Foundation, RequestContext,
+    RequestContext,
     ports::{
-        AuditRecord, DataKey, Invalidation, MessageKind, ProviderError, SessionSnapshot,
-        StoreError, UniqueRule, UnitOfWork,
+        DataKey, Invalidation, MessageKind, SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -35,20 +32,14 @@ pub struct LinkIdentity {
 /// Why nothing is linked.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The provider is away, or does not vouch for anybody.
+    /// The provider vouches for nobody, or not to us.
     #[error(transparent)]
-    Provider(#[from] ProviderError),
-    /// The claims are good, and not believed.
-    #[error(transparent)]
-    Untrusted(#[from] Untrusted),
-    /// The nonce is none of ours, was used, expired, or was given to another device.
-    #[error("the nonce does not count")]
-    UnknownNonce,
+    Unproven(#[from] Unproven),
     /// The identity opens another account, or another identity opens this one.
     #[error("another identity or account is linked already")]
     AlreadyLinked,
-    /// The account changed while the provider was asked: the password was reset, say, and whoever asks may not
-    /// be its owner any more.
+    /// The account changed while the provider was asked, or the session ended: the password was reset, say, and
+    /// whoever asks may not be its owner any more.
     #[error("the account changed meanwhile")]
     Conflict,
     /// The store did not do it.
@@ -70,9 +61,10 @@ impl Federation {
         command: &LinkIdentity,
         ctx: &RequestContext,
     ) -> Result<(), LinkError> {
-        let claims = self.provider.verify(&command.id_token).await?;
-        let nonce = nonce_of(&claims).ok_or(LinkError::UnknownNonce)?.digest();
-        let person = self.judge(claims)?;
+        let proven = self.prove(&command.id_token).await;
+        let key = self.base.data_key(&who.owner)?;
+        let theirs = |outcome| linking(who, &key, outcome);
+        let (person, nonce) = self.noted(proven, theirs, ctx).await?;
         retrying(|| self.link_once(who, &person, nonce, ctx)).await
     }
 
@@ -88,10 +80,17 @@ impl Federation {
         let account = who.owner.account.id;
         let key = base.data_key(&who.owner)?;
         let digest = base.digest_of(&person.identity);
+        // The provider may have taken its time: a session that was ended meanwhile links nothing.
+        if base.store.find_snapshot(who.session, now).await?.is_none() {
+            return Err(LinkError::Conflict);
+        }
         let linked = base.store.identity_of(account).await?;
         let mut unit = base.store.begin().await?;
         if !use_up(unit.as_mut(), Once::Nonce(nonce), ctx, now).await? {
-            return Err(LinkError::UnknownNonce);
+            drop(unit);
+            let unknown = Unproven::UnknownNonce;
+            let theirs = |outcome| linking(who, &key, outcome);
+            return Ok(self.noted(Err(unknown), theirs, ctx).await?);
         }
         match linked {
             Some(linked) if linked.digest == digest => {
@@ -99,7 +98,7 @@ impl Federation {
                 return Ok(());
             }
             Some(_) => {
-                let entry = refused(base, who, &key, ctx, now);
+                let entry = base.record(&linking(who, &key, ALREADY_LINKED), ctx, now);
                 unit.audit().append(&[entry]).await?;
                 unit.commit().await?;
                 return Err(LinkError::AlreadyLinked);
@@ -119,8 +118,7 @@ impl Federation {
         if !unit.accounts().advance(account, version, now).await? {
             return Err(LinkError::Conflict);
         }
-        let act =
-            Act::of(Action::IdentityLinked, Outcome::Success, account, &key).session(who.session);
+        let act = linking(who, &key, Outcome::Success);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.event(Event::IdentityLinked { account }, ctx, now);
         unit.outbox().append_events(&[event]).await?;
@@ -143,7 +141,7 @@ impl Federation {
         let base = &self.base;
         let now = base.clock.now();
         let key = base.data_key(&who.owner)?;
-        let entry = refused(base, who, &key, ctx, now);
+        let entry = base.record(&linking(who, &key, ALREADY_LINKED), ctx, now);
         let mut unit: Box<dyn UnitOfWork> = base.store.begin().await?;
         use_up(unit.as_mut(), Once::Nonce(nonce), ctx, now).await?;
         unit.audit().append(&[entry]).await?;
@@ -152,15 +150,8 @@ impl Federation {
     }
 }
 
-fn refused(
-    base: &Foundation,
-    who: &SessionSnapshot,
-    key: &DataKey,
-    ctx: &RequestContext,
-    now: OffsetDateTime,
-) -> AuditRecord {
-    let outcome = Outcome::Refused("already_linked");
-    let act =
-        Act::of(Action::IdentityLinked, outcome, who.owner.account.id, key).session(who.session);
-    base.record(&act, ctx, now)
+const ALREADY_LINKED: Outcome = Outcome::Refused("already_linked");
+
+fn linking<'a>(who: &SessionSnapshot, key: &'a DataKey, outcome: Outcome) -> Act<'a> {
+    Act::of(Action::IdentityLinked, outcome, who.owner.account.id, key).session(who.session)
 }

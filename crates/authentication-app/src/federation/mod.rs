@@ -13,6 +13,7 @@ mod enter;
 mod link;
 mod sign_in;
 mod unlink;
+mod unproven;
 
 use std::sync::Arc;
 
@@ -22,11 +23,12 @@ use authentication_domain::{
 };
 
 pub use begin::{BeginFlowError, BegunFlow};
-pub use complete::{CompleteFlow, CompleteFlowError};
+pub use complete::CompleteFlow;
 pub use enter::{EnterError, Entered};
 pub use link::{LinkError, LinkIdentity};
-pub use sign_in::{SignInWithToken, SignInWithTokenError};
+pub use sign_in::SignInWithToken;
 pub use unlink::UnlinkError;
+pub use unproven::Unproven;
 
 use crate::{
     Foundation,

@@ -1,16 +1,17 @@
 //! Signing in with an ID token that the client brings.
 
+use authentication_domain::audit::Action;
 use common::access::Role;
 use secrecy::SecretString;
 
 use super::{
     EnterError, Entered, Federation,
     enter::{Arrival, Once},
-    nonce_of,
 };
 use crate::{
     RequestContext, measured,
-    ports::{Measure, ProviderError, SignInMethod},
+    ports::{Measure, SignInMethod},
+    recorder::Act,
 };
 
 /// What the provider gave the client.
@@ -22,30 +23,19 @@ pub struct SignInWithToken {
     pub role: Option<Role>,
 }
 
-/// Why nobody is signed in.
-#[derive(Debug, thiserror::Error)]
-pub enum SignInWithTokenError {
-    /// The provider is away, or does not vouch for anybody.
-    #[error(transparent)]
-    Provider(#[from] ProviderError),
-    /// It does, and nobody gets in all the same.
-    #[error(transparent)]
-    Enter(#[from] EnterError),
-}
-
 impl Federation {
     /// Signs in with an ID token (`POST /auth/google`). Its nonce must be one of ours, and is used up.
     ///
     /// # Errors
-    /// [`SignInWithTokenError`].
+    /// [`EnterError`].
     #[tracing::instrument(skip_all)]
     pub async fn sign_in(
         &self,
         command: &SignInWithToken,
         ctx: &RequestContext,
-    ) -> Result<Entered, SignInWithTokenError> {
+    ) -> Result<Entered, EnterError> {
         let done = self.sign_in_once(command, ctx).await;
-        let outcome = measured::of_token_sign_in(&done);
+        let outcome = measured::of_entered(&done);
         self.base
             .meter
             .note(Measure::SignIn(SignInMethod::Google, outcome));
@@ -56,16 +46,16 @@ impl Federation {
         &self,
         command: &SignInWithToken,
         ctx: &RequestContext,
-    ) -> Result<Entered, SignInWithTokenError> {
+    ) -> Result<Entered, EnterError> {
         let role = super::enter::role_of_newcomer(command.role)?;
-        let claims = self.provider.verify(&command.id_token).await?;
-        let nonce = nonce_of(&claims).ok_or(EnterError::UnknownNonce)?;
-        let person = self.judge(claims).map_err(EnterError::from)?;
+        let proven = self.prove(&command.id_token).await;
+        let by_nobody = |outcome| Act::of_nobody(Action::SignIn, outcome);
+        let (person, nonce) = self.noted(proven, by_nobody, ctx).await?;
         let arrival = Arrival {
             person,
-            once: Once::Nonce(nonce.digest()),
+            once: Once::Nonce(nonce),
             role,
         };
-        Ok(self.enter(&arrival, ctx).await?)
+        self.enter(&arrival, ctx).await
     }
 }

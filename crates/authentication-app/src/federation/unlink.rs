@@ -2,9 +2,8 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
-    credentials::CredentialKind,
+    credentials::{CredentialKind, LastWayIn, WaysIn},
     events::Event,
-    federation::has_another_way_in,
     sessions::EndReason,
 };
 
@@ -23,8 +22,8 @@ pub enum UnlinkError {
     #[error("no identity is linked")]
     NotLinked,
     /// There would be no way in without it.
-    #[error("the identity is the account's last way in")]
-    LastWayIn,
+    #[error(transparent)]
+    LastWayIn(#[from] LastWayIn),
     /// The account changed at the same moment.
     #[error("the account changed meanwhile")]
     Conflict,
@@ -57,24 +56,32 @@ impl Federation {
         let base = &self.base;
         let now = base.clock.now();
         let account = who.owner.account.id;
+        let fresh = base.store.find_snapshot(who.session, now).await?;
+        let fresh = fresh.ok_or(UnlinkError::NotLinked)?;
         let found = base.store.credentials_of(account).await?;
         let (record, password) = found.ok_or(UnlinkError::NotLinked)?;
+        if fresh.owner.account.version != record.account.version {
+            // Perhaps the session was ended with it.
+            return Err(StoreError::Retryable.into());
+        }
         let key = base.data_key(&record)?;
         let mut unit = base.store.begin().await?;
         if !unit.federation().unlink(account).await? {
             return Err(UnlinkError::NotLinked);
         }
-        let method = record.account.sign_up_method;
-        let has_passkey = record.second_factors.passkeys;
-        if !has_another_way_in(method, password.is_some(), has_passkey) {
+        let left = WaysIn {
+            password: password.is_some(),
+            federated: false,
+            passkey: record.second_factors.passkeys,
+            sign_up_method: record.account.sign_up_method,
+        };
+        if let Err(last) = left.suffice() {
             drop(unit);
             let outcome = Outcome::Refused("last_way_in");
             let act =
                 Act::of(Action::IdentityUnlinked, outcome, account, &key).session(who.session);
-            let mut unit = base.store.begin().await?;
-            unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-            unit.commit().await?;
-            return Err(UnlinkError::LastWayIn);
+            base.put_on_record(&act, ctx).await?;
+            return Err(last.into());
         }
         // Whoever takes another way in away at this moment read the same version, and one of the two is late.
         let version = record.account.version;

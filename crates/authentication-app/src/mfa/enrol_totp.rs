@@ -144,10 +144,14 @@ impl Mfa {
         if !confirmed {
             return Err(ProofError::InvalidCode.into());
         }
-        unit.sessions()
-            .prove_again(who.session, account, Some(AuthenticationMethod::Totp), now)
+        let second = AuthenticationMethod::Totp;
+        if !unit
+            .sessions()
+            .add_second_factor(who.session, account, second, now)
             .await?
-            .ok_or(ProofError::InvalidCode)?;
+        {
+            return Err(ProofError::InvalidCode.into());
+        }
         let act =
             Act::of(Action::SecondFactorAdded, Outcome::Success, account, key).session(who.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;

@@ -218,9 +218,15 @@ impl Foundation {
                     .await
             }
             RightSecondFactor::Sent(dispatch, subject) => {
-                unit.challenges()
+                let used = unit
+                    .challenges()
                     .use_code(*subject, Purpose::SecondFactor, dispatch.nonce, now)
-                    .await
+                    .await?;
+                if used {
+                    // Beside the first factor: whoever has the number is the one who has the account.
+                    self.note_number_proven(unit, owner, now).await?;
+                }
+                Ok(used)
             }
             RightSecondFactor::Recovery(code) => {
                 let digest = code.digest(account);

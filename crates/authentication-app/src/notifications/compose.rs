@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 use super::{Notifications, notice::previous_recipient_field};
 use crate::{
     accounts::OpenedAccount,
+    challenges::ReadTyped,
     corrupt,
     ports::{
         Letter, LetterKind, MessageKind, MessageOrder, OwnerLink, Recipient, ResetLink, Sealed,
@@ -66,18 +67,20 @@ impl Notifications {
                 Addressed::to_owner(owner, LetterKind::AlreadyRegistered),
             )),
             (Purpose::Registration | Purpose::IdentifierChange, None) => {
-                let (to, language) = self.typed_identifier(order)?;
+                let typed = self.typed(order)?;
                 // Whoever had it a moment ago may take it back: no code could give it to anybody else.
-                let kind = if self.base.store.is_reserved(subject, now).await? {
+                let reserved = self.base.store.is_reserved(subject, typed.asking, now);
+                let kind = if reserved.await? {
                     LetterKind::AlreadyRegistered
                 } else {
-                    self.code(&to, subject, purpose, nonce)
+                    self.code(&typed.identifier, subject, purpose, nonce)
                 };
                 let letter = Letter {
                     kind,
                     link: None,
-                    language,
+                    language: typed.language,
                 };
+                let to = typed.identifier;
                 Ok(Some(Addressed { to, letter }))
             }
             (Purpose::SignIn | Purpose::PasswordReset | Purpose::SecondFactor, Some(owner)) => {
@@ -222,11 +225,8 @@ impl Notifications {
         Ok(current.is_some_and(|it| it.nonce == nonce && rules.code_counts(it.sent_at, now)))
     }
 
-    /// What a registration or a change typed, and the language it asked for.
-    fn typed_identifier(
-        &self,
-        order: &MessageOrder,
-    ) -> Result<(Identifier, Option<String>), StoreError> {
+    /// What a registration or a change typed.
+    fn typed(&self, order: &MessageOrder) -> Result<ReadTyped, StoreError> {
         let unreadable = || corrupt("outbox_messages", "typed_identifier");
         let sealed = order.typed_identifier.as_ref().ok_or_else(unreadable)?;
         let purpose = ServicePurpose::PendingRegistration;
@@ -236,11 +236,6 @@ impl Notifications {
             .open_for_service(purpose, order.id.as_bytes(), sealed)
             .map_err(|_| unreadable())?;
         let text = std::str::from_utf8(&plain).map_err(|_| unreadable())?;
-        let (identifier, language) = match text.split_once('\n') {
-            Some((identifier, language)) => (identifier, Some(language.to_owned())),
-            None => (text, None),
-        };
-        let identifier = Identifier::parse(identifier).map_err(|_| unreadable())?;
-        Ok((identifier, language))
+        ReadTyped::of(text).ok_or_else(unreadable)
     }
 }

@@ -159,11 +159,14 @@ impl Passkeys {
             done => done?,
         }
         // The device has just known its user: the session is one with two factors from now on.
-        let second = Some(AuthenticationMethod::Passkey);
-        unit.sessions()
-            .prove_again(enrolment.who.session, account, second, now)
+        let second = AuthenticationMethod::Passkey;
+        if !unit
+            .sessions()
+            .add_second_factor(enrolment.who.session, account, second, now)
             .await?
-            .ok_or(EnrolError::InvalidPasskey)?;
+        {
+            return Err(EnrolError::InvalidPasskey);
+        }
         let act = Act::of(Action::PasskeyAdded, Outcome::Success, account, &owner.key)
             .session(enrolment.who.session);
         let ctx = enrolment.ctx;

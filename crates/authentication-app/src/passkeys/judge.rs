@@ -4,10 +4,12 @@ use authentication_domain::{
     accounts::AccountId,
     audit::{Action, Outcome},
     events::Event,
-    passkeys::{CredentialState, PasskeyId, UseRefused},
+    passkeys::{CredentialDigest, CredentialState, PasskeyId, UseRefused},
+    sessions::DeviceId,
 };
 use time::OffsetDateTime;
 
+use super::ceremony::InHands;
 use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
@@ -66,9 +68,58 @@ pub(crate) enum Signer {
     Only(AccountId),
 }
 
+impl Signer {
+    /// A ceremony that was begun for nobody in particular is anybody's to end.
+    fn may_end(self, ceremony: &CeremonyRecord) -> bool {
+        match (self, ceremony.account) {
+            (Self::Only(account), Some(begun_for)) => account == begun_for,
+            _ => true,
+        }
+    }
+}
+
+/// An answer that was judged, in the unit that has used its ceremony up.
+pub(crate) struct Judged {
+    pub(crate) unit: Box<dyn UnitOfWork>,
+    /// The passkey's owner's device, if the request brought a token of one.
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) signature: Result<GoodSignature, BadSignature>,
+}
+
 impl Foundation {
-    /// Judges what a device answered to a ceremony; changes nothing.
-    pub(crate) fn judge_signature(
+    /// Judges what a device answered to a ceremony, and uses the ceremony up, whatever it is worth. `None` when
+    /// the ceremony is over, or never was.
+    pub(crate) async fn answer_ceremony(
+        &self,
+        of: InHands,
+        answer: &AssertionAnswer,
+        signer: Signer,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<Option<Judged>, StoreError> {
+        let credential = CredentialDigest::of(&answer.credential_id);
+        let found = self.find_ceremony(of, Some(credential), ctx).await?;
+        let Some(ceremony) = found.filter(|it| signer.may_end(it)) else {
+            return Ok(None);
+        };
+        let signature = self.judge_signature(&ceremony, answer, signer, now)?;
+        let mut unit = self.store.begin().await?;
+        let consumed = unit
+            .passkeys()
+            .consume_ceremony(of.holder, of.purpose, ceremony.id, now)
+            .await?;
+        let device = match &signature {
+            Ok(good) => self.known_device(good.owner.id(), ceremony.device, ctx),
+            Err(_) => None,
+        };
+        Ok(consumed.then_some(Judged {
+            unit,
+            device,
+            signature,
+        }))
+    }
+
+    fn judge_signature(
         &self,
         ceremony: &CeremonyRecord,
         answer: &AssertionAnswer,
@@ -162,12 +213,13 @@ impl Foundation {
     pub(crate) async fn record_bad_signature(
         &self,
         unit: &mut dyn UnitOfWork,
+        action: Action,
         bad: &BadSignature,
         ctx: &RequestContext,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let refused = Outcome::Refused(bad.fault.as_str());
-        let act = Act::of_nobody(Action::SignIn, refused).about(bad.owner);
+        let act = Act::of_nobody(action, refused).about(bad.owner);
         let mut entries = vec![self.record(&act, ctx, now)];
         let copied = bad.fault == Fault::Use(UseRefused::CounterRegressed);
         if let (true, Some(account), Some(passkey)) = (copied, bad.owner, bad.passkey) {

@@ -27,6 +27,10 @@ pub use remove::RemovePasskeyError;
 pub use rename::RenamePasskeyError;
 pub use second_factor::PasskeySecondFactor;
 pub use sign_in::{PasskeySignIn, PasskeySignInError};
+pub(crate) use {
+    ceremony::InHands,
+    judge::{Judged, Signer},
+};
 
 use crate::Foundation;
 

@@ -2,9 +2,9 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
-    credentials::CredentialKind,
+    credentials::{CredentialKind, LastWayIn, WaysIn},
     events::Event,
-    passkeys::{LastWayIn, PasskeyId, WaysIn},
+    passkeys::PasskeyId,
     sessions::EndReason,
 };
 
@@ -69,13 +69,19 @@ impl Passkeys {
         if !passkeys.iter().any(|record| record.id == passkey) {
             return Err(RemovePasskeyError::NotFound);
         }
-        WaysIn {
+        let left = WaysIn {
             password: password.is_some(),
             federated: base.store.identity_of(account).await?.is_some(),
-            passkeys: passkeys.len() - 1,
-        }
-        .suffice()?;
+            passkey: passkeys.len() > 1,
+            sign_up_method: owner.account.sign_up_method,
+        };
         let key = base.data_key(&owner)?;
+        if let Err(last) = left.suffice() {
+            let refused = Outcome::Refused("last_way_in");
+            let act = Act::of(Action::PasskeyRemoved, refused, account, &key).session(who.session);
+            base.put_on_record(&act, ctx).await?;
+            return Err(last.into());
+        }
         let mut unit = base.store.begin().await?;
         if !unit
             .second_factors()

@@ -1,12 +1,14 @@
 //! Completing a sign-in with a passkey as its second factor.
 
 use authentication_domain::{
-    mfa::SecondFactor,
-    opaque_token::OpaqueToken,
-    passkeys::{CeremonyPurpose, CredentialDigest},
+    audit::Action, mfa::SecondFactor, opaque_token::OpaqueToken, passkeys::CeremonyPurpose,
 };
 
-use super::{Passkeys, ceremony::InHands, judge::Signer};
+use super::{
+    Passkeys,
+    ceremony::InHands,
+    judge::{Judged, Signer},
+};
 use crate::{
     RequestContext,
     challenges::ProofError,
@@ -64,23 +66,16 @@ impl Passkeys {
             holder: command.challenge.digest(),
             purpose: CeremonyPurpose::SecondFactor,
         };
-        let credential = CredentialDigest::of(&command.answer.credential_id);
-        let ceremony = base
-            .find_ceremony(of, Some(credential), ctx)
-            .await?
-            .filter(|ceremony| ceremony.account == Some(account))
-            .ok_or(ProofError::InvalidCode)?;
         let signer = Signer::Only(account);
-        let judged = base.judge_signature(&ceremony, &command.answer, signer, now)?;
-        let mut unit = base.store.begin().await?;
-        let consumed = unit
-            .passkeys()
-            .consume_ceremony(of.holder, of.purpose, ceremony.id, now)
+        let judged = base
+            .answer_ceremony(of, &command.answer, signer, ctx, now)
             .await?;
-        if !consumed {
-            return Err(ProofError::InvalidCode.into());
-        }
-        match judged {
+        let Judged {
+            mut unit,
+            signature,
+            ..
+        } = judged.ok_or(ProofError::InvalidCode)?;
+        match signature {
             Ok(good) => {
                 base.note_use(unit.as_mut(), &good).await?;
                 let (factor, remember) = (SecondFactor::WebAuthn, command.remember_device);
@@ -90,7 +85,7 @@ impl Passkeys {
                 Ok(signed_in)
             }
             Err(bad) => {
-                base.record_bad_signature(unit.as_mut(), &bad, ctx, now)
+                base.record_bad_signature(unit.as_mut(), Action::SignIn, &bad, ctx, now)
                     .await?;
                 let counted = base
                     .count_wrong_second_factor(unit, &pending, SecondFactor::WebAuthn, ctx)

@@ -7,7 +7,7 @@ use authentication_domain::{
     accounts::Closed,
     audit::{Action, Outcome},
     opaque_token::OpaqueToken,
-    passkeys::{CeremonyPurpose, CredentialDigest},
+    passkeys::CeremonyPurpose,
     sessions::DeviceId,
 };
 use common::access::AuthenticationMethod;
@@ -102,29 +102,16 @@ impl Passkeys {
             holder: command.challenge.digest(),
             purpose: CeremonyPurpose::SignIn,
         };
-        let credential = CredentialDigest::of(&command.answer.credential_id);
-        let ceremony = base
-            .find_ceremony(of, Some(credential), ctx)
-            .await?
-            .ok_or(PasskeySignInError::InvalidPasskey)?;
-        let judged = base.judge_signature(&ceremony, &command.answer, Signer::Anybody, now)?;
-        let mut unit = base.store.begin().await?;
-        let consumed = unit
-            .passkeys()
-            .consume_ceremony(of.holder, of.purpose, ceremony.id, now)
+        let judged = base
+            .answer_ceremony(of, &command.answer, Signer::Anybody, ctx, now)
             .await?;
-        if !consumed {
-            return Err(PasskeySignInError::InvalidPasskey);
-        }
-        match judged {
-            Ok(good) => {
-                let device = base.known_device(good.owner.id(), ceremony.device, ctx);
-                self.admit(unit, &good, device, ctx).await
-            }
+        let mut judged = judged.ok_or(PasskeySignInError::InvalidPasskey)?;
+        match judged.signature {
+            Ok(good) => self.admit(judged.unit, &good, judged.device, ctx).await,
             Err(bad) => {
-                base.record_bad_signature(unit.as_mut(), &bad, ctx, now)
+                base.record_bad_signature(judged.unit.as_mut(), Action::SignIn, &bad, ctx, now)
                     .await?;
-                unit.commit().await?;
+                judged.unit.commit().await?;
                 base.messages_queued.notify_one();
                 Err(PasskeySignInError::InvalidPasskey)
             }
@@ -141,6 +128,8 @@ impl Passkeys {
         let base = &self.base;
         let now = base.clock.now();
         let owner = &good.owner;
+        // Also of whoever may not sign in: a counter that was seen once is not new again.
+        base.note_use(unit.as_mut(), good).await?;
         if let Err(closed) = owner.view.account.gate() {
             let (reason, error) = match closed {
                 Closed::Suspended => ("account_suspended", PasskeySignInError::Suspended),
@@ -156,7 +145,6 @@ impl Passkeys {
             unit.commit().await?;
             return Err(error);
         }
-        base.note_use(unit.as_mut(), good).await?;
         let proven = FirstFactor {
             owner,
             device,

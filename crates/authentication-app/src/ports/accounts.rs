@@ -98,11 +98,17 @@ pub trait AccountQueries: Send + Sync {
     /// [`StoreError`].
     async fn find_by_subject(&self, subject: Subject) -> Result<Option<AccountRecord>, StoreError>;
 
-    /// Whether the identifier with this digest is nobody's, and reserved at `now` for somebody who had it.
+    /// Whether the identifier with this digest is nobody's, and reserved at `now` for somebody who had it, other
+    /// than `asking`.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn is_reserved(&self, subject: Subject, now: OffsetDateTime) -> Result<bool, StoreError>;
+    async fn is_reserved(
+        &self,
+        subject: Subject,
+        asking: Option<AccountId>,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
 
     /// When something that was sent to the account's identifier was last proven to be read.
     ///

@@ -1,6 +1,6 @@
 //! Second factors that are to be taken off an account whose owner lost all of them.
 //!
-//! An operator asks for it; a node tells the owner, and only then the waiting time begins. Whoever calls it off
+//! An operator asks for it; a node tells the owner, and when that has left the waiting time begins. Whoever calls it off
 //! deletes it, as does whoever carries it out: each step is one conditional write.
 
 use async_trait::async_trait;
@@ -54,6 +54,13 @@ pub trait FactorResetQueries: Send + Sync {
         account: AccountId,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
+
+    /// Where the notice to the owner has not left yet the waiting time begins anew and is over at `due_at`: whoever
+    /// was not told cannot object. How many those are.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn await_notices_of_resets(&self, due_at: OffsetDateTime) -> Result<u64, StoreError>;
 
     /// Up to `most` resets of which the owner was not told, whose waiting time is over, or which were called off.
     ///

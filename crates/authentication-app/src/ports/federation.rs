@@ -55,6 +55,8 @@ pub struct FederationQuestion<'a> {
     pub address: &'a IndexKeys,
     /// The device that the request claims to come from.
     pub device: Option<DeviceId>,
+    /// When.
+    pub at: OffsetDateTime,
 }
 
 /// What is known of them, read at once.
@@ -62,7 +64,7 @@ pub struct FederationQuestion<'a> {
 pub struct FederationRecord {
     /// The account that the identity opens.
     pub owner: Option<AccountRecord>,
-    /// Whoever has the address as their identifier.
+    /// Whoever has the address as their identifier, or had it and may still take it back.
     pub address_owner: Option<AccountId>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,

@@ -186,7 +186,9 @@ pub trait SessionRepository: Send {
     ) -> Result<Vec<SessionId>, StoreError>;
 
     /// The person proved through a live session of theirs who they are; with a second factor, if `second`
-    /// says which. `None` when it is not live, otherwise the session as its tokens need it.
+    /// says which. `None` when it is not live, otherwise the session as its tokens need it: its time of
+    /// authentication is `now`, or the first whole second after the time before if that is later, so that
+    /// tokens from before a proof are told from those after it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -197,6 +199,19 @@ pub trait SessionRepository: Send {
         second: Option<AuthenticationMethod>,
         now: OffsetDateTime,
     ) -> Result<Option<RotatedSession>, StoreError>;
+
+    /// A second factor was set up through a live session, which counts as proven with it from now on; when it
+    /// was proven stays as it was. `false` when it is not live.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn add_second_factor(
+        &mut self,
+        session: SessionId,
+        account: AccountId,
+        second: AuthenticationMethod,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
 
     /// Ends one live session of an account; `None` when it is not live, or not the account's.
     ///

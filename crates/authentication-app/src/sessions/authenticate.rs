@@ -98,13 +98,18 @@ impl Sessions {
     }
 }
 
-/// The session, if its account may act and is the one that the token names.
+/// The session, if its account may act and is the one that the token names, and nobody proved anew since the
+/// token was made who they are: what a stolen token lacks, its owner's proof does not give it (OWASP ASVS 5.0
+/// V7.2.4).
 fn acting(
     snapshot: SessionSnapshot,
     claims: &AccessClaims,
 ) -> Result<SessionSnapshot, AuthenticateError> {
     let owner = &snapshot.owner.account;
-    if owner.id == claims.account && owner.gate().is_ok() {
+    // A token says whole seconds.
+    let is_of_the_last_proof =
+        claims.authenticated_at.unix_timestamp() >= snapshot.authenticated_at.unix_timestamp();
+    if owner.id == claims.account && is_of_the_last_proof && owner.gate().is_ok() {
         Ok(snapshot)
     } else {
         Err(AuthenticateError::InvalidToken)

@@ -4,6 +4,7 @@ use authentication_domain::{
     audit::{Action, Outcome},
     credentials::PlainPassword,
     mfa::SecondFactor,
+    passkeys::CeremonyPurpose,
 };
 use common::access::AuthenticationMethod;
 use time::Duration;
@@ -14,6 +15,7 @@ use crate::{
     accounts::OpenedAccount,
     challenges::ProofError,
     mfa::SecondProof,
+    passkeys::{InHands, Judged, PasskeySignIn, Signer},
     ports::{
         FailureScope, HashError, Invalidation, SessionSnapshot, SignInQuestion, SigningFailed,
         StoreError, UnitOfWork, Verification,
@@ -29,6 +31,8 @@ pub enum Reauthentication {
     Password(PlainPassword),
     /// A code of a second factor.
     SecondFactor(SecondProof),
+    /// A passkey, in answer to [`crate::passkeys::Passkeys::begin_sign_in`].
+    Passkey(PasskeySignIn),
 }
 
 /// Why it does not count.
@@ -70,8 +74,8 @@ impl MayBeRetried for ReauthenticateError {
 }
 
 impl Sessions {
-    /// Renews the time of authentication. The session keeps its refresh token; the tokens of the answer say
-    /// the new time.
+    /// Renews the time of authentication. The session keeps its refresh token; the access tokens from before
+    /// count no more, the one of the answer says the new time.
     ///
     /// # Errors
     /// [`ReauthenticateError`]; what is wrong is counted.
@@ -88,6 +92,9 @@ impl Sessions {
             }
             Reauthentication::SecondFactor(proof) => {
                 retrying(|| self.by_second_factor(who, proof, ctx)).await
+            }
+            Reauthentication::Passkey(passkey) => {
+                retrying(|| self.by_passkey(who, passkey, ctx)).await
             }
         }
     }
@@ -178,6 +185,46 @@ impl Sessions {
         let tokens = self.renew(unit, who, &owner, method, ctx).await?;
         base.messages_queued.notify_one();
         Ok(tokens)
+    }
+
+    /// The ceremony is used up, whatever comes of it.
+    async fn by_passkey(
+        &self,
+        who: &SessionSnapshot,
+        passkey: &PasskeySignIn,
+        ctx: &RequestContext,
+    ) -> Result<TokenSet, ReauthenticateError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let owner = base.open_account(&who.owner)?;
+        let of = InHands {
+            holder: passkey.challenge.digest(),
+            purpose: CeremonyPurpose::SignIn,
+        };
+        let signer = Signer::Only(owner.id());
+        let judged = base
+            .answer_ceremony(of, &passkey.answer, signer, ctx, now)
+            .await?;
+        let Judged {
+            mut unit,
+            signature,
+            ..
+        } = judged.ok_or(ProofError::InvalidCode)?;
+        match signature {
+            Ok(good) => {
+                base.note_use(unit.as_mut(), &good).await?;
+                let method = Some(AuthenticationMethod::Passkey);
+                self.renew(unit, who, &owner, method, ctx).await
+            }
+            Err(bad) => {
+                let action = Action::Reauthenticated;
+                base.record_bad_signature(unit.as_mut(), action, &bad, ctx, now)
+                    .await?;
+                unit.commit().await?;
+                base.messages_queued.notify_one();
+                Err(ProofError::InvalidCode.into())
+            }
+        }
     }
 
     async fn record_refusal(

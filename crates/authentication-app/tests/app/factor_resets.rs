@@ -4,7 +4,10 @@ use authentication_app::accounts::{FactorResets, FactorResetsDone};
 use authentication_domain::challenges::CodeNonce;
 use time::Duration;
 
-use crate::bed::{Bed, Person, request};
+use crate::{
+    bed::{Bed, PASSWORD, Person, request},
+    owner::Owner,
+};
 
 const WAIT: Duration = Duration::hours(72);
 
@@ -29,8 +32,10 @@ impl Bed {
 
 const NOTHING: FactorResetsDone = FactorResetsDone {
     announced: 0,
+    awaiting_notice: 0,
     carried_out: 0,
     called_off: 0,
+    failed: 0,
 };
 
 #[tokio::test]
@@ -46,6 +51,7 @@ async fn factors_go_when_the_owner_was_told_and_did_not_object() {
         ..NOTHING
     };
     assert_eq!(bed.look_after_resets().await, announced);
+    bed.deliver().await;
     assert_eq!(bed.look_after_resets().await, NOTHING);
     bed.clock.advance(WAIT - Duration::MICROSECOND);
     assert_eq!(bed.look_after_resets().await, NOTHING);
@@ -61,7 +67,106 @@ async fn factors_go_when_the_owner_was_told_and_did_not_object() {
     let kinds = bed
         .texts("SELECT kind AS it FROM outbox_messages ORDER BY created_at")
         .await;
-    assert_eq!(kinds, ["factor_reset_announced", "factors_reset"]);
+    assert_eq!(kinds, ["factors_reset"], "the first was delivered");
+}
+
+/// Everything that a second factor is goes; what a first one is stays.
+#[tokio::test]
+async fn every_factor_goes_and_every_way_in_stays() {
+    let owner = Owner::start().await;
+    owner.enrolled_passkey().await;
+    owner.linked().await;
+    let bed = &owner.bed;
+    let count = async |table: &str| {
+        let sql = format!("SELECT CAST(count(*) AS TEXT) AS it FROM {table}");
+        bed.texts(&sql).await.remove(0)
+    };
+    let factors = ["totp_factors", "passkeys", "devices", "recovery_codes"];
+    for table in factors {
+        assert_ne!(count(table).await, "0", "{table}");
+    }
+    bed.asked_for(&owner.person).await;
+    bed.look_after_resets().await;
+    bed.deliver().await;
+    bed.clock.advance(WAIT);
+    assert_eq!(bed.look_after_resets().await.carried_out, 1);
+    for table in factors {
+        assert_eq!(count(table).await, "0", "{table}");
+    }
+    for table in ["federated_identities", "password_credentials"] {
+        assert_eq!(count(table).await, "1", "{table}");
+    }
+    assert!(bed.session_of(&owner.person.signed_in).await.is_none());
+    // One factor is enough again.
+    bed.log_in("ada@example.com", PASSWORD, &request())
+        .await
+        .unwrap();
+}
+
+/// Whoever was not told cannot object.
+#[tokio::test]
+async fn the_wait_begins_when_the_notice_has_left() {
+    let bed = Bed::start().await;
+    let person = bed.register("ada@example.com").await;
+    bed.asked_for(&person).await;
+    bed.look_after_resets().await;
+    let awaiting = FactorResetsDone {
+        awaiting_notice: 1,
+        ..NOTHING
+    };
+    // The mail server is away for a week.
+    for _ in 0..7 {
+        bed.clock.advance(Duration::DAY);
+        assert_eq!(bed.look_after_resets().await, awaiting);
+    }
+    bed.deliver().await;
+    assert_eq!(bed.look_after_resets().await, NOTHING);
+    bed.clock.advance(WAIT - Duration::MICROSECOND);
+    assert_eq!(bed.look_after_resets().await, NOTHING);
+    bed.clock.advance(Duration::MICROSECOND);
+    assert_eq!(bed.look_after_resets().await.carried_out, 1);
+}
+
+#[tokio::test]
+async fn an_account_that_cannot_be_read_keeps_no_other_waiting() {
+    let bed = Bed::start().await;
+    let unreadable = bed.register("ada@example.com").await;
+    let other = bed.register("eve@example.com").await;
+    bed.asked_for(&unreadable).await;
+    bed.asked_for(&other).await;
+    let sql = format!(
+        "UPDATE accounts SET identifier = X'00' WHERE hex(id) = '{}' RETURNING 'done' AS it",
+        unreadable
+            .account
+            .as_uuid()
+            .simple()
+            .to_string()
+            .to_uppercase()
+    );
+    assert_eq!(bed.texts(&sql).await, ["done"]);
+    let one_of_two = FactorResetsDone {
+        announced: 1,
+        failed: 1,
+        ..NOTHING
+    };
+    assert_eq!(bed.look_after_resets().await, one_of_two);
+}
+
+#[tokio::test]
+async fn an_account_that_its_owner_closed_has_nothing_to_reset() {
+    let bed = Bed::start().await;
+    let person = bed.register("ada@example.com").await;
+    bed.asked_for(&person).await;
+    let sql =
+        "UPDATE accounts SET status = 'deleted', status_since = updated_at RETURNING 'done' AS it";
+    assert_eq!(bed.texts(sql).await, ["done"]);
+    let called_off = FactorResetsDone {
+        called_off: 1,
+        ..NOTHING
+    };
+    assert_eq!(bed.look_after_resets().await, called_off);
+    assert_eq!(bed.look_after_resets().await, NOTHING);
+    assert_eq!(bed.outcomes("mfa.reset").await, 0);
 }
 
 #[tokio::test]

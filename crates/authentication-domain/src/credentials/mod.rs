@@ -5,8 +5,10 @@ mod kind;
 mod password;
 mod password_hash;
 mod policy;
+mod ways_in;
 
 pub use kind::CredentialKind;
 pub use password::{PlainPassword, UnusablePassword};
 pub use password_hash::PasswordHash;
 pub use policy::{PasswordPolicy, Weakness};
+pub use ways_in::{LastWayIn, WaysIn};

@@ -9,4 +9,4 @@ mod rules;
 
 pub use claims::{ExternalPerson, IdentityClaims, Untrusted};
 pub use identity::ExternalIdentity;
-pub use rules::{FederationRules, has_another_way_in};
+pub use rules::FederationRules;

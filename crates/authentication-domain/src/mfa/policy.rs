@@ -32,8 +32,6 @@ pub struct SecondFactorRules {
     pub most_failures_in_a_row: u32,
     /// How long ago a sign-in may be to count as recent.
     pub recent_sign_in: Duration,
-    /// The owner is told when so many recovery codes are left.
-    pub few_recovery_codes: u32,
 }
 
 impl Default for SecondFactorRules {
@@ -45,7 +43,6 @@ impl Default for SecondFactorRules {
             tries_per_sign_in: 5,
             most_failures_in_a_row: 100,
             recent_sign_in: Duration::minutes(10),
-            few_recovery_codes: 3,
         }
     }
 }

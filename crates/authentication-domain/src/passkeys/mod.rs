@@ -5,10 +5,8 @@
 
 mod ceremony;
 mod credential;
-mod removal;
 
 pub use ceremony::{CeremonyPurpose, PasskeyRules, holder_of_session};
 pub use credential::{
     CredentialDigest, CredentialState, Passkey, PasskeyId, UseRefused, UserHandle,
 };
-pub use removal::{LastWayIn, WaysIn};

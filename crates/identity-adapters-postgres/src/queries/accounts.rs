@@ -43,9 +43,10 @@ const FIND_BY_SUBJECT: &str = concat!(
      WHERE i.digest = $1 AND i.reserved_until IS NULL LIMIT 1)"
 );
 
-/// By the primary key. `$1` digest, `$2` now.
+/// By the primary key. `$1` digest, `$2` now, `$3` whoever asks.
 const IS_RESERVED: &str = "SELECT i.account_id FROM identifier_index i \
-     WHERE i.digest = $1 AND i.reserved_until > $2 LIMIT 1";
+     WHERE i.digest = $1 AND i.reserved_until > $2 \
+     AND ($3 IS NULL OR i.account_id <> $3) LIMIT 1";
 
 const PROVEN_AT: &str =
     "SELECT coalesce(identifier_proven_at, created_at) AS proven_at FROM accounts WHERE id = $1";
@@ -108,10 +109,16 @@ impl AccountQueries for Store {
     }
 
     #[tracing::instrument(name = "accounts.is_reserved", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
-    async fn is_reserved(&self, subject: Subject, now: OffsetDateTime) -> Result<bool, StoreError> {
+    async fn is_reserved(
+        &self,
+        subject: Subject,
+        asking: Option<AccountId>,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
         let row = Sql::new(IS_RESERVED)
             .bind(&subject)
             .bind(&now)
+            .bind(&asking)
             .row(&self.readers)
             .await?;
         Ok(row.is_some())

@@ -26,7 +26,8 @@ impl FederationQueries for Store {
         let entries = &asked.address.entries;
         let sql = Sql::new(federation_record(entries.len()))
             .bind(&asked.identity)
-            .bind(&asked.device);
+            .bind(&asked.device)
+            .bind(&asked.at);
         let sql = entries.iter().fold(sql, |sql, entry| {
             sql.bind(&entry.digest).bind(&entry.key_id)
         });
@@ -64,7 +65,7 @@ impl FederationQueries for Store {
 
 /// By `federated_identities_digest_key` and by primary keys. There is always one row.
 ///
-/// `$1` digest of the identity, `$2` device. Then so many index entries of the address.
+/// `$1` digest of the identity, `$2` device, `$3` now. Then so many index entries of the address.
 fn federation_record(entries: usize) -> String {
     format!(
         concat!(
@@ -73,12 +74,13 @@ fn federation_record(entries: usize) -> String {
             ", found.account_id AS indexed_id, d.id AS device_id, d.remembered_until \
              FROM (SELECT 1 AS asked) AS question \
              LEFT JOIN (SELECT i.account_id FROM identifier_index i \
-             WHERE (i.digest, i.key_id) IN (VALUES {entries}) LIMIT 1) found ON TRUE \
+             WHERE (i.digest, i.key_id) IN (VALUES {entries}) \
+             AND (i.reserved_until IS NULL OR i.reserved_until > $3) LIMIT 1) found ON TRUE \
              LEFT JOIN federated_identities f ON f.digest = $1 \
              LEFT JOIN accounts a ON a.id = f.account_id",
             account_parts!(),
             "LEFT JOIN devices d ON d.account_id = a.id AND d.id = $2"
         ),
-        entries = tuples(3, entries, 2)
+        entries = tuples(4, entries, 2)
     )
 }

@@ -309,7 +309,10 @@ async fn write_notices(store: &Store, owner: &NewAccount) {
         .find_notice_link(link.digest, link.kind, START)
         .await
         .unwrap();
-    store.is_reserved(owner.index.subject, START).await.unwrap();
+    store
+        .is_reserved(owner.index.subject, None, START)
+        .await
+        .unwrap();
     store.identifier_proven_at(account).await.unwrap();
     store.list_devices(account, id()).await.unwrap();
     store

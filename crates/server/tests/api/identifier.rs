@@ -203,6 +203,34 @@ testkit::on_every_engine! {
         assert!(app.mailbox(&one_more).await.is_empty());
     }
 
+    /// The limit is the account's, whatever its identifier is by then.
+    async fn a_change_buys_no_more_changes(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        for _ in 0..3 {
+            app.change_identifier(&person.tokens.access, &app.fresh_email()).await.assert_status(200);
+            app.advance_seconds(1);
+        }
+        for _ in 0..2 {
+            app.ask_to_change(&person.tokens.access, &app.fresh_email()).await.assert_status(202);
+        }
+        app.ask_to_change(&person.tokens.access, &app.fresh_email()).await.assert_problem(429, "rate_limited");
+    }
+
+    /// Nobody else gets a code for it meanwhile, and whoever had it does.
+    async fn whoever_changed_may_change_back(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let access = &person.tokens.access;
+        app.change_identifier(access, &app.fresh_email()).await.assert_status(200);
+        app.settle_messages().await;
+        app.advance_seconds(61);
+        let challenge = app.ask_to_change(access, &person.identifier).await.text_of("/challenge_id");
+        let code = app.nth_code_sent_to(&person.identifier, 2).await;
+        app.confirm_change(access, &challenge, &code).await.assert_status(200);
+        app.assert_signs_in(&person.identifier, &person).await;
+    }
+
     /// T50.
     async fn whoever_had_the_identifier_takes_the_change_back_once(engine: Engine) {
         let app = TestApp::start(engine).await;

@@ -4,6 +4,7 @@ mod attacks;
 mod counters;
 mod enrolment;
 mod own;
+mod proving_again;
 mod second_factor;
 mod setup;
 mod sign_in;

@@ -84,6 +84,20 @@ testkit::on_every_engine! {
         app.log_in(NUMBER, OTHER_PASSWORD).await.assert_problem(401, "invalid_credentials");
     }
 
+    async fn a_code_beside_the_password_proves_a_silent_number(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.somebody_with_a_number().await;
+        let it = app.secure(person).await;
+        app.advance(LONG);
+        let challenge = app.challenge_of(&it.person).await;
+        let before = app.codes_to(NUMBER, 0).await.len();
+        app.post("/api/v1/auth/mfa/otp", &json!({"challenge_id": challenge})).await.assert_status(202);
+        let code = app.nth_code_sent_to(NUMBER, before + 1).await;
+        app.second_step(&challenge, "otp", &code).await.assert_status(200);
+        app.advance_seconds(61);
+        app.reset_password(NUMBER, OTHER_PASSWORD).await.assert_status(200);
+    }
+
     /// Whoever has the number now neither shuts the owner out nor takes the account back to the number.
     async fn a_silent_number_gets_notices_without_links(engine: Engine) {
         let app = TestApp::start(engine).await;

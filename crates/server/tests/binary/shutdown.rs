@@ -12,15 +12,18 @@ use crate::process::Service;
 const BODY: &str =
     r#"{"identifier":"nobody@example.com","password":"correct horse battery staple"}"#;
 
-/// A request whose body is still on its way.
+/// A request that the service has begun to serve (RFC 9110 §10.1.1 says so), and whose body is still on its way.
 fn begin_request(address: SocketAddr) -> TcpStream {
     let mut connection = TcpStream::connect(address).unwrap();
     let head = format!(
         "POST /api/v1/auth/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\n\r\n",
+         Expect: 100-continue\r\nContent-Length: {}\r\n\r\n",
         BODY.len()
     );
     connection.write_all(head.as_bytes()).unwrap();
+    let mut go_on = [0; b"HTTP/1.1 100 Continue\r\n\r\n".len()];
+    connection.read_exact(&mut go_on).unwrap();
+    assert!(go_on.starts_with(b"HTTP/1.1 100 "), "{go_on:?}");
     connection.write_all(&BODY.as_bytes()[..10]).unwrap();
     connection
 }
@@ -43,8 +46,6 @@ fn a_request_under_way_is_answered_and_readiness_says_so_meanwhile() {
     // An idle connection is no request under way.
     let idle = TcpStream::connect(service.public).unwrap();
     let mut request = begin_request(service.public);
-    // Answered after it was accepted, so that one was accepted too.
-    get(service.public, "/health/live");
 
     service.signal(Signal::TERM);
     service.wait_for("draining");

@@ -48,5 +48,6 @@ pub const fn federation_question(
         identity,
         address,
         device: None,
+        at: START,
     }
 }

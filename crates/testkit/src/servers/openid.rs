@@ -33,6 +33,10 @@ pub enum OpenIdMood {
     Gone,
     /// It takes a request and says nothing until it is well again.
     Silent,
+    /// It sends whoever asks to the same path of another one, at this port.
+    Elsewhere(u16),
+    /// It answers as it should, and goes on for a megabyte.
+    Verbose,
 }
 
 /// The provider. Its threads end with the test's process.
@@ -98,6 +102,11 @@ impl OpenIdDouble {
             }
         });
         Self { port, state }
+    }
+
+    /// Where it listens.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Who it is.
@@ -237,13 +246,23 @@ impl State {
         let (status, body) = match mood {
             OpenIdMood::Gone => return Ok(()),
             OpenIdMood::Overloaded => (503, json!({"error": "temporarily_unavailable"})),
-            OpenIdMood::Well | OpenIdMood::Silent => inner.answer(&request),
+            OpenIdMood::Elsewhere(_) => (307, json!({})),
+            OpenIdMood::Well | OpenIdMood::Silent | OpenIdMood::Verbose => inner.answer(&request),
         };
         drop(inner);
-        let body = body.to_string();
+        let mut body = body.to_string();
+        let mut location = String::new();
+        if let (OpenIdMood::Elsewhere(port), Some((_, path))) =
+            (mood, request.target.split_once(' '))
+        {
+            location = format!("location: http://127.0.0.1:{port}{path}\r\n");
+        }
+        if mood == OpenIdMood::Verbose {
+            body.push_str(&" ".repeat(1024 * 1024));
+        }
         let answer = format!(
-            "HTTP/1.1 {status} Told\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
-             connection: close\r\n\r\n{body}",
+            "HTTP/1.1 {status} Told\r\ncontent-type: application/json\r\n{location}\
+             content-length: {}\r\nconnection: close\r\n\r\n{body}",
             body.len()
         );
         connection.write_all(answer.as_bytes())

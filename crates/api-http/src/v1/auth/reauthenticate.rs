@@ -1,7 +1,7 @@
 //! `POST /auth/reauthenticate`
 
 use actix_web::HttpResponse;
-use authentication_app::sessions::Reauthentication;
+use authentication_app::{passkeys::PasskeySignIn, sessions::Reauthentication};
 use garde::Validate;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -10,13 +10,14 @@ use utoipa::ToSchema;
 use crate::{
     Authenticated, FieldError, Problem,
     answer::{self, Answer},
-    ingress::{CodeMethod, Context, JsonBody, plain_password, second_proof},
+    ingress::{CodeMethod, Context, JsonBody, opaque_token, plain_password, second_proof},
     state::State,
     to_the_end::to_the_end,
-    v1::views::TokensView,
+    v1::{passkey_answers::AuthenticationCredentialBody, views::TokensView},
 };
 
-/// The password, or a code of a second factor with its method.
+/// The password; or a code of a second factor with its method; or a passkey, in answer to
+/// `POST /auth/passkey/options`.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "method": "totp", "code": "493817" }))]
 #[serde(deny_unknown_fields)]
@@ -30,6 +31,11 @@ pub(crate) struct ReauthenticateBody {
     #[garde(skip)]
     #[schema(value_type = Option<String>, min_length = 6, max_length = 64)]
     code: Option<SecretString>,
+    #[garde(length(chars, max = 128))]
+    #[schema(max_length = 128)]
+    challenge_id: Option<String>,
+    #[garde(dive)]
+    credential: Option<AuthenticationCredentialBody>,
 }
 
 /// The session's tokens, with the new time of authentication in them.
@@ -41,8 +47,8 @@ pub(crate) struct ReauthenticatedView {
 
 /// Prove again who one is.
 ///
-/// Renews the time of authentication for what needs a recent sign-in. The session goes on; its access token
-/// counts as before, and the one answered says the new time.
+/// Renews the time of authentication for what needs a recent sign-in. The session goes on with its refresh
+/// token; its earlier access tokens count no more, and the one answered says the new time.
 #[utoipa::path(post, path = "/api/v1/auth/reauthenticate", operation_id = "reauthenticate", tag = "sign-in",
     request_body = ReauthenticateBody,
     responses((status = 200, description = "Proven.", body = Answer<ReauthenticatedView>)))]
@@ -68,25 +74,41 @@ pub(crate) async fn reauthenticate(
 
 impl ReauthenticateBody {
     fn into_proof(self) -> Result<Reauthentication, Problem> {
-        match (self.password, self.method, self.code) {
-            (Some(password), None, None) => {
+        let passkey = match (self.challenge_id, self.credential) {
+            (None, None) => None,
+            (Some(challenge_id), Some(credential)) => Some((challenge_id, credential)),
+            _ => return Err(exactly_one_proof()),
+        };
+        match (self.password, self.method, self.code, passkey) {
+            (None, None, None, Some((challenge_id, credential))) => {
+                let challenge = opaque_token("challenge_id", challenge_id);
+                return Ok(Reauthentication::Passkey(PasskeySignIn {
+                    challenge: challenge.map_err(Problem::invalid_field)?,
+                    answer: credential.into_answer()?,
+                }));
+            }
+            (Some(password), None, None, None) => {
                 let password = plain_password("password", &password);
                 password.map(Reauthentication::Password)
             }
-            (None, Some(CodeMethod::Otp), Some(_)) => Err(FieldError::new(
+            (None, Some(CodeMethod::Otp), Some(_), None) => Err(FieldError::new(
                 "method",
                 "not_offered",
-                "confirm with the password, an authenticator app or a recovery code",
+                "confirm with the password, an authenticator app, a recovery code or a passkey",
             )),
-            (None, Some(method), Some(code)) => {
+            (None, Some(method), Some(code), None) => {
                 second_proof(method, code).map(Reauthentication::SecondFactor)
             }
-            _ => Err(FieldError::new(
-                "password",
-                "exactly_one_proof",
-                "give the password, or a method with its code",
-            )),
+            _ => return Err(exactly_one_proof()),
         }
         .map_err(Problem::invalid_field)
     }
+}
+
+fn exactly_one_proof() -> Problem {
+    Problem::invalid_field(FieldError::new(
+        "password",
+        "exactly_one_proof",
+        "give the password, or a method with its code, or a challenge with a passkey's answer",
+    ))
 }

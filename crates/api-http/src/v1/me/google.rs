@@ -29,8 +29,10 @@ pub(crate) struct LinkGoogleBody {
 
 /// Let one's Google account open this account.
 ///
-/// Needs a recent sign-in. The address at Google may be another one.
+/// Needs a recent sign-in. The address at Google may be another one. A nonce that was issued with an
+/// `X-Device-Token` counts only with the same one.
 #[utoipa::path(post, path = "/api/v1/me/google", operation_id = "link_google", tag = "me",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     request_body = LinkGoogleBody,
     responses((status = 200, description = "Linked.", body = Answer<Nothing>)))]
 pub(crate) async fn link(

@@ -52,6 +52,9 @@ testkit::on_every_engine! {
             app.post_as(access, LINK, &body).await.assert_problem(401, "invalid_credentials");
         }
         assert_eq!(app.count("federated_identities").await, 0);
+        let mut refused = app.audit_outcomes("federation.linked").await;
+        refused.sort();
+        assert_eq!(refused, ["audience", "email_not_verified", "time", "unknown_nonce"]);
         let body = json!({"id_token": bed.double.token(&good)});
         app.post(LINK, &body).await.assert_problem(401, "unauthenticated");
         app.post_as(access, LINK, &body).await.assert_status(200);

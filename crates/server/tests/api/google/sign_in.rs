@@ -53,6 +53,12 @@ testkit::on_every_engine! {
         let key = bed.double.public_key().to_string();
         bed.assert_refused(&maced(&json!({"alg": "HS256"}), &good, key.as_bytes()), "HS256").await;
         bed.assert_refused("nonsense", "nonsense").await;
+        // Each is on record, with its reason and nobody's name.
+        let mut reasons = bed.app.audit_outcomes("session.sign_in").await;
+        reasons.sort();
+        reasons.dedup();
+        assert_eq!(reasons, ["audience", "issuer", "signature", "time", "unreadable"]);
+        assert_eq!(bed.app.count("audit_entries").await, 14);
         // None of them used the nonce up.
         bed.enter_with(&good).await.assert_status(201);
     }
@@ -68,8 +74,8 @@ testkit::on_every_engine! {
         }
         bed.enter_with(&good).await.assert_status(201);
         bed.assert_refused(&bed.double.token(&good), "used").await;
-        // What could be a nonce and is none is on record, with whose address it came.
-        assert_eq!(bed.app.audit_outcomes("session.sign_in").await.iter().filter(|it| *it == "unknown_nonce").count(), 2);
+        let on_record = bed.app.audit_outcomes("session.sign_in").await;
+        assert_eq!(on_record.iter().filter(|it| *it == "unknown_nonce").count(), 6);
         let old = bed.nonce().await;
         bed.app.advance_seconds(600);
         let late = bed.claims_with(&old, "1", "ada@example.com");

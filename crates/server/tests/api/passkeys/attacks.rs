@@ -31,14 +31,20 @@ impl Victim {
 
     /// Refused, for this reason by the trail; and the challenge is used up, also for the honest device.
     async fn assert_refused(&self, asked: &Asked, credential: &Value, reason: &str) {
+        let before = self.app.audit_outcomes("session.sign_in").await;
         let refused = self
             .app
             .answer_with_passkey(&asked.challenge, credential)
             .await;
         refused.assert_problem(401, "invalid_code");
         let outcomes = self.app.audit_outcomes("session.sign_in").await;
-        let told = outcomes.iter().any(|it| it == reason);
-        assert!(told, "{reason}: {outcomes:?}");
+        let times = |outcomes: &[String]| outcomes.iter().filter(|it| *it == reason).count();
+        assert_eq!(outcomes.len(), before.len() + 1);
+        assert_eq!(
+            times(&outcomes),
+            times(&before) + 1,
+            "{reason}: {outcomes:?}"
+        );
         let honest = self.passkey.sign(&asked.options, &honest());
         let late = self
             .app

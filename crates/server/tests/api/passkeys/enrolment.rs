@@ -28,7 +28,7 @@ testkit::on_every_engine! {
         let options = asked.data()["public_key"].clone();
         assert_eq!(options["rp"]["id"], "auth.example.com");
         let selection = &options["authenticatorSelection"];
-        assert_eq!(selection["authenticatorAttachment"], "platform");
+        assert_eq!(selection.get("authenticatorAttachment"), None, "what is built in is preferred, not demanded");
         assert_eq!(selection["residentKey"], "required");
         assert_eq!(selection["requireResidentKey"], true);
         assert_eq!(selection["userVerification"], "required");

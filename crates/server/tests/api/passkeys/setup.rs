@@ -72,10 +72,14 @@ impl TestApp {
             .await
     }
 
-    /// Takes a person's password away, as if they had come by another provider.
+    /// Everybody is as if they had come through Google, and had gone from there: no password, and no address that
+    /// they proved to us.
     pub(crate) async fn forget_passwords(&self) {
-        self.database()
-            .execute("DELETE FROM password_credentials WHERE account_id IS NOT NULL")
-            .await;
+        for change in [
+            "DELETE FROM password_credentials WHERE account_id IS NOT NULL",
+            "UPDATE accounts SET sign_up_method = 'google' WHERE id IS NOT NULL",
+        ] {
+            self.database().execute(change).await;
+        }
     }
 }

@@ -64,7 +64,7 @@ testkit::on_every_engine! {
         app.advance_seconds(600);
         let again = json!({"password": person.password});
         let access = Tokens::of(&app.refresh(&person.tokens.refresh).await).access;
-        app.reauthenticate(&access, &again).await.assert_status(200);
+        let access = Tokens::of(&app.reauthenticate(&access, &again).await).access;
         let code = authenticator(&secret).generate(app.now().unix_timestamp().try_into().unwrap()).to_string();
         let path = "/api/v1/me/mfa/totp/confirm";
         app.post_as(&access, path, &json!({"code": code})).await.assert_problem(401, "invalid_code");

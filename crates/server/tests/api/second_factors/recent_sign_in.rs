@@ -1,6 +1,7 @@
 //! What needs a recent sign-in, and how one is renewed.
 
 use serde_json::json;
+use testkit::race;
 
 use crate::{
     app::{TestApp, wrong_code},
@@ -11,7 +12,6 @@ testkit::on_every_engine! {
     async fn after_ten_minutes_factors_change_only_after_a_new_proof(engine: Engine) {
         let app = TestApp::start(engine).await;
         let it = app.secured_person().await;
-        let access = &it.person.tokens.access;
         app.advance_seconds(9 * 60 + 1);
         let refreshed = Tokens::of(&app.refresh(&it.person.tokens.refresh).await);
         for (method, path) in [
@@ -32,9 +32,47 @@ testkit::on_every_engine! {
         let tokens = Tokens::of(&renewed);
         assert_eq!(tokens.session, it.person.tokens.session);
         assert_eq!(tokens.refresh, refreshed.refresh, "the refresh token stays what it was");
-        app.delete_as(&refreshed.access, "/api/v1/me/mfa/totp").await.assert_status(200);
-        app.me(access).await;
-        app.delete_as(&tokens.access, "/api/v1/me/mfa/totp").await.assert_problem(404, "not_found");
+        app.delete_as(&tokens.access, "/api/v1/me/mfa/totp").await.assert_status(200);
+    }
+
+    /// V7.2.4: whoever stole an access token gets nothing of what its owner proves anew, on any node, at any
+    /// moment; the owner's refresh token goes on.
+    async fn a_proof_ends_the_tokens_from_before_it(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let proof = json!({"password": person.password});
+        let mut held = person.tokens;
+        // The clock of the tests stands still: all at one moment.
+        for _ in 0..3 {
+            let renewed = app.reauthenticate(&held.access, &proof).await;
+            renewed.assert_status(200);
+            let renewed = Tokens::of(&renewed);
+            app.me(&held.access).await.assert_problem(401, "invalid_token");
+            app.reauthenticate(&held.access, &proof).await.assert_problem(401, "invalid_token");
+            app.me(&renewed.access).await.assert_status(200);
+            assert_eq!((&renewed.session, &renewed.refresh), (&held.session, &held.refresh));
+            held = renewed;
+        }
+        let refreshed = Tokens::of(&app.refresh(&held.refresh).await);
+        app.me(&refreshed.access).await.assert_status(200);
+        app.me(&held.access).await.assert_status(200);
+    }
+
+    /// Of two proofs with one token at one moment the later one ends the earlier one's.
+    async fn of_proofs_at_once_one_token_is_left(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let proof = json!({"password": person.password});
+        let renewed = race::at_once(10, |_| {
+            let (app, access, proof) = (app.clone(), person.tokens.access.clone(), proof.clone());
+            async move { app.reauthenticate(&access, &proof).await }
+        })
+        .await;
+        let mut live = 0;
+        for answer in renewed.iter().filter(|answer| answer.status == 200) {
+            live += usize::from(app.me(&Tokens::of(answer).access).await.status == 200);
+        }
+        assert_eq!(live, 1);
     }
 
     /// Whoever has the password and a remembered device.
@@ -48,7 +86,7 @@ testkit::on_every_engine! {
         let device = answer.text_of("/device_token");
         let remembered = Tokens::of(&app.log_in_from(&device, email, password).await);
         let proof = json!({"password": password});
-        app.reauthenticate(&remembered.access, &proof).await.assert_status(200);
+        let remembered = Tokens::of(&app.reauthenticate(&remembered.access, &proof).await);
         for (method, path) in [
             ("POST", "/api/v1/me/mfa/totp"),
             ("DELETE", "/api/v1/me/mfa/totp"),
@@ -60,8 +98,8 @@ testkit::on_every_engine! {
         }
         app.advance_seconds(30);
         let proof = json!({"method": "totp", "code": it.code(&app)});
-        app.reauthenticate(&remembered.access, &proof).await.assert_status(200);
-        app.delete_as(&remembered.access, "/api/v1/me/mfa/totp").await.assert_status(200);
+        let proven = Tokens::of(&app.reauthenticate(&remembered.access, &proof).await);
+        app.delete_as(&proven.access, "/api/v1/me/mfa/totp").await.assert_status(200);
     }
 
     async fn a_password_or_a_second_factor_proves_again(engine: Engine) {
@@ -69,14 +107,13 @@ testkit::on_every_engine! {
         let it = app.secured_person().await;
         let access = &it.person.tokens.access;
         let right = json!({"password": it.person.password});
-        app.reauthenticate(access, &right).await.assert_status(200);
+        let mut access = Tokens::of(&app.reauthenticate(access, &right).await).access;
         let recovery = json!({"method": "recovery_code", "code": it.recovery_codes[0]});
-        app.reauthenticate(access, &recovery).await.assert_status(200);
-        app.reauthenticate(access, &recovery).await.assert_problem(401, "invalid_code");
-        let code = it.code(&app);
-        let totp = json!({"method": "totp", "code": code});
-        app.reauthenticate(access, &totp).await.assert_status(200);
-        app.reauthenticate(access, &totp).await.assert_problem(401, "invalid_code");
+        let totp = json!({"method": "totp", "code": it.code(&app)});
+        for once in [recovery, totp] {
+            access = Tokens::of(&app.reauthenticate(&access, &once).await).access;
+            app.reauthenticate(&access, &once).await.assert_problem(401, "invalid_code");
+        }
         let outcomes = app.audit_outcomes("session.reauthenticated").await;
         assert_eq!(outcomes.iter().filter(|it| *it == "success").count(), 3);
     }

@@ -1,6 +1,6 @@
 //! Second factors that are to be taken off.
 
-use authentication_app::ports::FactorReset;
+use authentication_app::ports::{FactorReset, MessageKind, Recipient};
 use authentication_domain::accounts::{AccountId, AccountStatus};
 use time::{Duration, OffsetDateTime};
 
@@ -9,7 +9,7 @@ use super::{
     support::{register, somebody, wins},
 };
 use crate::{
-    builders::{id, new_account_in},
+    builders::{id, message_order, new_account_in},
     clock::START,
     race::{ROUNDS, fifty_at_once},
 };
@@ -105,6 +105,39 @@ pub async fn whoever_calls_it_off_keeps_it_from_being_carried_out(store: Store) 
     assert!(!claim(&store, account, START + WAIT).await);
     let [left] = <[_; 1]>::try_from(to_do(&store, START + WAIT).await).expect("once");
     assert!(left.called_off);
+}
+
+pub async fn the_wait_begins_anew_while_the_notice_has_not_left(store: Store) {
+    let (told, untold, called_off) = (
+        owner(&store).await,
+        owner(&store).await,
+        owner(&store).await,
+    );
+    for account in [told, untold, called_off] {
+        assert!(ask(&store, account).await);
+        assert!(announce(&store, account).await);
+    }
+    let notice = MessageKind::FactorResetAnnounced;
+    // Another notice to the same owner is none of this.
+    for (kind, account) in [
+        (notice, untold),
+        (notice, called_off),
+        (MessageKind::NewDevice, told),
+    ] {
+        let order = message_order(kind, Recipient::Account(account), START);
+        in_unit!(store, outbox.append_message(&order)).unwrap();
+    }
+    assert!(
+        store
+            .withdraw_factor_reset(called_off, START)
+            .await
+            .unwrap()
+    );
+    let later = START + WAIT * 2;
+    assert_eq!(store.await_notices_of_resets(later).await.unwrap(), 1);
+    assert!(claim(&store, told, START + WAIT).await);
+    assert!(!claim(&store, untold, later - Duration::MICROSECOND).await);
+    assert!(claim(&store, untold, later).await);
 }
 
 pub async fn of_fifty_that_carry_it_out_one_does(store: Store) {

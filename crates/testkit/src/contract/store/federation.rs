@@ -1,10 +1,12 @@
 //! Identities at providers, and sign-ins that are under way there.
 
 use authentication_app::ports::{
-    FederationQuestion, FederationRecord, IndexKeys, NewFederatedIdentity, NewFlow, NewNonce,
-    Sealed, StoreError, UniqueRule,
+    FederationQuestion, FederationRecord, IdentifierSwap, IndexKeys, NewFederatedIdentity, NewFlow,
+    NewNonce, Sealed, StoreError, UniqueRule,
 };
-use authentication_domain::{challenges::Purpose, opaque_token::TokenDigest, sessions::DeviceId};
+use authentication_domain::{
+    accounts::SignUpMethod, challenges::Purpose, opaque_token::TokenDigest, sessions::DeviceId,
+};
 use time::{Duration, OffsetDateTime};
 
 use super::{
@@ -15,7 +17,7 @@ use super::{
 use crate::{
     builders::{
         federation_question, id, index_keys, index_keys_amid_rotation, new_account, new_flow,
-        new_identity, new_nonce, send_request, token_digest,
+        new_identity, new_nonce, sealed, send_request, token_digest,
     },
     clock::START,
     race::{ROUNDS, fifty_at_once},
@@ -90,6 +92,36 @@ pub async fn an_unknown_identity_is_nobody_and_its_address_is_told(store: Store)
     let found = look_up(&store, identity, &both).await;
     assert!(found.owner.is_none());
     assert_eq!(found.address_owner, Some(account.record.account.id));
+}
+
+pub async fn an_address_that_was_given_up_is_told_while_it_is_reserved(store: Store) {
+    let owner = somebody(&store).await;
+    let until = START + Duration::HOUR;
+    let swap = IdentifierSwap {
+        account: owner.record.account.id,
+        read_version: owner.record.account.version,
+        identifier: &sealed(),
+        method: SignUpMethod::Email,
+        index: &index_keys(),
+        reserve_until: Some(until),
+        now: START,
+    };
+    assert!(in_unit!(store, accounts.change_identifier(swap)).unwrap());
+    let identity = new_identity(id()).digest;
+    let told_at = async |at| {
+        let question = FederationQuestion {
+            at,
+            ..federation_question(identity, &owner.index)
+        };
+        store
+            .federation_record(question)
+            .await
+            .unwrap()
+            .address_owner
+    };
+    let last_moment = until - Duration::MICROSECOND;
+    assert_eq!(told_at(last_moment).await, Some(owner.record.account.id));
+    assert_eq!(told_at(until).await, None);
 }
 
 pub async fn the_device_is_told_if_it_is_the_owners(store: Store) {

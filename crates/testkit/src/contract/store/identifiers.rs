@@ -88,7 +88,7 @@ async fn find(store: &Store, identifier: &IndexKeys) -> Option<AccountRecord> {
 }
 
 async fn is_reserved(store: &Store, identifier: &IndexKeys, now: OffsetDateTime) -> bool {
-    let reserved = store.is_reserved(identifier.subject, now).await;
+    let reserved = store.is_reserved(identifier.subject, None, now).await;
     reserved.expect("the store answers")
 }
 
@@ -154,6 +154,13 @@ pub async fn the_identifier_before_is_nobodys_for_a_while(store: Store) {
     assert!(!is_reserved(&store, &owner.index, START).await);
     assert!(Change::new(&owner, &new).make(&store).await.unwrap());
     let last_moment = START + WINDOW - Duration::MICROSECOND;
+    let account = owner.record.account.id;
+    for (asking, expected) in [(account, false), (stranger.record.account.id, true)] {
+        let reserved = store
+            .is_reserved(owner.index.subject, Some(asking), START)
+            .await;
+        assert_eq!(reserved.expect("the store answers"), expected);
+    }
     for now in [START, last_moment] {
         assert!(is_reserved(&store, &owner.index, now).await);
         let registered = try_to_register(&store, &owner.index, now).await;
@@ -177,6 +184,17 @@ pub async fn the_identifier_before_is_nobodys_for_a_while(store: Store) {
     let found = find(&store, &owner.index).await.expect("it has an owner");
     assert_eq!(found.account.id, next.record.account.id);
     assert!(find(&store, &new).await.is_some());
+}
+
+pub async fn a_purge_removes_reservations_that_are_over(store: Store) {
+    let owner = somebody(&store).await;
+    let new = index_keys();
+    assert!(Change::new(&owner, &new).make(&store).await.unwrap());
+    let end = START + WINDOW;
+    assert_eq!(store.purge_expired(end).await.unwrap(), 0);
+    let later = end + Duration::MICROSECOND;
+    assert_eq!(store.purge_expired(later).await.unwrap(), 1);
+    assert!(find(&store, &new).await.is_some(), "what is in use stays");
 }
 
 pub async fn whoever_changed_may_have_the_identifier_before_again(store: Store) {

@@ -105,6 +105,7 @@ macro_rules! store_contract {
             an_account_has_its_new_identifier_and_no_other,
             an_identifier_is_changed_only_in_the_version_that_was_read,
             the_identifier_before_is_nobodys_for_a_while,
+            a_purge_removes_reservations_that_are_over,
             whoever_changed_may_have_the_identifier_before_again,
             a_change_that_is_taken_back_sets_the_new_identifier_free,
             a_taken_identifier_is_a_conflict_that_undoes_the_unit,
@@ -119,12 +120,14 @@ macro_rules! store_contract {
             a_reset_is_asked_for_once,
             a_closed_account_has_no_reset,
             a_reset_is_to_be_announced_and_then_carried_out_when_it_is_due,
+            the_wait_begins_anew_while_the_notice_has_not_left,
             whoever_calls_it_off_keeps_it_from_being_carried_out,
             of_fifty_that_carry_it_out_one_does,
             factors_are_removed_only_in_the_version_that_was_read,
         }
         $crate::store_facts! { $factory; notices:
             a_link_is_found_as_it_was_kept,
+            a_purge_removes_links_a_day_after_they_expired,
             a_link_of_one_kind_does_nothing_of_another,
             a_link_counts_until_it_expires,
             of_fifty_claims_of_one_link_one_wins,
@@ -176,7 +179,10 @@ macro_rules! store_contract {
             recovery_codes_used_at_once_are_counted_one_by_one,
             a_fresh_set_of_recovery_codes_voids_the_old_one,
             a_change_of_factors_is_a_change_of_the_account,
+            a_purge_removes_secrets_that_were_never_confirmed,
+            a_purge_removes_sign_ins_that_nobody_completed,
             a_session_may_be_proven_again_while_it_lives,
+            a_factor_that_is_set_up_through_a_session_counts_for_it,
         }
         $crate::store_facts! { $factory; codes:
             the_first_request_sends,
@@ -337,6 +343,7 @@ macro_rules! store_contract {
         $crate::store_facts! { $factory; federation:
             an_identity_is_found_as_it_was_linked,
             an_unknown_identity_is_nobody_and_its_address_is_told,
+            an_address_that_was_given_up_is_told_while_it_is_reserved,
             the_device_is_told_if_it_is_the_owners,
             an_identity_opens_one_account_and_an_account_has_one_identity,
             of_fifty_links_of_one_identity_one_wins,

@@ -60,6 +60,14 @@ pub async fn a_link_is_found_as_it_was_kept(store: Store) {
     }
 }
 
+pub async fn a_purge_removes_links_a_day_after_they_expired(store: Store) {
+    let link = new_notice_link(owner(&store).await, LinkKind::NotMe);
+    let link = keep(&store, link).await;
+    let end = link.expires_at + Duration::DAY;
+    assert_eq!(store.purge_expired(end).await.unwrap(), 0);
+    assert_eq!(store.purge_expired(end + MOMENT).await.unwrap(), 1);
+}
+
 pub async fn a_link_of_one_kind_does_nothing_of_another(store: Store) {
     let account = owner(&store).await;
     let [one, other] = LinkKind::ALL;

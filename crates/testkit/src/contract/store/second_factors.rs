@@ -6,8 +6,9 @@ use authentication_app::ports::{
 use authentication_domain::{
     accounts::{AccountId, SignUpMethod},
     challenges::Purpose,
-    mfa::{RecoveryCodeDigest, SecondFactors, TotpStep},
+    mfa::{RecoveryCodeDigest, SecondFactors, TotpRules, TotpStep},
     opaque_token::TokenDigest,
+    sessions::EndReason,
 };
 use common::access::AuthenticationMethod;
 use time::{Duration, OffsetDateTime};
@@ -363,6 +364,31 @@ pub async fn a_change_of_factors_is_a_change_of_the_account(store: Store) {
     assert_eq!(read().await, (2, None));
 }
 
+/// A secret that nobody confirmed goes when its time is over; one that counts stays, whatever waits beside it.
+pub async fn a_purge_removes_secrets_that_were_never_confirmed(store: Store) {
+    let (unconfirmed, confirmed) = (somebody(&store).await, with_totp(&store).await);
+    let (unconfirmed, confirmed) = (unconfirmed.record.account.id, confirmed.record.account.id);
+    for account in [unconfirmed, confirmed] {
+        begin_totp(&store, account).await;
+    }
+    let end = START + TotpRules::ENROLMENT;
+    assert_eq!(store.purge_expired(end).await.unwrap(), 0);
+    let later = end + Duration::MICROSECOND;
+    assert_eq!(store.purge_expired(later).await.unwrap(), 1);
+    assert!(totp(&store, unconfirmed).await.pending.is_none());
+    assert!(totp(&store, confirmed).await.active.is_some());
+}
+
+pub async fn a_purge_removes_sign_ins_that_nobody_completed(store: Store) {
+    let owner = somebody(&store).await;
+    let waiting = pending_sign_in(&owner);
+    in_unit!(store, second_factors.keep_pending(&waiting)).unwrap();
+    assert_eq!(store.purge_expired(waiting.expires_at).await.unwrap(), 0);
+    let later = waiting.expires_at + Duration::MICROSECOND;
+    assert_eq!(store.purge_expired(later).await.unwrap(), 1);
+    assert!(find(&store, waiting.digest).await.is_none());
+}
+
 pub async fn a_session_may_be_proven_again_while_it_lives(store: Store) {
     let owner = somebody(&store).await;
     let account = owner.record.account.id;
@@ -379,9 +405,38 @@ pub async fn a_session_may_be_proven_again_while_it_lives(store: Store) {
     assert_eq!(once.generation, 0, "its refresh token stays");
     let again = prove(account, None).await.expect("it is live");
     assert_eq!(again.proofs, once.proofs, "what was proven stays proven");
+    // A token says whole seconds, and each proof has its own.
+    let next = later + Duration::SECOND;
+    assert_eq!(again.authenticated_at, next);
     let snapshot = store.find_snapshot(session, later).await.unwrap().unwrap();
     assert_eq!(
         (snapshot.authenticated_at, snapshot.proofs),
-        (later, once.proofs)
+        (next, once.proofs)
     );
+}
+
+pub async fn a_factor_that_is_set_up_through_a_session_counts_for_it(store: Store) {
+    let owner = somebody(&store).await;
+    let account = owner.record.account.id;
+    let session = super::support::sign_in(&store, account).await.id;
+    let later = START + Duration::HOUR;
+    let second = AuthenticationMethod::Passkey;
+    let add = async |of| {
+        in_unit!(
+            store,
+            sessions.add_second_factor(session, of, second, later)
+        )
+        .unwrap()
+    };
+    assert!(!add(id()).await, "it is somebody else's");
+    assert!(add(account).await);
+    let snapshot = store.find_snapshot(session, later).await.unwrap().unwrap();
+    assert_eq!(snapshot.proofs.second, Some(second));
+    assert_eq!(
+        snapshot.authenticated_at, START,
+        "nobody proved anything anew"
+    );
+    let reason = EndReason::SignedOut;
+    in_unit!(store, sessions.end(session, account, reason, later)).unwrap();
+    assert!(!add(account).await, "it is over");
 }

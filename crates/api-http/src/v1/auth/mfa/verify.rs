@@ -38,7 +38,6 @@ pub(crate) struct MfaVerifyBody {
 
 /// Complete a sign-in with a code.
 #[utoipa::path(post, path = "/api/v1/auth/mfa/verify", operation_id = "mfa_verify", tag = "sign-in",
-    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     request_body = MfaVerifyBody,
     responses((status = 200, description = "Signed in.", body = Answer<SignedInView>)))]
 pub(crate) async fn mfa_verify(

@@ -74,7 +74,6 @@ pub(crate) async fn options(
 ///
 /// Whatever comes of it, the options are used up; the sign-in waits for another try.
 #[utoipa::path(post, path = "/api/v1/auth/mfa/webauthn/verify", operation_id = "mfa_verify_passkey", tag = "passkeys",
-    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     request_body = SecondFactorAnswerBody,
     responses((status = 200, description = "Signed in.", body = Answer<SignedInView>)))]
 pub(crate) async fn verify(

@@ -1,0 +1,88 @@
+//! What each outcome of signing in through an identity provider is to a client.
+
+use authentication_app::{
+    federation::{BeginFlowError, EnterError, LinkError, UnlinkError, Unproven},
+    ports::ProviderError,
+};
+
+use super::{FieldError, Problem, ProblemCode, from_use_cases::SOON};
+
+impl From<ProviderError> for Problem {
+    fn from(error: ProviderError) -> Self {
+        match error {
+            // Why a token does not count, the log knows.
+            ProviderError::Refused(_) => Self::of(ProblemCode::InvalidCredentials),
+            ProviderError::MixedUp => Self::of(ProblemCode::InvalidState),
+            ProviderError::Unavailable { retry_after } => Self::of(ProblemCode::Unavailable)
+                .retry_after(retry_after)
+                .caused_by(error),
+            ProviderError::Untrustworthy(_) => Self::of(ProblemCode::Unavailable)
+                .retry_after(SOON)
+                .caused_by(error),
+        }
+    }
+}
+
+impl From<Unproven> for Problem {
+    fn from(error: Unproven) -> Self {
+        match error {
+            Unproven::InvalidState => Self::of(ProblemCode::InvalidState),
+            Unproven::UnknownNonce | Unproven::Untrusted(_) => {
+                Self::of(ProblemCode::InvalidCredentials)
+            }
+            Unproven::Provider(error) => error.into(),
+            Unproven::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<EnterError> for Problem {
+    fn from(error: EnterError) -> Self {
+        match error {
+            EnterError::RoleNotOffered => Self::invalid_field(FieldError::new(
+                "role",
+                "role_not_offered",
+                "register as client or as vendor",
+            )),
+            EnterError::Unproven(error) => error.into(),
+            EnterError::Closed => Self::of(ProblemCode::InvalidCredentials),
+            EnterError::AccountExists => Self::of(ProblemCode::AccountExistsLinkRequired),
+            EnterError::Suspended => Self::of(ProblemCode::AccountSuspended),
+            EnterError::Signing(error) => error.into(),
+            EnterError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<BeginFlowError> for Problem {
+    fn from(error: BeginFlowError) -> Self {
+        match error {
+            BeginFlowError::NotConfigured => Self::of(ProblemCode::NotFound),
+            BeginFlowError::RedirectNotAllowed => Self::of(ProblemCode::InvalidRedirectUri),
+            BeginFlowError::Provider(error) => error.into(),
+            BeginFlowError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<LinkError> for Problem {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Unproven(error) => error.into(),
+            LinkError::AlreadyLinked => Self::of(ProblemCode::AlreadyLinked),
+            LinkError::Conflict => Self::of(ProblemCode::Conflict),
+            LinkError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<UnlinkError> for Problem {
+    fn from(error: UnlinkError) -> Self {
+        match error {
+            UnlinkError::NotLinked => Self::of(ProblemCode::NotFound),
+            UnlinkError::LastWayIn(_) => Self::of(ProblemCode::LastWayIn),
+            UnlinkError::Conflict => Self::of(ProblemCode::Conflict),
+            UnlinkError::Store(error) => error.into(),
+        }
+    }
+}
