@@ -13,4 +13,4 @@ mod party;
 #[cfg(test)]
 mod tests;
 
-pub use party::{WebAuthnConfig, WebAuthnConfigError, WebAuthnParty};
+pub use party::{WebAuthnConfig, WebAuthnConfigError, WebAuthnParty, is_on_domain};

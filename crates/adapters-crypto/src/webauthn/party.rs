@@ -74,9 +74,8 @@ impl WebAuthnParty {
             .ok_or(WebAuthnConfigError::NoOrigin)?;
         let foreign = |_| WebAuthnConfigError::ForeignOrigin;
         let is_ours = |origin: &Url| {
-            let host = origin.domain().unwrap_or_default();
-            let below = host.strip_suffix(&config.rp_id);
-            below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
+            let host = origin.domain();
+            host.is_some_and(|host| is_on_domain(host, &config.rp_id))
         };
         if !config.origins.iter().all(is_ours) {
             return Err(WebAuthnConfigError::ForeignOrigin);
@@ -99,6 +98,12 @@ impl WebAuthnParty {
                 .collect(),
         })
     }
+}
+
+/// Whether a page at `host` may ask for passkeys of `domain`: the same, or one below it (Level 3 §5.1.3).
+pub fn is_on_domain(host: &str, domain: &str) -> bool {
+    let below = host.strip_suffix(domain);
+    below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
 }
 
 impl RelyingParty for WebAuthnParty {

@@ -39,11 +39,7 @@ impl From<Unproven> for Problem {
 impl From<EnterError> for Problem {
     fn from(error: EnterError) -> Self {
         match error {
-            EnterError::RoleNotOffered => Self::invalid_field(FieldError::new(
-                "role",
-                "role_not_offered",
-                "register as client or as vendor",
-            )),
+            EnterError::RoleNotOffered => Self::invalid_field(FieldError::role_not_offered()),
             EnterError::Unproven(error) => error.into(),
             EnterError::Closed => Self::of(ProblemCode::InvalidCredentials),
             EnterError::AccountExists => Self::of(ProblemCode::AccountExistsLinkRequired),

@@ -95,11 +95,7 @@ impl From<ProofError> for Problem {
 impl From<RegisterError> for Problem {
     fn from(error: RegisterError) -> Self {
         match error {
-            RegisterError::RoleNotOffered => Self::invalid_field(FieldError::new(
-                "role",
-                "role_not_offered",
-                "register as client or as vendor",
-            )),
+            RegisterError::RoleNotOffered => Self::invalid_field(FieldError::role_not_offered()),
             RegisterError::WeakPassword(weakness) => weak_password("password", weakness),
             RegisterError::Send(error) => error.into(),
             RegisterError::IdempotencyKeyReused => Self::of(ProblemCode::IdempotencyKeyReused),

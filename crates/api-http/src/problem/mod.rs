@@ -38,6 +38,15 @@ pub struct FieldError {
 }
 
 impl FieldError {
+    /// A role that nobody gives themselves.
+    pub(crate) fn role_not_offered() -> Self {
+        Self::new(
+            "role",
+            "role_not_offered",
+            "register as client or as vendor",
+        )
+    }
+
     /// `code` is stable, `message` a phrase for a person; neither repeats what the client sent.
     pub fn new(
         field: impl Into<Cow<'static, str>>,

@@ -1,5 +1,6 @@
 //! `webauthn.…`: whose passkeys are taken.
 
+use adapters_crypto::is_on_domain;
 use url::Url;
 
 use super::{Config, Mistake, kinds, reader::Reader};
@@ -61,7 +62,7 @@ impl WebAuthnSettings {
         let rp_id = self.rp_id.as_deref().unwrap_or(host);
         let parsed = |origin: &String| Url::parse(origin).ok();
         let set: Vec<Url> = self.origins.iter().filter_map(parsed).collect();
-        if set.is_empty() && own.is_none() && !is_on(LOCAL, rp_id) {
+        if set.is_empty() && own.is_none() && !is_on_domain(LOCAL, rp_id) {
             refuse(format!(
                 "must be set: the service itself is on localhost, and not on {rp_id}"
             ));
@@ -72,7 +73,9 @@ impl WebAuthnSettings {
             .map(|it| (it, true))
             .chain(own.iter().filter(|_| set.is_empty()).map(|it| (it, false)))
         {
-            let is_local = origin.domain().is_some_and(|host| is_on(host, LOCAL));
+            let is_local = origin
+                .domain()
+                .is_some_and(|host| is_on_domain(host, LOCAL));
             let is_plain = is_set && origin.scheme() != "https";
             if is_plain && config.is_production() {
                 refuse("must begin with https:// in production mode".to_owned());
@@ -81,7 +84,10 @@ impl WebAuthnSettings {
                     "must begin with https://, or http://localhost: browsers have passkeys nowhere else"
                         .to_owned(),
                 );
-            } else if !origin.domain().is_some_and(|host| is_on(host, rp_id)) {
+            } else if !origin
+                .domain()
+                .is_some_and(|host| is_on_domain(host, rp_id))
+            {
                 refuse(format!(
                     "must be on the domain of webauthn.rp_id, which is {rp_id}, or below it"
                 ));
@@ -100,13 +106,6 @@ fn own_origin(public_url: &Url) -> Url {
         let _ = own.set_host(Some(LOCAL));
     }
     own
-}
-
-fn is_on(host: &str, domain: &str) -> bool {
-    host == domain
-        || host
-            .strip_suffix(domain)
-            .is_some_and(|rest| rest.ends_with('.'))
 }
 
 #[cfg(test)]
@@ -147,10 +146,10 @@ mod tests {
 
     #[test]
     fn a_host_is_on_its_domain_and_on_those_above() {
-        assert!(is_on("example.com", "example.com"));
-        assert!(is_on("www.example.com", "example.com"));
+        assert!(is_on_domain("example.com", "example.com"));
+        assert!(is_on_domain("www.example.com", "example.com"));
         for foreign in ["evilexample.com", "example.com.evil", "com", "example.co"] {
-            assert!(!is_on(foreign, "example.com"), "{foreign}");
+            assert!(!is_on_domain(foreign, "example.com"), "{foreign}");
         }
     }
 }

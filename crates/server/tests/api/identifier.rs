@@ -317,6 +317,33 @@ testkit::on_every_engine! {
         assert_eq!(app.audit_outcomes("account.identifier_change_undone").await, ["success"]);
     }
 
+    /// Whoever was first: one identifier opens the account, and the other is nobody's.
+    async fn of_taking_back_and_another_change_at_once_one_happens(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let access = &person.tokens.access;
+        app.change_identifier(access, &app.fresh_email()).await.assert_status(200);
+        let token = app.undo_token_sent_to(&person.identifier).await;
+        let third = app.fresh_email();
+        let challenge = app.ask_to_change(access, &third).await.text_of("/challenge_id");
+        let code = app.code_sent_to(&third).await;
+        let answers = race::at_once(2, |number| {
+            let (app, access, token) = (app.clone(), access.clone(), token.clone());
+            let (challenge, code) = (challenge.clone(), code.clone());
+            async move {
+                if number == 0 { app.undo(&token).await } else { app.confirm_change(&access, &challenge, &code).await }
+            }
+        })
+        .await;
+        // A change that came first is taken back all the same.
+        answers[0].assert_status(200);
+        app.log_in(&third, PASSWORD).await.assert_problem(401, "invalid_credentials");
+        app.me(access).await.assert_problem(401, "invalid_token");
+        app.reset_password(&person.identifier, OTHER_PASSWORD).await.assert_status(200);
+        let answer = app.log_in(&person.identifier, OTHER_PASSWORD).await;
+        assert_eq!(answer.text_of("/user/id"), person.id, "{answers:?}");
+    }
+
     async fn confirming_many_times_at_once_changes_once(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;

@@ -2,7 +2,6 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use authentication_app::federation::{CompleteFlow, Entered, Federation, SignInWithToken};
-use common::access::Role;
 use garde::Validate;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -14,7 +13,10 @@ use crate::{
     ingress::{Context, JsonBody, Refusals, opaque_token},
     state::{ApiState, State},
     to_the_end::to_the_end,
-    v1::views::{self, SignInView},
+    v1::{
+        auth::register::role_of,
+        views::{self, SignInView},
+    },
 };
 
 /// An ID token of Google's is some 1,200 characters; one with every claim there is, not much more.
@@ -230,17 +232,6 @@ pub(crate) fn bounded(
             "send it exactly as it was received",
         ))
     }
-}
-
-/// Whether the role may be registered for is the use case's to say.
-fn role_of(name: Option<&str>) -> Result<Option<Role>, FieldError> {
-    name.map(str::parse).transpose().map_err(|_| {
-        FieldError::new(
-            "role",
-            "role_not_offered",
-            "register as client or as vendor",
-        )
-    })
 }
 
 fn entered_answer(entered: Entered) -> HttpResponse {

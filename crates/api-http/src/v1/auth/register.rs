@@ -123,7 +123,7 @@ impl RegisterBody {
             ) => Ok(Register {
                 identifier,
                 password,
-                role,
+                role: role.unwrap_or(Role::Client),
                 profile: Profile {
                     display_name,
                     country,
@@ -136,15 +136,10 @@ impl RegisterBody {
     }
 }
 
-/// Whether the role may be registered for is the use case's to say.
-fn role_of(name: Option<&str>) -> Result<Role, FieldError> {
-    name.map_or(Ok(Role::Client), str::parse).map_err(|_| {
-        FieldError::new(
-            "role",
-            "role_not_offered",
-            "register as client or as vendor",
-        )
-    })
+/// The role that was asked for, if any. Whether it may be registered for is the use case's to say.
+pub(super) fn role_of(name: Option<&str>) -> Result<Option<Role>, FieldError> {
+    let parsed = name.map(str::parse).transpose();
+    parsed.map_err(|_| FieldError::role_not_offered())
 }
 
 fn optional<T>(

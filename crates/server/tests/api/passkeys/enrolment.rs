@@ -7,7 +7,7 @@ use testkit::{
 };
 
 use super::setup::{ORIGIN, honest};
-use crate::app::TestApp;
+use crate::{app::TestApp, person::Tokens};
 
 const OPTIONS: &str = "/api/v1/me/passkeys/options";
 const PASSKEYS: &str = "/api/v1/me/passkeys";
@@ -138,7 +138,7 @@ testkit::on_every_engine! {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;
         let beside = app.log_in(&person.identifier, &person.password).await;
-        let beside = crate::person::Tokens::of(&beside);
+        let beside = Tokens::of(&beside);
         let stranger = app.register_person().await;
         let asked = app.ask_to_enrol(&person.tokens.access).await;
         let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &honest());
@@ -214,7 +214,7 @@ testkit::on_every_engine! {
         let path = format!("{PASSKEYS}/{}", added.text_of("/id"));
         app.advance_seconds(10 * 60 + 1);
         let refreshed = app.refresh(&person.tokens.refresh).await;
-        let stale = crate::person::Tokens::of(&refreshed).access;
+        let stale = Tokens::of(&refreshed).access;
         let needs_it = |answer: &crate::answer::Answer| {
             answer.assert_problem(403, "reauthentication_required");
         };
@@ -237,6 +237,30 @@ testkit::on_every_engine! {
         let (_, credential) = SoftPasskey::create(&twentieth, &honest());
         app.bring_passkey(access, &credential).await.assert_status(201);
         app.ask_to_enrol(access).await.assert_problem(409, "too_many_passkeys");
+        assert_eq!(app.count("passkeys").await, 20);
+    }
+
+    /// Two sessions that each see nineteen.
+    async fn of_two_enrolments_at_once_at_the_limit_one_is_made(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        for _ in 0..18 {
+            app.enrol_passkey(&person).await;
+        }
+        let nineteenth = app.enrol_passkey(&person).await;
+        let other = Tokens::of(&app.sign_in_with(&nineteenth, &honest()).await);
+        let mut rivals = Vec::new();
+        for access in [person.tokens.access, other.access] {
+            let asked = app.ask_to_enrol(&access).await.data()["public_key"].clone();
+            rivals.push((access, SoftPasskey::create(&asked, &honest()).1));
+        }
+        let statuses = race::at_once(2, |number| {
+            let (app, (access, credential)) = (app.clone(), rivals[number].clone());
+            async move { app.bring_passkey(&access, &credential).await.status.as_u16() }
+        })
+        .await;
+        assert_eq!(statuses.iter().filter(|it| **it == 201).count(), 1, "{statuses:?}");
+        assert!(statuses.iter().all(|it| matches!(it, 201 | 401 | 409)), "{statuses:?}");
         assert_eq!(app.count("passkeys").await, 20);
     }
 

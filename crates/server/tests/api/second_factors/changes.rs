@@ -1,6 +1,7 @@
 //! Setting an authenticator app up, and taking it away.
 
 use serde_json::json;
+use testkit::race;
 
 use super::authenticator;
 use crate::{
@@ -151,5 +152,30 @@ testkit::on_every_engine! {
         app.second_step(&challenge, "recovery_code", &fresh[0]).await.assert_status(200);
         let nobody = app.register_person().await;
         app.post_as(&nobody.tokens.access, path, &json!({})).await.assert_problem(409, "no_second_factor");
+    }
+
+    /// Whatever each is told, one whole set is left, and it is one that somebody was shown.
+    async fn renewals_at_once_leave_one_set(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let it = app.secured_person().await;
+        let path = "/api/v1/me/mfa/recovery-codes";
+        let answers = race::at_once(2, |_| {
+            let (app, access) = (app.clone(), it.person.tokens.access.clone());
+            async move { app.post_as(&access, path, &json!({})).await }
+        })
+        .await;
+        let mut shown = Vec::new();
+        for answer in answers.iter().filter(|answer| answer.status == 200) {
+            let codes = answer.data()["recovery_codes"][0].as_str().unwrap().to_owned();
+            shown.push(codes);
+        }
+        assert!(!shown.is_empty(), "{answers:?}");
+        assert_eq!(app.count("recovery_codes").await, 10);
+        let mut counted = 0;
+        for code in &shown {
+            let challenge = app.challenge_of(&it.person).await;
+            counted += usize::from(app.second_step(&challenge, "recovery_code", code).await.status == 200);
+        }
+        assert_eq!(counted, 1);
     }
 }
