@@ -6,6 +6,8 @@ use sea_orm_migration::{MigrationName, MigrationTrait, SchemaManager, sea_orm::D
 use crate::ddl;
 
 const UP: &str = "
+-- When a round found that the notice had left the queue: the wait begins then, and due_at counts from it.
+ALTER TABLE factor_resets ADD COLUMN notice_left_at {int};
 CREATE INDEX outbox_messages_factor_reset_idx ON outbox_messages (recipient_account)
     WHERE kind = 'factor_reset_announced';
 CREATE INDEX totp_factors_unconfirmed_idx ON totp_factors (pending_at) WHERE secret IS NULL;
@@ -14,6 +16,7 @@ CREATE INDEX totp_factors_unconfirmed_idx ON totp_factors (pending_at) WHERE sec
 const DOWN: &str = "
 DROP INDEX totp_factors_unconfirmed_idx;
 DROP INDEX outbox_messages_factor_reset_idx;
+ALTER TABLE factor_resets DROP COLUMN notice_left_at;
 ";
 
 pub(crate) struct Migration;

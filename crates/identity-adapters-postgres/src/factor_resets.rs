@@ -21,30 +21,38 @@ const ASK: &str = "INSERT INTO factor_resets (account_id, reason, requested_at) 
      SELECT a.id, $2, $3 FROM accounts a WHERE a.id = $1 AND a.status <> 'deleted' \
      ON CONFLICT (account_id) DO NOTHING";
 
-const FIND: &str =
-    "SELECT account_id, reason, due_at, called_off_at FROM factor_resets WHERE account_id = $1";
+const FIND: &str = "SELECT account_id, reason, announced_at, notice_left_at, due_at, called_off_at \
+     FROM factor_resets WHERE account_id = $1";
 
 const WITHDRAW: &str = "UPDATE factor_resets SET called_off_at = $2 \
      WHERE account_id = $1 AND called_off_at IS NULL";
 
 /// By the three indexes of the table beside its key; what is in two of them is to be done once all the same.
 /// `$1` now, `$2` most, `$3` the beginning of time.
-const TO_DO: &str = "SELECT account_id, reason, due_at, called_off_at FROM factor_resets \
-     WHERE announced_at IS NULL AND requested_at >= $3 \
-     UNION SELECT account_id, reason, due_at, called_off_at FROM factor_resets WHERE due_at <= $1 \
-     UNION SELECT account_id, reason, due_at, called_off_at FROM factor_resets \
-     WHERE called_off_at >= $3 LIMIT $2";
+const TO_DO: &str = "SELECT account_id, reason, announced_at, notice_left_at, due_at, called_off_at \
+     FROM factor_resets WHERE announced_at IS NULL AND requested_at >= $3 \
+     UNION SELECT account_id, reason, announced_at, notice_left_at, due_at, called_off_at \
+     FROM factor_resets WHERE due_at <= $1 AND notice_left_at IS NOT NULL \
+     UNION SELECT account_id, reason, announced_at, notice_left_at, due_at, called_off_at \
+     FROM factor_resets WHERE called_off_at >= $3 LIMIT $2";
 
 const ANNOUNCE: &str = "UPDATE factor_resets SET announced_at = $2, due_at = $3 \
      WHERE account_id = $1 AND announced_at IS NULL AND called_off_at IS NULL";
 
-/// By `factor_resets_due_at_idx` and `outbox_messages_factor_reset_idx`. `$1` when the waiting time is over.
-const AWAIT_NOTICES: &str = "UPDATE factor_resets SET due_at = $1 \
-     WHERE due_at < $1 AND called_off_at IS NULL AND EXISTS (SELECT 1 FROM outbox_messages m \
-     WHERE m.recipient_account = factor_resets.account_id AND m.kind = 'factor_reset_announced')";
+/// By `factor_resets_due_at_idx` and `outbox_messages_factor_reset_idx`. A notice of an earlier reset, which was
+/// called off, is none of this one. `$1` now, `$2` when the waiting time is over.
+const BEGIN_WAITS: &str = "UPDATE factor_resets SET notice_left_at = $1, due_at = $2 \
+     WHERE due_at <= $2 AND notice_left_at IS NULL AND called_off_at IS NULL \
+     AND NOT EXISTS (SELECT 1 FROM outbox_messages m \
+     WHERE m.recipient_account = factor_resets.account_id AND m.kind = 'factor_reset_announced' \
+     AND m.created_at >= factor_resets.announced_at)";
 
-const CLAIM: &str = "DELETE FROM factor_resets \
-     WHERE account_id = $1 AND due_at <= $2 AND called_off_at IS NULL";
+const CLAIM: &str = "DELETE FROM factor_resets WHERE account_id = $1 AND due_at <= $2 \
+     AND notice_left_at IS NOT NULL AND called_off_at IS NULL";
+
+const DROP_CALLED_OFF: &str = "DELETE FROM factor_resets WHERE account_id = $1 \
+     AND (called_off_at IS NOT NULL OR EXISTS (SELECT 1 FROM accounts a \
+     WHERE a.id = $1 AND a.status = 'deleted'))";
 
 const CALL_OFF: &str = "DELETE FROM factor_resets WHERE account_id = $1";
 
@@ -92,10 +100,14 @@ impl FactorResetQueries for Store {
         Ok(withdraw.execute(&self.writer).await? == 1)
     }
 
-    #[tracing::instrument(name = "factor_resets.await_notices_of_resets", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
-    async fn await_notices_of_resets(&self, due_at: OffsetDateTime) -> Result<u64, StoreError> {
-        let waiting = Sql::new(AWAIT_NOTICES).bind(&due_at);
-        waiting.execute(&self.writer).await
+    #[tracing::instrument(name = "factor_resets.begin_waits_of_resets", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn begin_waits_of_resets(
+        &self,
+        now: OffsetDateTime,
+        due_at: OffsetDateTime,
+    ) -> Result<u64, StoreError> {
+        let begin = Sql::new(BEGIN_WAITS).bind(&now).bind(&due_at);
+        begin.execute(&self.writer).await
     }
 
     #[tracing::instrument(name = "factor_resets.list_factor_resets_to_do", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
@@ -148,6 +160,12 @@ impl FactorResetRepository for SqlUnitOfWork {
         Ok(called_off.await? == 1)
     }
 
+    #[tracing::instrument(name = "factor_resets.drop_called_off", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn drop_called_off(&mut self, account: AccountId) -> Result<bool, StoreError> {
+        let dropped = Sql::new(DROP_CALLED_OFF).bind(&account).execute(self);
+        Ok(dropped.await? == 1)
+    }
+
     /// One statement when the version is another one, four when it is not.
     #[tracing::instrument(name = "factor_resets.remove_factors", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
     async fn remove_factors(
@@ -167,11 +185,16 @@ impl FactorResetRepository for SqlUnitOfWork {
 }
 
 fn reset_of(row: &Row) -> Result<FactorReset, StoreError> {
-    let called_off_at: Option<OffsetDateTime> = row.find(RESETS, "called_off_at")?;
+    let time = |column| row.find::<OffsetDateTime>(RESETS, column);
+    let due_at = match time("notice_left_at")? {
+        Some(_) => time("due_at")?,
+        None => None,
+    };
     Ok(FactorReset {
         account: row.get(RESETS, "account_id")?,
         reason: row.get(RESETS, "reason")?,
-        due_at: row.find(RESETS, "due_at")?,
-        called_off: called_off_at.is_some(),
+        announced: time("announced_at")?.is_some(),
+        due_at,
+        called_off: time("called_off_at")?.is_some(),
     })
 }

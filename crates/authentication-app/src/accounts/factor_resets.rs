@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Looked after at once.
-const MOST: u32 = 100;
+const MOST: u32 = 1000;
 
 /// Marks ids of rounds.
 enum Round {}
@@ -47,8 +47,8 @@ pub struct FactorResets {
 pub struct FactorResetsDone {
     /// Owners who were told.
     pub announced: usize,
-    /// Whose notice has not left yet, so that their waiting time has not begun.
-    pub awaiting_notice: u64,
+    /// Whose notice has left since, so that their waiting time begins.
+    pub waits_begun: u64,
     /// Accounts whose factors were taken off.
     pub carried_out: usize,
     /// Resets that an operator had called off, or that were of no use any more.
@@ -75,7 +75,7 @@ impl FactorResets {
         let ctx = self.context();
         let now = base.clock.now();
         let wait = base.rules.identifiers.factor_reset_wait;
-        done.awaiting_notice = base.store.await_notices_of_resets(now + wait).await?;
+        done.waits_begun = base.store.begin_waits_of_resets(now, now + wait).await?;
         for reset in base.store.list_factor_resets_to_do(MOST, now).await? {
             match retrying(|| self.look_after(&reset, &ctx)).await {
                 Ok(Some(Step::Announced)) => done.announced += 1,
@@ -106,7 +106,7 @@ impl FactorResets {
         let is_closed = owner.view.account.gate() == Err(Closed::Absent);
         let (step, is_done) = if reset.called_off || is_closed {
             (Step::CalledOff, self.call_off(reset, &owner, ctx).await?)
-        } else if reset.due_at.is_none() {
+        } else if !reset.announced {
             (Step::Announced, self.announce(reset, &owner, ctx).await?)
         } else {
             (Step::CarriedOut, self.carry_out(reset, &owner, ctx).await?)
@@ -188,7 +188,7 @@ impl FactorResets {
         let base = &self.base;
         let now = base.clock.now();
         let mut unit = base.store.begin().await?;
-        if !unit.factor_resets().call_off(reset.account).await? {
+        if !unit.factor_resets().drop_called_off(reset.account).await? {
             return Ok(false);
         }
         let act = self.act(Action::FactorResetCalledOff, owner, reset);

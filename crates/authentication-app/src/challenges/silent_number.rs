@@ -32,6 +32,16 @@ impl Foundation {
         Ok(self.rules.identifiers.is_silent(method, proven_at, now))
     }
 
+    /// Whether a code that is sent to the account's identifier opens it without anything else.
+    pub(crate) async fn opens_by_code(
+        &self,
+        owner: &OpenedAccount,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let was_proven = owner.view.account.sign_up_method != SignUpMethod::Google;
+        Ok(was_proven && !self.is_silent(owner, now).await?)
+    }
+
     /// Notes that whoever proved a code has the number; addresses are not handed on.
     pub(crate) async fn note_number_proven(
         &self,

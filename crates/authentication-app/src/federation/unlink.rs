@@ -64,17 +64,18 @@ impl Federation {
             // Perhaps the session was ended with it.
             return Err(StoreError::Retryable.into());
         }
-        let key = base.data_key(&record)?;
-        let mut unit = base.store.begin().await?;
-        if !unit.federation().unlink(account).await? {
-            return Err(UnlinkError::NotLinked);
-        }
+        let opened = base.open_account(&record)?;
         let left = WaysIn {
             password: password.is_some(),
             federated: false,
             passkey: record.second_factors.passkeys,
-            sign_up_method: record.account.sign_up_method,
+            code: base.opens_by_code(&opened, now).await?,
         };
+        let key = opened.key;
+        let mut unit = base.store.begin().await?;
+        if !unit.federation().unlink(account).await? {
+            return Err(UnlinkError::NotLinked);
+        }
         if let Err(last) = left.suffice() {
             drop(unit);
             let outcome = Outcome::Refused("last_way_in");

@@ -97,6 +97,10 @@ impl Mfa {
         typed: &SecretString,
         ctx: &RequestContext,
     ) -> Result<FreshRecoveryCodes, ConfirmTotpError> {
+        // Once, however often what follows is tried.
+        let base = &self.base;
+        let (owner, now) = (base.open_account(&who.owner)?, base.clock.now());
+        retrying(|| base.spend_a_guess(who, &owner, now)).await?;
         let codes = retrying(|| self.confirm_once(who, typed, ctx)).await?;
         self.base.messages_queued.notify_one();
         Ok(codes)
@@ -115,7 +119,6 @@ impl Mfa {
         let fresh = fresh.ok_or(ProofError::InvalidCode)?;
         let owner = base.open_account(&fresh.owner)?;
         let (account, key) = (owner.id(), &owner.key);
-        base.spend_a_guess(who, &owner, now).await?;
         let pending = base
             .store
             .totp_state(account)

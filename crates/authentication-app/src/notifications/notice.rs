@@ -59,6 +59,13 @@ impl Foundation {
         let rules = &self.rules.identifiers;
         match kind {
             MessageKind::IdentifierChanged => (LinkKind::IdentifierUndo, rules.undo_for),
+            // It has to count as long as there is something to object to.
+            MessageKind::FactorResetAnnounced => (
+                LinkKind::NotMe,
+                rules
+                    .notice_link_lifetime
+                    .saturating_add(rules.factor_reset_wait),
+            ),
             _ => (LinkKind::NotMe, rules.notice_link_lifetime),
         }
     }

@@ -69,13 +69,14 @@ impl Passkeys {
         if !passkeys.iter().any(|record| record.id == passkey) {
             return Err(RemovePasskeyError::NotFound);
         }
+        let opened = base.open_account(&owner)?;
         let left = WaysIn {
             password: password.is_some(),
             federated: base.store.identity_of(account).await?.is_some(),
             passkey: passkeys.len() > 1,
-            sign_up_method: owner.account.sign_up_method,
+            code: base.opens_by_code(&opened, now).await?,
         };
-        let key = base.data_key(&owner)?;
+        let key = opened.key;
         if let Err(last) = left.suffice() {
             let refused = Outcome::Refused("last_way_in");
             let act = Act::of(Action::PasskeyRemoved, refused, account, &key).session(who.session);

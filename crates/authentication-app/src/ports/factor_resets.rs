@@ -16,7 +16,9 @@ pub struct FactorReset {
     pub account: AccountId,
     /// Why, in the words of whoever asked: the number of a ticket, nothing personal.
     pub reason: String,
-    /// When the waiting time is over; `None` while the owner was not told.
+    /// The notice to the owner is on its way, or was.
+    pub announced: bool,
+    /// When the waiting time is over; `None` while the notice has not left.
     pub due_at: Option<OffsetDateTime>,
     /// An operator called it off, and the trail does not say so yet.
     pub called_off: bool,
@@ -55,12 +57,16 @@ pub trait FactorResetQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Where the notice to the owner has not left yet the waiting time begins anew and is over at `due_at`: whoever
-    /// was not told cannot object. How many those are.
+    /// Where the notice to the owner has left since, the waiting time begins at `now` and is over at `due_at`:
+    /// whoever was not told cannot object. How many those are.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn await_notices_of_resets(&self, due_at: OffsetDateTime) -> Result<u64, StoreError>;
+    async fn begin_waits_of_resets(
+        &self,
+        now: OffsetDateTime,
+        due_at: OffsetDateTime,
+    ) -> Result<u64, StoreError>;
 
     /// Up to `most` resets of which the owner was not told, whose waiting time is over, or which were called off.
     ///
@@ -76,8 +82,8 @@ pub trait FactorResetQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait FactorResetRepository: Send {
-    /// Notes that the owner is told, and when the waiting time is over; `false` when that was done before, or
-    /// the reset was called off.
+    /// Notes that the owner is told, in the unit that queues the notice, and when the waiting time would be over
+    /// if the notice left at once; `false` when that was done before, or the reset was called off.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -99,11 +105,18 @@ pub trait FactorResetRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Removes a reset that is called off; `false` when there is none.
+    /// Removes a reset, whatever its state: its owner says that it was not them. `false` when there is none.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn call_off(&mut self, account: AccountId) -> Result<bool, StoreError>;
+
+    /// Removes a reset that an operator called off, or whose account is closed; `false` when there is none such
+    /// any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn drop_called_off(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
     /// Takes every second factor and passkey off an account, with its recovery codes, if it still is the version
     /// that was read, and makes it the next version; `false` when it is not.

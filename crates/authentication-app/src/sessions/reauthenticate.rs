@@ -91,6 +91,10 @@ impl Sessions {
                 retrying(|| self.by_password(who, password, ctx)).await
             }
             Reauthentication::SecondFactor(proof) => {
+                // Once, however often what follows is tried.
+                let owner = self.base.open_account(&who.owner)?;
+                let now = self.base.clock.now();
+                retrying(|| self.base.spend_a_guess(who, &owner, now)).await?;
                 retrying(|| self.by_second_factor(who, proof, ctx)).await
             }
             Reauthentication::Passkey(passkey) => {
@@ -158,7 +162,6 @@ impl Sessions {
         let base = &self.base;
         let now = base.clock.now();
         let owner = base.open_account(&who.owner)?;
-        base.spend_a_guess(who, &owner, now).await?;
         let totp = base.store.totp_state(owner.id()).await?.active;
         let right = base.judge_own_factor(&owner, totp.as_ref(), proof, now)?;
         let mut unit = base.store.begin().await?;
@@ -187,7 +190,7 @@ impl Sessions {
         Ok(tokens)
     }
 
-    /// The ceremony is used up, whatever comes of it.
+    /// The ceremony is used up, whatever the answer is worth; not if the session is over, when nothing is.
     async fn by_passkey(
         &self,
         who: &SessionSnapshot,

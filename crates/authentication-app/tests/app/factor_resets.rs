@@ -32,10 +32,16 @@ impl Bed {
 
 const NOTHING: FactorResetsDone = FactorResetsDone {
     announced: 0,
-    awaiting_notice: 0,
+    waits_begun: 0,
     carried_out: 0,
     called_off: 0,
     failed: 0,
+};
+
+/// The notice has left, and the waiting time begins.
+const BEGUN: FactorResetsDone = FactorResetsDone {
+    waits_begun: 1,
+    ..NOTHING
 };
 
 #[tokio::test]
@@ -52,7 +58,7 @@ async fn factors_go_when_the_owner_was_told_and_did_not_object() {
     };
     assert_eq!(bed.look_after_resets().await, announced);
     bed.deliver().await;
-    assert_eq!(bed.look_after_resets().await, NOTHING);
+    assert_eq!(bed.look_after_resets().await, BEGUN);
     bed.clock.advance(WAIT - Duration::MICROSECOND);
     assert_eq!(bed.look_after_resets().await, NOTHING);
     bed.clock.advance(Duration::MICROSECOND);
@@ -88,6 +94,7 @@ async fn every_factor_goes_and_every_way_in_stays() {
     bed.asked_for(&owner.person).await;
     bed.look_after_resets().await;
     bed.deliver().await;
+    assert_eq!(bed.look_after_resets().await, BEGUN);
     bed.clock.advance(WAIT);
     assert_eq!(bed.look_after_resets().await.carried_out, 1);
     for table in factors {
@@ -103,6 +110,20 @@ async fn every_factor_goes_and_every_way_in_stays() {
         .unwrap();
 }
 
+/// Nobody looked for long, and then the notice leaves: that was no waiting time.
+#[tokio::test]
+async fn a_service_that_was_down_gives_the_whole_wait() {
+    let bed = Bed::start().await;
+    let person = bed.register("ada@example.com").await;
+    bed.asked_for(&person).await;
+    bed.look_after_resets().await;
+    bed.clock.advance(WAIT * 2);
+    bed.deliver().await;
+    assert_eq!(bed.look_after_resets().await, BEGUN);
+    bed.clock.advance(WAIT - Duration::MICROSECOND);
+    assert_eq!(bed.look_after_resets().await, NOTHING);
+}
+
 /// Whoever was not told cannot object.
 #[tokio::test]
 async fn the_wait_begins_when_the_notice_has_left() {
@@ -110,17 +131,13 @@ async fn the_wait_begins_when_the_notice_has_left() {
     let person = bed.register("ada@example.com").await;
     bed.asked_for(&person).await;
     bed.look_after_resets().await;
-    let awaiting = FactorResetsDone {
-        awaiting_notice: 1,
-        ..NOTHING
-    };
     // The mail server is away for a week.
     for _ in 0..7 {
         bed.clock.advance(Duration::DAY);
-        assert_eq!(bed.look_after_resets().await, awaiting);
+        assert_eq!(bed.look_after_resets().await, NOTHING);
     }
     bed.deliver().await;
-    assert_eq!(bed.look_after_resets().await, NOTHING);
+    assert_eq!(bed.look_after_resets().await, BEGUN);
     bed.clock.advance(WAIT - Duration::MICROSECOND);
     assert_eq!(bed.look_after_resets().await, NOTHING);
     bed.clock.advance(Duration::MICROSECOND);

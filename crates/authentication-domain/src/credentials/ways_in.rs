@@ -1,7 +1,5 @@
 //! Taking a way in away must not lock its owner out.
 
-use crate::accounts::SignUpMethod;
-
 /// The ways into an account that are left when one of them goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaysIn {
@@ -11,8 +9,10 @@ pub struct WaysIn {
     pub federated: bool,
     /// There is a passkey.
     pub passkey: bool,
-    /// How the account came to the identifier that it has.
-    pub sign_up_method: SignUpMethod,
+    /// A code that is sent to the identifier opens the account by itself. It does not where a provider alone
+    /// vouched for the address, which was never written to, and who reads there now is not known; nor at a number
+    /// that was silent for long.
+    pub code: bool,
 }
 
 /// Without it there would be no way in.
@@ -23,14 +23,10 @@ pub struct LastWayIn;
 impl WaysIn {
     /// Whether one is left.
     ///
-    /// A code to the identifier is one where the person proved the identifier to us. The address of an account
-    /// that a provider vouched for was never written to, and who reads there now is not known.
-    ///
     /// # Errors
     /// [`LastWayIn`] when there is none.
     pub const fn suffice(self) -> Result<(), LastWayIn> {
-        let by_code = !matches!(self.sign_up_method, SignUpMethod::Google);
-        if self.password || self.federated || self.passkey || by_code {
+        if self.password || self.federated || self.passkey || self.code {
             Ok(())
         } else {
             Err(LastWayIn)
@@ -46,7 +42,7 @@ mod tests {
         password: false,
         federated: false,
         passkey: false,
-        sign_up_method: SignUpMethod::Google,
+        code: false,
     };
 
     #[test]
@@ -56,10 +52,6 @@ mod tests {
 
     #[test]
     fn one_of_them_is_enough() {
-        let of = |sign_up_method| WaysIn {
-            sign_up_method,
-            ..NONE
-        };
         for enough in [
             WaysIn {
                 password: true,
@@ -73,8 +65,7 @@ mod tests {
                 passkey: true,
                 ..NONE
             },
-            of(SignUpMethod::Email),
-            of(SignUpMethod::Phone),
+            WaysIn { code: true, ..NONE },
         ] {
             assert_eq!(enough.suffice(), Ok(()), "{enough:?}");
         }

@@ -25,8 +25,11 @@ macro_rules! resend {
     };
 }
 
-/// `$1` message.
-const DELETE: &str = "DELETE FROM outbox_messages WHERE id = $1 AND next_attempt_at IS NULL";
+/// `$1` message. A notice that a reset of factors waits for stays: without it the owner would count as told.
+const DELETE: &str = "DELETE FROM outbox_messages WHERE id = $1 AND next_attempt_at IS NULL \
+     AND NOT (kind = 'factor_reset_announced' AND EXISTS (SELECT 1 FROM factor_resets r \
+     WHERE r.account_id = outbox_messages.recipient_account AND r.notice_left_at IS NULL \
+     AND r.called_off_at IS NULL))";
 
 #[async_trait]
 impl ParkedMessages for Store {

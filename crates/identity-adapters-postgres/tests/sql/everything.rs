@@ -310,7 +310,7 @@ async fn write_notices(store: &Store, owner: &NewAccount) {
         .await
         .unwrap();
     store
-        .is_reserved(owner.index.subject, None, START)
+        .is_reserved(owner.index.subject, Some(account), START)
         .await
         .unwrap();
     store.identifier_proven_at(account).await.unwrap();
@@ -321,6 +321,7 @@ async fn write_notices(store: &Store, owner: &NewAccount) {
         .unwrap();
     store.find_factor_reset(account).await.unwrap();
     store.withdraw_factor_reset(id(), START).await.unwrap();
+    store.begin_waits_of_resets(START, START).await.unwrap();
     store.list_factor_resets_to_do(10, START).await.unwrap();
     // Undone, since others count on the identifier.
     let mut unit = store.begin().await.unwrap();
@@ -351,6 +352,7 @@ async fn write_notices(store: &Store, owner: &NewAccount) {
     let resets = unit.factor_resets();
     resets.announce(account, START, START).await.unwrap();
     resets.claim_due(account, START).await.unwrap();
+    resets.drop_called_off(account).await.unwrap();
     resets.call_off(account).await.unwrap();
     assert!(resets.remove_factors(account, 5, START).await.unwrap());
     unit.notices()

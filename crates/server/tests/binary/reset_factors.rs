@@ -34,7 +34,7 @@ testkit::on_every_engine! {
         let call_off = [account, "--cancel"];
         for (arguments, told) in [
             (&call_off[..], "nothing was asked for\n"),
-            (&ask, "asked for; the owner is told within minutes, and the waiting time begins\n"),
+            (&ask, "asked for; the owner is told within minutes, and then the waiting time begins\n"),
             (&ask, "asked for before; the owner was not told yet\n"),
             (&call_off, "called off\n"),
             (&call_off, "nothing was asked for\n"),

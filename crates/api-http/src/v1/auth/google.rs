@@ -169,8 +169,7 @@ pub(crate) async fn authorize(
 /// Complete a sign-in at Google.
 ///
 /// A state that was not begun by this client, or was used before, is 400 `invalid_state`, and Google is not
-/// asked. After a 503 the same call may be repeated; if it then answers 400 `invalid_state`, Google had been given
-/// the code already: begin again.
+/// asked. After a 503 the same call may be repeated; if that is 400 or 401, the flow is over: begin again.
 #[utoipa::path(post, path = "/api/v1/auth/google/callback", operation_id = "google_callback", tag = "google",
     params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     request_body = CallbackBody,

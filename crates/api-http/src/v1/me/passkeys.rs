@@ -163,8 +163,8 @@ pub(crate) async fn rename(
 
 /// Take a passkey away.
 ///
-/// Needs a recent sign-in. All other sessions of the account end. An account without a password keeps its last
-/// one.
+/// Needs a recent sign-in. All other sessions of the account end. The last one stays (409 `last_way_in`) where there
+/// is neither a password nor a linked provider, and a code alone opens nothing.
 #[utoipa::path(delete, path = "/api/v1/me/passkeys/{id}", operation_id = "remove_my_passkey", tag = "passkeys",
     params(("id" = Uuid, Path, description = "Which.")),
     responses((status = 200, description = "It is gone.", body = Answer<Nothing>)))]

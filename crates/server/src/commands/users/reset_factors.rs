@@ -69,16 +69,19 @@ async fn carry_out(store: &Store, command: &ResetFactors) -> Result<String, Told
     let now = SystemClock.now();
     if store.ask_for_factor_reset(account, reason, now).await? {
         return Ok(
-            "asked for; the owner is told within minutes, and the waiting time begins".into(),
+            "asked for; the owner is told within minutes, and then the waiting time begins".into(),
         );
     }
     let found = store.find_factor_reset(account).await?;
-    match found.map(|it| (it.called_off, it.due_at)) {
-        None => Err(Told::NoSuchAccount),
-        Some((true, _)) => Ok("called off a moment ago; ask again in ten minutes".into()),
-        Some((false, None)) => Ok("asked for before; the owner was not told yet".into()),
-        Some((false, Some(due_at))) => Ok(format!("asked for before; due at {due_at}")),
-    }
+    let found = found.ok_or(Told::NoSuchAccount)?;
+    Ok(match found.due_at {
+        _ if found.called_off => "called off a moment ago; ask again in ten minutes".into(),
+        Some(due_at) => format!("asked for before; due at {due_at}"),
+        None if found.announced => {
+            "asked for before; the waiting time begins when the notice to the owner has left".into()
+        }
+        None => "asked for before; the owner was not told yet".into(),
+    })
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -36,6 +36,12 @@ async fn announce(store: &Store, account: AccountId) -> bool {
     in_unit!(store, factor_resets.announce(account, START, due_at)).expect("the store answers")
 }
 
+/// The notice has left, and the wait is over at the end of [`WAIT`].
+async fn begin_wait(store: &Store) {
+    let begun = store.begin_waits_of_resets(START, START + WAIT).await;
+    assert_eq!(begun.expect("the store answers"), 1);
+}
+
 async fn claim(store: &Store, account: AccountId, now: OffsetDateTime) -> bool {
     in_unit!(store, factor_resets.claim_due(account, now)).expect("the store answers")
 }
@@ -52,6 +58,7 @@ pub async fn a_reset_is_asked_for_once(store: Store) {
     let expected = FactorReset {
         account,
         reason: REASON.to_owned(),
+        announced: false,
         due_at: None,
         called_off: false,
     };
@@ -78,6 +85,13 @@ pub async fn a_reset_is_to_be_announced_and_then_carried_out_when_it_is_due(stor
     assert!(announce(&store, account).await);
     assert!(!announce(&store, account).await);
     assert!(!ask(&store, account).await, "the wait does not begin anew");
+    assert_eq!(
+        to_do(&store, START + WAIT * 9).await,
+        [],
+        "before it has left"
+    );
+    assert!(!claim(&store, account, START + WAIT * 9).await);
+    begin_wait(&store).await;
     let last_moment = START + WAIT - Duration::MICROSECOND;
     assert_eq!(to_do(&store, last_moment).await, []);
     assert!(!claim(&store, account, last_moment).await);
@@ -92,6 +106,9 @@ pub async fn whoever_calls_it_off_keeps_it_from_being_carried_out(store: Store) 
     let account = owner(&store).await;
     assert!(ask(&store, account).await);
     assert!(announce(&store, account).await);
+    begin_wait(&store).await;
+    let drop = || async { in_unit!(store, factor_resets.drop_called_off(account)).unwrap() };
+    assert!(!drop().await, "nobody called it off");
     assert!(in_unit!(store, factor_resets.call_off(account)).unwrap());
     assert!(!in_unit!(store, factor_resets.call_off(account)).unwrap());
     assert!(!claim(&store, account, START + WAIT).await);
@@ -99,15 +116,19 @@ pub async fn whoever_calls_it_off_keeps_it_from_being_carried_out(store: Store) 
     assert!(ask(&store, account).await, "it may be asked for again");
     // As an operator does it: it is left for a node to note.
     assert!(announce(&store, account).await);
+    begin_wait(&store).await;
     let withdraw = || async { store.withdraw_factor_reset(account, START).await.unwrap() };
     assert!(withdraw().await);
     assert!(!withdraw().await);
     assert!(!claim(&store, account, START + WAIT).await);
     let [left] = <[_; 1]>::try_from(to_do(&store, START + WAIT).await).expect("once");
     assert!(left.called_off);
+    assert!(drop().await);
+    assert!(!drop().await);
 }
 
-pub async fn the_wait_begins_anew_while_the_notice_has_not_left(store: Store) {
+/// The notice of the reset itself; another one to the same owner, or that of a reset before, is none of this.
+pub async fn the_wait_begins_when_the_notice_has_left(store: Store) {
     let (told, untold, called_off) = (
         owner(&store).await,
         owner(&store).await,
@@ -118,13 +139,13 @@ pub async fn the_wait_begins_anew_while_the_notice_has_not_left(store: Store) {
         assert!(announce(&store, account).await);
     }
     let notice = MessageKind::FactorResetAnnounced;
-    // Another notice to the same owner is none of this.
-    for (kind, account) in [
-        (notice, untold),
-        (notice, called_off),
-        (MessageKind::NewDevice, told),
+    let earlier = START - Duration::MICROSECOND;
+    for (kind, account, at) in [
+        (notice, untold, START),
+        (notice, told, earlier),
+        (MessageKind::NewDevice, told, START),
     ] {
-        let order = message_order(kind, Recipient::Account(account), START);
+        let order = message_order(kind, Recipient::Account(account), at);
         in_unit!(store, outbox.append_message(&order)).unwrap();
     }
     assert!(
@@ -133,11 +154,19 @@ pub async fn the_wait_begins_anew_while_the_notice_has_not_left(store: Store) {
             .await
             .unwrap()
     );
-    let later = START + WAIT * 2;
-    assert_eq!(store.await_notices_of_resets(later).await.unwrap(), 1);
-    assert!(claim(&store, told, START + WAIT).await);
-    assert!(!claim(&store, untold, later - Duration::MICROSECOND).await);
-    assert!(claim(&store, untold, later).await);
+    let (now, due_at) = (START + WAIT, START + WAIT * 2);
+    let begin = async || store.begin_waits_of_resets(now, due_at).await.unwrap();
+    assert_eq!(begin().await, 1);
+    assert_eq!(begin().await, 0, "it has begun");
+    let found = async |account| store.find_factor_reset(account).await.unwrap().unwrap();
+    assert_eq!(found(told).await.due_at, Some(due_at));
+    assert_eq!(found(untold).await.due_at, None);
+    assert!(!claim(&store, told, due_at - Duration::MICROSECOND).await);
+    assert!(claim(&store, told, due_at).await);
+    assert!(
+        !claim(&store, untold, due_at + WAIT * 9).await,
+        "nobody told them"
+    );
 }
 
 pub async fn of_fifty_that_carry_it_out_one_does(store: Store) {
@@ -145,6 +174,7 @@ pub async fn of_fifty_that_carry_it_out_one_does(store: Store) {
         let account = owner(&store).await;
         assert!(ask(&store, account).await);
         assert!(announce(&store, account).await);
+        begin_wait(&store).await;
         let claimed = fifty_at_once(|_| {
             let store = store.clone();
             async move { claim(&store, account, START + WAIT).await }

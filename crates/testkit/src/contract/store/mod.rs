@@ -120,7 +120,7 @@ macro_rules! store_contract {
             a_reset_is_asked_for_once,
             a_closed_account_has_no_reset,
             a_reset_is_to_be_announced_and_then_carried_out_when_it_is_due,
-            the_wait_begins_anew_while_the_notice_has_not_left,
+            the_wait_begins_when_the_notice_has_left,
             whoever_calls_it_off_keeps_it_from_being_carried_out,
             of_fifty_that_carry_it_out_one_does,
             factors_are_removed_only_in_the_version_that_was_read,
@@ -381,6 +381,7 @@ macro_rules! store_contract {
             a_parked_message_sent_again_is_as_if_never_tried,
             all_parked_messages_are_sent_again_and_no_others,
             only_a_parked_message_can_be_deleted,
+            a_notice_that_a_reset_waits_for_is_not_deleted,
             the_queue_tells_how_long_it_is,
             a_purge_deletes_a_parked_code_and_no_notice,
         }

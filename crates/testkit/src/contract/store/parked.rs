@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{
     Inspect, Store,
     messages::{LEASE, finish, lease, lease_one, notice, park_one, queue},
+    support::somebody,
 };
 use crate::{
     builders::{id, message_order, nonce, subject},
@@ -106,6 +107,26 @@ pub async fn only_a_parked_message_can_be_deleted(store: Store, inspect: &dyn In
     assert!(!store.delete_parked_message(waiting).await.unwrap());
     assert_eq!(inspect.message_count().await, 0);
     assert!(lease(&store, 10, START + LEASE).await.is_empty());
+}
+
+/// Whoever was not told of a reset of their factors would count as told.
+pub async fn a_notice_that_a_reset_waits_for_is_not_deleted(store: Store, _: &dyn Inspect) {
+    let account = somebody(&store).await.record.account.id;
+    let reason = "ticket 4711";
+    assert!(
+        store
+            .ask_for_factor_reset(account, reason, START)
+            .await
+            .unwrap()
+    );
+    assert!(in_unit!(store, factor_resets.announce(account, START, START)).unwrap());
+    let kind = MessageKind::FactorResetAnnounced;
+    let order = message_order(kind, Recipient::Account(account), START);
+    let notice = queue(&store, order).await.id;
+    park_one(&store, START, REASON).await;
+    assert!(!store.delete_parked_message(notice).await.unwrap());
+    assert!(store.withdraw_factor_reset(account, START).await.unwrap());
+    assert!(store.delete_parked_message(notice).await.unwrap());
 }
 
 pub async fn the_queue_tells_how_long_it_is(store: Store, _: &dyn Inspect) {
