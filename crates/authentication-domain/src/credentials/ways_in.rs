@@ -2,6 +2,10 @@
 
 /// The ways into an account that are left when one of them goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is there or is not, whatever the others are"
+)]
 pub struct WaysIn {
     /// There is a password.
     pub password: bool,
