@@ -6,6 +6,7 @@ use crate::{
     answer::Answer,
     app::TestApp,
     identifier::token_in,
+    passkeys::honest,
     person::{OTHER_PASSWORD, PASSWORD, Person, Tokens},
 };
 
@@ -82,6 +83,26 @@ testkit::on_every_engine! {
         let reset = app.reset_password(NUMBER, OTHER_PASSWORD).await;
         reset.assert_problem(403, "another_proof_required");
         app.log_in(NUMBER, OTHER_PASSWORD).await.assert_problem(401, "invalid_credentials");
+    }
+
+    /// The passkey is all there is beside codes, which open nothing any more.
+    async fn a_silent_number_is_no_way_in(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.somebody_with_a_number().await;
+        let passkey = app.enrol_passkey(&person).await;
+        let forgotten = "DELETE FROM password_credentials WHERE account_id IS NOT NULL";
+        app.database().execute(forgotten).await;
+        app.advance(LONG);
+        let signed_in = app.sign_in_with(&passkey, &honest()).await;
+        let access = Tokens::of(&signed_in).access;
+        let listed = app.get_as(&access, "/api/v1/me/passkeys").await;
+        let path = format!("/api/v1/me/passkeys/{}", listed.text_of("/items/0/id"));
+        app.delete_as(&access, &path).await.assert_problem(409, "last_way_in");
+        // Proven again, it is one.
+        app.advance_seconds(61);
+        let device = signed_in.text_of("/device_token");
+        app.sign_in_by_code(NUMBER, Some(&device)).await.assert_status(200);
+        app.delete_as(&access, &path).await.assert_status(200);
     }
 
     async fn a_code_beside_the_password_proves_a_silent_number(engine: Engine) {

@@ -41,6 +41,18 @@ testkit::on_every_engine! {
         assert_eq!(told.count(), 3, "{notices:?}");
     }
 
+    /// Whoever kept a signature of a suspended account cannot bring its counter again later.
+    async fn a_counter_that_a_suspended_account_showed_is_not_new_again(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let passkey = app.enrol_passkey_as(&person, &counting(1)).await;
+        app.set_account_status(&person.id, "suspended").await;
+        app.sign_in_with(&passkey, &counting(10)).await.assert_problem(403, "account_suspended");
+        app.set_account_status(&person.id, "active").await;
+        app.sign_in_with(&passkey, &counting(10)).await.assert_problem(401, "invalid_code");
+        app.sign_in_with(&passkey, &counting(11)).await.assert_status(200);
+    }
+
     /// T28.
     async fn a_device_that_does_not_count_signs_in_again_and_again(engine: Engine) {
         let app = TestApp::start(engine).await;
