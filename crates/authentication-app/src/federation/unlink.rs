@@ -94,22 +94,11 @@ impl Federation {
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let event = base.event(Event::IdentityUnlinked { account }, ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        let reason = EndReason::IdentityUnlinked;
-        let told = base
-            .end_others(
-                unit.as_mut(),
-                (account, &key),
-                who.session,
-                reason,
-                ctx,
-                now,
-            )
-            .await?;
         let notice = MessageKind::CredentialRemoved(CredentialKind::Google);
-        base.notice(unit.as_mut(), notice, account, ctx, now)
+        let change = (EndReason::IdentityUnlinked, notice);
+        let of = (account, &key);
+        base.way_in_changed(unit, of, who.session, change, ctx, now)
             .await?;
-        base.commit_and_tell(unit, &told).await?;
-        base.messages_queued.notify_one();
         Ok(())
     }
 }

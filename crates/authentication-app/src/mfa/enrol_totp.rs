@@ -101,9 +101,7 @@ impl Mfa {
         let base = &self.base;
         let (owner, now) = (base.open_account(&who.owner)?, base.clock.now());
         retrying(|| base.spend_a_guess(who, &owner, now)).await?;
-        let codes = retrying(|| self.confirm_once(who, typed, ctx)).await?;
-        self.base.messages_queued.notify_one();
-        Ok(codes)
+        retrying(|| self.confirm_once(who, typed, ctx)).await
     }
 
     async fn confirm_once(
@@ -168,13 +166,11 @@ impl Mfa {
         let codes = base
             .put_recovery_codes(unit.as_mut(), &owner, ctx, now)
             .await?;
-        let reason = EndReason::FactorsChanged;
-        let told = base
-            .end_others(unit.as_mut(), (account, key), who.session, reason, ctx, now)
+        let added = MessageKind::CredentialAdded(CredentialKind::Totp);
+        let change = (EndReason::FactorsChanged, added);
+        let of = (account, key);
+        base.way_in_changed(unit, of, who.session, change, ctx, now)
             .await?;
-        let kind = MessageKind::CredentialAdded(CredentialKind::Totp);
-        base.notice(unit.as_mut(), kind, account, ctx, now).await?;
-        base.commit_and_tell(unit, &told).await?;
         Ok(codes)
     }
 }

@@ -44,9 +44,7 @@ impl Mfa {
         who: &SessionSnapshot,
         ctx: &RequestContext,
     ) -> Result<(), RemoveFactorError> {
-        retrying(|| self.remove_once(who, ctx)).await?;
-        self.base.messages_queued.notify_one();
-        Ok(())
+        retrying(|| self.remove_once(who, ctx)).await
     }
 
     async fn remove_once(
@@ -93,20 +91,11 @@ impl Mfa {
         unit.outbox()
             .append_events(&[base.event(removed, ctx, now)])
             .await?;
-        let reason = EndReason::FactorsChanged;
-        let told = base
-            .end_others(
-                unit.as_mut(),
-                (account, &owner.key),
-                who.session,
-                reason,
-                ctx,
-                now,
-            )
+        let removed = MessageKind::CredentialRemoved(CredentialKind::Totp);
+        let change = (EndReason::FactorsChanged, removed);
+        let of = (account, &owner.key);
+        base.way_in_changed(unit, of, who.session, change, ctx, now)
             .await?;
-        let kind = MessageKind::CredentialRemoved(CredentialKind::Totp);
-        base.notice(unit.as_mut(), kind, account, ctx, now).await?;
-        base.commit_and_tell(unit, &told).await?;
         Ok(())
     }
 }

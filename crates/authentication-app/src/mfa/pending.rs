@@ -186,7 +186,8 @@ impl Foundation {
             .complete_pending(sign_in.digest, rules.tries_per_sign_in, now)
             .await?;
         if !completed {
-            // Over, or out of tries since it was read. Answered like a wrong one: of many guesses at once the right one must not stand out.
+            // Over, or out of tries since it was read. Answered like a wrong one: of many guesses at once the right
+            // one must not stand out.
             drop(unit);
             let unit = self.store.begin().await?;
             let counted = self

@@ -178,22 +178,11 @@ impl Passkeys {
         unit.outbox()
             .append_events(&[base.event(added, ctx, now)])
             .await?;
-        let reason = EndReason::FactorsChanged;
-        let told = base
-            .end_others(
-                unit.as_mut(),
-                (account, &owner.key),
-                enrolment.who.session,
-                reason,
-                ctx,
-                now,
-            )
-            .await?;
         let notice = MessageKind::CredentialAdded(CredentialKind::Passkey);
-        base.notice(unit.as_mut(), notice, account, ctx, now)
+        let change = (EndReason::FactorsChanged, notice);
+        let of = (account, &owner.key);
+        base.way_in_changed(unit, of, enrolment.who.session, change, ctx, now)
             .await?;
-        base.commit_and_tell(unit, &told).await?;
-        base.messages_queued.notify_one();
         Ok(PasskeyView::of(&record, &credential, name.cloned()))
     }
 

@@ -105,22 +105,11 @@ impl Passkeys {
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
         let removed = base.event(Event::PasskeyRemoved { account, passkey }, ctx, now);
         unit.outbox().append_events(&[removed]).await?;
-        let reason = EndReason::FactorsChanged;
-        let told = base
-            .end_others(
-                unit.as_mut(),
-                (account, &key),
-                who.session,
-                reason,
-                ctx,
-                now,
-            )
-            .await?;
         let notice = MessageKind::CredentialRemoved(CredentialKind::Passkey);
-        base.notice(unit.as_mut(), notice, account, ctx, now)
+        let change = (EndReason::FactorsChanged, notice);
+        let of = (account, &key);
+        base.way_in_changed(unit, of, who.session, change, ctx, now)
             .await?;
-        base.commit_and_tell(unit, &told).await?;
-        base.messages_queued.notify_one();
         Ok(())
     }
 }

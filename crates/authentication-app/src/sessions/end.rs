@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use super::Sessions;
 use crate::{
     Foundation, RequestContext,
-    ports::{DataKey, Invalidation, SessionSnapshot, StoreError, UnitOfWork},
+    ports::{DataKey, Invalidation, MessageKind, SessionSnapshot, StoreError, UnitOfWork},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -152,6 +152,27 @@ impl Sessions {
 }
 
 impl Foundation {
+    /// The end of every change of the ways into an account, made through the session that is kept: the others end,
+    /// the owner is told, and all of it is committed.
+    pub(crate) async fn way_in_changed(
+        &self,
+        mut unit: Box<dyn UnitOfWork>,
+        owner: (AccountId, &DataKey),
+        kept: SessionId,
+        (reason, notice): (EndReason, MessageKind),
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let told = self
+            .end_others(unit.as_mut(), owner, kept, reason, ctx, now)
+            .await?;
+        self.notice(unit.as_mut(), notice, owner.0, ctx, now)
+            .await?;
+        self.commit_and_tell(unit, &told).await?;
+        self.messages_queued.notify_one();
+        Ok(())
+    }
+
     /// Ends every session of an account but this one, since how its owner proves who they are has changed, with
     /// trail and events; answers with what the caches have to be told after the commit.
     pub(crate) async fn end_others(

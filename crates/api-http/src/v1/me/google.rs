@@ -51,8 +51,8 @@ pub(crate) async fn link(
 
 /// Unlink Google.
 ///
-/// Needs a recent sign-in. All other sessions end. Whoever came through Google and has neither a password nor a
-/// passkey keeps it (409 `last_way_in`): set a password first, by `POST /auth/password/reset`.
+/// Needs a recent sign-in. All other sessions end. It stays (409 `last_way_in`) where there is neither a
+/// password nor a passkey, and a code alone opens nothing: set a password first, by `POST /auth/password/reset`.
 #[utoipa::path(delete, path = "/api/v1/me/google", operation_id = "unlink_google", tag = "me",
     responses((status = 200, description = "Unlinked.", body = Answer<Nothing>)))]
 pub(crate) async fn unlink(
