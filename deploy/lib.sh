@@ -145,7 +145,7 @@ ensure_test_venv() {
     mkdir -p "$target_dir"
     {
         python3 -m venv "$venv" &&
-            "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$wanted"
+            "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$wanted"
     } >&2 || fail "could not make $venv"
     cp "$wanted" "$venv/installed.txt"
     printf '%s\n' "$venv"
