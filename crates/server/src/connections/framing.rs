@@ -3,7 +3,7 @@
 //!
 //! Stricter than the parser behind it: what passes here has one reading. Lines end in CRLF and in nothing
 //! else; a length is digits, said once; the one transfer coding is `chunked`, said once and without a
-//! length beside it; a chunk has neither extension nor trailer. No protocol is changed (`Upgrade: websocket`,
+//! length beside it; a chunk has neither extension nor trailer; there is one `Host`. No protocol is changed (`Upgrade: websocket`,
 //! `CONNECT`), since the parser would then read whatever follows as one body without an end.
 
 /// The longest head of a request.
@@ -83,7 +83,7 @@ enum State {
 }
 
 /// What a head said that decides where the request ends.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Head {
     bytes: usize,
     fields: u32,
@@ -93,19 +93,18 @@ struct Head {
     value: Word<64>,
     length: Option<u64>,
     is_chunked: bool,
+    hosts: u32,
     leaves_http: bool,
 }
 
 /// The first bytes of a word, and whether there were more.
-#[derive(Debug)]
 struct Word<const N: usize> {
     bytes: [u8; N],
     length: usize,
     is_longer: bool,
 }
 
-/// Follows one connection.
-#[derive(Debug)]
+/// Follows one connection. It holds parts of heads, and is never shown.
 pub(super) struct Framing {
     state: State,
     head: Head,
@@ -233,8 +232,9 @@ impl Framing {
     fn end_head(&self, byte: u8) -> Result<(State, Step), Refusal> {
         let head = &self.head;
         let is_ambiguous = head.is_chunked && (head.length.is_some() || head.minor_version == 0);
+        let is_hosted = head.hosts == 1 || (head.hosts == 0 && head.minor_version == 0);
         let leaves_http = head.leaves_http || head.method.is(b"CONNECT");
-        if byte != b'\n' || is_ambiguous || leaves_http {
+        if byte != b'\n' || is_ambiguous || !is_hosted || leaves_http {
             return Err(Refusal::Malformed);
         }
         Ok(match head.length {
@@ -301,6 +301,8 @@ impl Head {
                 return Err(Refusal::Malformed);
             }
             self.is_chunked = true;
+        } else if self.name.is(b"host") {
+            self.hosts += 1;
         } else if self.name.is(b"upgrade") {
             // Others (h2c, which some clients offer with every request) are ignored, as HTTP has it.
             self.leaves_http |= value.is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));

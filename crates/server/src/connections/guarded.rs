@@ -60,8 +60,7 @@ struct Stall {
     taken: u64,
 }
 
-/// A socket of a client.
-#[derive(Debug)]
+/// A socket of a client. It holds what the client sent, and is never shown.
 pub(crate) struct Guarded {
     io: TcpStream,
     permit: Permit,

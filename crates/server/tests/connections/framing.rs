@@ -1,5 +1,7 @@
 //! Requests that two parsers could read differently (T56): one answer, 400, and the connection ends.
 
+use tokio::io::AsyncWriteExt as _;
+
 use crate::service::{Raw, Service, statuses};
 
 /// What an attacker hopes to be taken for a request of its own.
@@ -149,7 +151,6 @@ async fn t56_a_head_that_can_be_read_in_two_ways_is_400_and_ends_the_connection(
             let mut raw = Raw::to(listener).await;
             raw.0.set_nodelay(true).unwrap();
             for byte in head.as_bytes() {
-                use tokio::io::AsyncWriteExt as _;
                 // It may be closed at the first byte that says it all.
                 let _ = raw.0.write_all(&[*byte]).await;
             }
@@ -218,9 +219,6 @@ async fn t56_what_has_one_reading_is_served_request_by_request() {
     let heard = raw.rest().await;
     assert_eq!(statuses(&heard), ["400", "400", "200", "400", "200", "200"]);
     // The first two were understood, and refused for what was in them.
-    assert!(
-        heard.contains("\"validation_failed\"") || heard.contains("\"errors\""),
-        "{heard}"
-    );
+    assert_eq!(heard.matches("\"errors\"").count(), 3, "{heard}");
     service.end().await;
 }

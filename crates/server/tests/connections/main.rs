@@ -5,8 +5,6 @@
 //! connection that stays open is ended by the runner's deadline.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
-    clippy::expect_used,
     reason = "helpers of tests: a broken expectation fails the test"
 )]
 

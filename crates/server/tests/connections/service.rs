@@ -52,13 +52,7 @@ impl Service {
     pub(crate) async fn metric(&self, series: &str) -> u64 {
         let answer = ask(self.management, "GET", "/metrics").await;
         let line = answer.lines().find_map(|line| line.strip_prefix(series));
-        let value = line.map(|value| value.trim().parse::<f64>().unwrap());
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "small counts"
-        )]
-        value.map_or(0, |value| value as u64)
+        line.map_or(0, |value| value.trim().parse().unwrap())
     }
 
     /// Waits until the public listener has closed so many connections for this reason.
@@ -89,7 +83,7 @@ impl Raw {
     }
 
     /// From another address of this machine.
-    pub(crate) async fn from(address: Ipv4Addr, service: SocketAddr) -> Self {
+    pub(crate) async fn bound_to(address: Ipv4Addr, service: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind((address, 0).into()).unwrap();
         Self(socket.connect(service).await.unwrap())
@@ -111,19 +105,6 @@ impl Raw {
         let mut heard = Vec::new();
         while let Ok(1..) = self.0.read_buf(&mut heard).await {}
         String::from_utf8_lossy(&heard).into_owned()
-    }
-
-    /// Reads up to the end of an answer that says `last`.
-    pub(crate) async fn until(&mut self, last: &str) -> String {
-        let mut heard = Vec::new();
-        loop {
-            let text = String::from_utf8_lossy(&heard).into_owned();
-            if text.contains(last) {
-                return text;
-            }
-            let read = self.0.read_buf(&mut heard).await;
-            assert!(matches!(read, Ok(1..)), "{read:?} after {text}");
-        }
     }
 }
 

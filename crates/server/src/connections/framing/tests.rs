@@ -109,6 +109,10 @@ fn what_could_be_read_in_two_ways_is_refused() {
         "GET /\t HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
         "G(T / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
         " GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
+        // Hosts.
+        "GET / HTTP/1.1\r\n\r\n".to_owned(),
+        with("Host: b\r\n"),
+        with("HOST: a\r\n"),
         // Other protocols.
         "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
         with("Upgrade: WebSocket\r\n"),
