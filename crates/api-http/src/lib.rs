@@ -22,6 +22,7 @@ mod config;
 #[doc(hidden)]
 pub mod for_benches;
 mod ingress;
+mod long_lived;
 mod middleware;
 mod openapi;
 pub mod ports;
@@ -38,6 +39,7 @@ mod v1;
 pub use app::{Vitals, management_app, public_app, vitals_app};
 pub use config::ApiConfig;
 pub use ingress::{Authenticated, Guarded, RecentlyAuthenticated};
+pub use long_lived::LongLived;
 pub use openapi::{openapi, openapi_json};
 pub use problem::{FieldError, Problem, ProblemCode};
 pub use root::well_known::KEY_SET_MAX_AGE;

@@ -22,7 +22,7 @@ use std::{
     time::Duration,
 };
 
-use actix_web::{HttpServer, dev::Server};
+use actix_server::Server;
 use api_http::{Vitals, management_app, public_app, vitals_app};
 use authentication_app::{caching::Figures, ports::KeySummary};
 use tokio::{
@@ -34,17 +34,19 @@ use tokio::{
 use crate::{
     RunError, StartError,
     config::Config,
+    connections::{self, Admission, Deadlines, Listening},
     shutdown::{DRAIN, STORE_END, WORKERS_END},
     telemetry::Metrics,
     wire::{self, Counters, Gauges, KeyView, Overrides, Wired},
 };
 
-/// How long a client may take to send the head of a request.
-const SLOWEST_HEAD: Duration = Duration::from_secs(10);
-/// Longer than gateways keep idle connections: the side that sends requests should be the one to close.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 1_024;
+/// What the operating system keeps for each connection in each direction: what a client does not read, and what
+/// it sends before it is wanted.
+const SOCKET_BUFFER: u32 = 65_536;
+/// It is ended without waiting in the end.
+const MANAGEMENT_DRAIN_SECONDS: u64 = 30;
 
 /// The service, bound to its ports and ready to run.
 pub struct Application {
@@ -52,6 +54,9 @@ pub struct Application {
     management: TcpListener,
     public_address: SocketAddr,
     management_address: SocketAddr,
+    public_connections: Arc<Admission>,
+    management_connections: Arc<Admission>,
+    deadlines: Deadlines,
     threads: usize,
     drain_delay: Duration,
     wired: Wired,
@@ -78,6 +83,12 @@ impl Application {
             listen(config.management.listen, "management.listen")?;
         let public_url = public_url(&config, public_address);
         let wired = wire::wire(&config, overrides, public_url).await?;
+        let public_connections = public_connections(&config);
+        let management_connections = Arc::new(Admission::new(config.management.most_connections));
+        wired.metrics.watch_clients(vec![
+            ("public", Arc::clone(&public_connections)),
+            ("management", Arc::clone(&management_connections)),
+        ]);
         let handle = Handle {
             gauges: wired.gauges.clone(),
             keys: wired.keys.clone(),
@@ -89,6 +100,9 @@ impl Application {
             management,
             public_address,
             management_address,
+            public_connections,
+            management_connections,
+            deadlines: Deadlines::of(&config),
             threads: config.http.workers,
             drain_delay: config.http.drain_delay,
             wired,
@@ -131,8 +145,19 @@ impl Application {
         let draining = self.wired.state.draining.clone();
         let mut stop = self.handle.stop.subscribe();
         let for_requests = DRAIN.saturating_sub(self.drain_delay);
-        let public = serve_public(&self.wired, self.public, self.threads, for_requests)?;
-        let management = serve_management(&self.wired, self.management)?;
+        let public = Listening {
+            socket: self.public,
+            threads: self.threads,
+            admission: self.public_connections,
+            deadlines: self.deadlines,
+            drain_seconds: for_requests.as_secs(),
+        };
+        let state = Arc::clone(&self.wired.state);
+        let public = public.serve(move || public_app(Arc::clone(&state)))?;
+        let management =
+            management_listening(self.management, self.management_connections, self.deadlines);
+        let state = Arc::clone(&self.wired.state);
+        let management = management.serve(move || management_app(Arc::clone(&state)))?;
         let (public_end, management_end) = (public.handle(), management.handle());
         let mut public = tokio::spawn(public);
         let mut management = tokio::spawn(management);
@@ -216,6 +241,9 @@ pub(crate) fn listen(
         }?;
         // A restart does not wait for the connections of the process before.
         socket.set_reuseaddr(true)?;
+        // Those of the connections are the listener's.
+        socket.set_send_buffer_size(SOCKET_BUFFER)?;
+        socket.set_recv_buffer_size(SOCKET_BUFFER)?;
         socket.bind(address)?;
         let listener = socket.listen(BACKLOG)?.into_std()?;
         let bound = listener.local_addr()?;
@@ -243,41 +271,43 @@ fn public_url(config: &Config, listener: SocketAddr) -> String {
     )
 }
 
-fn serve_public(
-    wired: &Wired,
-    listener: TcpListener,
-    threads: usize,
-    drain: Duration,
-) -> io::Result<Server> {
-    let state = Arc::clone(&wired.state);
-    let server = HttpServer::new(move || public_app(Arc::clone(&state)))
-        .workers(threads)
-        .keep_alive(KEEP_ALIVE)
-        .client_request_timeout(SLOWEST_HEAD)
-        .shutdown_timeout(drain.as_secs())
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+/// Connections of clients, of which one address has a share.
+fn public_connections(config: &Config) -> Arc<Admission> {
+    let proxies = config.http.trusted_proxies.iter();
+    let uncounted = proxies.chain(&config.protection.exempt_networks);
+    let admission = Admission::new(connections::most_public(config)).per_address(
+        config.http.connections.most_per_address,
+        uncounted.copied().collect(),
+    );
+    Arc::new(admission)
+}
+
+/// It is asked by few, and each of them may be behind the same address.
+fn management_listening(
+    socket: TcpListener,
+    admission: Arc<Admission>,
+    deadlines: Deadlines,
+) -> Listening {
+    Listening {
+        socket,
+        threads: 1,
+        admission,
+        deadlines,
+        drain_seconds: MANAGEMENT_DRAIN_SECONDS,
+    }
 }
 
 /// The management listener of a node that serves no API.
-pub(crate) fn serve_vitals(vitals: Vitals, listener: TcpListener) -> io::Result<Server> {
-    let server = HttpServer::new(move || vitals_app(vitals.clone()))
-        .workers(1)
-        .client_request_timeout(SLOWEST_HEAD)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
-}
-
-fn serve_management(wired: &Wired, listener: TcpListener) -> io::Result<Server> {
-    let state = Arc::clone(&wired.state);
-    let server = HttpServer::new(move || management_app(Arc::clone(&state)))
-        .workers(1)
-        .client_request_timeout(SLOWEST_HEAD)
-        .disable_signals()
-        .listen(listener)?;
-    Ok(server.run())
+pub(crate) fn serve_vitals(
+    vitals: Vitals,
+    listener: TcpListener,
+    config: &Config,
+    metrics: &Metrics,
+) -> io::Result<Server> {
+    let admission = Arc::new(Admission::new(config.management.most_connections));
+    metrics.watch_clients(vec![("management", Arc::clone(&admission))]);
+    management_listening(listener, admission, Deadlines::of(config))
+        .serve(move || vitals_app(vitals.clone()))
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 mod application;
 pub mod commands;
 pub mod config;
+mod connections;
 mod doctor;
 mod error;
 mod shutdown;

@@ -56,6 +56,11 @@ fn setting(name: &str) -> Duration {
     let config = Config::default();
     match name {
         "http.request_deadline_seconds" => config.http.request_deadline,
+        "http.head_deadline_seconds" => config.http.connections.head_deadline,
+        "http.body_deadline_seconds" => config.http.connections.body_deadline,
+        "http.answer_deadline_seconds" => config.http.connections.answer_deadline,
+        "http.keep_alive_seconds" => config.http.connections.keep_alive,
+        "http.write_stall_seconds" => config.http.connections.write_stall,
         "database.acquire_timeout_seconds" => config.database.acquire_timeout,
         "database.statement_timeout_seconds" => config.database.statement_timeout,
         "messages.smtp.timeout_seconds" => config.messages.email.smtp.timeout,

@@ -143,7 +143,7 @@ fn short(digest: [u8; 32]) -> String {
 }
 
 /// Whom an address stands for: itself for IPv4, its /64 for IPv6 (one household or host has that many).
-fn network_of(address: IpAddr) -> IpAddr {
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let prefix = u128::from(v6) & !u128::from(u64::MAX);

@@ -2,7 +2,7 @@
 
 mod limits;
 
-pub use limits::{LimitStatus, Limits, WindowStatus};
+pub use limits::{LimitStatus, Limits, WindowStatus, network_of};
 
 use time::Duration;
 

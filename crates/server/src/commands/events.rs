@@ -95,7 +95,7 @@ async fn relay(config: &Config, telemetry: &mut Telemetry) -> Result<(), Failure
     let (listener, management) = listen(config.management.listen, "management.listen")?;
     let node = RelayNode::start(config).await?;
     telemetry.adopt(Arc::clone(&node.metrics));
-    let server = serve_vitals(node.vitals.clone(), listener)?;
+    let server = serve_vitals(node.vitals.clone(), listener, config, &node.metrics)?;
     let server_end = server.handle();
     tokio::spawn(server);
     tracing::info!(%management, version = env!("CARGO_PKG_VERSION"), "relaying events");

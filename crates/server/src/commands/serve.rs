@@ -10,6 +10,7 @@ use super::Failure;
 use crate::{
     Application, StartError,
     config::{Config, LogFormat, SenderChoice, Variables},
+    connections::raise_file_limit,
     shutdown::ShutdownSignals,
     telemetry::Telemetry,
     wire::Overrides,
@@ -52,6 +53,7 @@ async fn serve(
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
+    raise_file_limit();
     let shown = Shown::of(&config);
     let application = Application::build(config, Overrides::default()).await?;
     telemetry.adopt(application.metrics());

@@ -10,7 +10,7 @@ use api_http::ApiConfig;
 use ipnet::IpNet;
 use url::Url;
 
-use super::{Mode, kinds, reader::Reader};
+use super::{Mode, connections::ConnectionSettings, kinds, reader::Reader};
 
 /// The public listener.
 #[derive(Debug, Clone)]
@@ -33,6 +33,8 @@ pub struct HttpSettings {
     pub drain_delay: Duration,
     /// `http.workers`: threads that answer requests. Default: cores.
     pub workers: usize,
+    /// How many connections, and for how long.
+    pub connections: ConnectionSettings,
 }
 
 impl HttpSettings {
@@ -66,6 +68,7 @@ impl HttpSettings {
             workers: reader
                 .setting("http.workers", kinds::number(1..=512))
                 .unwrap_or_else(cores),
+            connections: ConnectionSettings::read(reader),
         };
         reader.default_is("http.drain_delay_seconds", drain_delay);
         reader.default_is("http.workers", settings.workers);
@@ -78,6 +81,9 @@ impl HttpSettings {
 pub struct ManagementSettings {
     /// `management.listen`. Default `127.0.0.1:9090`; port 0 takes a free one and logs it.
     pub listen: SocketAddr,
+    /// `management.max_connections`: connections to it. Default 64; files are kept for them, however many clients
+    /// there are.
+    pub most_connections: usize,
 }
 
 impl ManagementSettings {
@@ -86,6 +92,9 @@ impl ManagementSettings {
             listen: reader
                 .setting("management.listen", kinds::address)
                 .unwrap_or(loopback(9090)),
+            most_connections: reader
+                .setting("management.max_connections", kinds::number(4..=10_000))
+                .unwrap_or(64),
         }
     }
 }

@@ -6,6 +6,7 @@
 //!
 //! The one place that reads the environment. Each adapter gets its own section, never the whole.
 
+mod connections;
 mod database;
 mod documented;
 mod events;
@@ -38,6 +39,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+pub use connections::ConnectionSettings;
 pub use database::DatabaseSettings;
 pub use events::{EventSettings, SinkChoice, WebhookSettings};
 pub use google::GoogleSettings;

@@ -11,6 +11,7 @@
 //! zero. `docs/metrics.md` says what each means; a test holds it to this code.
 
 mod caches;
+mod clients;
 mod counts;
 mod facts;
 mod process;
@@ -32,7 +33,7 @@ use prometheus::{Encoder as _, Registry, TextEncoder};
 use url::Url;
 
 use super::{PATIENCE, TelemetryError, otlp_path, resource};
-use crate::shutdown::EXPORTS_END;
+use crate::{connections::Admission, shutdown::EXPORTS_END};
 use facts::Facts;
 use requests::Requests;
 pub(crate) use saturation::Watched;
@@ -102,6 +103,13 @@ impl Metrics {
         let scope = InstrumentationScope::builder(SCOPE).build();
         let meter = self.provider.meter_with_scope(scope);
         saturation::watch_connections(&meter, &Arc::downgrade(store));
+    }
+
+    /// Asks these listeners, by name, for the connections of their clients, whenever somebody asks.
+    pub(crate) fn watch_clients(&self, listeners: Vec<(&'static str, Arc<Admission>)>) {
+        let scope = InstrumentationScope::builder(SCOPE).build();
+        let meter = self.provider.meter_with_scope(scope);
+        clients::watch(&meter, &Arc::from(listeners));
     }
 
     /// Asks how each cache does, whenever somebody asks.

@@ -1,0 +1,63 @@
+//! `http.…`: how many connections there may be, and how long each may take for what.
+
+use std::time::Duration;
+
+use super::{kinds, reader::Reader};
+
+/// Connections of clients. The deadlines hold on the management listener too.
+#[derive(Debug, Clone)]
+pub struct ConnectionSettings {
+    /// `http.max_connections`: connections to the public listener. Default 10,000; fewer where the limit of open
+    /// files leaves no room.
+    pub most: usize,
+    /// `http.max_connections_per_address`: of these, from one address (a /64 for IPv6). Default 256, and never more
+    /// than a quarter of all. Trusted proxies and exempt networks are not counted.
+    pub most_per_address: usize,
+    /// `http.head_deadline_seconds`: for the head of a request, from its first byte. Default 10.
+    pub head_deadline: Duration,
+    /// `http.body_deadline_seconds`: for its body, also when it was answered before. Default 15.
+    pub body_deadline: Duration,
+    /// `http.answer_deadline_seconds`: until its answer is on its way whole. Default 300.
+    pub answer_deadline: Duration,
+    /// `http.keep_alive_seconds`: for the next request. Default 75: longer than gateways keep idle connections,
+    /// since the side that sends requests should be the one to close.
+    pub keep_alive: Duration,
+    /// `http.write_stall_seconds`: how long the client may take for what is written, at
+    /// [`Self::least_write_rate`]. Default 10.
+    pub write_stall: Duration,
+    /// `http.least_write_rate`: bytes a second. Default 1,024.
+    pub least_write_rate: u64,
+}
+
+impl ConnectionSettings {
+    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
+        let mut seconds = |name, most, default| {
+            let set = reader.setting(name, kinds::number(1..=most));
+            Duration::from_secs(set.unwrap_or(default))
+        };
+        let head_deadline = seconds("http.head_deadline_seconds", 120, 10);
+        let body_deadline = seconds("http.body_deadline_seconds", 300, 15);
+        let answer_deadline = seconds("http.answer_deadline_seconds", 3_600, 300);
+        let keep_alive = seconds("http.keep_alive_seconds", 3_600, 75);
+        let write_stall = seconds("http.write_stall_seconds", 120, 10);
+        Self {
+            most: reader
+                .setting("http.max_connections", kinds::number(16..=1_000_000))
+                .unwrap_or(10_000),
+            most_per_address: reader
+                .setting(
+                    "http.max_connections_per_address",
+                    kinds::number(1..=1_000_000),
+                )
+                .unwrap_or(256),
+            head_deadline,
+            body_deadline,
+            answer_deadline,
+            keep_alive,
+            write_stall,
+            least_write_rate: reader
+                .setting("http.least_write_rate", kinds::number(1..=10_485_760))
+                .unwrap_or(1_024),
+        }
+    }
+}

@@ -1,0 +1,378 @@
+//! The stream between a socket and the HTTP parser.
+//!
+//! It hands the parser one request after the other, each head whole and checked ([`super::framing`]), and ends
+//! the connection when a phase of it takes longer than it may ([`Deadlines`]):
+//!
+//! ```text
+//! start ─▶ head ─▶ body ─▶ answer ─▶ idle ─▶ head …
+//! ```
+//!
+//! Where the client is late, reading ends as if it had closed its side: an answer that is on its way still
+//! arrives. Where it does not take what was written, the connection fails.
+
+use std::{
+    io,
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    net::TcpStream,
+    time::{Instant, Sleep, sleep_until},
+};
+
+use super::{
+    admission::{Cut, Permit},
+    exchange::Exchange,
+    framing::{Framing, Refusal, Stage, Step},
+    limits::Deadlines,
+};
+
+/// Read at once.
+const CHUNK: usize = 4_096;
+/// What is read ahead while an answer is given: enough to see that the client has gone.
+const AHEAD: usize = 4_096;
+/// After a refusal: so long is read what the client still sends, so that it reads the refusal first.
+const LINGER: Duration = Duration::from_secs(1);
+
+const TIMED_OUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const BAD: &[u8] = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+const TOO_LARGE: &[u8] = b"HTTP/1.1 431 Request Header Fields Too Large\r\n\
+                           content-length: 0\r\nconnection: close\r\n\r\n";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Start,
+    Head,
+    Body,
+    Answer,
+    Idle,
+}
+
+/// A time in which the client has to take something.
+#[derive(Debug, Clone, Copy)]
+struct Stall {
+    ends: Instant,
+    taken: u64,
+}
+
+/// A socket of a client. It holds what the client sent, and is never shown.
+pub(crate) struct Guarded {
+    io: TcpStream,
+    permit: Permit,
+    deadlines: Deadlines,
+    exchange: Rc<Exchange>,
+    framing: Framing,
+    /// What was received and not handed over.
+    input: Vec<u8>,
+    /// So much of it was looked at,
+    seen: usize,
+    /// and so much may be handed over.
+    checked: usize,
+    is_at_end: bool,
+    cut: Option<Cut>,
+    requests: u64,
+    phase: (Phase, u64),
+    since: Instant,
+    stall: Option<Stall>,
+    lingers_until: Option<Instant>,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Guarded {
+    pub(super) fn new(io: TcpStream, permit: Permit, deadlines: Deadlines) -> Self {
+        let now = Instant::now();
+        Self {
+            io,
+            permit,
+            deadlines,
+            exchange: Rc::default(),
+            framing: Framing::new(),
+            input: Vec::new(),
+            seen: 0,
+            checked: 0,
+            is_at_end: false,
+            cut: None,
+            requests: 0,
+            phase: (Phase::Start, 0),
+            since: now,
+            stall: None,
+            lingers_until: None,
+            timer: Box::pin(sleep_until(now + deadlines.head)),
+        }
+    }
+
+    pub(super) fn exchange(&self) -> Rc<Exchange> {
+        Rc::clone(&self.exchange)
+    }
+
+    // --- phases
+
+    fn phase_now(&self) -> Phase {
+        match self.framing.stage() {
+            Stage::Body => Phase::Body,
+            // What was answered is not taken yet.
+            _ if self.exchange.is_open() || self.stall.is_some() => Phase::Answer,
+            Stage::Head if self.requests > 0 => Phase::Head,
+            // The time for the first head begins with the connection.
+            Stage::Head | Stage::Start if self.requests == 0 => Phase::Start,
+            Stage::Head | Stage::Start => Phase::Idle,
+        }
+    }
+
+    /// When the phase that the connection is in has to be over, and what its end is called.
+    fn deadline(&mut self) -> Option<(Instant, Cut)> {
+        let phase = (self.phase_now(), self.requests);
+        if phase != self.phase {
+            self.phase = phase;
+            self.since = Instant::now();
+        }
+        let (at_most, cut) = match phase.0 {
+            Phase::Start if self.seen == 0 => (self.deadlines.head, Cut::Idle),
+            Phase::Start | Phase::Head => (self.deadlines.head, Cut::Head),
+            Phase::Body => (self.deadlines.body, Cut::Body),
+            Phase::Answer if self.exchange.is_long_lived() => return None,
+            Phase::Answer => (self.deadlines.answer, Cut::Answer),
+            Phase::Idle => (self.deadlines.idle, Cut::Idle),
+        };
+        Some((self.since + at_most, cut))
+    }
+
+    /// Ends reading if the client is late.
+    fn look_at_the_clock(&mut self, context: &mut Context<'_>) -> io::Result<()> {
+        let Some((deadline, cut)) = self.deadline() else {
+            return Ok(());
+        };
+        if self.cut.is_some() || Instant::now() < deadline {
+            return Ok(());
+        }
+        match cut {
+            Cut::Head => self.refuse(cut, TIMED_OUT, context),
+            cut => self.end(cut),
+        }
+        if cut == Cut::Answer {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, cut: Cut) {
+        self.permit.note(cut);
+        self.cut = Some(cut);
+        self.input.truncate(self.checked);
+    }
+
+    /// Answers in the place of the application. No other answer is under way when a head is read.
+    fn refuse(&mut self, cut: Cut, answer: &[u8], context: &mut Context<'_>) {
+        self.end(cut);
+        // The socket is empty, and takes so little at once; if it does not, the client has gone.
+        let _ = Pin::new(&mut self.io).poll_write(context, answer);
+    }
+
+    /// Wakes the connection at the earliest of what it waits for.
+    fn set_timer(&mut self, context: &mut Context<'_>) {
+        let stall = self.stall.map(|stall| stall.ends);
+        let phase = if self.cut.is_none() {
+            self.deadline().map(|(deadline, _)| deadline)
+        } else {
+            None
+        };
+        let times = [stall, phase, self.lingers_until];
+        let Some(next) = times.into_iter().flatten().min() else {
+            return;
+        };
+        if self.timer.is_elapsed() || next < self.timer.deadline() {
+            self.timer.as_mut().reset(next);
+        }
+        if self.timer.as_mut().poll(context).is_ready() {
+            context.waker().wake_by_ref();
+        }
+    }
+
+    // --- reading
+
+    fn may_begin(&self) -> bool {
+        !self.exchange.is_open() && self.stall.is_none()
+    }
+
+    /// Looks at what was received, up to the end of one request.
+    fn check(&mut self, context: &mut Context<'_>) {
+        if self.framing.stage() == Stage::Start && !self.may_begin() {
+            return;
+        }
+        while let Some(byte) = self.input.get(self.seen) {
+            let stage = self.framing.stage();
+            match self.framing.take(*byte) {
+                Ok(step) => {
+                    self.seen += 1;
+                    self.skip_data();
+                    if stage == Stage::Body || step != Step::Inside {
+                        self.checked = self.seen;
+                    }
+                    let is_head = matches!(
+                        step,
+                        Step::HeadEnds | Step::RequestEnds { had_no_body: true }
+                    );
+                    if is_head {
+                        self.requests += 1;
+                        self.exchange.begin();
+                    }
+                    if matches!(step, Step::RequestEnds { .. }) {
+                        return;
+                    }
+                }
+                // The application answers, if it has not: what it waits for will not come.
+                Err(_) if stage == Stage::Body => return self.end(Cut::Malformed),
+                Err(Refusal::Malformed) => return self.refuse(Cut::Malformed, BAD, context),
+                Err(Refusal::TooLarge) => return self.refuse(Cut::TooLarge, TOO_LARGE, context),
+            }
+        }
+    }
+
+    fn skip_data(&mut self) {
+        let here = self.input.len() - self.seen;
+        let data = usize::try_from(self.framing.data_ahead()).unwrap_or(usize::MAX);
+        let skipped = here.min(data);
+        self.framing.skip(skipped as u64);
+        self.seen += skipped;
+        if skipped > 0 {
+            self.checked = self.seen;
+        }
+    }
+
+    fn hand_over(&mut self, to: &mut ReadBuf<'_>) {
+        let length = self.checked.min(to.remaining());
+        if let Some(bytes) = self.input.get(..length) {
+            to.put_slice(bytes);
+        }
+        self.input.drain(..length);
+        self.seen -= length;
+        self.checked -= length;
+        if self.input.is_empty() && self.input.capacity() > CHUNK {
+            self.input = Vec::new();
+        }
+    }
+
+    fn receive(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut chunk = [0; CHUNK];
+        let mut chunk = ReadBuf::new(&mut chunk);
+        ready!(Pin::new(&mut self.io).poll_read(context, &mut chunk))?;
+        self.is_at_end = chunk.filled().is_empty();
+        self.input.extend_from_slice(chunk.filled());
+        Poll::Ready(Ok(()))
+    }
+
+    /// What follows a refusal is read and thrown away for a moment: closing at once would take the refusal
+    /// back.
+    fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        self.input = Vec::new();
+        let until = *self
+            .lingers_until
+            .get_or_insert_with(|| Instant::now() + LINGER);
+        while !self.is_at_end && Instant::now() < until {
+            match self.receive(context) {
+                Poll::Ready(Ok(())) => self.input.clear(),
+                Poll::Ready(Err(_)) => break,
+                Poll::Pending => {
+                    self.set_timer(context);
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(())
+    }
+}
+
+impl AsyncRead for Guarded {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        to: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        this.look_at_the_clock(context)?;
+        loop {
+            if this.checked == 0 && this.cut.is_none() {
+                this.check(context);
+            }
+            if this.checked > 0 {
+                this.hand_over(to);
+                return Poll::Ready(Ok(()));
+            }
+            if this.cut.is_some() {
+                return Poll::Ready(Ok(()));
+            }
+            let waits = this.framing.stage() == Stage::Start && !this.may_begin();
+            if this.is_at_end {
+                if !waits || this.input.is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+                break;
+            }
+            if waits && this.input.len() >= AHEAD {
+                break;
+            }
+            match this.receive(context) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Pending => break,
+            }
+        }
+        this.exchange.remember(context.waker());
+        this.set_timer(context);
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Guarded {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        if let Poll::Ready(written) = Pin::new(&mut this.io).poll_write(context, bytes) {
+            if let (Some(stall), Ok(written)) = (&mut this.stall, &written) {
+                stall.taken = stall.taken.saturating_add(*written as u64);
+            }
+            return Poll::Ready(written);
+        }
+        let now = Instant::now();
+        let anew = Stall {
+            ends: now + this.deadlines.stall,
+            taken: 0,
+        };
+        let stall = this.stall.get_or_insert(anew);
+        if now >= stall.ends {
+            if stall.taken < this.deadlines.least_in_a_stall() {
+                this.end(Cut::Write);
+                return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+            }
+            *stall = anew;
+        }
+        this.set_timer(context);
+        Poll::Pending
+    }
+
+    /// Asked for when everything was written.
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        if this.stall.take().is_some() {
+            this.exchange.wake();
+        }
+        Pin::new(&mut this.io).poll_flush(context)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        ready!(Pin::new(&mut this.io).poll_shutdown(context))?;
+        if matches!(this.cut, Some(Cut::Head | Cut::Malformed | Cut::TooLarge)) {
+            ready!(this.linger(context));
+        }
+        Poll::Ready(Ok(()))
+    }
+}

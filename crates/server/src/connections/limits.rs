@@ -1,0 +1,124 @@
+//! How long a connection may take for what, and how many there may be.
+
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::config::Config;
+
+/// Files that are kept for everything but connections of clients: the management listener and the database
+/// have theirs on top.
+const RESERVED: u64 = 128;
+/// Whatever the operating system leaves.
+const FEWEST: usize = 16;
+/// Files that are asked for where the limit can be raised.
+const WANTED: u64 = 65_536;
+
+/// The deadlines of one connection. Each is for the whole of a phase, so that it is a least rate too: a byte now
+/// and then wins no time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadlines {
+    /// From the first byte of a head to its last; from the start of the connection for the first one.
+    pub(crate) head: Duration,
+    /// From the end of a head to the end of its body, whether anybody still wants it or not.
+    pub(crate) body: Duration,
+    /// From the end of a request until its answer is on its way whole. What is long-lived by name has none.
+    pub(crate) answer: Duration,
+    /// Between an answer and the next request.
+    pub(crate) idle: Duration,
+    /// While bytes wait to be taken: so long for each [`Self::least_rate`] of them.
+    pub(crate) stall: Duration,
+    /// Bytes a second that are taken at the least, by whoever lets us wait.
+    pub(crate) least_rate: u64,
+}
+
+impl Deadlines {
+    pub(crate) fn of(config: &Config) -> Self {
+        let http = &config.http.connections;
+        Self {
+            head: http.head_deadline,
+            body: http.body_deadline,
+            answer: http.answer_deadline,
+            idle: http.keep_alive,
+            stall: http.write_stall,
+            least_rate: http.least_write_rate,
+        }
+    }
+
+    /// What has to be taken within one stall.
+    pub(crate) fn least_in_a_stall(&self) -> u64 {
+        let rate = u128::from(self.least_rate);
+        u64::try_from(rate * self.stall.as_millis() / 1_000).map_or(u64::MAX, |it| it.max(1))
+    }
+}
+
+/// Asks for as many files as the hard limit allows, up to what a node could use.
+pub(crate) fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = maximum.unwrap_or(WANTED).min(WANTED);
+    if current.is_some_and(|current| current < wanted) {
+        let limit = Rlimit {
+            current: Some(wanted),
+            maximum,
+        };
+        if let Err(error) = setrlimit(Resource::Nofile, limit) {
+            tracing::debug!(%error, "the limit of open files stays as it is");
+        }
+    }
+}
+
+/// How many connections the public listener takes: what is configured, or less where the limit of open files
+/// leaves no room for it.
+pub(crate) fn most_public(config: &Config) -> usize {
+    let wanted = config.http.connections.most;
+    let Some(files) = getrlimit(Resource::Nofile).current else {
+        return wanted;
+    };
+    let room = room_for_clients(files, config);
+    if room < wanted {
+        tracing::warn!(
+            room,
+            wanted,
+            files,
+            "the limit of open files leaves fewer connections than http.max_connections"
+        );
+    }
+    wanted.min(room)
+}
+
+fn room_for_clients(files: u64, config: &Config) -> usize {
+    let replicas = u64::try_from(config.database.replica_urls.len()).unwrap_or(u64::MAX);
+    let database = u64::from(config.database.max_connections).saturating_mul(replicas + 1);
+    let management = u64::try_from(config.management.most_connections).unwrap_or(u64::MAX);
+    let kept = RESERVED
+        .saturating_add(database)
+        .saturating_add(management.saturating_mul(2));
+    usize::try_from(files.saturating_sub(kept))
+        .unwrap_or(usize::MAX)
+        .max(FEWEST)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_few_files_enough_are_kept_for_the_rest() {
+        let config = Config::default();
+        // 1,024 less 128, 16 of the database and twice 64 of the management listener.
+        assert_eq!(room_for_clients(1_024, &config), 752);
+        assert_eq!(room_for_clients(100, &config), FEWEST);
+        assert_eq!(room_for_clients(65_536, &config), 65_264);
+    }
+
+    #[test]
+    fn a_rate_is_judged_over_a_stall() {
+        let mut deadlines = Deadlines::of(&Config::default());
+        deadlines.stall = Duration::from_secs(10);
+        deadlines.least_rate = 1_024;
+        assert_eq!(deadlines.least_in_a_stall(), 10_240);
+        deadlines.stall = Duration::from_millis(1);
+        deadlines.least_rate = 1;
+        assert_eq!(deadlines.least_in_a_stall(), 1);
+    }
+}

@@ -1,0 +1,164 @@
+//! Connections of clients: who may have one, and for how long (`docs/adr/0044`).
+//!
+//! The server's own HTTP parser is kept; a stream of ours stands before it ([`guarded`]), and a service of
+//! ours behind it ([`exchange`]).
+
+mod admission;
+mod exchange;
+mod framing;
+mod guarded;
+mod limits;
+
+use std::{
+    fmt, io,
+    net::{SocketAddr, TcpListener},
+    sync::Arc,
+    time::Duration,
+};
+
+use actix_http::{
+    Extensions, HttpService, KeepAlive, Protocol, Request, Response, body::MessageBody,
+    error::DispatchError,
+};
+use actix_server::Server;
+use actix_service::{
+    IntoServiceFactory, Service, ServiceFactory, ServiceFactoryExt as _, apply_fn_factory,
+    fn_service, map_config,
+};
+use actix_web::{Error, dev::AppConfig};
+use api_http::LongLived;
+use tokio::net::TcpStream;
+
+pub(crate) use admission::{Admission, Counted};
+use exchange::{Answering, Pieces};
+use guarded::Guarded;
+pub(crate) use limits::{Deadlines, most_public, raise_file_limit};
+
+/// Connections that may be accepted beyond those that are admitted, to be refused: what was accepted and not
+/// looked at yet holds a file too.
+const TO_REFUSE: usize = 32;
+/// How long a connection is read on whose body nobody wants any more, when the parser closes it by itself.
+const PARSER_LINGERS: Duration = Duration::from_secs(1);
+
+/// A listener and what holds for its connections.
+pub(crate) struct Listening {
+    pub(crate) socket: TcpListener,
+    pub(crate) threads: usize,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) deadlines: Deadlines,
+    /// How long requests under way may take when it is asked to end.
+    pub(crate) drain_seconds: u64,
+}
+
+impl Listening {
+    /// Serves an application.
+    pub(crate) fn serve<F, I, S, B>(self, application: F) -> io::Result<Server>
+    where
+        F: Fn() -> I + Send + Clone + 'static,
+        I: IntoServiceFactory<S, Request>,
+        S: ServiceFactory<Request, Config = AppConfig> + 'static,
+        S::Error: Into<Error> + 'static,
+        S::InitError: fmt::Debug,
+        S::Response: Into<Response<B>> + 'static,
+        <S::Service as Service<Request>>::Future: 'static,
+        S::Service: 'static,
+        B: MessageBody + 'static,
+    {
+        let Self {
+            socket,
+            threads,
+            admission,
+            deadlines,
+            drain_seconds,
+        } = self;
+        let address = socket.local_addr()?;
+        let most = admission.most().saturating_add(TO_REFUSE);
+        let builder = Server::build()
+            .workers(threads)
+            .max_concurrent_connections(most.div_ceil(threads.max(1)))
+            .shutdown_timeout(drain_seconds)
+            .disable_signals();
+        let ending = builder.graceful_shutdown_signal();
+        let builder = builder.listen("http", socket, move || {
+            let ending = ending.clone();
+            let http = HttpService::build()
+                .graceful_shutdown_signal(move || {
+                    let ending = ending.clone();
+                    async move { ending.notified().await }
+                })
+                // The stream has its own deadlines, for every request and not for the first alone.
+                .keep_alive(KeepAlive::Os)
+                .client_request_timeout(Duration::ZERO)
+                .client_disconnect_timeout(PARSER_LINGERS)
+                .local_addr(address)
+                .on_connect_ext(|stream: &Guarded, data: &mut Extensions| {
+                    let _before = data.insert(stream.exchange());
+                })
+                .finish(answering(application()));
+            let admission = Arc::clone(&admission);
+            fn_service(move |socket: TcpStream| {
+                let admitted = admit(socket, &admission, deadlines);
+                async move { admitted }
+            })
+            .and_then(http)
+        })?;
+        Ok(builder.run())
+    }
+}
+
+type Connection = (Guarded, Protocol, Option<SocketAddr>);
+
+fn admit(
+    socket: TcpStream,
+    admission: &Arc<Admission>,
+    deadlines: Deadlines,
+) -> Result<Connection, DispatchError> {
+    let peer = socket.peer_addr()?;
+    let permit = admission
+        .admit(peer.ip())
+        .map_err(|_| io::Error::from(io::ErrorKind::ConnectionRefused))?;
+    let stream = Guarded::new(socket, permit, deadlines);
+    Ok((stream, Protocol::Http1, Some(peer)))
+}
+
+/// The application, with the word to the stream that an answer has been given.
+fn answering<I, S, B>(
+    application: I,
+) -> impl ServiceFactory<
+    Request,
+    Config = (),
+    Response = Response<Pieces>,
+    Error = actix_web::HttpResponse,
+    InitError = S::InitError,
+    Service = impl Service<
+        Request,
+        Response = Response<Pieces>,
+        Error = actix_web::HttpResponse,
+        Future = impl Future + 'static,
+    >,
+    Future = impl Future + 'static,
+>
+where
+    I: IntoServiceFactory<S, Request>,
+    S: ServiceFactory<Request, Config = AppConfig> + 'static,
+    S::Error: Into<Error> + 'static,
+    S::InitError: fmt::Debug,
+    S::Response: Into<Response<B>> + 'static,
+    <S::Service as Service<Request>>::Future: 'static,
+    S::Service: 'static,
+    B: MessageBody + 'static,
+{
+    let application = map_config(application, |()| AppConfig::default());
+    apply_fn_factory(application, |request: Request, application: &S::Service| {
+        let answering = Answering::to(&request);
+        let answer = application.call(request);
+        async move {
+            let answer: Response<B> = answer.await?.into();
+            if answer.extensions().get::<LongLived>().is_some() {
+                answering.lasts();
+            }
+            Ok(answer.map_body(|_, body| Pieces::of(body.boxed(), answering)))
+        }
+    })
+    .map_err(|error: S::Error| error.into().error_response())
+}
