@@ -11,6 +11,7 @@
 //! zero. `docs/metrics.md` says what each means; a test holds it to this code.
 
 mod caches;
+mod clock;
 mod counts;
 mod facts;
 mod process;
@@ -23,6 +24,7 @@ use api_http::ports::{AnsweredRequest, Exposition, HttpMeter};
 use authentication_app::{
     caching::Ledger,
     ports::{Measure, Meter},
+    timekeeping::ClockFigures,
 };
 use identity_adapters_postgres::Store;
 use opentelemetry::{InstrumentationScope, metrics::MeterProvider as _};
@@ -102,6 +104,12 @@ impl Metrics {
         let scope = InstrumentationScope::builder(SCOPE).build();
         let meter = self.provider.meter_with_scope(scope);
         saturation::watch_connections(&meter, &Arc::downgrade(store));
+    }
+
+    /// Asks how the clocks are, whenever somebody asks.
+    pub(crate) fn watch_clock(&self, figures: Arc<ClockFigures>) {
+        let scope = InstrumentationScope::builder(SCOPE).build();
+        clock::watch(&self.provider.meter_with_scope(scope), figures);
     }
 
     /// Asks how each cache does, whenever somebody asks.
