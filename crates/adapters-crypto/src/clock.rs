@@ -1,9 +1,13 @@
-//! The system's clock.
+//! The clocks of the system.
 
+use std::time::{Duration, Instant};
+
+use authentication_app::ports::Ticks;
 use common::{Clock, clock::truncate_to_micros};
 use time::OffsetDateTime;
 
-/// The time of the operating system, in UTC, to the microsecond.
+/// The time of the operating system, in UTC, to the microsecond. It may jump: what serves asks
+/// [`authentication_app::timekeeping::ServiceClock`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -14,6 +18,33 @@ impl Clock for SystemClock {
     )]
     fn now(&self) -> OffsetDateTime {
         truncate_to_micros(OffsetDateTime::now_utc())
+    }
+}
+
+/// The two clocks of the operating system: the wall clock, and the one that never goes back.
+#[derive(Debug, Clone, Copy)]
+pub struct SystemTicks(Instant);
+
+impl SystemTicks {
+    /// From now on.
+    pub fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl Default for SystemTicks {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Ticks for SystemTicks {
+    fn wall(&self) -> OffsetDateTime {
+        SystemClock.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
     }
 }
 

@@ -37,7 +37,7 @@ mod webauthn;
 
 pub use access_tokens::{JwtConfig, JwtConfigError, JwtSigner};
 pub use blind_index::BlindIndex;
-pub use clock::SystemClock;
+pub use clock::{SystemClock, SystemTicks};
 pub use keys::{KeyRing, KeyRingError, KeysInUse, Origin, SigningAlgorithm, StageError};
 pub use macs::TokenMacs;
 pub use passwords::{Argon2Pool, DjangoHashes, HashingConfig, HashingConfigError, PoolError};

@@ -23,6 +23,7 @@ use crate::{
     InvalidProvider, ProviderConfig,
     breaker::Breaker,
     http::{Http, HttpError},
+    key_set,
     metadata::Metadata,
 };
 
@@ -198,8 +199,7 @@ impl Directory {
 
     async fn fetch_keys(&self, metadata: &Metadata) -> Result<CoreJsonWebKeySet, Failure> {
         let document = self.http.document(&metadata.jwks_uri).await?;
-        let unreadable = ProviderError::Untrustworthy("its keys cannot be read");
-        serde_json::from_slice(&document).map_err(|_| unreadable.into())
+        Ok(key_set::read(&document)?)
     }
 
     /// Asks what may be asked twice: again after a pause, and for no longer than anybody should wait.

@@ -18,6 +18,7 @@ mod config;
 mod directory;
 mod exchange;
 mod http;
+mod key_set;
 mod metadata;
 mod provider;
 mod verification;

@@ -49,8 +49,10 @@ impl Metadata {
         issuer: &Url,
         config: &ProviderConfig,
     ) -> Result<Self, ProviderError> {
-        let document: Document = serde_json::from_slice(document)
-            .map_err(|_| ProviderError::Untrustworthy("it cannot be read"))?;
+        let unreadable = ProviderError::Untrustworthy("it cannot be read");
+        // As text first: of members that it passes over, serde does not look at the encoding.
+        let document = std::str::from_utf8(document).map_err(|_| unreadable)?;
+        let document: Document = serde_json::from_str(document).map_err(|_| unreadable)?;
         if document.issuer != config.issuer {
             return Err(ProviderError::Untrustworthy("it is another issuer's"));
         }

@@ -2,6 +2,7 @@
 
 use authentication_app::ports::ProviderRefusal;
 use authentication_domain::federation::{ExternalIdentity, FederationRules, IdentityClaims};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
 use openidconnect::{
     AdditionalClaims, ClaimsVerificationError, ClientId, IdToken, IdTokenClaims, IdTokenVerifier,
@@ -61,6 +62,9 @@ pub(crate) fn verify(
     keys: &CoreJsonWebKeySet,
     now: OffsetDateTime,
 ) -> Result<IdentityClaims, NotVerified> {
+    if !is_text(text) {
+        return Err(ProviderRefusal::Unreadable.into());
+    }
     let token: Token = text.parse().map_err(|_| ProviderRefusal::Unreadable)?;
     let mut refusal = NotVerified::Refused(ProviderRefusal::Audience);
     for client in &config.client_ids {
@@ -75,6 +79,16 @@ pub(crate) fn verify(
         }
     }
     Err(refusal)
+}
+
+/// Whether header and claims are UTF-8 (RFC 7519 §7.2). The library does not look at the encoding of what it
+/// passes over.
+fn is_text(token: &str) -> bool {
+    let is_text = |part: &str| {
+        let bytes = URL_SAFE_NO_PAD.decode(part);
+        bytes.is_ok_and(|bytes| std::str::from_utf8(&bytes).is_ok())
+    };
+    token.split('.').take(2).all(is_text)
 }
 
 fn verify_for<'t>(

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How long an answer is replayed.
-pub(crate) const REPLAYED_FOR: Duration = Duration::hours(24);
+pub(crate) const REPLAYED_FOR: Duration = IdempotencyRecord::REPLAYED_FOR;
 
 /// A request that its client may repeat.
 #[derive(Debug, Clone, Copy)]

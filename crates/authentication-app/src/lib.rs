@@ -25,6 +25,7 @@ pub mod protection;
 mod recorder;
 mod retry;
 pub mod sessions;
+pub mod timekeeping;
 
 pub use context::{Origin, RequestContext};
 pub use foundation::{Foundation, Rules};

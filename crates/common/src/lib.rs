@@ -7,6 +7,7 @@
 
 pub mod access;
 pub mod clock;
+pub mod constant_time;
 pub mod id;
 pub mod money;
 pub mod page;

@@ -6,23 +6,30 @@ use authentication_domain::{
     protection::{AttemptCounter, LockoutRules},
     sessions::DeviceId,
 };
+use common::clock::SKEW;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use crate::{sql::Sql, unit_of_work::SqlUnitOfWork};
+use crate::{
+    sql::{Sql, skew},
+    unit_of_work::SqlUnitOfWork,
+};
 
 /// What stands for "no known device" in keys.
 pub(crate) const NO_DEVICE: Uuid = Uuid::nil();
 
-/// Whether the failures so far still count: not after a lock, and not after the window.
+/// Whether the failures so far still count: not after a lock, not after the window, and not from the future.
 macro_rules! counts {
     () => {
-        "f.locked_until IS NULL AND f.since > $3 - $5"
+        concat!(
+            "f.locked_until IS NULL AND f.since > $3 - $5 AND f.since <= $3 + ",
+            skew!()
+        )
     };
 }
 
 /// `LockoutRules::after_failure`, in SQL. `$1` subject, `$2` device, `$3` now, `$4` failures that lock,
-/// `$5` window. No row comes back while the lock holds.
+/// `$5` window. No row comes back while the lock holds; none holds for longer than the window.
 const RECORD_FAILURE: &str = concat!(
     "INSERT INTO sign_in_failures AS f (subject, device_id, failures, since, locked_until) \
      VALUES ($1, $2, 1, $3, CASE WHEN $4 <= 1 THEN $3 + $5 END) \
@@ -34,29 +41,42 @@ const RECORD_FAILURE: &str = concat!(
     " THEN f.since ELSE $3 END, locked_until = CASE WHEN (CASE WHEN ",
     counts!(),
     " THEN f.failures + 1 ELSE 1 END) >= $4 THEN $3 + $5 END \
-     WHERE f.locked_until IS NULL OR f.locked_until <= $3 \
-     RETURNING failures, since, locked_until"
+     WHERE f.locked_until IS NULL OR f.locked_until <= $3 OR f.locked_until > $3 + $5 + ",
+    skew!(),
+    " RETURNING failures, since, locked_until"
 );
 
 /// Not a DELETE, which could not tell a locked row from none. What is cleared counts from the beginning of
 /// time, so the next failure is a first one and the next purge takes the row.
+/// `$1` subject, `$2` device, `$3` now, `$4` until when a lock can hold.
 const CLEAR_FAILURES: &str = "UPDATE sign_in_failures SET \
-     failures = CASE WHEN locked_until > $3 THEN failures ELSE 0 END, \
-     since = CASE WHEN locked_until > $3 THEN since ELSE 0 END, \
-     locked_until = CASE WHEN locked_until > $3 THEN locked_until END \
+     failures = CASE WHEN locked_until > $3 AND locked_until <= $4 THEN failures ELSE 0 END, \
+     since = CASE WHEN locked_until > $3 AND locked_until <= $4 THEN since ELSE 0 END, \
+     locked_until = CASE WHEN locked_until > $3 AND locked_until <= $4 THEN locked_until END \
      WHERE subject = $1 AND device_id = $2 \
      RETURNING locked_until";
 
 const FORGET_SUBJECT: &str = "DELETE FROM sign_in_failures WHERE subject = $1";
 
+macro_rules! in_window {
+    () => {
+        concat!("(t.since > $4 - $6 AND t.since <= $4 + ", skew!(), ")")
+    };
+}
+
 /// `$1` subject, `$2` purpose, `$3` device, `$4` now, `$5` most, `$6` window.
-const COUNT_TRY: &str = "INSERT INTO code_tries AS t (subject, purpose, device_id, tries, since) \
+const COUNT_TRY: &str = concat!(
+    "INSERT INTO code_tries AS t (subject, purpose, device_id, tries, since) \
      SELECT $1, $2, $3, 1, $4 WHERE $5 > 0 \
      ON CONFLICT (subject, purpose, device_id) DO UPDATE SET \
-     tries = CASE WHEN t.since > $4 - $6 THEN t.tries + 1 ELSE 1 END, \
-     since = CASE WHEN t.since > $4 - $6 THEN t.since ELSE $4 END \
-     WHERE t.tries < $5 OR t.since <= $4 - $6 \
-     RETURNING tries";
+     tries = CASE WHEN ",
+    in_window!(),
+    " THEN t.tries + 1 ELSE 1 END, since = CASE WHEN ",
+    in_window!(),
+    " THEN t.since ELSE $4 END WHERE t.tries < $5 OR NOT ",
+    in_window!(),
+    " RETURNING tries"
+);
 
 #[async_trait]
 impl AttemptLedger for SqlUnitOfWork {
@@ -96,6 +116,7 @@ impl AttemptLedger for SqlUnitOfWork {
             .bind(&scope.subject)
             .bind(&key_of(scope.device))
             .bind(&now)
+            .bind(&(now + LockoutRules::WINDOW + SKEW))
             .row(self)
             .await?;
         let locked_until: Option<OffsetDateTime> = row

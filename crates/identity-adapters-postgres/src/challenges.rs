@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     dialect::Dialect,
     error::Fault,
-    sql::{Row, Sql},
+    sql::{Row, Sql, skew},
     unit_of_work::SqlUnitOfWork,
 };
 
@@ -25,25 +25,56 @@ const INSERT: &str = "INSERT INTO challenges (digest, subject, index_digest, sec
      channel, payload, created_at, expires_at, tries) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
 
+/// Whether the last sending is old enough, or of no time that was.
+macro_rules! may_be_replaced {
+    () => {
+        concat!("(s.sent_at <= $6 OR s.sent_at > $5 + ", skew!(), ")")
+    };
+}
+
 /// `$1` subject, `$2` purpose, `$3` nonce, `$4` link, `$5` now, `$6` the latest earlier sending that lets
 /// another one go out. A younger sending is written back as it is, which also makes rivals wait for it.
-const REQUEST_SENDING: &str = "INSERT INTO code_dispatches AS s (subject, purpose, nonce, link_digest, sent_at) \
+const REQUEST_SENDING: &str = concat!(
+    "INSERT INTO code_dispatches AS s (subject, purpose, nonce, link_digest, sent_at) \
      VALUES ($1, $2, $3, $4, $5) \
-     ON CONFLICT (subject, purpose) DO UPDATE SET \
-     nonce = CASE WHEN s.sent_at <= $6 THEN excluded.nonce ELSE s.nonce END, \
-     link_digest = CASE WHEN s.sent_at <= $6 THEN excluded.link_digest ELSE s.link_digest END, \
-     used_at = CASE WHEN s.sent_at <= $6 THEN NULL ELSE s.used_at END, \
-     sent_at = CASE WHEN s.sent_at <= $6 THEN excluded.sent_at ELSE s.sent_at END \
-     RETURNING nonce, sent_at";
+     ON CONFLICT (subject, purpose) DO UPDATE SET nonce = CASE WHEN ",
+    may_be_replaced!(),
+    " THEN excluded.nonce ELSE s.nonce END, link_digest = CASE WHEN ",
+    may_be_replaced!(),
+    " THEN excluded.link_digest ELSE s.link_digest END, used_at = CASE WHEN ",
+    may_be_replaced!(),
+    " THEN NULL ELSE s.used_at END, sent_at = CASE WHEN ",
+    may_be_replaced!(),
+    " THEN excluded.sent_at ELSE s.sent_at END RETURNING nonce, sent_at"
+);
 
+/// Whether the hour that is counted in still is the one, and began by now.
+macro_rules! this_hour {
+    () => {
+        concat!(
+            "(q.hour_since > $2 - $3 AND q.hour_since <= $2 + ",
+            skew!(),
+            ")"
+        )
+    };
+}
+macro_rules! this_day {
+    () => {
+        concat!(
+            "(q.day_since > $2 - $4 AND q.day_since <= $2 + ",
+            skew!(),
+            ")"
+        )
+    };
+}
 macro_rules! hour_full {
     () => {
-        "(q.hour_since > $2 - $3 AND q.hour_count >= $5)"
+        concat!("(", this_hour!(), " AND q.hour_count >= $5)")
     };
 }
 macro_rules! day_full {
     () => {
-        "(q.day_since > $2 - $4 AND q.day_count >= $6)"
+        concat!("(", this_day!(), " AND q.day_count >= $6)")
     };
 }
 macro_rules! full {
@@ -59,14 +90,21 @@ const CLAIM_MESSAGE_QUOTA: &str = concat!(
      VALUES ($1, $2, 1, $2, 1) ON CONFLICT (subject) DO UPDATE SET \
      hour_since = CASE WHEN ",
     full!(),
-    " OR q.hour_since > $2 - $3 THEN q.hour_since ELSE $2 END, hour_count = CASE WHEN ",
+    " OR ",
+    this_hour!(),
+    " THEN q.hour_since ELSE $2 END, hour_count = CASE WHEN ",
     full!(),
-    " THEN q.hour_count WHEN q.hour_since > $2 - $3 THEN q.hour_count + 1 ELSE 1 END, \
-     day_since = CASE WHEN ",
+    " THEN q.hour_count WHEN ",
+    this_hour!(),
+    " THEN q.hour_count + 1 ELSE 1 END, day_since = CASE WHEN ",
     full!(),
-    " OR q.day_since > $2 - $4 THEN q.day_since ELSE $2 END, day_count = CASE WHEN ",
+    " OR ",
+    this_day!(),
+    " THEN q.day_since ELSE $2 END, day_count = CASE WHEN ",
     full!(),
-    " THEN q.day_count WHEN q.day_since > $2 - $4 THEN q.day_count + 1 ELSE 1 END, \
+    " THEN q.day_count WHEN ",
+    this_day!(),
+    " THEN q.day_count + 1 ELSE 1 END, \
      retry_at = CASE WHEN ",
     day_full!(),
     " AND NOT (",
@@ -76,25 +114,42 @@ const CLAIM_MESSAGE_QUOTA: &str = concat!(
     " THEN q.hour_since + $3 END RETURNING retry_at"
 );
 
+/// Of a challenge or a waiting sign-in: `$2` now.
+macro_rules! is_live {
+    () => {
+        concat!(
+            "consumed_at IS NULL AND expires_at > $2 AND created_at <= $2 + ",
+            $crate::sql::skew!()
+        )
+    };
+}
+pub(crate) use is_live;
+
 /// By the primary key. `$1` digest, `$2` now.
 macro_rules! lock_live {
     ($lock:literal) => {
         concat!(
             "SELECT subject, purpose, channel, payload FROM challenges \
-             WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2",
+             WHERE digest = $1 AND ",
+            is_live!(),
             $lock
         )
     };
 }
 
 /// `$1` digest, `$2` now, `$3` most.
-const COUNT_TRY: &str = "UPDATE challenges SET tries = tries + 1 \
-     WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2 AND tries < $3 \
-     RETURNING tries";
+const COUNT_TRY: &str = concat!(
+    "UPDATE challenges SET tries = tries + 1 WHERE digest = $1 AND ",
+    is_live!(),
+    " AND tries < $3 RETURNING tries"
+);
 
 /// `$1` digest, `$2` now, `$3` most.
-const CONSUME: &str = "UPDATE challenges SET consumed_at = $2 \
-     WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2 AND tries < $3";
+const CONSUME: &str = concat!(
+    "UPDATE challenges SET consumed_at = $2 WHERE digest = $1 AND ",
+    is_live!(),
+    " AND tries < $3"
+);
 
 const TRIES: &str = "SELECT tries FROM challenges WHERE digest = $1";
 

@@ -4,7 +4,10 @@ use async_trait::async_trait;
 use authentication_app::ports::{
     FederationRepository, NewFederatedIdentity, NewFlow, NewNonce, Sealed, StoreError,
 };
-use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest, sessions::DeviceId};
+use authentication_domain::{
+    accounts::AccountId, federation::FederationRules, opaque_token::TokenDigest, sessions::DeviceId,
+};
+use common::clock::SKEW;
 use time::OffsetDateTime;
 
 use crate::{sql::Sql, unit_of_work::SqlUnitOfWork};
@@ -14,17 +17,17 @@ pub(crate) const IDENTITIES: &str = "federated_identities";
 const KEEP_NONCE: &str =
     "INSERT INTO federation_nonces (digest, device_id, expires_at) VALUES ($1, $2, $3)";
 
-/// By the primary key. `$1` digest, `$2` device, `$3` now. A nonce that was given to no device counts from any.
+/// By the primary key. `$1` digest, `$2` device, `$3` now, `$4` until when one that was made by now can count. A nonce that was given to no device counts from any.
 const USE_NONCE: &str = "UPDATE federation_nonces SET used_at = $3 \
-     WHERE digest = $1 AND used_at IS NULL AND expires_at > $3 \
+     WHERE digest = $1 AND used_at IS NULL AND expires_at > $3 AND expires_at <= $4 \
      AND (device_id IS NULL OR device_id = $2)";
 
 const KEEP_FLOW: &str = "INSERT INTO federation_flows (state, binding, payload, expires_at) \
      VALUES ($1, $2, $3, $4)";
 
-/// By the primary key. `$1` state, `$2` binding, `$3` now.
+/// By the primary key. `$1` state, `$2` binding, `$3` now, `$4` until when one that was begun by now can count.
 const CLAIM_FLOW: &str = "UPDATE federation_flows SET claimed_at = $3 \
-     WHERE state = $1 AND binding = $2 AND claimed_at IS NULL AND expires_at > $3 \
+     WHERE state = $1 AND binding = $2 AND claimed_at IS NULL AND expires_at > $3 AND expires_at <= $4 \
      RETURNING payload";
 
 const RELEASE_FLOW: &str =
@@ -60,6 +63,7 @@ impl FederationRepository for SqlUnitOfWork {
             .bind(&digest)
             .bind(&device)
             .bind(&now)
+            .bind(&(now + FederationRules::LONGEST + SKEW))
             .execute(self)
             .await?;
         Ok(used == 1)
@@ -88,6 +92,7 @@ impl FederationRepository for SqlUnitOfWork {
             .bind(&state)
             .bind(&binding)
             .bind(&now)
+            .bind(&(now + FederationRules::LONGEST + SKEW))
             .row(self)
             .await?;
         row.map(|row| row.get("federation_flows", "payload"))

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord, StoreError};
+use common::clock::SKEW;
 use time::OffsetDateTime;
 
 use crate::{
@@ -11,16 +12,16 @@ use crate::{
 
 const RECORDS: &str = "idempotency_records";
 
-/// `$5` now. A row comes back when this answer is the recorded one. A rival's unit in flight is waited for.
+/// `$5` now, `$6` until when an answer of by now can count. A row comes back when this answer is the recorded one. A rival's unit in flight is waited for.
 const RECORD: &str = "INSERT INTO idempotency_records AS r (scope, fingerprint, answer, expires_at) \
      VALUES ($1, $2, $3, $4) \
      ON CONFLICT (scope) DO UPDATE SET fingerprint = excluded.fingerprint, \
      answer = excluded.answer, expires_at = excluded.expires_at \
-     WHERE r.expires_at <= $5 \
+     WHERE r.expires_at <= $5 OR r.expires_at > $6 \
      RETURNING scope";
 
 const FIND: &str = "SELECT scope, fingerprint, answer, expires_at FROM idempotency_records \
-     WHERE scope = $1 AND expires_at > $2";
+     WHERE scope = $1 AND expires_at > $2 AND expires_at <= $3";
 
 #[async_trait]
 impl IdempotencyLedger for SqlUnitOfWork {
@@ -37,6 +38,7 @@ impl IdempotencyLedger for SqlUnitOfWork {
             .bind(&record.answer)
             .bind(&record.expires_at)
             .bind(&now)
+            .bind(&latest(now))
             .row(self)
             .await?;
         if recorded.is_some() {
@@ -54,8 +56,13 @@ pub(crate) async fn find(
     key: IdempotencyKey,
     now: OffsetDateTime,
 ) -> Result<Option<IdempotencyRecord>, StoreError> {
-    let row = Sql::new(FIND).bind(&key).bind(&now).row(db).await?;
+    let sql = Sql::new(FIND).bind(&key).bind(&now).bind(&latest(now));
+    let row = sql.row(db).await?;
     row.as_ref().map(record_of).transpose()
+}
+
+fn latest(now: OffsetDateTime) -> OffsetDateTime {
+    now + IdempotencyRecord::REPLAYED_FOR + SKEW
 }
 
 fn record_of(row: &Row) -> Result<IdempotencyRecord, StoreError> {

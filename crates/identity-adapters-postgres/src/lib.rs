@@ -32,6 +32,7 @@ mod pool;
 mod queries;
 mod rekeying;
 mod second_factors;
+mod service_clock;
 mod sessions;
 mod sql;
 mod store;

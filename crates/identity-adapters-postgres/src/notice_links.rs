@@ -7,7 +7,11 @@ use authentication_app::ports::{
 use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest};
 use time::OffsetDateTime;
 
-use crate::{sql::Sql, store::Store, unit_of_work::SqlUnitOfWork};
+use crate::{
+    sql::{Sql, skew},
+    store::Store,
+    unit_of_work::SqlUnitOfWork,
+};
 
 const LINKS: &str = "notice_links";
 
@@ -69,12 +73,20 @@ const TAKE_BACK_IDENTITY: &str =
     "DELETE FROM federated_identities WHERE account_id = $1 AND linked_at >= $2";
 
 /// By the primary key. `$1` digest, `$2` kind, `$3` now.
-const FIND: &str = "SELECT account_id, previous, created_at, had_second_factor FROM notice_links \
-     WHERE digest = $1 AND kind = $2 AND claimed_at IS NULL AND expires_at > $3";
+const FIND: &str = concat!(
+    "SELECT account_id, previous, created_at, had_second_factor FROM notice_links \
+     WHERE digest = $1 AND kind = $2 AND claimed_at IS NULL AND expires_at > $3 \
+     AND created_at <= $3 + ",
+    skew!()
+);
 
 /// By the primary key. `$1` digest, `$2` kind, `$3` now.
-const CLAIM: &str = "UPDATE notice_links SET claimed_at = $3 \
-     WHERE digest = $1 AND kind = $2 AND claimed_at IS NULL AND expires_at > $3";
+const CLAIM: &str = concat!(
+    "UPDATE notice_links SET claimed_at = $3 \
+     WHERE digest = $1 AND kind = $2 AND claimed_at IS NULL AND expires_at > $3 \
+     AND created_at <= $3 + ",
+    skew!()
+);
 
 /// By `notice_links_account_id_idx`. `$1` account, `$2` kind, `$3` since, `$4` now.
 const VOID: &str = "UPDATE notice_links SET claimed_at = $4 \

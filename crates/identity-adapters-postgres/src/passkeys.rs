@@ -5,8 +5,11 @@ use authentication_app::ports::{
     NewCeremony, PasskeyRecord, PasskeyRepository, PasskeyUse, Sealed, StoreError,
 };
 use authentication_domain::{
-    accounts::AccountId, opaque_token::TokenDigest, passkeys::CeremonyPurpose, passkeys::PasskeyId,
+    accounts::AccountId,
+    opaque_token::TokenDigest,
+    passkeys::{CeremonyPurpose, PasskeyId, PasskeyRules},
 };
+use common::clock::SKEW;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -18,9 +21,11 @@ const BEGIN_CEREMONY: &str = "INSERT INTO webauthn_ceremonies AS c \
      ON CONFLICT (holder, purpose) DO UPDATE SET id = excluded.id, account_id = excluded.account_id, \
      state = excluded.state, expires_at = excluded.expires_at, consumed_at = NULL";
 
-/// By the primary key. `$1` holder, `$2` purpose, `$3` id, `$4` now.
+/// By the primary key. `$1` holder, `$2` purpose, `$3` id, `$4` now, `$5` until when one that was
+/// begun by now can count.
 const CONSUME_CEREMONY: &str = "UPDATE webauthn_ceremonies SET consumed_at = $4 \
-     WHERE holder = $1 AND purpose = $2 AND id = $3 AND consumed_at IS NULL AND expires_at > $4";
+     WHERE holder = $1 AND purpose = $2 AND id = $3 AND consumed_at IS NULL AND expires_at > $4 \
+     AND expires_at <= $5";
 
 const INSERT: &str = "INSERT INTO passkeys (id, account_id, credential_digest, credential, name, counter, \
      created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -59,6 +64,7 @@ impl PasskeyRepository for SqlUnitOfWork {
             .bind(&purpose)
             .bind(&id)
             .bind(&now)
+            .bind(&(now + PasskeyRules::LONGEST_CEREMONY + SKEW))
             .execute(self)
             .await?;
         Ok(consumed == 1)

@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::{
     accounts::next_version,
+    challenges::is_live,
     dialect::Dialect,
     error::Fault,
     sql::{Sql, tuples},
@@ -25,13 +26,18 @@ const KEEP_PENDING: &str = "INSERT INTO pending_sign_ins (digest, account_id, ac
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
 
 /// `$1` digest, `$2` now, `$3` most.
-const COUNT_PENDING_TRY: &str = "UPDATE pending_sign_ins SET tries = tries + 1 \
-     WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2 AND tries < $3 \
-     RETURNING tries";
+const COUNT_PENDING_TRY: &str = concat!(
+    "UPDATE pending_sign_ins SET tries = tries + 1 WHERE digest = $1 AND ",
+    is_live!(),
+    " AND tries < $3 RETURNING tries"
+);
 
 /// `$1` digest, `$2` now, `$3` most.
-const COMPLETE_PENDING: &str = "UPDATE pending_sign_ins SET consumed_at = $2 \
-     WHERE digest = $1 AND consumed_at IS NULL AND expires_at > $2 AND tries < $3";
+const COMPLETE_PENDING: &str = concat!(
+    "UPDATE pending_sign_ins SET consumed_at = $2 WHERE digest = $1 AND ",
+    is_live!(),
+    " AND tries < $3"
+);
 
 /// By `pending_sign_ins_account_id_idx`.
 const END_PENDING: &str = "DELETE FROM pending_sign_ins WHERE account_id = $1";

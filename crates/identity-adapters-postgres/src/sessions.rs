@@ -32,6 +32,19 @@ macro_rules! live {
     };
 }
 
+/// The same of a session that counts: not of one that was last moved in the future. That one can still be ended.
+macro_rules! counting {
+    ($now:literal) => {
+        concat!(
+            $crate::sessions::live!($now),
+            " AND rotated_at <= ",
+            $now,
+            " + ",
+            $crate::sql::skew!()
+        )
+    };
+}
+
 /// `RotationRules::judge` does not say `Reused`: `$2` presented, `$3` now, `$4` grace. A clock that lags
 /// makes the difference negative, which is within the grace time.
 macro_rules! generation_counts {
@@ -49,7 +62,7 @@ macro_rules! rotated_columns {
     };
 }
 
-pub(crate) use {generation_counts, live, rotated_columns};
+pub(crate) use {counting, generation_counts, live, rotated_columns};
 
 /// Takes the account's row first, so that two sign-ins at once are counted one after the other.
 macro_rules! insert {
@@ -114,7 +127,7 @@ macro_rules! of_active_account {
     () => {
         concat!(
             " WHERE id = $1 AND account_id = $2 AND ",
-            live!("$3"),
+            counting!("$3"),
             " AND EXISTS (SELECT 1 FROM accounts a \
              WHERE a.id = sessions.account_id AND a.status = 'active')"
         )

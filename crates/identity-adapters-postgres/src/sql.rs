@@ -10,6 +10,14 @@ use crate::{
     value::{Bind, Stored},
 };
 
+/// [`common::clock::SKEW`] in microseconds: what was made later than that from now counts for nothing.
+macro_rules! skew {
+    () => {
+        "60000000"
+    };
+}
+pub(crate) use skew;
+
 /// Where a statement can run: a pool, or a unit of work.
 pub(crate) trait Db: Sync {
     /// Which engine's SQL it speaks.

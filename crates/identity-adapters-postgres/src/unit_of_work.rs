@@ -80,15 +80,21 @@ impl Db for SqlUnitOfWork {
 impl UnitOfWorkFactory for Store {
     #[tracing::instrument(name = "store.begin", level = "debug", skip_all, fields(db.operation.name = "BEGIN"))]
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        Ok(Box::new(self.begin_unit().await?))
+    }
+}
+
+impl Store {
+    pub(crate) async fn begin_unit(&self) -> Result<SqlUnitOfWork, StoreError> {
         let (line, transaction) = self.writer.begin().await?;
-        Ok(Box::new(SqlUnitOfWork {
+        Ok(SqlUnitOfWork {
             pool: self.writer.clone(),
             line,
             transaction,
             broken: AtomicBool::new(false),
             has_events: false,
             events_committed: self.events_committed.clone(),
-        }))
+        })
     }
 }
 

@@ -50,6 +50,14 @@ pub struct Conduct {
     pub tells_user: bool,
     /// What follows the authenticator data that should have ended.
     pub leftover: Vec<u8>,
+    /// Outputs of extensions, in CBOR, and with them the flag ED.
+    pub extensions: Option<Vec<u8>>,
+    /// What it makes of the COSE key of a new passkey.
+    pub cose_key: fn(Vec<u8>) -> Vec<u8>,
+    /// What its browser makes of the attestation object.
+    pub attestation_object: fn(Vec<u8>) -> Vec<u8>,
+    /// What its browser makes of the client data.
+    pub client_data: fn(Vec<u8>) -> Vec<u8>,
 }
 
 impl Conduct {
@@ -69,6 +77,10 @@ impl Conduct {
             counter: 0,
             tells_user: true,
             leftover: Vec::new(),
+            extensions: None,
+            cose_key: |key| key,
+            attestation_object: |object| object,
+            client_data: |data| data,
         }
     }
 
@@ -85,7 +97,7 @@ impl Conduct {
         if let Some(top_origin) = &self.top_origin {
             data["topOrigin"] = top_origin.as_str().into();
         }
-        data.to_string().into_bytes()
+        (self.client_data)(data.to_string().into_bytes())
     }
 
     /// Level 3 §6.1, up to the counter.
@@ -97,6 +109,7 @@ impl Conduct {
             (self.backup_eligible, 0x08),
             (self.backed_up, 0x10),
             (has_credential, 0x40),
+            (self.extensions.is_some(), 0x80),
         ];
         let set = flags.iter().filter(|(is_set, _)| *is_set);
         let flags: u8 = set.map(|(_, flag)| flag).sum();
@@ -141,12 +154,14 @@ impl SoftPasskey {
         let length = u16::try_from(passkey.id.len()).expect("a short id");
         data.extend(length.to_be_bytes());
         data.extend(&passkey.id);
-        data.extend(passkey.cose_key());
+        data.extend((conduct.cose_key)(passkey.cose_key()));
+        data.extend(conduct.extensions.iter().flatten());
         data.extend(&conduct.leftover);
+        let object = (conduct.attestation_object)(attestation_object(&data));
         let client_data = conduct.client_data("webauthn.create", options);
         let response = json!({
             "clientDataJSON": URL_SAFE_NO_PAD.encode(client_data),
-            "attestationObject": URL_SAFE_NO_PAD.encode(attestation_object(&data)),
+            "attestationObject": URL_SAFE_NO_PAD.encode(object),
             "transports": ["internal", "hybrid"],
         });
         let answer = passkey.credential(&response);
@@ -156,6 +171,7 @@ impl SoftPasskey {
     /// Answers request options.
     pub fn sign(&self, options: &Value, conduct: &Conduct) -> Value {
         let mut data = conduct.authenticator_data(&self.rp_id, false);
+        data.extend(conduct.extensions.iter().flatten());
         data.extend(&conduct.leftover);
         let client_data = conduct.client_data("webauthn.get", options);
         let mut signed = data.clone();
@@ -217,9 +233,14 @@ fn attestation_object(data: &[u8]) -> Vec<u8> {
     object.push(0xa0);
     object.push(0x68);
     object.extend(b"authData");
-    object.push(0x59);
-    let length = u16::try_from(data.len()).expect("little data");
-    object.extend(length.to_be_bytes());
+    // The shortest spelling of the length, as CTAP2 has it.
+    if let Ok(length) = u8::try_from(data.len()) {
+        object.extend([0x58, length]);
+    } else {
+        let length = u16::try_from(data.len()).expect("little data");
+        object.push(0x59);
+        object.extend(length.to_be_bytes());
+    }
     object.extend(data);
     object
 }

@@ -19,8 +19,8 @@ mod tests;
 use argon2::password_hash::phc::Output;
 use authentication_app::ports::{ForeignHashes, HashError, HashRefused};
 use authentication_domain::credentials::PasswordHash;
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use common::constant_time;
 
 use self::{bcrypt::Bcrypt, pbkdf2::Pbkdf2, scrypt::Scrypt};
 use super::{argon2id::Argon2Recipe, memory::Memory, stored_hash::StoredHash};
@@ -76,7 +76,7 @@ impl DjangoHash {
             Self::Scrypt(hash) => hash.matches(password),
             Self::Argon2 { recipe, output } => {
                 let computed = recipe.compute(password, memory)?;
-                Ok(verify_slices_are_equal(&computed, output.as_bytes()).is_ok())
+                Ok(constant_time::is_equal(&computed, output.as_bytes()))
             }
         }
     }

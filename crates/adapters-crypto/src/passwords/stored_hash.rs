@@ -3,7 +3,7 @@
 use argon2::password_hash::phc::Output;
 use authentication_app::ports::HashError;
 use authentication_domain::credentials::{PasswordHash, PlainPassword};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use common::constant_time;
 
 use super::{
     argon2id::{Argon2Recipe, Peppers},
@@ -69,7 +69,7 @@ impl StoredHash {
         match self {
             Self::Argon2 { recipe, output } => {
                 let computed = recipe.compute(password, memory)?;
-                Ok(verify_slices_are_equal(&computed, output.as_bytes()).is_ok())
+                Ok(constant_time::is_equal(&computed, output.as_bytes()))
             }
             Self::Django(django) => django.matches(password, memory),
         }

@@ -12,6 +12,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use ciborium::Value;
 use uuid::Uuid;
 
+use super::{canonical::take_item, cose_key};
+
 const USER_PRESENT: u8 = 0x01;
 const USER_VERIFIED: u8 = 0x04;
 const BACKUP_ELIGIBLE: u8 = 0x08;
@@ -46,7 +48,10 @@ impl<'a> AuthenticatorData<'a> {
             let aaguid = Uuid::from_bytes(take_array(&mut rest)?);
             let length = u16::from_be_bytes(take_array(&mut rest)?);
             let id = take(&mut rest, length.into())?;
-            take_map(&mut rest)?;
+            // Level 3 §7.1 step 20: of an algorithm that was offered.
+            if !cose_key::is_sound(&take_map(&mut rest)?) {
+                return Err(CeremonyFault::Malformed);
+            }
             Some(NewCredential {
                 aaguid: (!aaguid.is_nil()).then_some(aaguid),
                 id,
@@ -70,7 +75,8 @@ impl<'a> AuthenticatorData<'a> {
     pub(super) fn within(attestation_object: &[u8]) -> Result<Vec<u8>, CeremonyFault> {
         let mut rest = attestation_object;
         let members = take_map(&mut rest)?;
-        if !rest.is_empty() {
+        // Level 3 §6.5.4: these three and nothing else.
+        if !rest.is_empty() || members.len() != 3 {
             return Err(CeremonyFault::Malformed);
         }
         let member = |asked: &str| {
@@ -126,7 +132,8 @@ fn take_array<const N: usize>(rest: &mut &[u8]) -> Result<[u8; N], CeremonyFault
 }
 
 fn take_map(rest: &mut &[u8]) -> Result<Vec<(Value, Value)>, CeremonyFault> {
-    let value: Value = ciborium::from_reader(rest).map_err(|_| CeremonyFault::Malformed)?;
+    let item = take_item(rest)?;
+    let value: Value = ciborium::from_reader(item).map_err(|_| CeremonyFault::Malformed)?;
     value.into_map().map_err(|_| CeremonyFault::Malformed)
 }
 

@@ -30,7 +30,9 @@ pub(super) fn check(
     asked: Asked<'_>,
     origins: &[String],
 ) -> Result<(), CeremonyFault> {
-    let data: ClientData = serde_json::from_slice(json).map_err(|_| CeremonyFault::Malformed)?;
+    // As text first: of members that it passes over, serde does not look at the encoding.
+    let json = std::str::from_utf8(json).map_err(|_| CeremonyFault::Malformed)?;
+    let data: ClientData = serde_json::from_str(json).map_err(|_| CeremonyFault::Malformed)?;
     if data.r#type != asked.kind {
         return Err(CeremonyFault::WrongType);
     }

@@ -1,5 +1,7 @@
 //! Whole ceremonies with a device in software, and each check at its edge.
 
+mod shapes;
+
 use authentication_app::ports::{
     AllowedCredential, AssertionAnswer, AttestationAnswer, CeremonyFault, EnrolledCredential,
     EnrolmentSubject, RelyingParty as _,

@@ -153,3 +153,49 @@ async fn keys_are_looked_at_again_after_an_hour_and_outlive_a_day_without_their_
         "{refused:?}"
     );
 }
+
+/// Whatever is at the address of the keys: good ones count on, for as long as they do without their provider.
+#[tokio::test]
+async fn an_empty_or_broken_key_set_never_replaces_good_keys() {
+    let bed = Bed::new();
+    let weak = r#"{"keys":[{"kty":"RSA","alg":"RS256","kid":"key-1","n":"wAAB","e":"AQAB"}]}"#;
+    let secret = r#"{"keys":[{"kty":"oct","alg":"HS256","kid":"key-1","k":"c2VjcmV0"}]}"#;
+    let forger = OpenIdDouble::start();
+    forger.rotate_key();
+    bed.verify_claims(&bed.claims()).await.unwrap();
+    for document in [
+        r#"{"keys":[]}"#,
+        r#"{"keys":[{"kty":"RSA"}]}"#,
+        r#"{"keys":{}}"#,
+        "{}",
+        "",
+        "<html>Gone</html>",
+        weak,
+        secret,
+    ] {
+        bed.double.publish(Some(document));
+        // Once because a token names a key that is not known, and once because an hour has passed.
+        bed.advance(Duration::seconds(10));
+        let unknown = forger.token(&bed.claims());
+        assert!(bed.verify(&unknown).await.is_err(), "{document}");
+        bed.verify_claims(&bed.claims()).await.unwrap();
+        bed.advance(Duration::hours(1));
+        bed.verify_claims(&bed.claims()).await.unwrap();
+    }
+    bed.double.publish(None);
+    bed.double.rotate_key();
+    bed.advance(Duration::hours(1));
+    bed.verify_claims(&bed.claims()).await.unwrap();
+}
+
+/// Before there are good ones, there are none.
+#[tokio::test]
+async fn a_key_set_without_a_good_key_is_not_believed() {
+    let bed = Bed::new();
+    bed.double.publish(Some(r#"{"keys":[]}"#));
+    let refused = bed.verify_claims(&bed.claims()).await.err();
+    let fault = ProviderError::Untrustworthy("none of its keys may sign");
+    assert_eq!(refused, Some(fault));
+    bed.double.publish(None);
+    bed.verify_claims(&bed.claims()).await.unwrap();
+}

@@ -259,6 +259,23 @@ async fn t32_a_word_is_no_boolean_and_nonsense_is_no_token() {
     assert_eq!(nothing.nonce, None, "whoever asks looks at it");
 }
 
+/// A claim that nobody reads is text as well (RFC 7519 §7.2).
+#[tokio::test]
+async fn a_claim_that_is_not_utf_8_is_refused() {
+    let bed = Bed::new();
+    for claim in ["sub", "nonce", "email", "name", "hd", "picture"] {
+        let claims = bed.but(claim, json!("mark")).to_string();
+        let (before, after) = claims.split_once("mark").unwrap();
+        let claims = [before.as_bytes(), b"\xff", after.as_bytes()].concat();
+        let token = bed.double.raw_token(&claims);
+        bed.assert_refused(&token, ProviderRefusal::Unreadable, claim)
+            .await;
+    }
+    let unread = bed.but("picture", json!("é")).to_string();
+    let token = bed.double.raw_token(unread.as_bytes());
+    bed.verify(&token).await.unwrap();
+}
+
 fn part(key: &Value, name: &str) -> Vec<u8> {
     BASE64.decode(key[name].as_str().unwrap()).unwrap()
 }

@@ -12,7 +12,8 @@ use super::Accounts;
 use crate::{
     Foundation, corrupt,
     ports::{
-        AccountRecord, DataKey, FieldContext, Sealed, SessionSnapshot, StoreError, Vault, Wallet,
+        AccountRecord, DataKey, FieldContext, Sealed, SessionSnapshot, StoreError, Subject, Vault,
+        Wallet,
     },
 };
 
@@ -91,6 +92,43 @@ impl Foundation {
             second_factors: record.second_factors,
         };
         Ok(OpenedAccount { view, key })
+    }
+
+    /// The account that a lookup of this identifier's digest gave, in clear (ADR 0046). A digest and a ciphertext
+    /// that do not belong together are an old value that was put back, or another's row: nobody is let in by
+    /// them, and nobody is written to.
+    pub(crate) fn open_found(
+        &self,
+        record: &AccountRecord,
+        subject: Subject,
+    ) -> Result<OpenedAccount, StoreError> {
+        let opened = self.open_account(record)?;
+        if self.is_found_by(&opened, subject) {
+            return Ok(opened);
+        }
+        let account = opened.id();
+        tracing::error!(%account, "an identifier is not the one that its account is found by");
+        let field = identifier_field(account);
+        Err(corrupt(field.table, field.column))
+    }
+
+    /// Whether this is a digest of the identifier that the account says it has, under any key that lives.
+    pub(crate) fn is_found_by(&self, opened: &OpenedAccount, subject: Subject) -> bool {
+        let keys = self.index.keys_of(&opened.view.identifier);
+        let mut entries = keys.entries.iter();
+        keys.subject == subject
+            || keys.earlier_subjects.contains(&subject)
+            || entries.any(|entry| entry.digest == subject.0)
+    }
+
+    /// Whether the identifier that the account says it has is the one that it is found by now. One statement.
+    pub(crate) async fn is_found_by_its_identifier(
+        &self,
+        opened: &OpenedAccount,
+    ) -> Result<bool, StoreError> {
+        let subject = self.index.keys_of(&opened.view.identifier).subject;
+        let found = self.store.find_by_subject(subject).await?;
+        Ok(found.is_some_and(|found| found.account.id == opened.id()))
     }
 
     /// The account as it is now, in clear.

@@ -10,6 +10,7 @@ use authentication_domain::{
     opaque_token::{OpaqueToken, TokenDigest},
     sessions::DeviceId,
 };
+use common::clock;
 use time::{Duration, OffsetDateTime};
 
 use crate::{
@@ -65,7 +66,10 @@ impl Foundation {
             .store
             .find_challenge(digest, ctx.claimed_device(), now)
             .await?
-            .filter(|record| !record.consumed && now < record.expires_at)
+            .filter(|record| {
+                let lifetime = self.rules.challenges.challenge_lifetime;
+                !record.consumed && clock::counts_until(record.expires_at, lifetime, now)
+            })
             .ok_or_else(|| {
                 self.note_code(CodePurpose::Unknown, CodeOutcome::Refused);
                 ProofError::InvalidCode
@@ -149,8 +153,8 @@ impl Foundation {
         Ok(ProofError::InvalidCode)
     }
 
-    /// The account that a right code is good for; `None` for whoever closed it themselves, and then the code
-    /// was a wrong one. Looked at only now: a wrong code costs no more for an identifier that somebody has.
+    /// The account that a right code is good for: one that says that it has the identifier whose code it is. Nobody's
+    /// for whoever closed it themselves, and then the code was a wrong one. Looked at only now: a wrong code costs no more for an identifier that somebody has.
     pub(crate) async fn owner_of(
         &self,
         right: &RightCode,
@@ -161,7 +165,10 @@ impl Foundation {
             Some(owner) => self.read_account(owner).await?,
             None => None,
         };
-        if let Some(owner) = owner.filter(|it| it.view.account.gate() != Err(Closed::Absent)) {
+        let owner = owner.filter(|it| {
+            it.view.account.gate() != Err(Closed::Absent) && self.is_found_by(it, record.subject)
+        });
+        if let Some(owner) = owner {
             return Ok(owner);
         }
         let (digest, device, now) = (right.digest, right.known_device, self.clock.now());

@@ -162,7 +162,10 @@ impl Credentials {
             None => None,
         };
         owner
-            .filter(|it| it.view.account.gate() != Err(Closed::Absent))
+            .filter(|it| {
+                it.view.account.gate() != Err(Closed::Absent)
+                    && self.base.is_found_by(it, link.subject)
+            })
             .ok_or_else(|| self.refuse_link())
     }
 

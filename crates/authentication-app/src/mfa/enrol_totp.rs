@@ -9,7 +9,7 @@ use authentication_domain::{
     mfa::{SecondFactor, TotpRules, TotpSecret},
     sessions::EndReason,
 };
-use common::access::AuthenticationMethod;
+use common::{access::AuthenticationMethod, clock};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
@@ -122,7 +122,7 @@ impl Mfa {
             .totp_state(account)
             .await?
             .pending
-            .filter(|(_, since)| now < *since + TotpRules::ENROLMENT);
+            .filter(|(_, since)| clock::is_within(*since, TotpRules::ENROLMENT, now));
         let Some((sealed, _)) = pending else {
             return Err(ProofError::InvalidCode.into());
         };

@@ -7,7 +7,7 @@ use authentication_domain::{
     mfa::{Begun, NextStep, SecondFactor},
     opaque_token::OpaqueToken,
 };
-use common::access::Proofs;
+use common::{access::Proofs, clock::SKEW};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
@@ -58,6 +58,7 @@ impl Foundation {
             .filter(|it| {
                 !it.consumed
                     && now < it.sign_in.expires_at
+                    && it.sign_in.created_at <= now + SKEW
                     && it.owner.account.version == it.sign_in.account_version
                     && it.owner.account.gate().is_ok()
             })

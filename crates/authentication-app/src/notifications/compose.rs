@@ -198,10 +198,10 @@ impl Notifications {
             Recipient::Subject(subject) => {
                 let found = store.find_by_subject(subject).await?;
                 found
-                    .map(|record| self.base.open_account(&record))
+                    .map(|record| self.base.open_found(&record, subject))
                     .transpose()?
             }
-            Recipient::Account(account) => self.base.read_account(account).await?,
+            Recipient::Account(account) => self.reached(account).await?,
         };
         let taken = matches!(
             order.kind,
@@ -211,6 +211,24 @@ impl Notifications {
             }
         );
         Ok(owner.filter(|it| taken || it.view.account.gate() != Err(Closed::Absent)))
+    }
+
+    /// The account, if its owner can be reached by the identifier that it is found by (ADR 0046).
+    async fn reached(&self, account: AccountId) -> Result<Option<OpenedAccount>, StoreError> {
+        let base = &self.base;
+        let Some(owner) = base.read_account(account).await? else {
+            return Ok(None);
+        };
+        if base.is_found_by_its_identifier(&owner).await? {
+            return Ok(Some(owner));
+        }
+        // It may have changed in between: then the next look finds both anew.
+        let again = base.read_account(account).await?;
+        if again.is_some_and(|again| again.view.account.version != owner.view.account.version) {
+            return Err(StoreError::Retryable);
+        }
+        tracing::error!(%account, "an identifier is not the one that its account is found by");
+        Err(corrupt("accounts", "identifier"))
     }
 
     async fn is_current(

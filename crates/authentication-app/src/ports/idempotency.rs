@@ -1,7 +1,7 @@
 //! Requests that were answered before (`Idempotency-Key`).
 
 use async_trait::async_trait;
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::{Sealed, StoreError};
 
@@ -20,6 +20,11 @@ pub struct IdempotencyRecord {
     pub answer: Sealed,
     /// Until when it is replayed.
     pub expires_at: OffsetDateTime,
+}
+
+impl IdempotencyRecord {
+    /// How long an answer is replayed.
+    pub const REPLAYED_FOR: Duration = Duration::hours(24);
 }
 
 /// Writes within a unit of work, and the read before it.

@@ -31,6 +31,7 @@ mod rekeying;
 mod relying_party;
 mod second_factors;
 mod sessions;
+mod shared_time;
 mod throttle;
 mod token_signer;
 mod unit_of_work;
@@ -109,6 +110,7 @@ pub use sessions::{
     EndedSession, NewSession, RotatedSession, SessionQueries, SessionRepository, SessionSnapshot,
     SessionSummary,
 };
+pub use shared_time::{SharedTime, Ticks, TimeStore};
 pub use throttle::{Throttle, ThrottleKey, ThrottleOutcome, ThrottleRequest};
 pub use token_signer::{InvalidToken, SigningFailed, TokenSigner};
 pub use unit_of_work::{IdentityStore, Maintenance, UnitOfWork, UnitOfWorkFactory};

@@ -10,7 +10,7 @@ use super::{
     IdempotencyLedger, IdempotencyRecord, ImportQueries, ImportRepository, MessageCeilings,
     MessageQueue, NoticeQueries, NoticeRepository, Outbox, ParkedMessages, PasskeyQueries,
     PasskeyRepository, RekeyingQueries, RekeyingRepository, SecondFactorQueries,
-    SecondFactorRepository, SessionQueries, SessionRepository, StoreError,
+    SecondFactorRepository, SessionQueries, SessionRepository, StoreError, TimeStore,
 };
 
 /// One database transaction. Dropping it without `commit` undoes everything.
@@ -109,6 +109,7 @@ pub trait IdentityStore:
     + ParkedMessages
     + RekeyingQueries
     + Maintenance
+    + TimeStore
 {
 }
 
@@ -130,5 +131,6 @@ impl<T> IdentityStore for T where
         + EventQueue
         + RekeyingQueries
         + Maintenance
+        + TimeStore
 {
 }

@@ -7,7 +7,10 @@ use authentication_domain::{
     opaque_token::OpaqueToken,
     sessions::DeviceId,
 };
-use common::access::{AuthenticationMethod, Proofs};
+use common::{
+    access::{AuthenticationMethod, Proofs},
+    clock,
+};
 use time::OffsetDateTime;
 
 use super::{BeginError, SignIn, SignedIn};
@@ -63,7 +66,9 @@ impl Foundation {
         let begun = Begun {
             first: proven.method,
             came_over: proven.came_over,
-            remembered: proven.remembered_until.is_some_and(|until| now < until),
+            remembered: proven.remembered_until.is_some_and(|until| {
+                clock::counts_until(until, self.rules.second_factors.remember_for, now)
+            }),
         };
         let (roles, factors) = (view.account.roles, view.second_factors);
         let identifier = view.identifier.method();

@@ -136,7 +136,7 @@ impl Sessions {
         // Opened only now: whoever is refused costs no more for an identifier that somebody has.
         match account.account.gate() {
             Ok(()) => {
-                let owner = self.base.open_account(account)?;
+                let owner = self.base.open_found(account, attempt.subject)?;
                 let rehashed = self.rehash(&command.password, stored, outdated).await;
                 self.admit(&attempt, &owner, rehashed.as_ref(), ctx).await
             }

@@ -20,7 +20,7 @@ const ADA: &str = "ada@example.com";
 const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1";
 /// Rivals failed often enough.
 const LOCK: &str = "INSERT INTO sign_in_failures (subject, device_id, failures, since, locked_until) \
-     SELECT digest, zeroblob(16), 5, 0, 9000000000000000 FROM identifier_index";
+     SELECT digest, zeroblob(16), 5, 0, 1772442900000000 FROM identifier_index";
 
 impl Bed {
     /// What a sign-in answers, and how many hashes it took.
@@ -181,11 +181,11 @@ async fn a_lock_that_falls_while_the_old_password_is_compared_holds() {
             current: password(current),
             new: password(NEW_PASSWORD),
         };
-        // Rivals through the same session, whose id is what they are counted by.
+        // Rivals through the same session, whose id is what they are counted by: a lock for 15 minutes from START.
         bed.come_in_between(
             1,
             "INSERT INTO sign_in_failures (subject, device_id, failures, since, locked_until) \
-             SELECT i.digest, s.id, 5, 0, 9000000000000000 FROM identifier_index i, sessions s",
+             SELECT i.digest, s.id, 5, 0, 1772442900000000 FROM identifier_index i, sessions s",
         );
         let answer = bed
             .credentials

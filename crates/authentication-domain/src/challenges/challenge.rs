@@ -3,6 +3,7 @@
 //! NIST SP 800-63B-4 §3.1.3, OWASP ASVS 5.0 V6.5 and V6.6: short-lived, once, only the newest, bound to
 //! a purpose and a recipient, and few guesses that neither a resend nor a new flow renews.
 
+use common::clock;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
@@ -91,14 +92,14 @@ impl ChallengeRules {
     /// Over which guesses are added up.
     pub const TRIES_WINDOW: Duration = Duration::hours(1);
 
-    /// Whether a code sent at `sent_at` still counts.
+    /// Whether a code sent at `sent_at` still counts. One that was sent in the future does not.
     pub fn code_counts(&self, sent_at: OffsetDateTime, now: OffsetDateTime) -> bool {
-        now < sent_at + self.code_lifetime
+        clock::is_within(sent_at, self.code_lifetime, now)
     }
 
-    /// Whether a link mailed at `sent_at` still counts.
+    /// Whether a link mailed at `sent_at` still counts. One that was mailed in the future does not.
     pub fn link_counts(&self, sent_at: OffsetDateTime, now: OffsetDateTime) -> bool {
-        now < sent_at + self.link_lifetime
+        clock::is_within(sent_at, self.link_lifetime, now)
     }
 
     /// The latest time of an earlier message that lets another one go out at `now`.
@@ -118,6 +119,10 @@ mod tests {
         let sent = datetime!(2026-01-01 00:00 UTC);
         assert!(rules.code_counts(sent, sent + Duration::minutes(10) - Duration::MICROSECOND));
         assert!(!rules.code_counts(sent, sent + Duration::minutes(10)));
+        for ahead in [Duration::seconds(61), Duration::hours(1), Duration::days(1)] {
+            assert!(!rules.code_counts(sent + ahead, sent), "sent in the future");
+            assert!(!rules.link_counts(sent + ahead, sent), "sent in the future");
+        }
     }
 
     #[test]

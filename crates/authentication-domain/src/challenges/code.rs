@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use common::constant_time;
 use secrecy::{ExposeSecret, SecretString};
 
 /// Random bytes that name one sending of a code. The code follows from it under a server key, so that
@@ -40,9 +41,7 @@ impl OneTimeCode {
 
     /// Whether both are the same, in time that does not depend on where they differ.
     pub fn matches(&self, other: &Self) -> bool {
-        let pairs = self.expose().bytes().zip(other.expose().bytes());
-        let difference = pairs.fold(0, |so_far, (one, two)| so_far | (one ^ two));
-        difference == 0 && self.expose().len() == other.expose().len()
+        constant_time::is_equal(self.expose().as_bytes(), other.expose().as_bytes())
     }
 }
 

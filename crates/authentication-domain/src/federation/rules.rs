@@ -14,13 +14,15 @@ pub struct FederationRules {
 impl FederationRules {
     /// How far the provider's clock may be from ours.
     pub const CLOCK_SKEW: Duration = Duration::seconds(60);
+    /// No nonce and no flow counts for longer.
+    pub const LONGEST: Duration = Duration::minutes(10);
 }
 
 impl Default for FederationRules {
     fn default() -> Self {
         Self {
-            nonce_lifetime: Duration::minutes(10),
-            flow_lifetime: Duration::minutes(10),
+            nonce_lifetime: Self::LONGEST,
+            flow_lifetime: Self::LONGEST,
         }
     }
 }

@@ -50,13 +50,16 @@ pub struct PasskeyRules {
 impl Default for PasskeyRules {
     fn default() -> Self {
         Self {
-            ceremony_lifetime: Duration::minutes(5),
+            ceremony_lifetime: Self::LONGEST_CEREMONY,
             most_per_account: 20,
         }
     }
 }
 
 impl PasskeyRules {
+    /// No ceremony counts for longer.
+    pub const LONGEST_CEREMONY: Duration = Duration::minutes(5);
+
     /// Until when a ceremony that begins now can be ended.
     pub fn expiry(&self, now: OffsetDateTime) -> OffsetDateTime {
         now + self.ceremony_lifetime

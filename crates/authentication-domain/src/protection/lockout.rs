@@ -3,6 +3,7 @@
 //! Failures are counted per identifier, whether or not anybody has it; and apart for each known device of
 //! its owner, so that a stranger's failures never close the door the owner comes through.
 
+use common::clock;
 use time::{Duration, OffsetDateTime};
 
 /// The numbers.
@@ -18,7 +19,7 @@ impl Default for LockoutRules {
     fn default() -> Self {
         Self {
             failures: 5,
-            window: Duration::minutes(15),
+            window: Self::WINDOW,
         }
     }
 }
@@ -35,15 +36,19 @@ pub struct AttemptCounter {
 }
 
 impl AttemptCounter {
-    /// How long the lock still holds; `None` when an attempt may be made.
+    /// How long the lock still holds; `None` when an attempt may be made. One that would hold for longer than a
+    /// lock can was set by a clock that was ahead, and holds no more.
     pub fn locked_for(&self, now: OffsetDateTime) -> Option<Duration> {
         self.locked_until
-            .filter(|until| *until > now)
+            .filter(|until| clock::counts_until(*until, LockoutRules::WINDOW, now))
             .map(|until| until - now)
     }
 }
 
 impl LockoutRules {
+    /// How long a lock holds at the most.
+    pub const WINDOW: Duration = Duration::minutes(15);
+
     /// The counter after one more failure. The reference for what stores do in one conditional write.
     pub fn after_failure(
         &self,
@@ -51,7 +56,7 @@ impl LockoutRules {
         now: OffsetDateTime,
     ) -> AttemptCounter {
         let counts = |counter: &AttemptCounter| {
-            counter.locked_until.is_none() && now < counter.since + self.window
+            counter.locked_until.is_none() && clock::is_within(counter.since, self.window, now)
         };
         let (failures, since) = match before.filter(counts) {
             Some(counter) => (counter.failures + 1, counter.since),

@@ -15,7 +15,7 @@ pub type DeviceId = Id<Device>;
 /// A device token taken apart: `fa_dt_v1.<device>.<mac over device and account>`.
 ///
 /// Whether the mac is good can be told only beside an account.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct DeviceToken {
     /// Which device it claims to be.
     pub device: DeviceId,
@@ -61,7 +61,7 @@ mod tests {
             mac: "bWFj".to_owned(),
         };
         let text = token.to_text();
-        assert!(DeviceToken::parse(&text).is_some_and(|it| it == token));
+        assert!(DeviceToken::parse(&text).is_some_and(|it| it.to_text() == text));
         for other in [
             "",
             "x",

@@ -17,7 +17,7 @@ use uuid::Uuid;
 use super::SessionId;
 
 /// A refresh token taken apart. That its mac is good is not known yet.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct RefreshToken {
     /// Under which key the mac was made.
     pub key_id: String,
@@ -143,7 +143,7 @@ mod tests {
     fn a_token_has_one_spelling() {
         let text = token().to_text();
         assert_eq!(text, "fa_rt_v1.k1.00000000000000000000000000000abc.7.bWFj");
-        assert!(RefreshToken::parse(&text).is_some_and(|it| it == token()));
+        assert!(RefreshToken::parse(&text).is_some_and(|it| it.to_text() == text));
         for other in [
             text.replace(".7.", ".07."),
             text.replace(".7.", ".+7."),

@@ -3,7 +3,7 @@
 use time::{Duration, OffsetDateTime};
 
 use super::{Permission, Proofs, Roles};
-use crate::Id;
+use crate::{Id, clock::SKEW};
 
 /// Marks ids of accounts.
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Principal {
 
     /// Whether they proved who they are within `window` before `now` (a "recent sign-in").
     pub fn signed_in_recently(&self, now: OffsetDateTime, window: Duration) -> bool {
-        now - self.authenticated_at <= window
+        now - self.authenticated_at <= window && self.authenticated_at <= now + SKEW
     }
 }
 

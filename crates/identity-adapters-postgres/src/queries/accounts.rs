@@ -6,7 +6,9 @@ use authentication_app::ports::{
 };
 use authentication_domain::{
     accounts::AccountId, credentials::PasswordHash, protection::AttemptCounter,
+    protection::LockoutRules,
 };
+use common::clock::SKEW;
 use time::OffsetDateTime;
 
 use crate::{
@@ -164,10 +166,12 @@ fn sign_in_record(entries: usize) -> String {
              ON g.subject = $1 AND g.device_id = $2 AND g.failures > 0 \
              LEFT JOIN devices d ON d.account_id = found.account_id AND d.id = $2 \
              LEFT JOIN accounts a ON a.id = \
-             CASE WHEN f.locked_until > $4 AND d.id IS NULL THEN NULL ELSE found.account_id END",
+             CASE WHEN f.locked_until > $4 AND f.locked_until <= $4 + {longest} AND d.id IS NULL \
+             THEN NULL ELSE found.account_id END",
             account_parts!(),
             "LEFT JOIN password_credentials c ON c.account_id = a.id"
         ),
+        longest = (LockoutRules::WINDOW + SKEW).whole_microseconds(),
         entries = tuples(5, entries, 2)
     )
 }

@@ -10,6 +10,7 @@ use authentication_domain::{
     opaque_token::TokenDigest,
     sessions::DeviceId,
 };
+use common::clock::SKEW;
 use time::OffsetDateTime;
 
 use crate::{
@@ -19,20 +20,20 @@ use crate::{
     store::Store,
 };
 
-/// All by primary keys. `$1` digest, `$2` device, `$3` no device, `$4` since when guesses count. While keys
-/// change there may be two index entries of one account.
+/// All by primary keys. `$1` digest, `$2` device, `$3` no device, `$4` since when guesses count, `$5`
+/// until when. While keys change there may be two index entries of one account.
 const FIND_CHALLENGE: &str = "SELECT c.subject, c.purpose, c.channel, c.payload, c.expires_at, c.consumed_at, \
      c.tries AS challenge_tries, s.nonce, s.sent_at, t.tries AS window_tries, \
      td.tries AS device_tries, o.account_id, d.id AS device_id, d.remembered_until FROM challenges c \
      LEFT JOIN code_dispatches s \
      ON s.subject = c.subject AND s.purpose = c.purpose AND s.used_at IS NULL \
      LEFT JOIN code_tries t ON t.subject = c.subject AND t.purpose = c.purpose \
-     AND t.device_id = $3 AND t.since > $4 \
+     AND t.device_id = $3 AND t.since > $4 AND t.since <= $5 \
      LEFT JOIN identifier_index o ON o.digest IN (c.index_digest, c.second_index_digest) \
      AND o.reserved_until IS NULL \
      LEFT JOIN devices d ON d.account_id = o.account_id AND d.id = $2 \
      LEFT JOIN code_tries td ON td.subject = c.subject AND td.purpose = c.purpose \
-     AND td.device_id = d.id AND td.since > $4 \
+     AND td.device_id = d.id AND td.since > $4 AND td.since <= $5 \
      WHERE c.digest = $1 LIMIT 1";
 
 /// By `code_dispatches_link_digest_idx`, then by primary keys: a subject is a digest of `identifier_index`.
@@ -57,6 +58,7 @@ impl ChallengeQueries for Store {
             .bind(&device)
             .bind(&NO_DEVICE)
             .bind(&(now - ChallengeRules::TRIES_WINDOW))
+            .bind(&(now + SKEW))
             .row(&self.readers)
             .await?;
         row.as_ref().map(challenge_of).transpose()

@@ -4,7 +4,11 @@ use async_trait::async_trait;
 use authentication_app::ports::{
     CeremonyQuestion, CeremonyRecord, PasskeyQueries, PasskeyRecord, StoreError,
 };
-use authentication_domain::{accounts::AccountId, passkeys::PasskeyId};
+use authentication_domain::{
+    accounts::AccountId,
+    passkeys::{PasskeyId, PasskeyRules},
+};
+use common::clock::SKEW;
 
 use crate::{
     account_record::{account_columns, account_if_any, account_parts},
@@ -31,7 +35,7 @@ const LIST: &str = concat!(
 );
 
 /// All by primary keys, and `passkeys_credential_digest_key`. `$1` holder, `$2` purpose, `$3` credential, `$4`
-/// device, `$5` now.
+/// device, `$5` now, `$6` until when one that was begun by now can count.
 const FIND_CEREMONY: &str = concat!(
     "SELECT c.id AS ceremony_id, c.account_id AS ceremony_account, c.state, d.id AS device_id, ",
     passkey_columns!(),
@@ -42,7 +46,8 @@ const FIND_CEREMONY: &str = concat!(
      LEFT JOIN accounts a ON a.id = y.account_id",
     account_parts!(),
     "LEFT JOIN devices d ON d.account_id = y.account_id AND d.id = $4 \
-     WHERE c.holder = $1 AND c.purpose = $2 AND c.consumed_at IS NULL AND c.expires_at > $5"
+     WHERE c.holder = $1 AND c.purpose = $2 AND c.consumed_at IS NULL AND c.expires_at > $5 \
+     AND c.expires_at <= $6"
 );
 
 #[async_trait]
@@ -64,6 +69,7 @@ impl PasskeyQueries for Store {
             .bind(&asked.credential)
             .bind(&asked.device)
             .bind(&asked.now)
+            .bind(&(asked.now + PasskeyRules::LONGEST_CEREMONY + SKEW))
             .row(&self.readers)
             .await?;
         row.map(|row| {

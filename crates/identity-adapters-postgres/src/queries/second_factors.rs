@@ -5,8 +5,11 @@ use authentication_app::ports::{
     NewPendingSignIn, PendingSignInRecord, SecondFactorQueries, StoreError, TotpRecord, TotpState,
 };
 use authentication_domain::{
-    accounts::AccountId, challenges::CodeNonce, opaque_token::TokenDigest,
+    accounts::AccountId,
+    challenges::{ChallengeRules, CodeNonce},
+    opaque_token::TokenDigest,
 };
+use common::clock::SKEW;
 use time::OffsetDateTime;
 
 use crate::{
@@ -18,7 +21,7 @@ use crate::{
     store::Store,
 };
 
-/// All by primary keys. `$1` digest, `$2` no device, `$3` since when guesses count.
+/// All by primary keys. `$1` digest, `$2` no device, `$3` since when guesses count, `$4` until when.
 const FIND_PENDING: &str = concat!(
     "SELECT n.account_id, n.account_version, n.subject, n.method, n.came_over, n.device_id, \
      n.created_at AS pending_created_at, n.expires_at, n.consumed_at, n.tries AS pending_tries, \
@@ -31,7 +34,7 @@ const FIND_PENDING: &str = concat!(
      ON s.subject = n.subject AND s.purpose = 'second_factor' AND s.used_at IS NULL \
      LEFT JOIN code_tries t ON t.subject = n.subject AND t.purpose = 'second_factor' \
      AND t.device_id = CASE WHEN n.device_id IS NULL THEN $2 ELSE n.device_id END \
-     AND t.since > $3 \
+     AND t.since > $3 AND t.since <= $4 \
      WHERE n.digest = $1"
 );
 
@@ -50,6 +53,7 @@ impl SecondFactorQueries for Store {
             .bind(&digest)
             .bind(&NO_DEVICE)
             .bind(&window_since)
+            .bind(&(window_since + ChallengeRules::TRIES_WINDOW + SKEW))
             .row(&self.readers)
             .await?;
         row.map(|row| pending_of(&row, digest)).transpose()

@@ -13,7 +13,9 @@ use time::OffsetDateTime;
 
 use crate::{
     account_record::{account_columns, account_of, account_parts},
-    sessions::{SESSIONS, generation_counts, live, proofs_of, rotated_columns, rotated_of},
+    sessions::{
+        SESSIONS, counting, generation_counts, live, proofs_of, rotated_columns, rotated_of,
+    },
     sql::{Row, Sql},
     store::Store,
 };
@@ -25,7 +27,7 @@ const FIND_SNAPSHOT: &str = concat!(
     " FROM sessions s JOIN accounts a ON a.id = s.account_id",
     account_parts!(),
     "WHERE s.id = $1 AND a.status = 'active' AND ",
-    live!("$2")
+    counting!("$2")
 );
 
 /// By `sessions_of_account_idx`, backwards. `$1` account, `$2` now, `$3` cursor, `$4` rows.
@@ -48,7 +50,7 @@ pub const ROTATE: &str = concat!(
      idle_deadline = CASE WHEN generation <> $2 THEN idle_deadline \
      WHEN $3 + idle_micros < absolute_deadline THEN $3 + idle_micros ELSE absolute_deadline END \
      WHERE id = $1 AND ",
-    live!("$3"),
+    counting!("$3"),
     " AND ",
     generation_counts!(),
     " AND EXISTS (SELECT 1 FROM accounts a \

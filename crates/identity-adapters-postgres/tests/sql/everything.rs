@@ -7,8 +7,8 @@ use authentication_app::ports::{
     LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _, MessageCeilings as _,
     MessageKind, MessageQueue as _, NewAccount, NewCeremony, NewSession, NoticeQueries as _,
     ParkedMessages as _, ParkedSelection, PasskeyQueries as _, Recipient, RekeyingQueries as _,
-    Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _, SubjectWindows, TriesScope,
-    UnitOfWorkFactory as _,
+    Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _, SubjectWindows, TimeStore as _,
+    TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     accounts::SignUpMethod,
@@ -54,6 +54,9 @@ pub(crate) async fn ask_everything(store: &Store) {
         .purge_expired(START + Duration::days(400))
         .await
         .unwrap();
+    // But for its going back, which rewrites whole tables and happens once.
+    let seen = store.shared_time().await.unwrap();
+    store.note_time(START, seen.set_backs).await.unwrap();
     store.ping().await.unwrap();
 }
 

@@ -14,7 +14,7 @@ use authentication_app::{
 use identity_adapters_postgres::Store;
 use time::Duration;
 
-use super::{ephemeral, readiness::Readiness, store};
+use super::{clock::Clocks, ephemeral, readiness::Readiness, store};
 use crate::{
     StartError,
     config::{Config, Mistakes, SinkChoice, WebhookSettings},
@@ -127,21 +127,25 @@ impl RelayNode {
         // For TLS. An error says that it was done before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let metrics = Arc::new(Metrics::start(config.telemetry.otlp_endpoint.as_ref())?);
-        let store = Arc::new(store::open(config, &SystemClock).await?);
+        let clocks = Clocks::new(None);
+        let clock = Arc::clone(&clocks.clock);
+        let store = Arc::new(store::open(config, clock.as_ref()).await?);
         metrics.watch_connections(&store);
         let redis = ephemeral::connect(config).await?;
         let mut workers = Workers::new(Arc::new(SystemRandom));
+        clocks.keep(&store, &mut workers).await?;
+        metrics.watch_clock(clocks.figures);
         let relays = Relays {
             ports: RelayPorts {
                 queue: store.clone(),
-                clock: Arc::new(SystemClock),
+                clock: Arc::clone(&clock),
                 random: Arc::new(SystemRandom),
                 meter: metrics.meter(),
             },
             redis: redis.as_ref(),
         };
         relays.start(config, &store, &mut workers)?;
-        let events = Events::new(store.clone(), Arc::new(SystemClock));
+        let events = Events::new(store.clone(), clock);
         workers.watch_events(events, metrics.meter());
         Ok(Self {
             vitals: Vitals {

@@ -1,5 +1,6 @@
 //! The only place that knows which adapter is behind which port.
 
+mod clock;
 mod counters;
 mod ephemeral;
 mod events;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 
 use adapters_crypto::{
     Argon2Pool, AuthenticatorCodes, BlindIndex, CryptoVault, HashingConfig, JwtConfig, JwtSigner,
-    KeysInUse, PoolError, SystemClock, SystemRandom, TokenMacs, WebAuthnConfig, WebAuthnParty,
+    KeysInUse, PoolError, SystemRandom, TokenMacs, WebAuthnConfig, WebAuthnParty,
 };
 use api_http::{ApiConfig, ApiState, Draining, ports::TraceLink};
 use authentication_app::{
@@ -52,6 +53,7 @@ use crate::{
     workers::Workers,
 };
 
+use clock::Clocks;
 pub use counters::Counters;
 pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
@@ -104,7 +106,8 @@ pub(crate) async fn wire(
     // For TLS to Redis and to the database. An error says that it was done before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let has_test_clock = overrides.clock.is_some();
-    let clock = overrides.clock.unwrap_or_else(|| Arc::new(SystemClock));
+    let clocks = Clocks::new(overrides.clock);
+    let clock = Arc::clone(&clocks.clock);
     let random = overrides.random.unwrap_or_else(|| Arc::new(SystemRandom));
     let metrics = Metrics::start(config.telemetry.otlp_endpoint.as_ref())?;
     let metrics = Arc::new(metrics);
@@ -123,8 +126,10 @@ pub(crate) async fn wire(
         hashing_threads: config.passwords.threads,
         hashing_queue: config.passwords.queue,
     });
-    let service_key = keys::service_key(&store, &keys, random.as_ref(), clock.now()).await?;
     let mut workers = Workers::new(Arc::clone(&random));
+    clocks.keep(&store, &mut workers).await?;
+    metrics.watch_clock(clocks.figures);
+    let service_key = keys::service_key(&store, &keys, random.as_ref(), clock.now()).await?;
 
     let ephemeral = Ephemeral::open(config, &clock, &random, has_test_clock, &mut workers).await?;
     metrics.watch_caches(&ephemeral.caches);

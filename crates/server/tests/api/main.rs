@@ -29,6 +29,7 @@ mod metrics;
 mod not_me;
 mod passkeys;
 mod password;
+mod put_back;
 mod registration;
 mod second_factors;
 mod sessions;

@@ -63,7 +63,7 @@ impl Scrape {
 }
 
 impl TestApp {
-    async fn metrics_text(&self) -> String {
+    pub(crate) async fn metrics_text(&self) -> String {
         let url = format!("{}/metrics", self.management_address());
         let answer = reqwest::get(url).await.expect("an answer");
         assert_eq!(answer.status(), 200);

@@ -54,6 +54,8 @@ struct Inner {
     mood: OpenIdMood,
     metadata: Value,
     keys: Vec<SigningKey>,
+    /// What is at the address of the keys, if it is not the keys.
+    key_document: Option<String>,
     /// What the token endpoint answers for a code.
     grants: HashMap<String, Value>,
     requests: Vec<ReceivedRequest>,
@@ -86,6 +88,7 @@ impl OpenIdDouble {
             mood: OpenIdMood::Well,
             metadata,
             keys: vec![SigningKey::new("key-1")],
+            key_document: None,
             grants: HashMap::new(),
             requests: Vec::new(),
         };
@@ -136,6 +139,23 @@ impl OpenIdDouble {
         let mut inner = self.state.lock();
         let id = format!("key-{}", inner.requests.len() + 2);
         inner.keys = vec![SigningKey::new(&id)];
+    }
+
+    /// Publishes something else than its keys from now on; `None` publishes them again.
+    pub fn publish(&self, document: Option<&str>) {
+        self.state.lock().key_document = document.map(str::to_owned);
+    }
+
+    /// An ID token with these claims, as raw JSON, signed as it should be.
+    pub fn raw_token(&self, claims: &[u8]) -> String {
+        let inner = self.state.lock();
+        let key = inner.keys.last().expect("a key");
+        let header = json!({"alg": "ES256", "typ": "JWT", "kid": key.id});
+        key.sign_text(&format!(
+            "{}.{}",
+            BASE64.encode(header.to_string()),
+            BASE64.encode(claims)
+        ))
     }
 
     /// An ID token with these claims, signed as it should be.
@@ -208,7 +228,10 @@ impl SigningKey {
     }
 
     fn sign(&self, header: &Value, claims: &Value) -> String {
-        let text = signing_input(header, claims);
+        self.sign_text(&signing_input(header, claims))
+    }
+
+    fn sign_text(&self, text: &str) -> String {
         let random = SystemRandom::new();
         let signature = self
             .pair
@@ -243,6 +266,8 @@ impl State {
             drop(waited.expect("the state of the provider"));
             return Ok(());
         }
+        let published = inner.key_document.clone();
+        let published = published.filter(|_| request.target == "GET /keys");
         let (status, body) = match mood {
             OpenIdMood::Gone => return Ok(()),
             OpenIdMood::Overloaded => (503, json!({"error": "temporarily_unavailable"})),
@@ -250,7 +275,10 @@ impl State {
             OpenIdMood::Well | OpenIdMood::Silent | OpenIdMood::Verbose => inner.answer(&request),
         };
         drop(inner);
-        let mut body = body.to_string();
+        let mut body = match (published, status) {
+            (Some(document), 200) => document,
+            _ => body.to_string(),
+        };
         let mut location = String::new();
         if let (OpenIdMood::Elsewhere(port), Some((_, path))) =
             (mood, request.target.split_once(' '))

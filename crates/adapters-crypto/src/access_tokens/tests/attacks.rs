@@ -250,6 +250,55 @@ fn a_claim_we_do_not_know_changes_nothing() {
     assert_eq!(it.signer.verify(&token), Ok(claims()));
 }
 
+/// A text of a claim is UTF-8, also where nobody reads it (RFC 7519 §7.2, RFC 8259 §8.1). One claim at a time.
+#[test]
+fn a_claim_that_is_not_utf_8_is_refused() {
+    let it = fixture();
+    let sign = |text: &str, with: &[u8]| {
+        let (before, after) = text.split_once('?').unwrap();
+        [before.as_bytes(), with, after.as_bytes()].concat()
+    };
+    let token = |header: &[u8], payload: &[u8]| {
+        let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let signed = format!("{}.{}", part(header), part(payload));
+        let keys = it.keys.load();
+        let signature = keys.signing.signer.sign(signed.as_bytes()).unwrap();
+        format!("{signed}.{}", part(&signature))
+    };
+    let (header, payload) = (it.header(), it.payload());
+    let mut names: Vec<_> = payload.as_object().unwrap().keys().cloned().collect();
+    names.push("scope".to_owned());
+    for name in &names {
+        // In the name's value, in what is nested in it, and in a member's name.
+        for raw in ["\"?\"", "[\"?\"]", "{\"?\":1}"] {
+            let mut marked = payload.clone();
+            marked[name] = "mark".into();
+            let marked = marked.to_string().replace("\"mark\"", raw);
+            for junk in [
+                &b"\xff"[..],
+                b"\xc3",
+                b"\xc0\x80",
+                b"\xed\xa0\x80",
+                b"a\xf8b",
+            ] {
+                let payload = sign(&marked, junk);
+                it.refuses(&token(header.to_string().as_bytes(), &payload));
+            }
+        }
+    }
+    let unread = payload.to_string().replacen('{', "{\"scope\":\"?\",", 1);
+    it.accepts(&token(
+        header.to_string().as_bytes(),
+        &sign(&unread, "é".as_bytes()),
+    ));
+    for name in ["typ", "alg", "kid"] {
+        let mut marked = header.clone();
+        marked[name] = "?".into();
+        let header = sign(&marked.to_string(), b"\xff");
+        it.refuses(&token(&header, payload.to_string().as_bytes()));
+    }
+}
+
 // ---- T05: for others, by others, about others
 
 #[test]

@@ -3,8 +3,9 @@
 use std::str::FromStr as _;
 
 use authentication_app::ports::{HashError, HashRefused};
-use aws_lc_rs::{constant_time::verify_slices_are_equal, digest};
+use aws_lc_rs::digest;
 use bcrypt::HashParts;
+use common::constant_time;
 use zeroize::Zeroizing;
 
 /// Django makes 12; each one more doubles. About a second and a half.
@@ -56,7 +57,10 @@ impl Bcrypt {
         let computed =
             bcrypt::hash_with_salt(&*hashed, cost, salt).map_err(|_| HashError::Failed)?;
         let (computed, kept) = (computed.to_string(), self.parts.to_string());
-        Ok(verify_slices_are_equal(computed.as_bytes(), kept.as_bytes()).is_ok())
+        Ok(constant_time::is_equal(
+            computed.as_bytes(),
+            kept.as_bytes(),
+        ))
     }
 }
 

@@ -1,7 +1,7 @@
 //! scrypt (RFC 7914), with its parameters in Django's own order.
 
 use authentication_app::ports::{HashError, HashRefused};
-use aws_lc_rs::constant_time::verify_slices_are_equal;
+use common::constant_time;
 use scrypt::Params;
 use zeroize::Zeroizing;
 
@@ -56,6 +56,9 @@ impl Scrypt {
         let mut computed = Zeroizing::new([0; OUTPUT_BYTES]);
         scrypt::scrypt(password, self.salt.as_bytes(), &self.params, &mut *computed)
             .map_err(|_| HashError::Failed)?;
-        Ok(verify_slices_are_equal(&*computed, &self.output).is_ok())
+        Ok(constant_time::is_equal(
+            computed.as_slice(),
+            self.output.as_slice(),
+        ))
     }
 }

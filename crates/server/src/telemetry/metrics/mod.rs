@@ -12,6 +12,7 @@
 
 mod caches;
 mod clients;
+mod clock;
 mod counts;
 mod facts;
 mod process;
@@ -24,6 +25,7 @@ use api_http::ports::{AnsweredRequest, Exposition, HttpMeter};
 use authentication_app::{
     caching::Ledger,
     ports::{Measure, Meter},
+    timekeeping::ClockFigures,
 };
 use identity_adapters_postgres::Store;
 use opentelemetry::{InstrumentationScope, metrics::MeterProvider as _};
@@ -110,6 +112,12 @@ impl Metrics {
         let scope = InstrumentationScope::builder(SCOPE).build();
         let meter = self.provider.meter_with_scope(scope);
         clients::watch(&meter, &Arc::from(listeners));
+    }
+
+    /// Asks how the clocks are, whenever somebody asks.
+    pub(crate) fn watch_clock(&self, figures: Arc<ClockFigures>) {
+        let scope = InstrumentationScope::builder(SCOPE).build();
+        clock::watch(&self.provider.meter_with_scope(scope), figures);
     }
 
     /// Asks how each cache does, whenever somebody asks.

@@ -19,6 +19,19 @@ async fn outcomes(app: &TestApp) -> Vec<String> {
     outcomes
 }
 
+/// a5 01 02 03 26 …: −7 becomes −35, and the curve stays.
+fn with_es384_on_p256(mut key: Vec<u8>) -> Vec<u8> {
+    key.splice(4..=4, [0x38, 0x22]);
+    key
+}
+
+/// A map of so many members becomes one that ends where it ends.
+fn without_a_length(mut map: Vec<u8>) -> Vec<u8> {
+    map[0] = 0xbf;
+    map.push(0xff);
+    map
+}
+
 testkit::on_every_engine! {
     async fn a_device_is_asked_to_make_a_passkey_in_itself_and_to_know_its_user(engine: Engine) {
         let app = TestApp::start(engine).await;
@@ -115,6 +128,9 @@ testkit::on_every_engine! {
             ("wrong_type", Conduct { kind: Some("webauthn.get".to_owned()), ..honest() }),
             ("wrong_challenge", Conduct { challenge: Some("AAAAAAAAAAAAAAAAAAAAAA".to_owned()), ..honest() }),
             ("contradictory_answer", Conduct { backed_up: true, ..honest() }),
+            ("malformed_answer", Conduct { cose_key: with_es384_on_p256, ..honest() }),
+            ("malformed_answer", Conduct { cose_key: without_a_length, ..honest() }),
+            ("malformed_answer", Conduct { attestation_object: without_a_length, ..honest() }),
         ];
         let mut expected = Vec::new();
         for (reason, conduct) in refused {

@@ -43,6 +43,9 @@ pub mod reset_links;
 pub mod rotation;
 pub mod second_factors;
 pub mod sessions;
+pub mod shared_time;
+mod time_spans;
+mod time_world;
 pub mod unit_of_work;
 
 use std::sync::Arc;
@@ -222,6 +225,12 @@ macro_rules! store_contract {
             all_sessions_but_one_end_together,
             sessions_are_listed_newest_first_page_by_page,
             the_list_has_only_live_sessions_of_the_account,
+        }
+        $crate::store_facts! { $factory; shared_time:
+            a_time_is_noted_and_never_an_earlier_one,
+            of_fifty_nodes_that_find_the_time_back_one_has_it_followed,
+            no_span_outlives_itself_whatever_clocks_do,
+            what_was_made_in_the_future_does_not_count,
         }
         $crate::store_facts! { $factory; passkeys:
             a_passkey_is_listed_as_it_was_kept,

@@ -1,0 +1,128 @@
+//! The time that all nodes share, and what follows it when it goes back (ADR 0045).
+
+use async_trait::async_trait;
+use authentication_app::ports::{SharedTime, StoreError, TimeStore, UnitOfWork as _};
+use common::clock::from_micros;
+use time::{Duration, OffsetDateTime};
+use tokio::time::Instant;
+
+use crate::{dialect::Dialect, sql::Sql, store::Store};
+
+const TABLE: &str = "service_clock";
+
+macro_rules! read {
+    ($now:literal) => {
+        concat!(
+            "SELECT ",
+            $now,
+            " AS db_now, latest, set_backs FROM service_clock WHERE id = 1"
+        )
+    };
+}
+
+/// `$1` now, `$2` how often the time went back, as far as whoever notes it knows.
+const NOTE: &str =
+    "UPDATE service_clock SET latest = $1 WHERE id = 1 AND set_backs = $2 AND latest < $1";
+
+/// `$1` the earlier time that it is now, `$2` how often the time went back before.
+const GO_BACK: &str = "UPDATE service_clock SET latest = $1, set_backs = set_backs + 1 WHERE id = 1 AND set_backs = $2";
+
+/// Times until which something counts, or from which on it is young. When the time goes back by so much, they go
+/// back with it: nothing counts longer, and no lock or window holds longer. What must not come too early (the wait
+/// of a reset, a reserved identifier) stays. `$1` by how much.
+const FOLLOW: [&str; 17] = [
+    "UPDATE challenges SET created_at = created_at - $1, expires_at = expires_at - $1",
+    "UPDATE code_dispatches SET sent_at = sent_at - $1",
+    "UPDATE pending_sign_ins SET created_at = created_at - $1, expires_at = expires_at - $1",
+    "UPDATE totp_factors SET pending_at = pending_at - $1 WHERE pending_at IS NOT NULL",
+    "UPDATE webauthn_ceremonies SET expires_at = expires_at - $1",
+    "UPDATE federation_nonces SET expires_at = expires_at - $1",
+    "UPDATE federation_flows SET expires_at = expires_at - $1",
+    "UPDATE notice_links SET expires_at = expires_at - $1",
+    "UPDATE idempotency_records SET expires_at = expires_at - $1",
+    "UPDATE devices SET remembered_until = remembered_until - $1 WHERE remembered_until IS NOT NULL",
+    "UPDATE sessions SET authenticated_at = authenticated_at - $1, rotated_at = rotated_at - $1, \
+     idle_deadline = idle_deadline - $1, absolute_deadline = absolute_deadline - $1 \
+     WHERE ended_at IS NULL",
+    "UPDATE sign_in_failures SET since = since - $1, locked_until = locked_until - $1",
+    "UPDATE code_tries SET since = since - $1",
+    "UPDATE message_quotas SET hour_since = hour_since - $1, day_since = day_since - $1, \
+     retry_at = retry_at - $1",
+    "UPDATE message_ceilings SET since = since - $1",
+    // Leases and pauses, which would hold a message back for as long.
+    "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - $1 \
+     WHERE next_attempt_at IS NOT NULL",
+    "UPDATE event_lanes SET due_at = due_at - $1 WHERE due_at IS NOT NULL",
+];
+
+#[async_trait]
+impl TimeStore for Store {
+    #[tracing::instrument(name = "service_clock.shared_time", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn shared_time(&self) -> Result<SharedTime, StoreError> {
+        let text = match Dialect::of(&self.writer) {
+            Dialect::Postgres => {
+                read!("(extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+            }
+            Dialect::Sqlite => read!("NULL"),
+        };
+        let asked = Instant::now();
+        let row = Sql::new(text).row(&self.writer).await?;
+        let round_trip = asked.elapsed();
+        // Without the row it is the first time that anybody asks.
+        let Some(row) = row else {
+            return Ok(SharedTime {
+                now: None,
+                latest: OffsetDateTime::UNIX_EPOCH,
+                set_backs: 0,
+                round_trip,
+            });
+        };
+        let now: Option<i64> = row.find(TABLE, "db_now")?;
+        Ok(SharedTime {
+            now: now.map(from_micros),
+            latest: row.get(TABLE, "latest")?,
+            set_backs: row.get(TABLE, "set_backs")?,
+            round_trip,
+        })
+    }
+
+    #[tracing::instrument(name = "service_clock.note_time", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn note_time(&self, now: OffsetDateTime, set_backs: i64) -> Result<(), StoreError> {
+        Sql::new(NOTE)
+            .bind(&now)
+            .bind(&set_backs)
+            .execute(&self.writer)
+            .await?;
+        Ok(())
+    }
+
+    /// Eighteen statements, and one more on PostgreSQL.
+    #[tracing::instrument(name = "service_clock.go_back", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn go_back(
+        &self,
+        now: OffsetDateTime,
+        by: Duration,
+        set_backs: i64,
+    ) -> Result<bool, StoreError> {
+        let unit = self.begin_unit().await?;
+        let went = Sql::new(GO_BACK)
+            .bind(&now)
+            .bind(&set_backs)
+            .execute(&unit)
+            .await?;
+        if went == 0 {
+            return Ok(false);
+        }
+        if Dialect::of(&unit) == Dialect::Postgres {
+            // However many sessions there are: it happens once, and a half of it is nothing.
+            Sql::new("SET LOCAL statement_timeout = 0")
+                .execute(&unit)
+                .await?;
+        }
+        for text in FOLLOW {
+            Sql::new(text).bind(&by).execute(&unit).await?;
+        }
+        Box::new(unit).commit().await?;
+        Ok(true)
+    }
+}

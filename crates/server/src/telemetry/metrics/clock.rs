@@ -1,0 +1,21 @@
+//! How the clocks are: asked when somebody asks.
+
+use std::sync::Arc;
+
+use authentication_app::timekeeping::ClockFigures;
+use opentelemetry::metrics::Meter;
+
+pub(super) fn watch(meter: &Meter, figures: Arc<ClockFigures>) {
+    let asked = Arc::clone(&figures);
+    let _ahead = meter
+        .f64_observable_gauge("auth.clock.ahead")
+        .with_unit("s")
+        .with_description("How far the machine's clock is ahead of the time that all nodes share")
+        .with_callback(move |observer| observer.observe(asked.wall_ahead().as_seconds_f64(), &[]))
+        .build();
+    let _set_backs = meter
+        .u64_observable_counter("auth.clock.set_backs")
+        .with_description("Times that the shared clock was set back by more than a minute")
+        .with_callback(move |observer| observer.observe(figures.set_backs(), &[]))
+        .build();
+}

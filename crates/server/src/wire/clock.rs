@@ -1,0 +1,69 @@
+//! The clock of the service, and who keeps it (ADR 0045).
+
+use std::{sync::Arc, time::Duration};
+
+use adapters_crypto::SystemTicks;
+use authentication_app::{
+    ports::StoreError,
+    timekeeping::{ClockFigures, ServiceClock, Timekeeping},
+};
+use common::Clock;
+use identity_adapters_postgres::Store;
+use tokio::time::sleep;
+
+use crate::workers::{Stop, Workers};
+
+/// How often a node looks at the time that all share: a clock that went back is noticed within that.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// The clock that everything asks: a test's, or one that follows the time that nodes share.
+pub(super) struct Clocks {
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) figures: Arc<ClockFigures>,
+    followed: Option<Arc<ServiceClock>>,
+}
+
+impl Clocks {
+    pub(super) fn new(of_a_test: Option<Arc<dyn Clock>>) -> Self {
+        let figures = Arc::default();
+        if let Some(clock) = of_a_test {
+            return Self {
+                clock,
+                figures,
+                followed: None,
+            };
+        }
+        let clock = Arc::new(ServiceClock::new(Box::new(SystemTicks::new())));
+        Self {
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
+            figures,
+            followed: Some(clock),
+        }
+    }
+
+    /// Looks once, before anything is served, and then every few seconds.
+    pub(super) async fn keep(
+        &self,
+        store: &Arc<Store>,
+        workers: &mut Workers,
+    ) -> Result<(), StoreError> {
+        let Some(clock) = self.followed.clone() else {
+            return Ok(());
+        };
+        let keeping = Timekeeping::new(clock, store.clone(), Arc::clone(&self.figures));
+        let keeping = Arc::new(keeping);
+        keeping.look().await?;
+        workers.supervise("clock", move |stop| watch(Arc::clone(&keeping), stop));
+        Ok(())
+    }
+}
+
+async fn watch(keeping: Arc<Timekeeping>, mut stop: Stop) -> Result<(), StoreError> {
+    loop {
+        tokio::select! {
+            () = stop.requested() => return Ok(()),
+            () = sleep(LOOK_EVERY) => {}
+        }
+        keeping.look().await?;
+    }
+}
