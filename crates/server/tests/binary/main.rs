@@ -22,5 +22,6 @@ mod reset_factors;
 mod roles;
 mod shutdown;
 mod start;
+mod tls;
 mod traces;
 mod users_import;
