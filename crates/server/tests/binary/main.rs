@@ -20,6 +20,7 @@ mod process;
 mod reports;
 mod reset_factors;
 mod roles;
+mod sbom;
 mod shutdown;
 mod start;
 mod tls;
