@@ -12,6 +12,7 @@ mod command_line;
 mod configuration;
 mod deployment;
 mod doctor;
+mod documents;
 mod events;
 mod keys;
 mod messages;
