@@ -42,7 +42,7 @@ FOREIGN = {"default_pool_size", "max_prepared_statements"}
 # What scripts make, and no checkout has.
 MADE = {"deploy/secrets"}
 # What a row of security-controls may begin with when it names no test.
-MARKS = ("Not applicable", "Not yet", "Left out", "Accepted", "Document", "Operator", "Client")
+MARKS = ("Not applicable", "Not yet", "Left out", "Accepted", "Built in", "Document", "Operator", "Client")
 
 
 class Tree:
@@ -316,8 +316,8 @@ class Check:
         mark = next((it for it in MARKS if control.startswith(f"{it}: ")), None)
         if "`" not in test and mark is None:
             self.fault(file, number, f"{name} names no test, and does not begin with one of: {', '.join(MARKS)}")
-        if mark == "Document" and not re.search(r"`|\]\(", code):
-            self.fault(file, number, f"{name} names no document")
+        if mark in {"Built in", "Document"} and not re.search(r"`|\]\(", code):
+            self.fault(file, number, f"{name} names no place")
         self.counts[f"requirements: {(mark or 'tested').lower()}"] += 1
 
 
