@@ -52,6 +52,10 @@ bench-timing *args:
 deny:
     cargo deny --all-features check
 
+# The bill of materials of the release binary (CycloneDX).
+sbom:
+    python3 deploy/sbom.py
+
 # What CI runs.
 ci:
     ./.ci/run

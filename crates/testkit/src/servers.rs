@@ -1,6 +1,7 @@
 //! Where the throw-away servers are, and servers of one's own for tests that stop them or have them misbehave.
 
 mod browser;
+mod certificates;
 mod gateway;
 mod mail;
 mod openid;
@@ -17,6 +18,7 @@ use std::{
 };
 
 pub use browser::BrowserDriver;
+pub use certificates::{Certificate, Certificates};
 pub use gateway::{GatewayAnswer, ReceivedRequest, SmsGateway};
 pub use mail::{MailServer, MailTls, ReceivedMail};
 pub use openid::{OpenIdDouble, OpenIdMood, maced, unsigned};

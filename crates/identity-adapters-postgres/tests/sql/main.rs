@@ -15,6 +15,7 @@ mod outages;
 mod plans;
 mod sqlite;
 mod statements;
+mod texts;
 
 use identity_adapters_postgres::{Store, StoreConfig};
 use testkit::TestDatabase;

@@ -84,7 +84,7 @@ impl EventSettings {
                 )
                 .unwrap_or_default(),
             allow_loopback: reader
-                .setting("events.allow_loopback", flag)
+                .setting("events.allow_loopback", kinds::flag)
                 .unwrap_or_default(),
         };
         let names = reader.sections("events.webhooks");
@@ -210,17 +210,6 @@ impl WebhookSettings {
             0 => refuse("secrets", "must be set"),
             _ => refuse("secrets", "must be one secret, or two while they change"),
         }
-    }
-}
-
-fn flag(value: &Value) -> Parsed<bool> {
-    match value {
-        Value::Bool(_, flag) => Ok(*flag),
-        Value::String(_, text) => text
-            .trim()
-            .parse()
-            .map_err(|_| "must be true or false".to_owned()),
-        _ => Err("must be true or false".to_owned()),
     }
 }
 

@@ -73,6 +73,18 @@ pub(super) fn number<T: TryFrom<u64>>(bounds: RangeInclusive<u64>) -> impl Fn(&V
     }
 }
 
+/// Yes or no.
+pub(super) fn flag(value: &Value) -> Parsed<bool> {
+    match value {
+        Value::Bool(_, flag) => Ok(*flag),
+        Value::String(_, text) => text
+            .trim()
+            .parse()
+            .map_err(|_| "must be true or false".to_owned()),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
 /// A part of the whole, from 0 to 1.
 pub(super) fn share(value: &Value) -> Parsed<f32> {
     let number = match value {

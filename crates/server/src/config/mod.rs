@@ -7,6 +7,7 @@
 //! The one place that reads the environment. Each adapter gets its own section, never the whole.
 
 mod connections;
+mod credentials;
 mod database;
 mod documented;
 mod events;
@@ -150,6 +151,11 @@ impl Config {
     pub fn for_relaying(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
         let (config, mut mistakes) = Self::read(file, variables);
         mistakes.extend(config.events.mistakes(&config));
+        if config.is_production() {
+            config.refuse_weak_passwords(&mut |setting, reason: &str| {
+                mistakes.push(config.mistake(setting, reason));
+            });
+        }
         if config.events.sinks.is_empty() {
             mistakes.push(config.mistake("events.sinks", "must be set to relay events"));
         }

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::{
     Config, EmailProvider, Mistake, SenderChoice, SmsProvider,
+    credentials::{is_weak_for_postgres, is_weak_for_redis},
     transport::{is_private_to_postgres, is_private_to_redis},
 };
 
@@ -55,6 +56,7 @@ impl Config {
                           node's own";
             refuse("database.url", reason);
         }
+        self.refuse_weak_passwords(refuse);
         if !self.protection.exempt_networks.is_empty() {
             let reason = "must not be set in production mode: it lifts the limits by address";
             refuse("protection.exempt_networks", reason);
@@ -63,6 +65,25 @@ impl Config {
             let reason = "must be set in production mode, or keys.json in its place: the service makes \
                           its own keys in development mode only (fashionistar-auth keys generate)";
             refuse("keys.file", reason);
+        }
+    }
+
+    /// Whoever reaches a store that anybody may use has everybody's sessions.
+    pub(super) fn refuse_weak_passwords(&self, refuse: &mut impl FnMut(&'static str, &str)) {
+        if !self.database.allow_weak_password && self.database.is_postgres() {
+            let reason = "must hold a password that is not a well-known one in production mode, or name a \
+                          socket or a client certificate in its place (database.allow_weak_password lifts this)";
+            if self.database.url.iter().any(is_weak_for_postgres) {
+                refuse("database.url", reason);
+            }
+            if self.database.replica_urls.iter().any(is_weak_for_postgres) {
+                refuse("database.replica_urls", reason);
+            }
+        }
+        if !self.redis.allow_weak_password && self.redis.url.iter().any(is_weak_for_redis) {
+            let reason = "must hold a password that is not a well-known one in production mode \
+                          (redis.allow_weak_password lifts this)";
+            refuse("redis.url", reason);
         }
     }
 
@@ -102,6 +123,16 @@ impl Config {
             warnings.push(
                 "database.url or one of database.replica_urls lacks sslmode=verify-full: whoever sits in \
                  the network between can read along, or pass for the database",
+            );
+        }
+        if self.database.allow_weak_password {
+            warnings.push(
+                "database.allow_weak_password is set: whoever reaches the database may be able to use it",
+            );
+        }
+        if self.redis.allow_weak_password {
+            warnings.push(
+                "redis.allow_weak_password is set: whoever reaches Redis may be able to use it",
             );
         }
         if self.redis.url.is_none() {

@@ -28,24 +28,35 @@ pub(super) fn is_private_to_postgres(url: &SecretString) -> bool {
     let Ok(url) = Url::parse(url.expose_secret()) else {
         return false;
     };
-    let last_of = |names: [&str; 2]| {
-        let pairs = url.query_pairs();
-        let named = pairs.filter(|(name, _)| names.contains(&name.as_ref()));
-        named.last().map(|(_, value)| value.into_owned())
-    };
-    let is_verified = last_of(["sslmode", "ssl-mode"])
+    let is_verified = parameter(&url, &["sslmode", "ssl-mode"])
         .is_some_and(|mode| mode.eq_ignore_ascii_case("verify-full"));
-    let is_socket = |host: &str| host.starts_with('/');
-    let is_near = match last_of(["host", "hostaddr"]) {
-        Some(host) => is_socket(&host) || is_this_machine(&host),
-        // A folder in the place of a host has its slashes written as %2F; without a host it is the usual folder.
-        None => {
-            url.host_str()
-                .is_none_or(|host| host.is_empty() || host.to_ascii_lowercase().starts_with("%2f"))
-                || leads_to_this_machine(&url)
-        }
-    };
+    let is_near = is_postgres_socket(&url)
+        || match parameter(&url, &HOST) {
+            Some(host) => is_this_machine(&host),
+            // Without a host it is the usual folder, or this machine.
+            None => url.host_str().is_none_or(str::is_empty) || leads_to_this_machine(&url),
+        };
     is_verified || is_near
+}
+
+/// The two names of the parameter that stands in the place of the URL's host.
+const HOST: [&str; 2] = ["host", "hostaddr"];
+
+/// The last value of a parameter that may go by several names, which is the one that counts for the driver.
+pub(super) fn parameter(url: &Url, names: &[&str]) -> Option<String> {
+    let pairs = url.query_pairs();
+    let named = pairs.filter(|(name, _)| names.contains(&name.as_ref()));
+    named.last().map(|(_, value)| value.into_owned())
+}
+
+/// Whether the URL names the folder of a socket. In the place of a host its slashes are written as %2F.
+pub(super) fn is_postgres_socket(url: &Url) -> bool {
+    match parameter(url, &HOST) {
+        Some(host) => host.starts_with('/'),
+        None => url
+            .host_str()
+            .is_some_and(|host| host.to_ascii_lowercase().starts_with("%2f")),
+    }
 }
 
 /// The same for Redis.

@@ -11,11 +11,20 @@ fn assert_guarded(answer: &Answer) {
         ("x-content-type-options", "nosniff"),
         ("referrer-policy", "no-referrer"),
         ("x-frame-options", "DENY"),
+        ("cross-origin-resource-policy", "same-origin"),
+        (
+            "strict-transport-security",
+            "max-age=63072000; includeSubDomains",
+        ),
     ] {
         assert_eq!(answer.header(name), Some(value), "{name}: {answer:?}");
     }
-    assert!(
-        answer.header("strict-transport-security").is_some(),
+    let media = answer.header("content-type").unwrap_or_default();
+    assert!(media.contains("charset=utf-8"), "{answer:?}");
+    let length = answer.text.len().to_string();
+    assert_eq!(
+        answer.header("content-length"),
+        Some(&*length),
         "{answer:?}"
     );
     let policy = answer.header("content-security-policy").unwrap_or_default();

@@ -1,7 +1,8 @@
 //! A PostgreSQL that one test may stop, restart and freeze.
 
 use std::{
-    fs,
+    fs::{self, Permissions},
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     time::{Duration, Instant},
@@ -10,7 +11,7 @@ use std::{
 use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
 use tempfile::TempDir;
 
-use super::free_port;
+use super::{Certificate, free_port};
 
 /// How long the server may take to start.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -52,6 +53,33 @@ impl PostgresServer {
     /// The database that is always there.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Speaks TLS with this certificate from here on, and in clear too for whoever asks for no more.
+    ///
+    /// # Panics
+    /// When it does not take it.
+    pub async fn serve_tls(&self, certificate: &Certificate) {
+        self.pg_ctl(&["-m", "fast", "stop"]);
+        for (from, name) in [
+            (&certificate.chain, "server.crt"),
+            (&certificate.key, "server.key"),
+        ] {
+            let to = self.data().join(name);
+            fs::copy(from, &to).expect("a file of its own");
+            let owner = fs::metadata(self.data()).expect("the folder of the server");
+            chown(&to, Some(owner.uid()), Some(owner.gid())).expect("the server may read it");
+            fs::set_permissions(&to, Permissions::from_mode(0o600)).expect("and nobody else");
+        }
+        let file = self.data().join("postgresql.conf");
+        let kept = fs::read_to_string(&file).expect("the settings");
+        fs::write(&file, kept + "ssl = on\n").expect("the settings can be changed");
+        self.restart().await;
+    }
+
+    /// The port on loopback.
+    pub const fn port(&self) -> u16 {
+        self.port
     }
 
     /// Ends it as a crash does: connections are cut, and it recovers from its log at the next start.

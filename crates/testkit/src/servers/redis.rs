@@ -1,6 +1,7 @@
 //! A Redis that one test may stop, empty and freeze.
 
 use std::{
+    ffi::OsStr,
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
@@ -11,7 +12,7 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::free_port;
+use super::{Certificate, free_port};
 
 /// How long the server may take to start, and to answer a command of ours.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// service that is configured with one.
 pub struct RedisServer {
     port: u16,
+    tls_port: Option<u16>,
     folder: TempDir,
     child: Option<Child>,
 }
@@ -36,15 +38,61 @@ impl RedisServer {
         for _ in 0..5 {
             let port = free_port();
             // Another process may take the port between the choice and the start; the server ends then.
-            if let Some(child) = serve(port, folder.path()).await {
+            if let Some(child) = serve(port, folder.path(), &[]).await {
                 return Self {
                     port,
+                    tls_port: None,
                     folder,
                     child: Some(child),
                 };
             }
         }
         panic!("redis-server ended five times in a row, each on another port");
+    }
+
+    /// Starts one that speaks TLS too, on a port beside, with this certificate.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub async fn start_with_tls(certificate: &Certificate) -> Self {
+        let folder = tempfile::tempdir().expect("a folder for the server");
+        for _ in 0..5 {
+            let (port, tls_port) = (free_port(), free_port());
+            let number = tls_port.to_string();
+            let tls: [&OsStr; 8] = [
+                "--tls-port".as_ref(),
+                number.as_ref(),
+                "--tls-cert-file".as_ref(),
+                certificate.chain.as_ref(),
+                "--tls-key-file".as_ref(),
+                certificate.key.as_ref(),
+                "--tls-auth-clients".as_ref(),
+                "no".as_ref(),
+            ];
+            if let Some(child) = serve(port, folder.path(), &tls).await {
+                return Self {
+                    port,
+                    tls_port: Some(tls_port),
+                    folder,
+                    child: Some(child),
+                };
+            }
+        }
+        panic!("redis-server ended five times in a row, each on other ports");
+    }
+
+    /// The port on loopback: that of TLS, if it speaks it.
+    pub fn port(&self) -> u16 {
+        self.tls_port.unwrap_or(self.port)
+    }
+
+    /// Asks whoever comes from here on for this password.
+    ///
+    /// # Panics
+    /// When the server does not answer.
+    pub fn require_password(&self, password: &str) {
+        self.send(&format!("CONFIG SET requirepass {password}"))
+            .expect("the server answers");
     }
 
     /// Where it is, whether it runs or not.
@@ -75,7 +123,7 @@ impl RedisServer {
     /// When it does not serve.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "the server is running");
-        self.child = serve(self.port, self.folder.path()).await;
+        self.child = serve(self.port, self.folder.path(), &[]).await;
         assert!(
             self.child.is_some(),
             "redis-server does not start on its port again"
@@ -148,12 +196,13 @@ impl Drop for RedisServer {
 }
 
 /// A server that answers; `None` when it ended instead.
-async fn serve(port: u16, folder: &Path) -> Option<Child> {
+async fn serve(port: u16, folder: &Path, more: &[&OsStr]) -> Option<Child> {
     let mut child = Command::new("redis-server")
         .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
         .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
         .arg("--dir")
         .arg(folder)
+        .args(more)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

@@ -117,21 +117,98 @@ fn production_mode_says_what_works_only_by_luck() {
     assert!(warned("HTTP__TRUSTED_PROXIES", "", proxies));
     assert!(!warned("HTTP__TRUSTED_PROXIES", "10.0.0.0/8", proxies));
     let database = "database.url or one of database.replica_urls lacks sslmode=verify-full";
-    let verified = "postgres://auth@db.example/auth?sslmode=verify-full";
-    assert!(warned(
-        "DATABASE__URL",
-        "postgres://db.example/auth",
-        database
-    ));
+    let verified = "postgres://auth:canary@db.example/auth?sslmode=verify-full";
+    let unverified = "postgres://auth:canary@db.example/auth";
+    assert!(warned("DATABASE__URL", unverified, database));
     assert!(!warned("DATABASE__URL", verified, database));
     assert!(warned(
         "DATABASE__REPLICA_URLS",
-        "postgres://127.0.0.1/a,postgres://b/a",
+        "postgres://a:canary@127.0.0.1/a,postgres://b:canary@b/a",
         database
     ));
     let redis = "redis.url does not begin with rediss://";
-    assert!(warned("REDIS__URL", "redis://redis.example", redis));
-    assert!(!warned("REDIS__URL", "rediss://redis.example", redis));
+    assert!(warned("REDIS__URL", "redis://:canary@redis.example", redis));
+    assert!(!warned(
+        "REDIS__URL",
+        "rediss://:canary@redis.example",
+        redis
+    ));
+}
+
+#[test]
+fn production_mode_refuses_a_store_that_asks_for_no_password_unless_it_is_told_to() {
+    let but = |changes: &[(&str, &str)]| {
+        let mut pairs = PRODUCTION.to_vec();
+        for change in changes {
+            pairs.retain(|(name, _)| *name != change.0);
+            pairs.push(*change);
+        }
+        Config::for_serving(None, &variables(&pairs))
+    };
+    for (name, value, setting, allow) in [
+        (
+            "DATABASE__URL",
+            "postgres://auth@db.example/auth",
+            "database.url",
+            "DATABASE__ALLOW_WEAK_PASSWORD",
+        ),
+        (
+            "DATABASE__URL",
+            "postgres://auth:Postgres1@db.example/auth",
+            "database.url",
+            "DATABASE__ALLOW_WEAK_PASSWORD",
+        ),
+        (
+            "DATABASE__REPLICA_URLS",
+            "postgres://b:b@b/a",
+            "database.replica_urls",
+            "DATABASE__ALLOW_WEAK_PASSWORD",
+        ),
+        (
+            "REDIS__URL",
+            "rediss://redis.example",
+            "redis.url",
+            "REDIS__ALLOW_WEAK_PASSWORD",
+        ),
+        (
+            "REDIS__URL",
+            "rediss://:redis@redis.example",
+            "redis.url",
+            "REDIS__ALLOW_WEAK_PASSWORD",
+        ),
+    ] {
+        let found = but(&[(name, value)]).unwrap_err();
+        let texts: Vec<String> = found.iter().map(ToString::to_string).collect();
+        assert!(
+            texts.len() == 1
+                && texts[0].starts_with(setting)
+                && texts[0].contains("must hold a password"),
+            "{name}={value}: {texts:?}"
+        );
+        let told = but(&[(name, value), (allow, "true")]).unwrap();
+        let warned = allow.replace("__", ".").to_lowercase();
+        assert!(
+            told.warnings().iter().any(|it| it.starts_with(&warned)),
+            "{warned}"
+        );
+        // And for the other store it says nothing.
+        let other = [
+            "DATABASE__ALLOW_WEAK_PASSWORD",
+            "REDIS__ALLOW_WEAK_PASSWORD",
+        ];
+        let other = other.into_iter().find(|it| *it != allow).unwrap();
+        assert!(
+            but(&[(name, value), (other, "true")]).is_err(),
+            "{name}={value}"
+        );
+    }
+    let socket = "postgres://auth@%2Frun%2Fpostgresql/auth";
+    assert!(but(&[("DATABASE__URL", socket)]).is_ok());
+    // One person on one machine may do as they like.
+    settings(&[
+        ("DATABASE__URL", "postgres://localhost/auth"),
+        ("REDIS__URL", "redis://localhost"),
+    ]);
 }
 
 #[test]

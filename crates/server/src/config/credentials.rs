@@ -1,0 +1,185 @@
+//! How a node proves to its stores who it is: a store that takes anybody, or a password that everybody tries
+//! first, is as good as no store of ours (OWASP ASVS 5.0 V13.2.1, V13.2.3).
+
+use std::borrow::Cow;
+
+use authentication_domain::credentials::blocklist;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::transport::{is_postgres_socket, parameter};
+
+/// Passwords of examples, images and first attempts, without the digits and signs at their ends.
+const WELL_KNOWN: [&str; 39] = [
+    "abc",
+    "admin",
+    "administrator",
+    "auth",
+    "change-me",
+    "change_me",
+    "changeit",
+    "changeme",
+    "database",
+    "db",
+    "default",
+    "demo",
+    "dev",
+    "development",
+    "docker",
+    "example",
+    "fashionistar",
+    "fashionistar-auth",
+    "fashionistar_auth",
+    "foobared",
+    "guest",
+    "letmein",
+    "local",
+    "mypassword",
+    "mysecretpassword",
+    "p@ssw0rd",
+    "pass",
+    "passw0rd",
+    "password",
+    "postgres",
+    "postgresql",
+    "prod",
+    "production",
+    "qwerty",
+    "redis",
+    "root",
+    "secret",
+    "test",
+    "user",
+];
+
+/// Whether this PostgreSQL asks for nothing that a stranger lacks. A socket in the file system is asked for by a
+/// user of this machine, and a client certificate proves more than a password; neither needs one.
+pub(super) fn is_weak_for_postgres(url: &SecretString) -> bool {
+    let Ok(url) = Url::parse(url.expose_secret()) else {
+        return true;
+    };
+    let password = parameter(&url, &["password"]).or_else(|| password_in(&url));
+    match password {
+        Some(password) => {
+            let user = parameter(&url, &["user"]).unwrap_or_else(|| decoded(url.username()));
+            let database = url.path().trim_start_matches('/').to_owned();
+            is_well_known(&password, &[&user, &database])
+        }
+        None => !is_postgres_socket(&url) && !has_client_certificate(&url),
+    }
+}
+
+/// The same for Redis, which knows passwords alone.
+pub(super) fn is_weak_for_redis(url: &SecretString) -> bool {
+    Url::parse(url.expose_secret()).map_or(true, |url| {
+        password_in(&url)
+            .is_none_or(|password| is_well_known(&password, &[&decoded(url.username())]))
+    })
+}
+
+/// Whether the connection cannot come about without the certificate: both halves, and TLS in any case.
+fn has_client_certificate(url: &Url) -> bool {
+    let is_there = |names: &[&str]| parameter(url, names).is_some_and(|path| !path.is_empty());
+    let mode = parameter(url, &["sslmode", "ssl-mode"]).unwrap_or_default();
+    let is_tls = ["require", "verify-ca", "verify-full"]
+        .iter()
+        .any(|it| mode.eq_ignore_ascii_case(it));
+    is_tls && is_there(&["sslcert", "ssl-cert"]) && is_there(&["sslkey", "ssl-key"])
+}
+
+fn password_in(url: &Url) -> Option<String> {
+    let password = url.password().filter(|it| !it.is_empty())?;
+    Some(decoded(password))
+}
+
+/// What stands behind `%40` and its like.
+fn decoded(text: &str) -> String {
+    // The parser of queries knows them too, and takes a plus for a space, which `%2B` is not.
+    let query = format!("it={}", text.replace('+', "%2B").replace('&', "%26"));
+    url::form_urlencoded::parse(query.as_bytes())
+        .next()
+        .map(|(_, value)| value)
+        .map(Cow::into_owned)
+        .unwrap_or_default()
+}
+
+fn is_well_known(password: &str, names: &[&str]) -> bool {
+    let folded = password.to_lowercase();
+    let bare = folded.trim_matches(|it: char| !it.is_alphabetic());
+    let is_name = |name: &&str| !name.is_empty() && bare == name.to_lowercase();
+    let is_short_number = bare.is_empty() && folded.chars().count() < 12;
+    is_short_number
+        || WELL_KNOWN.contains(&bare)
+        || WELL_KNOWN.contains(&folded.as_str())
+        || names.iter().any(is_name)
+        || blocklist::is_common(password)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_postgres_is_weak_without_a_password_or_with_one_that_everybody_tries() {
+        for (url, expected) in [
+            ("postgres://auth:s9Jd2kq0vLxw@db/auth", false),
+            ("postgres://auth@db/auth?password=s9Jd2kq0vLxw", false),
+            ("postgres://auth@db/auth", true),
+            ("postgres://auth:@db/auth", true),
+            ("postgres://db/auth", true),
+            ("postgres://auth:auth@db/x", true),
+            ("postgres://shop:Shop!2026@db/x", true),
+            ("postgres://u:orders1@db/orders", true),
+            ("postgres://u:postgres@db/auth", true),
+            ("postgres://u:%70ostgres@db/auth", true),
+            ("postgres://u:P%40ssw0rd@db/auth", true),
+            ("postgres://u:Password123!@db/auth", true),
+            ("postgres://u:12345678@db/auth", true),
+            ("postgres://u:83026641957203318465@db/auth", false),
+            ("postgres://u:s9Jd2kq0vLxw@db/auth?password=secret", true),
+            // Ways without a password, and one that is a password after all.
+            ("postgres:///auth?host=/run/postgresql", false),
+            ("postgres://u@%2Frun%2Fpostgresql/auth", false),
+            ("postgres://u:postgres@%2Frun%2Fpostgresql/auth", true),
+            // Without a host the driver looks for a socket, and asks this machine by TCP if there is none.
+            ("postgres:///auth", true),
+            ("postgres://u@localhost/auth", true),
+            (
+                "postgres://u@db/auth?sslmode=verify-full&sslcert=/c&sslkey=/k",
+                false,
+            ),
+            (
+                "postgres://u@db/auth?ssl-mode=require&ssl-cert=/c&ssl-key=/k",
+                false,
+            ),
+            ("postgres://u@db/auth?sslmode=verify-full&sslcert=/c", true),
+            (
+                "postgres://u@db/auth?sslmode=prefer&sslcert=/c&sslkey=/k",
+                true,
+            ),
+            ("postgres://u@db/auth?sslcert=/c&sslkey=/k", true),
+            ("postgres://a:1,b:1/auth", true),
+        ] {
+            assert_eq!(is_weak_for_postgres(&url.into()), expected, "{url}");
+        }
+    }
+
+    #[test]
+    fn a_redis_is_weak_without_a_password_or_with_one_that_everybody_tries() {
+        for (url, expected) in [
+            ("rediss://:s9Jd2kq0vLxw@redis", false),
+            ("redis://auth:s9Jd2kq0vLxw@redis/1", false),
+            ("redis://:s9Jd+kq0%2BLxw@redis", false),
+            ("redis://redis", true),
+            ("rediss://redis", true),
+            ("redis://127.0.0.1:6379/0", true),
+            ("redis://auth@redis", true),
+            ("redis://:redis@redis", true),
+            ("redis://:foobared@redis", true),
+            ("redis://auth:Auth1@redis", true),
+            ("redis://:changeme@redis", true),
+        ] {
+            assert_eq!(is_weak_for_redis(&url.into()), expected, "{url}");
+        }
+    }
+}
