@@ -79,19 +79,19 @@ testkit::on_every_engine! {
                 app.send(request).await
             };
             for used in 1..=quota.calls {
-                let answer = call(&person.tokens.access).await;
+                let answer = call(person.tokens.access.as_str()).await;
                 assert_ne!(answer.status, 429, "{spec:?}, call {used}: {answer:?}");
                 let standing = answer.header("ratelimit").unwrap();
                 let left = format!(r#""sending";r={};"#, quota.calls - used);
                 assert!(standing.contains(&left), "{spec:?}: {standing}");
             }
-            let refused = call(&person.tokens.access).await;
+            let refused = call(person.tokens.access.as_str()).await;
             refused.assert_problem(429, "rate_limited");
             let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
             assert!((1..=3_660).contains(&wait), "{spec:?}: {wait}");
             assert_eq!(app.count("outbox_messages").await, 0, "{spec:?}");
             // Neither another account's calls nor the other routes are counted with it.
-            assert_ne!(call(&other.tokens.access).await.status, 429, "{spec:?}");
+            assert_ne!(call(other.tokens.access.as_str()).await.status, 429, "{spec:?}");
             app.me(&person.tokens.access).await.assert_status(200);
             limited += 1;
         }
