@@ -15,6 +15,8 @@ pub struct RequestContext {
     pub origin: Origin,
     /// The `X-Device-Token`, if one came that could be ours.
     pub device_token: Option<DeviceToken>,
+    /// Whether this request may have somebody sent a message: what may has a limit of its own.
+    pub may_send: bool,
 }
 
 /// Where a request came from. Personal: kept under a key only.

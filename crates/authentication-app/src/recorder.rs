@@ -175,7 +175,7 @@ impl Foundation {
         }
     }
 
-    /// A message to be queued.
+    /// A message to be queued. The only way to make one: what serves a route that is not known to send makes none.
     pub(crate) fn message(
         &self,
         kind: MessageKind,
@@ -183,12 +183,17 @@ impl Foundation {
         ctx: &RequestContext,
         now: OffsetDateTime,
     ) -> MessageOrder {
+        debug_assert!(
+            ctx.may_send,
+            "the table of routes does not say that this route sends"
+        );
         MessageOrder {
             id: self.new_id(now),
             kind,
             recipient,
             link: None,
             typed_identifier: None,
+            gathers_until: None,
             at: now,
             request_id: ctx.request_id.clone(),
         }

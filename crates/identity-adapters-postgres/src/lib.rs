@@ -22,6 +22,7 @@ mod error;
 mod examination;
 mod factor_resets;
 mod federation;
+mod gatherings;
 mod idempotency;
 mod imports;
 mod maintenance;

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{IdempotencyKey, IdempotencyRecord, Maintenance, StoreError};
-use authentication_domain::mfa::TotpRules;
+use authentication_domain::{mfa::TotpRules, protection::NoticePace};
 use time::{Duration, OffsetDateTime};
 
 use crate::{dialect::Dialect, idempotency, sql::Sql, store::Store};
@@ -26,7 +26,7 @@ const A_DAY: Duration = Duration::DAY;
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 17] = [
+const EXPIRED: [Expired; 18] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -89,6 +89,14 @@ const EXPIRED: [Expired; 17] = [
         key: "id",
         dead: "created_at < $1 AND next_attempt_at IS NULL AND kind = 'code'",
         kept_for: A_DAY,
+    },
+    // Nothing was told for so long that the next act is told at once. Not while a summary waits.
+    Expired {
+        table: "notice_gatherings",
+        key: "recipient, kind, detail",
+        dead: "told_at < $1 AND (message_id IS NULL OR NOT EXISTS \
+             (SELECT 1 FROM outbox_messages m WHERE m.id = notice_gatherings.message_id))",
+        kept_for: NoticePace::QUIET,
     },
     Expired {
         table: "notice_links",

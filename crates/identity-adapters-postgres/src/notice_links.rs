@@ -2,12 +2,14 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository, StoreError, TakenBack,
+    Closing, HeldMessage, LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository,
+    NoticedAct, StoreError, TakenBack,
 };
-use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest};
+use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest, protection::Telling};
 use time::OffsetDateTime;
 
 use crate::{
+    gatherings,
     sql::{Sql, skew},
     store::Store,
     unit_of_work::SqlUnitOfWork,
@@ -209,5 +211,30 @@ impl NoticeRepository for SqlUnitOfWork {
             .execute(self)
             .await?;
         Ok(())
+    }
+
+    #[tracing::instrument(name = "notices.gather", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
+    async fn gather(&mut self, act: &NoticedAct) -> Result<Telling, StoreError> {
+        gatherings::gather(self, act).await
+    }
+
+    /// Two statements.
+    #[tracing::instrument(name = "notices.close_gathering", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn close_gathering(
+        &mut self,
+        held: HeldMessage,
+        now: OffsetDateTime,
+    ) -> Result<Closing, StoreError> {
+        gatherings::close(self, held, now).await
+    }
+
+    /// One statement, and one for each summary that waits.
+    #[tracing::instrument(name = "notices.tell_anew", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn tell_anew(
+        &mut self,
+        account: AccountId,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        gatherings::tell_anew(self, account, now).await
     }
 }

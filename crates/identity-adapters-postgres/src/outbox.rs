@@ -14,8 +14,8 @@ use crate::{
 };
 
 const APPEND_MESSAGE: &str = "INSERT INTO outbox_messages (id, kind, purpose, nonce, recipient_subject, \
-     recipient_account, typed_identifier, created_at, next_attempt_at, request_id, attempts) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $9, 0)";
+     recipient_account, typed_identifier, created_at, next_attempt_at, request_id, attempts, gathers_until) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($10, $8), $9, 0, $10)";
 
 /// In `outbox_messages.purpose`, of a notice that has nothing else to name there: a row with a nonce has one.
 const LINK: &str = "link";
@@ -56,10 +56,10 @@ impl Outbox for SqlUnitOfWork {
     async fn append_message(&mut self, message: &MessageOrder) -> Result<(), StoreError> {
         let (purpose, nonce) = match message.kind {
             MessageKind::Code { purpose, nonce } => (Some(purpose.as_str()), Some(nonce)),
-            MessageKind::CredentialAdded(what) | MessageKind::CredentialRemoved(what) => {
-                (Some(what.as_str()), message.link)
+            kind => {
+                let named = detail_of(kind).or(message.link.map(|_| LINK));
+                (named, message.link)
             }
-            _ => (message.link.map(|_| LINK), message.link),
         };
         let (subject, account) = match &message.recipient {
             Recipient::Subject(subject) => (Some(*subject), None),
@@ -75,6 +75,7 @@ impl Outbox for SqlUnitOfWork {
             .bind(&message.typed_identifier)
             .bind(&message.at)
             .bind(&message.request_id)
+            .bind(&message.gathers_until)
             .execute(self)
             .await?;
         Ok(())
@@ -105,6 +106,16 @@ fn in_turn(events: &[EventEnvelope]) -> Sql {
 fn turn_of(envelope: &EventEnvelope) -> i64 {
     let (high, low) = envelope.event.account().as_uuid().as_u64_pair();
     (high ^ low).cast_signed()
+}
+
+/// What a notice is about, where it names that beside its kind.
+pub(crate) const fn detail_of(kind: MessageKind) -> Option<&'static str> {
+    match kind {
+        MessageKind::CredentialAdded(what) | MessageKind::CredentialRemoved(what) => {
+            Some(what.as_str())
+        }
+        _ => None,
+    }
 }
 
 /// Of codes, in `outbox_messages.kind`.

@@ -6,11 +6,13 @@ use minijinja::Error;
 
 use super::{
     Facts, Sources, TemplateMistake, Templates,
+    facts::Summary,
     kinds::{KINDS, Part, TemplateKind, files, is_known, kind_of_file},
 };
 
 /// As good as any, and found again in no other word.
 const CODE: &str = "490317";
+const MOMENT: &str = "2026-01-01 00:00 UTC";
 const LINK: &str = "https://shop.example/reset#token=0123456789abcdef";
 
 /// Every language has every file.
@@ -91,16 +93,30 @@ impl Templates {
             link_hours: Some(72),
             what: Some("passkey"),
             hours: Some(72),
+            summary: Some(Summary {
+                notice: "new_device",
+                count: 19,
+                since: MOMENT.to_owned(),
+                times: vec![MOMENT.to_owned()],
+                more: 18,
+                last: MOMENT.to_owned(),
+            }),
         }
     }
 
     fn fewest_facts<'a>(&'a self, language: &'a str) -> Facts<'a> {
+        let all = self.all_facts(language);
         Facts {
             support: None,
             link: None,
             link_minutes: None,
             link_days: None,
             link_hours: None,
+            summary: all.summary.map(|summary| Summary {
+                times: Vec::new(),
+                more: 0,
+                ..summary
+            }),
             ..self.all_facts(language)
         }
     }

@@ -1,9 +1,10 @@
 //! What templates can speak of.
 
-use authentication_app::ports::{Letter, LetterKind, LinkKind};
+use authentication_app::ports::{Gathered, Letter, LetterKind, LinkKind};
 use minijinja::Value;
+use time::{OffsetDateTime, UtcOffset};
 
-use super::TemplateConfig;
+use super::{TemplateConfig, kinds::TemplateKind};
 
 /// What a template can speak of; what a letter does not have is none.
 pub(super) struct Facts<'a> {
@@ -18,6 +19,39 @@ pub(super) struct Facts<'a> {
     pub(super) link_hours: Option<i64>,
     pub(super) what: Option<&'static str>,
     pub(super) hours: Option<i64>,
+    pub(super) summary: Option<Summary>,
+}
+
+/// What several notices in one letter tell of.
+#[derive(Clone)]
+pub(super) struct Summary {
+    pub(super) notice: &'static str,
+    pub(super) count: u32,
+    pub(super) since: String,
+    pub(super) times: Vec<String>,
+    pub(super) more: u32,
+    pub(super) last: String,
+}
+
+impl Summary {
+    fn of(notice: &'static str, gathered: &Gathered) -> Self {
+        let listed = u32::try_from(gathered.times.len()).unwrap_or(u32::MAX);
+        Self {
+            notice,
+            count: gathered.acts,
+            since: point_in_time(gathered.since),
+            times: gathered.times.iter().copied().map(point_in_time).collect(),
+            more: gathered.acts.saturating_sub(listed),
+            last: point_in_time(gathered.last),
+        }
+    }
+}
+
+/// The same in every language.
+fn point_in_time(at: OffsetDateTime) -> String {
+    let at = at.to_offset(UtcOffset::UTC);
+    let (date, hour, minute) = (at.date(), at.hour(), at.minute());
+    format!("{date} {hour:02}:{minute:02} UTC")
 }
 
 impl<'a> Facts<'a> {
@@ -34,7 +68,12 @@ impl<'a> Facts<'a> {
             link_hours: None,
             what: None,
             hours: None,
+            summary: None,
         };
+        if let Some(gathered) = &letter.gathered {
+            let notice = TemplateKind::of_one(&letter.kind).name;
+            facts.summary = Some(Summary::of(notice, gathered));
+        }
         facts.say_it_was_somebody_else(letter, config);
         match &letter.kind {
             LetterKind::Code {
@@ -91,6 +130,7 @@ impl<'a> Facts<'a> {
 
     /// As the engine takes them.
     pub(super) fn to_value(&self) -> Value {
+        let summary = self.summary.as_ref();
         Value::from_pairs([
             ("language", Value::from(self.language)),
             ("product", Value::from(self.product)),
@@ -103,6 +143,12 @@ impl<'a> Facts<'a> {
             ("link_hours", Value::from(self.link_hours)),
             ("what", Value::from(self.what)),
             ("hours", Value::from(self.hours)),
+            ("notice", Value::from(summary.map(|it| it.notice))),
+            ("count", Value::from(summary.map(|it| it.count))),
+            ("since", Value::from(summary.map(|it| it.since.as_str()))),
+            ("times", Value::from(summary.map(|it| it.times.clone()))),
+            ("more", Value::from(summary.map(|it| it.more))),
+            ("last", Value::from(summary.map(|it| it.last.as_str()))),
         ])
     }
 }

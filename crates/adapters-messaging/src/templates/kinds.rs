@@ -1,6 +1,6 @@
 //! The letters there are, and what their templates may speak of.
 
-use authentication_app::ports::LetterKind;
+use authentication_app::ports::{Letter, LetterKind};
 use authentication_domain::challenges::Purpose;
 
 /// The frame around the HTML of every letter.
@@ -46,8 +46,25 @@ const PASSKEY_COPY_SUSPECTED: TemplateKind = kind("passkey_copy_suspected", &[])
 const SECOND_FACTOR_REFUSED: TemplateKind = kind("second_factor_refused", NOT_ME);
 const AUTHENTICATOR_CLOSED: TemplateKind = kind("authenticator_closed", NOT_ME);
 
+/// Several notices of one kind in one letter: which kind, how many acts, since when, when the first of them were,
+/// how many are not listed, and when the last one was.
+const NOTICES_GATHERED: TemplateKind = kind(
+    "notices_gathered",
+    &[
+        "notice",
+        "what",
+        "count",
+        "since",
+        "times",
+        "more",
+        "last",
+        "link",
+        "link_days",
+    ],
+);
+
 /// All of them.
-pub(super) const KINDS: [&TemplateKind; 22] = [
+pub(super) const KINDS: [&TemplateKind; 23] = [
     &REGISTRATION,
     &SIGN_IN,
     &SECOND_FACTOR,
@@ -70,6 +87,7 @@ pub(super) const KINDS: [&TemplateKind; 22] = [
     &PASSKEY_COPY_SUSPECTED,
     &SECOND_FACTOR_REFUSED,
     &AUTHENTICATOR_CLOSED,
+    &NOTICES_GATHERED,
 ];
 
 const fn kind(name: &'static str, variables: &'static [&'static str]) -> TemplateKind {
@@ -101,7 +119,16 @@ impl Part {
 
 impl TemplateKind {
     /// The kind of a letter.
-    pub(super) const fn of(letter: &LetterKind) -> &'static Self {
+    pub(super) const fn of(letter: &Letter) -> &'static Self {
+        if letter.gathered.is_some() {
+            &NOTICES_GATHERED
+        } else {
+            Self::of_one(&letter.kind)
+        }
+    }
+
+    /// The kind of a letter that tells of one thing.
+    pub(super) const fn of_one(letter: &LetterKind) -> &'static Self {
         match letter {
             LetterKind::Code { purpose, .. } => match purpose {
                 Purpose::Registration => &REGISTRATION,

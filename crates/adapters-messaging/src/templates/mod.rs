@@ -188,7 +188,7 @@ impl LetterWriter for Templates {
     fn write(&self, letter: &Letter, channel: Channel) -> Result<WrittenLetter, UnwritableLetter> {
         let language = self.language(letter.language.as_deref());
         let facts = Facts::of(letter, language, &self.config);
-        let written = self.written(TemplateKind::of(&letter.kind), &facts, channel);
+        let written = self.written(TemplateKind::of(letter), &facts, channel);
         written.map_err(|_| UnwritableLetter)
     }
 }

@@ -2,14 +2,14 @@
 
 use std::{fmt::Write as _, fs, path::Path};
 
-use authentication_app::ports::{LetterKind, LinkKind, OwnerLink, ResetLink};
+use authentication_app::ports::{Gathered, LetterKind, LinkKind, OwnerLink, ResetLink};
 use authentication_domain::{
     challenges::{OneTimeCode, Purpose},
     credentials::CredentialKind,
     opaque_token::OpaqueToken,
 };
 use tempfile::TempDir;
-use time::Duration;
+use time::{Duration, macros::datetime};
 
 use super::{
     kinds::{KINDS, Part},
@@ -100,18 +100,99 @@ fn write(
     language: &str,
     channel: Channel,
 ) -> WrittenLetter {
+    write_gathered(templates, kind, None, language, channel)
+}
+
+fn write_gathered(
+    templates: &Templates,
+    kind: LetterKind,
+    gathered: Option<Gathered>,
+    language: &str,
+    channel: Channel,
+) -> WrittenLetter {
     let letter = Letter {
         link: link_in(&kind),
         kind,
+        gathered,
         language: Some(language.to_owned()),
     };
     templates.write(&letter, channel).unwrap()
 }
 
+/// Letters of which several can come together.
+fn gathered_letters() -> impl Iterator<Item = LetterKind> {
+    letters().into_iter().filter(|kind| {
+        !matches!(
+            kind,
+            LetterKind::Code { .. }
+                | LetterKind::AlreadyRegistered
+                | LetterKind::IdentifierChanged
+                | LetterKind::IdentifierRestored
+                | LetterKind::AccountSecured
+                | LetterKind::FactorResetAnnounced { .. }
+                | LetterKind::FactorsReset
+        )
+    })
+}
+
+/// So many acts, a minute apart.
+fn gathered(acts: u32) -> Gathered {
+    let since = datetime!(2026-11-29 14:02 UTC);
+    let at = |act| since + Duration::minutes(act);
+    let listed = i64::from(acts).min(10);
+    Gathered {
+        since,
+        acts,
+        times: (1..=listed).map(at).collect(),
+        last: at(acts.into()),
+    }
+}
+
+fn summaries(language: &str) -> String {
+    let mut all = String::new();
+    for (kind, acts) in gathered_letters().zip([1, 2, 19].into_iter().cycle()) {
+        let name = TemplateKind::of_one(&kind).name;
+        let gathered = Some(gathered(acts));
+        let mail = write_gathered(&built_in(), kind, gathered, language, Channel::Email);
+        let (subject, text, page) = (mail.subject, mail.text, mail.html.unwrap());
+        let _ = writeln!(all, "==== {name}, {acts}\n{subject}\n----\n{text}\n");
+        let _ = writeln!(all, "---- page\n{page}\n");
+    }
+    for kind in gathered_letters() {
+        let gathered = Some(gathered(19));
+        let text = write_gathered(&built_in(), kind, gathered, language, Channel::Sms).text;
+        let _ = writeln!(all, "---- {text}");
+    }
+    all
+}
+
+#[test]
+fn what_people_read_of_several_notices_at_once() {
+    insta::assert_snapshot!("summaries_en", summaries("en"));
+    insta::assert_snapshot!("summaries_fr", summaries("fr"));
+}
+
+/// None of them is without words of its own.
+#[test]
+fn every_summary_says_what_happened() {
+    for language in ["en", "fr"] {
+        let texts = gathered_letters().flat_map(|kind| {
+            let gathered = Some(gathered(2));
+            let mail = write_gathered(&built_in(), kind, gathered, language, Channel::Email);
+            [mail.text.replace('\n', " "), mail.html.unwrap()]
+        });
+        let mut seen = BTreeSet::new();
+        for text in texts {
+            assert!(!text.contains(": .") && !text.contains(":."), "{text}");
+            assert!(seen.insert(text.clone()), "twice: {text}");
+        }
+    }
+}
+
 fn all_mails(language: &str) -> (String, String) {
     let (mut texts, mut pages) = (String::new(), String::new());
     for kind in letters() {
-        let name = TemplateKind::of(&kind).name;
+        let name = TemplateKind::of_one(&kind).name;
         let mail = write(&built_in(), kind, language, Channel::Email);
         let _ = writeln!(
             texts,
@@ -126,7 +207,7 @@ fn all_mails(language: &str) -> (String, String) {
 fn all_texts(language: &str) -> String {
     let mut texts = String::new();
     for kind in letters() {
-        let name = TemplateKind::of(&kind).name;
+        let name = TemplateKind::of_one(&kind).name;
         let text = write(&built_in(), kind, language, Channel::Sms).text;
         let _ = writeln!(texts, "==== {name}\n{text}\n");
     }
@@ -154,8 +235,9 @@ fn what_people_read_in_french() {
 fn every_text_message_fits_into_one() {
     let alphabet = "@£$¥èéùìòÇØøÅåÆæßÉ !\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà";
     for language in ["en", "fr"] {
-        for kind in letters() {
-            let text = write(&built_in(), kind, language, Channel::Sms).text;
+        let several = gathered_letters().map(|kind| (kind, Some(gathered(999))));
+        for (kind, gathered) in letters().into_iter().map(|it| (it, None)).chain(several) {
+            let text = write_gathered(&built_in(), kind, gathered, language, Channel::Sms).text;
             let foreign: String = text
                 .chars()
                 .filter(|it| !it.is_ascii_alphanumeric() && !alphabet.contains(*it))

@@ -147,6 +147,7 @@ pub(crate) async fn authenticate(request: &HttpRequest) -> Result<Rc<SessionSnap
         return Ok(Rc::clone(known));
     }
     let snapshot = Rc::new(counted(request).await?);
+    rate_limit::count_sending(request, snapshot.owner.account.id).await?;
     request.extensions_mut().insert(Rc::clone(&snapshot));
     Ok(snapshot)
 }

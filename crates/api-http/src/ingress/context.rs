@@ -7,7 +7,11 @@ use authentication_app::{Origin, RequestContext};
 use authentication_domain::sessions::DeviceToken;
 
 use super::{client, request_id_of};
-use crate::{Problem, state::state_of};
+use crate::{
+    Problem,
+    routes::{RouteSpec, Sends},
+    state::state_of,
+};
 
 const DEVICE_TOKEN: &str = "x-device-token";
 
@@ -37,5 +41,7 @@ fn context_of(request: &HttpRequest) -> Result<RequestContext, Problem> {
             .get(DEVICE_TOKEN)
             .and_then(|value| value.to_str().ok())
             .and_then(DeviceToken::parse),
+        // A route of another bounded context stands outside our table.
+        may_send: RouteSpec::of(request).is_none_or(|spec| spec.sends != Sends::Nothing),
     })
 }

@@ -20,7 +20,7 @@ use authentication_domain::{
 use super::client;
 use crate::{
     Problem, ProblemCode,
-    routes::{Counted, RouteSpec},
+    routes::{Counted, RouteSpec, Sends},
     state::state_of,
 };
 
@@ -57,6 +57,22 @@ pub(super) async fn count_account(
     let Some(class) = class else { return Ok(()) };
     let limits = &state_of(request)?.limits;
     note(request, limits.count_call(class, None, Some(account)).await)
+}
+
+/// Counts a call of a route that sends messages, in the route's own window for the account.
+pub(super) async fn count_sending(
+    request: &HttpRequest,
+    account: AccountId,
+) -> Result<(), Problem> {
+    let Some(spec) = RouteSpec::of(request) else {
+        return Ok(());
+    };
+    let Sends::ByAccount(quota) = spec.sends else {
+        return Ok(());
+    };
+    let route = format!("{}:{}", spec.method.as_http(), spec.path);
+    let limits = &state_of(request)?.limits;
+    note(request, limits.count_sending(&route, quota, account).await)
 }
 
 /// Remembers where the call stands; refuses it when a window is used up.

@@ -9,7 +9,7 @@ mod table;
 use std::fmt;
 
 use actix_web::{FromRequest, Handler, HttpMessage as _, HttpRequest, Responder, Route, http, web};
-use authentication_domain::protection::RouteClass;
+use authentication_domain::protection::{Quota, RouteClass};
 
 use self::table::ROUTES;
 use crate::ProblemCode;
@@ -72,6 +72,24 @@ pub enum Counted {
     Never,
 }
 
+/// Whether calls of a route can have somebody sent a message, a code or a notice, and what keeps those few. A
+/// route that sends and does not say so fails wherever a test has it send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sends {
+    /// They cannot.
+    Nothing,
+    /// They are counted for the account that is signed in, before anything is done, in a window of the route's
+    /// own, whatever is sent.
+    ByAccount(Quota),
+    /// They send codes, which are counted for whoever gets them (`ChallengeRules`).
+    ByRecipient,
+    /// They send notices alone, to an account that is known only once it is proven: one at once, and the rest
+    /// together (`NoticePace`).
+    Gathered,
+    /// They send one notice for a link that counts once.
+    ByLink,
+}
+
 /// Which query parameters a route takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Query {
@@ -108,6 +126,8 @@ pub struct RouteSpec {
     pub access: Access,
     /// How its calls are counted.
     pub counted: Counted,
+    /// Whether they can send messages, and how few.
+    pub sends: Sends,
     /// Which query parameters it takes.
     pub query: Query,
     /// Where it is served.
@@ -175,6 +195,7 @@ const fn public(
         path,
         access: Access::Public,
         counted: Counted::By(class),
+        sends: Sends::Nothing,
         query: Query::Only(&[]),
         presence: Presence::Public,
         refuses,
@@ -218,6 +239,15 @@ impl RouteSpec {
         }
     }
 
+    const fn sends(self, sends: Sends) -> Self {
+        Self { sends, ..self }
+    }
+
+    /// Sends, for an account so often an hour.
+    const fn sends_an_hour(self, calls: u32) -> Self {
+        self.sends(Sends::ByAccount(Quota::an_hour(calls)))
+    }
+
     const fn counted_by(self, class: RouteClass) -> Self {
         Self {
             counted: Counted::By(class),
@@ -229,6 +259,24 @@ impl RouteSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Small: nobody changes what a notice tells of more often, and each call may cost a message.
+    #[test]
+    fn whoever_is_signed_in_has_few_calls_of_each_route_that_sends() {
+        for spec in all() {
+            match (spec.sends, spec.access) {
+                (Sends::ByAccount(quota), Access::SignedIn) => {
+                    assert!(quota.calls <= 30, "{spec:?}");
+                    assert_eq!(quota.window, time::Duration::HOUR, "{spec:?}");
+                }
+                (Sends::Nothing, _) => {}
+                (_, Access::Public) => {
+                    assert!(!matches!(spec.sends, Sends::ByAccount(_)), "{spec:?}");
+                }
+                (_, Access::SignedIn) => panic!("{spec:?} has no limit by account"),
+            }
+        }
+    }
 
     #[test]
     fn a_row_knows_its_place() {

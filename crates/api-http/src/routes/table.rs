@@ -2,7 +2,7 @@
 
 use authentication_domain::protection::RouteClass;
 
-use super::{Counted, Method, Presence, RouteSpec, document, public, signed_in, to};
+use super::{Counted, Method, Presence, RouteSpec, Sends, document, public, signed_in, to};
 use crate::{ProblemCode as P, root, v1};
 
 pub(super) static ROUTES: &[RouteSpec] = &[
@@ -17,7 +17,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Overloaded,
         ],
         || to(v1::auth::register::register),
-    ),
+    )
+    .sends(Sends::ByRecipient),
     public(
         Method::Post,
         "/api/v1/auth/verify-otp",
@@ -29,14 +30,16 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::TooManyAttempts,
         ],
         || to(v1::auth::verify_otp::verify_otp),
-    ),
+    )
+    .sends(Sends::Gathered),
     public(
         Method::Post,
         "/api/v1/auth/resend-otp",
         RouteClass::SendCode,
         &[P::InvalidCode],
         || to(v1::auth::resend_otp::resend_otp),
-    ),
+    )
+    .sends(Sends::ByRecipient),
     public(
         Method::Post,
         "/api/v1/auth/login",
@@ -48,14 +51,16 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Overloaded,
         ],
         || to(v1::auth::log_in::log_in),
-    ),
+    )
+    .sends(Sends::Gathered),
     public(
         Method::Post,
         "/api/v1/auth/login/otp",
         RouteClass::SendCode,
         &[],
         || to(v1::auth::log_in_otp::log_in_otp),
-    ),
+    )
+    .sends(Sends::ByRecipient),
     // ---- Google ----
     public(
         Method::Post,
@@ -75,7 +80,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::AccountExistsLinkRequired,
         ],
         || to(v1::auth::google::sign_in),
-    ),
+    )
+    .sends(Sends::Gathered),
     public(
         Method::Post,
         "/api/v1/auth/google/authorize",
@@ -95,7 +101,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::AccountExistsLinkRequired,
         ],
         || to(v1::auth::google::callback),
-    ),
+    )
+    .sends(Sends::Gathered),
     public(
         Method::Post,
         "/api/v1/auth/mfa/otp",
@@ -106,7 +113,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::TooManyAttempts,
         ],
         || to(v1::auth::mfa::otp::mfa_otp),
-    ),
+    )
+    .sends(Sends::ByRecipient),
     public(
         Method::Post,
         "/api/v1/auth/mfa/verify",
@@ -117,7 +125,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::TooManyAttempts,
         ],
         || to(v1::auth::mfa::verify::mfa_verify),
-    ),
+    )
+    .sends(Sends::Gathered),
     public(
         Method::Post,
         "/api/v1/auth/mfa/webauthn/options",
@@ -139,7 +148,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::TooManyAttempts,
         ],
         || to(v1::auth::mfa::webauthn::verify),
-    ),
+    )
+    .sends(Sends::Gathered),
     signed_in(
         Method::Post,
         "/api/v1/auth/reauthenticate",
@@ -151,7 +161,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Overloaded,
         ],
         || to(v1::auth::reauthenticate::reauthenticate),
-    ),
+    )
+    .sends_an_hour(30),
     public(
         Method::Post,
         "/api/v1/auth/passkey/options",
@@ -165,21 +176,24 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         RouteClass::LogIn,
         &[P::InvalidCode, P::AccountSuspended],
         || to(v1::auth::passkey::verify),
-    ),
+    )
+    .sends(Sends::Gathered),
     public(
         Method::Post,
         "/api/v1/auth/token/refresh",
         RouteClass::Refresh,
         &[P::InvalidRefreshToken, P::RefreshTokenReused],
         || to(v1::auth::refresh::refresh),
-    ),
+    )
+    .sends(Sends::Gathered),
     public(
         Method::Post,
         "/api/v1/auth/password/reset",
         RouteClass::SendCode,
         &[],
         || to(v1::auth::reset_password::request_reset),
-    ),
+    )
+    .sends(Sends::ByRecipient),
     public(
         Method::Post,
         "/api/v1/auth/password/reset/confirm",
@@ -192,7 +206,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Overloaded,
         ],
         || to(v1::auth::reset_password::confirm_reset),
-    ),
+    )
+    .sends(Sends::Gathered),
     signed_in(
         Method::Post,
         "/api/v1/auth/password/change",
@@ -203,7 +218,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Overloaded,
         ],
         || to(v1::auth::change_password::change_password),
-    ),
+    )
+    .sends_an_hour(20),
     signed_in(Method::Post, "/api/v1/auth/logout", &[], || {
         to(v1::auth::log_out::log_out)
     }),
@@ -216,14 +232,16 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         RouteClass::Verify,
         &[P::InvalidCode],
         || to(v1::auth::not_me::not_me),
-    ),
+    )
+    .sends(Sends::ByLink),
     public(
         Method::Post,
         "/api/v1/auth/identifier/undo",
         RouteClass::Verify,
         &[P::InvalidCode],
         || to(v1::auth::not_me::undo_identifier_change),
-    ),
+    )
+    .sends(Sends::ByLink),
     // ---- oneself ----
     signed_in(Method::Get, "/api/v1/me", &[], || to(v1::me::profile::show)),
     signed_in(Method::Patch, "/api/v1/me", &[P::Conflict], || {
@@ -240,7 +258,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Conflict,
         ],
         || to(v1::me::google::link),
-    ),
+    )
+    .sends_an_hour(10),
     signed_in(
         Method::Delete,
         "/api/v1/me/google",
@@ -251,7 +270,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Conflict,
         ],
         || to(v1::me::google::unlink),
-    ),
+    )
+    .sends_an_hour(10),
     signed_in(Method::Get, "/api/v1/me/sessions", &[], || {
         to(v1::me::sessions::list)
     })
@@ -281,26 +301,30 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::TooManyAttempts,
         ],
         || to(v1::me::mfa::confirm_totp),
-    ),
+    )
+    .sends_an_hour(20),
     signed_in(
         Method::Delete,
         "/api/v1/me/mfa/totp",
         &[P::ReauthenticationRequired, P::NotFound],
         || to(v1::me::mfa::remove_totp),
-    ),
+    )
+    .sends_an_hour(10),
     signed_in(
         Method::Post,
         "/api/v1/me/mfa/recovery-codes",
         &[P::ReauthenticationRequired, P::NoSecondFactor],
         || to(v1::me::mfa::renew_recovery_codes),
-    ),
+    )
+    .sends_an_hour(10),
     signed_in(
         Method::Post,
         "/api/v1/me/identifier",
         &[P::ReauthenticationRequired],
         || to(v1::me::identifier::change),
     )
-    .counted_by(RouteClass::SendCode),
+    .counted_by(RouteClass::SendCode)
+    .sends_an_hour(10),
     signed_in(
         Method::Post,
         "/api/v1/me/identifier/confirm",
@@ -312,7 +336,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         ],
         || to(v1::me::identifier::confirm),
     )
-    .counted_by(RouteClass::Verify),
+    .counted_by(RouteClass::Verify)
+    .sends_an_hour(20),
     signed_in(Method::Get, "/api/v1/me/devices", &[], || {
         to(v1::me::devices::list)
     }),
@@ -337,7 +362,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::TooManyPasskeys,
         ],
         || to(v1::me::passkeys::enrol),
-    ),
+    )
+    .sends_an_hour(20),
     signed_in(Method::Get, "/api/v1/me/passkeys", &[], || {
         to(v1::me::passkeys::list)
     }),
@@ -352,7 +378,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         "/api/v1/me/passkeys/{id}",
         &[P::NotFound, P::ReauthenticationRequired, P::LastWayIn],
         || to(v1::me::passkeys::remove),
-    ),
+    )
+    .sends_an_hour(20),
     // ---- for forms ----
     public(
         Method::Get,

@@ -215,6 +215,7 @@ impl FactorResets {
                 user_agent: None,
             },
             device_token: None,
+            may_send: true,
         }
     }
 }

@@ -75,8 +75,8 @@ impl Accounts {
             )
             .await?;
         let to = Recipient::Account(account);
-        let notice = base.message(MessageKind::AccountSecured, to, ctx, now);
-        unit.outbox().append_message(&notice).await?;
+        base.bare_notice(unit.as_mut(), MessageKind::AccountSecured, to, ctx, now)
+            .await?;
         let changed = vec![account];
         base.commit_and_tell(unit, &Invalidation { ended, changed })
             .await?;
@@ -142,6 +142,8 @@ impl Accounts {
         unit.notices()
             .void_links(account, LinkKind::NotMe, since_ever, now)
             .await?;
+        // Summaries that wait have a link that is worth nothing now; what comes next is told with a good one.
+        unit.notices().tell_anew(account, now).await?;
         unit.devices().forget_all(account).await?;
         unit.second_factors().end_pending(account).await?;
         // Whoever asked for it was not the owner.

@@ -87,8 +87,8 @@ impl Accounts {
         let event = base.event(changed_event(account, &previous, true), ctx, now);
         unit.outbox().append_events(&[event]).await?;
         let to = Recipient::Account(account);
-        let notice = base.message(MessageKind::IdentifierRestored, to, ctx, now);
-        unit.outbox().append_message(&notice).await?;
+        base.bare_notice(unit.as_mut(), MessageKind::IdentifierRestored, to, ctx, now)
+            .await?;
         let changed = vec![account];
         base.commit_and_tell(unit, &Invalidation { ended, changed })
             .await?;

@@ -18,8 +18,9 @@ use super::{
 };
 use crate::{
     ports::{
-        Channel, DeliveryError, DeliveryOutcome, GiveBack, HeldMessage, LeasedMessage, LetterKind,
-        Message, MessageChannel, MessageKind, StoreError, UnwritableLetter,
+        Channel, Closing, DeliveryError, DeliveryOutcome, GiveBack, HeldMessage, LeasedMessage,
+        LetterKind, Measure, Message, MessageChannel, MessageKind, NoticeOutcome, StoreError,
+        UnwritableLetter,
     },
     retry::retrying,
 };
@@ -82,18 +83,25 @@ impl Notifications {
             self.give_back(leased.held(), GiveBack::Wait(until)).await?;
             return Ok(None);
         };
+        // Once for a message, however often it is tried; once more when a worker ended amid it.
+        if !leased.is_counted
+            && let Some(until) = self
+                .find_room(&addressed.to, leased.order.kind, now)
+                .await?
+        {
+            self.hold_back(leased, channel, until).await?;
+            return Ok(None);
+        }
+        // As late as can be: a summary that has to wait goes on taking in.
+        let Some(addressed) = self.close(leased, addressed, now).await? else {
+            // The lease ran out, and the summary is somebody else's.
+            return Ok(None);
+        };
         let Ok(message) = self.write(leased, addressed, now) else {
             let reason = "it cannot be put into words";
             self.park(leased.held(), channel.into(), reason).await?;
             return Ok(None);
         };
-        // Once for a message, however often it is tried; once more when a worker ended amid it.
-        if !leased.is_counted
-            && let Some(until) = self.find_room(&message.to, now).await?
-        {
-            self.hold_back(leased, channel, until).await?;
-            return Ok(None);
-        }
         // A notice may go out twice, so it needs no mark.
         if is_code(leased) && !self.hand_over(leased, now).await? {
             // The lease ran out, and the code is somebody else's.
@@ -118,6 +126,41 @@ impl Notifications {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// The letter with what a summary tells of; any other letter as it is.
+    async fn close(
+        &self,
+        leased: &LeasedMessage,
+        mut addressed: Addressed,
+        now: OffsetDateTime,
+    ) -> Result<Option<Addressed>, StoreError> {
+        if leased.order.gathers_until.is_none() {
+            return Ok(Some(addressed));
+        }
+        let gathered = match &leased.gathered {
+            Some(before) => Some(before.clone()),
+            None => match retrying(|| self.close_once(leased.held(), now)).await? {
+                Closing::Closed(gathered) => Some(gathered),
+                Closing::Nothing => None,
+                Closing::NotHeld => return Ok(None),
+            },
+        };
+        addressed.letter.gathered = gathered;
+        Ok(Some(addressed))
+    }
+
+    async fn close_once(
+        &self,
+        held: HeldMessage,
+        now: OffsetDateTime,
+    ) -> Result<Closing, StoreError> {
+        let mut unit = self.base.store.begin().await?;
+        let closing = unit.notices().close_gathering(held, now).await?;
+        if matches!(closing, Closing::Closed(_)) {
+            unit.commit().await?;
+        }
+        Ok(closing)
     }
 
     async fn hand_over(
@@ -204,6 +247,7 @@ impl Notifications {
         if is_code(leased) {
             self.finish(leased).await
         } else {
+            self.base.meter.note(Measure::Notice(NoticeOutcome::Held));
             self.give_back(leased.held(), GiveBack::Wait(until)).await
         }
     }

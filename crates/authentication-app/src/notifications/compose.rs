@@ -37,6 +37,7 @@ impl Addressed {
             to: view.identifier,
             letter: Letter {
                 kind,
+                gathered: None,
                 link: None,
                 language: view.profile.language,
             },
@@ -77,6 +78,7 @@ impl Notifications {
                 };
                 let letter = Letter {
                     kind,
+                    gathered: None,
                     link: None,
                     language: typed.language,
                 };
@@ -103,6 +105,13 @@ impl Notifications {
         // Whoever has the number now must not act for whoever had it.
         let nonce = match order.link {
             Some(_) if self.base.is_silent(&owner, now).await? => None,
+            // Another link was pressed while the summary waited: what it asks for is done.
+            Some(nonce)
+                if order.gathers_until.is_some()
+                    && !self.counts(order, nonce, owner.id(), now).await? =>
+            {
+                None
+            }
             link => link,
         };
         let link = nonce.map(|nonce| self.link(order, nonce, owner.id()));
@@ -153,6 +162,19 @@ impl Notifications {
             token: self.base.macs.notice_link_token(nonce, account),
             lifetime,
         }
+    }
+
+    async fn counts(
+        &self,
+        order: &MessageOrder,
+        nonce: CodeNonce,
+        account: AccountId,
+        now: OffsetDateTime,
+    ) -> Result<bool, StoreError> {
+        let link = self.link(order, nonce, account);
+        let store = &self.base.store;
+        let found = store.find_notice_link(link.token.digest(), link.kind, now);
+        Ok(found.await?.is_some())
     }
 
     /// Whom the account could be reached by before.

@@ -1,6 +1,11 @@
-//! Notices to the owner of an account, each with a link that says "this was not me".
+//! Notices to the owner of an account, most with a link that says "this was not me".
+//!
+//! What happens again soon after it was told is gathered into one summary, decided in the unit of the act: so an
+//! act that is committed is either told or counted, and the queue holds one message where twenty would say the
+//! same (`docs/adr/0042-notices-are-gathered.md`). The summary has a link of its own, made with the first act that
+//! it tells of, and so takes back what came since.
 
-use authentication_domain::accounts::AccountId;
+use authentication_domain::{accounts::AccountId, protection::Telling};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -9,14 +14,14 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     ports::{
-        FieldContext, LinkKind, MessageKind, MessageOrder, NewNoticeLink, Recipient, StoreError,
-        UnitOfWork, previous_field,
+        FieldContext, LinkKind, Measure, MessageKind, MessageOrder, NewNoticeLink, NoticeOutcome,
+        NoticedAct, Recipient, StoreError, UnitOfWork, previous_field,
     },
 };
 
 impl Foundation {
     /// Tells the owner of an account what was done to it, with a link by which they say that it was not them.
-    /// Two statements; the worker has to be woken after the commit.
+    /// Three statements, and one when it is gathered; the worker has to be woken after the commit.
     pub(crate) async fn notice(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -25,9 +30,63 @@ impl Foundation {
         ctx: &RequestContext,
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
-        let (order, link) = self.linked_notice(kind, account, ctx, now);
+        let (mut order, mut link) = self.linked_notice(kind, account, ctx, now);
+        match self.pace(unit, &order).await? {
+            Telling::AtOnce => {}
+            Telling::Later { due } => {
+                order.gathers_until = Some(due);
+                link.expires_at += due - now;
+            }
+            Telling::Gathered => return Ok(()),
+        }
         unit.notices().keep_link(&link).await?;
         unit.outbox().append_message(&order).await
+    }
+
+    /// The same without a link: of what was refused, and to whoever has an identifier.
+    pub(crate) async fn bare_notice(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        kind: MessageKind,
+        to: Recipient,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let mut order = self.message(kind, to, ctx, now);
+        match self.pace(unit, &order).await? {
+            Telling::AtOnce => {}
+            Telling::Later { due } => order.gathers_until = Some(due),
+            Telling::Gathered => return Ok(()),
+        }
+        unit.outbox().append_message(&order).await
+    }
+
+    /// What is to be done about a notice, with the act counted where it is gathered.
+    async fn pace(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        order: &MessageOrder,
+    ) -> Result<Telling, StoreError> {
+        let telling = match order.kind.pace() {
+            None => Telling::AtOnce,
+            Some(pace) => {
+                let act = NoticedAct {
+                    recipient: order.recipient.clone(),
+                    kind: order.kind,
+                    pace,
+                    summary: order.id,
+                    at: order.at,
+                };
+                unit.notices().gather(&act).await?
+            }
+        };
+        // A unit that is run again counts again, as with codes.
+        self.meter.note(Measure::Notice(match telling {
+            Telling::AtOnce => NoticeOutcome::Queued,
+            Telling::Later { .. } => NoticeOutcome::Opened,
+            Telling::Gathered => NoticeOutcome::Gathered,
+        }));
+        Ok(telling)
     }
 
     /// The same to the identifier that the account had before a change, with a link that takes the change back

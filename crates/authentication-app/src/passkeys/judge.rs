@@ -226,8 +226,8 @@ impl Foundation {
             let act = Act::of_nobody(Action::PasskeyCopySuspected, Outcome::Success);
             entries.push(self.record(&act.about(bad.owner), ctx, now));
             let to = Recipient::Account(account);
-            let notice = self.message(MessageKind::PasskeyCopySuspected, to, ctx, now);
-            unit.outbox().append_message(&notice).await?;
+            self.bare_notice(unit, MessageKind::PasskeyCopySuspected, to, ctx, now)
+                .await?;
             unit.audit().append(&entries).await?;
             let event = Event::PasskeyCopySuspected { account, passkey };
             let event = self.event(event, ctx, now);

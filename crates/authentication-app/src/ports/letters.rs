@@ -9,13 +9,15 @@ use authentication_domain::{
 };
 use time::Duration;
 
-use super::{Channel, LinkKind};
+use super::{Channel, Gathered, LinkKind};
 
 /// What a person is told.
 #[derive(Debug)]
 pub struct Letter {
     /// The facts.
     pub kind: LetterKind,
+    /// Of a summary: how often and when it happened.
+    pub gathered: Option<Gathered>,
     /// The way to say that it was not oneself, for notices.
     pub link: Option<OwnerLink>,
     /// The language that the person asked for (a BCP 47 tag); the default if absent or not to be had.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{Backlog, MessageOrder, StoreError};
+use super::{Backlog, Gathered, MessageOrder, StoreError};
 
 /// Names the hold of one worker on what it leased. Once somebody else has leased a message, the older token
 /// changes nothing about it any more, however late its worker comes back.
@@ -34,6 +34,8 @@ pub struct LeasedMessage {
     pub is_counted: bool,
     /// It was handed to a provider before, and what became of it was never written down.
     pub may_be_out: bool,
+    /// Of a summary that was closed before: what it tells of.
+    pub gathered: Option<Gathered>,
 }
 
 impl LeasedMessage {

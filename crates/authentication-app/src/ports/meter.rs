@@ -8,8 +8,8 @@ mod labels;
 use std::{fmt, time::Duration};
 
 pub use labels::{
-    CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, MessageChannel, QueueName,
-    RefreshOutcome, RegistrationOutcome, SignInMethod, SignInOutcome,
+    CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, MessageChannel, NoticeOutcome,
+    QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod, SignInOutcome,
 };
 
 /// One fact.
@@ -23,6 +23,8 @@ pub enum Measure {
     Refresh(RefreshOutcome),
     /// A code was asked for, or brought.
     Code(CodePurpose, CodeOutcome),
+    /// The owner of an account was to be told of something.
+    Notice(NoticeOutcome),
     /// A message to a person was tried.
     Message(MessageChannel, DeliveryOutcome),
     /// An event for another system was tried.

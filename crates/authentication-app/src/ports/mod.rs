@@ -82,11 +82,12 @@ pub use message_queue::{
 pub use messages::{Channel, DeliveryError, LONGEST_SENDING, Message, MessageSender};
 pub use meter::{
     Backlog, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, Measure,
-    MessageChannel, Meter, NoMeter, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod,
-    SignInOutcome,
+    MessageChannel, Meter, NoMeter, NoticeOutcome, QueueName, RefreshOutcome, RegistrationOutcome,
+    SignInMethod, SignInOutcome,
 };
 pub use notices::{
-    LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository, TakenBack, previous_field,
+    Closing, Gathered, LinkKind, NewNoticeLink, NoticeLink, NoticeQueries, NoticeRepository,
+    NoticedAct, TakenBack, previous_field,
 };
 pub use outbox::{EventEnvelope, MessageKind, MessageOrder, Outbox, Recipient};
 pub use passkeys::{

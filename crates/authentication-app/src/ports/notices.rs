@@ -5,12 +5,16 @@
 //! the store nor the outbox holds it; what is kept is its digest.
 
 use async_trait::async_trait;
-use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest};
+use authentication_domain::{
+    accounts::AccountId,
+    opaque_token::TokenDigest,
+    protection::{NoticePace, Telling},
+};
 use serde::Serialize;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{FieldContext, Sealed, StoreError};
+use super::{FieldContext, HeldMessage, MessageKind, Recipient, Sealed, StoreError};
 
 /// What a link is good for. One of one kind does nothing of another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -86,6 +90,50 @@ pub struct TakenBack {
     pub identities: u64,
 }
 
+/// One more act that a notice tells of.
+#[derive(Debug, Clone)]
+pub struct NoticedAct {
+    /// Whom it is told to.
+    pub recipient: Recipient,
+    /// What it is.
+    pub kind: MessageKind,
+    /// How often that is told.
+    pub pace: NoticePace,
+    /// The message that the summary will be, if this act opens one.
+    pub summary: Uuid,
+    /// When it happened.
+    pub at: OffsetDateTime,
+}
+
+/// What a summary tells of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gathered {
+    /// When the notice before it went.
+    pub since: OffsetDateTime,
+    /// How many acts there were after that.
+    pub acts: u32,
+    /// When the first of them happened, [`Self::LISTED`] at the most.
+    pub times: Vec<OffsetDateTime>,
+    /// When the last one did.
+    pub last: OffsetDateTime,
+}
+
+impl Gathered {
+    /// How many acts a summary names one by one.
+    pub const LISTED: usize = 10;
+}
+
+/// What became of the closing of a summary.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Closing {
+    /// It is closed, and tells of this. What happens from here on is another notice's.
+    Closed(Gathered),
+    /// Nothing was gathered for the message.
+    Nothing,
+    /// Somebody else holds the message. Nothing of the unit may be committed.
+    NotHeld,
+}
+
 /// Where the identifier is kept that an undo gives back. Half of the digest names the row well enough.
 pub fn previous_field(digest: TokenDigest) -> FieldContext {
     let half = digest.0.first_chunk().copied().unwrap_or_default();
@@ -149,6 +197,37 @@ pub trait NoticeRepository: Send {
         account: AccountId,
         kind: LinkKind,
         since: OffsetDateTime,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError>;
+
+    /// Judges one more act by what was told before, as [`NoticePace::after`] does, and counts it if it is
+    /// gathered: one conditional write. A summary takes acts in for as long as it waits to be sent, however late
+    /// it is; one that was parked or deleted takes in none. Whoever is told [`Telling::Later`] queues the summary
+    /// in the same unit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn gather(&mut self, act: &NoticedAct) -> Result<Telling, StoreError>;
+
+    /// Ends the gathering for a summary that is about to be sent, and writes down with it what it tells of: an
+    /// act is in this summary or begins another one, and in none is it lost.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn close_gathering(
+        &mut self,
+        held: HeldMessage,
+        now: OffsetDateTime,
+    ) -> Result<Closing, StoreError>;
+
+    /// Makes every open summary of an account due with what it has, and forgets what was told before: the next
+    /// act of any kind is told at once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn tell_anew(
+        &mut self,
+        account: AccountId,
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 }

@@ -6,6 +6,7 @@ use authentication_domain::{
     challenges::{CodeNonce, Purpose},
     credentials::CredentialKind,
     events::{Event, EventId},
+    protection::NoticePace,
 };
 use common::RequestId;
 use time::OffsetDateTime;
@@ -94,6 +95,31 @@ impl MessageKind {
             .flat_map(|kind| [Self::CredentialAdded(kind), Self::CredentialRemoved(kind)]);
         plain.into_iter().chain(about_credentials)
     }
+
+    /// How often the owner is told of it; what follows sooner is gathered. `None` for what goes out each time: a
+    /// code, what goes to another address than the notice before it, what answers to a link that counts once,
+    /// and what an operator sets off.
+    pub const fn pace(self) -> Option<NoticePace> {
+        match self {
+            Self::PasswordChanged
+            | Self::SessionStolen
+            | Self::NewDevice
+            | Self::CredentialAdded(_)
+            | Self::CredentialRemoved(_)
+            | Self::RecoveryCodeUsed
+            | Self::RecoveryCodesLow => Some(NoticePace::ACT),
+            Self::SignInLocked
+            | Self::PasskeyCopySuspected
+            | Self::SecondFactorRefused
+            | Self::AuthenticatorClosed => Some(NoticePace::ATTEMPT),
+            Self::Code { .. }
+            | Self::IdentifierChanged
+            | Self::IdentifierRestored
+            | Self::AccountSecured
+            | Self::FactorResetAnnounced
+            | Self::FactorsReset => None,
+        }
+    }
 }
 
 /// To whom.
@@ -120,6 +146,9 @@ pub struct MessageOrder {
     /// after a line break, the language asked for; sealed for the service. For the notice of a change: the
     /// identifier before, under the person's key (`outbox_messages.typed_identifier`).
     pub typed_identifier: Option<Sealed>,
+    /// Of a summary: when it is due. Until it is sent it takes in what happens
+    /// ([`NoticeRepository::gather`](super::NoticeRepository::gather)).
+    pub gathers_until: Option<OffsetDateTime>,
     /// When it was asked for.
     pub at: OffsetDateTime,
     /// The request it came with.

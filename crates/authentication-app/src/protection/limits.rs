@@ -18,7 +18,7 @@ use crate::{
 /// One window after a call was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowStatus {
-    /// `address` or `subject`, for `RateLimit-Policy`.
+    /// `address`, `subject` or `sending`, for `RateLimit-Policy`.
     pub name: &'static str,
     /// What is allowed.
     pub quota: Quota,
@@ -81,7 +81,20 @@ impl Limits {
             ("subject", format!("u:{account}"), quota)
         });
         let windows = by_address.into_iter().chain(by_account).collect();
-        self.count(class, windows).await
+        self.count(class.as_str(), windows).await
+    }
+
+    /// Counts a call of a route that sends messages, for the account that is signed in and in a window of the
+    /// route's own. `route` names it in keys.
+    pub async fn count_sending(
+        &self,
+        route: &str,
+        quota: Quota,
+        account: AccountId,
+    ) -> LimitStatus {
+        let account = account.as_uuid().simple();
+        let window = ("sending", format!("u:{account}"), quota);
+        self.count(&format!("send:{route}"), vec![window]).await
     }
 
     /// Counts a call for an identifier, known or not.
@@ -94,22 +107,19 @@ impl Limits {
             let subject = self.base.index.keys_of(identifier).subject;
             ("subject", format!("i:{}", short(subject.0)), quota)
         });
-        self.count(class, window.into_iter().collect()).await
+        self.count(class.as_str(), window.into_iter().collect())
+            .await
     }
 
     /// Counts a call in windows, each with its name, whom it is for, and what it allows.
-    async fn count(
-        &self,
-        class: RouteClass,
-        windows: Vec<(&'static str, String, Quota)>,
-    ) -> LimitStatus {
+    async fn count(&self, scope: &str, windows: Vec<(&'static str, String, Quota)>) -> LimitStatus {
         if windows.is_empty() {
             return LimitStatus::default();
         }
         let requests: Vec<_> = windows
             .iter()
             .map(|(_, whom, quota)| ThrottleRequest {
-                key: ThrottleKey(format!("{}:{whom}", class.as_str())),
+                key: ThrottleKey(format!("{scope}:{whom}")),
                 quota: *quota,
             })
             .collect();

@@ -239,8 +239,8 @@ impl Sessions {
             let locked = attempt.act(Action::SignInLocked, Outcome::Success);
             entries.push(base.record(&locked, ctx, now));
             let to = Recipient::Subject(attempt.subject);
-            let notice = base.message(MessageKind::SignInLocked, to, ctx, now);
-            unit.outbox().append_message(&notice).await?;
+            base.bare_notice(unit.as_mut(), MessageKind::SignInLocked, to, ctx, now)
+                .await?;
         }
         unit.audit().append(&entries).await?;
         unit.commit().await?;

@@ -184,6 +184,7 @@ pub(crate) fn request() -> RequestContext {
             user_agent: Some("a test".to_owned()),
         },
         device_token: None,
+        may_send: true,
     }
 }
 

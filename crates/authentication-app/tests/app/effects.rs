@@ -52,7 +52,7 @@ pub(crate) async fn all_or_nothing<A>(
 /// What every sign-in writes.
 const SIGN_IN: [&str; 4] = ["devices", "sessions", "audit_entries", "outbox_events"];
 /// What is written to tell the owner of an account of something, with a link to say that it was not them.
-const NOTICE: [&str; 2] = ["notice_links", "outbox_messages"];
+const NOTICE: [&str; 3] = ["notice_gatherings", "notice_links", "outbox_messages"];
 /// What every code that is sent does.
 pub(crate) const SENDING: [&str; 5] = [
     "challenges",
@@ -257,7 +257,12 @@ async fn the_failure_that_locks_tells_whoever_has_the_identifier() {
             assert!(matches!(answer, Err(LogInError::InvalidCredentials)));
         }
     };
-    let writes = ["sign_in_failures", "audit_entries", "outbox_messages"];
+    let writes = [
+        "sign_in_failures",
+        "audit_entries",
+        "notice_gatherings",
+        "outbox_messages",
+    ];
     all_or_nothing(&writes, arrange, async |bed, ()| {
         let answer = bed.log_in(ADA, NEW_PASSWORD, &request()).await;
         matches!(answer, Err(LogInError::InvalidCredentials))
@@ -296,6 +301,7 @@ async fn theft_ends_the_session_on_record_or_is_not_answered() {
         "audit_entries",
         "outbox_events",
         "outbox_messages",
+        "notice_gatherings",
         "notice_links",
     ];
     all_or_nothing(&writes, arrange, async |bed, stolen| {
@@ -352,6 +358,7 @@ async fn a_changed_password_ends_the_other_sessions_and_tells_the_owner() {
         "audit_entries",
         "outbox_events",
         "outbox_messages",
+        "notice_gatherings",
         "notice_links",
     ];
     all_or_nothing(&writes, arrange, async |bed, ada: &Person| {
@@ -399,6 +406,7 @@ async fn a_reset_uses_the_proof_up_ends_every_session_and_forgets_every_device()
         "audit_entries",
         "outbox_events",
         "outbox_messages",
+        "notice_gatherings",
         "notice_links",
     ];
     all_or_nothing(&writes, arrange, async |bed, command| {

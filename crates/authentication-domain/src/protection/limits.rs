@@ -40,7 +40,8 @@ pub struct Limit {
 }
 
 impl Quota {
-    const fn an_hour(calls: u32) -> Self {
+    /// So many calls an hour.
+    pub const fn an_hour(calls: u32) -> Self {
         Self {
             calls,
             window: Duration::hours(1),

@@ -2,6 +2,8 @@
 
 mod limits;
 mod lockout;
+mod notice_pace;
 
 pub use limits::{Limit, Quota, RouteClass};
 pub use lockout::{AttemptCounter, LockoutRules};
+pub use notice_pace::{NoticePace, NoticeState, Telling};

@@ -2,18 +2,17 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    Backlog, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages, MessageKind,
-    MessageOrder, MessageQueue, Recipient, StoreError, Subject,
+    Backlog, Gathered, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages,
+    MessageKind, MessageOrder, MessageQueue, Recipient, StoreError, Subject,
 };
-use authentication_domain::{
-    accounts::AccountId, challenges::CodeNonce, credentials::CredentialKind,
-};
+use authentication_domain::{accounts::AccountId, challenges::CodeNonce};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     dialect::Dialect,
     error::Fault,
-    outbox::{CODE, name_of},
+    gatherings,
+    outbox::{CODE, detail_of, name_of},
     sql::{Row, Sql},
     store::Store,
 };
@@ -40,7 +39,8 @@ macro_rules! lease {
             ") UPDATE outbox_messages SET next_attempt_at = $3, attempts = attempts + 1, lease_id = $4 \
              WHERE id IN (SELECT id FROM due) \
              RETURNING id, kind, purpose, nonce, recipient_subject, recipient_account, \
-             typed_identifier, created_at, request_id, attempts, counted, handed_over_at"
+             typed_identifier, created_at, request_id, attempts, counted, handed_over_at, \
+             gathers_until, gathered"
         )
     };
 }
@@ -177,6 +177,7 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
             recipient: recipient_of(row)?,
             link: link_of(row)?,
             typed_identifier: row.find(MESSAGES, "typed_identifier")?,
+            gathers_until: row.find(MESSAGES, "gathers_until")?,
             at: row.get(MESSAGES, "created_at")?,
             request_id: row.get(MESSAGES, "request_id")?,
         },
@@ -185,6 +186,7 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
         attempts: attempts.saturating_sub(1),
         is_counted: counted != 0,
         may_be_out: handed_over_at.is_some(),
+        gathered: gathered_in(row)?,
     })
 }
 
@@ -193,7 +195,7 @@ fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
     let detail: Option<String> = row.find(MESSAGES, "purpose")?;
     let is_it = |kind: &MessageKind| {
         name_of(*kind) == name
-            && credential_of(*kind).is_none_or(|what| detail.as_deref() == Some(what.as_str()))
+            && detail_of(*kind).is_none_or(|what| detail.as_deref() == Some(what))
     };
     if let Some(notice) = MessageKind::notices().find(is_it) {
         return Ok(notice);
@@ -207,12 +209,14 @@ fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
     })
 }
 
-/// What a notice is about, where it names that beside its kind.
-const fn credential_of(kind: MessageKind) -> Option<CredentialKind> {
-    match kind {
-        MessageKind::CredentialAdded(what) | MessageKind::CredentialRemoved(what) => Some(what),
-        _ => None,
-    }
+fn gathered_in(row: &Row) -> Result<Option<Gathered>, StoreError> {
+    let text: Option<String> = row.find(MESSAGES, "gathered")?;
+    let unreadable = StoreError::Corrupt {
+        table: MESSAGES,
+        column: "gathered",
+    };
+    text.map(|text| gatherings::from_text(&text).ok_or(unreadable))
+        .transpose()
 }
 
 fn link_of(row: &Row) -> Result<Option<CodeNonce>, StoreError> {
@@ -259,7 +263,7 @@ mod tests {
             assert!(named(purpose.as_str()) && named(name_of(code)));
         }
         for notice in MessageKind::notices() {
-            let detail = credential_of(notice).is_none_or(|what| named(what.as_str()));
+            let detail = detail_of(notice).is_none_or(named);
             assert!(named(name_of(notice)) && detail);
         }
     }

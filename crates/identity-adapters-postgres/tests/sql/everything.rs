@@ -6,16 +6,16 @@ use authentication_app::ports::{
     FederationQueries as _, GiveBack, HeldMessage, IdentifierSwap, ImportQueries as _, KeyTask,
     LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _, MessageCeilings as _,
     MessageKind, MessageQueue as _, NewAccount, NewCeremony, NewSession, NoticeQueries as _,
-    ParkedMessages as _, ParkedSelection, PasskeyQueries as _, Recipient, RekeyingQueries as _,
-    Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _, SubjectWindows, TimeStore as _,
-    TriesScope, UnitOfWorkFactory as _,
+    NoticedAct, ParkedMessages as _, ParkedSelection, PasskeyQueries as _, Recipient,
+    RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _,
+    SubjectWindows, TimeStore as _, TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     accounts::SignUpMethod,
     audit::{Action, Outcome},
     challenges::{ChallengeRules, Purpose},
     passkeys::CeremonyPurpose,
-    protection::LockoutRules,
+    protection::{LockoutRules, NoticePace},
     sessions::{EndReason, RotationRules},
 };
 use common::page::PageRequest;
@@ -307,6 +307,35 @@ async fn write_notices(store: &Store, owner: &NewAccount) {
     let link = new_notice_link(account, LinkKind::NotMe);
     let mut unit = store.begin().await.unwrap();
     unit.notices().keep_link(&link).await.unwrap();
+    // Told, and a summary opened that is closed; another that is told anew.
+    for _ in 0..3 {
+        let recipient = Recipient::Account(account);
+        let order = message_order(MessageKind::NewDevice, recipient.clone(), START);
+        let act = NoticedAct {
+            recipient,
+            kind: order.kind,
+            pace: NoticePace::ACT,
+            summary: order.id,
+            at: START,
+        };
+        unit.notices().gather(&act).await.unwrap();
+        let held = HeldMessage {
+            id: order.id,
+            lease: LeaseToken(uuid_at(START)),
+        };
+        unit.notices().close_gathering(held, START).await.unwrap();
+    }
+    let recipient = Recipient::Account(account);
+    let order = message_order(MessageKind::NewDevice, recipient.clone(), START);
+    let act = NoticedAct {
+        recipient,
+        kind: order.kind,
+        pace: NoticePace::ACT,
+        summary: order.id,
+        at: START,
+    };
+    unit.notices().gather(&act).await.unwrap();
+    unit.notices().tell_anew(account, START).await.unwrap();
     unit.commit().await.unwrap();
     store
         .find_notice_link(link.digest, link.kind, START)

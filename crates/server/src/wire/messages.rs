@@ -91,6 +91,9 @@ const fn ceilings(messages: &MessageSettings) -> Ceilings {
         range_digits: messages.sms.range_digits,
         texts_an_hour_to_a_range: messages.sms.range_hourly_ceiling,
         texts_a_day_to_a_range: messages.sms.range_daily_ceiling,
+        notice_mails_a_day: messages.email.notice_daily_ceiling,
+        notice_texts_a_day: messages.sms.notice_daily_ceiling,
+        notice_texts_a_day_to_a_range: messages.sms.notice_range_daily_ceiling,
     }
 }
 

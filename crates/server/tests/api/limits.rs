@@ -1,5 +1,8 @@
 //! How calls of people who are signed in are counted.
 
+use api_http::routes::{self, Method, Sends};
+use serde_json::json;
+
 use crate::app::TestApp;
 
 testkit::on_every_engine! {
@@ -59,5 +62,39 @@ testkit::on_every_engine! {
         assert!(before.header("ratelimit").unwrap().contains("r=599"), "{before:?}");
         // The call that logged out, and this one.
         assert!(after.header("ratelimit").unwrap().contains("r=597"), "{after:?}");
+    }
+
+    /// Each by itself, whatever the calls lead to.
+    async fn every_route_that_sends_has_a_limit_of_its_own_for_an_account(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let mut limited = 0;
+        for spec in routes::all() {
+            let Sends::ByAccount(quota) = spec.sends else { continue };
+            let (person, other) = (app.register_person().await, app.register_person().await);
+            app.settle_messages().await;
+            let path = spec.path.replace("{id}", "00000000-0000-7000-8000-000000000000");
+            let call = async |access: &str| {
+                let request = app.request(spec.method.as_http().as_str(), &path).bearer_auth(access);
+                let request = if spec.method == Method::Post { request.json(&json!({})) } else { request };
+                app.send(request).await
+            };
+            for used in 1..=quota.calls {
+                let answer = call(person.tokens.access.as_str()).await;
+                assert_ne!(answer.status, 429, "{spec:?}, call {used}: {answer:?}");
+                let standing = answer.header("ratelimit").unwrap();
+                let left = format!(r#""sending";r={};"#, quota.calls - used);
+                assert!(standing.contains(&left), "{spec:?}: {standing}");
+            }
+            let refused = call(person.tokens.access.as_str()).await;
+            refused.assert_problem(429, "rate_limited");
+            let wait: u32 = refused.header("retry-after").unwrap().parse().unwrap();
+            assert!((1..=3_660).contains(&wait), "{spec:?}: {wait}");
+            assert_eq!(app.count("outbox_messages").await, 0, "{spec:?}");
+            // Neither another account's calls nor the other routes are counted with it.
+            assert_ne!(call(other.tokens.access.as_str()).await.status, 429, "{spec:?}");
+            app.me(&person.tokens.access).await.assert_status(200);
+            limited += 1;
+        }
+        assert!(limited >= 11, "{limited}");
     }
 }

@@ -2,6 +2,7 @@
 //! every way there is.
 
 mod caps;
+mod gathered;
 mod mail;
 mod once;
 mod parked;

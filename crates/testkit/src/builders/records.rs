@@ -61,6 +61,7 @@ pub fn message_order(kind: MessageKind, recipient: Recipient, at: OffsetDateTime
         recipient,
         link: None,
         typed_identifier: None,
+        gathers_until: None,
         at,
         request_id: request_id(),
     }

@@ -131,6 +131,18 @@ labels! {
         Exhausted = "exhausted",
     }
 
+    /// What became of a notice to the owner of an account.
+    NoticeOutcome {
+        /// Its message was queued.
+        Queued = "queued",
+        /// A summary was queued, for later.
+        Opened = "opened",
+        /// It went into the summary that waits.
+        Gathered = "gathered",
+        /// A ceiling was reached: it waits.
+        Held = "held",
+    }
+
     /// How a message reaches a person.
     MessageChannel {
         /// Mail.
@@ -229,6 +241,7 @@ mod tests {
         assert_in_order::<RefreshOutcome>();
         assert_in_order::<CodePurpose>();
         assert_in_order::<CodeOutcome>();
+        assert_in_order::<NoticeOutcome>();
         assert_in_order::<MessageChannel>();
         assert_in_order::<DeliveryOutcome>();
         assert_in_order::<EventTarget>();

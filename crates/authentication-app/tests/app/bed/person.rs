@@ -123,6 +123,7 @@ impl Person {
     pub(crate) fn request(&self) -> RequestContext {
         RequestContext {
             device_token: DeviceToken::parse(self.signed_in.device_token.expose_secret()),
+            may_send: true,
             ..request()
         }
     }

@@ -3,6 +3,7 @@
 use std::{path::PathBuf, time::Duration};
 
 use adapters_messaging::SmtpSecurity;
+use authentication_app::notifications::Ceilings;
 use authentication_domain::accounts::EmailAddress;
 use figment::value::Value;
 use secrecy::SecretString;
@@ -26,8 +27,10 @@ pub enum EmailProvider {
 pub struct EmailSettings {
     /// `messages.email.provider`: `smtp` or `none`. Must be said when `messages.sender` is `providers`.
     pub provider: Option<EmailProvider>,
-    /// `messages.email.daily_ceiling`: mails a day, to all together. Default 100000.
+    /// `messages.email.daily_ceiling`: mails with codes a day, to all together. Default 100000.
     pub daily_ceiling: u32,
+    /// `messages.email.notice_daily_ceiling`: mails with notices a day, to all together. Default 100000.
+    pub notice_daily_ceiling: u32,
     /// `messages.smtp.…`
     pub smtp: SmtpSettings,
 }
@@ -65,14 +68,16 @@ impl EmailSettings {
             ("smtp", EmailProvider::Smtp),
             ("none", EmailProvider::Nobody),
         ];
+        let defaults = Ceilings::default();
+        let any = 0..=1_000_000_000;
         Self {
             provider: reader.setting("messages.email.provider", kinds::choice(providers)),
             daily_ceiling: reader
-                .setting(
-                    "messages.email.daily_ceiling",
-                    kinds::number(0..=1_000_000_000),
-                )
-                .unwrap_or(100_000),
+                .setting("messages.email.daily_ceiling", kinds::number(any.clone()))
+                .unwrap_or(defaults.mails_a_day),
+            notice_daily_ceiling: reader
+                .setting("messages.email.notice_daily_ceiling", kinds::number(any))
+                .unwrap_or(defaults.notice_mails_a_day),
             smtp: SmtpSettings::read(reader),
         }
     }

@@ -30,14 +30,18 @@ pub struct SmsSettings {
     /// `messages.sms.provider`: `http`, `twilio` or `none`. Must be said when `messages.sender` is
     /// `providers`.
     pub provider: Option<SmsProvider>,
-    /// `messages.sms.daily_ceiling`: text messages a day, to all together. Default 10000.
+    /// `messages.sms.daily_ceiling`: text messages with codes a day, to all together. Default 10000.
     pub daily_ceiling: u32,
     /// `messages.sms.range_digits`: how many digits after the country's code make a range. Default 2.
     pub range_digits: u8,
-    /// `messages.sms.range_hourly_ceiling`: text messages an hour to one range. Default 500.
+    /// `messages.sms.range_hourly_ceiling`: text messages with codes an hour to one range. Default 500.
     pub range_hourly_ceiling: u32,
-    /// `messages.sms.range_daily_ceiling`: text messages a day to one range. Default 3000.
+    /// `messages.sms.range_daily_ceiling`: text messages with codes a day to one range. Default 3000.
     pub range_daily_ceiling: u32,
+    /// `messages.sms.notice_daily_ceiling`: text messages with notices a day, to all together. Default 10000.
+    pub notice_daily_ceiling: u32,
+    /// `messages.sms.notice_range_daily_ceiling`: text messages with notices a day to one range. Default 3000.
+    pub notice_range_daily_ceiling: u32,
     /// `messages.sms.url`: where `http` posts to, which may have a key in its query; for `twilio` what comes before `/2010-04-01`, by default
     /// `https://api.twilio.com`.
     pub url: Option<GatewayUrl>,
@@ -82,8 +86,23 @@ impl SmsSettings {
                 )
                 .unwrap_or(defaults.texts_an_hour_to_a_range),
             range_daily_ceiling: reader
-                .setting("messages.sms.range_daily_ceiling", kinds::number(any))
+                .setting(
+                    "messages.sms.range_daily_ceiling",
+                    kinds::number(any.clone()),
+                )
                 .unwrap_or(defaults.texts_a_day_to_a_range),
+            notice_daily_ceiling: reader
+                .setting(
+                    "messages.sms.notice_daily_ceiling",
+                    kinds::number(any.clone()),
+                )
+                .unwrap_or(defaults.notice_texts_a_day),
+            notice_range_daily_ceiling: reader
+                .setting(
+                    "messages.sms.notice_range_daily_ceiling",
+                    kinds::number(any),
+                )
+                .unwrap_or(defaults.notice_texts_a_day_to_a_range),
             url: reader.setting("messages.sms.url", gateway_url),
             from: reader.setting("messages.sms.from", kinds::text),
             token: reader.setting("messages.sms.token", header_secret),

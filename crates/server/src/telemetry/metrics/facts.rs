@@ -7,7 +7,8 @@ use std::sync::{
 
 use authentication_app::ports::{
     Backlog, CodeOutcome, CodePurpose, DeliveryOutcome, EventTarget, Label, Measure,
-    MessageChannel, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod, SignInOutcome,
+    MessageChannel, NoticeOutcome, QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod,
+    SignInOutcome,
 };
 use opentelemetry::{
     KeyValue,
@@ -28,6 +29,7 @@ pub(super) struct Facts {
     registrations: Counts<RegistrationOutcome>,
     refreshes: Counts<RefreshOutcome>,
     codes: Counts<CodePurpose, CodeOutcome>,
+    notices: Counts<NoticeOutcome>,
     messages: Counts<MessageChannel, DeliveryOutcome>,
     events: Counts<EventTarget, DeliveryOutcome>,
     hashes_refused: Counts<()>,
@@ -56,6 +58,12 @@ impl Facts {
                     meaning: "One-time codes asked for and brought",
                 },
                 ["purpose", "outcome"],
+            ),
+            notices: by_one(
+                meter,
+                "auth.notices",
+                "Notices to the owners of accounts",
+                "outcome",
             ),
             messages: Counts::register(
                 meter,
@@ -99,6 +107,7 @@ impl Facts {
             Measure::Registration(outcome) => self.registrations.add(outcome, ()),
             Measure::Refresh(outcome) => self.refreshes.add(outcome, ()),
             Measure::Code(purpose, outcome) => self.codes.add(purpose, outcome),
+            Measure::Notice(outcome) => self.notices.add(outcome, ()),
             Measure::Message(channel, outcome) => self.messages.add(channel, outcome),
             Measure::Event(target, outcome) => self.events.add(target, outcome),
             Measure::HashWaited(time) => self.hash_wait.record(time.as_secs_f64(), &[]),

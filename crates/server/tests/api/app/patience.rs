@@ -38,12 +38,20 @@ impl TestApp {
         }
     }
 
-    /// Waits until the worker has nothing left to send.
+    /// Waits until the worker has nothing left to send now. A summary that gathers until later is for later.
     pub(crate) async fn settle_messages(&self) {
         self.until("the queue of messages is empty", async || {
-            self.count("outbox_messages").await == 0
+            self.messages_to_be_sent().await == 0
         })
         .await;
+    }
+
+    async fn messages_to_be_sent(&self) -> i64 {
+        let now = common::clock::to_micros(self.stores.clock.now());
+        self.count(&format!(
+            "outbox_messages WHERE coalesce(gathers_until, 0) <= {now}"
+        ))
+        .await
     }
 
     /// Sends everything that is queued, then keeps the workers from doing anything while the guard is
@@ -52,7 +60,7 @@ impl TestApp {
         loop {
             self.settle_messages().await;
             let guard = self.pause_workers().await;
-            if self.count("outbox_messages").await == 0 {
+            if self.messages_to_be_sent().await == 0 {
                 return guard;
             }
         }

@@ -77,16 +77,22 @@ testkit::on_every_engine! {
         let mail = MailServer::start(MailTls::None);
         let app = TestApp::start_with(engine, |config| {
             through_server(&mail)(config);
-            config.messages.email.daily_ceiling = 1;
+            config.messages.email.daily_ceiling = 2;
+            config.messages.email.notice_daily_ceiling = 1;
         })
         .await;
-        let email = app.fresh_email();
-        let challenge = app.ask(&email).await;
-        app.until("the code arrives", async || mail.mails().len() == 1).await;
-        app.prove(&challenge, &mail.mails()[0].code()).await;
-        // Five failures tell the owner; a code for somebody else goes nowhere.
-        for _ in 0..5 {
-            app.log_in(&email, "a wrong password").await;
+        let (one, other) = (app.fresh_email(), app.fresh_email());
+        for (count, email) in [&one, &other].into_iter().enumerate() {
+            let challenge = app.ask(email).await;
+            app.until("the code arrives", async || mail.mails().len() == count + 1).await;
+            app.prove(&challenge, &mail.mails()[count].code()).await;
+        }
+        // The codes of the day are used up: a notice goes out all the same, and a second one waits.
+        for email in [&one, &other] {
+            for _ in 0..5 {
+                app.log_in(email, "a wrong password").await;
+            }
+            app.until("the first arrives", async || mail.mails().len() == 3).await;
         }
         app.ask(&app.fresh_email()).await;
         app.until("one is left", async || {
@@ -94,12 +100,68 @@ testkit::on_every_engine! {
                 && app.count("outbox_messages").await == 1
         })
         .await;
-        assert_eq!(mail.mails().len(), 1);
+        assert_eq!(mail.mails().len(), 3);
         app.pass_seconds(86_400).await;
         app.settle_messages().await;
         let mails = mail.mails();
-        assert_eq!(mails.len(), 2);
-        assert_eq!(mails[1].header("Subject"), Some("Sign-in to Fashionistar is paused"));
+        assert_eq!(mails.len(), 4);
+        for notice in &mails[2..] {
+            assert_eq!(notice.header("Subject"), Some("Sign-in to Fashionistar is paused"));
+        }
+    }
+
+    /// However many notices there are, of whomever.
+    async fn a_code_goes_out_when_the_notices_of_the_day_are_used_up(engine: Engine) {
+        let mail = MailServer::start(MailTls::None);
+        let app = TestApp::start_with(engine, |config| {
+            through_server(&mail)(config);
+            config.messages.email.notice_daily_ceiling = 0;
+        })
+        .await;
+        let email = app.fresh_email();
+        let challenge = app.ask(&email).await;
+        app.until("the code arrives", async || mail.mails().len() == 1).await;
+        app.prove(&challenge, &mail.mails()[0].code()).await;
+        app.log_in(&email, PASSWORD).await.assert_status(200);
+        app.until("the notice is held back", async || {
+            app.count("outbox_messages WHERE kind = 'new_device' AND lease_id IS NULL").await == 1
+        })
+        .await;
+        app.post("/api/v1/auth/login/otp", &json!({"identifier": email})).await.assert_status(202);
+        app.until("a code arrives", async || mail.mails().len() == 2).await;
+        assert_eq!(mail.mails()[1].code().len(), 6);
+    }
+
+    async fn what_strangers_set_off_leaves_room_for_what_was_done(engine: Engine) {
+        let mail = MailServer::start(MailTls::None);
+        let app = TestApp::start_with(engine, |config| {
+            through_server(&mail)(config);
+            config.messages.email.notice_daily_ceiling = 2;
+        })
+        .await;
+        let mut people = Vec::new();
+        for count in 1..=2 {
+            let email = app.fresh_email();
+            let challenge = app.ask(&email).await;
+            app.until("the code arrives", async || mail.mails().len() == count).await;
+            app.prove(&challenge, &mail.mails()[count - 1].code()).await;
+            people.push(email);
+        }
+        for email in &people {
+            for _ in 0..5 {
+                app.log_in(email, "a wrong password").await;
+            }
+            app.until("one of them is sent", async || mail.mails().len() == 3).await;
+        }
+        app.until("the other is held back", async || {
+            app.count("outbox_messages WHERE lease_id IS NULL").await == 1
+        })
+        .await;
+        app.advance_seconds(900);
+        app.log_in(&people[0], PASSWORD).await.assert_status(200);
+        app.until("the notice arrives", async || mail.mails().len() == 4).await;
+        let subject = mail.mails()[3].header("Subject").map(ToOwned::to_owned);
+        assert_eq!(subject.as_deref(), Some("A new device signed in to Fashionistar"));
     }
 }
 

@@ -27,6 +27,7 @@ pub mod event_queue;
 pub mod event_upkeep;
 pub mod factor_resets;
 pub mod federation;
+pub mod gatherings;
 pub mod idempotency;
 pub mod identifiers;
 pub mod imports;
@@ -301,6 +302,18 @@ macro_rules! store_contract {
             of_fifty_hand_overs_at_once_one_happens,
             a_hand_over_and_a_new_lease_at_once_never_make_two_hand_overs,
             of_a_late_end_and_a_new_lease_at_once_one_counts,
+        }
+        $crate::store_facts! { $factory; gatherings:
+            acts_are_told_and_gathered_as_the_rule_says,
+            a_summary_tells_how_many_and_since_when,
+            kinds_and_recipients_are_gathered_apart,
+            of_fifty_acts_at_once_one_is_told_and_one_opens_the_summary,
+            acts_while_a_summary_is_closed_are_in_it_or_in_the_next,
+            an_act_that_is_undone_is_told_of_by_nobody,
+            whoever_lost_the_lease_closes_nothing,
+            a_summary_that_is_parked_or_gone_takes_nothing_in,
+            an_account_that_is_told_anew_hears_of_what_waits_and_of_the_next_act,
+            a_purge_forgets_what_was_told_a_day_ago_and_nothing_that_waits,
         }
         $crate::store_facts! { $factory; ceilings:
             a_ceiling_grants_so_many_and_tells_the_first_refusal,
