@@ -106,7 +106,12 @@ fn a_device_token_counts_for_its_account_and_device_alone() {
 fn a_code_is_of_one_sending_one_purpose_and_one_recipient() {
     let macs = macs();
     let code = |nonce: u8, purpose, subject: u8| {
-        let code = macs.code(CodeNonce([nonce; 16]), purpose, Subject([subject; 32]));
+        let code = macs.code(
+            CodeNonce([nonce; 16]),
+            CodeFormat::Digits,
+            purpose,
+            Subject([subject; 32]),
+        );
         code.expose().to_owned()
     };
     let one = code(1, Purpose::SignIn, 1);
@@ -145,7 +150,8 @@ fn a_code_on_its_way_outlives_a_change_of_keys() {
     for keys in [staged(&newer, &older), rotated(&newer, &older)] {
         let macs = TokenMacs::new(keys);
         assert_eq!(
-            macs.code(nonce, Purpose::SignIn, subject).expose(),
+            macs.code(nonce, CodeFormat::Digits, Purpose::SignIn, subject)
+                .expose(),
             code.expose()
         );
         assert_eq!(
@@ -191,7 +197,7 @@ fn codes_spread_over_all_million() {
     let mut buckets = [0u32; 10];
     for number in 0u128..5_000 {
         let nonce = CodeNonce(number.to_be_bytes());
-        let code = macs.code(nonce, Purpose::SignIn, Subject([0; 32]));
+        let code = macs.code(nonce, CodeFormat::Digits, Purpose::SignIn, Subject([0; 32]));
         buckets[usize::from(code.expose().as_bytes()[0] - b'0')] += 1;
     }
     assert!(

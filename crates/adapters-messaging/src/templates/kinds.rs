@@ -28,6 +28,7 @@ const SECOND_FACTOR: TemplateKind = kind("second_factor_code", CODE);
 const RESET: TemplateKind = kind("reset_code", &["code", "minutes", "link", "link_minutes"]);
 const ALREADY_REGISTERED: TemplateKind = kind("already_registered", &[]);
 const SIGN_IN_LOCKED: TemplateKind = kind("sign_in_locked", &["minutes"]);
+const GUESSING_STOPPED: TemplateKind = kind("guessing_stopped", &[]);
 const PASSWORD_CHANGED: TemplateKind = kind("password_changed", NOT_ME);
 const SESSION_STOLEN: TemplateKind = kind("session_stolen", NOT_ME);
 const IDENTIFIER_CODE: TemplateKind = kind("identifier_code", CODE);
@@ -47,13 +48,14 @@ const SECOND_FACTOR_REFUSED: TemplateKind = kind("second_factor_refused", NOT_ME
 const AUTHENTICATOR_CLOSED: TemplateKind = kind("authenticator_closed", NOT_ME);
 
 /// All of them.
-pub(super) const KINDS: [&TemplateKind; 22] = [
+pub(super) const KINDS: [&TemplateKind; 23] = [
     &REGISTRATION,
     &SIGN_IN,
     &SECOND_FACTOR,
     &RESET,
     &ALREADY_REGISTERED,
     &SIGN_IN_LOCKED,
+    &GUESSING_STOPPED,
     &PASSWORD_CHANGED,
     &SESSION_STOLEN,
     &IDENTIFIER_CODE,
@@ -112,6 +114,7 @@ impl TemplateKind {
             },
             LetterKind::AlreadyRegistered => &ALREADY_REGISTERED,
             LetterKind::SignInLocked { .. } => &SIGN_IN_LOCKED,
+            LetterKind::GuessingStopped => &GUESSING_STOPPED,
             LetterKind::PasswordChanged => &PASSWORD_CHANGED,
             LetterKind::SessionStolen => &SESSION_STOLEN,
             LetterKind::NewDevice => &NEW_DEVICE,

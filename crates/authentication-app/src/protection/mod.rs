@@ -1,8 +1,10 @@
 //! Limits by address, identifier and route.
 
+mod guessing;
 mod limits;
 
-pub use limits::{LimitStatus, Limits, WindowStatus};
+pub(crate) use guessing::GuessingStopped;
+pub use limits::{AttemptWindow, LimitStatus, Limits, WindowStatus};
 
 use time::Duration;
 

@@ -2,6 +2,9 @@
 //!
 //! Failures are counted per identifier, whether or not anybody has it; and apart for each known device of
 //! its owner, so that a stranger's failures never close the door the owner comes through.
+//!
+//! Two counts bound two ways of guessing: failures within a window bound a fast one, failures in a row, over
+//! any time, a slow one (NIST SP 800-63B-4 §3.2.2).
 
 use time::{Duration, OffsetDateTime};
 
@@ -12,6 +15,9 @@ pub struct LockoutRules {
     pub failures: u32,
     /// How long failures count, and how long the lock holds.
     pub window: Duration,
+    /// Failures in a row, over any time, that close the password until somebody signs in, the password is reset,
+    /// or an operator opens it.
+    pub most_in_a_row: u32,
 }
 
 impl Default for LockoutRules {
@@ -19,6 +25,7 @@ impl Default for LockoutRules {
         Self {
             failures: 5,
             window: Duration::minutes(15),
+            most_in_a_row: 100,
         }
     }
 }
@@ -32,6 +39,8 @@ pub struct AttemptCounter {
     pub since: OffsetDateTime,
     /// Until when attempts are refused unheard.
     pub locked_until: Option<OffsetDateTime>,
+    /// Failures since the last success, however long ago they were.
+    pub in_a_row: u32,
 }
 
 impl AttemptCounter {
@@ -44,6 +53,16 @@ impl AttemptCounter {
 }
 
 impl LockoutRules {
+    /// How long attempts are refused unheard; `None` when one may be made. Closed for good looks like a lock that
+    /// has just begun.
+    pub fn refused_for(&self, counter: &AttemptCounter, now: OffsetDateTime) -> Option<Duration> {
+        if counter.in_a_row >= self.most_in_a_row {
+            Some(self.window)
+        } else {
+            counter.locked_for(now)
+        }
+    }
+
     /// The counter after one more failure. The reference for what stores do in one conditional write.
     pub fn after_failure(
         &self,
@@ -61,6 +80,7 @@ impl LockoutRules {
             failures,
             since,
             locked_until: (failures >= self.failures).then(|| now + self.window),
+            in_a_row: before.map_or(0, |counter| counter.in_a_row) + 1,
         }
     }
 }
@@ -93,6 +113,19 @@ mod tests {
                 .is_some()
         );
         assert_eq!(locked.locked_for(fifth + Duration::minutes(15)), None);
+    }
+
+    #[test]
+    fn slow_failures_add_up_to_a_hundred_in_a_row_and_no_more_are_heard() {
+        let rules = LockoutRules::default();
+        let a_day = Duration::DAY;
+        let counter = after(99, a_day);
+        assert_eq!((counter.failures, counter.in_a_row), (1, 99));
+        let much_later = NOW + a_day * 365;
+        assert_eq!(rules.refused_for(&counter, much_later), None);
+        let closed = after(100, a_day);
+        assert_eq!(closed.locked_for(much_later), None);
+        assert_eq!(rules.refused_for(&closed, much_later), Some(rules.window));
     }
 
     #[test]

@@ -23,4 +23,5 @@ mod roles;
 mod shutdown;
 mod start;
 mod traces;
+mod unlock;
 mod users_import;
