@@ -127,6 +127,29 @@ fn a_code_is_of_one_sending_one_purpose_and_one_recipient() {
 }
 
 #[test]
+fn a_long_code_is_of_its_sending_too_and_tells_nothing_of_the_digits() {
+    let macs = macs();
+    let code = |nonce: u8, format, subject: u8| {
+        let (nonce, subject) = (CodeNonce([nonce; 16]), Subject([subject; 32]));
+        macs.code(nonce, format, Purpose::SignIn, subject)
+    };
+    let long = code(1, CodeFormat::Long, 1);
+    assert_eq!(long.format(), CodeFormat::Long);
+    assert!(code(1, CodeFormat::Long, 1).matches(&long));
+    for other in [(2, 1), (1, 2)] {
+        assert!(!code(other.0, CodeFormat::Long, other.1).matches(&long));
+    }
+    // Not the same bytes, written in another way.
+    let digits = code(1, CodeFormat::Digits, 1);
+    let bytes: [u8; 8] = derived(
+        &macs.keys.load().macs.current_codes().codes,
+        &[b"sign_in", &[1; 16], &[1; 32]],
+    );
+    assert!(OneTimeCode::from_bytes(bytes, CodeFormat::Digits).matches(&digits));
+    assert!(!OneTimeCode::from_bytes(bytes, CodeFormat::Long).matches(&long));
+}
+
+#[test]
 fn a_reset_link_is_of_one_sending_and_tells_nothing_of_the_code() {
     let macs = macs();
     let link = |nonce: u8, subject: u8| {
