@@ -5,7 +5,7 @@ use std::sync::Arc;
 use authentication_app::ports::{Macs, Subject};
 use authentication_domain::{
     accounts::AccountId,
-    challenges::{CodeNonce, OneTimeCode, Purpose},
+    challenges::{CodeFormat, CodeNonce, OneTimeCode, Purpose},
     opaque_token::OpaqueToken,
     sessions::{DeviceId, DeviceToken, RefreshToken, SessionId},
 };
@@ -161,10 +161,24 @@ impl Macs for TokenMacs {
         CodeNonce(nonce)
     }
 
-    fn code(&self, nonce: CodeNonce, purpose: Purpose, subject: Subject) -> OneTimeCode {
-        let parts: [&[u8]; 3] = [purpose.as_str().as_bytes(), &nonce.0, &subject.0];
+    fn code(
+        &self,
+        nonce: CodeNonce,
+        format: CodeFormat,
+        purpose: Purpose,
+        subject: Subject,
+    ) -> OneTimeCode {
+        let purpose = purpose.as_str().as_bytes();
         let keys = self.keys.load();
-        OneTimeCode::from_bytes(derived(&keys.macs.codes_of(nonce).codes, &parts))
+        let key = &keys.macs.codes_of(nonce).codes;
+        let bytes = match format {
+            CodeFormat::Digits => derived(key, &[purpose, &nonce.0, &subject.0]),
+            CodeFormat::Long => {
+                let format = format.as_str().as_bytes();
+                derived(key, &[purpose, &nonce.0, &subject.0, format])
+            }
+        };
+        OneTimeCode::from_bytes(bytes, format)
     }
 
     fn reset_link_token(&self, nonce: CodeNonce, subject: Subject) -> OpaqueToken {

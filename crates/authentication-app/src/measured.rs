@@ -39,7 +39,7 @@ pub(crate) const fn of_log_in(done: &Result<SignInAnswer, LogInError>) -> SignIn
     match done {
         Ok(answer) => of_answer(answer),
         Err(LogInError::InvalidCredentials) => SignInOutcome::Refused,
-        Err(LogInError::Locked { .. }) => SignInOutcome::Locked,
+        Err(LogInError::Locked { .. } | LogInError::RateLimited { .. }) => SignInOutcome::Locked,
         Err(LogInError::Suspended) => SignInOutcome::Suspended,
         Err(LogInError::Hash(HashError::Overloaded)) => SignInOutcome::Overloaded,
         Err(

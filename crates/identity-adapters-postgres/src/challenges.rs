@@ -33,19 +33,23 @@ macro_rules! may_be_replaced {
 }
 
 /// `$1` subject, `$2` purpose, `$3` nonce, `$4` link, `$5` now, `$6` the latest earlier sending that lets
-/// another one go out. A younger sending is written back as it is, which also makes rivals wait for it.
+/// another one go out, `$7` wrong codes in a row that make the next one long. A younger sending is written back
+/// as it is, which also makes rivals wait for it. What is counted is found by the leading columns of a primary key.
 const REQUEST_SENDING: &str = concat!(
-    "INSERT INTO code_dispatches AS s (subject, purpose, nonce, link_digest, sent_at) \
-     VALUES ($1, $2, $3, $4, $5) \
+    "INSERT INTO code_dispatches AS s (subject, purpose, nonce, link_digest, sent_at, format) \
+     VALUES ($1, $2, $3, $4, $5, CASE WHEN EXISTS (SELECT 1 FROM code_tries t \
+     WHERE t.subject = $1 AND t.purpose = $2 AND t.in_a_row >= $7) THEN 'long' END) \
      ON CONFLICT (subject, purpose) DO UPDATE SET nonce = CASE WHEN ",
     may_be_replaced!(),
     " THEN excluded.nonce ELSE s.nonce END, link_digest = CASE WHEN ",
     may_be_replaced!(),
-    " THEN excluded.link_digest ELSE s.link_digest END, used_at = CASE WHEN ",
+    " THEN excluded.link_digest ELSE s.link_digest END, format = CASE WHEN ",
+    may_be_replaced!(),
+    " THEN excluded.format ELSE s.format END, used_at = CASE WHEN ",
     may_be_replaced!(),
     " THEN NULL ELSE s.used_at END, sent_at = CASE WHEN ",
     may_be_replaced!(),
-    " THEN excluded.sent_at ELSE s.sent_at END RETURNING nonce, sent_at"
+    " THEN excluded.sent_at ELSE s.sent_at END RETURNING nonce, sent_at, format"
 );
 
 /// Whether the hour that is counted in still is the one, and began by now.
@@ -196,6 +200,7 @@ impl ChallengeRepository for SqlUnitOfWork {
             .bind(&request.link)
             .bind(&request.now)
             .bind(&rules.resend_cutoff(request.now))
+            .bind(&rules.most_failures_in_a_row)
             .row(self)
             .await?;
         dispatch_of(&row.ok_or(Fault::MissingRow("a dispatch"))?)
@@ -317,10 +322,12 @@ impl ChallengeRepository for SqlUnitOfWork {
     }
 }
 
-/// The sending in a row with its two columns.
+/// The sending in a row with its three columns.
 pub(crate) fn dispatch_of(row: &Row) -> Result<CodeDispatch, StoreError> {
     Ok(CodeDispatch {
         nonce: row.get(DISPATCHES, "nonce")?,
         sent_at: row.get(DISPATCHES, "sent_at")?,
+        // A release before this one says nothing: all its codes are six digits.
+        format: row.find(DISPATCHES, "format")?.unwrap_or_default(),
     })
 }

@@ -23,10 +23,24 @@ struct Expired {
 
 /// Longer than any window in which a counter or a sending can count.
 const A_DAY: Duration = Duration::DAY;
+/// For failures in a row of identifiers that nobody has.
+const NOBODYS_FAILURES: Duration = Duration::days(30);
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 18] = [
+/// Failures in a row of an identifier that nobody has. A window or a lock is over long before.
+macro_rules! nobodys_in_a_row {
+    ($table:literal) => {
+        concat!(
+            "since < $1 AND in_a_row > 0 AND NOT EXISTS \
+             (SELECT 1 FROM identifier_index i WHERE i.digest = ",
+            $table,
+            ".subject)"
+        )
+    };
+}
+
+const EXPIRED: [Expired; 20] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -61,14 +75,27 @@ const EXPIRED: [Expired; 18] = [
     Expired {
         table: "sign_in_failures",
         key: "subject, device_id",
-        dead: "since < $1 AND (locked_until IS NULL OR locked_until < $1)",
+        dead: "since < $1 AND in_a_row = 0 AND (locked_until IS NULL OR locked_until < $1)",
         kept_for: A_DAY,
     },
     Expired {
         table: "code_tries",
         key: "subject, purpose, device_id",
-        dead: "since < $1",
+        dead: "since < $1 AND in_a_row = 0",
         kept_for: A_DAY,
+    },
+    // Somebody's stay until they sign in: or a guesser would only have to wait.
+    Expired {
+        table: "sign_in_failures",
+        key: "subject, device_id",
+        dead: nobodys_in_a_row!("sign_in_failures"),
+        kept_for: NOBODYS_FAILURES,
+    },
+    Expired {
+        table: "code_tries",
+        key: "subject, purpose, device_id",
+        dead: nobodys_in_a_row!("code_tries"),
+        kept_for: NOBODYS_FAILURES,
     },
     Expired {
         table: "message_quotas",

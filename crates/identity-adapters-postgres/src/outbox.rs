@@ -126,6 +126,7 @@ pub(crate) const fn name_of(kind: MessageKind) -> &'static str {
     match kind {
         MessageKind::Code { .. } => CODE,
         MessageKind::SignInLocked => "sign_in_locked",
+        MessageKind::GuessingStopped => "guessing_stopped",
         MessageKind::PasswordChanged => "password_changed",
         MessageKind::SessionStolen => "session_stolen",
         MessageKind::NewDevice => "new_device",

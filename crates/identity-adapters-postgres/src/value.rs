@@ -5,7 +5,7 @@
 use authentication_app::ports::{Channel, IdempotencyKey, Sealed, Subject};
 use authentication_domain::{
     accounts::{LegacyId, SignUpMethod},
-    challenges::{CodeNonce, Purpose},
+    challenges::{CodeFormat, CodeNonce, Purpose},
     credentials::PasswordHash,
     mfa::{RecoveryCodeDigest, TotpStep},
     opaque_token::TokenDigest,
@@ -117,6 +117,7 @@ macro_rules! stored_as_its_name {
 stored_as_its_name!(
     AuthenticationMethod,
     Channel,
+    CodeFormat,
     Purpose,
     SignUpMethod,
     CeremonyPurpose

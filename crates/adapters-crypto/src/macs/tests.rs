@@ -106,7 +106,12 @@ fn a_device_token_counts_for_its_account_and_device_alone() {
 fn a_code_is_of_one_sending_one_purpose_and_one_recipient() {
     let macs = macs();
     let code = |nonce: u8, purpose, subject: u8| {
-        let code = macs.code(CodeNonce([nonce; 16]), purpose, Subject([subject; 32]));
+        let code = macs.code(
+            CodeNonce([nonce; 16]),
+            CodeFormat::Digits,
+            purpose,
+            Subject([subject; 32]),
+        );
         code.expose().to_owned()
     };
     let one = code(1, Purpose::SignIn, 1);
@@ -119,6 +124,29 @@ fn a_code_is_of_one_sending_one_purpose_and_one_recipient() {
     ] {
         assert_ne!(other, one);
     }
+}
+
+#[test]
+fn a_long_code_is_of_its_sending_too_and_tells_nothing_of_the_digits() {
+    let macs = macs();
+    let code = |nonce: u8, format, subject: u8| {
+        let (nonce, subject) = (CodeNonce([nonce; 16]), Subject([subject; 32]));
+        macs.code(nonce, format, Purpose::SignIn, subject)
+    };
+    let long = code(1, CodeFormat::Long, 1);
+    assert_eq!(long.format(), CodeFormat::Long);
+    assert!(code(1, CodeFormat::Long, 1).matches(&long));
+    for other in [(2, 1), (1, 2)] {
+        assert!(!code(other.0, CodeFormat::Long, other.1).matches(&long));
+    }
+    // Not the same bytes, written in another way.
+    let digits = code(1, CodeFormat::Digits, 1);
+    let bytes: [u8; 8] = derived(
+        &macs.keys.load().macs.current_codes().codes,
+        &[b"sign_in", &[1; 16], &[1; 32]],
+    );
+    assert!(OneTimeCode::from_bytes(bytes, CodeFormat::Digits).matches(&digits));
+    assert!(!OneTimeCode::from_bytes(bytes, CodeFormat::Long).matches(&long));
 }
 
 #[test]
@@ -145,7 +173,8 @@ fn a_code_on_its_way_outlives_a_change_of_keys() {
     for keys in [staged(&newer, &older), rotated(&newer, &older)] {
         let macs = TokenMacs::new(keys);
         assert_eq!(
-            macs.code(nonce, Purpose::SignIn, subject).expose(),
+            macs.code(nonce, CodeFormat::Digits, Purpose::SignIn, subject)
+                .expose(),
             code.expose()
         );
         assert_eq!(
@@ -191,7 +220,7 @@ fn codes_spread_over_all_million() {
     let mut buckets = [0u32; 10];
     for number in 0u128..5_000 {
         let nonce = CodeNonce(number.to_be_bytes());
-        let code = macs.code(nonce, Purpose::SignIn, Subject([0; 32]));
+        let code = macs.code(nonce, CodeFormat::Digits, Purpose::SignIn, Subject([0; 32]));
         buckets[usize::from(code.expose().as_bytes()[0] - b'0')] += 1;
     }
     assert!(

@@ -96,6 +96,7 @@ impl<'a> Facts<'a> {
                 facts.what = Some(what.as_str());
             }
             LetterKind::AlreadyRegistered
+            | LetterKind::GuessingStopped
             | LetterKind::PasswordChanged
             | LetterKind::SessionStolen
             | LetterKind::NewDevice

@@ -28,6 +28,7 @@ const SECOND_FACTOR: TemplateKind = kind("second_factor_code", CODE);
 const RESET: TemplateKind = kind("reset_code", &["code", "minutes", "link", "link_minutes"]);
 const ALREADY_REGISTERED: TemplateKind = kind("already_registered", &[]);
 const SIGN_IN_LOCKED: TemplateKind = kind("sign_in_locked", &["minutes"]);
+const GUESSING_STOPPED: TemplateKind = kind("guessing_stopped", &[]);
 const PASSWORD_CHANGED: TemplateKind = kind("password_changed", NOT_ME);
 const SESSION_STOLEN: TemplateKind = kind("session_stolen", NOT_ME);
 const IDENTIFIER_CODE: TemplateKind = kind("identifier_code", CODE);
@@ -71,6 +72,7 @@ pub(super) const KINDS: [&TemplateKind; 23] = [
     &RESET,
     &ALREADY_REGISTERED,
     &SIGN_IN_LOCKED,
+    &GUESSING_STOPPED,
     &PASSWORD_CHANGED,
     &SESSION_STOLEN,
     &IDENTIFIER_CODE,
@@ -139,6 +141,7 @@ impl TemplateKind {
             },
             LetterKind::AlreadyRegistered => &ALREADY_REGISTERED,
             LetterKind::SignInLocked { .. } => &SIGN_IN_LOCKED,
+            LetterKind::GuessingStopped => &GUESSING_STOPPED,
             LetterKind::PasswordChanged => &PASSWORD_CHANGED,
             LetterKind::SessionStolen => &SESSION_STOLEN,
             LetterKind::NewDevice => &NEW_DEVICE,

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, fs, path::Path};
 
 use authentication_app::ports::{Gathered, LetterKind, LinkKind, OwnerLink, ResetLink};
 use authentication_domain::{
-    challenges::{OneTimeCode, Purpose},
+    challenges::{CodeFormat, OneTimeCode, Purpose},
     credentials::CredentialKind,
     opaque_token::OpaqueToken,
 };
@@ -38,7 +38,7 @@ fn code(purpose: Purpose) -> LetterKind {
     });
     LetterKind::Code {
         purpose,
-        code: OneTimeCode::from_bytes(490_317_u64.to_be_bytes()),
+        code: OneTimeCode::from_bytes(490_317_u64.to_be_bytes(), CodeFormat::Digits),
         lifetime: Duration::minutes(10),
         link,
     }
@@ -49,6 +49,7 @@ fn letters() -> Vec<LetterKind> {
     let notices = [
         LetterKind::AlreadyRegistered,
         LetterKind::SignInLocked { lasts },
+        LetterKind::GuessingStopped,
         LetterKind::PasswordChanged,
         LetterKind::SessionStolen,
         LetterKind::NewDevice,
@@ -81,6 +82,7 @@ fn link_in(kind: &LetterKind) -> Option<OwnerLink> {
         LetterKind::Code { .. }
         | LetterKind::AlreadyRegistered
         | LetterKind::SignInLocked { .. }
+        | LetterKind::GuessingStopped
         | LetterKind::IdentifierRestored
         | LetterKind::PasskeyCopySuspected
         | LetterKind::AccountSecured => return None,

@@ -3,7 +3,7 @@
 use authentication_app::mfa::SecondProof;
 use authentication_domain::{
     accounts::{EmailAddress, Identifier, PhoneNumber},
-    challenges::OneTimeCode,
+    challenges::{CodeFormat, OneTimeCode},
     credentials::{PlainPassword, UnusablePassword},
     mfa::{RecoveryCode, SecondFactor},
     opaque_token::OpaqueToken,
@@ -70,10 +70,11 @@ pub(crate) fn plain_password(
     })
 }
 
-/// Six digits.
+const NO_CODE: &str = "a code has six digits, or twelve letters and digits";
+
+/// A code as it was sent.
 pub(crate) fn one_time_code(typed: &str) -> Result<OneTimeCode, FieldError> {
-    OneTimeCode::parse(typed)
-        .ok_or_else(|| FieldError::new("code", "invalid_format", "a code has six digits"))
+    OneTimeCode::parse(typed).ok_or_else(|| FieldError::new("code", "invalid_format", NO_CODE))
 }
 
 /// A challenge id or a mailed token that could be one of ours.
@@ -108,13 +109,13 @@ pub(crate) fn second_proof(
     let (factor, well_formed, form) = match method {
         CodeMethod::Totp => (
             SecondFactor::Totp,
-            OneTimeCode::parse(text).is_some(),
+            OneTimeCode::parse(text).is_some_and(|it| it.format() == CodeFormat::Digits),
             "a code has six digits",
         ),
         CodeMethod::Otp => (
             SecondFactor::OneTimeCode,
             OneTimeCode::parse(text).is_some(),
-            "a code has six digits",
+            NO_CODE,
         ),
         CodeMethod::RecoveryCode => (
             SecondFactor::RecoveryCode,

@@ -4,6 +4,7 @@
 use std::{
     fmt::Write as _,
     future::{Ready, ready},
+    sync::Arc,
 };
 
 use actix_web::{
@@ -11,7 +12,10 @@ use actix_web::{
     dev::Payload,
     http::header::{HeaderMap, HeaderName, HeaderValue},
 };
-use authentication_app::protection::{LimitStatus, WindowStatus, whole_seconds};
+use authentication_app::{
+    RequestContext,
+    protection::{AttemptWindow, LimitStatus, WindowStatus, whole_seconds},
+};
 use authentication_domain::{
     accounts::{AccountId, Identifier},
     protection::RouteClass,
@@ -140,13 +144,28 @@ fn append(list: &mut String, name: &str, one: (char, u32), two: (char, u32)) {
 pub(crate) struct SubjectLimit(HttpRequest);
 
 impl SubjectLimit {
-    /// Counts the call, known identifier or not.
-    pub(crate) async fn count(&self, identifier: &Identifier) -> Result<(), Problem> {
+    /// Counts the call, known identifier or not. Whoever brings a device token is counted by that: what is answered
+    /// then has to be counted for the identifier as soon as it is known that the token is none of its owner's.
+    pub(crate) async fn count(
+        &self,
+        identifier: &Identifier,
+        context: &RequestContext,
+    ) -> Result<Option<Arc<AttemptWindow>>, Problem> {
         let Some(Counted::By(class)) = RouteSpec::of(&self.0).map(|spec| spec.counted) else {
-            return Ok(());
+            return Ok(None);
         };
         let limits = &state_of(&self.0)?.limits;
-        note(&self.0, limits.count_identifier(class, identifier).await)
+        let Some(token) = &context.device_token else {
+            note(&self.0, limits.count_identifier(class, identifier).await)?;
+            return Ok(None);
+        };
+        note(&self.0, limits.count_device(class, identifier, token).await)?;
+        Ok(Some(Arc::new(AttemptWindow::new(limits.clone(), class))))
+    }
+
+    /// Remembers where the call stands in a window that was counted on the way; refuses it when that is used up.
+    pub(crate) fn note(&self, window: Option<&AttemptWindow>) -> Result<(), Problem> {
+        window.map_or(Ok(()), |window| note(&self.0, window.status()))
     }
 }
 

@@ -132,6 +132,9 @@ impl From<LogInError> for Problem {
             LogInError::Locked { retry_after } => {
                 Self::of(ProblemCode::AccountLocked).retry_after(retry_after)
             }
+            LogInError::RateLimited { retry_after } => {
+                Self::of(ProblemCode::RateLimited).retry_after(retry_after)
+            }
             LogInError::Suspended => Self::of(ProblemCode::AccountSuspended),
             LogInError::Hash(error) => error.into(),
             LogInError::Signing(error) => error.into(),

@@ -7,6 +7,7 @@ mod not_me;
 mod people;
 mod register;
 mod undo_identifier;
+mod unlock;
 mod update_profile;
 mod view;
 
@@ -20,6 +21,7 @@ pub use not_me::NotMeError;
 pub use people::People;
 pub(crate) use register::PendingRegistration;
 pub use register::{Register, RegisterError};
+pub use unlock::{UnlockPorts, Unlocks};
 pub use update_profile::UpdateProfileError;
 pub use view::AccountView;
 pub(crate) use view::{OpenedAccount, open_identifier};

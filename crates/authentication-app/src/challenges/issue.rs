@@ -1,6 +1,10 @@
 //! Issuing a challenge and sending its code: the part that all flows share.
 
-use authentication_domain::{accounts::Identifier, challenges::Purpose, opaque_token::OpaqueToken};
+use authentication_domain::{
+    accounts::Identifier,
+    challenges::{CodeFormat, Purpose},
+    opaque_token::OpaqueToken,
+};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 use zeroize::Zeroizing;
@@ -20,6 +24,9 @@ use crate::{
 pub struct IssuedChallenge {
     /// Opaque; the client brings it with the code.
     pub challenge_id: String,
+    /// How long the code is.
+    #[serde(with = "format_name", default)]
+    pub format: CodeFormat,
     /// How the recipient is reached.
     #[serde(with = "channel_name")]
     pub channel: Channel,
@@ -222,6 +229,7 @@ impl Foundation {
         let rules = &self.rules.challenges;
         IssuedChallenge {
             challenge_id: challenge_id.to_owned(),
+            format: dispatch.format,
             channel,
             sent_to,
             expires_in_seconds: seconds_left(dispatch.sent_at + rules.code_lifetime, now),
@@ -240,6 +248,24 @@ pub(crate) struct Sending {
 /// Whole seconds from `now` to `until`, rounded up; 0 once it has passed.
 fn seconds_left(until: OffsetDateTime, now: OffsetDateTime) -> u32 {
     crate::protection::whole_seconds(until - now)
+}
+
+mod format_name {
+    use authentication_domain::challenges::CodeFormat;
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "the signature that serde's `with` asks for"
+    )]
+    pub(super) fn serialize<S: Serializer>(format: &CodeFormat, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(format.as_str())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<CodeFormat, D::Error> {
+        let name = String::deserialize(from)?;
+        CodeFormat::from_name(&name).ok_or_else(|| D::Error::custom("no such format"))
+    }
 }
 
 mod channel_name {

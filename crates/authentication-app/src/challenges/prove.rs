@@ -6,7 +6,7 @@
 use authentication_domain::{
     accounts::Closed,
     audit::{Action, Outcome},
-    challenges::{ChallengeRules, CodeNonce, OneTimeCode},
+    challenges::{ChallengeRules, CodeFormat, CodeNonce, OneTimeCode},
     opaque_token::{OpaqueToken, TokenDigest},
     sessions::DeviceId,
 };
@@ -16,7 +16,11 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
-    ports::{ChallengeRecord, CodeOutcome, CodePurpose, StoreError, TriesScope, UnitOfWork},
+    ports::{
+        ChallengeRecord, CodeDispatch, CodeOutcome, CodePurpose, CountedGuess, Guess, StoreError,
+        TriesScope, UnitOfWork,
+    },
+    protection::GuessingStopped,
     recorder::Act,
     retry::retry_on_store_error,
 };
@@ -98,19 +102,20 @@ impl Foundation {
         if record.tries.on_challenge >= rules.tries_per_challenge {
             return Err(challenge_exhausted(&record, now));
         }
-        let in_window = match known_device {
-            Some(_) => record.tries.in_window_from_device,
-            None => record.tries.in_window,
-        };
-        if in_window >= rules.tries_per_window {
-            return Err(WINDOW_EXHAUSTED);
+        if let Some(refused) = self.no_room_for_a_guess(&record, known_device, now) {
+            return Err(refused);
         }
         let counting = record
             .dispatch
             .filter(|dispatch| rules.code_counts(dispatch.sent_at, now));
         let right = counting.is_some_and(|dispatch| {
             self.macs
-                .code(dispatch.nonce, record.purpose, record.subject)
+                .code(
+                    dispatch.nonce,
+                    dispatch.format,
+                    record.purpose,
+                    record.subject,
+                )
                 .matches(typed)
         });
         match counting {
@@ -123,6 +128,43 @@ impl Foundation {
             _ => Err(self
                 .count_wrong(&record, digest, known_device, ctx, now)
                 .await?),
+        }
+    }
+
+    /// Six digits are guessed so often within a window, and so often in a row: from there on another code has to be
+    /// sent, which is a long one. What is tried at those is bounded by the challenge alone: nobody guesses them, and
+    /// whoever counted those tries would let a stranger close the owner's way.
+    fn no_room_for_a_guess(
+        &self,
+        record: &ChallengeRecord,
+        known_device: Option<DeviceId>,
+        now: OffsetDateTime,
+    ) -> Option<ProofError> {
+        let rules = &self.rules.challenges;
+        let tries = &record.tries;
+        let (in_window, in_a_row) = match known_device {
+            Some(_) => (tries.in_window_from_device, tries.in_a_row_from_device),
+            None => (tries.in_window, tries.in_a_row),
+        };
+        if record.format() == CodeFormat::Long {
+            return None;
+        }
+        if in_a_row >= rules.most_failures_in_a_row {
+            return Some(self.another_code_is_needed(record.dispatch, now));
+        }
+        (in_window >= rules.tries_per_window).then_some(WINDOW_EXHAUSTED)
+    }
+
+    /// Six digits count no more. Not for long: the next code is a long one.
+    pub(crate) fn another_code_is_needed(
+        &self,
+        dispatch: Option<CodeDispatch>,
+        now: OffsetDateTime,
+    ) -> ProofError {
+        let wait = self.rules.challenges.resend_after;
+        let retry_after = dispatch.map_or(wait, |it| it.sent_at + wait - now);
+        ProofError::TooManyAttempts {
+            retry_after: retry_after.max(Duration::SECOND),
         }
     }
 
@@ -140,16 +182,31 @@ impl Foundation {
         if counted.is_none() {
             return self.over(unit.as_mut(), record, digest, now).await;
         }
-        if !self
-            .count_in_window(unit.as_mut(), record, known_device, now)
-            .await?
-        {
-            return Ok(WINDOW_EXHAUSTED);
-        }
         let outcome = Outcome::Refused("invalid_code");
         let act = Act::on_identifier(Action::CodeRefused, outcome, record.subject);
-        unit.audit().append(&[self.record(&act, ctx, now)]).await?;
+        let mut entries = vec![self.record(&act, ctx, now)];
+        let mut stops = false;
+        if record.format() == CodeFormat::Digits {
+            let guess = (record, known_device, false);
+            let Some(counted) = self.count_guess(unit.as_mut(), guess, now).await? else {
+                return Ok(WINDOW_EXHAUSTED);
+            };
+            stops = counted.in_a_row == rules.most_failures_in_a_row;
+            if stops {
+                let stopped = GuessingStopped {
+                    subject: record.subject,
+                    owner: record.owner,
+                    way: record.purpose.as_str(),
+                };
+                let entry = self.guessing_stopped(unit.as_mut(), &stopped, ctx, now);
+                entries.push(entry.await?);
+            }
+        }
+        unit.audit().append(&entries).await?;
         unit.commit().await?;
+        if stops {
+            self.messages_queued.notify_one();
+        }
         Ok(ProofError::InvalidCode)
     }
 
@@ -209,13 +266,10 @@ impl Foundation {
         if !used {
             return Err(ProofError::InvalidCode);
         }
-        if self
-            .count_in_window(unit, record, right.known_device, now)
-            .await?
-        {
-            Ok(())
-        } else {
-            Err(WINDOW_EXHAUSTED)
+        let guess = (record, right.known_device, true);
+        match self.count_guess(unit, guess, now).await? {
+            Some(_) => Ok(()),
+            None => Err(WINDOW_EXHAUSTED),
         }
     }
 
@@ -236,22 +290,23 @@ impl Foundation {
         })
     }
 
-    async fn count_in_window(
+    async fn count_guess(
         &self,
         unit: &mut dyn UnitOfWork,
-        record: &ChallengeRecord,
-        device: Option<DeviceId>,
+        (record, device, right): (&ChallengeRecord, Option<DeviceId>, bool),
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<CountedGuess>, StoreError> {
         let scope = TriesScope {
             subject: record.subject,
             purpose: record.purpose,
             device,
         };
-        let most = self.rules.challenges.tries_per_window;
-        let window = ChallengeRules::TRIES_WINDOW;
-        let counted = unit.attempts().count_try(scope, most, window, now).await?;
-        Ok(counted.is_some())
+        let guess = Guess {
+            of: record.format(),
+            right,
+        };
+        let rules = &self.rules.challenges;
+        unit.attempts().count_guess(scope, guess, rules, now).await
     }
 }
 

@@ -187,6 +187,7 @@ impl Challenges {
             remembered_until: right.known_device.and(right.record.device_remembered_until),
             method: AuthenticationMethod::OneTimeCode,
             came_over: Some(opened.view.identifier.method()),
+            failures_in_a_row: right.record.failures_in_a_row,
         };
         Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
@@ -218,7 +219,13 @@ impl Challenges {
             device: None,
             proofs: Proofs::only(AuthenticationMethod::OneTimeCode),
             remember_until: None,
+            failures_in_a_row: right.record.failures_in_a_row,
         };
+        if sign_in.failures_in_a_row {
+            // Counted while nobody had the identifier.
+            base.forget_in_a_row(unit.as_mut(), &opened.view.identifier)
+                .await?;
+        }
         let started = base
             .begin_session(unit.as_mut(), &sign_in, ctx, now)
             .await?;

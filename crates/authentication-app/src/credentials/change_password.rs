@@ -14,8 +14,8 @@ use crate::{
     RequestContext,
     accounts::OpenedAccount,
     ports::{
-        AccountRecord, FailureScope, HashError, SessionSnapshot, SignInQuestion, StoreError,
-        Verification,
+        AccountRecord, Cleared, FailureScope, HashError, SessionSnapshot, SignInQuestion,
+        StoreError, Verification,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -86,11 +86,12 @@ impl Credentials {
             device: scope.device,
             // Strangers' failures do not lock whoever is signed in.
             spared_when_locked_at: None,
+            most_in_a_row: base.rules.lockout.most_in_a_row,
         };
         let record = base.store.sign_in_record(question).await?;
         let locked_for = record
             .device_failures
-            .and_then(|counter| counter.locked_for(base.clock.now()));
+            .and_then(|counter| base.rules.lockout.refused_for(&counter, base.clock.now()));
         if let Some(retry_after) = locked_for {
             return Err(ChangePasswordError::Locked { retry_after });
         }
@@ -142,7 +143,12 @@ impl Credentials {
         let base = &self.base;
         let now = base.clock.now();
         let mut unit = base.store.begin().await?;
-        if !unit.attempts().clear_failures(scope, now).await? {
+        let (cleared, rules) = (Cleared::Own, base.rules.lockout);
+        if !unit
+            .attempts()
+            .clear_failures(scope, cleared, rules, now)
+            .await?
+        {
             return Err(self.locked_by_rivals());
         }
         let new = NewPassword {

@@ -217,6 +217,7 @@ impl Federation {
             remembered_until: device.and(remembered_until),
             method: AuthenticationMethod::Google,
             came_over: came_over(arrival, owner),
+            failures_in_a_row: known.record.failures_in_a_row,
         };
         Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
@@ -288,6 +289,9 @@ impl Federation {
         for subject in subjects_of(&known.keys) {
             unit.challenges().void_codes(subject, now).await?;
         }
+        // Counted while nobody had the address.
+        base.forget_in_a_row(unit.as_mut(), &opened.view.identifier)
+            .await?;
         let account = opened.id();
         // Somebody new has no second factor, and no device that the others would be new beside.
         let sign_in = SignIn {
@@ -295,6 +299,7 @@ impl Federation {
             device: None,
             proofs: Proofs::only(AuthenticationMethod::Google),
             remember_until: None,
+            failures_in_a_row: false,
         };
         let started = base
             .begin_session(unit.as_mut(), &sign_in, ctx, now)

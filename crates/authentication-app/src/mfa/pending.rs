@@ -3,7 +3,7 @@
 use authentication_domain::{
     accounts::AccountId,
     audit::{Action, Outcome},
-    challenges::{ChallengeRules, Purpose},
+    challenges::{ChallengeRules, CodeFormat, Purpose},
     mfa::{Begun, NextStep, SecondFactor},
     opaque_token::OpaqueToken,
 };
@@ -14,7 +14,8 @@ use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
     challenges::ProofError,
-    ports::{MessageKind, PendingSignInRecord, StoreError, TriesScope, UnitOfWork},
+    ports::{Guess, MessageKind, PendingSignInRecord, StoreError, TriesScope, UnitOfWork},
+    protection::GuessingStopped,
     recorder::Act,
     sessions::{BeginError, SignIn, SignedIn},
 };
@@ -30,6 +31,11 @@ pub(crate) struct PendingSignIn {
 impl PendingSignIn {
     pub(crate) fn may_be_proven_with(&self, factor: SecondFactor) -> bool {
         self.methods.contains(&factor)
+    }
+
+    /// How long the code is that was sent. Where none counts, guesses count like those of six digits.
+    fn format(&self) -> CodeFormat {
+        self.record.dispatch.map(|it| it.format).unwrap_or_default()
     }
 
     /// Wrong answers from a known device are counted apart, so that whoever stole the password does not close
@@ -93,6 +99,23 @@ impl Foundation {
         })
     }
 
+    /// Refuses six digits that were sent and guessed too often in a row: the next code is a long one.
+    pub(crate) fn refuse_closed_codes(
+        &self,
+        pending: &PendingSignIn,
+        factor: SecondFactor,
+    ) -> Result<(), ProofError> {
+        let most = self.rules.challenges.most_failures_in_a_row;
+        let is_closed = factor == SecondFactor::OneTimeCode
+            && pending.format() == CodeFormat::Digits
+            && pending.record.codes_in_a_row >= most;
+        if is_closed {
+            let dispatch = pending.record.dispatch;
+            return Err(self.another_code_is_needed(dispatch, self.clock.now()));
+        }
+        Ok(())
+    }
+
     /// Counts a wrong answer in this unit, and commits it: on the sign-in, and over all sign-ins of the account.
     /// The last one that a sign-in takes is told to the owner: whoever gave it had the first factor.
     pub(crate) async fn count_wrong_second_factor(
@@ -113,13 +136,14 @@ impl Foundation {
             unit.commit().await?;
             return Ok(exhausted(sign_in.expires_at - now));
         };
-        if !self
-            .count_second_factor_try(unit.as_mut(), pending, now)
+        let guess = (pending, factor, false);
+        let Some(codes_in_a_row) = self
+            .count_second_factor_try(unit.as_mut(), guess, now)
             .await?
-        {
+        else {
             unit.commit().await?;
             return Ok(exhausted(ChallengeRules::TRIES_WINDOW));
-        }
+        };
         if factor == SecondFactor::Totp {
             self.count_wrong_totp(unit.as_mut(), sign_in.account, ctx, now)
                 .await?;
@@ -132,7 +156,17 @@ impl Foundation {
         let outcome = Outcome::Refused("invalid_code");
         let act = Act::on_identifier(Action::SecondFactorRefused, outcome, sign_in.subject)
             .about(Some(sign_in.account));
-        unit.audit().append(&[self.record(&act, ctx, now)]).await?;
+        let mut entries = vec![self.record(&act, ctx, now)];
+        if codes_in_a_row == self.rules.challenges.most_failures_in_a_row {
+            let stopped = GuessingStopped {
+                subject: sign_in.subject,
+                owner: Some(sign_in.account),
+                way: Purpose::SecondFactor.as_str(),
+            };
+            let entry = self.guessing_stopped(unit.as_mut(), &stopped, ctx, now);
+            entries.push(entry.await?);
+        }
+        unit.audit().append(&entries).await?;
         unit.commit().await?;
         self.messages_queued.notify_one();
         Ok(ProofError::InvalidCode)
@@ -155,19 +189,32 @@ impl Foundation {
         Ok(())
     }
 
+    /// Counts an answer in the window, whatever it is of, and six digits that were sent in their row. `None` when
+    /// there is no room, otherwise how many of those are wrong in a row: 0 for any other answer.
     async fn count_second_factor_try(
         &self,
         unit: &mut dyn UnitOfWork,
-        pending: &PendingSignIn,
+        (pending, factor, right): (&PendingSignIn, SecondFactor, bool),
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
-        let most = self.rules.challenges.tries_per_window;
-        let window = ChallengeRules::TRIES_WINDOW;
+    ) -> Result<Option<u32>, StoreError> {
+        let rules = &self.rules.challenges;
+        let of = pending.format();
+        // Of long codes only the right one matters: it ends the row.
+        if factor == SecondFactor::OneTimeCode && (right || of == CodeFormat::Digits) {
+            let guess = Guess { of, right };
+            let scope = pending.scope();
+            let counted = unit
+                .attempts()
+                .count_guess(scope, guess, rules, now)
+                .await?;
+            return Ok(counted.map(|it| it.in_a_row));
+        }
+        let (most, window) = (rules.tries_per_window, ChallengeRules::TRIES_WINDOW);
         let counted = unit
             .attempts()
             .count_try(pending.scope(), most, window, now)
             .await?;
-        Ok(counted.is_some())
+        Ok(counted.map(|_| 0))
     }
 
     /// Completes the sign-in, once, in the unit in which its second factor was used up; begins the session.
@@ -197,10 +244,11 @@ impl Foundation {
             return Err(counted.into());
         }
         // A right answer is a guess, too: of many at once no more are judged than the window has room for.
-        if !self
-            .count_second_factor_try(unit.as_mut(), pending, now)
-            .await?
-        {
+        let guess = (pending, factor, true);
+        let counted = self
+            .count_second_factor_try(unit.as_mut(), guess, now)
+            .await?;
+        if counted.is_none() {
             return Err(exhausted(ChallengeRules::TRIES_WINDOW).into());
         }
         let may_be_remembered = !pending.owner.view.account.roles.is_staff();
@@ -210,6 +258,7 @@ impl Foundation {
             proofs: Proofs::both(sign_in.first, factor.method()),
             remember_until: (remember_device && may_be_remembered)
                 .then(|| now + rules.remember_for),
+            failures_in_a_row: pending.record.failures_in_a_row,
         };
         Ok(self.sign_in(unit, &complete, ctx, now).await?)
     }

@@ -121,6 +121,7 @@ impl Mfa {
         if !pending.may_be_proven_with(factor) {
             return Err(VerifySecondFactorError::FactorNotAllowed);
         }
+        base.refuse_closed_codes(&pending, factor)?;
         let now = base.clock.now();
         let Some(right) = base.judge_for_sign_in(&pending, &command.proof, now)? else {
             let unit = base.store.begin().await?;
@@ -168,7 +169,12 @@ impl Foundation {
             return Ok(counting.zip(typed).and_then(|(dispatch, typed)| {
                 let subject = record.sign_in.subject;
                 self.macs
-                    .code(dispatch.nonce, Purpose::SecondFactor, subject)
+                    .code(
+                        dispatch.nonce,
+                        dispatch.format,
+                        Purpose::SecondFactor,
+                        subject,
+                    )
                     .matches(&typed)
                     .then_some(RightSecondFactor::Sent(dispatch, subject))
             }));

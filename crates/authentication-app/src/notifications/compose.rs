@@ -13,8 +13,8 @@ use crate::{
     challenges::ReadTyped,
     corrupt,
     ports::{
-        Letter, LetterKind, MessageKind, MessageOrder, OwnerLink, Recipient, ResetLink, Sealed,
-        ServicePurpose, StoreError, Subject,
+        CodeDispatch, Letter, LetterKind, MessageKind, MessageOrder, OwnerLink, Recipient,
+        ResetLink, Sealed, ServicePurpose, StoreError, Subject,
     },
 };
 
@@ -59,9 +59,9 @@ impl Notifications {
         let Recipient::Subject(subject) = order.recipient else {
             return Ok(None);
         };
-        if !self.is_current(subject, purpose, nonce, now).await? {
+        let Some(sent) = self.current(subject, purpose, nonce, now).await? else {
             return Ok(None);
-        }
+        };
         let owner = self.owner(order).await?;
         match (purpose, owner) {
             (Purpose::Registration | Purpose::IdentifierChange, Some(owner)) => Ok(Some(
@@ -74,7 +74,7 @@ impl Notifications {
                 let kind = if reserved.await? {
                     LetterKind::AlreadyRegistered
                 } else {
-                    self.code(&typed.identifier, subject, purpose, nonce)
+                    self.code(&typed.identifier, subject, purpose, sent)
                 };
                 let letter = Letter {
                     kind,
@@ -86,7 +86,7 @@ impl Notifications {
                 Ok(Some(Addressed { to, letter }))
             }
             (Purpose::SignIn | Purpose::PasswordReset | Purpose::SecondFactor, Some(owner)) => {
-                let kind = self.code(&owner.view.identifier, subject, purpose, nonce);
+                let kind = self.code(&owner.view.identifier, subject, purpose, sent);
                 Ok(Some(Addressed::to_owner(owner, kind)))
             }
             (Purpose::SignIn | Purpose::PasswordReset | Purpose::SecondFactor, None) => Ok(None),
@@ -135,6 +135,7 @@ impl Notifications {
             MessageKind::SignInLocked => LetterKind::SignInLocked {
                 lasts: self.base.rules.lockout.window,
             },
+            MessageKind::GuessingStopped => LetterKind::GuessingStopped,
             MessageKind::PasswordChanged => LetterKind::PasswordChanged,
             MessageKind::SessionStolen => LetterKind::SessionStolen,
             MessageKind::NewDevice => LetterKind::NewDevice,
@@ -197,17 +198,17 @@ impl Notifications {
         to: &Identifier,
         subject: Subject,
         purpose: Purpose,
-        nonce: CodeNonce,
+        sent: CodeDispatch,
     ) -> LetterKind {
         let macs = &self.base.macs;
         let rules = &self.base.rules.challenges;
         let has_link = purpose == Purpose::PasswordReset && matches!(to, Identifier::Email(_));
         LetterKind::Code {
             purpose,
-            code: macs.code(nonce, purpose, subject),
+            code: macs.code(sent.nonce, sent.format, purpose, subject),
             lifetime: rules.code_lifetime,
             link: has_link.then(|| ResetLink {
-                token: macs.reset_link_token(nonce, subject),
+                token: macs.reset_link_token(sent.nonce, subject),
                 lifetime: rules.link_lifetime,
             }),
         }
@@ -253,16 +254,17 @@ impl Notifications {
         Err(corrupt("accounts", "identifier"))
     }
 
-    async fn is_current(
+    /// The sending, if it is still the current one.
+    async fn current(
         &self,
         subject: Subject,
         purpose: Purpose,
         nonce: CodeNonce,
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<CodeDispatch>, StoreError> {
         let current = self.base.store.find_dispatch(subject, purpose).await?;
         let rules = &self.base.rules.challenges;
-        Ok(current.is_some_and(|it| it.nonce == nonce && rules.code_counts(it.sent_at, now)))
+        Ok(current.filter(|it| it.nonce == nonce && rules.code_counts(it.sent_at, now)))
     }
 
     /// What a registration or a change typed.

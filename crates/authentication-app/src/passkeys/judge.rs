@@ -84,6 +84,8 @@ pub(crate) struct Judged {
     /// The passkey's owner's device, if the request brought a token of one.
     pub(crate) device: Option<DeviceId>,
     pub(crate) signature: Result<GoodSignature, BadSignature>,
+    /// Whether failures in a row are counted for the owner's identifier.
+    pub(crate) failures_in_a_row: bool,
 }
 
 impl Foundation {
@@ -116,6 +118,7 @@ impl Foundation {
             unit,
             device,
             signature,
+            failures_in_a_row: ceremony.failures_in_a_row,
         }))
     }
 

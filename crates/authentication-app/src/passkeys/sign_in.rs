@@ -8,7 +8,6 @@ use authentication_domain::{
     audit::{Action, Outcome},
     opaque_token::OpaqueToken,
     passkeys::CeremonyPurpose,
-    sessions::DeviceId,
 };
 use common::access::AuthenticationMethod;
 
@@ -107,7 +106,18 @@ impl Passkeys {
             .await?;
         let mut judged = judged.ok_or(PasskeySignInError::InvalidPasskey)?;
         match judged.signature {
-            Ok(good) => self.admit(judged.unit, &good, judged.device, ctx).await,
+            Ok(good) => {
+                let proven = FirstFactor {
+                    owner: &good.owner,
+                    device: judged.device,
+                    // It is complete by itself.
+                    remembered_until: None,
+                    method: AuthenticationMethod::Passkey,
+                    came_over: None,
+                    failures_in_a_row: judged.failures_in_a_row,
+                };
+                self.admit(judged.unit, &good, &proven, ctx).await
+            }
             Err(bad) => {
                 base.record_bad_signature(judged.unit.as_mut(), Action::SignIn, &bad, ctx, now)
                     .await?;
@@ -122,7 +132,7 @@ impl Passkeys {
         &self,
         mut unit: Box<dyn UnitOfWork>,
         good: &GoodSignature,
-        device: Option<DeviceId>,
+        proven: &FirstFactor<'_>,
         ctx: &RequestContext,
     ) -> Result<SignInAnswer, PasskeySignInError> {
         let base = &self.base;
@@ -145,14 +155,6 @@ impl Passkeys {
             unit.commit().await?;
             return Err(error);
         }
-        let proven = FirstFactor {
-            owner,
-            device,
-            // It is complete by itself.
-            remembered_until: None,
-            method: AuthenticationMethod::Passkey,
-            came_over: None,
-        };
-        Ok(base.go_on(unit, &proven, ctx, now).await?)
+        Ok(base.go_on(unit, proven, ctx, now).await?)
     }
 }

@@ -47,6 +47,8 @@ pub struct SignInQuestion<'a> {
     /// At this moment, a lock of the identifier for unknown devices spares reading the account: whoever is
     /// refused unheard costs the same whether or not there is an account.
     pub spared_when_locked_at: Option<OffsetDateTime>,
+    /// So many failures in a row spare it at that moment, too.
+    pub most_in_a_row: u32,
 }
 
 /// What sign-in needs to know, read at once.
@@ -68,6 +70,8 @@ pub struct SignInRecord {
     pub failures: Option<AttemptCounter>,
     /// Earlier failures from the presented device.
     pub device_failures: Option<AttemptCounter>,
+    /// Whether wrong codes in a row are counted for the identifier, whatever for.
+    pub codes_in_a_row: bool,
 }
 
 /// Reads on the pool.

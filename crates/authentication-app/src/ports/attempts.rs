@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use authentication_domain::{
     accounts::AccountId,
-    challenges::Purpose,
+    challenges::{ChallengeRules, CodeFormat, Purpose},
     protection::{AttemptCounter, LockoutRules},
     sessions::{DeviceId, SessionId},
 };
@@ -34,11 +34,38 @@ pub struct TriesScope {
     pub device: Option<DeviceId>,
 }
 
+/// A guess of a code, as it is counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Guess {
+    /// Of the code that was sent last; one that nobody sent is counted like six digits.
+    pub of: CodeFormat,
+    /// Whether it was right.
+    pub right: bool,
+}
+
+/// Where a guess left its scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CountedGuess {
+    /// Guesses in the window.
+    pub in_window: u32,
+    /// Wrong guesses since the last right one, over any time.
+    pub in_a_row: u32,
+}
+
+/// Whose failures a success ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleared {
+    /// Those of its own scope: there is more to prove.
+    Own,
+    /// Failures in a row of every scope of the identifier, too: somebody is signed in. A lock of others holds.
+    InARowOfAll,
+}
+
 /// Counts failures and guesses.
 #[async_trait]
 pub trait AttemptLedger: Send {
     /// Counts a failed sign-in by the rule of [`LockoutRules::after_failure`] in one statement.
-    /// `None` when the scope is locked at `now`: then nothing is counted.
+    /// `None` when the scope is locked at `now`, or closed by failures in a row: then nothing is counted.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -49,21 +76,53 @@ pub trait AttemptLedger: Send {
         now: OffsetDateTime,
     ) -> Result<Option<AttemptCounter>, StoreError>;
 
-    /// Forgets the failures after a success, unless the scope is locked at `now`: then `false`.
+    /// Forgets the failures after a success, unless the scope is locked at `now` or closed by failures in a row:
+    /// then `false`, and the unit must be dropped.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn clear_failures(
         &mut self,
         scope: FailureScope,
+        cleared: Cleared,
+        rules: LockoutRules,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Opens password sign-in again, whatever was counted for the subject on any device.
+    /// Forgets every failure in a row for the subjects, of passwords and of codes, on any device. What is counted
+    /// in windows stays. Two statements.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn forget_in_a_row(&mut self, subjects: &[Subject]) -> Result<(), StoreError>;
+
+    /// Opens password sign-in again, whatever was counted for the subject on any device, and forgets the failures
+    /// in a row of its codes. Two statements.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn forget_subject(&mut self, subject: Subject) -> Result<(), StoreError>;
+
+    /// Forgets all that was counted for the identifier of an account, passwords and codes, on any device and under
+    /// any key.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn forget_account(&mut self, account: AccountId) -> Result<(), StoreError>;
+
+    /// Counts a guess in one statement: in its window, and, a wrong one of six digits, in its row; a right one ends
+    /// the row. `None` when the window has no room, or the row is full: then nothing is counted, and the guess must
+    /// not be answered, right or wrong. A long code is not bounded by either, so that nobody's guesses close it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn count_guess(
+        &mut self,
+        scope: TriesScope,
+        guess: Guess,
+        rules: &ChallengeRules,
+        now: OffsetDateTime,
+    ) -> Result<Option<CountedGuess>, StoreError>;
 
     /// Counts one guess if fewer than `most` were made in the `window`; `None` when there were that many,
     /// otherwise how many there are now.

@@ -7,7 +7,7 @@
 use async_trait::async_trait;
 use authentication_domain::{
     accounts::AccountId,
-    challenges::{ChallengeRules, CodeNonce, Purpose},
+    challenges::{ChallengeRules, CodeFormat, CodeNonce, Purpose},
     opaque_token::TokenDigest,
     sessions::DeviceId,
 };
@@ -58,6 +58,8 @@ pub struct CodeDispatch {
     pub nonce: CodeNonce,
     /// When it went out.
     pub sent_at: OffsetDateTime,
+    /// How long its code is. Decided with the sending, and never changed.
+    pub format: CodeFormat,
 }
 
 /// Whether a recipient may be sent one more message.
@@ -81,6 +83,10 @@ pub struct TriesUsed {
     pub in_window: u32,
     /// The same from the presented device, when it is known.
     pub in_window_from_device: u32,
+    /// Wrong ones in a row for the recipient and purpose, from unknown devices.
+    pub in_a_row: u32,
+    /// The same from the presented device, when it is known.
+    pub in_a_row_from_device: u32,
 }
 
 /// A challenge with all that proving it needs, read at once.
@@ -102,12 +108,21 @@ pub struct ChallengeRecord {
     pub dispatch: Option<CodeDispatch>,
     /// Guesses so far.
     pub tries: TriesUsed,
+    /// Whether failures in a row are counted for the recipient, of passwords or of codes for whatever.
+    pub failures_in_a_row: bool,
     /// Whoever has the identifier now, if anybody. No more is read of them before the code is right.
     pub owner: Option<AccountId>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,
     /// Until when it skips the second factor, if it was told to.
     pub device_remembered_until: Option<OffsetDateTime>,
+}
+
+impl ChallengeRecord {
+    /// How long the code is that counts. Where none does, guesses count like those of six digits.
+    pub fn format(&self) -> CodeFormat {
+        self.dispatch.map(|it| it.format).unwrap_or_default()
+    }
 }
 
 /// What a mailed link leads to.
@@ -180,7 +195,8 @@ pub trait ChallengeRepository: Send {
 
     /// Makes the requested sending the current one unless the current one is younger than
     /// [`ChallengeRules::resend_after`]; answers with whichever is current. One statement.
-    /// The cool-down holds whether or not the current code was used.
+    /// The cool-down holds whether or not the current code was used. The code is long once so many wrong ones in a
+    /// row are counted for the recipient and purpose, from whatever devices.
     ///
     /// # Errors
     /// [`StoreError`].

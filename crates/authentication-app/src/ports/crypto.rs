@@ -6,7 +6,7 @@ use std::fmt;
 
 use authentication_domain::{
     accounts::{AccountId, Identifier},
-    challenges::{CodeNonce, OneTimeCode, Purpose},
+    challenges::{CodeFormat, CodeNonce, OneTimeCode, Purpose},
     opaque_token::OpaqueToken,
     sessions::{DeviceId, DeviceToken, RefreshToken, SessionId},
 };
@@ -184,8 +184,14 @@ pub trait Macs: Send + Sync {
     /// A name for a sending, from random bytes. It tells under which key its code and link are made, so that
     /// a code on its way outlives a change of keys.
     fn code_nonce(&self, random: [u8; 16]) -> CodeNonce;
-    /// The code of one sending.
-    fn code(&self, nonce: CodeNonce, purpose: Purpose, subject: Subject) -> OneTimeCode;
+    /// The code of one sending. The one of the other format tells nothing of it.
+    fn code(
+        &self,
+        nonce: CodeNonce,
+        format: CodeFormat,
+        purpose: Purpose,
+        subject: Subject,
+    ) -> OneTimeCode;
     /// The token of the link that a reset mail carries beside the code: 128 bits.
     fn reset_link_token(&self, nonce: CodeNonce, subject: Subject) -> OpaqueToken;
     /// The token of the link in a notice to the owner of an account: 128 bits.

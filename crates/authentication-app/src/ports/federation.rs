@@ -70,6 +70,8 @@ pub struct FederationRecord {
     pub device: Option<DeviceId>,
     /// Until when that device skips the second factor.
     pub device_remembered_until: Option<OffsetDateTime>,
+    /// Whether failures in a row are counted for the account's identifier.
+    pub failures_in_a_row: bool,
 }
 
 /// An identity that is linked.

@@ -31,7 +31,7 @@ pub enum LetterKind {
     Code {
         /// What for.
         purpose: Purpose,
-        /// The digits.
+        /// The code.
         code: OneTimeCode,
         /// How long they count.
         lifetime: Duration,
@@ -46,6 +46,8 @@ pub enum LetterKind {
         /// For how long.
         lasts: Duration,
     },
+    /// Somebody guessed for so long that the password is closed on unknown devices, or codes are long from now on.
+    GuessingStopped,
     /// The password was changed or reset.
     PasswordChanged,
     /// A copy of a sign-in was used, and the sign-in was ended.

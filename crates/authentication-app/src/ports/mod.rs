@@ -41,7 +41,8 @@ pub use accounts::{
     SignInRecord, Wallet,
 };
 pub use attempts::{
-    AttemptLedger, DeviceQueries, DeviceRepository, DeviceSummary, FailureScope, TriesScope,
+    AttemptLedger, Cleared, CountedGuess, DeviceQueries, DeviceRepository, DeviceSummary,
+    FailureScope, Guess, TriesScope,
 };
 pub use audit::{AuditRecord, AuditTrail};
 pub use cache::{

@@ -39,6 +39,8 @@ pub enum MessageKind {
     },
     /// Sign-in was closed for a while after failures.
     SignInLocked,
+    /// Failures in a row closed a way of signing in: the password on unknown devices, or codes of six digits.
+    GuessingStopped,
     /// The password was changed or reset.
     PasswordChanged,
     /// A replaced refresh token was used and the session ended.
@@ -76,6 +78,7 @@ impl MessageKind {
     pub fn notices() -> impl Iterator<Item = Self> {
         let plain = [
             Self::SignInLocked,
+            Self::GuessingStopped,
             Self::PasswordChanged,
             Self::SessionStolen,
             Self::NewDevice,
@@ -111,7 +114,8 @@ impl MessageKind {
             Self::SignInLocked
             | Self::PasskeyCopySuspected
             | Self::SecondFactorRefused
-            | Self::AuthenticatorClosed => Some(NoticePace::ATTEMPT),
+            | Self::AuthenticatorClosed
+            | Self::GuessingStopped => Some(NoticePace::ATTEMPT),
             Self::Code { .. }
             | Self::IdentifierChanged
             | Self::IdentifierRestored

@@ -95,6 +95,8 @@ pub struct CeremonyRecord {
     pub owner: Option<AccountRecord>,
     /// The presented device, if it is one of the owner's.
     pub device: Option<DeviceId>,
+    /// Whether failures in a row are counted for the owner's identifier.
+    pub failures_in_a_row: bool,
 }
 
 /// Reads on the pool.

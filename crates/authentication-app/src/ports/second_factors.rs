@@ -50,6 +50,10 @@ pub struct PendingSignInRecord {
     /// Wrong answers to all sign-ins of the account in the current window, from the same known device or from
     /// those that are not known.
     pub tries_in_window: u32,
+    /// Wrong codes in a row that were sent as a second factor, counted in the same way.
+    pub codes_in_a_row: u32,
+    /// Whether failures in a row are counted for the account's identifier, of passwords or of codes for whatever.
+    pub failures_in_a_row: bool,
     /// The authenticator app, if there is one.
     pub totp: Option<TotpRecord>,
     /// The newest code that was sent as a second factor, unless it was used.

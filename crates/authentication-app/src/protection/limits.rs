@@ -1,6 +1,7 @@
 //! Counting calls before anything else is done with them.
 
 use std::{
+    fmt,
     net::{IpAddr, Ipv6Addr},
     sync::Arc,
 };
@@ -8,7 +9,10 @@ use std::{
 use authentication_domain::{
     accounts::{AccountId, Identifier},
     protection::{Quota, RouteClass},
+    sessions::DeviceToken,
 };
+use time::Duration;
+use tokio::sync::OnceCell;
 
 use crate::{
     Foundation,
@@ -111,6 +115,24 @@ impl Limits {
             .await
     }
 
+    /// Counts a call for an identifier by somebody who brings a device token, before anything is read: in a window of
+    /// that token's. Whether it is a token of the owner's can be told only beside the account; until then nothing is
+    /// counted for the identifier, whose window strangers can fill ([`AttemptWindow`]).
+    pub async fn count_device(
+        &self,
+        class: RouteClass,
+        identifier: &Identifier,
+        token: &DeviceToken,
+    ) -> LimitStatus {
+        let window = class.limit().by_device.map(|quota| {
+            let subject = short(self.base.index.keys_of(identifier).subject.0);
+            let token = short(self.base.macs.fingerprint(token.to_text().as_bytes()));
+            ("device", format!("d:{subject}:{token}"), quota)
+        });
+        self.count(class.as_str(), window.into_iter().collect())
+            .await
+    }
+
     /// Counts a call in windows, each with its name, whom it is for, and what it allows.
     async fn count(&self, scope: &str, windows: Vec<(&'static str, String, Quota)>) -> LimitStatus {
         if windows.is_empty() {
@@ -143,6 +165,45 @@ impl Limits {
         }
         // Counters of this node's own memory do not fail.
         self.own.count(requests).await.unwrap_or_default()
+    }
+}
+
+/// The window of an identifier, for an attempt whose device token may be anybody's: counted once it is known that the
+/// device did not prove itself, and before anything that costs is done.
+pub struct AttemptWindow {
+    limits: Limits,
+    class: RouteClass,
+    counted: OnceCell<LimitStatus>,
+}
+
+impl AttemptWindow {
+    /// Not counted yet.
+    pub fn new(limits: Limits, class: RouteClass) -> Self {
+        Self {
+            limits,
+            class,
+            counted: OnceCell::new(),
+        }
+    }
+
+    /// Counts the attempt, once however often it is asked; how long to wait if it is one too many.
+    pub(crate) async fn count(&self, identifier: &Identifier) -> Option<Duration> {
+        let count = || self.limits.count_identifier(self.class, identifier);
+        let status = self.counted.get_or_init(count).await;
+        status.refused().map(|window| window.outcome.reset_after)
+    }
+
+    /// Where the attempt stands; no window if it was not counted.
+    pub fn status(&self) -> LimitStatus {
+        self.counted.get().cloned().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for AttemptWindow {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AttemptWindow")
+            .field("class", &self.class)
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,8 +1,10 @@
 //! Limits by address, identifier and route.
 
+mod guessing;
 mod limits;
 
-pub use limits::{LimitStatus, Limits, WindowStatus, network_of};
+pub(crate) use guessing::GuessingStopped;
+pub use limits::{AttemptWindow, LimitStatus, Limits, WindowStatus, network_of};
 
 use time::Duration;
 

@@ -57,6 +57,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) proofs: Proofs,
     /// Until when the device skips the second factor from now on.
     pub(crate) remember_until: Option<OffsetDateTime>,
+    /// Whether failures in a row may be counted for the identifier: they end with the sign-in.
+    pub(crate) failures_in_a_row: bool,
 }
 
 /// A session that will be there when the unit commits.

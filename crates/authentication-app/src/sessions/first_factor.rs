@@ -1,7 +1,7 @@
 //! After the first factor: a session, or the question for a second factor. Every way of signing in passes here.
 
 use authentication_domain::{
-    accounts::SignUpMethod,
+    accounts::{Identifier, SignUpMethod},
     audit::{Action, Outcome},
     mfa::{Begun, NextStep, SecondFactor},
     opaque_token::OpaqueToken,
@@ -31,6 +31,8 @@ pub(crate) struct FirstFactor<'a> {
     pub(crate) method: AuthenticationMethod,
     /// The identifier's kind, if the proof came over what it reaches.
     pub(crate) came_over: Option<SignUpMethod>,
+    /// Whether failures in a row may still be counted for the identifier.
+    pub(crate) failures_in_a_row: bool,
 }
 
 /// What signing in answers with.
@@ -80,6 +82,7 @@ impl Foundation {
                     device: proven.device,
                     proofs: Proofs::only(proven.method),
                     remember_until: None,
+                    failures_in_a_row: proven.failures_in_a_row,
                 };
                 let signed_in = self.sign_in(unit, &sign_in, ctx, now).await?;
                 Ok(SignInAnswer::Authenticated(Box::new(signed_in)))
@@ -101,6 +104,10 @@ impl Foundation {
         now: OffsetDateTime,
     ) -> Result<SignedIn, BeginError> {
         let owner = sign_in.owner;
+        if sign_in.failures_in_a_row {
+            self.forget_in_a_row(unit.as_mut(), &owner.view.identifier)
+                .await?;
+        }
         let started = self.begin_session(unit.as_mut(), sign_in, ctx, now).await?;
         let act = Act::of(Action::SignIn, Outcome::Success, owner.id(), &owner.key)
             .session(started.session);
@@ -114,6 +121,18 @@ impl Foundation {
         let signed_in = self.complete(unit, started, owner.view.clone()).await?;
         self.messages_queued.notify_one();
         Ok(signed_in)
+    }
+
+    /// Whoever is signed in ends every row of failures, a stranger's too, and with it what it had closed.
+    pub(crate) async fn forget_in_a_row(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        identifier: &Identifier,
+    ) -> Result<(), StoreError> {
+        let keys = self.index.keys_of(identifier);
+        let mut subjects = keys.earlier_subjects;
+        subjects.push(keys.subject);
+        unit.attempts().forget_in_a_row(&subjects).await
     }
 
     async fn ask(

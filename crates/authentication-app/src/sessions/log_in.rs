@@ -4,6 +4,8 @@
 //! statements. The attempt is counted in the unit that answers it, by a conditional write: of any number
 //! of guesses at one moment, no more are answered than the lockout allows one by one.
 
+use std::sync::Arc;
+
 use authentication_domain::{
     accounts::{Closed, Identifier},
     audit::{Action, Outcome},
@@ -19,9 +21,10 @@ use crate::{
     accounts::OpenedAccount,
     measured,
     ports::{
-        FailureScope, HashError, Measure, MessageKind, Recipient, SignInMethod, SignInQuestion,
-        SignInRecord, SigningFailed, StoreError, Subject, Verification,
+        Cleared, FailureScope, HashError, Measure, MessageKind, Recipient, SignInMethod,
+        SignInQuestion, SignInRecord, SigningFailed, StoreError, Subject, Verification,
     },
+    protection::{AttemptWindow, GuessingStopped},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -33,6 +36,8 @@ pub struct LogIn {
     pub identifier: Identifier,
     /// Their proof.
     pub password: PlainPassword,
+    /// Where the attempt is counted unless its device proves itself; none when that was done before.
+    pub window: Option<Arc<AttemptWindow>>,
 }
 
 /// Why nobody is signed in.
@@ -45,6 +50,12 @@ pub enum LogInError {
     #[error("password sign-in is locked")]
     Locked {
         /// Until it opens again.
+        retry_after: Duration,
+    },
+    /// Too many calls for this identifier, from devices that are not known.
+    #[error("too many calls for the identifier")]
+    RateLimited {
+        /// Until one may succeed.
         retry_after: Duration,
     },
     /// The password was right, and the account is suspended.
@@ -118,12 +129,18 @@ impl Sessions {
         ctx: &RequestContext,
     ) -> Result<SignInAnswer, LogInError> {
         let attempt = self.load(&command.identifier, ctx).await?;
+        if let (None, Some(window)) = (attempt.known_device, &command.window)
+            && let Some(retry_after) = window.count(&command.identifier).await
+        {
+            return Err(LogInError::RateLimited { retry_after });
+        }
         let now = self.base.clock.now();
+        let rules = &self.base.rules.lockout;
         let counter = match attempt.known_device {
             Some(_) => attempt.record.device_failures,
             None => attempt.record.failures,
         };
-        if let Some(retry_after) = counter.and_then(|counter| counter.locked_for(now)) {
+        if let Some(retry_after) = counter.and_then(|counter| rules.refused_for(&counter, now)) {
             return Err(self.refuse_locked(&attempt, retry_after, ctx).await?);
         }
         let stored = attempt.record.password.as_ref();
@@ -159,6 +176,7 @@ impl Sessions {
             identifier: &keys,
             device: ctx.claimed_device(),
             spared_when_locked_at: Some(base.clock.now()),
+            most_in_a_row: base.rules.lockout.most_in_a_row,
         };
         let record = base.store.sign_in_record(question).await?;
         let known_device = record
@@ -193,8 +211,20 @@ impl Sessions {
     ) -> Result<SignInAnswer, LogInError> {
         let base = &self.base;
         let now = base.clock.now();
+        // A right password ends the failures before it; those of strangers, and of codes, whoever is signed in.
+        let is_complete = !owner.view.second_factors.is_enabled();
+        let cleared = if is_complete {
+            Cleared::InARowOfAll
+        } else {
+            Cleared::Own
+        };
+        let (scope, rules) = (attempt.scope(), base.rules.lockout);
         let mut unit = base.store.begin().await?;
-        if !unit.attempts().clear_failures(attempt.scope(), now).await? {
+        if !unit
+            .attempts()
+            .clear_failures(scope, cleared, rules, now)
+            .await?
+        {
             drop(unit);
             return Err(self.refuse_locked_by_rivals(attempt, ctx).await?);
         }
@@ -212,11 +242,13 @@ impl Sessions {
             method: AuthenticationMethod::Password,
             // Whoever reads what is sent there may have set it.
             came_over: attempt.record.reset_over,
+            failures_in_a_row: !is_complete || attempt.record.codes_in_a_row,
         };
         Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
 
-    /// Counts the failure; the fifth locks, and tells whoever has the identifier.
+    /// Counts the failure. The fifth within the window locks, the hundredth in a row closes; either tells whoever has
+    /// the identifier.
     async fn refuse(
         &self,
         attempt: &Attempt,
@@ -238,6 +270,16 @@ impl Sessions {
         if after.locked_until.is_some() {
             let locked = attempt.act(Action::SignInLocked, Outcome::Success);
             entries.push(base.record(&locked, ctx, now));
+        }
+        if after.in_a_row == base.rules.lockout.most_in_a_row {
+            let stopped = GuessingStopped {
+                subject: attempt.subject,
+                owner: attempt.record.owner,
+                way: "password",
+            };
+            let entry = base.guessing_stopped(unit.as_mut(), &stopped, ctx, now);
+            entries.push(entry.await?);
+        } else if after.locked_until.is_some() {
             let to = Recipient::Subject(attempt.subject);
             base.bare_notice(unit.as_mut(), MessageKind::SignInLocked, to, ctx, now)
                 .await?;
@@ -256,8 +298,13 @@ impl Sessions {
     ) -> Result<SignInAnswer, LogInError> {
         let base = &self.base;
         let now = base.clock.now();
+        let (scope, rules) = (attempt.scope(), base.rules.lockout);
         let mut unit = base.store.begin().await?;
-        if !unit.attempts().clear_failures(attempt.scope(), now).await? {
+        if !unit
+            .attempts()
+            .clear_failures(scope, Cleared::Own, rules, now)
+            .await?
+        {
             drop(unit);
             return Err(self.refuse_locked_by_rivals(attempt, ctx).await?);
         }

@@ -17,8 +17,8 @@ use crate::{
     mfa::SecondProof,
     passkeys::{InHands, Judged, PasskeySignIn, Signer},
     ports::{
-        FailureScope, HashError, Invalidation, SessionSnapshot, SignInQuestion, SigningFailed,
-        StoreError, UnitOfWork, Verification,
+        Cleared, FailureScope, HashError, Invalidation, SessionSnapshot, SignInQuestion,
+        SigningFailed, StoreError, UnitOfWork, Verification,
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
@@ -120,12 +120,13 @@ impl Sessions {
             identifier: &keys,
             device: scope.device,
             spared_when_locked_at: None,
+            most_in_a_row: base.rules.lockout.most_in_a_row,
         };
         let record = base.store.sign_in_record(question).await?;
         let now = base.clock.now();
         let locked_for = record
             .device_failures
-            .and_then(|counter| counter.locked_for(now));
+            .and_then(|counter| base.rules.lockout.refused_for(&counter, now));
         if let Some(retry_after) = locked_for {
             return Err(ReauthenticateError::Locked { retry_after });
         }
@@ -145,7 +146,10 @@ impl Sessions {
         }
         // Locked by rivals, between our read and our write.
         if verification == Verification::Mismatch
-            || !unit.attempts().clear_failures(scope, now).await?
+            || !unit
+                .attempts()
+                .clear_failures(scope, Cleared::Own, base.rules.lockout, now)
+                .await?
         {
             let retry_after = base.rules.lockout.window;
             return Err(ReauthenticateError::Locked { retry_after });

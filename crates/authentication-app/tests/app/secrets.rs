@@ -53,6 +53,7 @@ fn commands_show_neither_who_nor_their_password() {
     let secrets = [NAME, ADDRESS, "canary", PASSWORD];
     let identifier = || email(ADDRESS);
     let log_in = LogIn {
+        window: None,
         identifier: identifier(),
         password: password(PASSWORD),
     };

@@ -13,6 +13,11 @@ pub enum Action {
     SignIn,
     /// Failures closed password sign-in for an identifier, or for one device of it.
     SignInLocked,
+    /// Failures in a row closed a way of signing in: the password for devices that are not known, or codes of six
+    /// digits.
+    GuessingStopped,
+    /// An operator opened what failures had closed.
+    AccountUnlocked,
     /// A code was asked for.
     CodeRequested,
     /// A code was tried and did not count.
@@ -80,6 +85,8 @@ impl Action {
             Self::AccountImported => "account.imported",
             Self::SignIn => "session.sign_in",
             Self::SignInLocked => "session.sign_in_locked",
+            Self::GuessingStopped => "session.guessing_stopped",
+            Self::AccountUnlocked => "account.unlocked",
             Self::CodeRequested => "challenge.requested",
             Self::CodeRefused => "challenge.refused",
             Self::RefreshReuse => "session.refresh_reuse",

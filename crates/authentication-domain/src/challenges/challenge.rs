@@ -67,6 +67,9 @@ pub struct ChallengeRules {
     pub tries_per_challenge: u32,
     /// Guesses on all challenges of one person and purpose within [`Self::TRIES_WINDOW`].
     pub tries_per_window: u32,
+    /// Wrong guesses in a row of six digits, for one person and purpose, over any time (NIST SP 800-63B-4
+    /// §3.2.2). From there on codes are long, and what is guessed at those is not counted in a row.
+    pub most_failures_in_a_row: u32,
     /// Messages to one recipient an hour.
     pub messages_per_hour: u32,
     /// Messages to one recipient a day.
@@ -82,6 +85,7 @@ impl Default for ChallengeRules {
             challenge_lifetime: Duration::hours(1),
             tries_per_challenge: 5,
             tries_per_window: 15,
+            most_failures_in_a_row: 100,
             messages_per_hour: 5,
             messages_per_day: 10,
         }

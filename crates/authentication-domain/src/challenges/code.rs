@@ -10,31 +10,107 @@ use secrecy::{ExposeSecret, SecretString};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeNonce(pub [u8; 16]);
 
-/// Six decimal digits.
+/// How long a code is. A sending has one format for good.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum CodeFormat {
+    /// Six decimal digits: few enough that guesses have to be counted.
+    #[default]
+    Digits,
+    /// Twelve characters of base 32, sixty bits: more than anybody can guess.
+    Long,
+}
+
+impl CodeFormat {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Digits, Self::Long];
+
+    /// The name in stores and in answers.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Digits => "digits",
+            Self::Long => "long",
+        }
+    }
+
+    /// As read from a store.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|format| format.as_str() == name)
+    }
+}
+
+/// Six decimal digits, or twelve characters of Crockford's base 32.
 pub struct OneTimeCode(SecretString);
 
 impl OneTimeCode {
     /// How many digits.
-    pub const LENGTH: usize = 6;
+    pub const DIGITS: usize = 6;
+    /// How many characters of a long one.
+    pub const LONG: usize = 12;
+    /// More than anybody types, spaces and hyphens included.
+    pub const MOST_TYPED: usize = 3 * Self::LONG;
+    /// Without the letters that look like a digit or like another letter.
+    const ALPHABET: [char; 32] = [
+        '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H',
+        'J', 'K', 'M', 'N', 'P', 'Q', 'R', 'S', 'T', 'V', 'W', 'X', 'Y', 'Z',
+    ];
 
-    /// From pseudo-random bytes. Taking 64 bits modulo a million favours no code by more than 2⁻⁴⁴.
-    pub fn from_bytes(bytes: [u8; 8]) -> Self {
-        let number = u64::from_be_bytes(bytes) % 1_000_000;
-        Self(format!("{number:06}").into())
+    /// From pseudo-random bytes. Taking 64 bits modulo a million favours no code by more than 2⁻⁴⁴; of a long code
+    /// the bytes give sixty bits.
+    pub fn from_bytes(bytes: [u8; 8], format: CodeFormat) -> Self {
+        let number = u64::from_be_bytes(bytes);
+        match format {
+            CodeFormat::Digits => Self(format!("{:06}", number % 1_000_000).into()),
+            CodeFormat::Long => Self(Self::base_32(number).into()),
+        }
     }
 
-    /// What a person typed; `None` when it is not six ASCII digits (spaces between them are forgiven).
+    fn base_32(number: u64) -> String {
+        let symbol = |place: usize| {
+            let index = usize::try_from((number >> (5 * place)) & 31).unwrap_or_default();
+            Self::ALPHABET.get(index)
+        };
+        (0..Self::LONG).rev().filter_map(symbol).collect()
+    }
+
+    /// What a person typed; `None` when it is neither. Spaces are forgiven in six digits. A long code may have
+    /// hyphens too, small letters, and the letters that look like digits (O, I, L).
     pub fn parse(typed: &str) -> Option<Self> {
-        if typed.len() > 3 * Self::LENGTH {
+        if typed.len() > Self::MOST_TYPED {
             return None;
         }
+        Self::parse_digits(typed).or_else(|| Self::parse_long(typed))
+    }
+
+    fn parse_digits(typed: &str) -> Option<Self> {
         let digits: String = typed.chars().filter(|it| *it != ' ').collect();
         let well_formed =
-            digits.len() == Self::LENGTH && digits.bytes().all(|byte| byte.is_ascii_digit());
+            digits.len() == Self::DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
         well_formed.then(|| Self(digits.into()))
     }
 
-    /// The digits, for the message that carries them.
+    fn parse_long(typed: &str) -> Option<Self> {
+        let symbols = typed.chars().filter(|it| !matches!(it, ' ' | '-'));
+        let symbols = symbols.map(|it| match it.to_ascii_uppercase() {
+            'O' => '0',
+            'I' | 'L' => '1',
+            other => other,
+        });
+        let code: String = symbols.collect();
+        let well_formed =
+            code.len() == Self::LONG && code.chars().all(|it| Self::ALPHABET.contains(&it));
+        well_formed.then(|| Self(code.into()))
+    }
+
+    /// Which of the two it is.
+    pub fn format(&self) -> CodeFormat {
+        if self.expose().len() == Self::LONG {
+            CodeFormat::Long
+        } else {
+            CodeFormat::Digits
+        }
+    }
+
+    /// The characters, for the message that carries them.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -57,9 +133,10 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn only_six_ascii_digits_are_a_code() {
+    fn six_ascii_digits_are_a_code() {
         for good in ["000000", "123456", "123 456", " 123456"] {
-            assert!(OneTimeCode::parse(good).is_some(), "{good:?}");
+            let code = OneTimeCode::parse(good).unwrap();
+            assert_eq!(code.format(), CodeFormat::Digits, "{good:?}");
         }
         for bad in [
             "",
@@ -75,13 +152,60 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_long_code_is_forgiven_what_people_type() {
+        let code = OneTimeCode::parse("01AB23CD45EF").unwrap();
+        assert_eq!(code.format(), CodeFormat::Long);
+        for typed in [
+            "01ab23cd45ef",
+            "O1AB-23CD-45EF",
+            "o1ab 23cd 45ef",
+            " OIAB 23CD-45EF ",
+            "0lab23cd45ef",
+        ] {
+            let typed = OneTimeCode::parse(typed).unwrap();
+            assert!(typed.matches(&code), "{typed:?}");
+        }
+        for bad in [
+            "01AB23CD45E",
+            "01AB23CD45EFG",
+            "01AB23CD45EU",
+            "01AB23CD45E_",
+            "01AB23CD45EÉ",
+            "0 1 A B 2 3 C D 4 5 E F                ",
+        ] {
+            assert!(OneTimeCode::parse(bad).is_none(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_format_survives_the_store() {
+        for format in CodeFormat::ALL {
+            assert_eq!(CodeFormat::from_name(format.as_str()), Some(format));
+        }
+    }
+
     proptest! {
         #[test]
         fn a_made_code_is_a_code_and_matches_itself_alone(bytes: [u8; 8], other: [u8; 8]) {
-            let code = OneTimeCode::from_bytes(bytes);
-            prop_assert!(OneTimeCode::parse(code.expose()).unwrap().matches(&code));
-            let other = OneTimeCode::from_bytes(other);
-            prop_assert_eq!(other.matches(&code), other.expose() == code.expose());
+            for format in CodeFormat::ALL {
+                let code = OneTimeCode::from_bytes(bytes, format);
+                prop_assert_eq!(code.format(), format);
+                prop_assert!(OneTimeCode::parse(code.expose()).unwrap().matches(&code));
+                let other = OneTimeCode::from_bytes(other, format);
+                prop_assert_eq!(other.matches(&code), other.expose() == code.expose());
+            }
+            let [long, digits] = [CodeFormat::Long, CodeFormat::Digits]
+                .map(|format| OneTimeCode::from_bytes(bytes, format));
+            prop_assert!(!long.matches(&digits));
+        }
+
+        #[test]
+        fn sixty_bits_make_a_long_code(bytes: [u8; 8], bit in 0..60_u32) {
+            let number = u64::from_be_bytes(bytes);
+            let flipped = (number ^ (1 << bit)).to_be_bytes();
+            let one = OneTimeCode::from_bytes(bytes, CodeFormat::Long);
+            prop_assert!(!one.matches(&OneTimeCode::from_bytes(flipped, CodeFormat::Long)));
         }
     }
 }

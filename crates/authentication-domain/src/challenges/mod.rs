@@ -4,4 +4,4 @@ mod challenge;
 mod code;
 
 pub use challenge::{ChallengeRules, Purpose};
-pub use code::{CodeNonce, OneTimeCode};
+pub use code::{CodeFormat, CodeNonce, OneTimeCode};

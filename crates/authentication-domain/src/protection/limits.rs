@@ -37,6 +37,9 @@ pub struct Limit {
     pub by_address: Option<Quota>,
     /// For one identifier, or for one account when signed in.
     pub by_subject: Option<Quota>,
+    /// For one device that says that it is known to the owner of one identifier. What a device used up is not
+    /// the identifier's, which strangers can use up.
+    pub by_device: Option<Quota>,
 }
 
 impl Quota {
@@ -80,9 +83,14 @@ impl RouteClass {
             Self::SignedIn => (Quota::a_minute(1_200), Some(Quota::a_minute(600))),
             Self::Public => (Quota::a_minute(1_200), None),
         };
+        let by_device = match self {
+            Self::LogIn => by_subject,
+            _ => None,
+        };
         Limit {
             by_address: Some(by_address),
             by_subject,
+            by_device,
         }
     }
 }

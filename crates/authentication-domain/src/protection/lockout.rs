@@ -2,6 +2,9 @@
 //!
 //! Failures are counted per identifier, whether or not anybody has it; and apart for each known device of
 //! its owner, so that a stranger's failures never close the door the owner comes through.
+//!
+//! Two counts bound two ways of guessing: failures within a window bound a fast one, failures in a row, over
+//! any time, a slow one (NIST SP 800-63B-4 §3.2.2).
 
 use common::clock;
 use time::{Duration, OffsetDateTime};
@@ -13,6 +16,9 @@ pub struct LockoutRules {
     pub failures: u32,
     /// How long failures count, and how long the lock holds.
     pub window: Duration,
+    /// Failures in a row, over any time, that close the password until somebody signs in, the password is reset,
+    /// or an operator opens it.
+    pub most_in_a_row: u32,
 }
 
 impl Default for LockoutRules {
@@ -20,6 +26,7 @@ impl Default for LockoutRules {
         Self {
             failures: 5,
             window: Self::WINDOW,
+            most_in_a_row: 100,
         }
     }
 }
@@ -33,6 +40,8 @@ pub struct AttemptCounter {
     pub since: OffsetDateTime,
     /// Until when attempts are refused unheard.
     pub locked_until: Option<OffsetDateTime>,
+    /// Failures since the last success, however long ago they were.
+    pub in_a_row: u32,
 }
 
 impl AttemptCounter {
@@ -48,6 +57,16 @@ impl AttemptCounter {
 impl LockoutRules {
     /// How long a lock holds at the most.
     pub const WINDOW: Duration = Duration::minutes(15);
+
+    /// How long attempts are refused unheard; `None` when one may be made. Closed for good looks like a lock that
+    /// has just begun.
+    pub fn refused_for(&self, counter: &AttemptCounter, now: OffsetDateTime) -> Option<Duration> {
+        if counter.in_a_row >= self.most_in_a_row {
+            Some(self.window)
+        } else {
+            counter.locked_for(now)
+        }
+    }
 
     /// The counter after one more failure. The reference for what stores do in one conditional write.
     pub fn after_failure(
@@ -66,6 +85,7 @@ impl LockoutRules {
             failures,
             since,
             locked_until: (failures >= self.failures).then(|| now + self.window),
+            in_a_row: before.map_or(0, |counter| counter.in_a_row) + 1,
         }
     }
 }
@@ -98,6 +118,19 @@ mod tests {
                 .is_some()
         );
         assert_eq!(locked.locked_for(fifth + Duration::minutes(15)), None);
+    }
+
+    #[test]
+    fn slow_failures_add_up_to_a_hundred_in_a_row_and_no_more_are_heard() {
+        let rules = LockoutRules::default();
+        let a_day = Duration::DAY;
+        let counter = after(99, a_day);
+        assert_eq!((counter.failures, counter.in_a_row), (1, 99));
+        let much_later = NOW + a_day * 365;
+        assert_eq!(rules.refused_for(&counter, much_later), None);
+        let closed = after(100, a_day);
+        assert_eq!(closed.locked_for(much_later), None);
+        assert_eq!(rules.refused_for(&closed, much_later), Some(rules.window));
     }
 
     #[test]

@@ -62,7 +62,8 @@ impl AccountQueries for Store {
             .bind(&asked.identifier.subject)
             .bind(&asked.device)
             .bind(&NO_DEVICE)
-            .bind(&asked.spared_when_locked_at);
+            .bind(&asked.spared_when_locked_at)
+            .bind(&asked.spared_when_locked_at.map(|_| asked.most_in_a_row));
         let sql = entries.iter().fold(sql, |sql, entry| {
             sql.bind(&entry.digest).bind(&entry.key_id)
         });
@@ -70,6 +71,7 @@ impl AccountQueries for Store {
         let Some(row) = row else {
             return Ok(SignInRecord::default());
         };
+        let codes_in_a_row: Option<u32> = row.find("code_tries", "codes_in_a_row")?;
         Ok(SignInRecord {
             owner: row.find("identifier_index", "indexed_id")?,
             account: account_if_any(&row)?,
@@ -77,11 +79,17 @@ impl AccountQueries for Store {
             reset_over: row.find("password_credentials", "reset_over")?,
             device: row.find("devices", "device_id")?,
             device_remembered_until: row.find("devices", "remembered_until")?,
-            failures: counter_of(&row, ["failures", "since", "locked_until"])?,
+            failures: counter_of(&row, ["failures", "since", "locked_until", "in_a_row"])?,
             device_failures: counter_of(
                 &row,
-                ["device_failures", "device_since", "device_locked_until"],
+                [
+                    "device_failures",
+                    "device_since",
+                    "device_locked_until",
+                    "device_in_a_row",
+                ],
             )?,
+            codes_in_a_row: codes_in_a_row.is_some_and(|most| most > 0),
         })
     }
 
@@ -139,12 +147,12 @@ impl AccountQueries for Store {
     }
 }
 
-/// All by primary keys: `identifier_index`, `accounts` and its parts, `devices`, `sign_in_failures`. There
-/// is always one row, so that failures are told of identifiers that nobody has. The account is looked for
+/// All by primary keys: `identifier_index`, `accounts` and its parts, `devices`, `sign_in_failures`, `code_tries`.
+/// There is always one row, so that failures are told of identifiers that nobody has. The account is looked for
 /// under no id at all where it is spared.
 ///
-/// `$1` subject, `$2` device, `$3` no device, `$4` when it is spared, then so many index entries. A counter at
-/// 0 was cleared.
+/// `$1` subject, `$2` device, `$3` no device, `$4` when it is spared, `$5` after how many failures in a row, then so
+/// many index entries. A counter at 0 was cleared.
 fn sign_in_record(entries: usize) -> String {
     format!(
         concat!(
@@ -153,9 +161,10 @@ fn sign_in_record(entries: usize) -> String {
             ", found.account_id AS indexed_id, ",
             usable_password!(),
             ", c.reset_over, d.id AS device_id, \
-             d.remembered_until, f.failures, f.since, f.locked_until, \
+             d.remembered_until, f.failures, f.since, f.locked_until, f.in_a_row, \
              g.failures AS device_failures, g.since AS device_since, \
-             g.locked_until AS device_locked_until \
+             g.locked_until AS device_locked_until, g.in_a_row AS device_in_a_row, \
+             (SELECT max(t.in_a_row) FROM code_tries t WHERE t.subject = $1) AS codes_in_a_row \
              FROM (SELECT 1 AS asked) AS question \
              LEFT JOIN (SELECT i.account_id FROM identifier_index i \
              WHERE (i.digest, i.key_id) IN (VALUES {entries}) \
@@ -166,19 +175,19 @@ fn sign_in_record(entries: usize) -> String {
              ON g.subject = $1 AND g.device_id = $2 AND g.failures > 0 \
              LEFT JOIN devices d ON d.account_id = found.account_id AND d.id = $2 \
              LEFT JOIN accounts a ON a.id = \
-             CASE WHEN f.locked_until > $4 AND f.locked_until <= $4 + {longest} AND d.id IS NULL \
-             THEN NULL ELSE found.account_id END",
+             CASE WHEN (f.locked_until > $4 AND f.locked_until <= $4 + {longest} OR f.in_a_row >= $5) \
+             AND d.id IS NULL THEN NULL ELSE found.account_id END",
             account_parts!(),
             "LEFT JOIN password_credentials c ON c.account_id = a.id"
         ),
         longest = (LockoutRules::WINDOW + SKEW).whole_microseconds(),
-        entries = tuples(5, entries, 2)
+        entries = tuples(6, entries, 2)
     )
 }
 
 fn counter_of(
     row: &Row,
-    [failures, since, locked_until]: [&'static str; 3],
+    [failures, since, locked_until, in_a_row]: [&'static str; 4],
 ) -> Result<Option<AttemptCounter>, StoreError> {
     const TABLE: &str = "sign_in_failures";
     let counted: Option<u32> = row.find(TABLE, failures)?;
@@ -188,6 +197,7 @@ fn counter_of(
                 failures,
                 since: row.get(TABLE, since)?,
                 locked_until: row.find(TABLE, locked_until)?,
+                in_a_row: row.get(TABLE, in_a_row)?,
             })
         })
         .transpose()

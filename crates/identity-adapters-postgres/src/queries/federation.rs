@@ -8,6 +8,7 @@ use authentication_domain::accounts::AccountId;
 
 use crate::{
     account_record::{account_columns, account_if_any, account_parts},
+    attempts::{any_in_a_row, in_a_row_of},
     federation::IDENTITIES,
     sql::{Sql, tuples},
     store::Store,
@@ -39,6 +40,7 @@ impl FederationQueries for Store {
             address_owner: row.find("identifier_index", "indexed_id")?,
             device: row.find("devices", "device_id")?,
             device_remembered_until: row.find("devices", "remembered_until")?,
+            failures_in_a_row: any_in_a_row(&row)?,
         })
     }
 
@@ -71,6 +73,8 @@ fn federation_record(entries: usize) -> String {
         concat!(
             "SELECT ",
             account_columns!(),
+            ", ",
+            in_a_row_of!("a.id"),
             ", found.account_id AS indexed_id, d.id AS device_id, d.remembered_until \
              FROM (SELECT 1 AS asked) AS question \
              LEFT JOIN (SELECT i.account_id FROM identifier_index i \

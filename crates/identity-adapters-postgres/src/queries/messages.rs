@@ -26,7 +26,7 @@ macro_rules! lease {
     ($lock:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 \
-             AND (kind IN ('sign_in_locked', 'password_changed', 'session_stolen', 'new_device', \
+             AND (kind IN ('sign_in_locked', 'guessing_stopped', 'password_changed', 'session_stolen', 'new_device', \
              'recovery_code_used', 'recovery_codes_low', 'identifier_changed', \
              'identifier_restored', 'account_secured', 'factor_reset_announced', 'factors_reset', \
              'passkey_copy_suspected', 'second_factor_refused', 'authenticator_closed') \

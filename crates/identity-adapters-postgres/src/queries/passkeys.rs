@@ -12,6 +12,7 @@ use common::clock::SKEW;
 
 use crate::{
     account_record::{account_columns, account_if_any, account_parts},
+    attempts::{any_in_a_row, in_a_row_of},
     sql::{Row, Sql},
     store::Store,
 };
@@ -38,6 +39,8 @@ const LIST: &str = concat!(
 /// device, `$5` now, `$6` until when one that was begun by now can count.
 const FIND_CEREMONY: &str = concat!(
     "SELECT c.id AS ceremony_id, c.account_id AS ceremony_account, c.state, d.id AS device_id, ",
+    in_a_row_of!("y.account_id"),
+    ", ",
     passkey_columns!(),
     ", ",
     account_columns!(),
@@ -81,6 +84,7 @@ impl PasskeyQueries for Store {
                 passkey: passkey.map(|_| passkey_of(&row)).transpose()?,
                 owner: account_if_any(&row)?,
                 device: row.find("devices", "device_id")?,
+                failures_in_a_row: any_in_a_row(&row)?,
             })
         })
         .transpose()

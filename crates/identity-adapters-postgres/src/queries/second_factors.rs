@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 
 use crate::{
     account_record::{account_columns, account_of, account_parts},
-    attempts::NO_DEVICE,
+    attempts::{NO_DEVICE, any_in_a_row, in_a_row_of},
     challenges::{DISPATCHES, dispatch_of},
     second_factors::{PENDING, TOTP},
     sql::{Row, Sql},
@@ -25,7 +25,10 @@ use crate::{
 const FIND_PENDING: &str = concat!(
     "SELECT n.account_id, n.account_version, n.subject, n.method, n.came_over, n.device_id, \
      n.created_at AS pending_created_at, n.expires_at, n.consumed_at, n.tries AS pending_tries, \
-     t.tries AS window_tries, s.nonce, s.sent_at, f.secret, f.last_step, f.failures, ",
+     CASE WHEN t.since > $3 AND t.since <= $4 THEN t.tries END AS window_tries, t.in_a_row, \
+     s.nonce, s.sent_at, s.format, f.secret, f.last_step, f.failures, ",
+    in_a_row_of!("n.account_id"),
+    ", ",
     account_columns!(),
     " FROM pending_sign_ins n JOIN accounts a ON a.id = n.account_id",
     account_parts!(),
@@ -34,7 +37,6 @@ const FIND_PENDING: &str = concat!(
      ON s.subject = n.subject AND s.purpose = 'second_factor' AND s.used_at IS NULL \
      LEFT JOIN code_tries t ON t.subject = n.subject AND t.purpose = 'second_factor' \
      AND t.device_id = CASE WHEN n.device_id IS NULL THEN $2 ELSE n.device_id END \
-     AND t.since > $3 AND t.since <= $4 \
      WHERE n.digest = $1"
 );
 
@@ -83,6 +85,7 @@ fn pending_of(row: &Row, digest: TokenDigest) -> Result<PendingSignInRecord, Sto
     let consumed_at: Option<OffsetDateTime> = row.find(PENDING, "consumed_at")?;
     let nonce: Option<CodeNonce> = row.find(DISPATCHES, "nonce")?;
     let in_window: Option<u32> = row.find("code_tries", "window_tries")?;
+    let in_a_row: Option<u32> = row.find("code_tries", "in_a_row")?;
     Ok(PendingSignInRecord {
         sign_in: NewPendingSignIn {
             digest,
@@ -99,6 +102,8 @@ fn pending_of(row: &Row, digest: TokenDigest) -> Result<PendingSignInRecord, Sto
         consumed: consumed_at.is_some(),
         tries: row.get(PENDING, "pending_tries")?,
         tries_in_window: in_window.unwrap_or_default(),
+        codes_in_a_row: in_a_row.unwrap_or_default(),
+        failures_in_a_row: any_in_a_row(row)?,
         totp: totp_of(row)?,
         dispatch: nonce.map(|_| dispatch_of(row)).transpose()?,
     })

@@ -1,19 +1,19 @@
 //! Every question and every write of the store, once at least.
 
 use authentication_app::ports::{
-    AccountQueries as _, Batch, Ceiling, CeremonyQuestion, ChallengeQueries as _,
+    AccountQueries as _, Batch, Ceiling, CeremonyQuestion, ChallengeQueries as _, Cleared,
     DeviceQueries as _, EventQueue as _, FactorResetQueries as _, FailureScope,
-    FederationQueries as _, GiveBack, HeldMessage, IdentifierSwap, ImportQueries as _, KeyTask,
-    LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _, MessageCeilings as _,
-    MessageKind, MessageQueue as _, NewAccount, NewCeremony, NewSession, NoticeQueries as _,
-    NoticedAct, ParkedMessages as _, ParkedSelection, PasskeyQueries as _, Recipient,
-    RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _,
+    FederationQueries as _, GiveBack, Guess, HeldMessage, IdentifierSwap, ImportQueries as _,
+    KeyTask, LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _,
+    MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewCeremony, NewSession,
+    NoticeQueries as _, NoticedAct, ParkedMessages as _, ParkedSelection, PasskeyQueries as _,
+    Recipient, RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _,
     SubjectWindows, TimeStore as _, TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     accounts::SignUpMethod,
     audit::{Action, Outcome},
-    challenges::{ChallengeRules, Purpose},
+    challenges::{ChallengeRules, CodeFormat, Purpose},
     passkeys::CeremonyPurpose,
     protection::{LockoutRules, NoticePace},
     sessions::{EndReason, RotationRules},
@@ -88,7 +88,14 @@ async fn write_account(store: &Store, owner: &NewAccount) {
         .record_failure(scope, LockoutRules::default(), START)
         .await
         .unwrap();
-    unit.attempts().clear_failures(scope, START).await.unwrap();
+    let rules = LockoutRules::default();
+    unit.attempts()
+        .clear_failures(scope, Cleared::InARowOfAll, rules, START)
+        .await
+        .unwrap();
+    let subjects = [scope.subject, subject()];
+    unit.attempts().forget_in_a_row(&subjects).await.unwrap();
+    unit.attempts().forget_account(account).await.unwrap();
     unit.attempts().forget_subject(scope.subject).await.unwrap();
     unit.commit().await.unwrap();
     store
@@ -174,6 +181,14 @@ async fn write_codes(store: &Store, owner: &NewAccount) {
         .unwrap();
     unit.attempts()
         .count_try(tries, 15, Duration::HOUR, START)
+        .await
+        .unwrap();
+    let guess = Guess {
+        of: CodeFormat::Digits,
+        right: false,
+    };
+    unit.attempts()
+        .count_guess(tries, guess, &rules, START)
         .await
         .unwrap();
     unit.commit().await.unwrap();

@@ -15,6 +15,7 @@ mod patience;
 mod readiness;
 mod rekeying;
 mod store;
+mod unlocking;
 
 use std::sync::Arc;
 
@@ -69,6 +70,7 @@ pub(crate) use messages::{check_templates, gateway_of_texts, mail_server};
 use patience::PatientHasher;
 use readiness::Readiness;
 pub(crate) use store::{Schema, impatient, open_migrated as open_migrated_store};
+pub(crate) use unlocking::Unlocking;
 
 /// What tests put in the place of what the configuration would choose.
 #[derive(Default)]

@@ -65,6 +65,11 @@ testkit::on_every_engine! {
         // A failure: one read; failure counted, audit entry.
         let wrong = json!({"identifier": person.identifier, "password": OTHER_PASSWORD});
         app.assert_cost(app.post_request("/api/v1/auth/login", &wrong), 401, 3).await;
+        // Ending the rows of failures costs nothing of its own.
+        let known = app
+            .post_request("/api/v1/auth/login", &person.credentials())
+            .header("X-Device-Token", &person.device_token);
+        app.assert_cost(known, 200, 1 + SIGN_IN_TRANSACTION).await;
     }
 
     async fn signing_in_with_a_passkey_costs_one_read_and_one_transaction(engine: Engine) {

@@ -145,4 +145,40 @@ testkit::on_every_engine! {
         let bodies = kinds.map(|it| json!({"identifier": it, "password": PASSWORD}));
         assert_alike(&app, "/api/v1/auth/login", bodies, 429).await;
     }
+
+    /// The hundredth failure in a row, which closes the password and tells the owner, and what comes after it.
+    async fn a_closed_identifier_says_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let kinds = four_kinds(&app).await;
+        let wrong = || kinds.clone().map(|it| json!({"identifier": it, "password": OTHER_PASSWORD}));
+        assert_alike(&app, "/api/v1/auth/login", wrong(), 401).await;
+        app.database().execute("UPDATE sign_in_failures SET in_a_row = 99").await;
+        app.advance_seconds(3600);
+        assert_alike(&app, "/api/v1/auth/login", wrong(), 401).await;
+        app.advance_seconds(3600);
+        assert_alike(&app, "/api/v1/auth/login", wrong(), 429).await;
+        let right = kinds.map(|it| json!({"identifier": it, "password": PASSWORD}));
+        assert_alike(&app, "/api/v1/auth/login", right, 429).await;
+    }
+
+    /// The same of codes: the hundredth wrong one, a long code in their place, and wrong ones of those.
+    async fn long_codes_say_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let kinds = four_kinds(&app).await;
+        let mut challenges = Vec::new();
+        for identifier in &kinds {
+            let answer = app.post("/api/v1/auth/login/otp", &json!({"identifier": identifier})).await;
+            challenges.push(answer.text_of("/challenge_id"));
+        }
+        let challenges: [String; 4] = challenges.try_into().unwrap();
+        let tries = |code: &'static str| challenges.clone().map(|it| json!({"challenge_id": it, "code": code}));
+        assert_alike(&app, "/api/v1/auth/verify-otp", tries("00000000000O"), 401).await;
+        app.database().execute("UPDATE code_tries SET in_a_row = 99").await;
+        assert_alike(&app, "/api/v1/auth/verify-otp", tries("00000000000O"), 401).await;
+        assert_alike(&app, "/api/v1/auth/verify-otp", tries("00000000000O"), 429).await;
+        app.advance_seconds(61);
+        let bodies = kinds.map(|it| json!({"identifier": it}));
+        assert_alike(&app, "/api/v1/auth/login/otp", bodies, 202).await;
+        assert_alike(&app, "/api/v1/auth/verify-otp", tries("000000"), 401).await;
+    }
 }

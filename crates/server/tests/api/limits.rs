@@ -3,7 +3,10 @@
 use api_http::routes::{self, Method, Sends};
 use serde_json::json;
 
-use crate::app::TestApp;
+use crate::{
+    app::TestApp,
+    person::{OTHER_PASSWORD, PASSWORD},
+};
 
 testkit::on_every_engine! {
     async fn a_signed_in_call_is_counted_by_address_and_for_the_account(engine: Engine) {
@@ -96,5 +99,65 @@ testkit::on_every_engine! {
             limited += 1;
         }
         assert!(limited >= 11, "{limited}");
+    }
+
+    /// Forty tries a minute from elsewhere: the owner's device gets in each time.
+    async fn strangers_calls_hold_no_known_device_back(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let mut refused = 0;
+        for _ in 0..12 {
+            for _ in 0..4 {
+                let strangers = app.log_in(&person.identifier, OTHER_PASSWORD).await;
+                refused += u32::from(strangers.json()["code"] == "rate_limited");
+            }
+            let own = app.log_in_from(&person.device_token, &person.identifier, PASSWORD).await;
+            own.assert_status(200);
+        }
+        assert_eq!(refused, 48 - 20, "the window of the identifier is for strangers");
+        let policy = app.log_in_from(&person.device_token, &person.identifier, PASSWORD).await;
+        assert_eq!(policy.header("ratelimit-policy"), Some(r#""device";q=20;w=60"#));
+    }
+
+    async fn a_known_device_has_a_window_of_its_own(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        for _ in 0..20 {
+            let own = app.log_in_from(&person.device_token, &person.identifier, PASSWORD).await;
+            own.assert_status(200);
+        }
+        let own = app.log_in_from(&person.device_token, &person.identifier, PASSWORD).await;
+        own.assert_problem(429, "rate_limited");
+        // It used up nothing of the identifier's.
+        app.log_in(&person.identifier, PASSWORD).await.assert_status(200);
+    }
+
+    /// Tokens that anybody can write buy no calls: once it is known that they prove nothing, the attempt counts for
+    /// the identifier, known or not, before anything is hashed.
+    async fn made_up_device_tokens_buy_no_calls(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let other = app.register_person().await;
+        for identifier in [person.identifier.clone(), app.fresh_email()] {
+            let before = app.counters().hashes;
+            let mut refused = 0;
+            for number in 0..30 {
+                let token = match number {
+                    0 => other.device_token.clone(),
+                    _ => format!("fa_dt_v1.{number:032x}.bWFj"),
+                };
+                let answer = app.log_in_from(&token, &identifier, OTHER_PASSWORD).await;
+                if answer.json()["code"] == "rate_limited" {
+                    refused += 1;
+                    let policy = answer.header("ratelimit-policy").unwrap();
+                    assert!(policy.contains(r#""subject";q=20;w=60"#), "{policy}");
+                    assert!(answer.header("retry-after").is_some());
+                }
+            }
+            assert_eq!(refused, 10);
+            assert_eq!(app.counters().hashes - before, 5, "then the lock was there");
+            let body = json!({"identifier": identifier, "password": PASSWORD});
+            app.post("/api/v1/auth/login", &body).await.assert_problem(429, "rate_limited");
+        }
     }
 }

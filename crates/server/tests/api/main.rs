@@ -35,4 +35,5 @@ mod second_factors;
 mod sessions;
 mod sign_in;
 mod silent_numbers;
+mod slow_guessing;
 mod surface;

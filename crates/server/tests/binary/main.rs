@@ -26,4 +26,5 @@ mod shutdown;
 mod start;
 mod tls;
 mod traces;
+mod unlock;
 mod users_import;

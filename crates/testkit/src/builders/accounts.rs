@@ -42,6 +42,7 @@ pub const fn sign_in_question(
         identifier,
         device,
         spared_when_locked_at: None,
+        most_in_a_row: 100,
     }
 }
 

@@ -40,7 +40,8 @@ pub(crate) struct LogInBody {
 /// Sign in with a password.
 ///
 /// Five failures within 15 minutes lock password sign-in for the identifier, known or not, for 15 minutes;
-/// a device that brings its `X-Device-Token` is counted apart.
+/// a device that brings its `X-Device-Token` is counted apart. A hundred failures in a row close it to devices that
+/// are not known, until somebody signs in, or the password is reset.
 #[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "log_in", tag = "sign-in",
     params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     request_body = LogInBody,
@@ -51,9 +52,12 @@ pub(crate) async fn log_in(
     limit: SubjectLimit,
     JsonBody(body): JsonBody<LogInBody>,
 ) -> Result<HttpResponse, Problem> {
-    let command = body.into_command()?;
-    limit.count(&command.identifier).await?;
-    let answer = to_the_end(async move { state.sessions.log_in(&command, &context).await }).await?;
+    let mut command = body.into_command()?;
+    let window = limit.count(&command.identifier, &context).await?;
+    command.window.clone_from(&window);
+    let answer = to_the_end(async move { state.sessions.log_in(&command, &context).await }).await;
+    limit.note(window.as_deref())?;
+    let answer = answer?;
     Ok(views::sign_in(StatusCode::OK, "Login successful", answer))
 }
 
@@ -70,6 +74,7 @@ impl LogInBody {
             (Some(identifier), Some(password)) => Ok(LogIn {
                 identifier,
                 password,
+                window: None,
             }),
             _ => Err(refusals.into()),
         }

@@ -41,9 +41,12 @@ pub(crate) struct ConfirmIdentifierBody {
     #[garde(length(chars, min = 1, max = 128))]
     #[schema(pattern = "^[!-~]{1,128}$")]
     challenge_id: String,
-    /// Six digits.
-    #[garde(length(chars, min = 6, max = 18))]
-    #[schema(max_length = 18, pattern = "^ *([0-9] *){6}$")]
+    /// Six digits, or twelve letters and digits: spaces, hyphens and small letters are forgiven.
+    #[garde(length(chars, min = 6, max = 36))]
+    #[schema(
+        max_length = 36,
+        pattern = "^( *([0-9] *){6}|[ -]*([0-9A-TV-Za-tv-z][ -]*){12})$"
+    )]
     code: String,
 }
 

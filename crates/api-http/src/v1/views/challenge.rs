@@ -12,6 +12,9 @@ pub(crate) struct ChallengeView {
     /// Opaque; bring it with the code.
     #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
     challenge_id: String,
+    /// How long the code is.
+    #[schema(value_type = FormatName)]
+    format: &'static str,
     /// How the code travels.
     #[schema(value_type = ChannelName)]
     channel: &'static str,
@@ -24,6 +27,16 @@ pub(crate) struct ChallengeView {
     /// Seconds until another code can be asked for.
     #[schema(example = 60)]
     resend_in: u32,
+}
+
+/// How long a code is: `digits` are six, `long` twelve letters and digits. Codes are long after many wrong ones. Take
+/// either in the same field, as text.
+#[derive(ToSchema)]
+#[schema(as = CodeFormat, rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes the names that the domain writes")]
+pub(crate) enum FormatName {
+    Digits,
+    Long,
 }
 
 /// How a code travels.
@@ -39,6 +52,7 @@ impl From<IssuedChallenge> for ChallengeView {
     fn from(issued: IssuedChallenge) -> Self {
         Self {
             challenge_id: issued.challenge_id,
+            format: issued.format.as_str(),
             channel: issued.channel.as_str(),
             sent_to: issued.sent_to,
             expires_in: issued.expires_in_seconds,

@@ -92,6 +92,7 @@ impl Bed {
         ctx: &RequestContext,
     ) -> Result<SignedIn, LogInError> {
         let command = LogIn {
+            window: None,
             identifier: super::email(email),
             password: super::password(password),
         };

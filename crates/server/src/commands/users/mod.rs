@@ -6,6 +6,7 @@ mod line;
 mod lines;
 mod report;
 mod reset_factors;
+mod unlock;
 
 use std::path::{Path, PathBuf};
 
@@ -27,6 +28,21 @@ pub(super) enum Users {
     /// A running service tells the owner, who can object for 72 hours. May be repeated: what is asked for
     /// already stays as it is. See docs/account-recovery.md.
     ResetFactors(ResetFactors),
+    /// Opens an account that failed sign-ins closed: password and codes are as if nobody had failed
+    ///
+    /// For an owner who is not reached by code or by link; anybody else's sign-in or reset does the same. See
+    /// docs/runbooks/an-account-is-locked.md.
+    Unlock(Unlock),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Unlock {
+    /// The id of the account
+    #[arg(value_name = "ACCOUNT")]
+    account: Uuid,
+    /// Why: the number of a ticket, nothing personal
+    #[arg(long, value_name = "TEXT", value_parser = reset_factors::reason)]
+    reason: String,
 }
 
 #[derive(Debug, Args)]
@@ -69,5 +85,6 @@ pub(super) fn run(command: &Users, config: Option<&Path>) -> Result<(), Failure>
     match command {
         Users::Import(command) => import::run(command, config),
         Users::ResetFactors(command) => reset_factors::run(command, config),
+        Users::Unlock(command) => unlock::run(command, config),
     }
 }

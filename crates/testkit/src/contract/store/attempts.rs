@@ -1,6 +1,8 @@
 //! Counters of failures and of guesses.
 
-use authentication_app::ports::{FailureScope, NewAccount, SignInQuestion, Subject, TriesScope};
+use authentication_app::ports::{
+    Cleared, FailureScope, NewAccount, SignInQuestion, Subject, TriesScope,
+};
 use authentication_domain::{
     challenges::Purpose,
     protection::{AttemptCounter, LockoutRules},
@@ -34,7 +36,17 @@ async fn fail(store: &Store, scope: FailureScope, now: OffsetDateTime) -> Option
 }
 
 async fn clear(store: &Store, scope: FailureScope, now: OffsetDateTime) -> bool {
-    in_unit!(store, attempts.clear_failures(scope, now)).expect("a success is noted")
+    clear_as(store, scope, Cleared::Own, now).await
+}
+
+async fn clear_as(
+    store: &Store,
+    scope: FailureScope,
+    cleared: Cleared,
+    now: OffsetDateTime,
+) -> bool {
+    in_unit!(store, attempts.clear_failures(scope, cleared, rules(), now))
+        .expect("a success is noted")
 }
 
 /// Locks a scope at [`START`].

@@ -10,12 +10,14 @@ use crate::{
     clock::START,
 };
 
-const ACTIONS: [Action; 26] = [
+const ACTIONS: [Action; 28] = [
     Action::RegistrationRequested,
     Action::AccountRegistered,
     Action::AccountImported,
     Action::SignIn,
     Action::SignInLocked,
+    Action::GuessingStopped,
+    Action::AccountUnlocked,
     Action::CodeRequested,
     Action::CodeRefused,
     Action::RefreshReuse,

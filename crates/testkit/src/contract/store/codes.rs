@@ -1,7 +1,7 @@
 //! Sendings: what the recipient got, and how often.
 
 use authentication_app::ports::{CodeDispatch, SendRequest, Subject};
-use authentication_domain::challenges::{ChallengeRules, CodeNonce, Purpose};
+use authentication_domain::challenges::{ChallengeRules, CodeFormat, CodeNonce, Purpose};
 use time::Duration;
 
 use super::{
@@ -45,6 +45,7 @@ pub(super) fn dispatch_of(request: &SendRequest) -> CodeDispatch {
     CodeDispatch {
         nonce: request.nonce,
         sent_at: request.now,
+        format: CodeFormat::Digits,
     }
 }
 

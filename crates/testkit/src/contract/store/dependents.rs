@@ -1,7 +1,8 @@
 //! What still depends on a key, and on a subject made with it.
 
 use authentication_app::ports::{
-    Dependents, FailureScope, NewSession, ServiceKeyRecord, Subject, SubjectWindows, TriesScope,
+    Cleared, Dependents, FailureScope, NewSession, ServiceKeyRecord, Subject, SubjectWindows,
+    TriesScope,
 };
 use authentication_domain::{
     challenges::{ChallengeRules, Purpose},
@@ -162,7 +163,10 @@ pub async fn a_subject_is_in_use_while_something_counts_for_it(store: Store) {
     }
     assert_eq!(in_use(&store, &[nobody], START).await, None);
     assert_eq!(in_use(&store, &[], START).await, None);
-    let cleared = in_unit!(store, attempts.clear_failures(failures(failed), START));
+    let cleared = in_unit!(
+        store,
+        attempts.clear_failures(failures(failed), Cleared::Own, rules, START)
+    );
     assert!(cleared.expect("an answer"));
     assert_eq!(in_use(&store, &[failed], START).await, None);
 }

@@ -31,6 +31,7 @@ pub mod gatherings;
 pub mod idempotency;
 pub mod identifiers;
 pub mod imports;
+pub mod in_a_row;
 pub mod leases;
 pub mod maintenance;
 pub mod message_quotas;
@@ -187,6 +188,21 @@ macro_rules! store_contract {
             a_purge_removes_sign_ins_that_nobody_completed,
             a_session_may_be_proven_again_while_it_lives,
             a_factor_that_is_set_up_through_a_session_counts_for_it,
+        }
+        $crate::store_facts! { $factory; in_a_row:
+            of_fifty_failures_at_once_a_row_has_exactly_a_hundred,
+            a_full_row_of_failures_counts_nothing_until_it_ends,
+            a_row_outlives_its_windows_and_ends_with_a_success,
+            a_sign_in_ends_the_rows_of_every_scope_and_no_lock,
+            whoever_is_closed_out_has_no_account_read,
+            of_fifty_guesses_at_once_a_row_has_exactly_a_hundred,
+            rows_of_guesses_are_apart_by_recipient_purpose_and_device,
+            a_right_code_ends_its_row_and_a_long_one_is_not_counted_in_it,
+            a_guess_has_to_have_room_in_its_window,
+            after_a_full_row_the_next_code_is_long,
+            a_challenge_tells_of_rows_whatever_their_windows,
+            forgetting_an_account_opens_everything_of_its_identifier,
+            rows_of_nobody_leave_after_thirty_days_and_those_of_somebody_stay,
         }
         $crate::store_facts! { $factory; codes:
             the_first_request_sends,

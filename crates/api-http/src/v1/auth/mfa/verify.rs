@@ -26,7 +26,7 @@ pub(crate) struct MfaVerifyBody {
     challenge_id: String,
     #[garde(skip)]
     method: CodeMethod,
-    /// Six digits, or a recovery code as it was shown.
+    /// Six digits, a long code, or a recovery code as it was shown.
     #[garde(skip)]
     #[schema(value_type = String, min_length = 6, max_length = 64)]
     code: SecretString,
