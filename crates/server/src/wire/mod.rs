@@ -23,7 +23,7 @@ use adapters_crypto::{
 };
 use api_http::{ApiConfig, ApiState, Draining, ports::TraceLink};
 use authentication_app::{
-    Foundation, Rules,
+    Cursors, Foundation, Rules,
     accounts::{Accounts, FactorResets},
     challenges::Challenges,
     credentials::Credentials,
@@ -210,6 +210,7 @@ pub(crate) async fn wire(
         mfa: Mfa::new(Arc::clone(&base)),
         passkeys: Passkeys::new(Arc::clone(&base)),
         federation: google::federation(config, &base)?,
+        cursors: Cursors::new(Arc::clone(&base.macs)),
         limits: ephemeral.limits(base),
         signer,
         clock,
