@@ -151,7 +151,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Overloaded,
         ],
         || to(v1::auth::reauthenticate::reauthenticate),
-    ),
+    )
+    .counted_by(RouteClass::Password),
     public(
         Method::Post,
         "/api/v1/auth/passkey/options",
@@ -203,7 +204,8 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::Overloaded,
         ],
         || to(v1::auth::change_password::change_password),
-    ),
+    )
+    .counted_by(RouteClass::Password),
     signed_in(Method::Post, "/api/v1/auth/logout", &[], || {
         to(v1::auth::log_out::log_out)
     }),
