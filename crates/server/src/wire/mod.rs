@@ -37,7 +37,7 @@ use authentication_app::{
 };
 use authentication_domain::{
     accounts::IdentifierRules,
-    credentials::PasswordPolicy,
+    credentials::{ContextWords, PasswordPolicy},
     sessions::{RotationRules, SessionRules},
 };
 use common::{Clock, SecureRandom};
@@ -333,6 +333,10 @@ fn rules_of(config: &Config) -> Rules {
         passwords: PasswordPolicy {
             minimum_length: shortest,
             minimum_length_for_staff: passwords.minimum_length_for_staff.max(shortest),
+            words: match &config.passwords.context_words {
+                Some(words) => ContextWords::new(words),
+                None => ContextWords::of_product(&config.messages.product),
+            },
             ..passwords
         },
         sessions,
