@@ -9,9 +9,10 @@ use authentication_domain::{
     opaque_token::OpaqueToken,
     sessions::{DeviceId, DeviceToken, RefreshToken, SessionId},
 };
-use aws_lc_rs::hmac;
+use aws_lc_rs::{constant_time, hmac};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
+use uuid::Uuid;
 
 use crate::{
     encoding::length_prefixed,
@@ -46,6 +47,7 @@ struct CodeKeys {
     reset_links: hmac::Key,
     notice_links: hmac::Key,
     fingerprints: hmac::Key,
+    cursors: hmac::Key,
 }
 
 impl MacKeys {
@@ -95,6 +97,7 @@ impl CodeKeys {
             reset_links: key.derive_mac_key("reset link"),
             notice_links: key.derive_mac_key("notice link"),
             fingerprints: key.derive_mac_key("request fingerprint"),
+            cursors: key.derive_mac_key("list cursor"),
         }
     }
 }
@@ -193,6 +196,20 @@ impl Macs for TokenMacs {
         OpaqueToken::from_random(derived(key, &[&nonce.0, account.as_uuid().as_bytes()]))
     }
 
+    fn cursor_mac(&self, list: &str, owner: AccountId, place: Uuid) -> [u8; 16] {
+        let keys = self.keys.load();
+        cursor_mac(&keys.macs.current_codes().cursors, list, owner, place)
+    }
+
+    fn is_cursor_mac(&self, list: &str, owner: AccountId, place: Uuid, mac: [u8; 16]) -> bool {
+        let keys = self.keys.load();
+        let mut live = keys.macs.codes.iter();
+        live.any(|key| {
+            let expected = cursor_mac(&key.cursors, list, owner, place);
+            constant_time::verify_slices_are_equal(&expected, &mac).is_ok()
+        })
+    }
+
     fn fingerprint(&self, bytes: &[u8]) -> [u8; 32] {
         let keys = self.keys.load();
         derived(&keys.macs.current_codes().fingerprints, &[bytes])
@@ -209,6 +226,11 @@ impl Macs for TokenMacs {
 fn device_text(device: DeviceId, account: AccountId) -> Vec<u8> {
     let (device, account) = (device.as_uuid(), account.as_uuid());
     length_prefixed(&[device.as_bytes(), account.as_bytes()])
+}
+
+fn cursor_mac(key: &hmac::Key, list: &str, owner: AccountId, place: Uuid) -> [u8; 16] {
+    let owner = owner.as_uuid();
+    derived(key, &[list.as_bytes(), owner.as_bytes(), place.as_bytes()])
 }
 
 fn mac_text(key: &hmac::Key, message: &[u8]) -> String {

@@ -7,8 +7,9 @@ use std::sync::{
 
 use actix_web::{HttpRequest, web};
 use authentication_app::{
-    accounts::Accounts, challenges::Challenges, credentials::Credentials, federation::Federation,
-    mfa::Mfa, passkeys::Passkeys, ports::TokenSigner, protection::Limits, sessions::Sessions,
+    Cursors, accounts::Accounts, challenges::Challenges, credentials::Credentials,
+    federation::Federation, mfa::Mfa, passkeys::Passkeys, ports::TokenSigner, protection::Limits,
+    sessions::Sessions,
 };
 use common::{Clock, Id, RequestId, SecureRandom};
 
@@ -33,6 +34,8 @@ pub struct ApiState {
     pub passkeys: Passkeys,
     /// Signing in through a provider, where one is configured.
     pub federation: Option<Federation>,
+    /// Places in lists.
+    pub cursors: Cursors,
     /// Counting calls.
     pub limits: Limits,
     /// For the documents under `/.well-known`.

@@ -10,7 +10,7 @@ use adapters_crypto::{
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use async_trait::async_trait;
 use authentication_app::{
-    Foundation, Rules,
+    Cursors, Foundation, Rules,
     accounts::{Accounts, People},
     caching::Ledger,
     challenges::Challenges,
@@ -134,6 +134,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         mfa: Mfa::new(Arc::clone(&base)),
         passkeys: Passkeys::new(Arc::clone(&base)),
         federation: None,
+        cursors: Cursors::new(Arc::clone(&base.macs)),
         limits: Limits::new(
             base,
             None,

@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// The numbers of the policy. Each stands in the domain; configuration may move some.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// New passwords.
     pub passwords: PasswordPolicy,

@@ -9,6 +9,7 @@ pub mod caching;
 pub mod challenges;
 mod context;
 pub mod credentials;
+mod cursors;
 pub mod events;
 pub mod federation;
 mod foundation;
@@ -28,6 +29,7 @@ pub mod sessions;
 pub mod timekeeping;
 
 pub use context::{Origin, RequestContext};
+pub use cursors::{CursorBytes, Cursors, List};
 pub use foundation::{Foundation, Rules};
 pub use idempotency::IdempotentRequest;
 

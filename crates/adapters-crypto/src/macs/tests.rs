@@ -249,3 +249,31 @@ proptest! {
         prop_assert_eq!(macs.fingerprint(&one) == macs.fingerprint(&other), one == other);
     }
 }
+
+#[test]
+fn a_cursor_is_of_one_list_one_owner_and_one_place() {
+    let macs = macs();
+    let (owner, place) = (id(1), Uuid::from_u128(2));
+    let mac = macs.cursor_mac("one", owner, place);
+    assert!(macs.is_cursor_mac("one", owner, place, mac));
+    assert!(!macs.is_cursor_mac("other", owner, place, mac));
+    assert!(!macs.is_cursor_mac("one", id(3), place, mac));
+    assert!(!macs.is_cursor_mac("one", owner, Uuid::from_u128(3), mac));
+    for bit in 0..128 {
+        let altered = u128::from_be_bytes(mac) ^ (1 << bit);
+        assert!(!macs.is_cursor_mac("one", owner, place, altered.to_be_bytes()));
+    }
+    assert!(!TokenMacs::new(keys(2)).is_cursor_mac("one", owner, place, mac));
+}
+
+#[test]
+fn a_cursor_outlives_a_change_of_keys_on_nodes_ahead_and_behind() {
+    let (older, newer) = (ring(1), ring(2));
+    let (owner, place) = (id(1), Uuid::from_u128(2));
+    let ahead = TokenMacs::new(rotated(&newer, &older));
+    let behind = TokenMacs::new(staged(&newer, &older));
+    let of_before = TokenMacs::new(keys(1)).cursor_mac("one", owner, place);
+    assert!(ahead.is_cursor_mac("one", owner, place, of_before));
+    let of_ahead = ahead.cursor_mac("one", owner, place);
+    assert!(behind.is_cursor_mac("one", owner, place, of_ahead));
+}

@@ -28,7 +28,7 @@ use std::{
 
 use async_trait::async_trait;
 use authentication_app::ports::{HashError, Meter, PasswordHasher, Verification};
-use authentication_domain::credentials::{PasswordHash, PlainPassword};
+use authentication_domain::credentials::{PasswordHash, PlainPassword, Strength};
 use common::{SecureRandom, random};
 use zeroize::Zeroizing;
 
@@ -53,6 +53,7 @@ pub struct Argon2Pool {
     decoy_salt: [u8; SALT_BYTES],
     random: Arc<dyn SecureRandom>,
     hashes: Arc<AtomicU64>,
+    estimates: Arc<AtomicU64>,
 }
 
 /// Why no passwords can be hashed.
@@ -93,6 +94,7 @@ impl Argon2Pool {
             decoy_salt: random::bytes(random.as_ref()),
             random,
             hashes: Arc::default(),
+            estimates: Arc::default(),
         })
     }
 
@@ -106,6 +108,11 @@ impl Argon2Pool {
     /// How many hashes were computed since the start.
     pub fn hashes(&self) -> u64 {
         self.hashes.load(Ordering::Relaxed)
+    }
+
+    /// How many estimates were made since the start.
+    pub fn estimates(&self) -> u64 {
+        self.estimates.load(Ordering::Relaxed)
     }
 
     /// How many wait for a thread, or for memory, at this moment.
@@ -188,5 +195,20 @@ impl PasswordHasher for Argon2Pool {
         } else {
             Verification::Mismatch
         })
+    }
+
+    async fn estimate(
+        &self,
+        password: &PlainPassword,
+        guessed_first: Vec<String>,
+    ) -> Result<Strength, HashError> {
+        let password = Zeroizing::new(password.expose().to_owned());
+        let estimates = Arc::clone(&self.estimates);
+        self.pool
+            .run_other(move |_| {
+                estimates.fetch_add(1, Ordering::Relaxed);
+                Strength::of(&password, &guessed_first)
+            })
+            .await
     }
 }

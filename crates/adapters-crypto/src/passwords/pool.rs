@@ -61,21 +61,33 @@ impl Pool {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// Runs `work` on a thread of the pool, unless nobody awaits the answer any more when its turn comes.
+    /// Hashes on a thread of the pool, unless nobody awaits the answer any more when its turn comes.
     pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Memory) -> T + Send + 'static,
+    ) -> Result<T, HashError> {
+        let meter = Arc::clone(&self.meter);
+        self.run_other(move |memory| {
+            let begun = Instant::now();
+            let done = work(memory);
+            meter.note(Measure::HashComputed(begun.elapsed()));
+            done
+        })
+        .await
+    }
+
+    /// The same for work that is no hash.
+    pub(super) async fn run_other<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
     ) -> Result<T, HashError> {
         let (answer, result) = oneshot::channel();
         let (meter, queued) = (Arc::clone(&self.meter), Instant::now());
         let job = Box::new(move |memory: &mut Memory| {
-            let begun = Instant::now();
-            meter.note(Measure::HashWaited(begun - queued));
+            meter.note(Measure::HashWaited(queued.elapsed()));
             if !answer.is_closed() {
-                let done = work(memory);
-                meter.note(Measure::HashComputed(begun.elapsed()));
                 // Whoever asked may have gone in the meantime, and then nobody wants to know.
-                let _ = answer.send(done);
+                let _ = answer.send(work(memory));
             }
         });
         if self.queue.push(job).is_err() {

@@ -85,6 +85,18 @@ async fn every_question_costs_one_hash_whoever_is_asked_for() {
 }
 
 #[tokio::test]
+async fn an_estimate_waits_its_turn_and_is_no_hash() {
+    let pool = pool();
+    let none = || Vec::new();
+    let strong = password("lilac-Harbour-42-zeppelin");
+    let strong = pool.estimate(&strong, none()).await;
+    assert_eq!(strong, Ok(Strength::new(4)));
+    let weak = pool.estimate(&password("abcabcabcabc"), none()).await;
+    assert!(weak.unwrap() < Strength::new(3));
+    assert_eq!((pool.hashes(), pool.estimates()), (0, 2));
+}
+
+#[tokio::test]
 async fn a_hash_by_other_parameters_matches_and_is_outdated() {
     let keys = keys(1);
     let typed = password("correct horse");

@@ -143,6 +143,12 @@ impl RouteSpec {
         request.extensions().get::<&'static Self>().copied()
     }
 
+    /// Whether it may have a password hashed or its strength estimated: such a call may meet a full queue, and
+    /// its limits are none of the cheap ones.
+    pub fn may_hash(&self) -> bool {
+        self.refuses.contains(&ProblemCode::Overloaded)
+    }
+
     /// Its place in the table; `None` for a row that is not in it.
     pub fn position(&'static self) -> Option<usize> {
         let bytes = std::ptr::from_ref(self)
@@ -258,6 +264,8 @@ impl RouteSpec {
 
 #[cfg(test)]
 mod tests {
+    use authentication_domain::protection::Quota;
+
     use super::*;
 
     /// Small: nobody changes what a notice tells of more often, and each call may cost a message.
@@ -276,6 +284,42 @@ mod tests {
                 (_, Access::SignedIn) => panic!("{spec:?} has no limit by account"),
             }
         }
+    }
+
+    #[test]
+    fn no_route_that_hashes_has_the_cheap_limits() {
+        let per_minute =
+            |quota: Quota| f64::from(quota.calls) / quota.window.as_seconds_f64() * 60.0;
+        let most = RouteClass::LogIn.limit();
+        let (most_by_address, most_by_subject) = (
+            per_minute(most.by_address.unwrap()),
+            per_minute(most.by_subject.unwrap()),
+        );
+        let mut hashing = Vec::new();
+        for spec in all().iter().filter(|spec| spec.may_hash()) {
+            let Counted::By(class) = spec.counted else {
+                panic!("{spec:?} hashes and is not counted");
+            };
+            let limit = class.limit();
+            let by_address = per_minute(limit.by_address.unwrap());
+            assert!(by_address <= most_by_address, "{spec:?}");
+            // What is signed in has an account to count for, whatever the address.
+            if spec.access == Access::SignedIn {
+                let by_account = per_minute(limit.by_subject.unwrap());
+                assert!(by_account <= most_by_subject, "{spec:?}");
+            }
+            hashing.push(spec.path);
+        }
+        assert_eq!(
+            hashing,
+            [
+                "/api/v1/auth/register",
+                "/api/v1/auth/login",
+                "/api/v1/auth/reauthenticate",
+                "/api/v1/auth/password/reset/confirm",
+                "/api/v1/auth/password/change",
+            ]
+        );
     }
 
     #[test]

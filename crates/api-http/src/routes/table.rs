@@ -163,6 +163,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         || to(v1::auth::reauthenticate::reauthenticate),
     )
     .sends_an_hour(30),
+    .counted_by(RouteClass::Password),
     public(
         Method::Post,
         "/api/v1/auth/passkey/options",
@@ -220,6 +221,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         || to(v1::auth::change_password::change_password),
     )
     .sends_an_hour(20),
+    .counted_by(RouteClass::Password),
     signed_in(Method::Post, "/api/v1/auth/logout", &[], || {
         to(v1::auth::log_out::log_out)
     }),

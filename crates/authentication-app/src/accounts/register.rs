@@ -129,9 +129,10 @@ impl Accounts {
         if roles.is_staff() {
             return Err(RegisterError::RoleNotOffered);
         }
+        base.rules.passwords.check(&command.password)?;
         base.rules
             .passwords
-            .check_for(&command.password, &command.identifier, roles)?;
+            .check_owner(&command.password, &command.identifier, roles)?;
         if let Some(request) = &repeatable {
             match base.find_answer(request, base.clock.now()).await? {
                 Earlier::Nothing => {}
@@ -139,7 +140,9 @@ impl Accounts {
                 Earlier::Another => return Err(RegisterError::IdempotencyKeyReused),
             }
         }
-        let hash = base.hasher.hash(&command.password).await?;
+        let hash = base
+            .hash_if_strong::<RegisterError>(&command.password, &command.identifier)
+            .await?;
         let pending = PendingRegistration {
             identifier: command.identifier.to_text(),
             password: hash.as_str().to_owned(),

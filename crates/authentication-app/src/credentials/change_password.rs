@@ -73,9 +73,11 @@ impl Credentials {
         let opened = base.open_account(&who.owner)?;
         let identifier = &opened.view.identifier;
         let roles = opened.view.account.roles;
+        // What is cheap to say comes first, so that no guess is spent on a typo; what is not waits for the proof.
+        base.rules.passwords.check(&command.new)?;
         base.rules
             .passwords
-            .check_for(&command.new, identifier, roles)?;
+            .check_owner(&command.new, identifier, roles)?;
         let keys = base.index_keys(identifier).await?;
         let scope = FailureScope {
             subject: keys.subject,
@@ -104,7 +106,9 @@ impl Credentials {
         if verification == Verification::Mismatch {
             return Err(retrying(|| self.count_failure(&opened, scope, ctx)).await?);
         }
-        let next = base.hasher.hash(&command.new).await?;
+        let next = base
+            .hash_if_strong::<ChangePasswordError>(&command.new, identifier)
+            .await?;
         retrying(|| self.replace(who, &account, &opened, scope, &next, ctx)).await
     }
 

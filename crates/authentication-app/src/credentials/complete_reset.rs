@@ -106,16 +106,18 @@ impl Credentials {
         ctx: &RequestContext,
     ) -> Result<(), CompleteResetError> {
         let base = &self.base;
-        // What needs no identifier is checked before a code is looked at: no guess is spent on a typo.
+        // What needs no identifier and little work is checked before a code is looked at: no guess is spent on a typo.
         base.rules.passwords.check(&command.new_password)?;
         let proof = retrying(|| self.judge(&command.proof, ctx)).await?;
         let opened = retrying(|| self.owner_of(&proof, ctx)).await?;
-        base.rules.passwords.check_for(
-            &command.new_password,
-            &opened.view.identifier,
-            opened.view.account.roles,
-        )?;
-        let next = base.hasher.hash(&command.new_password).await?;
+        let identifier = &opened.view.identifier;
+        let roles = opened.view.account.roles;
+        base.rules
+            .passwords
+            .check_owner(&command.new_password, identifier, roles)?;
+        let next = base
+            .hash_if_strong::<CompleteResetError>(&command.new_password, identifier)
+            .await?;
         retrying(|| self.set_password(&proof, &opened, &next, ctx)).await?;
         base.note_code(Purpose::PasswordReset, CodeOutcome::Proven);
         Ok(())

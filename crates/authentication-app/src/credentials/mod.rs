@@ -2,6 +2,7 @@
 
 mod change_password;
 mod complete_reset;
+mod new_hash;
 mod set_password;
 
 use std::sync::Arc;

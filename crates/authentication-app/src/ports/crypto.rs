@@ -196,6 +196,10 @@ pub trait Macs: Send + Sync {
     fn reset_link_token(&self, nonce: CodeNonce, subject: Subject) -> OpaqueToken;
     /// The token of the link in a notice to the owner of an account: 128 bits.
     fn notice_link_token(&self, nonce: CodeNonce, account: AccountId) -> OpaqueToken;
+    /// The mac of a cursor: of a place in one list of one owner.
+    fn cursor_mac(&self, list: &str, owner: AccountId, place: Uuid) -> [u8; 16];
+    /// Whether this is the mac of that cursor, under whichever live key.
+    fn is_cursor_mac(&self, list: &str, owner: AccountId, place: Uuid, mac: [u8; 16]) -> bool;
     /// A keyed digest of a request body, to tell whether a repeated request is the same.
     fn fingerprint(&self, bytes: &[u8]) -> [u8; 32];
     /// Whether this is the fingerprint of these bytes, under whichever live key.

@@ -1,7 +1,7 @@
 //! Password hashing on a pool of its own.
 
 use async_trait::async_trait;
-use authentication_domain::credentials::{PasswordHash, PlainPassword};
+use authentication_domain::credentials::{PasswordHash, PlainPassword, Strength};
 
 /// What a comparison found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub enum HashError {
     Failed,
 }
 
-/// argon2id on a bounded pool. Every call costs one hash, or nothing when it fails.
+/// argon2id on a bounded pool. Every call to hash or to compare costs one hash, or nothing when it fails.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
     /// # Errors
@@ -42,4 +42,15 @@ pub trait PasswordHasher: Send + Sync {
         password: &PlainPassword,
         hash: Option<&PasswordHash>,
     ) -> Result<Verification, HashError>;
+
+    /// Estimates how many guesses a password would take, of somebody for whom `guessed_first` would be tried
+    /// first. It is work too, so it is done where hashes are computed.
+    ///
+    /// # Errors
+    /// [`HashError::Overloaded`] at once when the queue is full.
+    async fn estimate(
+        &self,
+        password: &PlainPassword,
+        guessed_first: Vec<String>,
+    ) -> Result<Strength, HashError>;
 }

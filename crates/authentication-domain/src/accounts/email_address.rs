@@ -32,11 +32,7 @@ impl EmailAddress {
     /// # Errors
     /// [`InvalidEmail`] when mail could not be sent to the address as it stands.
     pub fn parse(typed: &str) -> Result<Self, InvalidEmail> {
-        // Four bytes a character at the most; NFKC of a megabyte is work nobody should get for free.
-        if typed.len() > 4 * Self::MAX_LENGTH {
-            return Err(InvalidEmail);
-        }
-        let text: String = typed.trim().nfkc().collect();
+        let text = Self::normalised(typed)?;
         let (local, domain) = text.rsplit_once('@').ok_or(InvalidEmail)?;
         let domain = canonical_domain(domain).ok_or(InvalidEmail)?;
         let whole = local.len() + 1 + domain.len();
@@ -48,6 +44,20 @@ impl EmailAddress {
         } else {
             Err(InvalidEmail)
         }
+    }
+
+    /// NFKC within a bound, before and after: a character may become eighteen, and work on names of domains
+    /// grows with the square of their length. Four bytes a character at the most.
+    fn normalised(typed: &str) -> Result<String, InvalidEmail> {
+        let most = 4 * Self::MAX_LENGTH;
+        if typed.len() > most {
+            return Err(InvalidEmail);
+        }
+        let text: String = typed.trim().nfkc().collect();
+        if text.len() > most {
+            return Err(InvalidEmail);
+        }
+        Ok(text)
     }
 
     /// The address as mail is sent to it.
@@ -198,6 +208,20 @@ mod tests {
             format!("{:?}", EmailAddress::parse("ada@example.com")),
             "Ok(EmailAddress(…))"
         );
+    }
+
+    proptest! {
+        #[test]
+        fn no_more_than_the_bound_reaches_the_work_on_domains(
+            any in r"\PC{0,600}",
+            expanding in r"(a@)?\u{fdfa}{0,400}",
+        ) {
+            for typed in [any, expanding] {
+                if let Ok(text) = EmailAddress::normalised(&typed) {
+                    prop_assert!(text.len() <= 4 * EmailAddress::MAX_LENGTH);
+                }
+            }
+        }
     }
 
     proptest! {

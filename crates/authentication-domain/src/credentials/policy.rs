@@ -1,23 +1,28 @@
 //! Which passwords are good enough.
 //!
-//! NIST SP 800-63B-4 §3.1.1.2 and OWASP ASVS 5.0 V6.2: length, a blocklist and an estimate of the guesses
-//! it would take. No composition rules, no forced change.
+//! NIST SP 800-63B-4 §3.1.1.2 and OWASP ASVS 5.0 V6.2: length, a blocklist, words of the service and texts of
+//! the owner, and an estimate of the guesses it would take. No composition rules, no forced change.
+//!
+//! In the order of what they cost: [`PasswordPolicy::check`] needs nobody's name and is cheap;
+//! [`PasswordPolicy::check_owner`] is cheap too; [`Strength`], which
+//! [`PasswordPolicy::check_strength`] judges, is estimated last and where the hashes are computed.
 
 use common::access::Roles;
-use unicode_normalization::UnicodeNormalization as _;
 
-use super::{PlainPassword, blocklist};
+use super::{ContextWords, PlainPassword, Strength, blocklist};
 use crate::accounts::Identifier;
 
 /// What a new password must hold to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordPolicy {
     /// Fewest characters for members.
     pub minimum_length: usize,
     /// Fewest characters for staff.
     pub minimum_length_for_staff: usize,
-    /// Least zxcvbn score, 0 to 4 (Wheeler, "zxcvbn", USENIX Security 2016).
-    pub minimum_score: u8,
+    /// The least that an estimate may say.
+    pub minimum_strength: Strength,
+    /// What no password may be made of.
+    pub words: ContextWords,
 }
 
 impl Default for PasswordPolicy {
@@ -25,7 +30,8 @@ impl Default for PasswordPolicy {
         Self {
             minimum_length: 8,
             minimum_length_for_staff: 15,
-            minimum_score: 3,
+            minimum_strength: Strength::new(3),
+            words: ContextWords::of_product(""),
         }
     }
 }
@@ -45,6 +51,9 @@ pub enum Weakness {
     /// Few guesses would find it.
     #[error("this password is easy to guess; add words or characters that do not belong together")]
     Guessable,
+    /// Made of a name of the service or of a role.
+    #[error("this password is made of the name of this service or of a role in it; choose another")]
+    DerivedFromContext,
     /// Made of the person's own email address or number.
     #[error("this password is made of your email address or number; choose another")]
     DerivedFromIdentifier,
@@ -57,16 +66,14 @@ impl Weakness {
             Self::TooShort { .. } => "password_too_short",
             Self::Common => "password_common",
             Self::Guessable => "password_guessable",
+            Self::DerivedFromContext => "password_derived_from_context",
             Self::DerivedFromIdentifier => "password_derived_from_identifier",
         }
     }
 }
 
 impl PasswordPolicy {
-    /// Fewest characters a context text must have to count: a two-letter local part is in every password.
-    const SHORTEST_CONTEXT: usize = 4;
-
-    /// What can be said of the password without knowing whose it is to be.
+    /// What can be said of the password without knowing whose it is to be, and without much work.
     ///
     /// # Errors
     /// The first [`Weakness`] found.
@@ -75,47 +82,47 @@ impl PasswordPolicy {
         if blocklist::is_common(password.expose()) {
             return Err(Weakness::Common);
         }
-        self.strong_enough(password, &[])
+        // A few characters around a word that everybody knows are no password.
+        if self.words.make_up(password, &[], self.minimum_length) {
+            return Err(Weakness::DerivedFromContext);
+        }
+        Ok(())
     }
 
-    /// The whole policy, for the person whose password it is to be.
+    /// What can be said besides when it is known whose it is to be.
     ///
     /// # Errors
     /// The first [`Weakness`] found.
-    pub fn check_for(
+    pub fn check_owner(
         &self,
         password: &PlainPassword,
         owner: &Identifier,
         roles: Roles,
     ) -> Result<(), Weakness> {
-        self.check(password)?;
         if roles.is_staff() {
             at_least(password, self.minimum_length_for_staff)?;
         }
-        let context = owner.password_context();
-        let typed = password.expose().to_lowercase();
-        let skeleton: String = typed.nfkc().filter(|it| it.is_alphanumeric()).collect();
-        for text in &context {
-            let text: String = text.nfkc().filter(|it| it.is_alphanumeric()).collect();
-            if text.chars().count() < Self::SHORTEST_CONTEXT {
-                continue;
-            }
-            let rest = skeleton.replace(&text, "");
-            let reversed: String = text.chars().rev().collect();
-            // A few characters around one's own name are no password.
-            if rest.chars().count() < self.minimum_length && rest != skeleton
-                || skeleton == reversed
-            {
-                return Err(Weakness::DerivedFromIdentifier);
-            }
+        let own = owner.password_context();
+        if self.words.make_up(password, &own, self.minimum_length) {
+            return Err(Weakness::DerivedFromIdentifier);
         }
-        let context: Vec<&str> = context.iter().map(String::as_str).collect();
-        self.strong_enough(password, &context)
+        Ok(())
     }
 
-    fn strong_enough(&self, password: &PlainPassword, context: &[&str]) -> Result<(), Weakness> {
-        // zxcvbn looks at the first hundred characters at the most, so its cost is bounded.
-        if u8::from(zxcvbn::zxcvbn(password.expose(), context).score()) < self.minimum_score {
+    /// What guessers of this person's password would try first, for [`Strength::of`].
+    pub fn guessed_first(&self, owner: &Identifier) -> Vec<String> {
+        let own = owner.password_context();
+        own.into_iter()
+            .chain(self.words.iter().map(str::to_owned))
+            .collect()
+    }
+
+    /// The rest of the policy: what came of the estimate.
+    ///
+    /// # Errors
+    /// [`Weakness::Guessable`].
+    pub fn check_strength(&self, strength: Strength) -> Result<(), Weakness> {
+        if strength < self.minimum_strength {
             Err(Weakness::Guessable)
         } else {
             Ok(())
@@ -141,9 +148,17 @@ mod tests {
         PlainPassword::from_typed(&SecretString::from(text.to_owned())).unwrap()
     }
 
+    /// The whole policy, in the order in which it is applied.
+    fn whole(typed: &PlainPassword, owner: &Identifier, roles: Roles) -> Result<(), Weakness> {
+        let policy = PasswordPolicy::default();
+        policy.check(typed)?;
+        policy.check_owner(typed, owner, roles)?;
+        policy.check_strength(Strength::of(typed.expose(), &policy.guessed_first(owner)))
+    }
+
     fn check(text: &str) -> Result<(), Weakness> {
         let ada = Identifier::parse("ada.lovelace@example.com").unwrap();
-        PasswordPolicy::default().check_for(&password(text), &ada, Role::Client.into())
+        whole(&password(text), &ada, Role::Client.into())
     }
 
     #[test]
@@ -171,22 +186,37 @@ mod tests {
             "AdaLovelace99",
             "xx-ada.lovelace",
             "ada.lovelace@example.com",
+            "4d4.l0v3l4c3!",
+            "ecalevol.ada",
+            "fashionistar-adalovelace",
         ] {
             assert_eq!(check(text), Err(Weakness::DerivedFromIdentifier), "{text}");
         }
         let number = Identifier::parse("+2348012345678").unwrap();
-        let policy = PasswordPolicy::default();
-        let answer = policy.check_for(&password("2348012345678!"), &number, Role::Client.into());
+        let answer = whole(&password("2348012345678!"), &number, Role::Client.into());
         assert_eq!(answer, Err(Weakness::DerivedFromIdentifier));
+    }
+
+    #[test]
+    fn the_services_name_and_its_roles_are_no_passwords() {
+        for text in [
+            "Fashionistar2026",
+            "f4shi0nistar!",
+            "Admin@2026",
+            "vendor-2026",
+        ] {
+            assert_eq!(check(text), Err(Weakness::DerivedFromContext), "{text}");
+        }
+        let phrase = "nine fashionistars in lilac harbours";
+        assert_eq!(check(phrase), Ok(()));
     }
 
     #[test]
     fn staff_need_longer_ones() {
         let ada = Identifier::parse("ada@example.com").unwrap();
-        let policy = PasswordPolicy::default();
-        let short = policy.check_for(&password("x7$kQ2!mPz4#"), &ada, Role::Support.into());
+        let short = whole(&password("x7$kQ2!mPz4#"), &ada, Role::Support.into());
         assert_eq!(short, Err(Weakness::TooShort { minimum: 15 }));
-        let long = policy.check_for(&password("x7$kQ2!mPz4#Lw9"), &ada, Role::Support.into());
+        let long = whole(&password("x7$kQ2!mPz4#Lw9"), &ada, Role::Support.into());
         assert_eq!(long, Ok(()));
     }
 }

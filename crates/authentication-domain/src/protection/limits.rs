@@ -15,7 +15,9 @@ pub enum RouteClass {
     Verify,
     /// Refreshing tokens.
     Refresh,
-    /// Everything behind a bearer token.
+    /// Whatever has a password hashed or judged behind a bearer token.
+    Password,
+    /// Everything else behind a bearer token.
     SignedIn,
     /// Everything else that is open to all.
     Public,
@@ -68,6 +70,7 @@ impl RouteClass {
             Self::SendCode => "send-code",
             Self::Verify => "verify",
             Self::Refresh => "refresh",
+            Self::Password => "password",
             Self::SignedIn => "signed-in",
             Self::Public => "public",
         }
@@ -77,7 +80,8 @@ impl RouteClass {
     pub const fn limit(self) -> Limit {
         let (by_address, by_subject) = match self {
             Self::Register | Self::SendCode => (Quota::an_hour(20), None),
-            Self::LogIn => (Quota::a_minute(60), Some(Quota::a_minute(20))),
+            // A hash costs hundreds of times what another call does, signed in or not.
+            Self::LogIn | Self::Password => (Quota::a_minute(60), Some(Quota::a_minute(20))),
             Self::Verify => (Quota::a_minute(60), None),
             Self::Refresh => (Quota::a_minute(600), None),
             Self::SignedIn => (Quota::a_minute(1_200), Some(Quota::a_minute(600))),

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use authentication_app::ports::{HashError, PasswordHasher, Verification};
-use authentication_domain::credentials::{PasswordHash, PlainPassword};
+use authentication_domain::credentials::{PasswordHash, PlainPassword, Strength};
 use server::{Application, Handle, Overrides, config::Config};
 use sqlx::{Connection as _, PgConnection, SqliteConnection};
 use tokio::runtime::Runtime;
@@ -123,5 +123,13 @@ impl PasswordHasher for NoDummyHash {
             Some(_) => self.inner.verify(password, hash).await,
             None => Ok(Verification::Mismatch),
         }
+    }
+
+    async fn estimate(
+        &self,
+        password: &PlainPassword,
+        guessed_first: Vec<String>,
+    ) -> std::result::Result<Strength, HashError> {
+        self.inner.estimate(password, guessed_first).await
     }
 }

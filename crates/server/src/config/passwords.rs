@@ -2,7 +2,15 @@
 
 use std::time::Duration;
 
-use super::{Config, http::cores, kinds, reader::Reader};
+use authentication_domain::credentials::ContextWords;
+use figment::value::Value;
+
+use super::{
+    Config,
+    http::cores,
+    kinds::{self, Parsed},
+    reader::Reader,
+};
 
 /// argon2id (RFC 9106) and its pool. Which combinations are too weak is the hasher's to say.
 #[derive(Debug, Clone)]
@@ -24,6 +32,9 @@ pub struct PasswordSettings {
     /// accounts whose imported hash costs more than ours; less than half of `http.request_deadline_seconds`.
     /// Default 0.
     pub refusal_floor: Duration,
+    /// `passwords.context_words`: words of which no password may be made. Default: those of
+    /// `messages.product`, ours, and the names of roles.
+    pub context_words: Option<Vec<String>>,
 }
 
 impl PasswordSettings {
@@ -50,10 +61,31 @@ impl PasswordSettings {
             refusal_floor: reader
                 .setting("passwords.refusal_floor_ms", kinds::number(0..=5_000))
                 .map_or(Duration::ZERO, Duration::from_millis),
+            context_words: reader.setting("passwords.context_words", context_words),
         };
         reader.default_is("passwords.threads", settings.threads);
         settings
     }
+}
+
+/// Words that count, and not too many.
+fn context_words(value: &Value) -> Parsed<Vec<String>> {
+    let (shortest, longest) = (ContextWords::SHORTEST, ContextWords::LONGEST);
+    let word = |value: &Value| {
+        let word = kinds::text(value)?.trim().to_owned();
+        if (shortest..=longest).contains(&word.chars().count()) {
+            Ok(word)
+        } else {
+            Err(format!(
+                "must be words of {shortest} to {longest} characters"
+            ))
+        }
+    };
+    let words = kinds::list(word)(value)?;
+    if words.len() > ContextWords::MOST {
+        return Err(format!("must be {} words at the most", ContextWords::MOST));
+    }
+    Ok(words)
 }
 
 impl Config {

@@ -21,6 +21,8 @@ pub struct Counters {
     pub statements: u64,
     /// Password hashes.
     pub hashes: u64,
+    /// Estimates of how good a new password is.
+    pub estimates: u64,
     /// Messages that went out.
     pub messages_sent: u64,
 }
@@ -59,6 +61,7 @@ impl Gauges {
         Counters {
             statements: self.store.statements(),
             hashes: self.hasher.hashes(),
+            estimates: self.hasher.estimates(),
             messages_sent: self.messages_sent.load(Ordering::Relaxed),
         }
     }

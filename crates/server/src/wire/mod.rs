@@ -25,7 +25,7 @@ use adapters_crypto::{
 };
 use api_http::{ApiConfig, ApiState, Draining, ports::TraceLink};
 use authentication_app::{
-    Foundation, Rules,
+    Cursors, Foundation, Rules,
     accounts::{Accounts, FactorResets},
     challenges::Challenges,
     credentials::Credentials,
@@ -39,7 +39,7 @@ use authentication_app::{
 };
 use authentication_domain::{
     accounts::IdentifierRules,
-    credentials::PasswordPolicy,
+    credentials::{ContextWords, PasswordPolicy},
     sessions::{RotationRules, SessionRules},
 };
 use common::{Clock, SecureRandom};
@@ -217,6 +217,7 @@ pub(crate) async fn wire(
         mfa: Mfa::new(Arc::clone(&base)),
         passkeys: Passkeys::new(Arc::clone(&base)),
         federation: google::federation(config, &base)?,
+        cursors: Cursors::new(Arc::clone(&base.macs)),
         limits: ephemeral.limits(base),
         signer,
         clock,
@@ -339,6 +340,10 @@ fn rules_of(config: &Config) -> Rules {
         passwords: PasswordPolicy {
             minimum_length: shortest,
             minimum_length_for_staff: passwords.minimum_length_for_staff.max(shortest),
+            words: match &config.passwords.context_words {
+                Some(words) => ContextWords::new(words),
+                None => ContextWords::of_product(&config.messages.product),
+            },
             ..passwords
         },
         sessions,

@@ -4,7 +4,7 @@ use std::{future::Future, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authentication_app::ports::{HashError, PasswordHasher, Verification};
-use authentication_domain::credentials::{PasswordHash, PlainPassword};
+use authentication_domain::credentials::{PasswordHash, PlainPassword, Strength};
 use tokio::time::{Instant, sleep_until, timeout};
 
 /// Gives up a hash that is not there in time: a machine that is starved of cores is as good as one whose queue
@@ -60,6 +60,15 @@ impl PasswordHasher for PatientHasher {
         }
         Ok(found)
     }
+
+    async fn estimate(
+        &self,
+        password: &PlainPassword,
+        guessed_first: Vec<String>,
+    ) -> Result<Strength, HashError> {
+        self.wait(self.inner.estimate(password, guessed_first))
+            .await
+    }
 }
 
 #[cfg(test)]
@@ -93,6 +102,10 @@ mod tests {
                 None => Verification::Mismatch,
             })
         }
+
+        async fn estimate(&self, _: &PlainPassword, _: Vec<String>) -> Result<Strength, HashError> {
+            Ok(Strength::new(4))
+        }
     }
 
     struct Starved;
@@ -110,6 +123,10 @@ mod tests {
         ) -> Result<Verification, HashError> {
             pending().await
         }
+
+        async fn estimate(&self, _: &PlainPassword, _: Vec<String>) -> Result<Strength, HashError> {
+            pending().await
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -119,6 +136,8 @@ mod tests {
         assert_eq!(compared, Err(HashError::Overloaded));
         let made = hasher.hash(&typed()).await.map(drop);
         assert_eq!(made, Err(HashError::Overloaded));
+        let estimated = hasher.estimate(&typed(), Vec::new()).await;
+        assert_eq!(estimated, Err(HashError::Overloaded));
     }
 
     #[tokio::test(start_paused = true)]

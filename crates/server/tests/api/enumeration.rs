@@ -1,7 +1,7 @@
 //! Nobody can tell from outside whether an identifier is anybody's.
 //!
 //! Compared are status, headers, body (with what is random or one's own masked), and, behind the scenes,
-//! the number of hashes, statements and queued messages.
+//! the number of hashes, estimates, statements and queued messages.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +20,7 @@ struct Trace {
     headers: BTreeMap<String, String>,
     body: Value,
     hashes: u64,
+    estimates: u64,
     statements: u64,
     messages: i64,
 }
@@ -35,6 +36,7 @@ impl TestApp {
             headers: headers_of(&answer),
             body: masked(answer.json()),
             hashes: after.hashes - before.hashes,
+            estimates: after.estimates - before.estimates,
             statements: after.statements - before.statements,
             messages: self.count("outbox_messages").await,
         }
@@ -99,6 +101,19 @@ testkit::on_every_engine! {
         let kinds = four_kinds(&app).await;
         let bodies = kinds.map(|it| json!({"email": it, "password": OTHER_PASSWORD}));
         assert_alike(&app, "/api/v1/auth/register", bodies, 202).await;
+    }
+
+    async fn a_made_up_code_for_a_reset_says_nothing(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let mut challenges = Vec::new();
+        for identifier in &four_kinds(&app).await {
+            let answer = app.post("/api/v1/auth/password/reset", &json!({"identifier": identifier})).await;
+            challenges.push(answer.text_of("/challenge_id"));
+        }
+        let challenges: [String; 4] = challenges.try_into().unwrap();
+        let bodies = challenges
+            .map(|it| json!({"challenge_id": it, "code": "000000", "new_password": OTHER_PASSWORD}));
+        assert_alike(&app, "/api/v1/auth/password/reset/confirm", bodies, 401).await;
     }
 
     async fn asking_for_a_code_says_nothing(engine: Engine) {

@@ -24,6 +24,31 @@ testkit::on_every_engine! {
         }
     }
 
+    async fn calls_that_hash_have_limits_of_their_own(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (person, other) = (app.register_person().await, app.register_person().await);
+        let prove = |access: String| {
+            let app = app.clone();
+            async move {
+                let body = serde_json::json!({"password": crate::person::PASSWORD});
+                app.post_as(&access, "/api/v1/auth/reauthenticate", &body).await
+            }
+        };
+        let mut access = person.tokens.access.clone();
+        for _ in 0..20 {
+            let answer = prove(access.clone()).await;
+            answer.assert_status(200);
+            access = crate::person::Tokens::of(&answer).access;
+        }
+        let before = app.counters().hashes;
+        prove(access.clone()).await.assert_problem(429, "rate_limited");
+        let change = app.change_password(&access, crate::person::PASSWORD, crate::person::OTHER_PASSWORD).await;
+        change.assert_problem(429, "rate_limited");
+        assert_eq!(app.counters().hashes, before);
+        app.me(&access).await.assert_status(200);
+        prove(other.tokens.access.clone()).await.assert_status(200);
+    }
+
     async fn an_account_has_its_limit_of_calls(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (person, other) = (app.register_person().await, app.register_person().await);

@@ -26,9 +26,24 @@ impl TestApp {
         (challenge.text_of("/challenge_id"), messages[0].clone())
     }
 
+    /// Hashes and estimates since `before`.
+    fn work_since(&self, before: server::Counters) -> (u64, u64) {
+        let now = self.counters();
+        (now.hashes - before.hashes, now.estimates - before.estimates)
+    }
+
     async fn confirm_reset(&self, body: &Value) -> Answer {
         self.post("/api/v1/auth/password/reset/confirm", body).await
     }
+}
+
+/// Long enough, on no list, and easy to guess.
+const GUESSABLE: &str = "abcabcabcabc";
+
+/// What cost more than a second of a core while strength was estimated without a bound.
+fn crafted_password() -> String {
+    let whole = "a4@b8c({[<e3g69i1!|l7o0s$5t+x%z2".repeat(4);
+    whole[..100].to_owned()
 }
 
 fn link_token(message: &Value) -> String {
@@ -81,6 +96,66 @@ testkit::on_every_engine! {
         answer.assert_status(422);
         assert_eq!(answer.json()["errors"][0]["field"], "new_password");
         app.log_in(&person.identifier, PASSWORD).await.assert_status(200);
+    }
+
+    async fn a_password_that_is_easy_to_guess_changes_nothing_and_is_not_hashed(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let before = app.counters();
+        let answer = app.change_password(&person.tokens.access, PASSWORD, GUESSABLE).await;
+        assert_eq!(answer.assert_problem(422, "validation_failed").json()["errors"][0]["code"], "password_guessable");
+        let (challenge, message) = app.ask_to_reset(&person).await;
+        let body = json!({"challenge_id": challenge, "code": message["code"], "new_password": GUESSABLE});
+        app.confirm_reset(&body).await.assert_problem(422, "validation_failed");
+        // Of the change the comparison with the current one, and an estimate of each.
+        assert_eq!(app.work_since(before), (1, 2));
+        let body = json!({"challenge_id": challenge, "code": message["code"], "new_password": OTHER_PASSWORD});
+        app.confirm_reset(&body).await.assert_status(200);
+        assert_eq!(app.work_since(before), (2, 3));
+    }
+
+    async fn whoever_proves_nothing_has_nothing_estimated(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let crafted = crafted_password();
+        let before = app.counters();
+        let (challenge, message) = app.ask_to_reset(&person).await;
+        let wrong = crate::app::wrong_code(message["code"].as_str().unwrap());
+        for body in [
+            json!({"token": "0".repeat(32), "new_password": crafted}),
+            json!({"challenge_id": "0".repeat(32), "code": "123456", "new_password": crafted}),
+            json!({"challenge_id": challenge, "code": wrong, "new_password": crafted}),
+        ] {
+            app.confirm_reset(&body).await.assert_problem(401, "invalid_code");
+        }
+        assert_eq!(app.work_since(before), (0, 0));
+        // A wrong current password costs its comparison; a locked account nothing.
+        for guess in 1..=5 {
+            let access = &person.tokens.access;
+            app.change_password(access, OTHER_PASSWORD, &crafted).await
+                .assert_problem(403, "invalid_current_password");
+            assert_eq!(app.work_since(before), (guess, 0));
+        }
+        app.change_password(&person.tokens.access, PASSWORD, &crafted).await
+            .assert_problem(429, "account_locked");
+        assert_eq!(app.work_since(before), (5, 0));
+    }
+
+    async fn a_registration_is_estimated_once_and_what_is_cheap_to_refuse_never(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let before = app.counters();
+        for cheap in ["x7$kQ2!", "password123", "Fashionistar2026", "ada.lovelace77"] {
+            app.ask_to_register("ada.lovelace@example.com", cheap).await.assert_status(422);
+        }
+        assert_eq!(app.work_since(before), (0, 0));
+        app.ask_to_register("ada.lovelace@example.com", GUESSABLE).await.assert_status(422);
+        assert_eq!(app.work_since(before), (0, 1));
+        let body = json!({"email": "ada.lovelace@example.com", "password": crafted_password()});
+        let ask = || app.post_request("/api/v1/auth/register", &body).header("Idempotency-Key", "one");
+        app.send(ask()).await.assert_status(202);
+        assert_eq!(app.work_since(before), (1, 2));
+        app.send(ask()).await.assert_status(202);
+        assert_eq!(app.work_since(before), (1, 2), "the same answer again");
     }
 
     async fn two_changes_at_once_have_one_success(engine: Engine) {

@@ -90,6 +90,10 @@ testkit::on_every_engine! {
             ("password123", "password_common"),
             ("abcabcabcabc", "password_guessable"),
             ("ada.lovelace77", "password_derived_from_identifier"),
+            ("4d4.l0v3l4c3!", "password_derived_from_identifier"),
+            ("Fashionistar2026", "password_derived_from_context"),
+            ("f4shi0nistar!", "password_derived_from_context"),
+            ("Admin@2026", "password_derived_from_context"),
             (long.as_str(), "too_long"),
         ] {
             let hashes = app.counters().hashes;

@@ -181,6 +181,32 @@ testkit::on_every_engine! {
         }
     }
 
+    async fn a_cursor_is_its_owners_and_what_we_handed_out(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (ada, bob) = (app.register_person().await, app.register_person().await);
+        app.log_in(&ada.identifier, PASSWORD).await.assert_status(200);
+        let page = app.get_as(&ada.tokens.access, "/api/v1/me/sessions?limit=1").await.data();
+        let cursor = page["next_cursor"].as_str().unwrap().to_owned();
+        let with = |cursor: &str| format!("/api/v1/me/sessions?cursor={cursor}");
+        app.get_as(&ada.tokens.access, &with(&cursor)).await.assert_status(200);
+        let last = if cursor.starts_with('A') { "B" } else { "A" };
+        let altered = format!("{last}{}", &cursor[1..]);
+        // The id of a session in base64: what a cursor was before it was authenticated.
+        let bare = &cursor[..22];
+        for (access, cursor) in [
+            (&bob.tokens.access, cursor.as_str()),
+            (&ada.tokens.access, altered.as_str()),
+            (&ada.tokens.access, bare),
+        ] {
+            let answer = app.get_as(access, &with(cursor)).await;
+            let problem = answer.assert_problem(422, "validation_failed").json();
+            assert_eq!(problem["errors"][0]["field"], "cursor", "{problem}");
+        }
+        // Another node of the service reads it too.
+        let other = app.another_node().await;
+        other.get_as(&ada.tokens.access, &with(&cursor)).await.assert_status(200);
+    }
+
     async fn ending_the_others_keeps_this_one(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;

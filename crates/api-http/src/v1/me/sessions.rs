@@ -49,7 +49,7 @@ pub(crate) struct EndedSessions {
 #[utoipa::path(get, path = "/api/v1/me/sessions", operation_id = "list_my_sessions", tag = "me",
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items to a page; 20 when absent."),
-        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{22}$", description = "The `next_cursor` of the page before."),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{43}$", description = "The `next_cursor` of the page before."),
     ),
     responses((status = 200, description = "One page.", body = Answer<Items<SessionItem>>)))]
 pub(crate) async fn list(
@@ -57,8 +57,10 @@ pub(crate) async fn list(
     who: Authenticated,
     query: QueryParams,
 ) -> Result<HttpResponse, Problem> {
-    let page = page_of_sessions(&query)?;
+    let (cursors, owner) = (&state.cursors, who.session().owner.account.id);
+    let page = page_of_sessions(&query, cursors, owner)?;
     let page = state.sessions.list(who.session(), &page).await?;
+    let cursor_of = |last| cursor_of(cursors, owner, last);
     let list = Items {
         items: page.items.into_iter().map(SessionItem::from).collect(),
         next_cursor: page.next.map(cursor_of),

@@ -17,7 +17,7 @@ use authentication_app::ports::{
     TokenSigner, UnwritableLetter, Verification, WrittenLetter,
 };
 use authentication_domain::{
-    credentials::{PasswordHash, PlainPassword},
+    credentials::{PasswordHash, PlainPassword, Strength},
     sessions::AccessClaims,
 };
 use secrecy::SecretString;
@@ -34,6 +34,7 @@ pub(crate) struct FakeHasher {
     /// Hashes of now are outdated from here on.
     pub(crate) is_renewed: AtomicBool,
     pub(crate) hashes: AtomicU64,
+    pub(crate) estimates: AtomicU64,
 }
 
 impl FakeHasher {
@@ -78,6 +79,18 @@ impl PasswordHasher for FakeHasher {
             },
             _ => Verification::Mismatch,
         })
+    }
+
+    async fn estimate(
+        &self,
+        password: &PlainPassword,
+        guessed_first: Vec<String>,
+    ) -> Result<Strength, HashError> {
+        if self.is_overloaded.load(Ordering::SeqCst) {
+            return Err(HashError::Overloaded);
+        }
+        self.estimates.fetch_add(1, Ordering::SeqCst);
+        Ok(Strength::of(password.expose(), &guessed_first))
     }
 }
 

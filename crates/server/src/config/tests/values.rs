@@ -98,3 +98,18 @@ fn a_command_that_serves_nobody_asks_for_less() {
     assert!(Config::for_commands(None, &variables(&pairs)).is_ok());
     assert!(Config::for_commands(None, &variables(&[("HTTP__PORT", "80")])).is_err());
 }
+
+#[test]
+fn words_that_no_password_is_made_of_can_be_set() {
+    let words = |pairs: &[(&str, &str)]| settings(pairs).passwords.context_words;
+    assert_eq!(words(&[]), None);
+    let set = words(&[("PASSWORDS__CONTEXT_WORDS", "Moda, moda italiana ,vendita")]);
+    let expected = ["Moda", "moda italiana", "vendita"].map(str::to_owned);
+    assert_eq!(set, Some(expected.to_vec()));
+    let many = vec!["word"; 65].join(",");
+    let refused = mistakes(&[("PASSWORDS__CONTEXT_WORDS", &many)]);
+    assert!(
+        refused[0].contains("must be 64 words at the most"),
+        "{refused:?}"
+    );
+}

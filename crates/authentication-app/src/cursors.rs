@@ -1,0 +1,63 @@
+//! Cursors of lists: what a client hands back to get the next page.
+//!
+//! A cursor means nothing to a client, and only what we handed out counts: it is authenticated, and bound to its
+//! list and to the account whose list it is.
+
+use std::sync::Arc;
+
+use authentication_domain::accounts::AccountId;
+use uuid::Uuid;
+
+use crate::ports::Macs;
+
+/// The lists that have cursors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// One's own sessions.
+    OwnSessions,
+}
+
+impl List {
+    /// The name in macs. Never changed: it tells lists apart.
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::OwnSessions => "own sessions",
+        }
+    }
+}
+
+/// Makes and reads cursors.
+#[derive(Clone)]
+pub struct Cursors {
+    macs: Arc<dyn Macs>,
+}
+
+/// A place and its mac: what a cursor is before it is a text.
+pub type CursorBytes = [u8; 32];
+
+impl Cursors {
+    /// Built once by the composition root.
+    pub const fn new(macs: Arc<dyn Macs>) -> Self {
+        Self { macs }
+    }
+
+    /// The cursor of the page that begins after `last`.
+    pub fn after(&self, list: List, owner: AccountId, last: Uuid) -> CursorBytes {
+        let mac = self.macs.cursor_mac(list.as_str(), owner, last);
+        let mut cursor = [0; 32];
+        let parts = last.as_bytes().iter().chain(&mac);
+        for (byte, part) in cursor.iter_mut().zip(parts) {
+            *byte = *part;
+        }
+        cursor
+    }
+
+    /// The place that a cursor names; `None` unless we handed it out for this list of this owner.
+    pub fn read(&self, list: List, owner: AccountId, cursor: &CursorBytes) -> Option<Uuid> {
+        let (place, mac) = cursor.split_first_chunk::<16>()?;
+        let place = Uuid::from_bytes(*place);
+        let mac: [u8; 16] = mac.try_into().ok()?;
+        let is_ours = self.macs.is_cursor_mac(list.as_str(), owner, place, mac);
+        is_ours.then_some(place)
+    }
+}
