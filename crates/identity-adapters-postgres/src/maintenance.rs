@@ -26,7 +26,7 @@ const A_DAY: Duration = Duration::DAY;
 /// For the person's own history, and for whoever looks into a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-const EXPIRED: [Expired; 17] = [
+const EXPIRED: [Expired; 18] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -121,6 +121,13 @@ const EXPIRED: [Expired; 17] = [
         key: "state",
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,
+    },
+    // Whatever had not seen these moves has expired.
+    Expired {
+        table: "security_moves",
+        key: "position",
+        dead: "moved_at < $1",
+        kept_for: A_DAY,
     },
     Expired {
         table: "sessions",

@@ -15,7 +15,9 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
-    ports::{ChallengeRecord, CodeOutcome, CodePurpose, StoreError, TriesScope, UnitOfWork},
+    ports::{
+        ChallengeRecord, CodeOutcome, CodePurpose, StoreError, Subject, TriesScope, UnitOfWork,
+    },
     recorder::Act,
     retry::retry_on_store_error,
 };
@@ -161,13 +163,22 @@ impl Foundation {
             Some(owner) => self.read_account(owner).await?,
             None => None,
         };
-        if let Some(owner) = owner.filter(|it| it.view.account.gate() != Err(Closed::Absent)) {
+        if let Some(owner) = owner.filter(|it| self.may_be_opened_at(it, record.subject)) {
             return Ok(owner);
         }
         let (digest, device, now) = (right.digest, right.known_device, self.clock.now());
         let refused = self.count_wrong(record, digest, device, ctx, now).await?;
         self.note_refused_code(record.purpose, &refused);
         Err(refused)
+    }
+
+    /// Whether the account is there, and what is sent to the identifier with this digest still is sent to it. The
+    /// owner was found by the digest, and read after that: in between they may have got another identifier, and
+    /// from the version that was read on nobody would notice.
+    pub(crate) fn may_be_opened_at(&self, owner: &OpenedAccount, subject: Subject) -> bool {
+        let keys = self.index.keys_of(&owner.view.identifier);
+        owner.view.account.gate() != Err(Closed::Absent)
+            && keys.entries.iter().any(|entry| entry.digest == subject.0)
     }
 
     /// Uses the code up in the unit of its effect. The unit must be dropped on an error.

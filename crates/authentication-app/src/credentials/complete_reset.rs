@@ -4,7 +4,6 @@
 //! device, and opens password sign-in again if failures had closed it. A password that fails the policy leaves the code alive.
 
 use authentication_domain::{
-    accounts::Closed,
     audit::Action,
     challenges::{OneTimeCode, Purpose},
     credentials::{PasswordHash, PlainPassword, Weakness},
@@ -162,7 +161,7 @@ impl Credentials {
             None => None,
         };
         owner
-            .filter(|it| it.view.account.gate() != Err(Closed::Absent))
+            .filter(|it| self.base.may_be_opened_at(it, link.subject))
             .ok_or_else(|| self.refuse_link())
     }
 
