@@ -6,7 +6,7 @@ use sea_orm_migration::{
 };
 
 /// What stands for what in a text: the placeholder, PostgreSQL's word, SQLite's word.
-const WORDS: [(&str, &str, &str); 6] = [
+const WORDS: [(&str, &str, &str); 7] = [
     ("{uuid}", "uuid", "BLOB"),
     ("{bytes}", "bytea", "BLOB"),
     ("{int}", "bigint", "INTEGER"),
@@ -18,6 +18,11 @@ const WORDS: [(&str, &str, &str); 6] = [
         "{outbox_sequence}",
         "bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT outbox_events_pkey PRIMARY KEY",
         "INTEGER NOT NULL CONSTRAINT outbox_events_pkey PRIMARY KEY AUTOINCREMENT",
+    ),
+    (
+        "{moves_sequence}",
+        "bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT security_moves_pkey PRIMARY KEY",
+        "INTEGER NOT NULL CONSTRAINT security_moves_pkey PRIMARY KEY AUTOINCREMENT",
     ),
 ];
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    AccountRepository, IdentifierSwap, NewAccount, Sealed, StoreError,
+    AccountRepository, IdentifierSwap, MovesSeen, NewAccount, Sealed, StoreError,
 };
 use authentication_domain::{
     accounts::{AccountId, SignUpMethod},
@@ -10,7 +10,11 @@ use authentication_domain::{
 };
 use time::OffsetDateTime;
 
-use crate::{account_rows, sql::Sql, unit_of_work::SqlUnitOfWork};
+use crate::{
+    account_rows,
+    sql::{Sql, tuples},
+    unit_of_work::SqlUnitOfWork,
+};
 
 /// Made or replaced.
 const PUT_PASSWORD: &str = "INSERT INTO password_credentials (account_id, password_hash, updated_at, \
@@ -37,6 +41,41 @@ const SET_FREE: &str =
     "DELETE FROM identifier_index WHERE account_id = $1 AND reserved_until IS NULL";
 
 const NOTE_PROVEN: &str = "UPDATE accounts SET identifier_proven_at = $2 WHERE id = $1";
+
+/// The account is the version that was read: `$1` account, `$2` version.
+macro_rules! if_as_read {
+    () => {
+        " AND EXISTS (SELECT 1 FROM accounts a WHERE a.id = $1 AND a.version = $2)"
+    };
+}
+
+/// Whatever was sent to the account, and was not used, is gone: it counts no more, and no cool-down of it holds up
+/// what is asked for next. Before the account's row is taken, as whoever uses a code up takes that row last.
+/// By `identifier_index_account_id_idx` and the leading column of the primary key.
+const VOID_SENT: &str = concat!(
+    "DELETE FROM code_dispatches WHERE subject IN \
+     (SELECT i.digest FROM identifier_index i WHERE i.account_id = $1)",
+    if_as_read!()
+);
+
+/// The same of an identifier that the account is about to have: from `$3` on its digests.
+fn void_sent_to(digests: usize) -> String {
+    let digests = tuples(3, 1, digests);
+    format!(
+        concat!(
+            "DELETE FROM code_dispatches WHERE subject IN {digests}",
+            if_as_read!()
+        ),
+        digests = digests
+    )
+}
+
+/// `$1` account, `$2` now.
+const NOTE_MOVE: &str = "INSERT INTO security_moves (account_id, moved_at) VALUES ($1, $2)";
+
+/// By `security_moves_account_id_idx`. `$1` account, `$2` the last move that was seen.
+const MOVED_SINCE: &str =
+    "SELECT 1 AS moved FROM security_moves WHERE account_id = $1 AND position > $2 LIMIT 1";
 
 /// The compare-and-set of the account; a clock that lags moves nothing back.
 const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1, \
@@ -79,11 +118,20 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(saved == 1)
     }
 
-    /// One statement when the version is another one, three when it is not. The account comes first: whoever
-    /// indexes it anew waits there.
+    /// Three statements when the version is another one, six when it is not. The account comes before the index:
+    /// whoever indexes it anew waits there.
     #[tracing::instrument(name = "accounts.change_identifier", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn change_identifier(&mut self, swap: IdentifierSwap<'_>) -> Result<bool, StoreError> {
         let db = &*self;
+        void_sent(db, swap.account, swap.read_version).await?;
+        let entries = &swap.index.entries;
+        let void = Sql::new(void_sent_to(entries.len()))
+            .bind(&swap.account)
+            .bind(&swap.read_version);
+        let void = entries
+            .iter()
+            .fold(void, |sql, entry| sql.bind(&entry.digest));
+        void.execute(db).await?;
         let put = Sql::new(PUT_IDENTIFIER)
             .bind(&swap.account)
             .bind(&swap.read_version)
@@ -101,6 +149,7 @@ impl AccountRepository for SqlUnitOfWork {
         };
         leave.execute(db).await?;
         account_rows::claim_identifier(db, swap.index, swap.account, swap.now).await?;
+        note_move(db, swap.account, swap.now).await?;
         Ok(true)
     }
 
@@ -118,7 +167,7 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(())
     }
 
-    /// One statement when the version is another one, two when it is not.
+    /// Two statements when the version is another one, four when it is not.
     #[tracing::instrument(name = "accounts.lock_password", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn lock_password(
         &mut self,
@@ -137,7 +186,7 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(true)
     }
 
-    /// One statement when the version is another one, two when it is not.
+    /// Two statements when the version is another one, four when it is not.
     #[tracing::instrument(name = "accounts.set_password", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn set_password(
         &mut self,
@@ -170,6 +219,16 @@ impl AccountRepository for SqlUnitOfWork {
         next_version(self, account, read_version, now).await
     }
 
+    #[tracing::instrument(name = "accounts.moved_since", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn moved_since(
+        &mut self,
+        account: AccountId,
+        seen: MovesSeen,
+    ) -> Result<bool, StoreError> {
+        let moved = Sql::new(MOVED_SINCE).bind(&account).bind(&seen.0);
+        Ok(moved.row(self).await?.is_some())
+    }
+
     #[tracing::instrument(name = "accounts.upgrade_password_hash", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn upgrade_password_hash(
         &mut self,
@@ -187,18 +246,73 @@ impl AccountRepository for SqlUnitOfWork {
     }
 }
 
-/// Makes an account the next version, unless it is another one than was read.
+/// Makes an account the next version, unless it is another one than was read. Nothing that was handed out under
+/// the version before counts from here on. Three statements, two when the version is another one.
 pub(crate) async fn next_version(
     unit: &SqlUnitOfWork,
     account: AccountId,
     read_version: i64,
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
+    void_sent(unit, account, read_version).await?;
     let next = Sql::new(NEXT_VERSION)
         .bind(&account)
         .bind(&read_version)
         .bind(&now)
         .execute(unit)
         .await?;
-    Ok(next == 1)
+    if next == 0 {
+        return Ok(false);
+    }
+    note_move(unit, account, now).await?;
+    Ok(true)
 }
+
+async fn void_sent(
+    unit: &SqlUnitOfWork,
+    account: AccountId,
+    read_version: i64,
+) -> Result<(), StoreError> {
+    Sql::new(VOID_SENT)
+        .bind(&account)
+        .bind(&read_version)
+        .execute(unit)
+        .await?;
+    Ok(())
+}
+
+async fn note_move(
+    unit: &SqlUnitOfWork,
+    account: AccountId,
+    now: OffsetDateTime,
+) -> Result<(), StoreError> {
+    Sql::new(NOTE_MOVE)
+        .bind(&account)
+        .bind(&now)
+        .execute(unit)
+        .await?;
+    Ok(())
+}
+
+/// The last move there is now, for what is begun now.
+macro_rules! moves_now {
+    () => {
+        "(SELECT COALESCE(MAX(position), 0) FROM security_moves)"
+    };
+}
+
+/// An account of `$accounts` became another version after something had seen `$seen`. By
+/// `security_moves_account_id_idx`.
+macro_rules! moved_since {
+    ($accounts:literal, $seen:literal) => {
+        concat!(
+            "EXISTS (SELECT 1 FROM security_moves m WHERE m.account_id IN (",
+            $accounts,
+            ") AND m.position > ",
+            $seen,
+            ")"
+        )
+    };
+}
+
+pub(crate) use {moved_since, moves_now};

@@ -166,7 +166,7 @@ impl FactorResetRepository for SqlUnitOfWork {
         Ok(dropped.await? == 1)
     }
 
-    /// One statement when the version is another one, four when it is not.
+    /// Two statements when the version is another one, six when it is not.
     #[tracing::instrument(name = "factor_resets.remove_factors", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
     async fn remove_factors(
         &mut self,

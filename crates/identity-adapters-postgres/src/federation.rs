@@ -2,39 +2,70 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    FederationRepository, NewFederatedIdentity, NewFlow, NewNonce, Sealed, StoreError,
+    ClaimedFlow, FederationRepository, MovesSeen, NewFederatedIdentity, NewFlow, NewNonce,
+    NonceUse, StoreError,
 };
 use authentication_domain::{
-    accounts::AccountId, federation::FederationRules, opaque_token::TokenDigest, sessions::DeviceId,
+    accounts::AccountId, federation::FederationRules, opaque_token::TokenDigest,
 };
 use common::clock::SKEW;
 use time::OffsetDateTime;
 
-use crate::{sql::Sql, unit_of_work::SqlUnitOfWork};
+use crate::{
+    accounts::{moved_since, moves_now},
+    dialect::Dialect,
+    sql::Sql,
+    unit_of_work::SqlUnitOfWork,
+};
 
 pub(crate) const IDENTITIES: &str = "federated_identities";
+const FLOWS: &str = "federation_flows";
 
-const KEEP_NONCE: &str =
-    "INSERT INTO federation_nonces (digest, device_id, expires_at) VALUES ($1, $2, $3)";
+const KEEP_NONCE: &str = concat!(
+    "INSERT INTO federation_nonces (digest, device_id, session_id, expires_at, moves_seen) \
+     VALUES ($1, $2, $3, $4, ",
+    moves_now!(),
+    ")"
+);
 
-/// By the primary key. `$1` digest, `$2` device, `$3` now, `$4` until when one that was made by now can count. A nonce that was given to no device counts from any.
-const USE_NONCE: &str = "UPDATE federation_nonces SET used_at = $3 \
-     WHERE digest = $1 AND used_at IS NULL AND expires_at > $3 AND expires_at <= $4 \
-     AND (device_id IS NULL OR device_id = $2)";
+/// By the primary key. `$1` digest, `$2` device, `$3` now, `$4` session, `$5` account, `$6` until when one that was
+/// made by now can count. A nonce that was given to no device counts from any; one of a session counts there, and one
+/// of none in none.
+const USE_NONCE: &str = concat!(
+    "UPDATE federation_nonces SET used_at = $3 \
+     WHERE digest = $1 AND used_at IS NULL AND expires_at > $3 AND expires_at <= $6 \
+     AND (device_id IS NULL OR device_id = $2) \
+     AND (session_id = $4 OR (session_id IS NULL AND $4 IS NULL)) AND NOT ",
+    moved_since!("$5", "federation_nonces.moves_seen")
+);
 
-const KEEP_FLOW: &str = "INSERT INTO federation_flows (state, binding, payload, expires_at) \
-     VALUES ($1, $2, $3, $4)";
+const KEEP_FLOW: &str = concat!(
+    "INSERT INTO federation_flows (state, binding, payload, expires_at, moves_seen) \
+     VALUES ($1, $2, $3, $4, ",
+    moves_now!(),
+    ")"
+);
 
 /// By the primary key. `$1` state, `$2` binding, `$3` now, `$4` until when one that was begun by now can count.
 const CLAIM_FLOW: &str = "UPDATE federation_flows SET claimed_at = $3 \
      WHERE state = $1 AND binding = $2 AND claimed_at IS NULL AND expires_at > $3 AND expires_at <= $4 \
-     RETURNING payload";
+     RETURNING payload, moves_seen";
 
 const RELEASE_FLOW: &str =
     "UPDATE federation_flows SET claimed_at = NULL WHERE state = $1 AND claimed_at = $2";
 
 const LINK: &str = "INSERT INTO federated_identities (id, account_id, digest, identity, linked_at) \
      VALUES ($1, $2, $3, $4, $5)";
+
+/// By `federated_identities_digest_key`. `$1` digest, `$2` account.
+macro_rules! opens {
+    ($lock:literal) => {
+        concat!(
+            "SELECT id FROM federated_identities WHERE digest = $1 AND account_id = $2",
+            $lock
+        )
+    };
+}
 
 /// By `federated_identities_account_id_key`.
 const UNLINK: &str = "DELETE FROM federated_identities WHERE account_id = $1";
@@ -46,6 +77,7 @@ impl FederationRepository for SqlUnitOfWork {
         Sql::new(KEEP_NONCE)
             .bind(&nonce.digest)
             .bind(&nonce.device)
+            .bind(&nonce.session)
             .bind(&nonce.expires_at)
             .execute(self)
             .await?;
@@ -53,17 +85,14 @@ impl FederationRepository for SqlUnitOfWork {
     }
 
     #[tracing::instrument(name = "federation.use_nonce", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
-    async fn use_nonce(
-        &mut self,
-        digest: TokenDigest,
-        device: Option<DeviceId>,
-        now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
+    async fn use_nonce(&mut self, nonce: NonceUse) -> Result<bool, StoreError> {
         let used = Sql::new(USE_NONCE)
-            .bind(&digest)
-            .bind(&device)
-            .bind(&now)
-            .bind(&(now + FederationRules::LONGEST + SKEW))
+            .bind(&nonce.digest)
+            .bind(&nonce.device)
+            .bind(&nonce.now)
+            .bind(&nonce.session)
+            .bind(&nonce.account)
+            .bind(&(nonce.now + FederationRules::LONGEST + SKEW))
             .execute(self)
             .await?;
         Ok(used == 1)
@@ -87,7 +116,7 @@ impl FederationRepository for SqlUnitOfWork {
         state: TokenDigest,
         binding: TokenDigest,
         now: OffsetDateTime,
-    ) -> Result<Option<Sealed>, StoreError> {
+    ) -> Result<Option<ClaimedFlow>, StoreError> {
         let row = Sql::new(CLAIM_FLOW)
             .bind(&state)
             .bind(&binding)
@@ -95,8 +124,13 @@ impl FederationRepository for SqlUnitOfWork {
             .bind(&(now + FederationRules::LONGEST + SKEW))
             .row(self)
             .await?;
-        row.map(|row| row.get("federation_flows", "payload"))
-            .transpose()
+        row.map(|row| {
+            Ok(ClaimedFlow {
+                payload: row.get(FLOWS, "payload")?,
+                seen: MovesSeen(row.get(FLOWS, "moves_seen")?),
+            })
+        })
+        .transpose()
     }
 
     #[tracing::instrument(name = "federation.release_flow", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
@@ -124,6 +158,14 @@ impl FederationRepository for SqlUnitOfWork {
             .execute(self)
             .await?;
         Ok(())
+    }
+
+    #[tracing::instrument(name = "federation.opens", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn opens(&mut self, identity: [u8; 32], account: AccountId) -> Result<bool, StoreError> {
+        let db = &*self;
+        let text = Dialect::of(db).pick(opens!(" FOR KEY SHARE"), opens!(""));
+        let found = Sql::new(text).bind(&identity).bind(&account).row(db);
+        Ok(found.await?.is_some())
     }
 
     #[tracing::instrument(name = "federation.unlink", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]

@@ -40,7 +40,7 @@ macro_rules! nobodys_in_a_row {
     };
 }
 
-const EXPIRED: [Expired; 20] = [
+const EXPIRED: [Expired; 21] = [
     Expired {
         table: "challenges",
         key: "digest",
@@ -156,6 +156,13 @@ const EXPIRED: [Expired; 20] = [
         key: "state",
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,
+    },
+    // Whatever had not seen these moves has expired.
+    Expired {
+        table: "security_moves",
+        key: "position",
+        dead: "moved_at < $1",
+        kept_for: A_DAY,
     },
     Expired {
         table: "sessions",

@@ -13,13 +13,18 @@ use common::clock::SKEW;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use crate::{sql::Sql, unit_of_work::SqlUnitOfWork};
+use crate::{accounts::moves_now, sql::Sql, unit_of_work::SqlUnitOfWork};
 
 /// By the primary key. Whatever its holder began before for the same purpose is over.
-const BEGIN_CEREMONY: &str = "INSERT INTO webauthn_ceremonies AS c \
-     (holder, purpose, id, account_id, state, expires_at) VALUES ($1, $2, $3, $4, $5, $6) \
-     ON CONFLICT (holder, purpose) DO UPDATE SET id = excluded.id, account_id = excluded.account_id, \
-     state = excluded.state, expires_at = excluded.expires_at, consumed_at = NULL";
+const BEGIN_CEREMONY: &str = concat!(
+    "INSERT INTO webauthn_ceremonies AS c \
+     (holder, purpose, id, account_id, state, expires_at, moves_seen) \
+     VALUES ($1, $2, $3, $4, $5, $6, ",
+    moves_now!(),
+    ") ON CONFLICT (holder, purpose) DO UPDATE SET id = excluded.id, account_id = excluded.account_id, \
+     state = excluded.state, expires_at = excluded.expires_at, consumed_at = NULL, \
+     moves_seen = excluded.moves_seen"
+);
 
 /// By the primary key. `$1` holder, `$2` purpose, `$3` id, `$4` now, `$5` until when one that was
 /// begun by now can count.

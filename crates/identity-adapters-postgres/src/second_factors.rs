@@ -10,7 +10,7 @@ use authentication_domain::{
 use time::OffsetDateTime;
 
 use crate::{
-    accounts::next_version,
+    accounts::{moves_now, next_version},
     challenges::is_live,
     dialect::Dialect,
     error::Fault,
@@ -42,9 +42,13 @@ const COMPLETE_PENDING: &str = concat!(
 /// By `pending_sign_ins_account_id_idx`.
 const END_PENDING: &str = "DELETE FROM pending_sign_ins WHERE account_id = $1";
 
-const BEGIN_TOTP: &str = "INSERT INTO totp_factors (account_id, failures, pending_secret, pending_at) \
-     VALUES ($1, 0, $2, $3) ON CONFLICT (account_id) DO UPDATE \
-     SET pending_secret = excluded.pending_secret, pending_at = excluded.pending_at";
+const BEGIN_TOTP: &str = concat!(
+    "INSERT INTO totp_factors (account_id, failures, pending_secret, pending_at, moves_seen) \
+     VALUES ($1, 0, $2, $3, ",
+    moves_now!(),
+    ") ON CONFLICT (account_id) DO UPDATE SET pending_secret = excluded.pending_secret, \
+     pending_at = excluded.pending_at, moves_seen = excluded.moves_seen"
+);
 
 /// `$1` account, `$2` the secret as it was read, `$3` step, `$4` now. Since when there is an app stays when
 /// another one takes its place.
@@ -258,7 +262,7 @@ impl SecondFactorRepository for SqlUnitOfWork {
         left.get("recovery_codes", "codes_left").map(Some)
     }
 
-    /// Two statements.
+    /// Four statements, two when the version is another one.
     #[tracing::instrument(name = "second_factors.factors_changed", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn factors_changed(
         &mut self,

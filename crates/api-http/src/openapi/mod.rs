@@ -74,6 +74,7 @@ const BEARER: &str = "bearer";
         v1::auth::log_out::log_out_everywhere,
         v1::me::profile::show,
         v1::me::profile::change,
+        v1::me::google::options,
         v1::me::google::link,
         v1::me::google::unlink,
         v1::me::sessions::list,

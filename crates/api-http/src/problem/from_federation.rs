@@ -3,6 +3,7 @@
 use authentication_app::{
     federation::{BeginFlowError, EnterError, LinkError, UnlinkError, Unproven},
     ports::ProviderError,
+    sessions::ReauthenticateByProviderError,
 };
 
 use super::{FieldError, Problem, ProblemCode, from_use_cases::SOON};
@@ -68,6 +69,18 @@ impl From<LinkError> for Problem {
             LinkError::AlreadyLinked => Self::of(ProblemCode::AlreadyLinked),
             LinkError::Conflict => Self::of(ProblemCode::Conflict),
             LinkError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ReauthenticateByProviderError> for Problem {
+    fn from(error: ReauthenticateByProviderError) -> Self {
+        match error {
+            ReauthenticateByProviderError::Unproven(error) => error.into(),
+            ReauthenticateByProviderError::AnotherIdentity => {
+                Self::of(ProblemCode::InvalidCredentials)
+            }
+            ReauthenticateByProviderError::Renewal(error) => error.into(),
         }
     }
 }

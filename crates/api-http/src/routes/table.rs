@@ -155,6 +155,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         "/api/v1/auth/reauthenticate",
         &[
             P::InvalidCode,
+            P::InvalidCredentials,
             P::InvalidCurrentPassword,
             P::AccountLocked,
             P::TooManyAttempts,
@@ -249,6 +250,12 @@ pub(super) static ROUTES: &[RouteSpec] = &[
     signed_in(Method::Patch, "/api/v1/me", &[P::Conflict], || {
         to(v1::me::profile::change)
     }),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/google/options",
+        &[P::NotFound],
+        || to(v1::me::google::options),
+    ),
     signed_in(
         Method::Post,
         "/api/v1/me/google",

@@ -91,6 +91,9 @@ impl MayBeRetried for ConfirmIdentifierError {
 pub(crate) struct PendingChange {
     account: AccountId,
     session: SessionId,
+    /// The version of the account that it was asked for under. `None` where a release before this one kept it.
+    #[serde(default)]
+    version: Option<i64>,
     identifier: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     language: Option<String>,
@@ -124,11 +127,24 @@ impl Accounts {
         identifier: &Identifier,
         ctx: &RequestContext,
     ) -> Result<IssuedChallenge, ChangeIdentifierError> {
-        let opened = self.base.open_account(&who.owner)?;
+        retrying(|| self.request_once(who, identifier, ctx)).await
+    }
+
+    async fn request_once(
+        &self,
+        who: &SessionSnapshot,
+        identifier: &Identifier,
+        ctx: &RequestContext,
+    ) -> Result<IssuedChallenge, ChangeIdentifierError> {
+        let base = &self.base;
+        // As of now: what was shown to us may be a version ago, and the change would be dead when it begins.
+        let now = base.clock.now();
+        let fresh = base.store.find_snapshot(who.session, now).await?;
+        let opened = base.open_account(fresh.as_ref().map_or(&who.owner, |it| &it.owner))?;
         if opened.view.identifier.index_form() == identifier.index_form() {
             return Err(ChangeIdentifierError::Unchanged);
         }
-        retrying(|| self.ask_for_change(who, &opened, identifier, ctx)).await
+        self.ask_for_change(who, &opened, identifier, ctx).await
     }
 
     async fn ask_for_change(
@@ -144,6 +160,7 @@ impl Accounts {
         let pending = PendingChange {
             account: opened.id(),
             session: who.session,
+            version: Some(opened.view.account.version),
             identifier: identifier.to_text(),
             language: opened.view.profile.language.clone(),
         };
@@ -229,6 +246,11 @@ impl Accounts {
             .find_snapshot(who.session, base.clock.now())
             .await?;
         let fresh = fresh.ok_or(ProofError::InvalidCode)?;
+        if pending.version != Some(fresh.owner.account.version) {
+            // What opens the account is another thing than when it was asked for.
+            base.note_code(Purpose::IdentifierChange, CodeOutcome::Refused);
+            return Err(ProofError::InvalidCode.into());
+        }
         let opened = base.open_account(&fresh.owner)?;
         self.swap(who, &right, opened, identifier, ctx).await
     }

@@ -18,7 +18,7 @@ use crate::{
     accounts::OpenedAccount,
     ports::{
         ChallengeRecord, CodeDispatch, CodeOutcome, CodePurpose, CountedGuess, Guess, StoreError,
-        TriesScope, UnitOfWork,
+        Subject, TriesScope, UnitOfWork,
     },
     protection::GuessingStopped,
     recorder::Act,
@@ -222,16 +222,20 @@ impl Foundation {
             Some(owner) => self.read_account(owner).await?,
             None => None,
         };
-        let owner = owner.filter(|it| {
-            it.view.account.gate() != Err(Closed::Absent) && self.is_found_by(it, record.subject)
-        });
-        if let Some(owner) = owner {
+        if let Some(owner) = owner.filter(|it| self.may_be_opened_at(it, record.subject)) {
             return Ok(owner);
         }
         let (digest, device, now) = (right.digest, right.known_device, self.clock.now());
         let refused = self.count_wrong(record, digest, device, ctx, now).await?;
         self.note_refused_code(record.purpose, &refused);
         Err(refused)
+    }
+
+    /// Whether the account is there, and what is sent to the identifier with this digest still is sent to it. The
+    /// owner was found by the digest, and read after that: in between they may have got another identifier, and
+    /// from the version that was read on nobody would notice.
+    pub(crate) fn may_be_opened_at(&self, owner: &OpenedAccount, subject: Subject) -> bool {
+        owner.view.account.gate() != Err(Closed::Absent) && self.is_found_by(owner, subject)
     }
 
     /// Uses the code up in the unit of its effect. The unit must be dropped on an error.

@@ -4,7 +4,6 @@
 //! device, and opens password sign-in again if failures had closed it. A password that fails the policy leaves the code alive.
 
 use authentication_domain::{
-    accounts::Closed,
     audit::Action,
     challenges::{OneTimeCode, Purpose},
     credentials::{PasswordHash, PlainPassword, Weakness},
@@ -164,10 +163,7 @@ impl Credentials {
             None => None,
         };
         owner
-            .filter(|it| {
-                it.view.account.gate() != Err(Closed::Absent)
-                    && self.base.is_found_by(it, link.subject)
-            })
+            .filter(|it| self.base.may_be_opened_at(it, link.subject))
             .ok_or_else(|| self.refuse_link())
     }
 

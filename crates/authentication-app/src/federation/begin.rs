@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use authentication_domain::opaque_token::OpaqueToken;
+use authentication_domain::{opaque_token::OpaqueToken, sessions::SessionId};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroize;
@@ -10,7 +10,10 @@ use zeroize::Zeroize;
 use super::{Federation, seal_flow};
 use crate::{
     RequestContext,
-    ports::{AuthorizationRequest, NewFlow, NewNonce, ProviderError, ServicePurpose, StoreError},
+    ports::{
+        AuthorizationRequest, NewFlow, NewNonce, ProviderError, ServicePurpose, SessionSnapshot,
+        StoreError,
+    },
     retry::{retry_on_store_error, retrying},
 };
 
@@ -72,18 +75,41 @@ pub enum BeginFlowError {
 retry_on_store_error!(BeginFlowError);
 
 impl Federation {
-    /// A nonce for an ID token (`POST /auth/google/options`). It counts for ten minutes, once, and only from
-    /// the device that it was given to, if the request named one.
+    /// A nonce for an ID token that signs in (`POST /auth/google/options`). It counts for ten minutes, once, and
+    /// only from the device that it was given to, if the request named one.
     ///
     /// # Errors
     /// [`StoreError`].
     #[tracing::instrument(skip_all)]
     pub async fn issue_nonce(&self, ctx: &RequestContext) -> Result<OpaqueToken, StoreError> {
+        self.keep_new_nonce(None, ctx).await
+    }
+
+    /// A nonce for an ID token that is brought in a session (`POST /me/google/options`), to link an identity or to
+    /// prove again who one is. It counts in that session alone, for ten minutes, once, and signs nobody in.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn issue_nonce_in_session(
+        &self,
+        who: &SessionSnapshot,
+        ctx: &RequestContext,
+    ) -> Result<OpaqueToken, StoreError> {
+        self.keep_new_nonce(Some(who.session), ctx).await
+    }
+
+    async fn keep_new_nonce(
+        &self,
+        session: Option<SessionId>,
+        ctx: &RequestContext,
+    ) -> Result<OpaqueToken, StoreError> {
         let base = &self.base;
         let nonce = OpaqueToken::from_random(base.random_bytes());
         let row = NewNonce {
             digest: nonce.digest(),
             device: ctx.claimed_device(),
+            session,
             expires_at: base.clock.now() + base.rules.federation.nonce_lifetime,
         };
         retrying(|| async {

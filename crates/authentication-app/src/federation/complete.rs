@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     RequestContext, measured,
-    ports::{CodeGrant, Measure, ProviderError, SignInMethod, StoreError},
+    ports::{CodeGrant, Measure, MovesSeen, ProviderError, SignInMethod, StoreError},
     recorder::Act,
     retry::retrying,
 };
@@ -62,20 +62,25 @@ impl Federation {
         let role = role_of_newcomer(command.role)?;
         let proven = self.come_back(command).await;
         let by_nobody = |outcome| Act::of_nobody(Action::SignIn, outcome);
+        let (person, seen) = self.noted(proven, by_nobody, ctx).await?;
         let arrival = Arrival {
-            person: self.noted(proven, by_nobody, ctx).await?,
-            once: Once::UsedUp,
+            person,
+            once: Once::UsedUp(seen),
             role,
         };
         self.enter(&arrival, ctx).await
     }
 
-    /// Whom the provider vouches for to whoever brings the code. The flow is used up.
-    async fn come_back(&self, command: &CompleteFlow) -> Result<ExternalPerson, Unproven> {
+    /// Whom the provider vouches for to whoever brings the code, and how far moves were when they went there. The
+    /// flow is used up.
+    async fn come_back(
+        &self,
+        command: &CompleteFlow,
+    ) -> Result<(ExternalPerson, MovesSeen), Unproven> {
         let base = &self.base;
         let now = base.clock.now();
         let (state, binding) = (command.state.digest(), command.binding.digest());
-        let sealed = retrying(|| async {
+        let flow = retrying(|| async {
             let mut unit = base.store.begin().await?;
             let claimed = unit.federation().claim_flow(state, binding, now).await?;
             unit.commit().await?;
@@ -83,7 +88,7 @@ impl Federation {
         })
         .await?
         .ok_or(Unproven::InvalidState)?;
-        let payload = open_flow(base, &command.state, &sealed)?;
+        let payload = open_flow(base, &command.state, &flow.payload)?;
         let verifier = payload.verifier();
         let grant = CodeGrant {
             code: &command.code,
@@ -107,7 +112,7 @@ impl Federation {
         if !same_nonce {
             return Err(Unproven::UnknownNonce);
         }
-        Ok(self.judge(claims)?)
+        Ok((self.judge(claims)?, flow.seen))
     }
 
     async fn give_back(

@@ -7,7 +7,7 @@
 //! ```
 
 use authentication_domain::{
-    accounts::{AccountStatus, Closed, Identifier, SignUpMethod},
+    accounts::{AccountId, AccountStatus, Closed, Identifier, SignUpMethod},
     audit::{Action, Outcome},
     events::Event,
     federation::ExternalPerson,
@@ -27,8 +27,9 @@ use crate::{
     Foundation, RequestContext,
     accounts::{AccountDraft, OpenedAccount},
     ports::{
-        DataKey, FederationQuestion, FederationRecord, IndexKeys, Measure, NewFederatedIdentity,
-        RegistrationOutcome, SigningFailed, StoreError, Subject, UniqueRule, UnitOfWork,
+        DataKey, FederationQuestion, FederationRecord, IndexKeys, Measure, MovesSeen,
+        NewFederatedIdentity, NonceUse, RegistrationOutcome, SigningFailed, StoreError, Subject,
+        UniqueRule, UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -49,7 +50,19 @@ pub(super) enum Once {
     /// This nonce, used up in the unit that lets them in.
     Nonce(TokenDigest),
     /// The flow, which was used up before.
-    UsedUp,
+    UsedUp(MovesSeen),
+}
+
+impl Once {
+    /// What they are told of one that does not count, with the reason in the trail.
+    fn refused(self) -> (Unproven, Outcome) {
+        let refused = match self {
+            Self::Nonce(_) => Unproven::UnknownNonce,
+            Self::UsedUp(_) => Unproven::InvalidState,
+        };
+        let reason = refused.reason().unwrap_or_default();
+        (refused, Outcome::Refused(reason))
+    }
 }
 
 /// What became of them.
@@ -196,12 +209,13 @@ impl Federation {
             Err(Closed::Absent) => Some((EnterError::Closed, "account_closed")),
         };
         let mut unit = base.store.begin().await?;
-        if !use_up(unit.as_mut(), arrival.once, ctx, now).await? {
+        if !use_up(unit.as_mut(), arrival.once, Some(owner.id()), ctx, now).await? {
             drop(unit);
-            let act = Act::on_identifier(Action::SignIn, UNKNOWN_NONCE, known.keys.subject)
+            let (error, outcome) = arrival.once.refused();
+            let act = Act::on_identifier(Action::SignIn, outcome, known.keys.subject)
                 .about(Some(owner.id()));
             base.put_on_record(&act, ctx).await?;
-            return Err(Unproven::UnknownNonce.into());
+            return Err(error.into());
         }
         if let Some((error, reason)) = refused {
             let outcome = Outcome::Refused(reason);
@@ -234,10 +248,11 @@ impl Federation {
         let act =
             |outcome| Act::on_identifier(Action::SignIn, outcome, known.keys.subject).about(owner);
         let mut unit = base.store.begin().await?;
-        if !use_up(unit.as_mut(), arrival.once, ctx, now).await? {
+        if !use_up(unit.as_mut(), arrival.once, None, ctx, now).await? {
             drop(unit);
-            base.put_on_record(&act(UNKNOWN_NONCE), ctx).await?;
-            return Ok(Unproven::UnknownNonce.into());
+            let (error, outcome) = arrival.once.refused();
+            base.put_on_record(&act(outcome), ctx).await?;
+            return Ok(error.into());
         }
         let act = act(Outcome::Refused("account_exists"));
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
@@ -272,11 +287,12 @@ impl Federation {
         let identity =
             base.new_identity(&arrival.person, known.digest, &opened.key, opened.id(), now);
         let mut unit = base.store.begin().await?;
-        if !use_up(unit.as_mut(), arrival.once, ctx, now).await? {
+        if !use_up(unit.as_mut(), arrival.once, None, ctx, now).await? {
             drop(unit);
-            let act = Act::on_identifier(Action::SignIn, UNKNOWN_NONCE, known.keys.subject);
+            let (error, outcome) = arrival.once.refused();
+            let act = Act::on_identifier(Action::SignIn, outcome, known.keys.subject);
             base.put_on_record(&act, ctx).await?;
-            return Err(Unproven::UnknownNonce.into());
+            return Err(error.into());
         }
         unit.accounts()
             .insert(&row)
@@ -324,20 +340,29 @@ impl Federation {
     }
 }
 
-const UNKNOWN_NONCE: Outcome = Outcome::Refused("unknown_nonce");
-
-/// Uses up what makes this arrival the only one. The unit must be dropped on `false`.
-pub(super) async fn use_up(
+/// Uses up what makes this arrival the only one. What was begun before the last move of the account that it is to
+/// open counts no more. The unit must be dropped on `false`.
+async fn use_up(
     unit: &mut dyn UnitOfWork,
     once: Once,
+    account: Option<AccountId>,
     ctx: &RequestContext,
     now: OffsetDateTime,
 ) -> Result<bool, StoreError> {
-    match once {
-        Once::UsedUp => Ok(true),
-        Once::Nonce(nonce) => {
-            let device = ctx.claimed_device();
-            unit.federation().use_nonce(nonce, device, now).await
+    match (once, account) {
+        (Once::UsedUp(_), None) => Ok(true),
+        (Once::UsedUp(seen), Some(account)) => {
+            Ok(!unit.accounts().moved_since(account, seen).await?)
+        }
+        (Once::Nonce(digest), account) => {
+            let nonce = NonceUse {
+                digest,
+                device: ctx.claimed_device(),
+                session: None,
+                account,
+                now,
+            };
+            unit.federation().use_nonce(nonce).await
         }
     }
 }
@@ -370,7 +395,7 @@ impl Foundation {
         person: &ExternalPerson,
         digest: [u8; 32],
         key: &DataKey,
-        account: authentication_domain::accounts::AccountId,
+        account: AccountId,
         now: OffsetDateTime,
     ) -> NewFederatedIdentity {
         let id = self.new_id(now);

@@ -8,15 +8,14 @@ use authentication_domain::{
     opaque_token::TokenDigest,
 };
 use secrecy::SecretString;
+use time::OffsetDateTime;
 
-use super::{
-    Federation, Unproven,
-    enter::{Once, use_up},
-};
+use super::{Federation, Unproven};
 use crate::{
     RequestContext,
     ports::{
-        DataKey, Invalidation, MessageKind, SessionSnapshot, StoreError, UniqueRule, UnitOfWork,
+        DataKey, Invalidation, MessageKind, NonceUse, SessionSnapshot, StoreError, UniqueRule,
+        UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -49,7 +48,8 @@ pub enum LinkError {
 retry_on_store_error!(LinkError);
 
 impl Federation {
-    /// Lets an identity open one's own account (`POST /me/google`). Its address need not be the account's.
+    /// Lets an identity open one's own account (`POST /me/google`). Its address need not be the account's. The
+    /// nonce must have been asked for in this session: a token that somebody else had made out links nothing.
     /// Linking what is linked already changes nothing. The caller has made sure that the sign-in is recent.
     ///
     /// # Errors
@@ -86,7 +86,8 @@ impl Federation {
         }
         let linked = base.store.identity_of(account).await?;
         let mut unit = base.store.begin().await?;
-        if !use_up(unit.as_mut(), Once::Nonce(nonce), ctx, now).await? {
+        let nonce_use = in_session(who, nonce, ctx, now);
+        if !unit.federation().use_nonce(nonce_use).await? {
             drop(unit);
             let unknown = Unproven::UnknownNonce;
             let theirs = |outcome| linking(who, &key, outcome);
@@ -143,10 +144,27 @@ impl Federation {
         let key = base.data_key(&who.owner)?;
         let entry = base.record(&linking(who, &key, ALREADY_LINKED), ctx, now);
         let mut unit: Box<dyn UnitOfWork> = base.store.begin().await?;
-        use_up(unit.as_mut(), Once::Nonce(nonce), ctx, now).await?;
+        let nonce_use = in_session(who, nonce, ctx, now);
+        unit.federation().use_nonce(nonce_use).await?;
         unit.audit().append(&[entry]).await?;
         unit.commit().await?;
         Ok(LinkError::AlreadyLinked)
+    }
+}
+
+/// A nonce that is brought in a session: asked for there, since the account is what it is.
+pub(crate) fn in_session(
+    who: &SessionSnapshot,
+    digest: TokenDigest,
+    ctx: &RequestContext,
+    now: OffsetDateTime,
+) -> NonceUse {
+    NonceUse {
+        digest,
+        device: ctx.claimed_device(),
+        session: Some(who.session),
+        account: Some(who.owner.account.id),
+        now,
     }
 }
 

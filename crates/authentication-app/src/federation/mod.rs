@@ -25,6 +25,7 @@ use authentication_domain::{
 pub use begin::{BeginFlowError, BegunFlow};
 pub use complete::CompleteFlow;
 pub use enter::{EnterError, Entered};
+pub(crate) use link::in_session;
 pub use link::{LinkError, LinkIdentity};
 pub use sign_in::SignInWithToken;
 pub use unlink::UnlinkError;

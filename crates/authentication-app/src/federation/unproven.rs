@@ -53,7 +53,7 @@ impl Unproven {
 
 impl Federation {
     /// Whom an ID token vouches for, and the nonce that it counts with. Changes nothing.
-    pub(super) async fn prove(
+    pub(crate) async fn prove(
         &self,
         id_token: &SecretString,
     ) -> Result<(ExternalPerson, TokenDigest), Unproven> {
@@ -63,7 +63,7 @@ impl Federation {
     }
 
     /// Puts a refusal on record before it is answered.
-    pub(super) async fn noted<'a, T>(
+    pub(crate) async fn noted<'a, T>(
         &self,
         proven: Result<T, Unproven>,
         act: impl Fn(Outcome) -> Act<'a>,

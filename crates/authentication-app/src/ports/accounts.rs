@@ -135,6 +135,11 @@ pub struct NewAccount {
     pub password: Option<PasswordHash>,
 }
 
+/// How far the order of all moves of accounts was when something was handed out that names no account, or may be
+/// used for one much later: a move that was committed before was seen. No clock has a part in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MovesSeen(pub i64);
+
 /// Another identifier for an account, in the place of the one it has.
 #[derive(Debug, Clone, Copy)]
 pub struct IdentifierSwap<'a> {
@@ -155,6 +160,11 @@ pub struct IdentifierSwap<'a> {
 }
 
 /// Writes within a unit of work.
+///
+/// Whatever makes an account the next version does away with all that was handed out under the version before and
+/// not used yet, in the same unit: codes and links that were sent to any identifier that it has, had and may have
+/// again, or is about to have, are gone, and no cool-down of theirs holds up what is asked for next; everything
+/// else that is to prove or open something has not seen the move (`Self::moved_since`).
 #[async_trait]
 pub trait AccountRepository: Send {
     /// Inserts the account, its key, index entries, profile, wallet and password. It was made, and its
@@ -232,6 +242,16 @@ pub trait AccountRepository: Send {
         account: AccountId,
         read_version: i64,
         now: OffsetDateTime,
+    ) -> Result<bool, StoreError>;
+
+    /// Whether the account became another version after `seen`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn moved_since(
+        &mut self,
+        account: AccountId,
+        seen: MovesSeen,
     ) -> Result<bool, StoreError>;
 
     /// Replaces an outdated hash by one of the same password, if it is still the one that was read.

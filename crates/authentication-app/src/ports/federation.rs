@@ -1,11 +1,15 @@
 //! Identities at providers, and sign-ins that are under way there.
 
 use async_trait::async_trait;
-use authentication_domain::{accounts::AccountId, opaque_token::TokenDigest, sessions::DeviceId};
+use authentication_domain::{
+    accounts::AccountId,
+    opaque_token::TokenDigest,
+    sessions::{DeviceId, SessionId},
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{AccountRecord, IndexKeys, Sealed, StoreError};
+use super::{AccountRecord, IndexKeys, MovesSeen, Sealed, StoreError};
 
 /// A nonce that was handed out.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +18,25 @@ pub struct NewNonce {
     pub digest: TokenDigest,
     /// The device that the request said it came from: the nonce counts with the same word only.
     pub device: Option<DeviceId>,
+    /// The session that it was given to: it counts there alone. One of no session signs in, and does nothing else.
+    pub session: Option<SessionId>,
     /// Until when it counts.
     pub expires_at: OffsetDateTime,
+}
+
+/// A nonce that somebody brings.
+#[derive(Debug, Clone, Copy)]
+pub struct NonceUse {
+    /// Its digest.
+    pub digest: TokenDigest,
+    /// The device that the request says it comes from.
+    pub device: Option<DeviceId>,
+    /// The session in which it is brought.
+    pub session: Option<SessionId>,
+    /// For which account, if there is one: a nonce from before its last move counts for nothing.
+    pub account: Option<AccountId>,
+    /// When.
+    pub now: OffsetDateTime,
 }
 
 /// A sign-in that a client takes to the provider.
@@ -29,6 +50,15 @@ pub struct NewFlow {
     pub payload: Sealed,
     /// Until when it may come back.
     pub expires_at: OffsetDateTime,
+}
+
+/// A flow that somebody came back with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClaimedFlow {
+    /// As it was kept.
+    pub payload: Sealed,
+    /// Which moves there were when it was begun.
+    pub seen: MovesSeen,
 }
 
 /// An identity that opens an account from here on.
@@ -118,17 +148,12 @@ pub trait FederationRepository: Send {
     /// [`StoreError`].
     async fn keep_nonce(&mut self, nonce: &NewNonce) -> Result<(), StoreError>;
 
-    /// Uses a nonce up; `false` when it is none of ours, was used, expired, or was given to another device.
-    /// Of any number of rivals one gets `true`.
+    /// Uses a nonce up; `false` when it is none of ours, was used, expired, was given to another device or
+    /// session, or is older than the version of the account. Of any number of rivals one gets `true`.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn use_nonce(
-        &mut self,
-        digest: TokenDigest,
-        device: Option<DeviceId>,
-        now: OffsetDateTime,
-    ) -> Result<bool, StoreError>;
+    async fn use_nonce(&mut self, nonce: NonceUse) -> Result<bool, StoreError>;
 
     /// Keeps a flow.
     ///
@@ -147,7 +172,7 @@ pub trait FederationRepository: Send {
         state: TokenDigest,
         binding: TokenDigest,
         now: OffsetDateTime,
-    ) -> Result<Option<Sealed>, StoreError>;
+    ) -> Result<Option<ClaimedFlow>, StoreError>;
 
     /// Gives a flow back that was claimed at `claimed_at`: the provider could not be asked.
     ///
@@ -165,6 +190,12 @@ pub trait FederationRepository: Send {
     /// [`StoreError::Conflict`] with [`super::UniqueRule::FederatedIdentity`] when it opens an account
     /// already, or when another one opens this account.
     async fn link(&mut self, identity: &NewFederatedIdentity) -> Result<(), StoreError>;
+
+    /// Whether the identity with this digest opens this account. Nobody takes it away until the unit ends.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn opens(&mut self, identity: [u8; 32], account: AccountId) -> Result<bool, StoreError>;
 
     /// Takes the identity away that opens an account; `false` when none did.
     ///

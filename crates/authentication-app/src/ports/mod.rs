@@ -37,8 +37,8 @@ mod token_signer;
 mod unit_of_work;
 
 pub use accounts::{
-    AccountQueries, AccountRecord, AccountRepository, IdentifierSwap, NewAccount, SignInQuestion,
-    SignInRecord, Wallet,
+    AccountQueries, AccountRecord, AccountRepository, IdentifierSwap, MovesSeen, NewAccount,
+    SignInQuestion, SignInRecord, Wallet,
 };
 pub use attempts::{
     AttemptLedger, Cleared, CountedGuess, DeviceQueries, DeviceRepository, DeviceSummary,
@@ -63,8 +63,8 @@ pub use event_queue::{
 pub use event_sink::{EventSink, OutgoingEvent, SinkError};
 pub use factor_resets::{FactorReset, FactorResetQueries, FactorResetRepository};
 pub use federation::{
-    FederatedIdentityRecord, FederationQueries, FederationQuestion, FederationRecord,
-    FederationRepository, NewFederatedIdentity, NewFlow, NewNonce,
+    ClaimedFlow, FederatedIdentityRecord, FederationQueries, FederationQuestion, FederationRecord,
+    FederationRepository, NewFederatedIdentity, NewFlow, NewNonce, NonceUse,
 };
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};

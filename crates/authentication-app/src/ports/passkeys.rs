@@ -109,7 +109,8 @@ pub trait PasskeyQueries: Send + Sync {
     async fn list_passkeys(&self, account: AccountId) -> Result<Vec<PasskeyRecord>, StoreError>;
 
     /// The ceremony that somebody ends, unless it is over, with the passkey that answers and its owner, in one
-    /// statement.
+    /// statement. One that was begun under an earlier version of the account that it is about, or of the passkey's
+    /// owner, is over.
     ///
     /// # Errors
     /// [`StoreError`].

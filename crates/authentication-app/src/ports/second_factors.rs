@@ -76,7 +76,8 @@ pub struct TotpRecord {
 pub struct TotpState {
     /// The one that counts.
     pub active: Option<TotpRecord>,
-    /// The secret of one that is being set up, and since when.
+    /// The secret of one that is being set up, and since when; none that was begun under an earlier version of the
+    /// account.
     pub pending: Option<(Sealed, OffsetDateTime)>,
 }
 

@@ -9,6 +9,7 @@ mod list;
 mod liveness;
 mod log_in;
 mod reauthenticate;
+mod reauthenticate_by_provider;
 mod refresh;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub use list::SessionView;
 pub use liveness::{Liveness, SessionCaches};
 pub use log_in::{LogIn, LogInError};
 pub use reauthenticate::{ReauthenticateError, Reauthentication};
+pub use reauthenticate_by_provider::ReauthenticateByProviderError;
 pub use refresh::RefreshError;
 
 use crate::Foundation;

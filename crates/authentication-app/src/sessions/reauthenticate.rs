@@ -251,7 +251,7 @@ impl Sessions {
         unit.commit().await
     }
 
-    async fn renew(
+    pub(super) async fn renew(
         &self,
         mut unit: Box<dyn UnitOfWork>,
         who: &SessionSnapshot,

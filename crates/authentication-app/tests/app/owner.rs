@@ -134,7 +134,9 @@ impl Owner {
     }
 
     pub(crate) async fn id_token(&self) -> LinkIdentity {
-        let nonce = self.federation.issue_nonce(&request()).await.unwrap();
+        let who = self.session().await;
+        let nonce = self.federation.issue_nonce_in_session(&who, &request());
+        let nonce = nonce.await.unwrap();
         LinkIdentity {
             id_token: nonce.expose().into(),
         }

@@ -75,6 +75,7 @@ async fn a_change_of_identifier_is_made_whole_or_not_at_all() {
         "code_dispatches",
         "code_tries",
         "accounts",
+        "security_moves",
         "identifier_index",
         "sessions",
         "audit_entries",
@@ -86,9 +87,10 @@ async fn a_change_of_identifier_is_made_whole_or_not_at_all() {
 }
 
 /// A password that is locked, devices, sessions: whatever lets somebody in.
-const SHUTTING_OUT: [&str; 8] = [
+const SHUTTING_OUT: [&str; 9] = [
     "notice_links",
     "accounts",
+    "security_moves",
     "password_credentials",
     "devices",
     "sessions",
@@ -122,7 +124,8 @@ async fn saying_it_was_not_me_is_done_whole_or_not_at_all() {
         bed.log_in(ADA, PASSWORD, &request()).await.unwrap();
         token_of(bed, &ada, "new_device").await
     };
-    all_or_nothing(&SHUTTING_OUT, arrange, async |bed, token| {
+    let writes = [&SHUTTING_OUT[..], &["code_dispatches"]].concat();
+    all_or_nothing(&writes, arrange, async |bed, token| {
         bed.accounts.not_me(token, &request()).await.is_ok()
     })
     .await;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use authentication_app::{
-    accounts::UpdateProfileError,
+    accounts::{ConfirmIdentifier, UpdateProfileError},
     challenges::{ProofError, VerifyCode, VerifyCodeError},
     credentials::{
         ChangePassword, ChangePasswordError, CompleteReset, CompleteResetError, ResetProof,
@@ -17,6 +17,7 @@ use time::Duration;
 use crate::bed::{Bed, NEW_PASSWORD, PASSWORD, email, password, request, right_code};
 
 const ADA: &str = "ada@example.com";
+const BOB: &str = "bob@example.com";
 const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1";
 /// Rivals failed often enough.
 const LOCK: &str = "INSERT INTO sign_in_failures (subject, device_id, failures, since, locked_until) \
@@ -229,6 +230,44 @@ async fn a_code_that_is_used_up_meanwhile_resets_nothing() {
     );
     assert!(refused, "{answer:?}");
     assert!(bed.log_in(ADA, PASSWORD, &request()).await.is_ok());
+}
+
+/// The owner is found by where the code went, and read after that. What is put back here is what a rival sees who
+/// asks in between: the row that finds the owner, and the code.
+#[tokio::test]
+async fn a_code_that_went_to_the_identifier_before_resets_nothing() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let command = bed.proof_of_reset().await;
+    bed.database
+        .execute("CREATE TABLE sent AS SELECT * FROM code_dispatches")
+        .await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    let asked = bed
+        .accounts
+        .request_identifier_change(&session, &email(BOB), &request())
+        .await;
+    let VerifyCode { challenge, code } = right_code(&asked.unwrap(), &bed.code_sent_to(BOB).await);
+    let proof = ConfirmIdentifier { challenge, code };
+    let changed = bed
+        .accounts
+        .confirm_identifier_change(&session, &proof, &request())
+        .await;
+    assert!(changed.is_ok(), "{changed:?}");
+    for back in [
+        "UPDATE identifier_index SET reserved_until = NULL",
+        "DELETE FROM code_dispatches",
+        "INSERT INTO code_dispatches SELECT * FROM sent",
+    ] {
+        bed.database.execute(back).await;
+    }
+    let answer = bed.credentials.complete_reset(&command, &request()).await;
+    let refused = matches!(
+        answer,
+        Err(CompleteResetError::Proof(ProofError::InvalidCode))
+    );
+    assert!(refused, "{answer:?}");
+    assert!(bed.log_in(BOB, PASSWORD, &request()).await.is_ok());
 }
 
 #[tokio::test]

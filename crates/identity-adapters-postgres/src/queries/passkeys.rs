@@ -12,6 +12,7 @@ use common::clock::SKEW;
 
 use crate::{
     account_record::{account_columns, account_if_any, account_parts},
+    accounts::moved_since,
     attempts::{any_in_a_row, in_a_row_of},
     sql::{Row, Sql},
     store::Store,
@@ -35,7 +36,8 @@ const LIST: &str = concat!(
     " FROM passkeys y WHERE y.account_id = $1 ORDER BY y.id"
 );
 
-/// All by primary keys, and `passkeys_credential_digest_key`. `$1` holder, `$2` purpose, `$3` credential, `$4`
+/// All by primary keys, and `passkeys_credential_digest_key`. One that was begun under an earlier version of the
+/// account, or of the account of the passkey that answers, is over. `$1` holder, `$2` purpose, `$3` credential, `$4`
 /// device, `$5` now, `$6` until when one that was begun by now can count.
 const FIND_CEREMONY: &str = concat!(
     "SELECT c.id AS ceremony_id, c.account_id AS ceremony_account, c.state, d.id AS device_id, ",
@@ -50,7 +52,8 @@ const FIND_CEREMONY: &str = concat!(
     account_parts!(),
     "LEFT JOIN devices d ON d.account_id = y.account_id AND d.id = $4 \
      WHERE c.holder = $1 AND c.purpose = $2 AND c.consumed_at IS NULL AND c.expires_at > $5 \
-     AND c.expires_at <= $6"
+     AND c.expires_at <= $6 AND NOT ",
+    moved_since!("c.account_id, y.account_id", "c.moves_seen")
 );
 
 #[async_trait]

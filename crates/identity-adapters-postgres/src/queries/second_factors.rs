@@ -14,6 +14,7 @@ use time::OffsetDateTime;
 
 use crate::{
     account_record::{account_columns, account_of, account_parts},
+    accounts::moved_since,
     attempts::{NO_DEVICE, any_in_a_row, in_a_row_of},
     challenges::{DISPATCHES, dispatch_of},
     second_factors::{PENDING, TOTP},
@@ -40,8 +41,13 @@ const FIND_PENDING: &str = concat!(
      WHERE n.digest = $1"
 );
 
-const TOTP_STATE: &str = "SELECT secret, last_step, failures, pending_secret, pending_at \
-     FROM totp_factors WHERE account_id = $1";
+/// What was begun under an earlier version of the account is no more.
+const TOTP_STATE: &str = concat!(
+    "SELECT secret, last_step, failures, CASE WHEN NOT ",
+    moved_since!("t.account_id", "t.moves_seen"),
+    " THEN pending_secret END AS pending_secret, pending_at \
+     FROM totp_factors t WHERE t.account_id = $1"
+);
 
 #[async_trait]
 impl SecondFactorQueries for Store {

@@ -5,10 +5,10 @@ use authentication_app::ports::{
     DeviceQueries as _, EventQueue as _, FactorResetQueries as _, FailureScope,
     FederationQueries as _, GiveBack, Guess, HeldMessage, IdentifierSwap, ImportQueries as _,
     KeyTask, LeaseRequest, LeaseToken, LeasedEvent, LinkKind, Maintenance as _,
-    MessageCeilings as _, MessageKind, MessageQueue as _, NewAccount, NewCeremony, NewSession,
-    NoticeQueries as _, NoticedAct, ParkedMessages as _, ParkedSelection, PasskeyQueries as _,
-    Recipient, RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord, SessionQueries as _,
-    SubjectWindows, TimeStore as _, TriesScope, UnitOfWorkFactory as _,
+    MessageCeilings as _, MessageKind, MessageQueue as _, MovesSeen, NewAccount, NewCeremony,
+    NewSession, NonceUse, NoticeQueries as _, NoticedAct, ParkedMessages as _, ParkedSelection,
+    PasskeyQueries as _, Recipient, RekeyingQueries as _, Rewrapped, SendRequest, ServiceKeyRecord,
+    SessionQueries as _, SubjectWindows, TimeStore as _, TriesScope, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     accounts::SignUpMethod,
@@ -24,9 +24,9 @@ use testkit::{
     builders::{
         audit_record, event_envelope, federation_question, id, id_at, idempotency_record,
         index_entry, index_keys_amid_rotation, message_order, new_account, new_ceremony,
-        new_challenge, new_flow, new_identity, new_nonce, new_notice_link, new_session, passkey,
-        passkey_use, password_hash, sealed, send_request, session_ended, sign_in_question, subject,
-        token_digest, uuid_at,
+        new_challenge, new_flow, new_identity, new_nonce, new_notice_link, new_session, nonce_use,
+        passkey, passkey_use, password_hash, sealed, send_request, session_ended, sign_in_question,
+        subject, token_digest, uuid_at,
     },
     clock::START,
     contract::store::imports::newcomer,
@@ -124,10 +124,14 @@ async fn write_federation(store: &Store, owner: &NewAccount) {
     let federation = unit.federation();
     federation.link(&identity).await.unwrap();
     federation.keep_nonce(&nonce).await.unwrap();
-    federation
-        .use_nonce(nonce.digest, Some(id()), START)
-        .await
-        .unwrap();
+    let brought = NonceUse {
+        device: Some(id()),
+        session: Some(id()),
+        account: Some(account),
+        ..nonce_use(nonce.digest)
+    };
+    federation.use_nonce(brought).await.unwrap();
+    federation.opens(identity.digest, account).await.unwrap();
     federation.keep_flow(&flow).await.unwrap();
     federation
         .claim_flow(flow.state, flow.binding, START)
@@ -139,6 +143,10 @@ async fn write_federation(store: &Store, owner: &NewAccount) {
         .await
         .unwrap();
     unit.accounts().advance(account, 0, START).await.unwrap();
+    unit.accounts()
+        .moved_since(account, MovesSeen(0))
+        .await
+        .unwrap();
     unit.commit().await.unwrap();
     let question = federation_question(identity.digest, &owner.index);
     store.federation_record(question).await.unwrap();

@@ -104,20 +104,21 @@ testkit::on_every_engine! {
         let asked = app.assert_cost(signed_in("POST", "/api/v1/me/passkeys/options"), 200, 2).await;
         let conduct = Conduct::at(passkeys::ORIGIN);
         let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &conduct);
-        // Ceremony, session, passkeys; ceremony used, factors changed (two), passkey, session proven again, audit
-        // entry, event, other sessions ended, what was told before, the link of a notice, the notice.
+        // Ceremony, session, passkeys; ceremony used, factors changed (four: what was sent is gone, account, move,
+        // devices), passkey, session proven again, audit entry, event, other sessions ended, what was told before, the
+        // link of a notice, the notice.
         let body = json!({"credential": credential});
         let enrol = signed_in("POST", "/api/v1/me/passkeys").json(&body);
-        let added = app.assert_cost(enrol, 201, 3 + 11).await;
+        let added = app.assert_cost(enrol, 201, 3 + 13).await;
         app.me(access).await.assert_status(200);
         app.assert_cost(signed_in("GET", "/api/v1/me/passkeys"), 200, 1).await;
         // One read; name, audit entry.
         let path = format!("/api/v1/me/passkeys/{}", added.text_of("/id"));
         let rename = signed_in("PATCH", &path).json(&json!({"name": "A phone"}));
         app.assert_cost(rename, 200, 1 + 2).await;
-        // Session, account, passkeys, the identity at Google; factors changed (two), passkey, recovery codes,
+        // Session, account, passkeys, the identity at Google; factors changed (four), passkey, recovery codes,
         // audit entry, event, other sessions ended, what was told before, the link of a notice, the notice.
-        app.assert_cost(signed_in("DELETE", &path), 200, 4 + 10).await;
+        app.assert_cost(signed_in("DELETE", &path), 200, 4 + 12).await;
     }
 
     /// One read and one transaction more than without.
@@ -185,7 +186,7 @@ testkit::on_every_engine! {
         let (answer, cost) = app.cost(signed_in("POST", "/api/v1/auth/password/change").json(&change)).await;
         answer.assert_status(200);
         // What was told before is looked at, too.
-        assert!(cost <= 1 + 10, "{cost}");
+        assert!(cost <= 1 + 12, "{cost}");
         app.me(access).await.assert_status(200);
         app.assert_cost(signed_in("POST", "/api/v1/auth/logout"), 200, 3).await;
     }

@@ -7,6 +7,7 @@ mod provider;
 mod sign_in;
 
 use serde_json::{Value, json};
+use server::config::Config;
 use testkit::{Engine, servers::OpenIdDouble};
 
 use crate::{answer::Answer, app::TestApp, person::Tokens};
@@ -28,16 +29,16 @@ impl Bed {
     /// One that lets in the people of these organisations only.
     pub(super) async fn start_for(engine: Engine, hosted_domains: &[&str]) -> Self {
         let double = OpenIdDouble::start();
-        let app = TestApp::start_with(engine, |config| {
-            config.google.issuer = double.issuer();
-            config.google.client_ids = vec!["site".to_owned(), "app".to_owned()];
-            config.google.client_secret = Some("secret".into());
-            config.google.redirect_uris = vec![REDIRECT.to_owned()];
-            let domains = hosted_domains.iter().map(|&domain| domain.to_owned());
-            config.google.hosted_domains = domains.collect();
-        })
-        .await;
+        let app =
+            TestApp::start_with(engine, |config| configure(config, &double, hosted_domains)).await;
         Self { app, double }
+    }
+
+    /// Another node of the same service.
+    pub(super) async fn another_node(&self) -> TestApp {
+        self.app
+            .another_node_with(|config| configure(config, &self.double, &[]))
+            .await
     }
 
     pub(super) async fn nonce(&self) -> String {
@@ -79,11 +80,33 @@ impl Bed {
         Tokens::of(&answer)
     }
 
+    /// A nonce that was asked for in this session.
+    pub(super) async fn nonce_of(&self, access: &str) -> String {
+        let answer = self.app.post_as(access, LINK_OPTIONS, &Value::Null).await;
+        answer.assert_status(200);
+        answer.text_of("/nonce")
+    }
+
+    /// What links this subject, or proves it, in this session.
+    pub(super) async fn proof_in(&self, access: &str, subject: &str, email: &str) -> Value {
+        let nonce = self.nonce_of(access).await;
+        let claims = self.claims_with(&nonce, subject, email);
+        json!({"id_token": self.double.token(&claims)})
+    }
+
     pub(super) async fn link(&self, access: &str, subject: &str, email: &str) -> Answer {
-        let claims = self.claims(subject, email).await;
-        let body = json!({"id_token": self.double.token(&claims)});
+        let body = self.proof_in(access, subject, email).await;
         self.app.post_as(access, LINK, &body).await
     }
+}
+
+fn configure(config: &mut Config, double: &OpenIdDouble, hosted_domains: &[&str]) {
+    config.google.issuer = double.issuer();
+    config.google.client_ids = vec!["site".to_owned(), "app".to_owned()];
+    config.google.client_secret = Some("secret".into());
+    config.google.redirect_uris = vec![REDIRECT.to_owned()];
+    let domains = hosted_domains.iter().map(|&domain| domain.to_owned());
+    config.google.hosted_domains = domains.collect();
 }
 
 pub(super) const OPTIONS: &str = "/api/v1/auth/google/options";
@@ -91,6 +114,7 @@ pub(super) const SIGN_IN: &str = "/api/v1/auth/google";
 pub(super) const AUTHORIZE: &str = "/api/v1/auth/google/authorize";
 pub(super) const CALLBACK: &str = "/api/v1/auth/google/callback";
 pub(super) const LINK: &str = "/api/v1/me/google";
+pub(super) const LINK_OPTIONS: &str = "/api/v1/me/google/options";
 
 testkit::on_every_engine! {
     async fn without_a_provider_there_is_nothing_here(engine: Engine) {
@@ -106,6 +130,9 @@ testkit::on_every_engine! {
             app.post(path, &body).await.assert_problem(404, "not_found");
         }
         app.post_as(access, LINK, &json!({"id_token": "a.b.c"})).await.assert_problem(404, "not_found");
+        app.post_as(access, LINK_OPTIONS, &Value::Null).await.assert_problem(404, "not_found");
         app.delete_as(access, LINK).await.assert_problem(404, "not_found");
+        let proof = json!({"id_token": "a.b.c"});
+        app.reauthenticate(access, &proof).await.assert_problem(422, "validation_failed");
     }
 }

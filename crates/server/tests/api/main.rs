@@ -28,6 +28,8 @@ mod lost_answers;
 mod messages;
 mod metrics;
 mod not_me;
+mod outstanding;
+mod pairs;
 mod passkeys;
 mod password;
 mod put_back;

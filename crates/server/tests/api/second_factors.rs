@@ -69,6 +69,18 @@ impl TestApp {
         begun
     }
 
+    /// Begins to set another app up, and hands over the request that confirms it.
+    pub(crate) async fn next_totp(&self, access: &str) -> reqwest::RequestBuilder {
+        let path = "/api/v1/me/mfa/totp";
+        let begun = self.post_as(access, path, &json!({})).await;
+        begun.assert_status(200);
+        let app = authenticator(&begun.text_of("/secret"));
+        let now = self.now().unix_timestamp().try_into().unwrap();
+        let body = json!({"code": app.generate(now).to_string()});
+        self.post_request("/api/v1/me/mfa/totp/confirm", &body)
+            .bearer_auth(access)
+    }
+
     pub(crate) async fn confirm_totp(&self, person: &Person, code: &str) -> Answer {
         let (path, body) = ("/api/v1/me/mfa/totp/confirm", json!({"code": code}));
         self.post_as(&person.tokens.access, path, &body).await

@@ -1,9 +1,11 @@
 //! Signing in through a provider.
 
 use authentication_app::ports::{
-    FederationQuestion, IndexKeys, NewFederatedIdentity, NewFlow, NewNonce,
+    FederationQuestion, IndexKeys, NewFederatedIdentity, NewFlow, NewNonce, NonceUse,
 };
-use authentication_domain::{accounts::AccountId, federation::FederationRules};
+use authentication_domain::{
+    accounts::AccountId, federation::FederationRules, opaque_token::TokenDigest,
+};
 use common::random::bytes;
 
 use super::{RANDOM, sealed, token_digest, uuid_at};
@@ -14,7 +16,19 @@ pub fn new_nonce() -> NewNonce {
     NewNonce {
         digest: token_digest(),
         device: None,
+        session: None,
         expires_at: START + FederationRules::default().nonce_lifetime,
+    }
+}
+
+/// A nonce that is brought at [`START`] from nowhere in particular, for nobody who is known.
+pub const fn nonce_use(digest: TokenDigest) -> NonceUse {
+    NonceUse {
+        digest,
+        device: None,
+        session: None,
+        account: None,
+        now: START,
     }
 }
 

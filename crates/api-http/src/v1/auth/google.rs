@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use authentication_app::federation::{CompleteFlow, Entered, Federation, SignInWithToken};
+use authentication_domain::opaque_token::OpaqueToken;
 use garde::Validate;
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -29,6 +30,14 @@ pub(crate) struct NonceView {
     /// Counts once, for ten minutes.
     #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
     nonce: String,
+}
+
+impl NonceView {
+    pub(crate) fn of(nonce: &OpaqueToken) -> Self {
+        Self {
+            nonce: nonce.expose().to_owned(),
+        }
+    }
 }
 
 /// What Google gave the client.
@@ -102,8 +111,8 @@ pub(crate) struct CallbackBody {
 /// Get a nonce for an ID token.
 ///
 /// For clients that show Google's own button: hand the nonce to Google's library, and the ID token that comes
-/// back to `POST /auth/google` or `POST /me/google`. With an `X-Device-Token` the nonce counts only with the
-/// same one.
+/// back to `POST /auth/google`; it links nothing (`POST /me/google/options`). With an `X-Device-Token` the nonce
+/// counts only with the same one.
 #[utoipa::path(post, path = "/api/v1/auth/google/options", operation_id = "google_options", tag = "google",
     params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     responses((status = 200, description = "A nonce.", body = Answer<NonceView>)))]
@@ -113,8 +122,7 @@ pub(crate) async fn options(
 ) -> Result<HttpResponse, Problem> {
     let federation = federation_of(&state)?;
     let nonce = to_the_end(async move { federation.issue_nonce(&context).await }).await?;
-    let nonce = nonce.expose().to_owned();
-    Ok(answer::ok("Nonce issued", NonceView { nonce }))
+    Ok(answer::ok("Nonce issued", NonceView::of(&nonce)))
 }
 
 /// Sign in with Google.

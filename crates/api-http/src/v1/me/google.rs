@@ -1,4 +1,4 @@
-//! `POST /me/google` and `DELETE /me/google`
+//! `POST /me/google/options`, `POST /me/google` and `DELETE /me/google`
 
 use actix_web::HttpResponse;
 use authentication_app::federation::LinkIdentity;
@@ -8,12 +8,12 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::{
-    Problem,
+    Authenticated, Problem,
     answer::{self, Answer, Nothing},
     ingress::{Context, JsonBody, RecentlyAuthenticated},
     state::State,
     to_the_end::to_the_end,
-    v1::auth::google::{LONGEST_ID_TOKEN, bounded, federation_of},
+    v1::auth::google::{LONGEST_ID_TOKEN, NonceView, bounded, federation_of},
 };
 
 /// What Google gave the client.
@@ -21,16 +21,39 @@ use crate::{
 #[schema(example = json!({ "id_token": "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.e30.c2ln" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinkGoogleBody {
-    /// With a nonce of `POST /auth/google/options`.
+    /// With a nonce of `POST /me/google/options`.
     #[garde(skip)]
     #[schema(value_type = String, min_length = 1, max_length = 8192)]
     id_token: SecretString,
 }
 
+/// Get a nonce for an ID token that is used in this session.
+///
+/// For `POST /me/google` and `POST /auth/reauthenticate`: it counts in this session alone, once, for ten minutes,
+/// until a change of what opens the account, and signs nobody in. With an `X-Device-Token` it counts only with the
+/// same one.
+#[utoipa::path(post, path = "/api/v1/me/google/options", operation_id = "link_google_options", tag = "me",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    responses((status = 200, description = "A nonce.", body = Answer<NonceView>)))]
+pub(crate) async fn options(
+    state: State,
+    who: Authenticated,
+    Context(context): Context,
+) -> Result<HttpResponse, Problem> {
+    let federation = federation_of(&state)?;
+    let nonce = to_the_end(async move {
+        federation
+            .issue_nonce_in_session(who.session(), &context)
+            .await
+    })
+    .await?;
+    Ok(answer::ok("Nonce issued", NonceView::of(&nonce)))
+}
+
 /// Let one's Google account open this account.
 ///
-/// Needs a recent sign-in. The address at Google may be another one. A nonce that was issued with an
-/// `X-Device-Token` counts only with the same one.
+/// Needs a recent sign-in. The address at Google may be another one. The nonce must be one that was asked for in
+/// this session. One that was issued with an `X-Device-Token` counts only with the same one.
 #[utoipa::path(post, path = "/api/v1/me/google", operation_id = "link_google", tag = "me",
     params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
     request_body = LinkGoogleBody,

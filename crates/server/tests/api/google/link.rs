@@ -3,7 +3,7 @@
 use serde_json::json;
 use testkit::race;
 
-use super::{Bed, LINK};
+use super::{Bed, LINK, LINK_OPTIONS};
 use crate::person::{OTHER_PASSWORD, PASSWORD, Tokens};
 
 testkit::on_every_engine! {
@@ -42,7 +42,7 @@ testkit::on_every_engine! {
         let app = &bed.app;
         let person = app.register_person().await;
         let access = &person.tokens.access;
-        let good = bed.claims("1", &person.identifier).await;
+        let good = bed.claims_with(&bed.nonce_of(access).await, "1", &person.identifier);
         for (claim, value) in [
             ("aud", json!("other")), ("nonce", json!("0".repeat(32))), ("email_verified", json!(false)), ("exp", json!(1)),
         ] {
@@ -58,6 +58,94 @@ testkit::on_every_engine! {
         let body = json!({"id_token": bed.double.token(&good)});
         app.post(LINK, &body).await.assert_problem(401, "unauthenticated");
         app.post_as(access, LINK, &body).await.assert_status(200);
+    }
+
+    /// An ID token whose nonce somebody else asked for, or the person themselves somewhere else, links nothing.
+    async fn a_nonce_for_linking_counts_in_the_session_that_asked_for_it(engine: Engine) {
+        let bed = Bed::start(engine).await;
+        let app = &bed.app;
+        let (victim, thief) = (app.register_person().await, app.register_person().await);
+        let access = &victim.tokens.access;
+        let elsewhere = Tokens::of(&app.log_in(&victim.identifier, PASSWORD).await);
+        for nonce in [
+            bed.nonce().await,
+            bed.nonce_of(&thief.tokens.access).await,
+            bed.nonce_of(&elsewhere.access).await,
+        ] {
+            let claims = bed.claims_with(&nonce, "thief", "t@example.com");
+            let body = json!({"id_token": bed.double.token(&claims)});
+            app.post_as(access, LINK, &body).await.assert_problem(401, "invalid_credentials");
+            app.reauthenticate(access, &body).await.assert_problem(401, "invalid_credentials");
+        }
+        assert_eq!(app.count("federated_identities").await, 0);
+        // Nor does one of a session sign anybody in, whether or not they have an account; it is not used up by that.
+        let nonce = bed.nonce_of(access).await;
+        let claims = bed.claims_with(&nonce, "1", "new@example.com");
+        bed.enter_with(&claims).await.assert_problem(401, "invalid_credentials");
+        bed.link(&thief.tokens.access, "2", "two@example.com").await.assert_status(200);
+        let known = bed.claims_with(&nonce, "2", "two@example.com");
+        bed.enter_with(&known).await.assert_problem(401, "invalid_credentials");
+        let body = json!({"id_token": bed.double.token(&claims)});
+        app.post_as(access, LINK, &body).await.assert_status(200);
+        app.post_as(access, LINK, &body).await.assert_problem(401, "invalid_credentials");
+        app.send(app.request("POST", LINK_OPTIONS)).await.assert_problem(401, "unauthenticated");
+        assert_eq!(app.count("accounts").await, 2);
+    }
+
+    async fn a_nonce_for_linking_counts_once_for_ten_minutes_and_with_its_device(engine: Engine) {
+        let bed = Bed::start(engine).await;
+        let app = &bed.app;
+        let person = app.register_person().await;
+        let access = &person.tokens.access;
+        let body_of = |nonce: &str| {
+            let claims = bed.claims_with(nonce, "1", "a@example.com");
+            json!({"id_token": bed.double.token(&claims)})
+        };
+        let old = bed.nonce_of(access).await;
+        app.advance_seconds(600);
+        let access = Tokens::of(&app.refresh(&person.tokens.refresh).await).access;
+        app.reauthenticate(&access, &body_of(&old)).await.assert_problem(401, "invalid_credentials");
+        let access = Tokens::of(&app.log_in(&person.identifier, PASSWORD).await).access;
+        let asked = app.request("POST", LINK_OPTIONS).bearer_auth(&access)
+            .header("X-Device-Token", &person.device_token);
+        let nonce = app.send(asked).await.text_of("/nonce");
+        app.post_as(&access, LINK, &body_of(&nonce)).await.assert_problem(401, "invalid_credentials");
+        let linking = app.post_request(LINK, &body_of(&nonce)).bearer_auth(&access)
+            .header("X-Device-Token", &person.device_token);
+        app.send(linking).await.assert_status(200);
+    }
+
+    /// Who has nothing but Google proves again with it.
+    async fn the_linked_identity_proves_again_who_one_is(engine: Engine) {
+        let bed = Bed::start(engine).await;
+        let app = &bed.app;
+        let tokens = bed.newcomer("1", "ada@example.com").await;
+        app.advance_seconds(601);
+        let access = Tokens::of(&app.refresh(&tokens.refresh).await).access;
+        app.delete_as(&access, LINK).await.assert_problem(403, "reauthentication_required");
+        // Somebody else's identity, one that nobody has, and the right one with a nonce that signs in.
+        bed.newcomer("2", "eve@example.com").await;
+        for (subject, email) in [("2", "eve@example.com"), ("3", "ada@example.com")] {
+            let proof = bed.proof_in(&access, subject, email).await;
+            app.reauthenticate(&access, &proof).await.assert_problem(401, "invalid_credentials");
+            // It is used up all the same.
+            let outcomes = app.audit_outcomes("session.reauthenticated").await;
+            assert_eq!(outcomes.last().unwrap(), "another_identity");
+        }
+        let claims = bed.claims("1", "ada@example.com").await;
+        let stolen = json!({"id_token": bed.double.token(&claims)});
+        app.reauthenticate(&access, &stolen).await.assert_problem(401, "invalid_credentials");
+        app.delete_as(&access, LINK).await.assert_problem(403, "reauthentication_required");
+        let mut both = bed.proof_in(&access, "1", "ada@example.com").await;
+        both["password"] = PASSWORD.into();
+        app.reauthenticate(&access, &both).await.assert_problem(422, "validation_failed");
+        let proof = bed.proof_in(&access, "1", "ada@example.com").await;
+        let renewed = app.reauthenticate(&access, &proof).await;
+        renewed.assert_status(200);
+        let access = Tokens::of(&renewed).access;
+        // Recent by now: the rest is what the rule of the last way in says.
+        app.delete_as(&access, LINK).await.assert_problem(409, "last_way_in");
+        app.reauthenticate(&access, &proof).await.assert_problem(401, "invalid_credentials");
     }
 
     async fn linking_and_unlinking_ask_for_a_recent_sign_in(engine: Engine) {
@@ -119,8 +207,8 @@ testkit::on_every_engine! {
         let mut rivals = Vec::new();
         for _ in 0..10 {
             let person = app.register_person().await;
-            let id_token = bed.double.token(&bed.claims("1", "a@example.com").await);
-            rivals.push((person.tokens.access, json!({ "id_token": id_token })));
+            let proof = bed.proof_in(&person.tokens.access, "1", "a@example.com").await;
+            rivals.push((person.tokens.access, proof));
         }
         let statuses = race::at_once(rivals.len(), |number| {
             let (app, (access, body)) = (app.clone(), rivals[number].clone());
@@ -137,14 +225,14 @@ testkit::on_every_engine! {
         let bed = Bed::start(engine).await;
         let app = &bed.app;
         let person = app.register_person().await;
-        let id_token = bed.double.token(&bed.claims("thief", "t@example.com").await);
+        let proof = bed.proof_in(&person.tokens.access, "thief", "t@example.com").await;
         let challenge = app.post("/api/v1/auth/password/reset", &json!({"identifier": person.identifier})).await;
         let code = app.nth_code_sent_to(&person.identifier, 2).await;
         let body = json!({
             "challenge_id": challenge.text_of("/challenge_id"), "code": code, "new_password": OTHER_PASSWORD,
         });
         app.post("/api/v1/auth/password/reset/confirm", &body).await.assert_status(200);
-        let late = app.post_as(&person.tokens.access, LINK, &json!({ "id_token": id_token })).await;
+        let late = app.post_as(&person.tokens.access, LINK, &proof).await;
         late.assert_problem(401, "invalid_token");
         assert_eq!(app.count("federated_identities").await, 0);
     }

@@ -26,6 +26,15 @@ impl TestApp {
             .await
     }
 
+    /// Begins to enrol a passkey, and hands over the request that brings it.
+    pub(crate) async fn next_passkey(&self, access: &str) -> reqwest::RequestBuilder {
+        let asked = self.ask_to_enrol(access).await;
+        asked.assert_status(200);
+        let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &honest());
+        self.post_request("/api/v1/me/passkeys", &json!({"credential": credential}))
+            .bearer_auth(access)
+    }
+
     /// Brings what a device answered to an enrolment.
     pub(crate) async fn bring_passkey(&self, access: &str, credential: &Value) -> Answer {
         let body = json!({"credential": credential, "name": "My phone"});

@@ -2,7 +2,7 @@
 
 use authentication_app::ports::{
     FederationQuestion, FederationRecord, IdentifierSwap, IndexKeys, NewFederatedIdentity, NewFlow,
-    NewNonce, Sealed, StoreError, UniqueRule,
+    NewNonce, NonceUse, Sealed, StoreError, UniqueRule,
 };
 use authentication_domain::{
     accounts::SignUpMethod, challenges::Purpose, opaque_token::TokenDigest, sessions::DeviceId,
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     builders::{
         federation_question, id, index_keys, index_keys_amid_rotation, new_account, new_flow,
-        new_identity, new_nonce, sealed, send_request, token_digest,
+        new_identity, new_nonce, nonce_use, sealed, send_request, token_digest,
     },
     clock::START,
     race::{ROUNDS, fifty_at_once},
@@ -208,7 +208,51 @@ async fn use_nonce(
     device: Option<DeviceId>,
     now: OffsetDateTime,
 ) -> bool {
-    in_unit!(store, federation.use_nonce(digest, device, now)).expect("a nonce is used or not")
+    let brought = NonceUse {
+        device,
+        now,
+        ..nonce_use(digest)
+    };
+    bring(store, brought).await
+}
+
+async fn bring(store: &Store, nonce: NonceUse) -> bool {
+    in_unit!(store, federation.use_nonce(nonce)).expect("a nonce is used or not")
+}
+
+pub async fn a_nonce_of_a_session_counts_there_alone_and_one_of_none_in_none(store: Store) {
+    let (session, other) = (id(), id());
+    let nonce = NewNonce {
+        session: Some(session),
+        ..new_nonce()
+    };
+    let free = new_nonce();
+    keep(&store, &nonce).await;
+    keep(&store, &free).await;
+    let brought_in = |digest, session| NonceUse {
+        session,
+        ..nonce_use(digest)
+    };
+    for elsewhere in [None, Some(other)] {
+        assert!(!bring(&store, brought_in(nonce.digest, elsewhere)).await);
+    }
+    assert!(!bring(&store, brought_in(free.digest, Some(session))).await);
+    assert!(bring(&store, brought_in(nonce.digest, Some(session))).await);
+    assert!(bring(&store, brought_in(free.digest, None)).await);
+}
+
+pub async fn whether_an_identity_opens_an_account_is_told(store: Store) {
+    let (owner, other) = (somebody(&store).await, somebody(&store).await);
+    let (owner, other) = (owner.record.account.id, other.record.account.id);
+    let (identity, theirs) = (new_identity(owner), new_identity(other));
+    link(&store, &identity).await.unwrap();
+    link(&store, &theirs).await.unwrap();
+    let opens = async |digest, account| in_unit!(store, federation.opens(digest, account)).unwrap();
+    assert!(opens(identity.digest, owner).await);
+    assert!(!opens(identity.digest, other).await);
+    assert!(!opens(theirs.digest, owner).await);
+    assert!(in_unit!(store, federation.unlink(owner)).unwrap());
+    assert!(!opens(identity.digest, owner).await);
 }
 
 pub async fn a_nonce_counts_once_and_in_time(store: Store) {
@@ -261,8 +305,10 @@ async fn begin_flow(store: &Store) -> NewFlow {
 }
 
 async fn claim(store: &Store, flow: &NewFlow, now: OffsetDateTime) -> Option<Sealed> {
-    in_unit!(store, federation.claim_flow(flow.state, flow.binding, now))
+    let claimed = in_unit!(store, federation.claim_flow(flow.state, flow.binding, now));
+    claimed
         .expect("a flow is claimed or not")
+        .map(|claimed| claimed.payload)
 }
 
 pub async fn a_flow_is_claimed_once_and_gives_what_was_kept(store: Store) {

@@ -44,6 +44,7 @@ pub mod rekeying;
 pub mod reset_links;
 pub mod rotation;
 pub mod second_factors;
+pub mod security_moves;
 pub mod sessions;
 pub mod shared_time;
 mod time_spans;
@@ -203,6 +204,14 @@ macro_rules! store_contract {
             a_challenge_tells_of_rows_whatever_their_windows,
             forgetting_an_account_opens_everything_of_its_identifier,
             rows_of_nobody_leave_after_thirty_days_and_those_of_somebody_stay,
+        }
+        $crate::store_facts! { $factory; security_moves:
+            nothing_that_was_sent_outlives_a_move,
+            nothing_that_was_begun_outlives_a_move,
+            a_move_that_does_not_happen_does_away_with_nothing,
+            a_new_identifier_comes_without_what_was_sent_to_it,
+            of_a_code_and_a_move_at_once_one_counts,
+            a_purge_removes_moves_that_nothing_is_older_than,
         }
         $crate::store_facts! { $factory; codes:
             the_first_request_sends,
@@ -388,6 +397,8 @@ macro_rules! store_contract {
             an_identity_is_unlinked_once_and_can_be_linked_again,
             a_nonce_counts_once_and_in_time,
             a_nonce_of_a_device_counts_from_that_device,
+            a_nonce_of_a_session_counts_there_alone_and_one_of_none_in_none,
+            whether_an_identity_opens_an_account_is_told,
             of_fifty_uses_of_one_nonce_one_wins,
             a_flow_is_claimed_once_and_gives_what_was_kept,
             a_flow_of_another_client_is_not_claimed_and_stays,

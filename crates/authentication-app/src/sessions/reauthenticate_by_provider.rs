@@ -1,0 +1,106 @@
+//! Proving again who one is, by the identity at a provider that opens the account: for whoever has nothing else.
+
+use authentication_domain::{
+    audit::{Action, Outcome},
+    federation::ExternalPerson,
+    opaque_token::TokenDigest,
+};
+use secrecy::SecretString;
+
+use super::{ReauthenticateError, Sessions, TokenSet};
+use crate::{
+    RequestContext,
+    federation::{Federation, Unproven, in_session},
+    ports::{SessionSnapshot, StoreError},
+    recorder::Act,
+    retry::{MayBeRetried, retrying},
+};
+
+/// Why it does not count.
+#[derive(Debug, thiserror::Error)]
+pub enum ReauthenticateByProviderError {
+    /// The provider vouches for nobody, or not to us, or not in this session.
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
+    /// The identity is somebody's, and does not open this account.
+    #[error("the identity does not open the account")]
+    AnotherIdentity,
+    /// As for any other proof.
+    #[error(transparent)]
+    Renewal(#[from] ReauthenticateError),
+}
+
+impl From<StoreError> for ReauthenticateByProviderError {
+    fn from(error: StoreError) -> Self {
+        Self::Renewal(error.into())
+    }
+}
+
+impl MayBeRetried for ReauthenticateByProviderError {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unproven(Unproven::Store(error)) => error.is_retryable(),
+            Self::Renewal(error) => error.is_retryable(),
+            Self::Unproven(_) | Self::AnotherIdentity => false,
+        }
+    }
+}
+
+impl Sessions {
+    /// Renews the time of the first factor, with an ID token of the identity that opens the account, whose nonce
+    /// was asked for in this session ([`Federation::issue_nonce_in_session`]). The nonce is used up, whosever the
+    /// identity is.
+    ///
+    /// # Errors
+    /// [`ReauthenticateByProviderError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn reauthenticate_by_provider(
+        &self,
+        federation: &Federation,
+        who: &SessionSnapshot,
+        id_token: &SecretString,
+        ctx: &RequestContext,
+    ) -> Result<TokenSet, ReauthenticateByProviderError> {
+        let proven = federation.prove(id_token).await;
+        let key = self.base.data_key(&who.owner)?;
+        let account = who.owner.account.id;
+        let theirs =
+            |outcome| Act::of(Action::Reauthenticated, outcome, account, &key).session(who.session);
+        let (person, nonce) = federation.noted(proven, theirs, ctx).await?;
+        let done = retrying(|| self.by_identity(who, &person, nonce, ctx)).await;
+        match done {
+            Err(ReauthenticateByProviderError::Unproven(refused)) => {
+                Ok(federation.noted(Err(refused), theirs, ctx).await?)
+            }
+            done => done,
+        }
+    }
+
+    async fn by_identity(
+        &self,
+        who: &SessionSnapshot,
+        person: &ExternalPerson,
+        nonce: TokenDigest,
+        ctx: &RequestContext,
+    ) -> Result<TokenSet, ReauthenticateByProviderError> {
+        let base = &self.base;
+        let now = base.clock.now();
+        let owner = base.open_account(&who.owner)?;
+        let mut unit = base.store.begin().await?;
+        let nonce = in_session(who, nonce, ctx, now);
+        if !unit.federation().use_nonce(nonce).await? {
+            return Err(Unproven::UnknownNonce.into());
+        }
+        // In the unit: whoever unlinks it at this moment comes before or after.
+        let identity = base.digest_of(&person.identity);
+        if !unit.federation().opens(identity, owner.id()).await? {
+            let outcome = Outcome::Refused("another_identity");
+            let act = Act::of(Action::Reauthenticated, outcome, owner.id(), &owner.key)
+                .session(who.session);
+            unit.audit().append(&[base.record(&act, ctx, now)]).await?;
+            unit.commit().await?;
+            return Err(ReauthenticateByProviderError::AnotherIdentity);
+        }
+        Ok(self.renew(unit, who, &owner, None, ctx).await?)
+    }
+}
