@@ -35,6 +35,7 @@ mod m20261129_000016_notices;
 mod m20261129_000017_factor_resets;
 mod m20261129_000018_taking_back;
 mod m20261129_000019_upkeep_of_factors;
+mod m20261129_000020_proofs_of_sessions;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -79,6 +80,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000017_factor_resets::Migration),
             Box::new(m20261129_000018_taking_back::Migration),
             Box::new(m20261129_000019_upkeep_of_factors::Migration),
+            Box::new(m20261129_000020_proofs_of_sessions::Migration),
         ]
     }
 }

@@ -28,6 +28,6 @@ pub mod sessions;
 
 pub use context::{Origin, RequestContext};
 pub use foundation::{Foundation, Rules};
-pub use idempotency::IdempotentRequest;
+pub use idempotency::{IdempotentRequest, RepeatError, Repeatable};
 
 use foundation::corrupt;

@@ -114,6 +114,9 @@ pub struct RouteSpec {
     pub presence: Presence,
     /// What it refuses beside what its kind refuses.
     pub refuses: &'static [ProblemCode],
+    /// It answers with new tokens, and the one it came with counts no more; who repeats it with its idempotency key
+    /// brings that one.
+    pub ends_its_token: bool,
     handler: fn() -> Route,
 }
 
@@ -178,6 +181,7 @@ const fn public(
         query: Query::Only(&[]),
         presence: Presence::Public,
         refuses,
+        ends_its_token: false,
         handler,
     }
 }
@@ -214,6 +218,13 @@ impl RouteSpec {
     const fn with_query(self, names: &'static [&'static str]) -> Self {
         Self {
             query: Query::Only(names),
+            ..self
+        }
+    }
+
+    const fn ending_its_token(self) -> Self {
+        Self {
+            ends_its_token: true,
             ..self
         }
     }

@@ -147,11 +147,14 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::InvalidCode,
             P::InvalidCurrentPassword,
             P::AccountLocked,
+            P::IdempotencyInProgress,
+            P::IdempotencyKeyReused,
             P::TooManyAttempts,
             P::Overloaded,
         ],
         || to(v1::auth::reauthenticate::reauthenticate),
-    ),
+    )
+    .ending_its_token(),
     public(
         Method::Post,
         "/api/v1/auth/passkey/options",
@@ -200,16 +203,22 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::InvalidCurrentPassword,
             P::Conflict,
             P::AccountLocked,
+            P::IdempotencyInProgress,
+            P::IdempotencyKeyReused,
             P::Overloaded,
         ],
         || to(v1::auth::change_password::change_password),
-    ),
+    )
+    .ending_its_token(),
     signed_in(Method::Post, "/api/v1/auth/logout", &[], || {
         to(v1::auth::log_out::log_out)
     }),
-    signed_in(Method::Post, "/api/v1/auth/logout-all", &[], || {
-        to(v1::auth::log_out::log_out_everywhere)
-    }),
+    signed_in(
+        Method::Post,
+        "/api/v1/auth/logout-all",
+        &[P::ReauthenticationRequired],
+        || to(v1::auth::log_out::log_out_everywhere),
+    ),
     public(
         Method::Post,
         "/api/v1/auth/not-me",
@@ -256,13 +265,16 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         to(v1::me::sessions::list)
     })
     .with_query(&["limit", "cursor"]),
-    signed_in(Method::Delete, "/api/v1/me/sessions", &[], || {
-        to(v1::me::sessions::end_others)
-    }),
+    signed_in(
+        Method::Delete,
+        "/api/v1/me/sessions",
+        &[P::ReauthenticationRequired],
+        || to(v1::me::sessions::end_others),
+    ),
     signed_in(
         Method::Delete,
         "/api/v1/me/sessions/{id}",
-        &[P::NotFound],
+        &[P::NotFound, P::ReauthenticationRequired],
         || to(v1::me::sessions::end),
     ),
     signed_in(Method::Get, "/api/v1/me/mfa", &[], || to(v1::me::mfa::show)),
@@ -278,10 +290,13 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         &[
             P::ReauthenticationRequired,
             P::InvalidCode,
+            P::IdempotencyInProgress,
+            P::IdempotencyKeyReused,
             P::TooManyAttempts,
         ],
         || to(v1::me::mfa::confirm_totp),
-    ),
+    )
+    .ending_its_token(),
     signed_in(
         Method::Delete,
         "/api/v1/me/mfa/totp",
@@ -319,7 +334,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
     signed_in(
         Method::Delete,
         "/api/v1/me/devices/{id}",
-        &[P::NotFound],
+        &[P::NotFound, P::ReauthenticationRequired],
         || to(v1::me::devices::forget),
     ),
     signed_in(

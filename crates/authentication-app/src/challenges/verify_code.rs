@@ -216,7 +216,7 @@ impl Challenges {
         let sign_in = SignIn {
             owner: &opened,
             device: None,
-            proofs: Proofs::only(AuthenticationMethod::OneTimeCode),
+            proofs: Proofs::only(AuthenticationMethod::OneTimeCode, now),
             remember_until: None,
         };
         let started = base

@@ -293,7 +293,7 @@ impl Federation {
         let sign_in = SignIn {
             owner: &opened,
             device: None,
-            proofs: Proofs::only(AuthenticationMethod::Google),
+            proofs: Proofs::only(AuthenticationMethod::Google, now),
             remember_until: None,
         };
         let started = base

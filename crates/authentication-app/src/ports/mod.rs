@@ -106,8 +106,8 @@ pub use second_factors::{
     TotpEnrolment, TotpRecord, TotpState,
 };
 pub use sessions::{
-    EndedSession, NewSession, RotatedSession, SessionQueries, SessionRepository, SessionSnapshot,
-    SessionSummary,
+    EndedSession, ForgivenSession, NewSession, RotatedSession, SessionQueries, SessionRepository,
+    SessionSnapshot, SessionSummary,
 };
 pub use throttle::{Throttle, ThrottleKey, ThrottleOutcome, ThrottleRequest};
 pub use token_signer::{InvalidToken, SigningFailed, TokenSigner};

@@ -73,7 +73,7 @@ impl Foundation {
                 let sign_in = SignIn {
                     owner: proven.owner,
                     device: proven.device,
-                    proofs: Proofs::only(proven.method),
+                    proofs: Proofs::only(proven.method, now),
                     remember_until: None,
                 };
                 let signed_in = self.sign_in(unit, &sign_in, ctx, now).await?;

@@ -9,11 +9,13 @@ mod list;
 mod liveness;
 mod log_in;
 mod reauthenticate;
+mod recent;
+mod recorded;
 mod refresh;
 
 use std::sync::Arc;
 
-pub use authenticate::{AuthenticateError, Recognised};
+pub use authenticate::{AuthenticateError, Bearer, Recognised};
 pub(crate) use begin::{BeginError, SignIn};
 pub use begin::{SignedIn, TokenSet};
 pub use devices::{ForgetDeviceError, KnownDevice};
@@ -23,7 +25,10 @@ pub use first_factor::{SecondFactorRequired, SignInAnswer};
 pub use list::SessionView;
 pub use liveness::{Liveness, SessionCaches};
 pub use log_in::{LogIn, LogInError};
+pub(crate) use reauthenticate::RenewError;
 pub use reauthenticate::{ReauthenticateError, Reauthentication};
+pub use recent::ProofMethod;
+pub(crate) use recorded::RecordedTokens;
 pub use refresh::RefreshError;
 
 use crate::Foundation;

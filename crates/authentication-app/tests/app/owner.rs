@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authentication_app::{
+    Repeatable,
     accounts::ConfirmIdentifier,
     federation::{Federation, FederationPolicy, LinkIdentity},
     mfa::Mfa,
@@ -85,7 +86,7 @@ impl Owner {
         let code = owner.code_of_a_new_app(&who).await;
         owner
             .mfa
-            .confirm_totp(&who, &code, &request())
+            .confirm_totp(&who, &code, Repeatable::default(), &request())
             .await
             .unwrap();
         owner

@@ -8,9 +8,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    Authenticated, FieldError, Problem,
+    FieldError, Problem,
     answer::{self, Answer},
-    ingress::{CodeMethod, Context, JsonBody, opaque_token, plain_password, second_proof},
+    ingress::{
+        CodeMethod, Context, RepeatableJson, Repeater, opaque_token, plain_password, second_proof,
+    },
     state::State,
     to_the_end::to_the_end,
     v1::{passkey_answers::AuthenticationCredentialBody, views::TokensView},
@@ -38,7 +40,7 @@ pub(crate) struct ReauthenticateBody {
     credential: Option<AuthenticationCredentialBody>,
 }
 
-/// The session's tokens, with the new time of authentication in them.
+/// The session's tokens from here on: those from before count no more.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReauthenticatedView {
@@ -47,22 +49,26 @@ pub(crate) struct ReauthenticatedView {
 
 /// Prove again who one is.
 ///
-/// Renews the time of authentication for what needs a recent sign-in. The session goes on with its refresh
-/// token; its earlier access tokens count no more, and the one answered says the new time.
+/// Renews the proof of a factor for what needs a recent sign-in: the password renews the first factor, a code the
+/// second one, a passkey both. The session goes on with the tokens of the answer; those from before count no more,
+/// the refresh token neither.
 #[utoipa::path(post, path = "/api/v1/auth/reauthenticate", operation_id = "reauthenticate", tag = "sign-in",
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
+        description = "The same key and body get the same answer for 24 hours, also with the access token from before.")),
     request_body = ReauthenticateBody,
     responses((status = 200, description = "Proven.", body = Answer<ReauthenticatedView>)))]
 pub(crate) async fn reauthenticate(
     state: State,
-    who: Authenticated,
+    who: Repeater,
     Context(context): Context,
-    JsonBody(body): JsonBody<ReauthenticateBody>,
+    RepeatableJson(body, request): RepeatableJson<ReauthenticateBody>,
 ) -> Result<HttpResponse, Problem> {
     let proof = body.into_proof()?;
+    let repeatable = who.repeatable(request);
     let tokens = to_the_end(async move {
         let sessions = &state.sessions;
         sessions
-            .reauthenticate(who.session(), &proof, &context)
+            .reauthenticate(who.session(), &proof, repeatable, &context)
             .await
     })
     .await?;

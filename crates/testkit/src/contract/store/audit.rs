@@ -10,7 +10,7 @@ use crate::{
     clock::START,
 };
 
-const ACTIONS: [Action; 26] = [
+const ACTIONS: [Action; 27] = [
     Action::RegistrationRequested,
     Action::AccountRegistered,
     Action::AccountImported,
@@ -19,6 +19,7 @@ const ACTIONS: [Action; 26] = [
     Action::CodeRequested,
     Action::CodeRefused,
     Action::RefreshReuse,
+    Action::RefreshForgiven,
     Action::SessionEnded,
     Action::PasswordChanged,
     Action::PasswordReset,
