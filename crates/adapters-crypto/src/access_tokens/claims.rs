@@ -29,8 +29,7 @@ pub(super) struct Claims {
     amr: Vec<String>,
     acr: String,
     auth_time: i64,
-    /// Private: the generation of the refresh token that it was made with. Tokens of the release before say none.
-    #[serde(default)]
+    /// Private: the generation of the refresh token that it was made with.
     r#gen: u32,
 }
 

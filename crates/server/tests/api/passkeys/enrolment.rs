@@ -138,12 +138,12 @@ testkit::on_every_engine! {
     /// T25.
     async fn an_enrolment_is_ended_in_the_session_that_began_it(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
+        let mut person = app.register_person().await;
         let beside = app.log_in(&person.identifier, &person.password).await;
         let beside = Tokens::of(&beside);
         let stranger = app.register_person().await;
         let asked = app.ask_to_enrol(&person.tokens.access).await;
-        let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &honest());
+        let (passkey, credential) = SoftPasskey::create(&asked.data()["public_key"], &honest());
         for foreign in [&beside.access, &stranger.tokens.access] {
             app.bring_passkey(foreign, &credential).await.assert_problem(401, "invalid_code");
             // Nor into an enrolment of their own.
@@ -151,6 +151,7 @@ testkit::on_every_engine! {
             app.bring_passkey(foreign, &credential).await.assert_problem(401, "invalid_code");
         }
         app.bring_passkey(&person.tokens.access, &credential).await.assert_status(201);
+        app.confirm_with(&mut person, &passkey, &honest()).await;
         app.bring_passkey(&person.tokens.access, &credential).await.assert_problem(401, "invalid_code");
     }
 
