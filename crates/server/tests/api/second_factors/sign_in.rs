@@ -54,7 +54,7 @@ testkit::on_every_engine! {
     async fn a_token_names_a_staff_role_after_the_second_factor_alone(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;
-        app.give_role(&person.id, "support").await;
+        app.give_role(&person.id, "client,support").await;
         let one = Tokens::of(&app.log_in(&person.identifier, &person.password).await);
         let claims = claims_of(&one);
         assert_eq!((&claims["acr"], &claims["roles"]), (&json!("1"), &json!(["client"])));
