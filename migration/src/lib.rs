@@ -35,6 +35,7 @@ mod m20261129_000016_notices;
 mod m20261129_000017_factor_resets;
 mod m20261129_000018_taking_back;
 mod m20261129_000019_upkeep_of_factors;
+mod m20261129_000020_proofs_of_sessions;
 mod m20261129_000021_security_moves;
 mod m20261129_000022_failures_in_a_row;
 mod m20261129_000023_gathered_notices;
@@ -83,6 +84,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000017_factor_resets::Migration),
             Box::new(m20261129_000018_taking_back::Migration),
             Box::new(m20261129_000019_upkeep_of_factors::Migration),
+            Box::new(m20261129_000020_proofs_of_sessions::Migration),
             Box::new(m20261129_000021_security_moves::Migration),
             Box::new(m20261129_000022_failures_in_a_row::Migration),
             Box::new(m20261129_000023_gathered_notices::Migration),

@@ -53,8 +53,9 @@ fn claims() -> AccessClaims {
     AccessClaims {
         account: id(),
         session: id(),
+        generation: 0,
         roles: Role::Client.into(),
-        references: Proofs::only(AuthenticationMethod::Password).references(),
+        references: Proofs::only(AuthenticationMethod::Password, now).references(),
         authenticated_at: now,
         issued_at: now,
         expires_at: now + Duration::minutes(10),

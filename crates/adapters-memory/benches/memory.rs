@@ -29,8 +29,8 @@ fn session_cache(c: &mut Criterion) {
     let snapshot = SessionSnapshot {
         session: builders::id(),
         owner: builders::account_record(),
-        authenticated_at: START,
-        proofs: Proofs::only(AuthenticationMethod::Password),
+        proofs: Proofs::only(AuthenticationMethod::Password, START),
+        proven_generation: 0,
         idle_deadline: START + Duration::DAY,
         absolute_deadline: START + Duration::WEEK,
     };

@@ -11,7 +11,7 @@
 //!
 //! | key (after the prefix) | holds | lives |
 //! |---|---|---|
-//! | `v1:sessions:v2:<session>` | a snapshot, sealed values inside; the second version is its shape's | 30 to 35 s |
+//! | `v1:sessions:v3:<session>` | a snapshot, sealed values inside; the third version is its shape's | 30 to 35 s |
 //! | `v1:ended:<session>` | a tombstone | 2 min |
 //! | `v1:changed:<account>` | the number of the account's last change | 2 min |
 //! | `v1:clock` | the last number given, the number from which on numbers count | a day after use |

@@ -60,7 +60,7 @@ impl RedisSessionCache {
         name: "sessions",
         why: "all nodes ask whether a session is live, every second while it is used; spares the database \
               that",
-        version: 2,
+        version: 3,
         ttl: Duration::seconds(35),
         jitter_percent: 14,
         early_percent: 20,

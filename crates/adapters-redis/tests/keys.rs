@@ -270,13 +270,12 @@ fn the_shape_of_a_snapshot_belongs_to_its_version() {
     let mut shape = Vec::new();
     paths(&serde_json::to_value(snapshot()).unwrap(), "", &mut shape);
     shape.sort();
-    assert_eq!(RedisSessionCache::INTENT.version, 2);
-    assert_eq!(shape, SHAPE_OF_VERSION_2);
+    assert_eq!(RedisSessionCache::INTENT.version, 3);
+    assert_eq!(shape, SHAPE_OF_VERSION_3);
 }
 
-const SHAPE_OF_VERSION_2: [&str; 22] = [
+const SHAPE_OF_VERSION_3: [&str; 23] = [
     "absolute_deadline",
-    "authenticated_at",
     "idle_deadline",
     "owner.account.id",
     "owner.account.roles",
@@ -295,7 +294,9 @@ const SHAPE_OF_VERSION_2: [&str; 22] = [
     "owner.wallet.minor",
     "owner.wrapped_key.bytes",
     "owner.wrapped_key.master_key_id",
-    "proofs.first",
+    "proofs.first.at",
+    "proofs.first.method",
+    "proven_generation",
     "session",
 ];
 

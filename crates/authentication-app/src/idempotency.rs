@@ -6,6 +6,7 @@ use time::{Duration, OffsetDateTime};
 use crate::{
     Foundation, corrupt,
     ports::{IdempotencyKey, IdempotencyRecord, ServicePurpose, StoreError, UnitOfWork},
+    retry::{MayBeRetried, retry_on_store_error},
 };
 
 /// How long an answer is replayed.
@@ -20,6 +21,50 @@ pub struct IdempotentRequest {
     pub body_digest: [u8; 32],
 }
 
+/// A request of somebody who is signed in that ends the token it came with: whoever repeats it with its key, because
+/// the answer got lost, brings that token.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Repeatable {
+    /// The key, where the client sent one.
+    pub request: Option<IdempotentRequest>,
+    /// The token is from before a proof: it may ask for an earlier answer, and for nothing else.
+    pub token_is_outdated: bool,
+}
+
+impl Repeatable {
+    /// What came of the request in the end: where its units were given up again and again, a rival with the same key
+    /// is what they waited for.
+    pub(crate) fn settle<T, E>(self, done: Result<T, E>) -> Result<T, E>
+    where
+        E: MayBeRetried + From<RepeatError>,
+    {
+        match done {
+            Err(error) if error.is_retryable() && self.request.is_some() => {
+                Err(RepeatError::InProgress.into())
+            }
+            done => done,
+        }
+    }
+}
+
+/// Why a request with a key has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum RepeatError {
+    /// The key came with another request before.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
+    /// The same request is being answered, and was waited for long enough.
+    #[error("a request with the same idempotency key is in progress")]
+    InProgress,
+    /// There is no earlier answer, and the token counts for nothing else.
+    #[error("the access token is from before a proof")]
+    OutdatedToken,
+    /// The store did not answer.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+retry_on_store_error!(RepeatError);
+
 /// What a key was used for before.
 pub(crate) enum Earlier<T> {
     /// Nothing.
@@ -31,6 +76,44 @@ pub(crate) enum Earlier<T> {
 }
 
 impl Foundation {
+    /// The earlier answer of a request that is repeated. To be asked before anything is judged, and again before a
+    /// refusal is counted: the same request may have been answered meanwhile, which used up what it proved.
+    pub(crate) async fn answer_before<T: DeserializeOwned>(
+        &self,
+        repeatable: Repeatable,
+        now: OffsetDateTime,
+    ) -> Result<Option<T>, RepeatError> {
+        let earlier = match &repeatable.request {
+            Some(request) => self.find_answer(request, now).await?,
+            None => Earlier::Nothing,
+        };
+        match earlier {
+            Earlier::Same(answer) => Ok(Some(answer)),
+            Earlier::Another => Err(RepeatError::KeyReused),
+            Earlier::Nothing if repeatable.token_is_outdated => Err(RepeatError::OutdatedToken),
+            Earlier::Nothing => Ok(None),
+        }
+    }
+
+    /// Records the answer in the unit that gives it. `Some` when a rival was first: then the unit must be dropped,
+    /// and that is the answer.
+    pub(crate) async fn record_repeatable<T: Serialize + DeserializeOwned>(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        repeatable: Repeatable,
+        answer: &T,
+        now: OffsetDateTime,
+    ) -> Result<Option<T>, RepeatError> {
+        let Some(request) = &repeatable.request else {
+            return Ok(None);
+        };
+        match self.record_answer(unit, request, answer, now).await? {
+            Earlier::Nothing => Ok(None),
+            Earlier::Same(answer) => Ok(Some(answer)),
+            Earlier::Another => Err(RepeatError::KeyReused),
+        }
+    }
+
     /// Looks for an earlier answer, before anything costly is done.
     pub(crate) async fn find_answer<T: DeserializeOwned>(
         &self,

@@ -31,6 +31,6 @@ pub mod timekeeping;
 pub use context::{Origin, RequestContext};
 pub use cursors::{CursorBytes, Cursors, List};
 pub use foundation::{Foundation, Rules};
-pub use idempotency::IdempotentRequest;
+pub use idempotency::{IdempotentRequest, RepeatError, Repeatable};
 
 use foundation::corrupt;

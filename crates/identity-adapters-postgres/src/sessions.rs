@@ -2,13 +2,13 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    EndedSession, NewSession, RotatedSession, SessionRepository, StoreError,
+    EndedSession, ForgivenSession, NewSession, RotatedSession, SessionRepository, StoreError,
 };
 use authentication_domain::{
     accounts::AccountId,
-    sessions::{EndReason, RotationRules, SessionId},
+    sessions::{DeviceId, EndReason, RotationRules, SessionId},
 };
-use common::access::{AuthenticationMethod, Proofs};
+use common::access::{AuthenticationMethod, Proofs, Renewal};
 use time::OffsetDateTime;
 
 use crate::{
@@ -45,24 +45,48 @@ macro_rules! counting {
     };
 }
 
-/// `RotationRules::judge` does not say `Reused`: `$2` presented, `$3` now, `$4` grace. A clock that lags
+/// The last proof did not end the generation: `$2` presented.
+macro_rules! no_proof_ended {
+    () => {
+        "$2 >= COALESCE(proven_generation, 0)"
+    };
+}
+
+/// `RotationRules::judge` says `Rotated` or `Repeated`: `$2` presented, `$3` now, `$4` grace. A clock that lags
 /// makes the difference negative, which is within the grace time.
 macro_rules! generation_counts {
     () => {
-        "(generation = $2 OR (generation = $2 + 1 AND $3 - rotated_at < $4))"
+        concat!(
+            "(generation = $2 OR (generation = $2 + 1 AND $3 - rotated_at < $4 AND ",
+            no_proof_ended!(),
+            "))"
+        )
+    };
+}
+
+/// What was proven in a session. Without a time (a session that the release before began or changed) a factor counts
+/// as proven when the session was created.
+macro_rules! proof_columns {
+    () => {
+        "method, second_method, COALESCE(first_proven_at, sessions.created_at) AS first_at, \
+         COALESCE(second_proven_at, sessions.created_at) AS second_at"
     };
 }
 
 /// What the tokens of a session are made from, as a statement on `sessions` returns it.
 macro_rules! rotated_columns {
     () => {
-        "account_id, generation, refresh_key_id, method, second_method, authenticated_at, \
-         idle_deadline, absolute_deadline, \
-         (SELECT a.roles FROM accounts a WHERE a.id = sessions.account_id) AS roles"
+        concat!(
+            "account_id, generation, refresh_key_id, idle_deadline, absolute_deadline, ",
+            proof_columns!(),
+            ", (SELECT a.roles FROM accounts a WHERE a.id = sessions.account_id) AS roles"
+        )
     };
 }
 
-pub(crate) use {counting, generation_counts, live, rotated_columns};
+pub(crate) use {
+    counting, generation_counts, live, no_proof_ended, proof_columns, rotated_columns,
+};
 
 /// Takes the account's row first, so that two sign-ins at once are counted one after the other.
 macro_rules! insert {
@@ -70,8 +94,8 @@ macro_rules! insert {
         concat!(
             "INSERT INTO sessions (id, account_id, device_id, refresh_key_id, method, origin, \
              created_at, authenticated_at, generation, rotated_at, last_used_at, idle_micros, \
-             idle_deadline, absolute_deadline, second_method) \
-             SELECT $1, a.id, $3, $4, $5, $6, $7, $7, 0, $7, $7, $8, $9, $10, $12 \
+             idle_deadline, absolute_deadline, second_method, first_proven_at, second_proven_at) \
+             SELECT $1, a.id, $3, $4, $5, $6, $7, $7, 0, $7, $7, $8, $9, $10, $12, $13, $14 \
              FROM accounts a WHERE a.id = $2 AND a.version = $11",
             $lock
         )
@@ -87,14 +111,20 @@ const END_SUPERSEDED: &str = concat!(
     " ORDER BY o.id DESC LIMIT 1000000 OFFSET $4) AND ended_at IS NULL RETURNING id"
 );
 
-/// What an audit entry about an ended session needs.
-macro_rules! returning_ended {
+/// What an audit entry needs of the account of a session.
+macro_rules! key_columns {
     () => {
-        " RETURNING id, account_id, \
-         (SELECT k.master_key_id FROM account_keys k \
+        "(SELECT k.master_key_id FROM account_keys k \
          WHERE k.account_id = sessions.account_id) AS master_key_id, \
          (SELECT k.wrapped_key FROM account_keys k \
          WHERE k.account_id = sessions.account_id) AS wrapped_key"
+    };
+}
+
+/// What an audit entry about an ended session needs.
+macro_rules! returning_ended {
+    () => {
+        concat!(" RETURNING id, account_id, ", key_columns!())
     };
 }
 
@@ -119,7 +149,34 @@ const END_REUSED: &str = concat!(
     live!("$3"),
     " AND NOT ",
     generation_counts!(),
+    " AND ",
+    no_proof_ended!(),
     returning_ended!()
+);
+
+/// By the primary keys of `sessions`, `devices` and `accounts`. `$1` session, `$2` presented, `$3` now, `$4` grace,
+/// `$5` device, `$6` `FORGIVEN_WITHIN`, `$7` `FORGIVEN_GENERATIONS`. `RotationRules::judge` says `Forgiven`: the
+/// fourth last one, `MOST_FORGIVEN`, is out of both windows.
+const FORGIVE: &str = concat!(
+    "UPDATE sessions SET rotated_at = $3, \
+     forgiven_at_1 = $3, forgiven_at_2 = forgiven_at_1, \
+     forgiven_at_3 = forgiven_at_2, forgiven_at_4 = forgiven_at_3, \
+     forgiven_generation_1 = generation, forgiven_generation_2 = forgiven_generation_1, \
+     forgiven_generation_3 = forgiven_generation_2, forgiven_generation_4 = forgiven_generation_3 \
+     WHERE id = $1 AND ",
+    live!("$3"),
+    " AND generation = $2 + 1 AND $3 - rotated_at >= $4 AND ",
+    no_proof_ended!(),
+    " AND device_id = $5 AND EXISTS (SELECT 1 FROM devices d \
+     WHERE d.account_id = sessions.account_id AND d.id = sessions.device_id) \
+     AND EXISTS (SELECT 1 FROM accounts a \
+     WHERE a.id = sessions.account_id AND a.status = 'active') \
+     AND (forgiven_at_4 IS NULL \
+     OR ($3 - forgiven_at_4 >= $6 AND generation - forgiven_generation_4 >= $7)) \
+     RETURNING ",
+    rotated_columns!(),
+    ", ",
+    key_columns!()
 );
 
 /// The session is of an account that may act: `$2` account, `$3` now.
@@ -134,30 +191,25 @@ macro_rules! of_active_account {
     };
 }
 
-/// The first whole second after the last proof, in microseconds.
-macro_rules! next_proof {
-    () => {
-        "(authenticated_at - authenticated_at % 1000000 + 1000000)"
-    };
-}
-
-/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` a second factor, if one was proven. A token
-/// says its time of authentication in whole seconds, so every proof has a second of its own.
+/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` the first factor that was proven, `$5` the second
+/// one; NULL where a factor was not. `Proofs::renewed` and a new generation. It is a use of the session, as a
+/// refresh is.
 const PROVE_AGAIN: &str = concat!(
-    "UPDATE sessions SET authenticated_at = CASE WHEN ",
-    next_proof!(),
-    " <= $3 THEN $3 ELSE ",
-    next_proof!(),
-    " END, second_method = CASE WHEN $4 IS NULL THEN second_method ELSE $4 END",
+    "UPDATE sessions SET \
+     generation = generation + 1, proven_generation = generation + 1, rotated_at = $3, \
+     last_used_at = CASE WHEN $3 > last_used_at THEN $3 ELSE last_used_at END, \
+     idle_deadline = CASE WHEN $3 + idle_micros < absolute_deadline \
+     THEN $3 + idle_micros ELSE absolute_deadline END, \
+     method = CASE WHEN $4 IS NULL THEN method ELSE $4 END, \
+     first_proven_at = CASE WHEN $4 IS NULL THEN COALESCE(first_proven_at, created_at) ELSE $3 END, \
+     second_method = CASE WHEN $5 IS NOT NULL THEN $5 \
+     WHEN second_method IS NULL AND method = 'passkey' THEN method ELSE second_method END, \
+     second_proven_at = CASE WHEN $5 IS NOT NULL THEN $3 \
+     WHEN second_method IS NULL AND method = 'passkey' THEN COALESCE(first_proven_at, created_at) \
+     ELSE second_proven_at END",
     of_active_account!(),
     " RETURNING ",
     rotated_columns!()
-);
-
-/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` the second factor.
-const ADD_SECOND: &str = concat!(
-    "UPDATE sessions SET second_method = $4",
-    of_active_account!()
 );
 
 #[async_trait]
@@ -178,14 +230,16 @@ impl SessionRepository for SqlUnitOfWork {
             .bind(&session.account)
             .bind(&session.device)
             .bind(&session.refresh_key_id)
-            .bind(&session.proofs.first)
+            .bind(&session.proofs.first.method)
             .bind(&session.origin)
             .bind(&now)
             .bind(&session.idle)
             .bind(&idle_deadline)
             .bind(&session.absolute_deadline)
             .bind(&session.account_version)
-            .bind(&session.proofs.second)
+            .bind(&session.proofs.second.map(|second| second.method))
+            .bind(&session.proofs.first.at)
+            .bind(&session.proofs.second.map(|second| second.at))
             .execute(db)
             .await?;
         if inserted == 0 {
@@ -206,35 +260,46 @@ impl SessionRepository for SqlUnitOfWork {
         &mut self,
         session: SessionId,
         account: AccountId,
-        second: Option<AuthenticationMethod>,
+        renewal: Renewal,
         now: OffsetDateTime,
     ) -> Result<Option<RotatedSession>, StoreError> {
         let row = Sql::new(PROVE_AGAIN)
             .bind(&session)
             .bind(&account)
             .bind(&now)
-            .bind(&second)
+            .bind(&renewal.first)
+            .bind(&renewal.second)
             .row(self)
             .await?;
         row.as_ref().map(rotated_of).transpose()
     }
 
-    #[tracing::instrument(name = "sessions.add_second_factor", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
-    async fn add_second_factor(
+    #[tracing::instrument(name = "sessions.forgive", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn forgive(
         &mut self,
         session: SessionId,
-        account: AccountId,
-        second: AuthenticationMethod,
+        presented: u32,
+        device: DeviceId,
+        rules: RotationRules,
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError> {
-        let updated = Sql::new(ADD_SECOND)
+    ) -> Result<Option<ForgivenSession>, StoreError> {
+        let row = Sql::new(FORGIVE)
             .bind(&session)
-            .bind(&account)
+            .bind(&presented)
             .bind(&now)
-            .bind(&Some(second))
-            .execute(self)
+            .bind(&rules.grace)
+            .bind(&device)
+            .bind(&RotationRules::FORGIVEN_WITHIN)
+            .bind(&RotationRules::FORGIVEN_GENERATIONS)
+            .row(self)
             .await?;
-        Ok(updated > 0)
+        row.map(|row| {
+            Ok(ForgivenSession {
+                session: rotated_of(&row)?,
+                wrapped_key: wrapped_key_of(&row)?,
+            })
+        })
+        .transpose()
     }
 
     #[tracing::instrument(name = "sessions.end", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
@@ -301,17 +366,19 @@ pub(crate) fn rotated_of(row: &Row) -> Result<RotatedSession, StoreError> {
         generation: row.get(SESSIONS, "generation")?,
         refresh_key_id: row.get(SESSIONS, "refresh_key_id")?,
         proofs: proofs_of(row)?,
-        authenticated_at: row.get(SESSIONS, "authenticated_at")?,
         idle_deadline: row.get(SESSIONS, "idle_deadline")?,
         absolute_deadline: row.get(SESSIONS, "absolute_deadline")?,
     })
 }
 
-/// What was proven, in a row with its two columns.
+/// In a row with `proof_columns`.
 pub(crate) fn proofs_of(row: &Row) -> Result<Proofs, StoreError> {
-    Ok(Proofs {
-        first: row.get(SESSIONS, "method")?,
-        second: row.find(SESSIONS, "second_method")?,
+    let first = Proofs::only(row.get(SESSIONS, "method")?, row.get(SESSIONS, "first_at")?);
+    let second: Option<AuthenticationMethod> = row.find(SESSIONS, "second_method")?;
+    let second_at = row.get(SESSIONS, "second_at")?;
+    Ok(match second {
+        Some(second) => first.and(second, second_at),
+        None => first,
     })
 }
 

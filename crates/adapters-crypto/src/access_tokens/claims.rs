@@ -29,6 +29,8 @@ pub(super) struct Claims {
     amr: Vec<String>,
     acr: String,
     auth_time: i64,
+    /// Private: the generation of the refresh token that it was made with.
+    r#gen: u32,
 }
 
 impl Claims {
@@ -48,6 +50,7 @@ impl Claims {
             amr: claims.references.values().map(str::to_owned).collect(),
             acr: claims.references.acr().to_owned(),
             auth_time: claims.authenticated_at.unix_timestamp(),
+            r#gen: claims.generation,
         }
     }
 
@@ -72,6 +75,7 @@ impl Claims {
         let claims = AccessClaims {
             account: id(&self.sub)?,
             session: id(&self.sid)?,
+            generation: self.r#gen,
             roles: self.roles,
             references,
             authenticated_at: time(self.auth_time)?,

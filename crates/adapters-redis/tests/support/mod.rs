@@ -86,8 +86,8 @@ pub(crate) fn snapshot() -> SessionSnapshot {
     SessionSnapshot {
         session: id(),
         owner: account_record(),
-        authenticated_at: START,
-        proofs: Proofs::only(AuthenticationMethod::Password),
+        proofs: Proofs::only(AuthenticationMethod::Password, START),
+        proven_generation: 0,
         idle_deadline: START + time::Duration::DAY,
         absolute_deadline: START + time::Duration::DAY,
     }

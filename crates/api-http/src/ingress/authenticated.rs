@@ -7,12 +7,16 @@ use actix_web::{
     dev::Payload,
     http::header::{AUTHORIZATION, HeaderMap},
 };
-use authentication_app::{ports::SessionSnapshot, sessions::Recognised};
-use authentication_domain::protection::RouteClass;
+use authentication_app::{
+    IdempotentRequest, Repeatable,
+    ports::SessionSnapshot,
+    sessions::{Bearer, ProofMethod, Recognised},
+};
+use authentication_domain::{protection::RouteClass, sessions::SessionId};
 use common::access::{Denial, Guard, Principal};
 use futures_util::future::LocalBoxFuture;
 
-use super::rate_limit;
+use super::{idempotency::has_idempotency_key, rate_limit};
 use crate::{
     Problem, ProblemCode,
     routes::{Counted, RouteSpec},
@@ -78,11 +82,8 @@ impl FromRequest for RecentlyAuthenticated {
         let request = request.clone();
         Box::pin(async move {
             let who = Authenticated::of(&request).await?;
-            if state_of(&request)?.sessions.is_recent(who.session()) {
-                Ok(Self(who))
-            } else {
-                Err(Problem::of(ProblemCode::ReauthenticationRequired))
-            }
+            demand_recent(&request, who.session()).await?;
+            Ok(Self(who))
         })
     }
 }
@@ -140,39 +141,147 @@ impl<G: Guard + Default + 'static> FromRequest for Guarded<G> {
     }
 }
 
+/// A session whose token is from before its last proof.
+struct Outdated(Rc<SessionSnapshot>);
+
+/// Whoever repeats a request that ended their token ([`Repeatable`]), or makes it for the first time.
+pub(crate) struct Repeater {
+    session: Rc<SessionSnapshot>,
+    is_outdated: bool,
+}
+
+impl Repeater {
+    /// The session, with its account.
+    pub(crate) fn session(&self) -> &SessionSnapshot {
+        &self.session
+    }
+
+    /// With the key that the request came with.
+    pub(crate) const fn repeatable(&self, request: Option<IdempotentRequest>) -> Repeatable {
+        Repeatable {
+            request,
+            token_is_outdated: self.is_outdated,
+        }
+    }
+
+    async fn of(request: &HttpRequest) -> Result<Self, Problem> {
+        let outdated = outdated(request);
+        let (session, is_outdated) = match outdated {
+            Some(session) => (session, true),
+            None => (authenticate(request).await?, false),
+        };
+        Ok(Self {
+            session,
+            is_outdated,
+        })
+    }
+}
+
+impl FromRequest for Repeater {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move { Self::of(&request).await })
+    }
+}
+
+/// A [`Repeater`] who proved who they are a short while ago, unless they only ask for an earlier answer.
+pub(crate) struct RecentRepeater(pub(crate) Repeater);
+
+impl FromRequest for RecentRepeater {
+    type Error = Problem;
+    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let request = request.clone();
+        Box::pin(async move {
+            let who = Repeater::of(&request).await?;
+            if !who.is_outdated {
+                demand_recent(&request, who.session()).await?;
+            }
+            Ok(Self(who))
+        })
+    }
+}
+
+/// Refuses whoever did not prove who they are a short while ago, and says what is missing.
+pub(crate) async fn demand_recent(
+    request: &HttpRequest,
+    session: &SessionSnapshot,
+) -> Result<(), Problem> {
+    let sessions = &state_of(request)?.sessions;
+    let missing = sessions.missing_for_recent(session);
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let ways = sessions.ways_to_prove(session, missing).await?;
+    let methods = ways.into_iter().map(ProofMethod::as_str).collect();
+    Err(Problem::of(ProblemCode::ReauthenticationRequired).with_methods(methods))
+}
+
+fn outdated(request: &HttpRequest) -> Option<Rc<SessionSnapshot>> {
+    let extensions = request.extensions();
+    extensions.get::<Outdated>().map(|it| Rc::clone(&it.0))
+}
+
+/// The session of the request, for what belongs to a session whatever its token is worth.
+pub(crate) fn session_of(request: &HttpRequest) -> Option<SessionId> {
+    let known = || request.extensions().get().map(Rc::clone);
+    let session: Option<Rc<SessionSnapshot>> = outdated(request).or_else(known);
+    session.map(|it| it.session)
+}
+
 /// The live session behind the request's token, and the call is counted. The answer of the first time holds
 /// for the request.
 pub(crate) async fn authenticate(request: &HttpRequest) -> Result<Rc<SessionSnapshot>, Problem> {
     if let Some(known) = request.extensions().get::<Rc<SessionSnapshot>>() {
         return Ok(Rc::clone(known));
     }
-    let snapshot = Rc::new(counted(request).await?);
+    if outdated(request).is_some() {
+        return Err(Problem::of(ProblemCode::InvalidToken));
+    }
+    let bearer = counted(request).await?;
+    let snapshot = Rc::new(bearer.session);
+    if bearer.is_outdated {
+        request.extensions_mut().insert(Outdated(snapshot));
+        return Err(Problem::of(ProblemCode::InvalidToken));
+    }
     rate_limit::count_sending(request, snapshot.owner.account.id).await?;
     request.extensions_mut().insert(Rc::clone(&snapshot));
     Ok(snapshot)
 }
 
+/// As [`authenticate`]; but with a token from before a proof an earlier answer may still be asked for.
+pub(crate) async fn authenticate_repeater(request: &HttpRequest) -> Result<(), Problem> {
+    match authenticate(request).await {
+        Err(_) if has_idempotency_key(request) && outdated(request).is_some() => Ok(()),
+        done => done.map(|_| ()),
+    }
+}
+
 /// Whom this node recognises is counted by address and account in one round trip. Anybody else is counted by
 /// address before others are asked about them; and for an account only when its session lives, so that
 /// whoever holds an old token cannot use up its owner's calls.
-async fn counted(request: &HttpRequest) -> Result<SessionSnapshot, Problem> {
+async fn counted(request: &HttpRequest) -> Result<Bearer, Problem> {
     let sessions = &state_of(request)?.sessions;
     let recognised = match bearer_token(request.headers()) {
         Ok(token) => sessions.recognise(token).await.map_err(Problem::from),
         Err(refusal) => Err(refusal),
     };
     match recognised {
-        Ok(Recognised::Live(snapshot)) => {
-            let account = snapshot.owner.account.id;
+        Ok(Recognised::Live(bearer)) => {
+            let account = bearer.session.owner.account.id;
             rate_limit::count(request, class_of(request), Some(account)).await?;
-            Ok(snapshot)
+            Ok(bearer)
         }
         Ok(Recognised::Signed(claims)) => {
             rate_limit::count(request, class_of(request), None).await?;
-            let snapshot = sessions.look_up(&claims).await?;
-            let account = snapshot.owner.account.id;
+            let bearer = sessions.look_up(&claims).await?;
+            let account = bearer.session.owner.account.id;
             rate_limit::count_account(request, class_of(request), account).await?;
-            Ok(snapshot)
+            Ok(bearer)
         }
         Err(refusal) => {
             rate_limit::count(request, class_of(request), None).await?;
@@ -227,8 +336,8 @@ mod tests {
         let snapshot = SessionSnapshot {
             session: id(),
             owner,
-            authenticated_at: START,
             proofs,
+            proven_generation: 0,
             idle_deadline: START,
             absolute_deadline: START,
         };
@@ -242,8 +351,8 @@ mod tests {
     async fn a_guard_in_the_signature_lets_pass_whom_it_should() {
         type Staff = Guarded<AnyOf<IsAdmin, IsSupport>>;
         let state = TestState::new().await;
-        let one = Proofs::only(AuthenticationMethod::Password);
-        let two = Proofs::both(AuthenticationMethod::Password, AuthenticationMethod::Totp);
+        let one = Proofs::only(AuthenticationMethod::Password, START);
+        let two = one.and(AuthenticationMethod::Totp, START);
         let support = signed_in_as(&state, Role::Support.into(), two);
         let staff = Staff::extract(&support).await.unwrap();
         assert_eq!(staff.principal().account, staff.session().owner.account.id);
@@ -258,12 +367,15 @@ mod tests {
     #[actix_web::test]
     async fn who_signed_in_long_ago_is_asked_again() {
         let state = TestState::new().await;
-        let proofs = Proofs::only(AuthenticationMethod::Password);
+        let proofs = Proofs::only(AuthenticationMethod::Password, START);
         let request = signed_in_as(&state, Role::Client.into(), proofs);
         let who = RecentlyAuthenticated::extract(&request).await;
         assert!(who.is_ok(), "the clock stands where they signed in");
         let long_ago = SessionSnapshot {
-            authenticated_at: START - time::Duration::minutes(11),
+            proofs: Proofs::only(
+                AuthenticationMethod::Password,
+                START - time::Duration::minutes(11),
+            ),
             ..who.unwrap().session().clone()
         };
         request.extensions_mut().insert(Rc::new(long_ago));

@@ -7,13 +7,13 @@ use garde::Validate;
 use serde::de::DeserializeOwned;
 use sha2::{Digest as _, Sha256};
 
-use super::json;
+use super::{authenticated::session_of, json};
 use crate::{FieldError, Problem};
 
 const HEADER: &str = "Idempotency-Key";
 const LONGEST_KEY: usize = 255;
 
-/// Extracts a body of somebody who is not signed in, with the key it may be repeated under.
+/// Extracts a body, with the key it may be repeated under.
 pub(crate) struct RepeatableJson<T>(pub(crate) T, pub(crate) Option<IdempotentRequest>);
 
 impl<T> FromRequest for RepeatableJson<T>
@@ -37,8 +37,13 @@ where
     }
 }
 
-/// Digest of route, principal (nobody) and key. The parts cannot run into each other: the route has no
-/// NUL, and the key comes last.
+/// Whether the request may be one that is repeated.
+pub(super) fn has_idempotency_key(request: &HttpRequest) -> bool {
+    request.headers().contains_key(HEADER)
+}
+
+/// Digest of route, principal (a session, or nobody) and key. The parts cannot run into each other: the route has
+/// no NUL, and the key comes last.
 fn key_of(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Problem> {
     let mut sent = request.headers().get_all(HEADER);
     let Some(value) = sent.next() else {
@@ -53,11 +58,14 @@ fn key_of(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Problem> {
             "an idempotency key is 1 to 255 printable ASCII characters",
         )));
     }
+    let principal = session_of(request).map_or("anonymous".to_owned(), |id| id.to_string());
     let digest = Sha256::new()
         .chain_update(request.method().as_str())
         .chain_update(b"\0")
         .chain_update(request.path())
-        .chain_update(b"\0anonymous\0")
+        .chain_update(b"\0")
+        .chain_update(principal)
+        .chain_update(b"\0")
         .chain_update(bytes)
         .finalize();
     Ok(Some(IdempotencyKey(digest.into())))

@@ -15,8 +15,10 @@ pub(crate) mod query;
 pub(crate) mod rate_limit;
 mod request_id;
 
-pub(crate) use authenticated::authenticate;
 pub use authenticated::{Authenticated, Guarded, RecentlyAuthenticated};
+pub(crate) use authenticated::{
+    RecentRepeater, Repeater, authenticate, authenticate_repeater, demand_recent,
+};
 pub(crate) use context::Context;
 pub(crate) use fields::{
     CodeMethod, Refusals, identifier_of, one_time_code, opaque_token, plain_password, second_proof,

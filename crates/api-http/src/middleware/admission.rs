@@ -18,7 +18,7 @@ use time::Duration;
 
 use crate::{
     Problem, ProblemCode,
-    ingress::{authenticate, query, rate_limit},
+    ingress::{authenticate, authenticate_repeater, query, rate_limit},
     routes::{Access, Counted, Query, RouteSpec},
     state::state_of,
 };
@@ -66,7 +66,11 @@ async fn serve(
 
 async fn check(spec: &RouteSpec, http: &HttpRequest) -> Result<(), Problem> {
     if spec.access == Access::SignedIn {
-        authenticate(http).await?;
+        if spec.ends_its_token {
+            authenticate_repeater(http).await?;
+        } else {
+            authenticate(http).await?;
+        }
     } else if let Counted::By(class) = spec.counted {
         rate_limit::count(http, Some(class), None).await?;
     }

@@ -35,12 +35,19 @@ pub(crate) struct ProblemDocument {
     request_id: String,
     /// What is wrong with which field; empty when it is not about fields.
     errors: Vec<FieldError>,
+    /// `reauthentication_required`: what `POST /auth/reauthenticate` takes for the proofs that are missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["password", "webauthn", "totp", "recovery_code"]))]
+    methods: Vec<&'static str>,
 }
 
 impl ProblemDocument {
     pub(crate) fn new(problem: &Problem, request_id: &RequestId) -> Self {
         let errors = problem.errors().to_vec();
-        Self::from_parts(problem.code(), errors, request_id.to_string())
+        Self {
+            methods: problem.methods().to_vec(),
+            ..Self::from_parts(problem.code(), errors, request_id.to_string())
+        }
     }
 
     /// Also for the examples of the `OpenAPI` document.
@@ -58,6 +65,7 @@ impl ProblemDocument {
             code: entry.name,
             request_id,
             errors,
+            methods: Vec::new(),
         }
     }
 }

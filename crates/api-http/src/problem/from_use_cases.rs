@@ -3,6 +3,7 @@
 //! Every `match` names every variant: a new one asks here, at compile time, what a client may know of it.
 
 use authentication_app::{
+    RepeatError,
     accounts::{
         ChangeIdentifierError, ConfirmIdentifierError, NotMeError, RegisterError,
         UpdateProfileError,
@@ -88,6 +89,17 @@ impl From<ProofError> for Problem {
                 Self::of(ProblemCode::TooManyAttempts).retry_after(retry_after)
             }
             ProofError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RepeatError> for Problem {
+    fn from(error: RepeatError) -> Self {
+        match error {
+            RepeatError::KeyReused => Self::of(ProblemCode::IdempotencyKeyReused),
+            RepeatError::InProgress => Self::of(ProblemCode::IdempotencyInProgress),
+            RepeatError::OutdatedToken => Self::of(ProblemCode::InvalidToken),
+            RepeatError::Store(error) => error.into(),
         }
     }
 }
@@ -283,6 +295,9 @@ impl From<ChangePasswordError> for Problem {
             }
             ChangePasswordError::WeakPassword(weakness) => weak_password("new_password", weakness),
             ChangePasswordError::Conflict => Self::of(ProblemCode::Conflict),
+            ChangePasswordError::SessionOver => Self::of(ProblemCode::InvalidToken),
+            ChangePasswordError::Repeat(error) => error.into(),
+            ChangePasswordError::Signing(error) => error.into(),
             ChangePasswordError::Hash(error) => error.into(),
             ChangePasswordError::Store(error) => error.into(),
         }
@@ -324,8 +339,11 @@ impl From<EnrolTotpError> for Problem {
 
 impl From<ConfirmTotpError> for Problem {
     fn from(error: ConfirmTotpError) -> Self {
-        let ConfirmTotpError::Proof(error) = error;
-        error.into()
+        match error {
+            ConfirmTotpError::Proof(error) => error.into(),
+            ConfirmTotpError::Repeat(error) => error.into(),
+            ConfirmTotpError::Signing(error) => error.into(),
+        }
     }
 }
 
@@ -356,6 +374,7 @@ impl From<ReauthenticateError> for Problem {
             }
             ReauthenticateError::Proof(error) => error.into(),
             ReauthenticateError::SessionOver => Self::of(ProblemCode::InvalidToken),
+            ReauthenticateError::Repeat(error) => error.into(),
             ReauthenticateError::Hash(error) => error.into(),
             ReauthenticateError::Signing(error) => error.into(),
         }

@@ -67,6 +67,7 @@ pub struct Problem {
     errors: Vec<FieldError>,
     retry_after_seconds: Option<u32>,
     allow: Option<String>,
+    methods: Vec<&'static str>,
     cause: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -78,6 +79,7 @@ impl Problem {
             errors: Vec::new(),
             retry_after_seconds: None,
             allow: None,
+            methods: Vec::new(),
             cause: None,
         }
     }
@@ -118,6 +120,13 @@ impl Problem {
         self
     }
 
+    /// With what may be proven to be let in.
+    #[must_use]
+    pub(crate) fn with_methods(mut self, methods: Vec<&'static str>) -> Self {
+        self.methods = methods;
+        self
+    }
+
     /// For the log.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
@@ -132,6 +141,10 @@ impl Problem {
 
     pub(crate) fn errors(&self) -> &[FieldError] {
         &self.errors
+    }
+
+    pub(crate) fn methods(&self) -> &[&'static str] {
+        &self.methods
     }
 
     /// Every 503 says when to come back, also one whose maker did not think of it.

@@ -134,6 +134,9 @@ pub struct RouteSpec {
     pub presence: Presence,
     /// What it refuses beside what its kind refuses.
     pub refuses: &'static [ProblemCode],
+    /// It answers with new tokens, and the one it came with counts no more; who repeats it with its idempotency key
+    /// brings that one.
+    pub ends_its_token: bool,
     handler: fn() -> Route,
 }
 
@@ -205,6 +208,7 @@ const fn public(
         query: Query::Only(&[]),
         presence: Presence::Public,
         refuses,
+        ends_its_token: false,
         handler,
     }
 }
@@ -252,6 +256,13 @@ impl RouteSpec {
     /// Sends, for an account so often an hour.
     const fn sends_an_hour(self, calls: u32) -> Self {
         self.sends(Sends::ByAccount(Quota::an_hour(calls)))
+    }
+
+    const fn ending_its_token(self) -> Self {
+        Self {
+            ends_its_token: true,
+            ..self
+        }
     }
 
     const fn counted_by(self, class: RouteClass) -> Self {

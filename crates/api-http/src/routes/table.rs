@@ -158,13 +158,16 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::InvalidCredentials,
             P::InvalidCurrentPassword,
             P::AccountLocked,
+            P::IdempotencyInProgress,
+            P::IdempotencyKeyReused,
             P::TooManyAttempts,
             P::Overloaded,
         ],
         || to(v1::auth::reauthenticate::reauthenticate),
     )
-    .sends_an_hour(30),
-    .counted_by(RouteClass::Password),
+    .sends_an_hour(30)
+    .counted_by(RouteClass::Password)
+    .ending_its_token(),
     public(
         Method::Post,
         "/api/v1/auth/passkey/options",
@@ -217,18 +220,24 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::InvalidCurrentPassword,
             P::Conflict,
             P::AccountLocked,
+            P::IdempotencyInProgress,
+            P::IdempotencyKeyReused,
             P::Overloaded,
         ],
         || to(v1::auth::change_password::change_password),
     )
-    .sends_an_hour(20),
-    .counted_by(RouteClass::Password),
+    .sends_an_hour(20)
+    .counted_by(RouteClass::Password)
+    .ending_its_token(),
     signed_in(Method::Post, "/api/v1/auth/logout", &[], || {
         to(v1::auth::log_out::log_out)
     }),
-    signed_in(Method::Post, "/api/v1/auth/logout-all", &[], || {
-        to(v1::auth::log_out::log_out_everywhere)
-    }),
+    signed_in(
+        Method::Post,
+        "/api/v1/auth/logout-all",
+        &[P::ReauthenticationRequired],
+        || to(v1::auth::log_out::log_out_everywhere),
+    ),
     public(
         Method::Post,
         "/api/v1/auth/not-me",
@@ -285,13 +294,16 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         to(v1::me::sessions::list)
     })
     .with_query(&["limit", "cursor"]),
-    signed_in(Method::Delete, "/api/v1/me/sessions", &[], || {
-        to(v1::me::sessions::end_others)
-    }),
+    signed_in(
+        Method::Delete,
+        "/api/v1/me/sessions",
+        &[P::ReauthenticationRequired],
+        || to(v1::me::sessions::end_others),
+    ),
     signed_in(
         Method::Delete,
         "/api/v1/me/sessions/{id}",
-        &[P::NotFound],
+        &[P::NotFound, P::ReauthenticationRequired],
         || to(v1::me::sessions::end),
     ),
     signed_in(Method::Get, "/api/v1/me/mfa", &[], || to(v1::me::mfa::show)),
@@ -307,11 +319,14 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         &[
             P::ReauthenticationRequired,
             P::InvalidCode,
+            P::IdempotencyInProgress,
+            P::IdempotencyKeyReused,
             P::TooManyAttempts,
         ],
         || to(v1::me::mfa::confirm_totp),
     )
-    .sends_an_hour(20),
+    .sends_an_hour(20)
+    .ending_its_token(),
     signed_in(
         Method::Delete,
         "/api/v1/me/mfa/totp",
@@ -353,7 +368,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
     signed_in(
         Method::Delete,
         "/api/v1/me/devices/{id}",
-        &[P::NotFound],
+        &[P::NotFound, P::ReauthenticationRequired],
         || to(v1::me::devices::forget),
     ),
     signed_in(

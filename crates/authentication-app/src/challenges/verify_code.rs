@@ -217,7 +217,7 @@ impl Challenges {
         let sign_in = SignIn {
             owner: &opened,
             device: None,
-            proofs: Proofs::only(AuthenticationMethod::OneTimeCode),
+            proofs: Proofs::only(AuthenticationMethod::OneTimeCode, now),
             remember_until: None,
             failures_in_a_row: right.record.failures_in_a_row,
         };

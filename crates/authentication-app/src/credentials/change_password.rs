@@ -4,6 +4,7 @@ use authentication_domain::{
     audit::{Action, Outcome},
     credentials::{PasswordHash, PlainPassword, Weakness},
 };
+use common::access::AuthenticationMethod;
 use time::Duration;
 
 use super::{
@@ -11,14 +12,16 @@ use super::{
     set_password::{NewPassword, Proof},
 };
 use crate::{
-    RequestContext,
+    RepeatError, Repeatable, RequestContext,
     accounts::OpenedAccount,
     ports::{
         AccountRecord, Cleared, FailureScope, HashError, SessionSnapshot, SignInQuestion,
+        SigningFailed,
         StoreError, Verification,
     },
     recorder::Act,
-    retry::{retry_on_store_error, retrying},
+    retry::{MayBeRetried, retrying},
+    sessions::{RecordedTokens, RenewError, TokenSet},
 };
 
 /// A change of password.
@@ -48,17 +51,45 @@ pub enum ChangePasswordError {
     /// Another session changed the account at the same moment.
     #[error("the account was changed at the same moment")]
     Conflict,
+    /// The session is over.
+    #[error("the session is over")]
+    SessionOver,
+    /// It came with an idempotency key, and has no answer of its own.
+    #[error(transparent)]
+    Repeat(#[from] RepeatError),
     /// No hash was computed.
     #[error(transparent)]
     Hash(#[from] HashError),
+    /// No token could be made.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
     /// The store did not do it.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
-retry_on_store_error!(ChangePasswordError);
+
+impl From<RenewError> for ChangePasswordError {
+    fn from(error: RenewError) -> Self {
+        match error {
+            RenewError::Signing(error) => error.into(),
+            RenewError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl MayBeRetried for ChangePasswordError {
+    fn is_retryable(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_retryable(),
+            Self::Repeat(error) => error.is_retryable(),
+            _ => false,
+        }
+    }
+}
 
 impl Credentials {
-    /// Changes the password; all other sessions of the account end.
+    /// Changes the password; all other sessions of the account end, and this one goes on with the tokens of the
+    /// answer alone. Who repeats the request with its idempotency key gets the same ones.
     ///
     /// # Errors
     /// [`ChangePasswordError`]; a wrong current password is counted.
@@ -67,8 +98,38 @@ impl Credentials {
         &self,
         who: &SessionSnapshot,
         command: &ChangePassword,
+        repeatable: Repeatable,
         ctx: &RequestContext,
-    ) -> Result<(), ChangePasswordError> {
+    ) -> Result<TokenSet, ChangePasswordError> {
+        if let Some(tokens) = self.given_before(repeatable).await? {
+            return Ok(tokens);
+        }
+        let done = self.judge_change(who, command, repeatable, ctx).await;
+        let was_refused = matches!(
+            done,
+            Err(ChangePasswordError::InvalidCurrentPassword | ChangePasswordError::Conflict)
+        );
+        // A rival with the same key may have been first.
+        if was_refused && let Some(tokens) = self.given_before(repeatable).await? {
+            return Ok(tokens);
+        }
+        repeatable.settle(done)
+    }
+
+    async fn given_before(&self, repeatable: Repeatable) -> Result<Option<TokenSet>, RepeatError> {
+        let base = &self.base;
+        let given: Option<RecordedTokens> =
+            base.answer_before(repeatable, base.clock.now()).await?;
+        Ok(given.map(TokenSet::from))
+    }
+
+    async fn judge_change(
+        &self,
+        who: &SessionSnapshot,
+        command: &ChangePassword,
+        repeatable: Repeatable,
+        ctx: &RequestContext,
+    ) -> Result<TokenSet, ChangePasswordError> {
         let base = &self.base;
         let opened = base.open_account(&who.owner)?;
         let identifier = &opened.view.identifier;
@@ -109,7 +170,15 @@ impl Credentials {
         let next = base
             .hash_if_strong::<ChangePasswordError>(&command.new, identifier)
             .await?;
-        retrying(|| self.replace(who, &account, &opened, scope, &next, ctx)).await
+        let replacement = Replacement {
+            who,
+            record: &account,
+            opened: &opened,
+            scope,
+            next: &next,
+            repeatable,
+        };
+        retrying(|| self.replace(&replacement, ctx)).await
     }
 
     async fn count_failure(
@@ -137,35 +206,46 @@ impl Credentials {
 
     async fn replace(
         &self,
-        who: &SessionSnapshot,
-        record: &AccountRecord,
-        opened: &OpenedAccount,
-        scope: FailureScope,
-        next: &PasswordHash,
+        it: &Replacement<'_>,
         ctx: &RequestContext,
-    ) -> Result<(), ChangePasswordError> {
+    ) -> Result<TokenSet, ChangePasswordError> {
         let base = &self.base;
         let now = base.clock.now();
+        let session = it.who.session;
         let mut unit = base.store.begin().await?;
         let (cleared, rules) = (Cleared::Own, base.rules.lockout);
         if !unit
             .attempts()
-            .clear_failures(scope, cleared, rules, now)
+            .clear_failures(it.scope, cleared, rules, now)
             .await?
         {
             return Err(self.locked_by_rivals());
         }
         let new = NewPassword {
-            owner: opened,
-            read_version: record.account.version,
-            hash: next,
-            proven_by: Proof::OldPassword(who.session),
+            owner: it.opened,
+            read_version: it.record.account.version,
+            hash: it.next,
+            proven_by: Proof::OldPassword(session),
         };
-        if base.set_password(unit, new, ctx, now).await? {
-            Ok(())
-        } else {
-            Err(ChangePasswordError::Conflict)
+        let told = base
+            .put_password(unit.as_mut(), new, ctx, now)
+            .await?
+            .ok_or(ChangePasswordError::Conflict)?;
+        let method = AuthenticationMethod::Password;
+        let tokens = base
+            .renew_session(unit.as_mut(), (session, it.opened), method, now)
+            .await?
+            .ok_or(ChangePasswordError::SessionOver)?;
+        let answer = RecordedTokens::from(&tokens);
+        let first = base
+            .record_repeatable(unit.as_mut(), it.repeatable, &answer, now)
+            .await?;
+        if let Some(first) = first {
+            return Ok(first.into());
         }
+        base.commit_and_tell(unit, &told).await?;
+        base.messages_queued.notify_one();
+        Ok(tokens)
     }
 
     /// The lock fell between our read and our write: it holds for its whole time.
@@ -174,4 +254,14 @@ impl Credentials {
             retry_after: self.base.rules.lockout.window,
         }
     }
+}
+
+/// A change of password whose proof was judged good.
+struct Replacement<'a> {
+    who: &'a SessionSnapshot,
+    record: &'a AccountRecord,
+    opened: &'a OpenedAccount,
+    scope: FailureScope,
+    next: &'a PasswordHash,
+    repeatable: Repeatable,
 }

@@ -56,6 +56,23 @@ impl Foundation {
         ctx: &RequestContext,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
+        let Some(told) = self.put_password(unit.as_mut(), new, ctx, now).await? else {
+            return Ok(false);
+        };
+        self.commit_and_tell(unit, &told).await?;
+        self.messages_queued.notify_one();
+        Ok(true)
+    }
+
+    /// All of it but the commit; answers with what the caches have to be told after that. The worker has to be
+    /// woken, too.
+    pub(super) async fn put_password(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        new: NewPassword<'_>,
+        ctx: &RequestContext,
+        now: OffsetDateTime,
+    ) -> Result<Option<Invalidation>, StoreError> {
         let (account, key) = (new.owner.id(), &new.owner.key);
         let (action, reason, kept) = new.proven_by.traces();
         let reset_over = match new.proven_by {
@@ -67,7 +84,7 @@ impl Foundation {
             .set_password(account, new.read_version, new.hash, reset_over, now)
             .await?;
         if !saved {
-            return Ok(false);
+            return Ok(None);
         }
         if kept.is_none() {
             unit.devices().forget_all(account).await?;
@@ -85,20 +102,11 @@ impl Foundation {
         };
         let event = self.event(changed, ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        self.record_ended(unit.as_mut(), (account, key), &ended, reason, ctx, now)
+        self.record_ended(unit, (account, key), &ended, reason, ctx, now)
             .await?;
-        self.notice(
-            unit.as_mut(),
-            MessageKind::PasswordChanged,
-            account,
-            ctx,
-            now,
-        )
-        .await?;
+        self.notice(unit, MessageKind::PasswordChanged, account, ctx, now)
+            .await?;
         let changed = vec![account];
-        self.commit_and_tell(unit, &Invalidation { ended, changed })
-            .await?;
-        self.messages_queued.notify_one();
-        Ok(true)
+        Ok(Some(Invalidation { ended, changed }))
     }
 }

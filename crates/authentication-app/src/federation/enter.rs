@@ -313,7 +313,7 @@ impl Federation {
         let sign_in = SignIn {
             owner: &opened,
             device: None,
-            proofs: Proofs::only(AuthenticationMethod::Google),
+            proofs: Proofs::only(AuthenticationMethod::Google, now),
             remember_until: None,
             failures_in_a_row: false,
         };

@@ -6,20 +6,22 @@ use authentication_domain::{
     audit::{Action, Outcome},
     credentials::CredentialKind,
     events::Event,
-    mfa::{SecondFactor, TotpRules, TotpSecret},
+    mfa::{RecoveryCode, SecondFactor, TotpRules, TotpSecret},
     sessions::EndReason,
 };
 use common::{access::AuthenticationMethod, clock};
 use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::{FreshRecoveryCodes, Mfa, verify::secret_field};
 use crate::{
-    RequestContext,
+    RepeatError, Repeatable, RequestContext,
     challenges::ProofError,
-    ports::{MessageKind, SessionSnapshot, StoreError, TotpEnrolment},
+    ports::{MessageKind, SessionSnapshot, SigningFailed, StoreError, TotpEnrolment},
     recorder::Act,
     retry::{MayBeRetried, retry_on_store_error, retrying},
+    sessions::{RecordedTokens, RenewError, TokenSet},
 };
 
 /// Why there is no secret to show.
@@ -40,6 +42,21 @@ pub enum ConfirmTotpError {
     /// The code is not one of the secret that was shown last, or that was too long ago.
     #[error(transparent)]
     Proof(#[from] ProofError),
+    /// It came with an idempotency key, and has no answer of its own.
+    #[error(transparent)]
+    Repeat(#[from] RepeatError),
+    /// No token could be made.
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+}
+
+impl From<RenewError> for ConfirmTotpError {
+    fn from(error: RenewError) -> Self {
+        match error {
+            RenewError::Signing(error) => error.into(),
+            RenewError::Store(error) => error.into(),
+        }
+    }
 }
 
 impl From<StoreError> for ConfirmTotpError {
@@ -50,8 +67,47 @@ impl From<StoreError> for ConfirmTotpError {
 
 impl MayBeRetried for ConfirmTotpError {
     fn is_retryable(&self) -> bool {
-        let Self::Proof(error) = self;
-        error.is_retryable()
+        match self {
+            Self::Proof(error) => error.is_retryable(),
+            Self::Repeat(error) => error.is_retryable(),
+            Self::Signing(_) => false,
+        }
+    }
+}
+
+/// An authenticator app that counts from now on.
+#[derive(Debug)]
+pub struct ConfirmedTotp {
+    /// What stands in for it.
+    pub codes: FreshRecoveryCodes,
+    /// The session's: it is one with two factors now, and the tokens from before count no more.
+    pub tokens: TokenSet,
+}
+
+/// A [`ConfirmedTotp`], as it is recorded. Sealed.
+#[derive(Serialize, Deserialize)]
+struct RecordedConfirmation {
+    codes: Vec<String>,
+    tokens: RecordedTokens,
+}
+
+impl From<&ConfirmedTotp> for RecordedConfirmation {
+    fn from(confirmed: &ConfirmedTotp) -> Self {
+        let FreshRecoveryCodes(codes) = &confirmed.codes;
+        Self {
+            codes: codes.iter().map(|code| code.expose().to_owned()).collect(),
+            tokens: (&confirmed.tokens).into(),
+        }
+    }
+}
+
+impl From<RecordedConfirmation> for ConfirmedTotp {
+    fn from(recorded: RecordedConfirmation) -> Self {
+        let codes = recorded.codes.iter();
+        Self {
+            codes: FreshRecoveryCodes(codes.filter_map(|code| RecoveryCode::parse(code)).collect()),
+            tokens: recorded.tokens.into(),
+        }
     }
 }
 
@@ -86,7 +142,8 @@ impl Mfa {
     }
 
     /// Lets the app count whose code was typed, and gives a fresh set of recovery codes. The session is one
-    /// with two factors from now on.
+    /// with two factors from now on, and goes on with the tokens of the answer alone. Who repeats the request with
+    /// its idempotency key gets the same answer.
     ///
     /// # Errors
     /// [`ConfirmTotpError`]; a wrong code is counted.
@@ -95,21 +152,42 @@ impl Mfa {
         &self,
         who: &SessionSnapshot,
         typed: &SecretString,
+        repeatable: Repeatable,
         ctx: &RequestContext,
-    ) -> Result<FreshRecoveryCodes, ConfirmTotpError> {
+    ) -> Result<ConfirmedTotp, ConfirmTotpError> {
+        if let Some(confirmed) = self.confirmed_before(repeatable).await? {
+            return Ok(confirmed);
+        }
         // Once, however often what follows is tried.
         let base = &self.base;
         let (owner, now) = (base.open_account(&who.owner)?, base.clock.now());
         retrying(|| base.spend_a_guess(who, &owner, now)).await?;
-        retrying(|| self.confirm_once(who, typed, ctx)).await
+        let done = retrying(|| self.confirm_once(who, typed, repeatable, ctx)).await;
+        let was_refused = matches!(done, Err(ConfirmTotpError::Proof(ProofError::InvalidCode)));
+        // A rival with the same key may have been first.
+        if was_refused && let Some(confirmed) = self.confirmed_before(repeatable).await? {
+            return Ok(confirmed);
+        }
+        repeatable.settle(done)
+    }
+
+    async fn confirmed_before(
+        &self,
+        repeatable: Repeatable,
+    ) -> Result<Option<ConfirmedTotp>, RepeatError> {
+        let base = &self.base;
+        let given: Option<RecordedConfirmation> =
+            base.answer_before(repeatable, base.clock.now()).await?;
+        Ok(given.map(ConfirmedTotp::from))
     }
 
     async fn confirm_once(
         &self,
         who: &SessionSnapshot,
         typed: &SecretString,
+        repeatable: Repeatable,
         ctx: &RequestContext,
-    ) -> Result<FreshRecoveryCodes, ConfirmTotpError> {
+    ) -> Result<ConfirmedTotp, ConfirmTotpError> {
         let base = &self.base;
         let now = base.clock.now();
         // As of now: a session that was ended meanwhile changes nothing.
@@ -145,14 +223,11 @@ impl Mfa {
         if !confirmed {
             return Err(ProofError::InvalidCode.into());
         }
-        let second = AuthenticationMethod::Totp;
-        if !unit
-            .sessions()
-            .add_second_factor(who.session, account, second, now)
+        let method = AuthenticationMethod::Totp;
+        let tokens = base
+            .renew_session(unit.as_mut(), (who.session, &owner), method, now)
             .await?
-        {
-            return Err(ProofError::InvalidCode.into());
-        }
+            .ok_or(ProofError::InvalidCode)?;
         let act =
             Act::of(Action::SecondFactorAdded, Outcome::Success, account, key).session(who.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
@@ -166,11 +241,19 @@ impl Mfa {
         let codes = base
             .put_recovery_codes(unit.as_mut(), &owner, ctx, now)
             .await?;
+        let confirmed = ConfirmedTotp { codes, tokens };
+        let answer = RecordedConfirmation::from(&confirmed);
+        let first = base
+            .record_repeatable(unit.as_mut(), repeatable, &answer, now)
+            .await?;
+        if let Some(first) = first {
+            return Ok(first.into());
+        }
         let added = MessageKind::CredentialAdded(CredentialKind::Totp);
         let change = (EndReason::FactorsChanged, added);
         let of = (account, key);
         base.way_in_changed(unit, of, who.session, change, ctx, now)
             .await?;
-        Ok(codes)
+        Ok(confirmed)
     }
 }

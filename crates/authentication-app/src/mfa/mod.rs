@@ -9,7 +9,7 @@ mod verify;
 
 use std::sync::Arc;
 
-pub use enrol_totp::{ConfirmTotpError, EnrolTotpError};
+pub use enrol_totp::{ConfirmTotpError, ConfirmedTotp, EnrolTotpError};
 pub use factors::RemoveFactorError;
 pub(crate) use pending::PendingSignIn;
 pub use recovery_codes::{FreshRecoveryCodes, RenewRecoveryCodesError};

@@ -255,7 +255,7 @@ impl Foundation {
         let complete = SignIn {
             owner: &pending.owner,
             device: sign_in.device,
-            proofs: Proofs::both(sign_in.first, factor.method()),
+            proofs: Proofs::only(sign_in.first, sign_in.created_at).and(factor.method(), now),
             remember_until: (remember_device && may_be_remembered)
                 .then(|| now + rules.remember_for),
             failures_in_a_row: pending.record.failures_in_a_row,

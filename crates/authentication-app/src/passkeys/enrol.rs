@@ -8,7 +8,7 @@ use authentication_domain::{
     profiles::DisplayName,
     sessions::EndReason,
 };
-use common::{Id, access::AuthenticationMethod};
+use common::Id;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -50,7 +50,8 @@ pub enum EnrolError {
 retry_on_store_error!(EnrolError);
 
 impl Passkeys {
-    /// Adds a passkey. The ceremony is used up, whatever comes of it.
+    /// Adds a passkey. The ceremony is used up, whatever comes of it. What the session may do stays what it was: its
+    /// tokens go on, and none of them gains by it.
     ///
     /// # Errors
     /// [`EnrolError`].
@@ -157,15 +158,6 @@ impl Passkeys {
                     .await;
             }
             done => done?,
-        }
-        // The device has just known its user: the session is one with two factors from now on.
-        let second = AuthenticationMethod::Passkey;
-        if !unit
-            .sessions()
-            .add_second_factor(enrolment.who.session, account, second, now)
-            .await?
-        {
-            return Err(EnrolError::InvalidPasskey);
         }
         let act = Act::of(Action::PasskeyAdded, Outcome::Success, account, &owner.key)
             .session(enrolment.who.session);

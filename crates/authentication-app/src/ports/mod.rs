@@ -109,8 +109,8 @@ pub use second_factors::{
     TotpEnrolment, TotpRecord, TotpState,
 };
 pub use sessions::{
-    EndedSession, NewSession, RotatedSession, SessionQueries, SessionRepository, SessionSnapshot,
-    SessionSummary,
+    EndedSession, ForgivenSession, NewSession, RotatedSession, SessionQueries, SessionRepository,
+    SessionSnapshot, SessionSummary,
 };
 pub use shared_time::{SharedTime, Ticks, TimeStore};
 pub use throttle::{Throttle, ThrottleKey, ThrottleOutcome, ThrottleRequest};

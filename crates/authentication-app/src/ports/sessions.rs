@@ -8,7 +8,7 @@ use authentication_domain::{
 };
 use common::{
     Id,
-    access::{AuthenticationMethod, Principal, Proofs, Roles},
+    access::{Principal, Proofs, Renewal, Roles},
     page::{Page, PageRequest},
 };
 use serde::{Deserialize, Serialize};
@@ -29,11 +29,11 @@ pub struct NewSession {
     pub device: DeviceId,
     /// The refresh key that is its own for life.
     pub refresh_key_id: String,
-    /// How the person proved who they are.
+    /// How the person proved who they are, and when.
     pub proofs: Proofs,
     /// Where from: address and user agent as JSON, under the person's key (`sessions.origin`).
     pub origin: Sealed,
-    /// When; also the time of authentication.
+    /// When.
     pub created_at: OffsetDateTime,
     /// Idle time allowed, as of the roles at sign-in.
     pub idle: Duration,
@@ -48,10 +48,10 @@ pub struct SessionSnapshot {
     pub session: SessionId,
     /// Whose, with what the owner is shown.
     pub owner: AccountRecord,
-    /// When the person last proved who they are.
-    pub authenticated_at: OffsetDateTime,
-    /// What they proved it with.
+    /// What the person proved, and when.
     pub proofs: Proofs,
+    /// The generation that the last proof began: tokens of earlier ones count no more.
+    pub proven_generation: u32,
     /// When it ends by itself, as of this read (a refresh moves it).
     pub idle_deadline: OffsetDateTime,
     /// When it ends, whatever happens.
@@ -77,8 +77,8 @@ impl SessionSnapshot {
             account: self.owner.account.id,
             session: self.session,
             roles,
-            authenticated_at: self.authenticated_at,
             proofs: self.proofs,
+            has_second_factor: self.owner.second_factors.is_enabled(),
             lacks_second_factor: policy.is_lacking(roles, self.proofs),
         }
     }
@@ -95,14 +95,21 @@ pub struct RotatedSession {
     pub generation: u32,
     /// The session's refresh key.
     pub refresh_key_id: String,
-    /// How the person proved who they are.
+    /// How the person proved who they are, and when.
     pub proofs: Proofs,
-    /// When they did.
-    pub authenticated_at: OffsetDateTime,
     /// When it ends by itself, now prolonged.
     pub idle_deadline: OffsetDateTime,
     /// When it ends, whatever happens.
     pub absolute_deadline: OffsetDateTime,
+}
+
+/// A predecessor that got its successor again.
+#[derive(Debug, Clone)]
+pub struct ForgivenSession {
+    /// As its tokens need it.
+    pub session: RotatedSession,
+    /// For the audit entry.
+    pub wrapped_key: WrappedKey,
 }
 
 /// A session that a statement ended.
@@ -157,7 +164,7 @@ pub trait SessionQueries: Send + Sync {
 
     /// Rotates by the rule of [`RotationRules::judge`] in one conditional UPDATE: `generation` becomes the
     /// next one, or, within the grace time, stays what the first of several rivals made it. `None` when
-    /// the session is dead, its account is not active, or the generation is not one that counts: then
+    /// the session is dead, its account is not active, or the generation is not one that counts by itself: then
     /// nothing changed.
     ///
     /// # Errors
@@ -185,10 +192,9 @@ pub trait SessionRepository: Send {
         most: u32,
     ) -> Result<Vec<SessionId>, StoreError>;
 
-    /// The person proved through a live session of theirs who they are; with a second factor, if `second`
-    /// says which. `None` when it is not live, otherwise the session as its tokens need it: its time of
-    /// authentication is `now`, or the first whole second after the time before if that is later, so that
-    /// tokens from before a proof are told from those after it.
+    /// The person proved through a live session of theirs who they are: what was proven becomes what
+    /// [`Proofs::renewed`] says, the next generation begins, and those before it count no more. `None` when it is
+    /// not live, otherwise the session as its new tokens need it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -196,22 +202,24 @@ pub trait SessionRepository: Send {
         &mut self,
         session: SessionId,
         account: AccountId,
-        second: Option<AuthenticationMethod>,
+        renewal: Renewal,
         now: OffsetDateTime,
     ) -> Result<Option<RotatedSession>, StoreError>;
 
-    /// A second factor was set up through a live session, which counts as proven with it from now on; when it
-    /// was proven stays as it was. `false` when it is not live.
+    /// Forgives a generation that was presented too late for its grace time, where [`RotationRules::judge`] does:
+    /// the session was begun from this device, which the account still knows. Another grace time begins. Whether
+    /// the caller holds the device's token is for the caller of this to judge. `None`, and nothing done, otherwise.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn add_second_factor(
+    async fn forgive(
         &mut self,
         session: SessionId,
-        account: AccountId,
-        second: AuthenticationMethod,
+        presented: u32,
+        device: DeviceId,
+        rules: RotationRules,
         now: OffsetDateTime,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<ForgivenSession>, StoreError>;
 
     /// Ends one live session of an account; `None` when it is not live, or not the account's.
     ///
@@ -238,8 +246,8 @@ pub trait SessionRepository: Send {
     ) -> Result<Vec<SessionId>, StoreError>;
 
     /// Ends a live session because a generation was presented that, judged in the same statement, still
-    /// is neither current nor within its grace time; `None` when it is not live, or the rule allows the
-    /// generation after all.
+    /// is neither current nor within its grace time nor ended by a proof; `None` when it is not live, or the rule
+    /// says so after all. Whether the generation may be forgiven was asked before.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -25,9 +25,33 @@ pub enum AuthenticateError {
 #[derive(Debug)]
 pub enum Recognised {
     /// A session that it remembers as live, with its account.
-    Live(SessionSnapshot),
+    Live(Bearer),
     /// We signed the token; whether its session lives, others know.
     Signed(AccessClaims),
+}
+
+/// A live session whose account may act, and what the token that named it is worth.
+#[derive(Debug)]
+pub struct Bearer {
+    /// The session, with its account.
+    pub session: SessionSnapshot,
+    /// The token is from before the session's last proof, and opens nothing any more; but the answer of the request
+    /// that gave the proof may be asked for again with it.
+    pub is_outdated: bool,
+}
+
+impl Bearer {
+    /// The session, if the token counts.
+    ///
+    /// # Errors
+    /// [`AuthenticateError::InvalidToken`].
+    pub fn current(self) -> Result<SessionSnapshot, AuthenticateError> {
+        if self.is_outdated {
+            Err(AuthenticateError::InvalidToken)
+        } else {
+            Ok(self.session)
+        }
+    }
 }
 
 impl Sessions {
@@ -40,10 +64,11 @@ impl Sessions {
         &self,
         access_token: &str,
     ) -> Result<SessionSnapshot, AuthenticateError> {
-        match self.recognise(access_token).await? {
-            Recognised::Live(snapshot) => Ok(snapshot),
-            Recognised::Signed(claims) => self.look_up(&claims).await,
-        }
+        let bearer = match self.recognise(access_token).await? {
+            Recognised::Live(bearer) => bearer,
+            Recognised::Signed(claims) => self.look_up(&claims).await?,
+        };
+        bearer.current()
     }
 
     /// The first half of [`Self::authenticate`]: what costs no more than computation.
@@ -68,52 +93,25 @@ impl Sessions {
     /// # Errors
     /// [`AuthenticateError`].
     #[tracing::instrument(level = "debug", skip_all)]
-    pub async fn look_up(
-        &self,
-        claims: &AccessClaims,
-    ) -> Result<SessionSnapshot, AuthenticateError> {
+    pub async fn look_up(&self, claims: &AccessClaims) -> Result<Bearer, AuthenticateError> {
         let now = self.base.clock.now();
         let found = self.base.liveness.find(claims.session, now).await?;
         acting(found.ok_or(AuthenticateError::InvalidToken)?, claims)
     }
 }
 
-impl Sessions {
-    /// Whether the person proved who they are a short while ago, with a second factor if they set one up: who
-    /// has the password alone, or a device that skips the second factor, neither adds a way in nor takes one
-    /// away.
-    pub fn is_recent(&self, snapshot: &SessionSnapshot) -> bool {
-        let window = self.base.rules.second_factors.recent_sign_in;
-        let is_recent = self
-            .principal(snapshot)
-            .signed_in_recently(self.base.clock.now(), window);
-        let proved_enough =
-            snapshot.proofs.is_multi_factor() || !snapshot.owner.second_factors.is_enabled();
-        is_recent && proved_enough
-    }
-
-    /// The one who acts through a session, by the policy of this service.
-    pub fn principal(&self, snapshot: &SessionSnapshot) -> Principal {
-        snapshot.principal(&self.base.rules.second_factors)
-    }
-}
-
-/// The session, if its account may act and is the one that the token names, and nobody proved anew since the
-/// token was made who they are: what a stolen token lacks, its owner's proof does not give it (OWASP ASVS 5.0
-/// V7.2.4).
-fn acting(
-    snapshot: SessionSnapshot,
-    claims: &AccessClaims,
-) -> Result<SessionSnapshot, AuthenticateError> {
+/// The session, if its account may act and is the one that the token names. A token from before the last proof is
+/// told from one that was made with it: what a stolen token lacks, its owner's proof does not give it (OWASP ASVS
+/// 5.0 V7.2.4).
+fn acting(snapshot: SessionSnapshot, claims: &AccessClaims) -> Result<Bearer, AuthenticateError> {
     let owner = &snapshot.owner.account;
-    // A token says whole seconds.
-    let is_of_the_last_proof =
-        claims.authenticated_at.unix_timestamp() >= snapshot.authenticated_at.unix_timestamp();
-    if owner.id == claims.account && is_of_the_last_proof && owner.gate().is_ok() {
-        Ok(snapshot)
-    } else {
-        Err(AuthenticateError::InvalidToken)
+    if owner.id != claims.account || owner.gate().is_err() {
+        return Err(AuthenticateError::InvalidToken);
     }
+    Ok(Bearer {
+        is_outdated: claims.generation < snapshot.proven_generation,
+        session: snapshot,
+    })
 }
 
 #[async_trait]

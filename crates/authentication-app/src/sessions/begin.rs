@@ -75,7 +75,6 @@ pub(crate) struct TokenBasis {
     pub(crate) session: SessionId,
     pub(crate) roles: Roles,
     pub(crate) proofs: Proofs,
-    pub(crate) authenticated_at: OffsetDateTime,
     pub(crate) refresh_key_id: String,
     pub(crate) generation: u32,
     pub(crate) idle_deadline: OffsetDateTime,
@@ -90,7 +89,6 @@ impl TokenBasis {
             session,
             roles: rotated.roles,
             proofs: rotated.proofs,
-            authenticated_at: rotated.authenticated_at,
             refresh_key_id: rotated.refresh_key_id,
             generation: rotated.generation,
             idle_deadline: rotated.idle_deadline,
@@ -136,7 +134,6 @@ impl Foundation {
                 session: id,
                 roles: account.roles,
                 proofs: session.proofs,
-                authenticated_at: now,
                 refresh_key_id: session.refresh_key_id.clone(),
                 generation: 0,
                 idle_deadline: limits.idle_deadline(now, session.absolute_deadline),
@@ -202,12 +199,14 @@ impl Foundation {
         now: OffsetDateTime,
     ) -> Result<TokenSet, SigningFailed> {
         let limits = self.rules.sessions.limits_for(basis.roles);
+        let policy = &self.rules.second_factors;
         let claims = AccessClaims {
             account: basis.account,
             session: basis.session,
-            roles: basis.roles,
+            generation: basis.generation,
+            roles: policy.counting(basis.roles, basis.proofs),
             references: basis.proofs.references(),
-            authenticated_at: basis.authenticated_at,
+            authenticated_at: basis.proofs.authenticated_at(),
             issued_at: now,
             expires_at: limits.access_token_expiry(now, basis.absolute_deadline),
         };

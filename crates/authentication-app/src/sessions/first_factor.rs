@@ -80,7 +80,7 @@ impl Foundation {
                 let sign_in = SignIn {
                     owner: proven.owner,
                     device: proven.device,
-                    proofs: Proofs::only(proven.method),
+                    proofs: Proofs::only(proven.method, now),
                     remember_until: None,
                     failures_in_a_row: proven.failures_in_a_row,
                 };

@@ -10,11 +10,13 @@ mod liveness;
 mod log_in;
 mod reauthenticate;
 mod reauthenticate_by_provider;
+mod recent;
+mod recorded;
 mod refresh;
 
 use std::sync::Arc;
 
-pub use authenticate::{AuthenticateError, Recognised};
+pub use authenticate::{AuthenticateError, Bearer, Recognised};
 pub(crate) use begin::{BeginError, SignIn};
 pub use begin::{SignedIn, TokenSet};
 pub use devices::{ForgetDeviceError, KnownDevice};
@@ -24,8 +26,11 @@ pub use first_factor::{SecondFactorRequired, SignInAnswer};
 pub use list::SessionView;
 pub use liveness::{Liveness, SessionCaches};
 pub use log_in::{LogIn, LogInError};
-pub use reauthenticate::{ReauthenticateError, Reauthentication};
+pub(crate) use reauthenticate::RenewError;
+pub use reauthenticate::{Attempt, ReauthenticateError, Reauthentication};
 pub use reauthenticate_by_provider::ReauthenticateByProviderError;
+pub use recent::ProofMethod;
+pub(crate) use recorded::RecordedTokens;
 pub use refresh::RefreshError;
 
 use crate::Foundation;

@@ -5,13 +5,14 @@ use authentication_domain::{
     credentials::PlainPassword,
     mfa::SecondFactor,
     passkeys::CeremonyPurpose,
+    sessions::SessionId,
 };
-use common::access::AuthenticationMethod;
-use time::Duration;
+use common::access::{AuthenticationMethod, Renewal};
+use time::{Duration, OffsetDateTime};
 
-use super::{Sessions, TokenSet, begin::TokenBasis};
+use super::{RecordedTokens, Sessions, TokenSet, begin::TokenBasis};
 use crate::{
-    RequestContext,
+    Foundation, RepeatError, Repeatable, RequestContext,
     accounts::OpenedAccount,
     challenges::ProofError,
     mfa::SecondProof,
@@ -53,6 +54,9 @@ pub enum ReauthenticateError {
     /// The session is over.
     #[error("the session is over")]
     SessionOver,
+    /// It came with an idempotency key, and has no answer of its own.
+    #[error(transparent)]
+    Repeat(#[from] RepeatError),
     /// No hash was computed.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -69,13 +73,29 @@ impl From<StoreError> for ReauthenticateError {
 
 impl MayBeRetried for ReauthenticateError {
     fn is_retryable(&self) -> bool {
-        matches!(self, Self::Proof(error) if error.is_retryable())
+        match self {
+            Self::Proof(error) => error.is_retryable(),
+            Self::Repeat(error) => error.is_retryable(),
+            _ => false,
+        }
     }
 }
 
+/// A request to prove who one is.
+#[derive(Clone, Copy)]
+pub struct Attempt<'a> {
+    /// The session that it is made in.
+    pub who: &'a SessionSnapshot,
+    /// Whether an earlier answer may be asked for.
+    pub repeatable: Repeatable,
+    /// The request.
+    pub ctx: &'a RequestContext,
+}
+
 impl Sessions {
-    /// Renews the time of authentication. The session keeps its refresh token; the access tokens from before
-    /// count no more, the one of the answer says the new time.
+    /// Renews the proof of a factor: the first one with the password, the second one with a code, both with a
+    /// passkey. The tokens from before, the refresh token too, count no more; those of the answer do. Who repeats
+    /// the request with its idempotency key gets the same ones.
     ///
     /// # Errors
     /// [`ReauthenticateError`]; what is wrong is counted.
@@ -84,32 +104,58 @@ impl Sessions {
         &self,
         who: &SessionSnapshot,
         proof: &Reauthentication,
+        repeatable: Repeatable,
         ctx: &RequestContext,
+    ) -> Result<TokenSet, ReauthenticateError> {
+        let attempt = Attempt {
+            who,
+            repeatable,
+            ctx,
+        };
+        if let Some(tokens) = self.given_before(attempt).await? {
+            return Ok(tokens);
+        }
+        repeatable.settle(self.judge_proof(attempt, proof).await)
+    }
+
+    async fn judge_proof(
+        &self,
+        attempt: Attempt<'_>,
+        proof: &Reauthentication,
     ) -> Result<TokenSet, ReauthenticateError> {
         match proof {
             Reauthentication::Password(password) => {
-                retrying(|| self.by_password(who, password, ctx)).await
+                retrying(|| self.by_password(attempt, password)).await
             }
             Reauthentication::SecondFactor(proof) => {
                 // Once, however often what follows is tried.
-                let owner = self.base.open_account(&who.owner)?;
+                let owner = self.base.open_account(&attempt.who.owner)?;
                 let now = self.base.clock.now();
-                retrying(|| self.base.spend_a_guess(who, &owner, now)).await?;
-                retrying(|| self.by_second_factor(who, proof, ctx)).await
+                retrying(|| self.base.spend_a_guess(attempt.who, &owner, now)).await?;
+                retrying(|| self.by_second_factor(attempt, proof)).await
             }
             Reauthentication::Passkey(passkey) => {
-                retrying(|| self.by_passkey(who, passkey, ctx)).await
+                retrying(|| self.by_passkey(attempt, passkey)).await
             }
         }
     }
 
+    /// The answer that the same request had: also of a rival that was first, and used up what this one shows.
+    pub(super) async fn given_before(&self, attempt: Attempt<'_>) -> Result<Option<TokenSet>, RepeatError> {
+        let base = &self.base;
+        let given: Option<RecordedTokens> = base
+            .answer_before(attempt.repeatable, base.clock.now())
+            .await?;
+        Ok(given.map(TokenSet::from))
+    }
+
     async fn by_password(
         &self,
-        who: &SessionSnapshot,
+        attempt: Attempt<'_>,
         password: &PlainPassword,
-        ctx: &RequestContext,
     ) -> Result<TokenSet, ReauthenticateError> {
         let base = &self.base;
+        let Attempt { who, ctx, .. } = attempt;
         let owner = base.open_account(&who.owner)?;
         let keys = base.index_keys(&owner.view.identifier).await?;
         let scope = FailureScope {
@@ -154,16 +200,17 @@ impl Sessions {
             let retry_after = base.rules.lockout.window;
             return Err(ReauthenticateError::Locked { retry_after });
         }
-        self.renew(unit, who, &owner, None, ctx).await
+        let method = AuthenticationMethod::Password;
+        self.renew(unit, attempt, &owner, method).await
     }
 
     async fn by_second_factor(
         &self,
-        who: &SessionSnapshot,
+        attempt: Attempt<'_>,
         proof: &SecondProof,
-        ctx: &RequestContext,
     ) -> Result<TokenSet, ReauthenticateError> {
         let base = &self.base;
+        let Attempt { who, ctx, .. } = attempt;
         let now = base.clock.now();
         let owner = base.open_account(&who.owner)?;
         let totp = base.store.totp_state(owner.id()).await?.active;
@@ -178,6 +225,9 @@ impl Sessions {
         };
         if !used {
             drop(unit);
+            if let Some(tokens) = self.given_before(attempt).await? {
+                return Ok(tokens);
+            }
             let mut unit = base.store.begin().await?;
             if proof.factor == SecondFactor::Totp {
                 base.count_wrong_totp(unit.as_mut(), owner.id(), ctx, now)
@@ -188,8 +238,8 @@ impl Sessions {
             base.messages_queued.notify_one();
             return Err(ProofError::InvalidCode.into());
         }
-        let method = Some(proof.factor.method());
-        let tokens = self.renew(unit, who, &owner, method, ctx).await?;
+        let method = proof.factor.method();
+        let tokens = self.renew(unit, attempt, &owner, method).await?;
         base.messages_queued.notify_one();
         Ok(tokens)
     }
@@ -197,11 +247,11 @@ impl Sessions {
     /// The ceremony is used up, whatever the answer is worth; not if the session is over, when nothing is.
     async fn by_passkey(
         &self,
-        who: &SessionSnapshot,
+        attempt: Attempt<'_>,
         passkey: &PasskeySignIn,
-        ctx: &RequestContext,
     ) -> Result<TokenSet, ReauthenticateError> {
         let base = &self.base;
+        let Attempt { who, ctx, .. } = attempt;
         let now = base.clock.now();
         let owner = base.open_account(&who.owner)?;
         let of = InHands {
@@ -212,16 +262,20 @@ impl Sessions {
         let judged = base
             .answer_ceremony(of, &passkey.answer, signer, ctx, now)
             .await?;
+        let Some(judged) = judged else {
+            let given = self.given_before(attempt).await?;
+            return given.ok_or_else(|| ProofError::InvalidCode.into());
+        };
         let Judged {
             mut unit,
             signature,
             ..
-        } = judged.ok_or(ProofError::InvalidCode)?;
+        } = judged;
         match signature {
             Ok(good) => {
                 base.note_use(unit.as_mut(), &good).await?;
-                let method = Some(AuthenticationMethod::Passkey);
-                self.renew(unit, who, &owner, method, ctx).await
+                let method = AuthenticationMethod::Passkey;
+                self.renew(unit, attempt, &owner, method).await
             }
             Err(bad) => {
                 let action = Action::Reauthenticated;
@@ -251,28 +305,75 @@ impl Sessions {
         unit.commit().await
     }
 
+    /// The end of every proof: the session's next generation begins, and its tokens are the answer.
     pub(super) async fn renew(
         &self,
         mut unit: Box<dyn UnitOfWork>,
-        who: &SessionSnapshot,
+        attempt: Attempt<'_>,
         owner: &OpenedAccount,
-        second: Option<AuthenticationMethod>,
-        ctx: &RequestContext,
+        method: AuthenticationMethod,
     ) -> Result<TokenSet, ReauthenticateError> {
         let base = &self.base;
         let now = base.clock.now();
-        let renewed = unit
-            .sessions()
-            .prove_again(who.session, owner.id(), second, now)
+        let Attempt {
+            who,
+            repeatable,
+            ctx,
+        } = attempt;
+        let tokens = base
+            .renew_session(unit.as_mut(), (who.session, owner), method, now)
             .await?
             .ok_or(ReauthenticateError::SessionOver)?;
         let outcome = Outcome::Success;
         let act =
             Act::of(Action::Reauthenticated, outcome, owner.id(), &owner.key).session(who.session);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let tokens = base.tokens_for(&TokenBasis::of(renewed, who.session), now)?;
+        let answer = RecordedTokens::from(&tokens);
+        let first = base
+            .record_repeatable(unit.as_mut(), repeatable, &answer, now)
+            .await?;
+        if let Some(first) = first {
+            return Ok(first.into());
+        }
         base.commit_and_tell(unit, &Invalidation::of_account(owner.id()))
             .await?;
         Ok(tokens)
+    }
+}
+
+impl Foundation {
+    /// What every proof within a session does to it, and the tokens that follow. `None` when the session is over.
+    pub(crate) async fn renew_session(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        (session, owner): (SessionId, &OpenedAccount),
+        method: AuthenticationMethod,
+        now: OffsetDateTime,
+    ) -> Result<Option<TokenSet>, RenewError> {
+        let renewed = unit
+            .sessions()
+            .prove_again(session, owner.id(), Renewal::by(method), now)
+            .await?;
+        let basis = renewed.map(|renewed| TokenBasis::of(renewed, session));
+        let tokens = basis.map(|basis| self.tokens_for(&basis, now));
+        Ok(tokens.transpose()?)
+    }
+}
+
+/// Why a session was not renewed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RenewError {
+    #[error(transparent)]
+    Signing(#[from] SigningFailed),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<RenewError> for ReauthenticateError {
+    fn from(error: RenewError) -> Self {
+        match error {
+            RenewError::Signing(error) => error.into(),
+            RenewError::Store(error) => error.into(),
+        }
     }
 }

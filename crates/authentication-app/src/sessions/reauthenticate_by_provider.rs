@@ -5,13 +5,14 @@ use authentication_domain::{
     federation::ExternalPerson,
     opaque_token::TokenDigest,
 };
+use common::access::AuthenticationMethod;
 use secrecy::SecretString;
 
-use super::{ReauthenticateError, Sessions, TokenSet};
+use super::{Attempt, ReauthenticateError, Sessions, TokenSet};
 use crate::{
-    RequestContext,
+    RepeatError,
     federation::{Federation, Unproven, in_session},
-    ports::{SessionSnapshot, StoreError},
+    ports::StoreError,
     recorder::Act,
     retry::{MayBeRetried, retrying},
 };
@@ -32,6 +33,12 @@ pub enum ReauthenticateByProviderError {
 
 impl From<StoreError> for ReauthenticateByProviderError {
     fn from(error: StoreError) -> Self {
+        Self::Renewal(error.into())
+    }
+}
+
+impl From<RepeatError> for ReauthenticateByProviderError {
+    fn from(error: RepeatError) -> Self {
         Self::Renewal(error.into())
     }
 }
@@ -57,17 +64,30 @@ impl Sessions {
     pub async fn reauthenticate_by_provider(
         &self,
         federation: &Federation,
-        who: &SessionSnapshot,
+        attempt: Attempt<'_>,
         id_token: &SecretString,
-        ctx: &RequestContext,
     ) -> Result<TokenSet, ReauthenticateByProviderError> {
+        if let Some(tokens) = self.given_before(attempt).await? {
+            return Ok(tokens);
+        }
+        let done = self.judge_identity(federation, attempt, id_token).await;
+        attempt.repeatable.settle(done)
+    }
+
+    async fn judge_identity(
+        &self,
+        federation: &Federation,
+        attempt: Attempt<'_>,
+        id_token: &SecretString,
+    ) -> Result<TokenSet, ReauthenticateByProviderError> {
+        let Attempt { who, ctx, .. } = attempt;
         let proven = federation.prove(id_token).await;
         let key = self.base.data_key(&who.owner)?;
         let account = who.owner.account.id;
         let theirs =
             |outcome| Act::of(Action::Reauthenticated, outcome, account, &key).session(who.session);
         let (person, nonce) = federation.noted(proven, theirs, ctx).await?;
-        let done = retrying(|| self.by_identity(who, &person, nonce, ctx)).await;
+        let done = retrying(|| self.by_identity(attempt, &person, nonce)).await;
         match done {
             Err(ReauthenticateByProviderError::Unproven(refused)) => {
                 Ok(federation.noted(Err(refused), theirs, ctx).await?)
@@ -78,12 +98,12 @@ impl Sessions {
 
     async fn by_identity(
         &self,
-        who: &SessionSnapshot,
+        attempt: Attempt<'_>,
         person: &ExternalPerson,
         nonce: TokenDigest,
-        ctx: &RequestContext,
     ) -> Result<TokenSet, ReauthenticateByProviderError> {
         let base = &self.base;
+        let Attempt { who, ctx, .. } = attempt;
         let now = base.clock.now();
         let owner = base.open_account(&who.owner)?;
         let mut unit = base.store.begin().await?;
@@ -101,6 +121,7 @@ impl Sessions {
             unit.commit().await?;
             return Err(ReauthenticateByProviderError::AnotherIdentity);
         }
-        Ok(self.renew(unit, who, &owner, None, ctx).await?)
+        let method = AuthenticationMethod::Google;
+        Ok(self.renew(unit, attempt, &owner, method).await?)
     }
 }

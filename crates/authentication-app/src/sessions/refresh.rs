@@ -1,7 +1,8 @@
 //! Using a refresh token.
 //!
-//! One conditional UPDATE rotates and answers. Only when it refuses does a second unit look whether the
-//! token was a replaced one, and ends the session if so (RFC 9700 §4.14.2).
+//! One conditional UPDATE rotates and answers. Only when it refuses does a second unit look whether the token was a
+//! replaced one: it forgives the session's own device a lost answer, rarely enough, and ends the session otherwise
+//! (RFC 9700 §4.14.2). What a proof replaced is neither.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -12,7 +13,7 @@ use authentication_domain::{
 use super::{Sessions, TokenSet, begin::TokenBasis};
 use crate::{
     RequestContext, corrupt, measured,
-    ports::{Invalidation, Measure, MessageKind, SigningFailed, StoreError},
+    ports::{Invalidation, Measure, MessageKind, RotatedSession, SigningFailed, StoreError},
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -20,7 +21,7 @@ use crate::{
 /// Why there are no new tokens.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// Not one of ours, or of a session that is over: all the same to a client.
+    /// Not one of ours, ended by a proof, or of a session that is over: all the same to a client.
     #[error("the refresh token does not count")]
     InvalidToken,
     /// It had been replaced: somebody holds a copy. The session is over.
@@ -37,7 +38,7 @@ retry_on_store_error!(RefreshError);
 
 impl Sessions {
     /// New tokens for a refresh token. A client that repeats itself within the grace time gets the same
-    /// successor.
+    /// successor, and so does, a few times, one that proves the session's device later.
     ///
     /// # Errors
     /// [`RefreshError`]; [`RefreshError::Reused`] has ended the session.
@@ -75,11 +76,82 @@ impl Sessions {
             .store
             .rotate(token.session, token.generation, base.rules.rotation, now)
             .await?;
-        let Some(rotated) = rotated else {
-            return Err(self.end_if_reused(token, ctx).await?);
-        };
+        match rotated {
+            Some(rotated) => self.tokens_of(rotated, token),
+            None => self.judge_late(token, ctx).await,
+        }
+    }
+
+    fn tokens_of(
+        &self,
+        rotated: RotatedSession,
+        token: &RefreshToken,
+    ) -> Result<TokenSet, RefreshError> {
+        let base = &self.base;
         let basis = TokenBasis::of(rotated, token.session);
-        Ok(base.tokens_for(&basis, now)?)
+        Ok(base.tokens_for(&basis, base.clock.now())?)
+    }
+
+    /// A token that does not count by itself.
+    async fn judge_late(
+        &self,
+        token: &RefreshToken,
+        ctx: &RequestContext,
+    ) -> Result<TokenSet, RefreshError> {
+        let base = &self.base;
+        if let Some(tokens) = self.forgive(token, ctx).await? {
+            return Ok(tokens);
+        }
+        let refusal = self.end_if_reused(token, ctx).await?;
+        if matches!(refusal, RefreshError::InvalidToken) && ctx.device_token.is_some() {
+            // Another tab was forgiven in this very moment, which began a new grace time.
+            let now = base.clock.now();
+            let rules = base.rules.rotation;
+            let again = base
+                .store
+                .rotate(token.session, token.generation, rules, now)
+                .await?;
+            if let Some(rotated) = again {
+                return self.tokens_of(rotated, token);
+            }
+        }
+        Err(refusal)
+    }
+
+    /// The successor once more, for the session's own device; each time is in the trail.
+    async fn forgive(
+        &self,
+        token: &RefreshToken,
+        ctx: &RequestContext,
+    ) -> Result<Option<TokenSet>, RefreshError> {
+        let base = &self.base;
+        let Some(device) = &ctx.device_token else {
+            return Ok(None);
+        };
+        let now = base.clock.now();
+        let rules = base.rules.rotation;
+        let mut unit = base.store.begin().await?;
+        let forgiven = unit
+            .sessions()
+            .forgive(token.session, token.generation, device.device, rules, now)
+            .await?;
+        // Whose device it is was not known before; a unit that is dropped forgave nothing.
+        let forgiven =
+            forgiven.filter(|it| base.macs.is_our_device_token(device, it.session.account));
+        let Some(forgiven) = forgiven else {
+            return Ok(None);
+        };
+        let account = forgiven.session.account;
+        let key = base
+            .vault
+            .unwrap_key(account, &forgiven.wrapped_key)
+            .map_err(|_| corrupt("account_keys", "wrapped_key"))?;
+        let act = Act::of(Action::RefreshForgiven, Outcome::Success, account, &key);
+        let entry = base.record(&act.session(token.session), ctx, now);
+        unit.audit().append(&[entry]).await?;
+        let tokens = self.tokens_of(forgiven.session, token)?;
+        unit.commit().await?;
+        Ok(Some(tokens))
     }
 
     /// The evidence is committed before the client is told.

@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use authentication_app::{
-    IdempotentRequest,
+    IdempotentRequest, Repeatable,
     accounts::Register,
     challenges::{IssuedChallenge, VerifyCode},
     credentials::{ChangePassword, CompleteReset, ResetProof},
@@ -372,7 +372,7 @@ async fn a_changed_password_ends_the_other_sessions_and_tells_the_owner() {
         };
         let changed = bed
             .credentials
-            .change_password(&session, &command, &ada.request())
+            .change_password(&session, &command, Repeatable::default(), &ada.request())
             .await;
         changed.is_ok()
     })

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use authentication_app::{
-    IdempotentRequest,
+    IdempotentRequest, Repeatable,
     accounts::{Register, RegisterError},
     challenges::{ProofError, ResendError, SendError, VerifyCodeError},
     credentials::{ChangePassword, ChangePasswordError},
@@ -54,7 +54,7 @@ async fn a_full_queue_of_hashes_leaves_nothing() {
     };
     let answer = bed
         .credentials
-        .change_password(&session, &command, &request())
+        .change_password(&session, &command, Repeatable::default(), &request())
         .await;
     let overloaded = matches!(
         answer,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use authentication_app::{
+    Repeatable,
     accounts::ConfirmIdentifier,
     federation::{Federation, FederationPolicy, LinkIdentity},
     mfa::Mfa,
@@ -74,7 +75,7 @@ impl Owner {
         let person = bed.register(ADA).await;
         let base = &bed.base;
         let provider = Arc::new(Credulous);
-        let owner = Self {
+        let mut owner = Self {
             mfa: Mfa::new(Arc::clone(base)),
             passkeys: Passkeys::new(Arc::clone(base)),
             federation: Federation::new(Arc::clone(base), provider, FederationPolicy::default()),
@@ -83,11 +84,13 @@ impl Owner {
         };
         let who = owner.session().await;
         let code = owner.code_of_a_new_app(&who).await;
-        owner
+        let confirmed = owner
             .mfa
-            .confirm_totp(&who, &code, &request())
+            .confirm_totp(&who, &code, Repeatable::default(), &request())
             .await
             .unwrap();
+        // Those from before are dead.
+        owner.person.signed_in.tokens = confirmed.tokens;
         owner
     }
 

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use authentication_app::{
+    Repeatable,
     accounts::{ConfirmIdentifier, UpdateProfileError},
     challenges::{ProofError, VerifyCode, VerifyCodeError},
     credentials::{
@@ -123,7 +124,7 @@ async fn a_password_is_not_changed_on_an_account_that_changed_meanwhile() {
     bed.come_in_between(1, NEXT_VERSION);
     let answer = bed
         .credentials
-        .change_password(&session, &command, &request())
+        .change_password(&session, &command, Repeatable::default(), &request())
         .await;
     assert!(
         matches!(answer, Err(ChangePasswordError::Conflict)),
@@ -133,7 +134,7 @@ async fn a_password_is_not_changed_on_an_account_that_changed_meanwhile() {
     // Asked again it works: it is judged on the account as it is.
     let answer = bed
         .credentials
-        .change_password(&session, &command, &request())
+        .change_password(&session, &command, Repeatable::default(), &request())
         .await;
     assert!(answer.is_ok(), "{answer:?}");
     assert!(bed.log_in(ADA, NEW_PASSWORD, &request()).await.is_ok());
@@ -152,7 +153,7 @@ async fn guesses_through_a_session_are_locked_and_lock_nobody_out() {
         };
         let ctx = request();
         bed.credentials
-            .change_password(&session, &command, &ctx)
+            .change_password(&session, &command, Repeatable::default(), &ctx)
             .await
     };
     for _ in 0..5 {
@@ -190,7 +191,7 @@ async fn a_lock_that_falls_while_the_old_password_is_compared_holds() {
         );
         let answer = bed
             .credentials
-            .change_password(&session, &command, &request())
+            .change_password(&session, &command, Repeatable::default(), &request())
             .await;
         let Err(ChangePasswordError::Locked { retry_after }) = answer else {
             panic!("{answer:?}")

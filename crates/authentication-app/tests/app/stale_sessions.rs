@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use authentication_app::ports::SessionSnapshot;
+use authentication_app::{Repeatable, ports::SessionSnapshot};
 
 use crate::{bed::request, owner::Owner};
 
@@ -48,7 +48,11 @@ async fn only_through_a_live_session<P>(
 #[tokio::test]
 async fn an_app_is_not_confirmed() {
     only_through_a_live_session(Owner::code_of_a_new_app, async |owner, who, code| {
-        owner.mfa.confirm_totp(who, &code, &request()).await.is_ok()
+        owner
+            .mfa
+            .confirm_totp(who, &code, Repeatable::default(), &request())
+            .await
+            .is_ok()
     })
     .await;
 }

@@ -24,6 +24,8 @@ pub enum Action {
     CodeRefused,
     /// A refresh token was used that had been replaced.
     RefreshReuse,
+    /// A refresh token that had been replaced was used by the session's own device, whose answer got lost.
+    RefreshForgiven,
     /// A session ended.
     SessionEnded,
     /// The person changed the password, knowing the old one.
@@ -90,6 +92,7 @@ impl Action {
             Self::CodeRequested => "challenge.requested",
             Self::CodeRefused => "challenge.refused",
             Self::RefreshReuse => "session.refresh_reuse",
+            Self::RefreshForgiven => "session.refresh_forgiven",
             Self::SessionEnded => "session.ended",
             Self::PasswordChanged => "credential.password_changed",
             Self::PasswordReset => "credential.password_reset",

@@ -78,7 +78,7 @@ impl SecondFactorRules {
         identifier: SignUpMethod,
         factors: SecondFactors,
     ) -> NextStep {
-        let complete = Proofs::only(begun.first).is_multi_factor()
+        let complete = begun.first.is_two_factors()
             || !factors.is_enabled()
             || (begun.remembered && !roles.is_staff());
         if complete {
@@ -97,6 +97,12 @@ impl SecondFactorRules {
         roles.is_staff() || (self.required_of_vendors && roles.contains(Role::Vendor))
     }
 
+    /// The roles that count at what was proven: those that need a second factor wait for it.
+    pub fn counting(&self, roles: Roles, proofs: Proofs) -> Roles {
+        let counts = |role: &Role| !self.is_lacking((*role).into(), proofs);
+        roles.iter().filter(counts).collect()
+    }
+
     /// Whether a session with these proofs lacks what its roles need.
     pub fn is_lacking(&self, roles: Roles, proofs: Proofs) -> bool {
         self.demands(roles) && !proofs.is_multi_factor()
@@ -108,6 +114,7 @@ mod tests {
     use super::*;
     use AuthenticationMethod::{Google, OneTimeCode, Passkey, Password};
     use proptest::prelude::*;
+    use time::OffsetDateTime;
 
     const TOTP: SecondFactors = SecondFactors {
         totp: true,
@@ -173,8 +180,8 @@ mod tests {
             required_of_vendors: true,
             ..rules
         };
-        let one = Proofs::only(Password);
-        let two = Proofs::both(Password, AuthenticationMethod::Totp);
+        let one = Proofs::only(Password, OffsetDateTime::UNIX_EPOCH);
+        let two = one.and(AuthenticationMethod::Totp, OffsetDateTime::UNIX_EPOCH);
         for (rules, role, lacking) in [
             (rules, Role::Client, false),
             (rules, Role::Vendor, false),
@@ -184,6 +191,10 @@ mod tests {
         ] {
             assert_eq!(rules.is_lacking(role.into(), one), lacking, "{role}");
             assert!(!rules.is_lacking(role.into(), two));
+            let both = Roles::from(Role::Client).with(role);
+            let left = if lacking { Role::Client.into() } else { both };
+            assert_eq!(rules.counting(both, one), left, "{role}");
+            assert_eq!(rules.counting(both, two), both, "{role}");
         }
     }
 

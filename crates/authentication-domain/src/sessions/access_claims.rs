@@ -14,7 +14,10 @@ pub struct AccessClaims {
     pub account: AccountId,
     /// `sid`
     pub session: SessionId,
-    /// `roles`: for gateways; this service takes roles from the account's state.
+    /// `gen`: the generation of the refresh token that it was made with. One that is older than the session's last
+    /// proof counts no more.
+    pub generation: u32,
+    /// `roles`: for gateways, those that count at what was proven; this service takes roles from the account's state.
     pub roles: Roles,
     /// `amr` and `acr`
     pub references: MethodReferences,

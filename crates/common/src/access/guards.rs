@@ -194,8 +194,8 @@ mod tests {
             account: Id::from_uuid(Uuid::from_u128(1)),
             session: Id::from_uuid(Uuid::from_u128(2)),
             roles: Roles::from_iter(roles),
-            authenticated_at: OffsetDateTime::UNIX_EPOCH,
-            proofs: Proofs::only(AuthenticationMethod::Password),
+            proofs: Proofs::only(AuthenticationMethod::Password, OffsetDateTime::UNIX_EPOCH),
+            has_second_factor: false,
             lacks_second_factor: false,
         }
     }

@@ -12,5 +12,5 @@ pub use guards::{
 };
 pub use permission::Permission;
 pub use principal::{Account, Principal, Session};
-pub use proofs::{AuthenticationMethod, MethodReferences, Proofs};
+pub use proofs::{AuthenticationMethod, MethodReferences, MissingProofs, Proof, Proofs, Renewal};
 pub use role::{Role, Roles, UnknownRole};

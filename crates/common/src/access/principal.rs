@@ -2,7 +2,7 @@
 
 use time::{Duration, OffsetDateTime};
 
-use super::{Permission, Proofs, Roles};
+use super::{MissingProofs, Permission, Proofs, Roles};
 use crate::{Id, clock::SKEW};
 
 /// Marks ids of accounts.
@@ -21,10 +21,10 @@ pub struct Principal {
     pub session: Id<Session>,
     /// From the account's state, not from the token: a role taken away is gone at once.
     pub roles: Roles,
-    /// When the person last proved who they are.
-    pub authenticated_at: OffsetDateTime,
-    /// What they proved it with.
+    /// What they proved, and when.
     pub proofs: Proofs,
+    /// A second factor is set up: what needs a recent sign-in needs it recently, too.
+    pub has_second_factor: bool,
     /// Their roles ask for a second factor that this session has not proven: what only those roles may do
     /// has to wait for it.
     pub lacks_second_factor: bool,
@@ -36,9 +36,19 @@ impl Principal {
         self.roles.allow(permission) && !self.lacks_second_factor
     }
 
-    /// Whether they proved who they are within `window` before `now` (a "recent sign-in").
+    /// Whether they proved who they are within `window` before `now` (a "recent sign-in"): the first factor and,
+    /// where one is set up, a second one.
     pub fn signed_in_recently(&self, now: OffsetDateTime, window: Duration) -> bool {
-        now - self.authenticated_at <= window && self.authenticated_at <= now + SKEW
+        self.missing_for_recent(now, window).is_empty()
+    }
+
+    /// Which factors they would have to prove again for a recent sign-in. A proof from the future is not recent.
+    pub fn missing_for_recent(&self, now: OffsetDateTime, window: Duration) -> MissingProofs {
+        let is_recent = |at: OffsetDateTime| now - at <= window && at <= now + SKEW;
+        MissingProofs {
+            first: !is_recent(self.proofs.first.at),
+            second: self.has_second_factor && !self.proofs.second_at().is_some_and(is_recent),
+        }
     }
 }
 
@@ -59,8 +69,8 @@ mod tests {
             account: Id::from_uuid(Uuid::from_u128(1)),
             session: Id::from_uuid(Uuid::from_u128(2)),
             roles: role.into(),
-            authenticated_at: AT,
-            proofs: Proofs::only(AuthenticationMethod::Password),
+            proofs: Proofs::only(AuthenticationMethod::Password, AT),
+            has_second_factor: false,
             lacks_second_factor: false,
         }
     }
@@ -71,6 +81,53 @@ mod tests {
         assert!(who.signed_in_recently(AT, window));
         assert!(who.signed_in_recently(AT + window, window));
         assert!(!who.signed_in_recently(AT + window + Duration::MICROSECOND, window));
+    }
+
+    /// OWASP ASVS 5.0 V7.5.1: the password does not stand in for the second factor, nor the other way round.
+    #[test]
+    fn each_factor_is_recent_by_itself() {
+        use AuthenticationMethod::{Passkey, Password, Totp};
+        let window = Duration::minutes(5);
+        let old = AT - window - Duration::MICROSECOND;
+        let missing = |proofs, has_second_factor| {
+            let who = Principal {
+                proofs,
+                has_second_factor,
+                ..principal(Role::Client)
+            };
+            let missing = who.missing_for_recent(AT, window);
+            assert_eq!(who.signed_in_recently(AT, window), missing.is_empty());
+            (missing.first, missing.second)
+        };
+        for (proofs, without, with) in [
+            (Proofs::only(Password, AT), (false, false), (false, true)),
+            (Proofs::only(Password, old), (true, false), (true, true)),
+            (
+                Proofs::only(Password, AT).and(Totp, AT),
+                (false, false),
+                (false, false),
+            ),
+            (
+                Proofs::only(Password, AT).and(Totp, old),
+                (false, false),
+                (false, true),
+            ),
+            (
+                Proofs::only(Password, old).and(Totp, AT),
+                (true, false),
+                (true, false),
+            ),
+            (Proofs::only(Passkey, AT), (false, false), (false, false)),
+            (
+                Proofs::only(Passkey, AT).and(Totp, old),
+                (false, false),
+                (false, false),
+            ),
+            (Proofs::only(Passkey, old), (true, false), (true, true)),
+        ] {
+            assert_eq!(missing(proofs, false), without, "{proofs:?}");
+            assert_eq!(missing(proofs, true), with, "{proofs:?}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a person proved when they signed in, and what a token says of it.
 
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
 /// How a person proved who they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -43,50 +44,93 @@ impl AuthenticationMethod {
         }
     }
 
+    /// Whether it is two factors by itself: a passkey with user verification is.
+    pub const fn is_two_factors(self) -> bool {
+        matches!(self, Self::Passkey)
+    }
+
     /// As read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == name)
     }
 }
 
-/// All that a person proved when they signed in.
+/// One thing that a person proved, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Proof {
+    /// With what.
+    pub method: AuthenticationMethod,
+    /// When.
+    pub at: OffsetDateTime,
+}
+
+/// All that a person proved in a session: each factor as it was proven last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Proofs {
-    /// What they began with.
-    pub first: AuthenticationMethod,
-    /// What they were asked for after it.
+    /// The first factor.
+    pub first: Proof,
+    /// The second one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub second: Option<AuthenticationMethod>,
+    pub second: Option<Proof>,
 }
 
 impl Proofs {
     /// One factor.
-    pub const fn only(first: AuthenticationMethod) -> Self {
+    pub const fn only(first: AuthenticationMethod, at: OffsetDateTime) -> Self {
+        let first = Proof { method: first, at };
         Self {
             first,
             second: None,
         }
     }
 
-    /// Two factors, one after the other.
-    pub const fn both(first: AuthenticationMethod, second: AuthenticationMethod) -> Self {
+    /// With a second factor beside the first.
+    #[must_use]
+    pub const fn and(self, second: AuthenticationMethod, at: OffsetDateTime) -> Self {
+        let second = Proof { method: second, at };
         Self {
-            first,
             second: Some(second),
+            ..self
         }
+    }
+
+    /// After a proof in the session: the factors that it renews are new, the other one stays as it was. A passkey
+    /// as the first factor was the second one too, and stays that.
+    #[must_use]
+    pub fn renewed(self, renewal: Renewal, at: OffsetDateTime) -> Self {
+        let of = |method| Proof { method, at };
+        let was_both = self.first.method.is_two_factors().then_some(self.first);
+        let second = self.second.or(was_both);
+        Self {
+            first: renewal.first.map_or(self.first, of),
+            second: renewal.second.map(of).or(second),
+        }
+    }
+
+    /// When the second factor was proven last. A passkey with user verification is both factors by itself.
+    pub fn second_at(self) -> Option<OffsetDateTime> {
+        let by_itself = self.first.method.is_two_factors().then_some(self.first.at);
+        self.second.map(|second| second.at).max(by_itself)
     }
 
     /// Whether two different kinds of things were proven (NIST SP 800-63B-4 §2.2). A passkey with user
     /// verification is two by itself.
     pub const fn is_multi_factor(self) -> bool {
-        matches!(self.first, AuthenticationMethod::Passkey) || self.second.is_some()
+        self.first.method.is_two_factors() || self.second.is_some()
+    }
+
+    /// Since when all that [`Self::references`] says is true: the `auth_time` of tokens. With two factors it is the
+    /// older proof's time, so that no token claims both factors for a moment at which one was proven.
+    pub fn authenticated_at(self) -> OffsetDateTime {
+        let first = self.first.at;
+        self.second_at().map_or(first, |second| second.min(first))
     }
 
     /// What the tokens say of it.
     pub const fn references(self) -> MethodReferences {
-        let first = MethodReferences::of(self.first);
+        let first = MethodReferences::of(self.first.method);
         let both = match self.second {
-            Some(second) => first.and(MethodReferences::of(second)),
+            Some(second) => first.and(MethodReferences::of(second.method)),
             None => first,
         };
         if self.is_multi_factor() {
@@ -94,6 +138,45 @@ impl Proofs {
         } else {
             both
         }
+    }
+}
+
+/// Which factors a proof in a session renews.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renewal {
+    /// The first factor, with this.
+    pub first: Option<AuthenticationMethod>,
+    /// The second one, with this.
+    pub second: Option<AuthenticationMethod>,
+}
+
+impl Renewal {
+    /// What a proof with this method renews: the first factor, the second, or, with a passkey, both.
+    pub const fn by(method: AuthenticationMethod) -> Self {
+        let (first, second) = match method {
+            AuthenticationMethod::Password | AuthenticationMethod::Google => (Some(method), None),
+            AuthenticationMethod::Totp
+            | AuthenticationMethod::RecoveryCode
+            | AuthenticationMethod::OneTimeCode => (None, Some(method)),
+            AuthenticationMethod::Passkey => (Some(method), Some(method)),
+        };
+        Self { first, second }
+    }
+}
+
+/// Which factors have to be proven (again) before something may be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MissingProofs {
+    /// The first factor.
+    pub first: bool,
+    /// A second one.
+    pub second: bool,
+}
+
+impl MissingProofs {
+    /// Nothing is missing.
+    pub const fn is_empty(self) -> bool {
+        !self.first && !self.second
     }
 }
 
@@ -157,6 +240,7 @@ impl MethodReferences {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use time::macros::datetime;
 
     #[test]
     fn a_method_survives_the_store() {
@@ -169,16 +253,84 @@ mod tests {
         assert_eq!(AuthenticationMethod::from_name("face"), None);
     }
 
+    const AT: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+    const LATER: OffsetDateTime = datetime!(2026-01-01 01:00 UTC);
+
+    const fn only(first: AuthenticationMethod) -> Proofs {
+        Proofs::only(first, AT)
+    }
+
+    const fn both(first: AuthenticationMethod, second: AuthenticationMethod) -> Proofs {
+        Proofs::only(first, AT).and(second, AT)
+    }
+
+    /// Each factor keeps its own time, and a token says no more than both.
+    #[test]
+    fn a_proof_renews_its_own_factor_alone() {
+        use AuthenticationMethod::{Passkey, Password, RecoveryCode, Totp};
+        for (before, method, first_at, second_at, amr) in [
+            (only(Password), Password, LATER, None, &["pwd"][..]),
+            (
+                only(Password),
+                Totp,
+                AT,
+                Some(LATER),
+                &["pwd", "otp", "mfa"],
+            ),
+            (
+                both(Password, Totp),
+                Password,
+                LATER,
+                Some(AT),
+                &["pwd", "otp", "mfa"],
+            ),
+            (
+                both(Password, Totp),
+                RecoveryCode,
+                AT,
+                Some(LATER),
+                &["pwd", "otp", "mfa"],
+            ),
+            (
+                both(Password, Totp),
+                Passkey,
+                LATER,
+                Some(LATER),
+                &["pop", "mfa"],
+            ),
+            (
+                only(Passkey),
+                Password,
+                LATER,
+                Some(AT),
+                &["pwd", "pop", "mfa"],
+            ),
+            (only(Passkey), Passkey, LATER, Some(LATER), &["pop", "mfa"]),
+        ] {
+            let after = before.renewed(Renewal::by(method), LATER);
+            let case = format!("{before:?}, then {method:?}");
+            assert_eq!(
+                (after.first.at, after.second_at()),
+                (first_at, second_at),
+                "{case}"
+            );
+            let values: Vec<_> = after.references().values().collect();
+            assert_eq!(values, amr, "{case}");
+            let since = second_at.map_or(first_at, |second| second.min(first_at));
+            assert_eq!(after.authenticated_at(), since, "{case}");
+        }
+    }
+
     #[test]
     fn two_factors_are_told_from_one() {
         use AuthenticationMethod::{OneTimeCode, Passkey, Password, Totp};
         for (proofs, acr, amr) in [
-            (Proofs::only(Password), "1", &["pwd"][..]),
-            (Proofs::only(OneTimeCode), "1", &["otp"]),
-            (Proofs::only(Passkey), "2", &["pop", "mfa"]),
-            (Proofs::both(Password, Totp), "2", &["pwd", "otp", "mfa"]),
-            (Proofs::both(OneTimeCode, Totp), "2", &["otp", "mfa"]),
-            (Proofs::both(Password, Passkey), "2", &["pwd", "pop", "mfa"]),
+            (only(Password), "1", &["pwd"][..]),
+            (only(OneTimeCode), "1", &["otp"]),
+            (only(Passkey), "2", &["pop", "mfa"]),
+            (both(Password, Totp), "2", &["pwd", "otp", "mfa"]),
+            (both(OneTimeCode, Totp), "2", &["otp", "mfa"]),
+            (both(Password, Passkey), "2", &["pwd", "pop", "mfa"]),
         ] {
             let references = proofs.references();
             assert_eq!(references.acr(), acr);

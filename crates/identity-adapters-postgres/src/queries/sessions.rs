@@ -14,7 +14,8 @@ use time::OffsetDateTime;
 use crate::{
     account_record::{account_columns, account_of, account_parts},
     sessions::{
-        SESSIONS, counting, generation_counts, live, proofs_of, rotated_columns, rotated_of,
+        SESSIONS, counting, generation_counts, live, no_proof_ended, proof_columns, proofs_of,
+        rotated_columns, rotated_of,
     },
     sql::{Row, Sql},
     store::Store,
@@ -22,11 +23,13 @@ use crate::{
 
 /// By the primary keys of `sessions`, `accounts` and its parts. `$1` session, `$2` now.
 const FIND_SNAPSHOT: &str = concat!(
-    "SELECT s.authenticated_at, s.method, s.second_method, s.idle_deadline, s.absolute_deadline, ",
+    "SELECT COALESCE(proven_generation, 0) AS proven_generation, idle_deadline, absolute_deadline, ",
+    proof_columns!(),
+    ", ",
     account_columns!(),
-    " FROM sessions s JOIN accounts a ON a.id = s.account_id",
+    " FROM sessions JOIN accounts a ON a.id = sessions.account_id",
     account_parts!(),
-    "WHERE s.id = $1 AND a.status = 'active' AND ",
+    "WHERE sessions.id = $1 AND a.status = 'active' AND ",
     counting!("$2")
 );
 
@@ -76,8 +79,8 @@ impl SessionQueries for Store {
             Ok(SessionSnapshot {
                 session,
                 owner: account_of(&row)?,
-                authenticated_at: row.get(SESSIONS, "authenticated_at")?,
                 proofs: proofs_of(&row)?,
+                proven_generation: row.get(SESSIONS, "proven_generation")?,
                 idle_deadline: row.get(SESSIONS, "idle_deadline")?,
                 absolute_deadline: row.get(SESSIONS, "absolute_deadline")?,
             })

@@ -18,7 +18,10 @@ use authentication_domain::{
     protection::{LockoutRules, NoticePace},
     sessions::{EndReason, RotationRules},
 };
-use common::page::PageRequest;
+use common::{
+    access::{AuthenticationMethod, Renewal},
+    page::PageRequest,
+};
 use identity_adapters_postgres::Store;
 use testkit::{
     builders::{
@@ -238,6 +241,15 @@ async fn write_sessions(store: &Store, owner: &NewAccount) {
     store.list_sessions(account, &page, START).await.unwrap();
     store.rotate(second.id, 0, rules, START).await.unwrap();
     let mut unit = store.begin().await.unwrap();
+    let renewal = Renewal::by(AuthenticationMethod::Passkey);
+    unit.sessions()
+        .prove_again(second.id, account, renewal, START)
+        .await
+        .unwrap();
+    unit.sessions()
+        .forgive(second.id, 0, second.device, rules, START)
+        .await
+        .unwrap();
     unit.sessions()
         .end_reused(second.id, 7, rules, START)
         .await

@@ -103,15 +103,23 @@ testkit::on_every_engine! {
         app.me(access).await.assert_status(200);
         let asked = app.assert_cost(signed_in("POST", "/api/v1/me/passkeys/options"), 200, 2).await;
         let conduct = Conduct::at(passkeys::ORIGIN);
-        let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &conduct);
+        let (passkey, credential) = SoftPasskey::create(&asked.data()["public_key"], &conduct);
         // Ceremony, session, passkeys; ceremony used, factors changed (four: what was sent is gone, account, move,
-        // devices), passkey, session proven again, audit entry, event, other sessions ended, what was told before, the
-        // link of a notice, the notice.
+        // devices), passkey, audit entry, event, other sessions ended, what was told before, the link of a notice,
+        // the notice.
         let body = json!({"credential": credential});
         let enrol = signed_in("POST", "/api/v1/me/passkeys").json(&body);
-        let added = app.assert_cost(enrol, 201, 3 + 13).await;
+        let added = app.assert_cost(enrol, 201, 3 + 12).await;
         app.me(access).await.assert_status(200);
         app.assert_cost(signed_in("GET", "/api/v1/me/passkeys"), 200, 1).await;
+        // Ceremony; ceremony used, use noted, session proven, audit entry.
+        let asked = app.ask_for_passkey().await;
+        let body = json!({"challenge_id": asked.challenge, "credential": passkey.sign(&asked.options, &conduct)});
+        let prove = signed_in("POST", "/api/v1/auth/reauthenticate").json(&body);
+        let proven = app.assert_cost(prove, 200, 1 + 4).await;
+        let access = Tokens::of(&proven).access;
+        let signed_in = |method: &str, path: &str| app.request(method, path).bearer_auth(&access);
+        app.me(&access).await.assert_status(200);
         // One read; name, audit entry.
         let path = format!("/api/v1/me/passkeys/{}", added.text_of("/id"));
         let rename = signed_in("PATCH", &path).json(&json!({"name": "A phone"}));
@@ -152,6 +160,37 @@ testkit::on_every_engine! {
         app.assert_cost(app.post_request(path, &first), 401, 1 + 1).await;
     }
 
+    async fn forgiving_a_lost_answer_costs_one_transaction_more_than_a_refresh(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let first = json!({"refresh_token": person.tokens.refresh});
+        let path = "/api/v1/auth/token/refresh";
+        app.assert_cost(app.post_request(path, &first), 200, 1).await;
+        app.advance_seconds(10);
+        let late = || app.post_request(path, &first).header("X-Device-Token", &person.device_token);
+        // Forgiven, audit entry.
+        app.assert_cost(late(), 200, 1 + 2).await;
+        app.assert_cost(late(), 200, 1).await;
+    }
+
+    /// A proof is one statement and its trail beside what judges it, and the key of a repetition one or two more.
+    async fn proving_again_is_within_its_budget(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let prove = |access: &str| {
+            app.post_request("/api/v1/auth/reauthenticate", &json!({"password": PASSWORD}))
+                .bearer_auth(access)
+        };
+        app.me(&person.tokens.access).await.assert_status(200);
+        // One read; failures cleared, session proven, audit entry.
+        let proven = app.assert_cost(prove(&person.tokens.access), 200, 1 + 3).await;
+        let access = Tokens::of(&proven).access;
+        app.me(&access).await.assert_status(200);
+        // The answer before, and this one recorded.
+        let keyed = prove(&access).header("Idempotency-Key", "k");
+        app.assert_cost(keyed, 200, 2 + 4).await;
+    }
+
     async fn ones_own_account_costs_one_statement_cold_and_none_warm(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;
@@ -187,8 +226,10 @@ testkit::on_every_engine! {
         answer.assert_status(200);
         // What was told before is looked at, too.
         assert!(cost <= 1 + 12, "{cost}");
-        app.me(access).await.assert_status(200);
-        app.assert_cost(signed_in("POST", "/api/v1/auth/logout"), 200, 3).await;
+        let access = Tokens::of(&answer).access;
+        app.me(&access).await.assert_status(200);
+        let log_out = app.request("POST", "/api/v1/auth/logout").bearer_auth(&access);
+        app.assert_cost(log_out, 200, 3).await;
     }
 
     async fn proving_a_code_is_within_its_budget(engine: Engine) {

@@ -49,10 +49,11 @@ impl Bed {
         let (access, email) = (&person.tokens.access, &person.identifier);
         // At Google first: linking is for whoever read the account as it is.
         self.link(access, &subject, email).await.assert_status(200);
-        let passkey = self.app.enrol_passkey(&person).await;
+        let it = self.app.secure(person).await;
+        let passkey = self.app.enrol_passkey(&it.person).await;
         self.app.advance_seconds(1);
         Owner {
-            it: self.app.secure(person).await,
+            it,
             passkey,
             subject,
         }

@@ -24,6 +24,7 @@ mod identifier;
 mod input;
 mod keys;
 mod limits;
+mod lossy_network;
 mod lost_answers;
 mod messages;
 mod metrics;

@@ -112,6 +112,7 @@ testkit::on_every_engine! {
             bed.link(&thief.tokens.access, &subject, &address).await.assert_status(200);
             app.advance_seconds(1);
             let passkey = app.enrol_passkey(&thief).await;
+            app.confirm_with(&mut thief, &passkey, &honest()).await;
             app.advance_seconds(1);
             app.secure(thief).await;
             let notice = app.message_with(email, pressed).await;

@@ -60,9 +60,15 @@ testkit::on_every_engine! {
         for _ in 0..4 {
             others.push(Tokens::of(&app.log_in(&person.identifier, PASSWORD).await));
         }
-        app.change_password(&person.tokens.access, PASSWORD, OTHER_PASSWORD).await.assert_status(200);
-        app.me(&person.tokens.access).await.assert_status(200);
-        app.refresh(&person.tokens.refresh).await.assert_status(200);
+        let changed = app.change_password(&person.tokens.access, PASSWORD, OTHER_PASSWORD).await;
+        changed.assert_status(200);
+        let own = Tokens::of(&changed);
+        assert_eq!(own.session, person.tokens.session);
+        // V7.2.4: what was stolen before the change ends with it, and says nothing of theft.
+        app.me(&person.tokens.access).await.assert_problem(401, "invalid_token");
+        app.refresh(&person.tokens.refresh).await.assert_problem(401, "invalid_refresh_token");
+        app.me(&own.access).await.assert_status(200);
+        app.refresh(&own.refresh).await.assert_status(200);
         for other in &others {
             app.me(&other.access).await.assert_problem(401, "invalid_token");
             app.refresh(&other.refresh).await.assert_problem(401, "invalid_refresh_token");

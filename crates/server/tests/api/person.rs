@@ -128,6 +128,14 @@ impl TestApp {
         self.post("/api/v1/auth/token/refresh", &body).await
     }
 
+    /// Uses a refresh token on a device.
+    pub(crate) async fn refresh_from(&self, device_token: &str, refresh_token: &str) -> Answer {
+        let body = json!({"refresh_token": refresh_token});
+        let request = self.post_request("/api/v1/auth/token/refresh", &body);
+        self.send(request.header("X-Device-Token", device_token))
+            .await
+    }
+
     /// One's own account.
     pub(crate) async fn me(&self, access_token: &str) -> Answer {
         self.get_as(access_token, "/api/v1/me").await

@@ -9,7 +9,11 @@ mod walks;
 use serde_json::{Value, json};
 use totp_rs::{Builder, Secret, Totp};
 
-use crate::{answer::Answer, app::TestApp, person::Person};
+use crate::{
+    answer::Answer,
+    app::TestApp,
+    person::{Person, Tokens},
+};
 
 /// A person with an authenticator app.
 pub(crate) struct Secured {
@@ -56,6 +60,7 @@ impl TestApp {
             .confirm_totp(&secured.person, &secured.code(self))
             .await;
         confirmed.assert_status(200);
+        secured.person.tokens = Tokens::of(&confirmed);
         let codes = confirmed.data()["recovery_codes"].clone();
         secured.recovery_codes = serde_json::from_value(codes).unwrap();
         self.advance_seconds(60);
@@ -111,6 +116,13 @@ impl TestApp {
             body[name] = value.clone();
         }
         self.post("/api/v1/auth/mfa/verify", &body).await
+    }
+
+    /// Proves a factor in the person's session, which goes on with the tokens of the answer.
+    pub(crate) async fn confirm(&self, person: &mut Person, proof: &Value) {
+        let proven = self.reauthenticate(&person.tokens.access, proof).await;
+        proven.assert_status(200);
+        person.tokens = Tokens::of(&proven);
     }
 
     pub(crate) async fn reauthenticate(&self, access_token: &str, body: &Value) -> Answer {

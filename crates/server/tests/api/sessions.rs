@@ -60,6 +60,105 @@ testkit::on_every_engine! {
         app.assert_session_is_dead(&person, &second).await;
     }
 
+    /// A lost answer is forgiven to the device that the session was begun from, and nobody else.
+    async fn the_predecessor_is_forgiven_to_the_sessions_device_alone(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let (person, stranger) = (app.register_person().await, app.register_person().await);
+        let other = app.log_in(&person.identifier, PASSWORD).await.text_of("/device_token");
+        let forged = format!("{}x", person.device_token);
+        for foreign in [&stranger.device_token, &other, &forged] {
+            let begun = app.log_in_from(&person.device_token, &person.identifier, PASSWORD).await;
+            let first = Tokens::of(&begun);
+            let second = Tokens::of(&app.refresh(&first.refresh).await);
+            app.advance_seconds(3_600);
+            let again = Tokens::of(&app.refresh_from(&person.device_token, &first.refresh).await);
+            assert_eq!(again.refresh, second.refresh, "the same successor");
+            app.me(&again.access).await.assert_status(200);
+            app.advance_seconds(3_600);
+            app.refresh_from(foreign, &first.refresh).await.assert_problem(401, "refresh_token_reused");
+            let dead = app.refresh_from(&person.device_token, &second.refresh).await;
+            dead.assert_problem(401, "invalid_refresh_token");
+        }
+        assert_eq!(app.audit_outcomes("session.refresh_forgiven").await, ["success"; 3]);
+    }
+
+    /// Five tabs that kept a copy of one token, and wake together after its answer got lost.
+    async fn five_tabs_that_wake_together_are_one_lost_answer(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        let mut held = person.tokens.refresh.clone();
+        for _ in 0..4 {
+            app.refresh(&held).await.assert_status(200);
+            app.advance_seconds(900);
+            let answers = race::at_once(5, |_| {
+                let (app, device, token) = (app.clone(), person.device_token.clone(), held.clone());
+                async move { app.refresh_from(&device, &token).await }
+            })
+            .await;
+            let mut successors: Vec<String> = answers.iter().map(|it| Tokens::of(it).refresh).collect();
+            successors.dedup();
+            assert_eq!(successors.len(), 1, "{answers:?}");
+            held = successors.remove(0);
+        }
+        assert_eq!(app.audit_outcomes("session.refresh_forgiven").await.len(), 4);
+        // The fifth within a day.
+        app.refresh(&held).await.assert_status(200);
+        app.advance_seconds(900);
+        app.refresh_from(&person.device_token, &held).await.assert_problem(401, "refresh_token_reused");
+    }
+
+    /// V7.5.2.
+    async fn ending_others_needs_a_recent_sign_in(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let mut person = app.register_person().await;
+        let other = app.log_in(&person.identifier, PASSWORD).await;
+        let device = app.get_as(&person.tokens.access, "/api/v1/me/devices").await.text_of("/items/0/id");
+        let other = Tokens::of(&other);
+        app.advance_seconds(10 * 60 + 1);
+        person.tokens = Tokens::of(&app.refresh(&person.tokens.refresh).await);
+        let path = format!("/api/v1/me/sessions/{}", other.session);
+        let device = format!("/api/v1/me/devices/{device}");
+        let all = [("DELETE", path.as_str()), ("DELETE", "/api/v1/me/sessions"),
+            ("DELETE", device.as_str()), ("POST", "/api/v1/auth/logout-all")];
+        for (method, path) in all {
+            let request = app.request(method, path).bearer_auth(&person.tokens.access);
+            let refused = app.send(request).await;
+            refused.assert_problem(403, "reauthentication_required");
+            assert_eq!(refused.json()["methods"], json!(["password"]));
+        }
+        let other = Tokens::of(&app.refresh(&other.refresh).await);
+        // One's own ends without.
+        let own = format!("/api/v1/me/sessions/{}", other.session);
+        app.delete_as(&other.access, &own).await.assert_status(200);
+        app.confirm(&mut person, &json!({"password": PASSWORD})).await;
+        for (method, path) in all {
+            let request = app.request(method, path).bearer_auth(&person.tokens.access);
+            let status = if path == own { 404 } else { 200 };
+            app.send(request).await.assert_status(status);
+        }
+    }
+
+    /// V14.3.1: Fetch Metadata tells a browser from a server that signs out for somebody.
+    async fn a_browser_that_signs_out_is_told_to_clear(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        for path in ["/api/v1/auth/logout", "/api/v1/auth/logout-all"] {
+            for (header, cleared) in [
+                (Some("Sec-Fetch-Site"), Some("\"cache\", \"cookies\", \"storage\"")),
+                (Some("Sec-Fetch-Mode"), Some("\"cache\", \"cookies\", \"storage\"")),
+                (None, None),
+            ] {
+                let person = app.register_person().await;
+                let mut request = app.request("POST", path).bearer_auth(&person.tokens.access);
+                if let Some(header) = header {
+                    request = request.header(header, "same-origin");
+                }
+                let answer = app.send(request).await;
+                answer.assert_status(200);
+                assert_eq!(answer.header("clear-site-data"), cleared, "{path}, {header:?}");
+            }
+        }
+    }
+
     async fn a_forged_refresh_token_is_refused_without_a_query(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;

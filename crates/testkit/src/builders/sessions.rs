@@ -22,7 +22,7 @@ pub fn new_session_at(account: AccountId, created_at: OffsetDateTime) -> NewSess
         account_version: 1,
         device: id(),
         refresh_key_id: "refresh-1".to_owned(),
-        proofs: Proofs::only(AuthenticationMethod::Password),
+        proofs: Proofs::only(AuthenticationMethod::Password, created_at),
         origin: sealed(),
         created_at,
         idle: limits.idle,

@@ -73,8 +73,12 @@ fn snapshot(session: SessionId, account: AccountId, version: i64) -> SessionSnap
     SessionSnapshot {
         session,
         owner,
-        authenticated_at: START - Duration::MICROSECOND,
-        proofs: Proofs::only(AuthenticationMethod::Password),
+        proofs: Proofs::only(
+            AuthenticationMethod::Password,
+            START - Duration::MICROSECOND,
+        )
+        .and(AuthenticationMethod::Totp, START),
+        proven_generation: 7,
         idle_deadline: START + Duration::days(14),
         absolute_deadline: START + Duration::days(30),
     }

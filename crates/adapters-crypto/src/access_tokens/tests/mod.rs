@@ -49,8 +49,9 @@ fn claims() -> AccessClaims {
     AccessClaims {
         account: Id::from_uuid(Uuid::from_u128(1)),
         session: Id::from_uuid(Uuid::from_u128(2)),
+        generation: 7,
         roles: Roles::from(Role::Client).with(Role::Support),
-        references: Proofs::only(AuthenticationMethod::Password).references(),
+        references: Proofs::only(AuthenticationMethod::Password, NOW).references(),
         authenticated_at: NOW - Duration::hours(1),
         issued_at: NOW,
         expires_at: NOW + Duration::minutes(10),
@@ -152,7 +153,7 @@ fn a_token_says_what_was_signed() {
             "sub": "00000000-0000-0000-0000-000000000001",
             "sid": "00000000-0000-0000-0000-000000000002",
             "iat": 1_795_348_800, "nbf": 1_795_348_800, "exp": 1_795_349_400, "jti": null,
-            "roles": ["client", "support"], "amr": ["pwd"], "acr": "1",
+            "roles": ["client", "support"], "amr": ["pwd"], "acr": "1", "gen": 7,
             "auth_time": 1_795_345_200,
         })
     );
@@ -298,14 +299,16 @@ fn a_configuration_that_cannot_be_meant_is_refused() {
 proptest! {
     #[test]
     fn claims_survive_to_the_second(
-        account: u128, session: u128, age in 0i64..2_000_000, lifetime in 1i64..100_000,
+        account: u128, session: u128, generation: u32, age in 0i64..2_000_000, lifetime in 1i64..100_000,
     ) {
         let it = fixture();
         let claims = AccessClaims {
             account: Id::from_uuid(Uuid::from_u128(account)),
             session: Id::from_uuid(Uuid::from_u128(session)),
+            generation,
             roles: Roles::from(Role::Vendor),
-            references: Proofs::both(AuthenticationMethod::OneTimeCode, AuthenticationMethod::Passkey)
+            references: Proofs::only(AuthenticationMethod::OneTimeCode, NOW)
+                .and(AuthenticationMethod::Passkey, NOW)
                 .references(),
             authenticated_at: NOW - Duration::seconds(age),
             issued_at: NOW,

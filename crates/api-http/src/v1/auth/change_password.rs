@@ -4,15 +4,16 @@ use actix_web::HttpResponse;
 use authentication_app::credentials::ChangePassword;
 use garde::Validate;
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    Authenticated, Problem,
-    answer::{self, Answer, Nothing},
-    ingress::{Context, JsonBody, Refusals, plain_password},
+    Problem,
+    answer::{self, Answer},
+    ingress::{Context, Refusals, RepeatableJson, Repeater, plain_password},
     state::State,
     to_the_end::to_the_end,
+    v1::views::TokensView,
 };
 
 /// The old password, and the new one.
@@ -28,27 +29,41 @@ pub(crate) struct ChangePasswordBody {
     new_password: SecretString,
 }
 
+/// The session's tokens from here on: those from before count no more.
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordChangedView {
+    tokens: TokensView,
+}
+
 /// Change the password.
 ///
-/// All other sessions end.
+/// All other sessions end. This one goes on with the tokens of the answer; those from before count no more, the
+/// refresh token neither.
 #[utoipa::path(post, path = "/api/v1/auth/password/change", operation_id = "change_password", tag = "passwords",
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
+        description = "The same key and body get the same answer for 24 hours, also with the access token from before.")),
     request_body = ChangePasswordBody,
-    responses((status = 200, description = "Changed.", body = Answer<Nothing>)))]
+    responses((status = 200, description = "Changed.", body = Answer<PasswordChangedView>)))]
 pub(crate) async fn change_password(
     state: State,
     Context(context): Context,
-    who: Authenticated,
-    JsonBody(body): JsonBody<ChangePasswordBody>,
+    who: Repeater,
+    RepeatableJson(body, request): RepeatableJson<ChangePasswordBody>,
 ) -> Result<HttpResponse, Problem> {
     let command = body.into_command()?;
-    to_the_end(async move {
+    let repeatable = who.repeatable(request);
+    let tokens = to_the_end(async move {
         let credentials = &state.credentials;
         credentials
-            .change_password(who.session(), &command, &context)
+            .change_password(who.session(), &command, repeatable, &context)
             .await
     })
     .await?;
-    Ok(answer::ok("Password changed", Nothing {}))
+    let data = PasswordChangedView {
+        tokens: tokens.into(),
+    };
+    Ok(answer::ok("Password changed", data))
 }
 
 impl ChangePasswordBody {

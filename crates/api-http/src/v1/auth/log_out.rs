@@ -1,44 +1,74 @@
 //! `POST /auth/logout` and `POST /auth/logout-all`
 
-use actix_web::HttpResponse;
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{HeaderMap, HeaderName, HeaderValue},
+};
 
 use crate::{
     Authenticated, Problem,
     answer::{self, Answer, Nothing},
-    ingress::Context,
+    ingress::{Context, RecentlyAuthenticated},
     state::State,
     to_the_end::to_the_end,
     v1::me::sessions::EndedSessions,
 };
 
+/// What a browser is told to forget with the session (OWASP ASVS 5.0 V14.3.1).
+const CLEARED: (&str, &str) = ("clear-site-data", "\"cache\", \"cookies\", \"storage\"");
+
+/// Whether a browser asks: it alone sends these, and no script can (Fetch Metadata). A server that signs out for
+/// somebody has nothing to clear.
+fn is_browser(headers: &HeaderMap) -> bool {
+    ["sec-fetch-site", "sec-fetch-mode"]
+        .iter()
+        .any(|name| headers.contains_key(*name))
+}
+
+/// Tells a browser to forget what it keeps of this service.
+fn signed_out(request: &HttpRequest, mut answer: HttpResponse) -> HttpResponse {
+    if is_browser(request.headers()) {
+        let (name, value) = CLEARED;
+        answer.headers_mut().insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    answer
+}
+
 /// Sign out.
 ///
-/// Ends the session that asks.
+/// Ends the session that asks. A browser is told to clear what it keeps (`Clear-Site-Data`).
 #[utoipa::path(post, path = "/api/v1/auth/logout", operation_id = "log_out", tag = "sign-in",
     responses((status = 200, description = "Signed out.", body = Answer<Nothing>)))]
 pub(crate) async fn log_out(
     state: State,
+    request: HttpRequest,
     Context(context): Context,
     who: Authenticated,
 ) -> Result<HttpResponse, Problem> {
     to_the_end(async move { state.sessions.log_out(who.session(), &context).await }).await?;
-    Ok(answer::ok("Signed out", Nothing {}))
+    Ok(signed_out(&request, answer::ok("Signed out", Nothing {})))
 }
 
 /// Sign out everywhere.
 ///
-/// Ends every session of the account, the one that asks too.
+/// Ends every session of the account, the one that asks too. Needs a recent sign-in. A browser is told to clear
+/// what it keeps (`Clear-Site-Data`).
 #[utoipa::path(post, path = "/api/v1/auth/logout-all", operation_id = "log_out_everywhere", tag = "sign-in",
     responses((status = 200, description = "Signed out everywhere.", body = Answer<EndedSessions>)))]
 pub(crate) async fn log_out_everywhere(
     state: State,
+    request: HttpRequest,
     Context(context): Context,
-    who: Authenticated,
+    who: RecentlyAuthenticated,
 ) -> Result<HttpResponse, Problem> {
     let ended = to_the_end(async move {
         let sessions = &state.sessions;
         sessions.log_out_everywhere(who.session(), &context).await
     })
     .await?;
-    Ok(answer::ok("Signed out everywhere", EndedSessions { ended }))
+    let answer = answer::ok("Signed out everywhere", EndedSessions { ended });
+    Ok(signed_out(&request, answer))
 }

@@ -12,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    Authenticated, FieldError, Problem,
+    FieldError, Problem,
     answer::{self, Answer},
-    ingress::{CodeMethod, Context, JsonBody, opaque_token, plain_password, second_proof},
+    ingress::{
+        CodeMethod, Context, RepeatableJson, Repeater, opaque_token, plain_password, second_proof,
+    },
     state::State,
     to_the_end::to_the_end,
     v1::{
@@ -50,7 +52,7 @@ pub(crate) struct ReauthenticateBody {
     id_token: Option<SecretString>,
 }
 
-/// The session's tokens, with the new time of authentication in them.
+/// The session's tokens from here on: those from before count no more.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReauthenticatedView {
@@ -59,25 +61,32 @@ pub(crate) struct ReauthenticatedView {
 
 /// Prove again who one is.
 ///
-/// Renews the time of authentication for what needs a recent sign-in. The session goes on with its refresh
-/// token; its earlier access tokens count no more, and the one answered says the new time.
+/// Renews the proof of a factor for what needs a recent sign-in: the password renews the first factor, a code the
+/// second one, a passkey both. The session goes on with the tokens of the answer; those from before count no more,
+/// the refresh token neither.
 #[utoipa::path(post, path = "/api/v1/auth/reauthenticate", operation_id = "reauthenticate", tag = "sign-in",
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
+        description = "The same key and body get the same answer for 24 hours, also with the access token from before.")),
     request_body = ReauthenticateBody,
     responses((status = 200, description = "Proven.", body = Answer<ReauthenticatedView>)))]
 pub(crate) async fn reauthenticate(
     state: State,
-    who: Authenticated,
+    who: Repeater,
     Context(context): Context,
-    JsonBody(mut body): JsonBody<ReauthenticateBody>,
+    RepeatableJson(mut body, request): RepeatableJson<ReauthenticateBody>,
 ) -> Result<HttpResponse, Problem> {
+    let repeatable = who.repeatable(request);
     if let Some(id_token) = body.id_token.take() {
-        return by_google(state, who, context, body, id_token).await;
+        if !body.is_empty() {
+            return Err(exactly_one_proof());
+        }
+        return by_google(state, who, repeatable, context, id_token).await;
     }
     let proof = body.into_proof()?;
     let tokens = to_the_end(async move {
         let sessions = &state.sessions;
         sessions
-            .reauthenticate(who.session(), &proof, &context)
+            .reauthenticate(who.session(), &proof, repeatable, &context)
             .await
     })
     .await?;
@@ -86,14 +95,11 @@ pub(crate) async fn reauthenticate(
 
 async fn by_google(
     state: State,
-    who: Authenticated,
+    who: Repeater,
+    repeatable: Repeatable,
     context: RequestContext,
-    rest: ReauthenticateBody,
     id_token: SecretString,
 ) -> Result<HttpResponse, Problem> {
-    if !rest.is_empty() {
-        return Err(exactly_one_proof());
-    }
     let id_token =
         bounded("id_token", id_token, LONGEST_ID_TOKEN).map_err(Problem::invalid_field)?;
     let Some(federation) = state.federation.clone() else {
@@ -105,8 +111,13 @@ async fn by_google(
     };
     let tokens = to_the_end(async move {
         let sessions = &state.sessions;
+        let attempt = Attempt {
+            who: who.session(),
+            repeatable,
+            ctx: &context,
+        };
         sessions
-            .reauthenticate_by_provider(&federation, who.session(), &id_token, &context)
+            .reauthenticate_by_provider(&federation, attempt, &id_token)
             .await
     })
     .await?;

@@ -34,9 +34,11 @@ pub(crate) struct Refreshed {
 
 /// Refresh the tokens.
 ///
-/// Each refresh token is used once; whoever repeats the call within ten seconds gets the same successor. A
-/// token that was replaced longer ago ends its session: somebody holds a copy.
+/// Each refresh token is used once; whoever repeats the call within ten seconds gets the same successor, and so does
+/// later, a few times, a client that sends the session's `X-Device-Token`. A token that was replaced longer ago ends
+/// its session: somebody holds a copy.
 #[utoipa::path(post, path = "/api/v1/auth/token/refresh", operation_id = "refresh_tokens", tag = "sign-in",
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of the sign-in that began the session.")),
     request_body = RefreshBody,
     responses((status = 200, description = "New tokens.", body = Answer<Refreshed>)))]
 pub(crate) async fn refresh(

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::{
     Authenticated, Problem,
     answer::{self, Answer, Items, Nothing},
-    ingress::{Context, PathId},
+    ingress::{Context, PathId, RecentlyAuthenticated},
     state::State,
     to_the_end::to_the_end,
 };
@@ -51,14 +51,14 @@ pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpRespons
 /// Forget one of one's own devices.
 ///
 /// From there on it is like any other: its failures are counted with those of strangers, and it is asked for a
-/// second factor again. Sessions that were begun from it go on.
+/// second factor again. Sessions that were begun from it go on. Needs a recent sign-in.
 #[utoipa::path(delete, path = "/api/v1/me/devices/{id}", operation_id = "forget_my_device", tag = "me",
     params(("id" = Uuid, Path, description = "Which.")),
     responses((status = 200, description = "It is forgotten.", body = Answer<Nothing>)))]
 pub(crate) async fn forget(
     state: State,
     Context(context): Context,
-    who: Authenticated,
+    who: RecentlyAuthenticated,
     PathId(device): PathId<Device>,
 ) -> Result<HttpResponse, Problem> {
     to_the_end(async move {

@@ -2,7 +2,10 @@
 //! `POST /me/mfa/recovery-codes`
 
 use actix_web::HttpResponse;
-use authentication_app::{mfa::FreshRecoveryCodes, ports::TotpEnrolment};
+use authentication_app::{
+    mfa::{ConfirmedTotp, FreshRecoveryCodes},
+    ports::TotpEnrolment,
+};
 use authentication_domain::mfa::{RecoveryCode, SecondFactor, SecondFactors};
 use garde::Validate;
 use secrecy::SecretString;
@@ -12,10 +15,10 @@ use utoipa::ToSchema;
 use crate::{
     Authenticated, Problem,
     answer::{self, Answer, Nothing},
-    ingress::{Context, JsonBody, RecentlyAuthenticated},
+    ingress::{Context, RecentRepeater, RecentlyAuthenticated, RepeatableJson},
     state::State,
     to_the_end::to_the_end,
-    v1::views::{exposed, factor_names},
+    v1::views::{TokensView, exposed, factor_names},
 };
 
 /// Second factors.
@@ -66,6 +69,18 @@ pub(crate) struct RecoveryCodesView {
     recovery_codes: Vec<String>,
 }
 
+/// What follows from an authenticator app that counts from now on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ConfirmedTotp)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ConfirmedTotpView {
+    /// Shown once.
+    #[schema(example = json!(["8PXV-3W9K-QZ2M-7D4R-N0TB-C6HJ"]))]
+    recovery_codes: Vec<String>,
+    /// The session's, with two factors in them: those from before count no more.
+    tokens: TokensView,
+}
+
 /// A code of the app that is being set up.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "code": "493817" }))]
@@ -102,22 +117,26 @@ pub(crate) async fn begin_totp(
 /// Confirm an authenticator app.
 ///
 /// Answers with ten recovery codes, once; earlier ones are void. The session is one with two factors from
-/// now on.
+/// now on, and goes on with the tokens of the answer; those from before count no more, the refresh token neither.
 #[utoipa::path(post, path = "/api/v1/me/mfa/totp/confirm", operation_id = "confirm_totp", tag = "me",
+    params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
+        description = "The same key and body get the same answer for 24 hours, also with the access token from before.")),
     request_body = ConfirmTotpBody,
-    responses((status = 200, description = "It counts.", body = Answer<RecoveryCodesView>)))]
+    responses((status = 200, description = "It counts.", body = Answer<ConfirmedTotpView>)))]
 pub(crate) async fn confirm_totp(
     state: State,
-    who: RecentlyAuthenticated,
+    RecentRepeater(who): RecentRepeater,
     Context(context): Context,
-    JsonBody(body): JsonBody<ConfirmTotpBody>,
+    RepeatableJson(body, request): RepeatableJson<ConfirmTotpBody>,
 ) -> Result<HttpResponse, Problem> {
-    let codes = to_the_end(async move {
-        let code = &body.code;
-        state.mfa.confirm_totp(who.session(), code, &context).await
+    let repeatable = who.repeatable(request);
+    let confirmed = to_the_end(async move {
+        let (mfa, code) = (&state.mfa, &body.code);
+        mfa.confirm_totp(who.session(), code, repeatable, &context)
+            .await
     })
     .await?;
-    let data = RecoveryCodesView::from(codes);
+    let data = ConfirmedTotpView::from(confirmed);
     Ok(answer::ok("Authenticator app confirmed", data))
 }
 
@@ -160,6 +179,15 @@ impl From<TotpEnrolment> for TotpEnrolmentView {
             secret: enrolment.secret,
             otpauth_uri: enrolment.otpauth_uri,
             qr_svg: enrolment.qr_svg,
+        }
+    }
+}
+
+impl From<ConfirmedTotp> for ConfirmedTotpView {
+    fn from(confirmed: ConfirmedTotp) -> Self {
+        Self {
+            recovery_codes: RecoveryCodesView::from(confirmed.codes).recovery_codes,
+            tokens: confirmed.tokens.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `GET /me/sessions`, `DELETE /me/sessions/{id}` and `DELETE /me/sessions`
 
-use actix_web::HttpResponse;
+use actix_web::{HttpRequest, HttpResponse};
 use authentication_app::sessions::SessionView;
 use common::access::Session;
 use serde::Serialize;
@@ -11,7 +11,10 @@ use uuid::Uuid;
 use crate::{
     Authenticated, Problem,
     answer::{self, Answer, Items, Nothing},
-    ingress::{Context, PathId, QueryParams, cursor_of, page_of_sessions},
+    ingress::{
+        Context, PathId, QueryParams, RecentlyAuthenticated, cursor_of, demand_recent,
+        page_of_sessions,
+    },
     state::State,
     to_the_end::to_the_end,
     v1::views::{DeviceView, PlaceView},
@@ -69,26 +72,34 @@ pub(crate) async fn list(
 }
 
 /// End one of one's own sessions.
+///
+/// Any but the one that asks needs a recent sign-in.
 #[utoipa::path(delete, path = "/api/v1/me/sessions/{id}", operation_id = "end_my_session", tag = "me",
     params(("id" = Uuid, Path, description = "Which.")),
     responses((status = 200, description = "It is over.", body = Answer<Nothing>)))]
 pub(crate) async fn end(
     state: State,
+    request: HttpRequest,
     Context(context): Context,
     who: Authenticated,
     PathId(session): PathId<Session>,
 ) -> Result<HttpResponse, Problem> {
+    if session != who.session().session {
+        demand_recent(&request, who.session()).await?;
+    }
     to_the_end(async move { state.sessions.end(who.session(), session, &context).await }).await?;
     Ok(answer::ok("Session ended", Nothing {}))
 }
 
 /// End all of one's own sessions but the one that asks.
+///
+/// Needs a recent sign-in.
 #[utoipa::path(delete, path = "/api/v1/me/sessions", operation_id = "end_my_other_sessions", tag = "me",
     responses((status = 200, description = "They are over.", body = Answer<EndedSessions>)))]
 pub(crate) async fn end_others(
     state: State,
     Context(context): Context,
-    who: Authenticated,
+    who: RecentlyAuthenticated,
 ) -> Result<HttpResponse, Problem> {
     let ended =
         to_the_end(async move { state.sessions.end_others(who.session(), &context).await }).await?;

@@ -77,8 +77,8 @@ impl SessionQueries for OneSession {
         let snapshot = SessionSnapshot {
             session: self.session,
             owner,
-            authenticated_at: START,
-            proofs: Proofs::only(AuthenticationMethod::Password),
+            proofs: Proofs::only(AuthenticationMethod::Password, START),
+            proven_generation: 0,
             idle_deadline: START + Duration::DAY,
             absolute_deadline: START + Duration::DAY,
         };

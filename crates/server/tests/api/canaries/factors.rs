@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::run::Run;
-use crate::second_factors::authenticator;
+use crate::{person::Tokens, second_factors::authenticator};
 
 impl Run {
     pub(super) async fn using_a_second_factor(&self) {
@@ -29,6 +29,7 @@ impl Run {
             .await;
         confirmed.assert_status(200);
         let recovery = confirmed.text_of("/recovery_codes/0");
+        let access = &Tokens::of(&confirmed).access;
         self.app.advance_seconds(60);
 
         let again = json!({"method": "totp", "code": code()});

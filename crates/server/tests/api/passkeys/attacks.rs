@@ -18,8 +18,9 @@ struct Victim {
 impl Victim {
     async fn on(engine: testkit::Engine) -> Self {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
+        let mut person = app.register_person().await;
         let passkey = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &passkey, &honest()).await;
         let sessions = app.count("sessions").await;
         Self {
             app,

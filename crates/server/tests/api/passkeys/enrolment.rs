@@ -55,8 +55,9 @@ testkit::on_every_engine! {
 
     async fn what_a_device_keeps_of_a_person_means_nothing_to_others(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let (one, other) = (app.register_person().await, app.register_person().await);
+        let (mut one, other) = (app.register_person().await, app.register_person().await);
         let first = app.enrol_passkey(&one).await;
+        app.confirm_with(&mut one, &first, &honest()).await;
         let second = app.enrol_passkey(&one).await;
         let third = app.enrol_passkey(&other).await;
         assert_eq!(first.user_handle(), second.user_handle());
@@ -101,8 +102,9 @@ testkit::on_every_engine! {
 
     async fn a_device_that_has_a_passkey_is_told_so(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
-        app.enrol_passkey(&person).await;
+        let mut person = app.register_person().await;
+        let passkey = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &passkey, &honest()).await;
         let listed = app.ask_to_enrol(&person.tokens.access).await;
         let excluded = listed.data()["public_key"]["excludeCredentials"].clone();
         assert_eq!(excluded.as_array().map(Vec::len), Some(1), "{excluded}");
@@ -152,12 +154,12 @@ testkit::on_every_engine! {
     /// T25.
     async fn an_enrolment_is_ended_in_the_session_that_began_it(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
+        let mut person = app.register_person().await;
         let beside = app.log_in(&person.identifier, &person.password).await;
         let beside = Tokens::of(&beside);
         let stranger = app.register_person().await;
         let asked = app.ask_to_enrol(&person.tokens.access).await;
-        let (_, credential) = SoftPasskey::create(&asked.data()["public_key"], &honest());
+        let (passkey, credential) = SoftPasskey::create(&asked.data()["public_key"], &honest());
         for foreign in [&beside.access, &stranger.tokens.access] {
             app.bring_passkey(foreign, &credential).await.assert_problem(401, "invalid_code");
             // Nor into an enrolment of their own.
@@ -165,6 +167,7 @@ testkit::on_every_engine! {
             app.bring_passkey(foreign, &credential).await.assert_problem(401, "invalid_code");
         }
         app.bring_passkey(&person.tokens.access, &credential).await.assert_status(201);
+        app.confirm_with(&mut person, &passkey, &honest()).await;
         app.bring_passkey(&person.tokens.access, &credential).await.assert_problem(401, "invalid_code");
     }
 
@@ -188,8 +191,9 @@ testkit::on_every_engine! {
 
     async fn a_credential_is_one_persons(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let (owner, thief) = (app.register_person().await, app.register_person().await);
+        let (mut owner, thief) = (app.register_person().await, app.register_person().await);
         let passkey = app.enrol_passkey(&owner).await;
+        app.confirm_with(&mut owner, &passkey, &honest()).await;
         for person in [&thief, &owner] {
             let asked = app.ask_to_enrol(&person.tokens.access).await;
             let options = &asked.data()["public_key"];
@@ -244,9 +248,11 @@ testkit::on_every_engine! {
 
     async fn an_account_has_twenty_passkeys_at_the_most(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
+        let mut person = app.register_person().await;
+        let first = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &first, &honest()).await;
         let access = &person.tokens.access;
-        for _ in 0..19 {
+        for _ in 0..18 {
             app.enrol_passkey(&person).await;
         }
         let twentieth = app.ask_to_enrol(access).await.data()["public_key"].clone();
@@ -259,8 +265,10 @@ testkit::on_every_engine! {
     /// Two sessions that each see nineteen.
     async fn of_two_enrolments_at_once_at_the_limit_one_is_made(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
-        for _ in 0..18 {
+        let mut person = app.register_person().await;
+        let first = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &first, &honest()).await;
+        for _ in 0..17 {
             app.enrol_passkey(&person).await;
         }
         let nineteenth = app.enrol_passkey(&person).await;

@@ -58,9 +58,10 @@ testkit::on_every_engine! {
 
     async fn a_removed_passkey_opens_nothing_any_more(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
-        let access = &person.tokens.access;
+        let mut person = app.register_person().await;
         let passkey = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &passkey, &honest()).await;
+        let access = &person.tokens.access;
         let path = format!("{PASSKEYS}/{}", ids(&app, access).await[0]);
         // Asked before, answered after.
         let asked = app.ask_for_passkey().await;
@@ -79,9 +80,10 @@ testkit::on_every_engine! {
 
     async fn the_last_way_in_stays(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
+        let mut person = app.register_person().await;
+        let passkey = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &passkey, &honest()).await;
         let access = &person.tokens.access;
-        app.enrol_passkey(&person).await;
         app.advance_seconds(1);
         let second = app.enrol_passkey(&person).await;
         app.forget_passwords().await;
@@ -98,8 +100,9 @@ testkit::on_every_engine! {
     /// An address that was proven to us is a way in, by a code.
     async fn a_passkey_goes_where_a_code_signs_in(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
-        app.enrol_passkey(&person).await;
+        let mut person = app.register_person().await;
+        let passkey = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &passkey, &honest()).await;
         let forgotten = "DELETE FROM password_credentials WHERE account_id IS NOT NULL";
         app.database().execute(forgotten).await;
         let access = &person.tokens.access;
@@ -111,9 +114,10 @@ testkit::on_every_engine! {
     async fn of_two_removals_at_once_of_the_last_two_one_is_refused(engine: Engine) {
         let app = TestApp::start(engine).await;
         for _ in 0..5 {
-            let person = app.register_person().await;
+            let mut person = app.register_person().await;
+            let passkey = app.enrol_passkey(&person).await;
+            app.confirm_with(&mut person, &passkey, &honest()).await;
             let access = &person.tokens.access;
-            app.enrol_passkey(&person).await;
             app.enrol_passkey(&person).await;
             app.forget_passwords().await;
             let ids = ids(&app, access).await;
@@ -131,9 +135,10 @@ testkit::on_every_engine! {
 
     async fn a_removed_passkey_may_come_back(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
-        let access = &person.tokens.access;
+        let mut person = app.register_person().await;
         let passkey = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &passkey, &honest()).await;
+        let access = &person.tokens.access;
         let path = format!("{PASSKEYS}/{}", ids(&app, access).await[0]);
         app.delete_as(access, &path).await.assert_status(200);
         let asked = app.ask_to_enrol(access).await;

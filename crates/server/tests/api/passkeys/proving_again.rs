@@ -7,7 +7,7 @@ use super::setup::honest;
 use crate::{answer::Answer, app::TestApp, person::Tokens};
 
 impl TestApp {
-    async fn prove_again_with(
+    pub(crate) async fn prove_again_with(
         &self,
         access: &str,
         passkey: &SoftPasskey,
@@ -32,7 +32,8 @@ testkit::on_every_engine! {
         let (proven, body) = app.prove_again_with(&held.access, &passkey, &honest()).await;
         proven.assert_status(200);
         let tokens = Tokens::of(&proven);
-        assert_eq!((&tokens.session, &tokens.refresh), (&held.session, &held.refresh));
+        assert_eq!(tokens.session, held.session);
+        app.refresh(&held.refresh).await.assert_problem(401, "invalid_refresh_token");
         app.ask_to_enrol(&tokens.access).await.assert_status(200);
         app.me(&held.access).await.assert_problem(401, "invalid_token");
         app.reauthenticate(&tokens.access, &body).await.assert_problem(401, "invalid_code");

@@ -174,9 +174,10 @@ testkit::on_every_engine! {
     /// What was proven before the passkeys changed counts no more.
     async fn a_sign_in_that_waits_is_over_when_the_passkeys_change(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let person = app.register_person().await;
+        let mut person = app.register_person().await;
         let passkey = app.enrol_passkey(&person).await;
         let asked = app.ask_for_second_passkey(&person).await;
+        app.confirm_with(&mut person, &passkey, &honest()).await;
         let _second: SoftPasskey = app.enrol_passkey(&person).await;
         let credential = passkey.sign(&asked.options, &honest());
         let refused = app.answer_with_second_passkey(&asked.challenge, &credential).await;

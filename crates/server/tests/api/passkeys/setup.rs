@@ -3,7 +3,11 @@
 use serde_json::{Value, json};
 use testkit::authenticator::{Conduct, SoftPasskey};
 
-use crate::{answer::Answer, app::TestApp, person::Person};
+use crate::{
+    answer::Answer,
+    app::TestApp,
+    person::{Person, Tokens},
+};
 
 /// The page that may ask.
 pub(crate) const ORIGIN: &str = "https://auth.example.com";
@@ -54,6 +58,20 @@ impl TestApp {
         let added = self.bring_passkey(&person.tokens.access, &credential).await;
         added.assert_status(201);
         passkey
+    }
+
+    /// Proves both factors with a passkey in the person's session, which goes on with the tokens of the answer: what
+    /// changes the ways in asks for that once there is a passkey.
+    pub(crate) async fn confirm_with(
+        &self,
+        person: &mut Person,
+        passkey: &SoftPasskey,
+        conduct: &Conduct,
+    ) {
+        let access = &person.tokens.access;
+        let (proven, _) = self.prove_again_with(access, passkey, conduct).await;
+        proven.assert_status(200);
+        person.tokens = Tokens::of(&proven);
     }
 
     /// Begins to sign in with a passkey.

@@ -122,9 +122,10 @@ testkit::on_every_engine! {
 
     async fn every_passkey_of_a_person_signs_in_that_person(engine: Engine) {
         let app = TestApp::start(engine).await;
-        let (one, other) = (app.register_person().await, app.register_person().await);
+        let (mut one, other) = (app.register_person().await, app.register_person().await);
         let synced = Conduct { backup_eligible: true, backed_up: true, ..honest() };
         let phone = app.enrol_passkey_as(&one, &synced).await;
+        app.confirm_with(&mut one, &phone, &synced).await;
         let laptop = app.enrol_passkey(&one).await;
         let foreign = app.enrol_passkey(&other).await;
         for (passkey, conduct, owner) in [

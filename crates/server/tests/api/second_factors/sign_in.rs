@@ -7,7 +7,7 @@ use super::Secured;
 use crate::{
     answer::Answer,
     app::{TestApp, wrong_code},
-    person::{OTHER_PASSWORD, Tokens},
+    person::{OTHER_PASSWORD, Person, Tokens},
 };
 
 /// The claims of an access token, unverified.
@@ -48,6 +48,22 @@ testkit::on_every_engine! {
         app.advance_seconds(1);
         let refreshed = Tokens::of(&app.refresh(&tokens.refresh).await);
         assert_eq!(claims_of(&refreshed)["acr"], "2");
+    }
+
+    /// A gateway that reads roles lets nobody through before the second factor.
+    async fn a_token_names_a_staff_role_after_the_second_factor_alone(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let person = app.register_person().await;
+        app.give_role(&person.id, "client,support").await;
+        let one = Tokens::of(&app.log_in(&person.identifier, &person.password).await);
+        let claims = claims_of(&one);
+        assert_eq!((&claims["acr"], &claims["roles"]), (&json!("1"), &json!(["client"])));
+        let refreshed = Tokens::of(&app.refresh(&one.refresh).await);
+        assert_eq!(claims_of(&refreshed)["roles"], json!(["client"]));
+        assert_eq!(app.me(&one.access).await.data()["roles"], json!(["client", "support"]));
+        let it = app.secure(Person { tokens: refreshed, ..person }).await;
+        let claims = claims_of(&it.person.tokens);
+        assert_eq!((&claims["acr"], &claims["roles"]), (&json!("2"), &json!(["client", "support"])));
     }
 
     /// T20: one step either side, each once.

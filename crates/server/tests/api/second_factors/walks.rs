@@ -1,5 +1,6 @@
 //! Random sequences of steps: none reaches a token without the factors that policy asks for.
 
+mod again;
 mod second;
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use testkit::{authenticator::Conduct, random::SeededRandom};
 use time::OffsetDateTime;
 
+use self::again::{Again, Proven};
 use super::sign_in::claims_of;
 use crate::{
     answer::Answer,
@@ -32,14 +34,19 @@ enum Step {
     RecoveryCode { right: bool },
     MailedCode { right: bool },
     SecondPasskey { verified: bool },
+    Again { proof: Again, right: bool },
     Refresh,
     Reset,
     Change,
     Wait(i64),
 }
 
+const fn again(proof: Again, right: bool) -> Step {
+    Step::Again { proof, right }
+}
+
 /// Second factors stand here more often: each needs a sign-in that waits.
-const CHOICES: [Step; 27] = [
+const CHOICES: [Step; 38] = [
     Step::Password { right: true },
     Step::Password { right: true },
     Step::Password { right: true },
@@ -60,6 +67,17 @@ const CHOICES: [Step; 27] = [
     Step::MailedCode { right: false },
     Step::SecondPasskey { verified: true },
     Step::SecondPasskey { verified: false },
+    again(Again::Password, true),
+    again(Again::Password, true),
+    again(Again::Password, false),
+    again(Again::Totp, true),
+    again(Again::Totp, true),
+    again(Again::Totp, false),
+    again(Again::RecoveryCode, true),
+    again(Again::RecoveryCode, false),
+    again(Again::Passkey, true),
+    again(Again::Passkey, false),
+    Step::Refresh,
     Step::Refresh,
     Step::Reset,
     Step::Change,
@@ -87,8 +105,10 @@ enum AtMost {
     Nothing,
     /// The question for a second factor.
     Question(Question),
-    /// Tokens of two factors.
-    Tokens,
+    /// Tokens of two factors, the first of which was proven then.
+    Tokens {
+        first: OffsetDateTime,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +135,10 @@ struct Walk<'a> {
     /// A mailbox that set the password proves nothing beside it.
     password_is_by_mail: bool,
     newest: Tokens,
+    proven: Proven,
+    /// How often a proof was recent enough, or too old.
+    recent: usize,
+    too_old: usize,
     taken: Vec<String>,
     tokens: usize,
 }
@@ -255,7 +279,7 @@ impl Walk<'_> {
                 };
                 let answer = app.sign_in_with(&self.owner.passkey, &conduct).await;
                 let most = if verified {
-                    AtMost::Tokens
+                    AtMost::Tokens { first: self.now() }
                 } else {
                     AtMost::Nothing
                 };
@@ -300,14 +324,19 @@ impl Walk<'_> {
                 let path = "/api/v1/auth/password/change";
                 let body = json!({"current_password": self.password, "new_password": next});
                 let answer = app.post_as(&self.newest.access, path, &body).await;
-                self.judge(step, &answer, AtMost::Nothing);
+                self.taken
+                    .push(format!("{step:?}: {} {}", answer.status, self.now()));
                 if answer.status == 200 {
+                    // It proves the first factor, and no more.
+                    self.newest = Tokens::of(&answer);
+                    self.proven.first = self.now();
                     self.password = next;
                     self.password_is_by_mail = false;
                     self.changes += 1;
                 }
             }
             Step::Wait(seconds) => app.advance_seconds(seconds),
+            Step::Again { proof, right } => self.take_again(proof, right).await,
             _ => self.take_second(step).await,
         }
     }
@@ -326,11 +355,24 @@ impl Walk<'_> {
         if data.get("tokens").is_some() {
             let tokens = Tokens::of(answer);
             let acr = claims_of(&tokens)["acr"].clone();
-            match most {
-                AtMost::Tokens => assert_eq!(acr, "2", "{walk:#?}"),
-                AtMost::Question(it) if it.may_be_skipped => assert_eq!(acr, "1", "{walk:#?}"),
+            let now = self.bed.app.now();
+            self.proven = match most {
+                AtMost::Tokens { first } => {
+                    assert_eq!(acr, "2", "{walk:#?}");
+                    Proven {
+                        first,
+                        second: Some(now),
+                    }
+                }
+                AtMost::Question(it) if it.may_be_skipped => {
+                    assert_eq!(acr, "1", "{walk:#?}");
+                    Proven {
+                        first: now,
+                        second: None,
+                    }
+                }
                 _ => panic!("tokens, though at most {most:?}: {walk:#?}"),
-            }
+            };
             self.newest = tokens;
             self.tokens += 1;
         } else if data["status"] == "mfa_required" {
@@ -355,14 +397,14 @@ impl Walk<'_> {
     }
 }
 
-/// Walks from a seed, and hands over how many tokens were reached.
-async fn walk(bed: &Bed, seed: u64, is_staff: bool) -> usize {
+/// Walks from a seed, and hands over how many tokens were reached, and how often a proof was recent or too old.
+async fn walk(bed: &Bed, seed: u64, is_staff: bool) -> [usize; 3] {
     let owner = bed.owner().await;
     if is_staff {
         bed.app.give_role(&owner.it.person.id, "support").await;
     }
-    // What was proven to set the factors up is in the session, and not yet in its first token.
-    let newest = Tokens::of(&bed.app.refresh(&owner.it.person.tokens.refresh).await);
+    let newest = Tokens::of(&bed.app.sign_in_with(&owner.passkey, &honest()).await);
+    let now = bed.app.now();
     let mut walk = Walk {
         bed,
         random: SeededRandom::new(seed),
@@ -376,6 +418,12 @@ async fn walk(bed: &Bed, seed: u64, is_staff: bool) -> usize {
         password: PASSWORD,
         password_is_by_mail: false,
         newest,
+        proven: Proven {
+            first: now,
+            second: Some(now),
+        },
+        recent: 0,
+        too_old: 0,
         taken: vec![format!("seed {seed}, staff {is_staff}")],
         tokens: 0,
     };
@@ -383,7 +431,7 @@ async fn walk(bed: &Bed, seed: u64, is_staff: bool) -> usize {
         let step = *walk.random.pick(&CHOICES);
         walk.take(step).await;
     }
-    walk.tokens
+    [walk.tokens, walk.recent, walk.too_old]
 }
 
 testkit::on_every_engine! {
@@ -391,10 +439,13 @@ testkit::on_every_engine! {
         let bed = Bed::start(engine).await;
         // Another one each time; a walk that fails shows its seed.
         let first = RandomState::new().build_hasher().finish();
-        let mut tokens = 0;
+        let mut seen = [0; 3];
         for number in 0..WALKS {
-            tokens += Box::pin(walk(&bed, first.wrapping_add(number), number % 2 == 1)).await;
+            let walked = Box::pin(walk(&bed, first.wrapping_add(number), number % 2 == 1)).await;
+            for (sum, more) in seen.iter_mut().zip(walked) {
+                *sum += more;
+            }
         }
-        assert!(tokens > 0, "a walk that reaches nothing shows nothing");
+        assert!(seen.iter().all(|it| *it > 0), "a walk that reaches nothing shows nothing: {seen:?}");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
     clock::START,
 };
 
-const ACTIONS: [Action; 28] = [
+const ACTIONS: [Action; 29] = [
     Action::RegistrationRequested,
     Action::AccountRegistered,
     Action::AccountImported,
@@ -21,6 +21,7 @@ const ACTIONS: [Action; 28] = [
     Action::CodeRequested,
     Action::CodeRefused,
     Action::RefreshReuse,
+    Action::RefreshForgiven,
     Action::SessionEnded,
     Action::PasswordChanged,
     Action::PasswordReset,

@@ -40,6 +40,7 @@ pub mod notices;
 pub mod outbox;
 pub mod parked;
 pub mod passkeys;
+pub mod proofs;
 pub mod rekeying;
 pub mod reset_links;
 pub mod rotation;
@@ -187,8 +188,6 @@ macro_rules! store_contract {
             a_change_of_factors_is_a_change_of_the_account,
             a_purge_removes_secrets_that_were_never_confirmed,
             a_purge_removes_sign_ins_that_nobody_completed,
-            a_session_may_be_proven_again_while_it_lives,
-            a_factor_that_is_set_up_through_a_session_counts_for_it,
         }
         $crate::store_facts! { $factory; in_a_row:
             of_fifty_failures_at_once_a_row_has_exactly_a_hundred,
@@ -273,6 +272,15 @@ macro_rules! store_contract {
             of_fifty_that_end_a_ceremony_one_does,
             what_ended_a_ceremony_and_is_not_committed_leaves_it_live,
             a_purge_removes_ceremonies_that_expired_and_no_passkey,
+        }
+        $crate::store_facts! { $factory; proofs:
+            a_proof_renews_its_factors_as_the_domain_says,
+            a_session_is_proven_again_by_its_own_account_while_it_lives,
+            what_a_proof_ended_is_invalid_and_no_theft,
+            of_proofs_and_refreshes_at_once_one_generation_is_left,
+            forgiving_agrees_with_the_domain_at_every_step,
+            nobody_else_is_forgiven,
+            of_fifty_that_are_forgiven_at_once_one_is_counted,
         }
         $crate::store_facts! { $factory; rotation:
             a_rotation_answers_with_everything_the_tokens_need,

@@ -8,7 +8,6 @@ use authentication_domain::{
     challenges::Purpose,
     mfa::{RecoveryCodeDigest, SecondFactors, TotpRules, TotpStep},
     opaque_token::TokenDigest,
-    sessions::EndReason,
 };
 use common::access::AuthenticationMethod;
 use time::{Duration, OffsetDateTime};
@@ -387,56 +386,4 @@ pub async fn a_purge_removes_sign_ins_that_nobody_completed(store: Store) {
     let later = waiting.expires_at + Duration::MICROSECOND;
     assert_eq!(store.purge_expired(later).await.unwrap(), 1);
     assert!(find(&store, waiting.digest).await.is_none());
-}
-
-pub async fn a_session_may_be_proven_again_while_it_lives(store: Store) {
-    let owner = somebody(&store).await;
-    let account = owner.record.account.id;
-    let session = super::support::sign_in(&store, account).await.id;
-    let later = START + Duration::HOUR;
-    let prove = async |of, second| {
-        in_unit!(store, sessions.prove_again(session, of, second, later)).unwrap()
-    };
-    assert!(prove(id(), None).await.is_none(), "it is somebody else's");
-    let once = prove(account, Some(AuthenticationMethod::Totp)).await;
-    let once = once.expect("it is live");
-    assert_eq!(once.authenticated_at, later);
-    assert_eq!(once.proofs.second, Some(AuthenticationMethod::Totp));
-    assert_eq!(once.generation, 0, "its refresh token stays");
-    let again = prove(account, None).await.expect("it is live");
-    assert_eq!(again.proofs, once.proofs, "what was proven stays proven");
-    // A token says whole seconds, and each proof has its own.
-    let next = later + Duration::SECOND;
-    assert_eq!(again.authenticated_at, next);
-    let snapshot = store.find_snapshot(session, later).await.unwrap().unwrap();
-    assert_eq!(
-        (snapshot.authenticated_at, snapshot.proofs),
-        (next, once.proofs)
-    );
-}
-
-pub async fn a_factor_that_is_set_up_through_a_session_counts_for_it(store: Store) {
-    let owner = somebody(&store).await;
-    let account = owner.record.account.id;
-    let session = super::support::sign_in(&store, account).await.id;
-    let later = START + Duration::HOUR;
-    let second = AuthenticationMethod::Passkey;
-    let add = async |of| {
-        in_unit!(
-            store,
-            sessions.add_second_factor(session, of, second, later)
-        )
-        .unwrap()
-    };
-    assert!(!add(id()).await, "it is somebody else's");
-    assert!(add(account).await);
-    let snapshot = store.find_snapshot(session, later).await.unwrap().unwrap();
-    assert_eq!(snapshot.proofs.second, Some(second));
-    assert_eq!(
-        snapshot.authenticated_at, START,
-        "nobody proved anything anew"
-    );
-    let reason = EndReason::SignedOut;
-    in_unit!(store, sessions.end(session, account, reason, later)).unwrap();
-    assert!(!add(account).await, "it is over");
 }

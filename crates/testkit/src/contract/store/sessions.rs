@@ -88,9 +88,10 @@ pub async fn a_session_is_read_as_it_was_begun(store: Store) {
     let account = owner.record.account.id;
     let _other = sign_in(&store, account).await;
     let methods = AuthenticationMethod::ALL;
-    let pairs = methods.map(|first| methods.map(|second| Proofs::both(first, second)));
+    let only = |first| Proofs::only(first, START - MOMENT);
+    let pairs = methods.map(|first| methods.map(|second| only(first).and(second, START + MOMENT)));
     let pairs = pairs.into_iter().flatten();
-    for proofs in methods.map(Proofs::only).into_iter().chain(pairs) {
+    for proofs in methods.map(only).into_iter().chain(pairs) {
         let session = NewSession {
             proofs,
             ..new_session(account)
@@ -99,8 +100,8 @@ pub async fn a_session_is_read_as_it_was_begun(store: Store) {
         let expected = SessionSnapshot {
             session: session.id,
             owner: owner.record.clone(),
-            authenticated_at: START,
             proofs,
+            proven_generation: 0,
             idle_deadline: START + session.idle,
             absolute_deadline: session.absolute_deadline,
         };

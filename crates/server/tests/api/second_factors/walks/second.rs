@@ -99,7 +99,9 @@ impl Walk<'_> {
             && now < waiting.since + Duration::minutes(10)
             && waiting.changes == self.changes;
         let most = if right && is_live {
-            AtMost::Tokens
+            AtMost::Tokens {
+                first: waiting.since,
+            }
         } else {
             AtMost::Nothing
         };

@@ -1,0 +1,79 @@
+//! Recent sign-ins: what a stolen session must not do waits for a proof that is a few minutes old.
+
+use common::access::{MissingProofs, Principal};
+
+use super::Sessions;
+use crate::ports::{SessionSnapshot, StoreError};
+
+/// What `POST /auth/reauthenticate` takes for a proof that is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProofMethod {
+    /// The password: a first factor.
+    Password,
+    /// A passkey: both factors.
+    WebAuthn,
+    /// A code of the authenticator app: a second factor.
+    Totp,
+    /// A recovery code: a second factor.
+    RecoveryCode,
+}
+
+impl ProofMethod {
+    /// The name in the HTTP API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Password => "password",
+            Self::WebAuthn => "webauthn",
+            Self::Totp => "totp",
+            Self::RecoveryCode => "recovery_code",
+        }
+    }
+}
+
+impl Sessions {
+    /// The one who acts through a session, by the policy of this service.
+    pub fn principal(&self, snapshot: &SessionSnapshot) -> Principal {
+        snapshot.principal(&self.base.rules.second_factors)
+    }
+
+    /// Which factors the person has to prove again for what needs a recent sign-in: the first one and, where one is
+    /// set up, a second one, each within the window. Whoever has the password alone, or a device that skips the
+    /// second factor, neither adds a way in nor takes one away.
+    pub fn missing_for_recent(&self, snapshot: &SessionSnapshot) -> MissingProofs {
+        let window = self.base.rules.second_factors.recent_sign_in;
+        self.principal(snapshot)
+            .missing_for_recent(self.base.clock.now(), window)
+    }
+
+    /// With what this person can prove what is missing: each of these brings them nearer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn ways_to_prove(
+        &self,
+        snapshot: &SessionSnapshot,
+        missing: MissingProofs,
+    ) -> Result<Vec<ProofMethod>, StoreError> {
+        let factors = snapshot.owner.second_factors;
+        let mut ways = Vec::new();
+        if missing.first && self.has_password(snapshot).await? {
+            ways.push(ProofMethod::Password);
+        }
+        if factors.passkeys && !missing.is_empty() {
+            ways.push(ProofMethod::WebAuthn);
+        }
+        if missing.second && factors.totp {
+            ways.push(ProofMethod::Totp);
+        }
+        if missing.second && factors.recovery_codes {
+            ways.push(ProofMethod::RecoveryCode);
+        }
+        Ok(ways)
+    }
+
+    async fn has_password(&self, snapshot: &SessionSnapshot) -> Result<bool, StoreError> {
+        let account = snapshot.owner.account.id;
+        let found = self.base.store.credentials_of(account).await?;
+        Ok(found.is_some_and(|(_, password)| password.is_some()))
+    }
+}

@@ -1,0 +1,226 @@
+//! What a correctly signed refresh token of a live session means: refreshing that survives lost answers, two tabs and
+//! server-side rendering, and still tells theft.
+//!
+//! ```text
+//!   presented   current   and
+//!   g           g         ............................................... rotate: the answer is g+1
+//!   below p     any       p is the generation of the last proof ......... invalid: the proof replaced it
+//!   g           g+1       rotated less than the grace time ago .......... the same answer again: g+1
+//!   g           g+1       later, with the session's device token, and
+//!                         rarely enough ................................. forgiven: the same answer again: g+1
+//!   any other             ............................................... theft: the session ends (RFC 9700 §4.14.2)
+//! ```
+//!
+//! That g+1 is current means that it was never presented: whoever presents it makes g+2.
+
+use time::{Duration, OffsetDateTime};
+
+/// The numbers that decide between a retry, a bad line and a theft.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RotationRules {
+    /// How long after a rotation its predecessor still gets the same successor.
+    pub grace: Duration,
+}
+
+impl Default for RotationRules {
+    fn default() -> Self {
+        Self {
+            grace: Duration::seconds(10),
+        }
+    }
+}
+
+/// Where a session's chain of refresh tokens stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chain {
+    /// The generation that was handed out last.
+    pub current: u32,
+    /// The one that the last proof began; 0 before the first. Earlier ones have no grace time and are no theft.
+    pub proven: u32,
+    /// When the current one was made, or its predecessor last forgiven.
+    pub rotated_at: OffsetDateTime,
+    /// What was forgiven, the newest first.
+    pub forgiven: [Option<Forgiven>; RotationRules::MOST_FORGIVEN],
+}
+
+/// A predecessor that got its successor again after the grace time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Forgiven {
+    /// When.
+    pub at: OffsetDateTime,
+    /// The generation that it was given.
+    pub generation: u32,
+}
+
+/// What a correctly signed token of a live session means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rotation {
+    /// It was the current one; its successor is now.
+    Rotated,
+    /// It was used a moment ago; the same successor is given again.
+    Repeated,
+    /// It was used longer ago, and its answer got lost: the same successor is given again, and that is counted.
+    Forgiven,
+    /// A proof ended it, and whoever gave the proof has other tokens.
+    EndedByProof,
+    /// It was replaced long ago, or twice over: somebody holds a copy.
+    Reused,
+}
+
+impl RotationRules {
+    /// So often at the most within [`Self::FORGIVEN_WITHIN`], and within [`Self::FORGIVEN_GENERATIONS`]: somebody who
+    /// keeps in step with the owner needs it every time, and is found at the fifth.
+    pub const MOST_FORGIVEN: usize = 4;
+    /// Finds whoever keeps in step with an owner who is there all day.
+    pub const FORGIVEN_WITHIN: Duration = Duration::hours(24);
+    /// Finds whoever keeps in step with an owner who comes once a day.
+    pub const FORGIVEN_GENERATIONS: u32 = 20;
+
+    /// The reference for what stores do in conditional UPDATEs. `from_its_device` says whether the caller proved the
+    /// session's device token.
+    ///
+    /// A clock that runs behind the node that rotated (`now < rotated_at`) counts as no time passed.
+    pub fn judge(
+        &self,
+        presented: u32,
+        chain: &Chain,
+        from_its_device: bool,
+        now: OffsetDateTime,
+    ) -> Rotation {
+        if presented == chain.current {
+            Rotation::Rotated
+        } else if presented < chain.proven {
+            Rotation::EndedByProof
+        } else if presented.checked_add(1) != Some(chain.current) {
+            Rotation::Reused
+        } else if now - chain.rotated_at < self.grace {
+            Rotation::Repeated
+        } else if from_its_device && chain.may_forgive(now) {
+            Rotation::Forgiven
+        } else {
+            Rotation::Reused
+        }
+    }
+}
+
+impl Chain {
+    /// Whether fewer than the most were forgiven, in either window.
+    fn may_forgive(&self, now: OffsetDateTime) -> bool {
+        let [.., oldest] = self.forgiven;
+        oldest.is_none_or(|oldest| {
+            let generations_since = self.current.saturating_sub(oldest.generation);
+            now - oldest.at >= RotationRules::FORGIVEN_WITHIN
+                && generations_since >= RotationRules::FORGIVEN_GENERATIONS
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    const NOW: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+
+    fn chain(current: u32) -> Chain {
+        Chain {
+            current,
+            proven: 0,
+            rotated_at: NOW,
+            forgiven: [None; 4],
+        }
+    }
+
+    fn after(seconds: i64) -> OffsetDateTime {
+        NOW + Duration::seconds(seconds)
+    }
+
+    #[test]
+    fn without_the_device_the_predecessor_counts_within_the_grace_time_only() {
+        let rules = RotationRules::default();
+        let judge = |presented, seconds| rules.judge(presented, &chain(5), false, after(seconds));
+        assert_eq!(judge(5, 1000), Rotation::Rotated);
+        assert_eq!(judge(4, 9), Rotation::Repeated);
+        assert_eq!(judge(4, -30), Rotation::Repeated, "a clock that lags");
+        assert_eq!(judge(4, 10), Rotation::Reused);
+        assert_eq!(judge(3, 0), Rotation::Reused, "two back inside the window");
+        assert_eq!(judge(6, 0), Rotation::Reused, "from the future");
+    }
+
+    #[test]
+    fn from_its_device_the_predecessor_is_forgiven_later_and_no_other() {
+        let rules = RotationRules::default();
+        let judge = |presented, seconds| rules.judge(presented, &chain(5), true, after(seconds));
+        assert_eq!(judge(4, 9), Rotation::Repeated, "not counted");
+        assert_eq!(judge(4, 10), Rotation::Forgiven);
+        assert_eq!(judge(4, 86_400 * 13), Rotation::Forgiven);
+        assert_eq!(judge(3, 10), Rotation::Reused);
+        assert_eq!(judge(6, 10), Rotation::Reused);
+    }
+
+    #[test]
+    fn the_fifth_in_a_day_and_the_fifth_in_twenty_generations_is_theft() {
+        let rules = RotationRules::default();
+        let day = Duration::DAY;
+        let moment = Duration::MICROSECOND;
+        for (since, generations, verdict) in [
+            (day, 20, Rotation::Forgiven),
+            (day - moment, 20, Rotation::Reused),
+            (day, 19, Rotation::Reused),
+            (13 * day, 19, Rotation::Reused),
+            (day - moment, 200, Rotation::Reused),
+        ] {
+            let now = after(86_400 * 20);
+            let oldest = Forgiven {
+                at: now - since,
+                generation: 300 - generations,
+            };
+            let full = Chain {
+                forgiven: [Some(oldest); 4],
+                ..chain(300)
+            };
+            let case = format!("{since}, {generations}");
+            assert_eq!(rules.judge(299, &full, true, now), verdict, "{case}");
+            let three = Chain {
+                forgiven: [Some(oldest), Some(oldest), Some(oldest), None],
+                ..full
+            };
+            assert_eq!(rules.judge(299, &three, true, now), Rotation::Forgiven);
+        }
+    }
+
+    #[test]
+    fn what_a_proof_ended_is_neither_repeated_nor_forgiven_nor_theft() {
+        let rules = RotationRules::default();
+        let chain = Chain {
+            proven: 5,
+            ..chain(5)
+        };
+        for presented in 0..5 {
+            for from_its_device in [false, true] {
+                let verdict = rules.judge(presented, &chain, from_its_device, NOW);
+                assert_eq!(verdict, Rotation::EndedByProof, "{presented}");
+            }
+        }
+        assert_eq!(rules.judge(5, &chain, false, NOW), Rotation::Rotated);
+    }
+
+    proptest! {
+        #[test]
+        fn only_the_current_and_the_one_before_are_ever_honoured(
+            presented: u32, current: u32, proven: u32, from_its_device: bool, late in 0i64..100,
+        ) {
+            let chain = Chain { proven, ..chain(current) };
+            let rotation = RotationRules::default().judge(presented, &chain, from_its_device, after(late));
+            match rotation {
+                Rotation::Rotated => prop_assert_eq!(presented, current),
+                Rotation::Repeated | Rotation::Forgiven => {
+                    prop_assert!(presented.checked_add(1) == Some(current) && presented >= proven);
+                }
+                Rotation::EndedByProof => prop_assert!(presented < proven),
+                Rotation::Reused => {}
+            }
+        }
+    }
+}
