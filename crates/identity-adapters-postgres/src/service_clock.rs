@@ -30,7 +30,7 @@ const GO_BACK: &str = "UPDATE service_clock SET latest = $1, set_backs = set_bac
 /// Times until which something counts, or from which on it is young. When the time goes back by so much, they go
 /// back with it: nothing counts longer, and no lock or window holds longer. What must not come too early (the wait
 /// of a reset, a reserved identifier) stays. `$1` by how much.
-const FOLLOW: [&str; 17] = [
+const FOLLOW: [&str; 18] = [
     "UPDATE challenges SET created_at = created_at - $1, expires_at = expires_at - $1",
     "UPDATE code_dispatches SET sent_at = sent_at - $1",
     "UPDATE pending_sign_ins SET created_at = created_at - $1, expires_at = expires_at - $1",
@@ -41,17 +41,22 @@ const FOLLOW: [&str; 17] = [
     "UPDATE notice_links SET expires_at = expires_at - $1",
     "UPDATE idempotency_records SET expires_at = expires_at - $1",
     "UPDATE devices SET remembered_until = remembered_until - $1 WHERE remembered_until IS NOT NULL",
-    "UPDATE sessions SET authenticated_at = authenticated_at - $1, rotated_at = rotated_at - $1, \
-     idle_deadline = idle_deadline - $1, absolute_deadline = absolute_deadline - $1 \
+    "UPDATE sessions SET authenticated_at = authenticated_at - $1, \
+     first_proven_at = first_proven_at - $1, second_proven_at = second_proven_at - $1, \
+     forgiven_at_1 = forgiven_at_1 - $1, forgiven_at_2 = forgiven_at_2 - $1, \
+     forgiven_at_3 = forgiven_at_3 - $1, forgiven_at_4 = forgiven_at_4 - $1, \
+     rotated_at = rotated_at - $1, idle_deadline = idle_deadline - $1, \
+     absolute_deadline = absolute_deadline - $1 \
      WHERE ended_at IS NULL",
     "UPDATE sign_in_failures SET since = since - $1, locked_until = locked_until - $1",
     "UPDATE code_tries SET since = since - $1",
     "UPDATE message_quotas SET hour_since = hour_since - $1, day_since = day_since - $1, \
      retry_at = retry_at - $1",
     "UPDATE message_ceilings SET since = since - $1",
+    "UPDATE notice_gatherings SET told_at = told_at - $1, since = since - $1, last_at = last_at - $1",
     // Leases and pauses, which would hold a message back for as long.
-    "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - $1 \
-     WHERE next_attempt_at IS NOT NULL",
+    "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - $1, \
+     gathers_until = gathers_until - $1 WHERE next_attempt_at IS NOT NULL",
     "UPDATE event_lanes SET due_at = due_at - $1 WHERE due_at IS NOT NULL",
 ];
 
@@ -96,7 +101,7 @@ impl TimeStore for Store {
         Ok(())
     }
 
-    /// Eighteen statements, and one more on PostgreSQL.
+    /// Nineteen statements, and one more on PostgreSQL.
     #[tracing::instrument(name = "service_clock.go_back", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn go_back(
         &self,

@@ -168,7 +168,7 @@ fn a_code_on_its_way_outlives_a_change_of_keys() {
     let subject = Subject([1; 32]);
     let before = TokenMacs::new(keys(1));
     let nonce = before.code_nonce([9; 16]);
-    let code = before.code(nonce, Purpose::SignIn, subject);
+    let code = before.code(nonce, CodeFormat::Digits, Purpose::SignIn, subject);
     let link = before.reset_link_token(nonce, subject);
     for keys in [staged(&newer, &older), rotated(&newer, &older)] {
         let macs = TokenMacs::new(keys);

@@ -65,7 +65,7 @@ const NOTICES_GATHERED: TemplateKind = kind(
 );
 
 /// All of them.
-pub(super) const KINDS: [&TemplateKind; 23] = [
+pub(super) const KINDS: [&TemplateKind; 24] = [
     &REGISTRATION,
     &SIGN_IN,
     &SECOND_FACTOR,

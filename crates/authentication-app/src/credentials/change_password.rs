@@ -16,8 +16,7 @@ use crate::{
     accounts::OpenedAccount,
     ports::{
         AccountRecord, Cleared, FailureScope, HashError, SessionSnapshot, SignInQuestion,
-        SigningFailed,
-        StoreError, Verification,
+        SigningFailed, StoreError, Verification,
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},

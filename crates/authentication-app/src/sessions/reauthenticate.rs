@@ -141,7 +141,10 @@ impl Sessions {
     }
 
     /// The answer that the same request had: also of a rival that was first, and used up what this one shows.
-    pub(super) async fn given_before(&self, attempt: Attempt<'_>) -> Result<Option<TokenSet>, RepeatError> {
+    pub(super) async fn given_before(
+        &self,
+        attempt: Attempt<'_>,
+    ) -> Result<Option<TokenSet>, RepeatError> {
         let base = &self.base;
         let given: Option<RecordedTokens> = base
             .answer_before(attempt.repeatable, base.clock.now())

@@ -138,8 +138,9 @@ impl Owner {
 
     pub(crate) async fn id_token(&self) -> LinkIdentity {
         let who = self.session().await;
-        let nonce = self.federation.issue_nonce_in_session(&who, &request());
-        let nonce = nonce.await.unwrap();
+        let ctx = request();
+        let nonce = self.federation.issue_nonce_in_session(&who, &ctx).await;
+        let nonce = nonce.unwrap();
         LinkIdentity {
             id_token: nonce.expose().into(),
         }

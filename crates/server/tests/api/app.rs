@@ -125,11 +125,6 @@ impl TestApp {
         &self.stores.database
     }
 
-    /// What it stands on.
-    pub(crate) fn engine(&self) -> Engine {
-        self.stores.engine
-    }
-
     /// The prefix of this service's keys in Redis.
     pub(crate) fn redis_prefix(&self) -> &str {
         &self.stores.redis_prefix

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::{
     app::TestApp,
-    person::{OTHER_PASSWORD, PASSWORD},
+    person::{OTHER_PASSWORD, PASSWORD, Tokens},
 };
 
 testkit::on_every_engine! {
@@ -30,7 +30,7 @@ testkit::on_every_engine! {
         let prove = |access: String| {
             let app = app.clone();
             async move {
-                let body = serde_json::json!({"password": crate::person::PASSWORD});
+                let body = json!({"password": PASSWORD});
                 app.post_as(&access, "/api/v1/auth/reauthenticate", &body).await
             }
         };
@@ -38,11 +38,11 @@ testkit::on_every_engine! {
         for _ in 0..20 {
             let answer = prove(access.clone()).await;
             answer.assert_status(200);
-            access = crate::person::Tokens::of(&answer).access;
+            access = Tokens::of(&answer).access;
         }
         let before = app.counters().hashes;
         prove(access.clone()).await.assert_problem(429, "rate_limited");
-        let change = app.change_password(&access, crate::person::PASSWORD, crate::person::OTHER_PASSWORD).await;
+        let change = app.change_password(&access, PASSWORD, OTHER_PASSWORD).await;
         change.assert_problem(429, "rate_limited");
         assert_eq!(app.counters().hashes, before);
         app.me(&access).await.assert_status(200);

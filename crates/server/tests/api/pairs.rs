@@ -13,7 +13,7 @@ use crate::{
     app::TestApp,
     google::{Bed, LINK},
     identifier::token_in,
-    person::{OTHER_PASSWORD, PASSWORD, Person},
+    person::{OTHER_PASSWORD, PASSWORD, Person, Tokens},
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,6 +112,9 @@ impl Two {
         let app = &self.bed.app;
         let mut person = app.register_person().await;
         let first = person.identifier.clone();
+        let confirmed = app.send(app.next_totp(&person.tokens.access).await).await;
+        confirmed.assert_status(200);
+        person.tokens = Tokens::of(&confirmed);
         let access = person.tokens.access.clone();
         let has = |act| acts.contains(&act);
         if has(GoogleUnlink) {
@@ -121,7 +124,6 @@ impl Two {
         if has(PasskeyRemove) {
             app.enrol_passkey(&person).await;
         }
-        app.confirm(app.next_totp(&access).await).await;
         if has(IdentifierUndo) {
             let new = app.fresh_email();
             app.change_identifier(&access, &new)
@@ -367,12 +369,6 @@ impl Two {
                 "{acts:?} at once: {met:?}; one after the other: {serial:?}; one alone: {alone:?}"
             );
         }
-    }
-}
-
-impl TestApp {
-    async fn confirm(&self, request: RequestBuilder) {
-        self.send(request).await.assert_status(200);
     }
 }
 

@@ -2,9 +2,9 @@
 
 use actix_web::HttpResponse;
 use authentication_app::{
-    RequestContext,
+    Repeatable, RequestContext,
     passkeys::PasskeySignIn,
-    sessions::{Reauthentication, TokenSet},
+    sessions::{Attempt, Reauthentication, TokenSet},
 };
 use garde::Validate;
 use secrecy::SecretString;

@@ -1,9 +1,9 @@
 //! Every span of time in which something counts, or in which something is refused.
 
 use authentication_app::ports::{
-    CeremonyQuestion, FailureScope, IdempotencyRecord, LinkKind, NewAccount, NewCeremony,
-    NewChallenge, NewFlow, NewNonce, NewNoticeLink, NewPendingSignIn, NewSession, QuotaGrant,
-    SendRequest, Subject, TriesScope,
+    CeremonyQuestion, Cleared, FailureScope, IdempotencyRecord, LinkKind, NewAccount, NewCeremony,
+    NewChallenge, NewFlow, NewNonce, NewNoticeLink, NewPendingSignIn, NewSession, NonceUse,
+    QuotaGrant, SendRequest, Subject, TriesScope,
 };
 use authentication_domain::{
     accounts::IdentifierRules,
@@ -23,8 +23,8 @@ use super::{
 };
 use crate::builders::{
     id, idempotency_record, index_keys, new_ceremony, new_challenge, new_flow, new_nonce,
-    new_notice_link, new_session_at, pending_sign_in, send_request, sign_in_question, subject,
-    token_digest,
+    new_notice_link, new_session_at, nonce_use, pending_sign_in, send_request, sign_in_question,
+    subject, token_digest,
 };
 
 /// How long a second factor is not asked for again on a device.
@@ -351,7 +351,11 @@ impl Made {
             }
             Self::Nonce(nonce) => {
                 let mut unit = begin(store).await;
-                let used = unit.federation().use_nonce(nonce.digest, None, now).await;
+                let brought = NonceUse {
+                    now,
+                    ..nonce_use(nonce.digest)
+                };
+                let used = unit.federation().use_nonce(brought).await;
                 used.expect("an answer")
             }
             Self::Flow(flow) => {
@@ -377,7 +381,7 @@ impl Made {
             Self::Session(session) => is_live(store, session.id, now).await,
             Self::RecentSignIn(session) => snapshot(store, session.id, now)
                 .await
-                .is_some_and(|it| clock::is_within(it.authenticated_at, RECENT, now)),
+                .is_some_and(|it| clock::is_within(it.proofs.first.at, RECENT, now)),
             Self::RememberedDevice(owner, device) => {
                 let question = sign_in_question(&owner.index, Some(*device));
                 let record = store.sign_in_record(question).await.expect("an answer");
@@ -407,7 +411,10 @@ impl Made {
                 assert_eq!(counted.expect("an answer").is_none(), is_locked);
                 drop(unit);
                 let mut unit = begin(store).await;
-                let cleared = unit.attempts().clear_failures(scope, now).await;
+                let cleared = unit
+                    .attempts()
+                    .clear_failures(scope, Cleared::Own, lockout, now)
+                    .await;
                 assert_eq!(!cleared.expect("an answer"), is_locked);
                 is_locked
             }
