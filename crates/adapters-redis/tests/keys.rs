@@ -47,11 +47,11 @@ async fn every_key_is_named_after_ids_and_leaves_by_itself() {
     let expected = [
         ("clock".to_owned(), Duration::DAY),
         (
-            format!("sessions:v2:{}", kept.session),
+            format!("sessions:v3:{}", kept.session),
             Duration::seconds(35),
         ),
         (
-            format!("sessions:v2:{}", changed.session),
+            format!("sessions:v3:{}", changed.session),
             Duration::seconds(35),
         ),
         (format!("ended:{}", ended.session), Duration::minutes(2)),
@@ -202,7 +202,7 @@ async fn a_snapshot_is_as_old_as_its_load_and_a_slow_one_is_refused() {
     }
     assert_eq!(cache.put(earlier(10), &snapshot).await, Ok(true));
     let lives = lives(&mut redis, &prefix).await;
-    let life = lives[&format!("{prefix}v1:sessions:v2:{}", snapshot.session)];
+    let life = lives[&format!("{prefix}v1:sessions:v3:{}", snapshot.session)];
     assert!(life <= 25_000, "it lives for {life} ms from here on");
     assert_eq!(get(&cache, snapshot.session).await, Some(snapshot));
 }
@@ -213,7 +213,7 @@ async fn a_snapshot_of_another_release_is_as_good_as_none() {
     let cache = RedisSessionCache::new(node(&url, &prefix).await);
     let snapshot = snapshot();
     load(&cache, &snapshot).await;
-    let key = format!("{prefix}v1:sessions:v2:{}", snapshot.session);
+    let key = format!("{prefix}v1:sessions:v3:{}", snapshot.session);
     let mut write = cmd("HSET");
     write.arg(key).arg("snapshot").arg(r#"{"shape":"unknown"}"#);
     write.exec_async(&mut raw(&url).await).await.unwrap();

@@ -41,11 +41,11 @@ impl Cursors {
         Self { macs }
     }
 
-    /// The cursor of the page that begins after `last`.
-    pub fn after(&self, list: List, owner: AccountId, last: Uuid) -> CursorBytes {
-        let mac = self.macs.cursor_mac(list.as_str(), owner, last);
+    /// The cursor of the page that begins after `place`.
+    pub fn after(&self, list: List, owner: AccountId, place: Uuid) -> CursorBytes {
+        let mac = self.macs.cursor_mac(list.as_str(), owner, place);
         let mut cursor = [0; 32];
-        let parts = last.as_bytes().iter().chain(&mac);
+        let parts = place.as_bytes().iter().chain(&mac);
         for (byte, part) in cursor.iter_mut().zip(parts) {
             *byte = *part;
         }

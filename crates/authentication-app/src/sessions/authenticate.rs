@@ -23,6 +23,10 @@ pub enum AuthenticateError {
 
 /// Whom an access token names, as far as this node can tell without asking anybody.
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is taken apart where it is made, and a box would cost every request an allocation"
+)]
 pub enum Recognised {
     /// A session that it remembers as live, with its account.
     Live(Bearer),

@@ -124,7 +124,7 @@ async fn saying_it_was_not_me_is_done_whole_or_not_at_all() {
         bed.log_in(ADA, PASSWORD, &request()).await.unwrap();
         token_of(bed, &ada, "new_device").await
     };
-    let writes = [&SHUTTING_OUT[..], &["code_dispatches"]].concat();
+    let writes = [&SHUTTING_OUT[..], &["code_dispatches", "notice_gatherings"]].concat();
     all_or_nothing(&writes, arrange, async |bed, token| {
         bed.accounts.not_me(token, &request()).await.is_ok()
     })

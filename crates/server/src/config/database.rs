@@ -15,9 +15,9 @@ pub struct DatabaseSettings {
     pub url: Option<SecretString>,
     /// `database.replica_urls`: read replicas of a PostgreSQL. Default none.
     pub replica_urls: Vec<SecretString>,
-    /// `database.allow_weak_password`: lets production mode start on a PostgreSQL that asks for no password, or
+    /// `database.allow_weak_credentials`: lets production mode start on a PostgreSQL that asks for no password, or
     /// for a well-known one. Default false.
-    pub allow_weak_password: bool,
+    pub allow_weak_credentials: bool,
     /// `database.max_connections`: connections of this node. Default 16.
     pub max_connections: u32,
     /// `database.acquire_timeout_seconds`: how long a request waits for one, and for
@@ -37,8 +37,8 @@ impl DatabaseSettings {
                     kinds::list(kinds::secret_url(SCHEMES)),
                 )
                 .unwrap_or_default(),
-            allow_weak_password: reader
-                .setting("database.allow_weak_password", kinds::flag)
+            allow_weak_credentials: reader
+                .setting("database.allow_weak_credentials", kinds::flag)
                 .unwrap_or(false),
             max_connections: reader
                 .setting("database.max_connections", kinds::number(2..=1_000))

@@ -70,9 +70,9 @@ impl Config {
 
     /// Whoever reaches a store that anybody may use has everybody's sessions.
     pub(super) fn refuse_weak_passwords(&self, refuse: &mut impl FnMut(&'static str, &str)) {
-        if !self.database.allow_weak_password && self.database.is_postgres() {
+        if !self.database.allow_weak_credentials && self.database.is_postgres() {
             let reason = "must hold a password that is not a well-known one in production mode, or name a \
-                          socket or a client certificate in its place (database.allow_weak_password lifts this)";
+                          socket or a client certificate in its place (database.allow_weak_credentials lifts this)";
             if self.database.url.iter().any(is_weak_for_postgres) {
                 refuse("database.url", reason);
             }
@@ -80,9 +80,9 @@ impl Config {
                 refuse("database.replica_urls", reason);
             }
         }
-        if !self.redis.allow_weak_password && self.redis.url.iter().any(is_weak_for_redis) {
+        if !self.redis.allow_weak_credentials && self.redis.url.iter().any(is_weak_for_redis) {
             let reason = "must hold a password that is not a well-known one in production mode \
-                          (redis.allow_weak_password lifts this)";
+                          (redis.allow_weak_credentials lifts this)";
             refuse("redis.url", reason);
         }
     }
@@ -125,14 +125,14 @@ impl Config {
                  the network between can read along, or pass for the database",
             );
         }
-        if self.database.allow_weak_password {
+        if self.database.allow_weak_credentials {
             warnings.push(
-                "database.allow_weak_password is set: whoever reaches the database may be able to use it",
+                "database.allow_weak_credentials is set: whoever reaches the database may be able to use it",
             );
         }
-        if self.redis.allow_weak_password {
+        if self.redis.allow_weak_credentials {
             warnings.push(
-                "redis.allow_weak_password is set: whoever reaches Redis may be able to use it",
+                "redis.allow_weak_credentials is set: whoever reaches Redis may be able to use it",
             );
         }
         if self.redis.url.is_none() {

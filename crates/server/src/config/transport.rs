@@ -45,8 +45,8 @@ const HOST: [&str; 2] = ["host", "hostaddr"];
 /// The last value of a parameter that may go by several names, which is the one that counts for the driver.
 pub(super) fn parameter(url: &Url, names: &[&str]) -> Option<String> {
     let pairs = url.query_pairs();
-    let named = pairs.filter(|(name, _)| names.contains(&name.as_ref()));
-    named.last().map(|(_, value)| value.into_owned())
+    let given = pairs.filter(|(name, _)| names.contains(&name.as_ref()));
+    given.last().map(|(_, value)| value.into_owned())
 }
 
 /// Whether the URL names the folder of a socket. In the place of a host its slashes are written as %2F.

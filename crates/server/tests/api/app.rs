@@ -3,9 +3,12 @@
 
 mod patience;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    cmp::Reverse,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 
 use authentication_app::{caching::Figures, ports::KeySummary};
@@ -13,6 +16,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use server::{Application, Counters, Overrides, config::Config};
 use testkit::{Engine, TestClock, TestDatabase};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::{
     answer::Answer,
@@ -41,6 +45,8 @@ struct Stores {
     data_dir: tempfile::TempDir,
     clock: Arc<TestClock>,
     people: AtomicU32,
+    /// The addresses of all nodes.
+    nodes: Mutex<Vec<String>>,
 }
 
 impl TestApp {
@@ -64,6 +70,7 @@ impl TestApp {
             data_dir: tempfile::tempdir().expect("a data folder"),
             clock: Arc::new(TestClock::default()),
             people: AtomicU32::new(0),
+            nodes: Mutex::default(),
         });
         Self::node(stores, change).await
     }
@@ -92,6 +99,7 @@ impl TestApp {
             .expect("the service starts");
         let address = format!("http://{}", application.public_address());
         let management = format!("http://{}", application.management_address());
+        stores.nodes.lock().unwrap().push(address.clone());
         let node = Node {
             address,
             management,
@@ -191,12 +199,26 @@ impl TestApp {
 
     // --- the mailbox
 
-    /// What the mailbox holds for a recipient now, newest first.
+    /// What the mailboxes hold for a recipient now, newest first. A message is in that of the node that sent it, which
+    /// may be any one.
     pub(crate) async fn mailbox(&self, to: &str) -> Vec<Value> {
-        let request = self.request("GET", "/dev/mailbox").query(&[("to", to)]);
-        let answer = self.send(request).await;
-        answer.assert_status(200);
-        answer.json()["items"].as_array().expect("items").clone()
+        let nodes = self.stores.nodes.lock().unwrap().clone();
+        let mut found = Vec::new();
+        for node in nodes {
+            let request = self.inner.client.get(format!("{node}/dev/mailbox"));
+            // One that was stopped sends nothing any more.
+            let Ok(answer) = request.query(&[("to", to)]).send().await else {
+                continue;
+            };
+            let mailbox: Value = answer.json().await.expect("a mailbox");
+            found.extend(mailbox["items"].as_array().expect("items").clone());
+        }
+        let sent_at = |item: &Value| {
+            let text = item["sent_at"].as_str().expect("a time");
+            OffsetDateTime::parse(text, &Rfc3339).expect("a time")
+        };
+        found.sort_by_key(|item| Reverse(sent_at(item)));
+        found
     }
 
     /// Waits until the recipient has got `count` messages, and hands them over, newest first.

@@ -111,7 +111,7 @@ fn production<'a>(database: &'a str, keys: &'a str) -> Vec<(&'static str, &'a st
     vec![
         ("MODE", "production"),
         ("DATABASE__URL", database),
-        ("DATABASE__ALLOW_WEAK_PASSWORD", "true"),
+        ("DATABASE__ALLOW_WEAK_CREDENTIALS", "true"),
         ("HTTP__PUBLIC_URL", "https://auth.example.com"),
         ("KEYS__JSON", keys),
         ("MESSAGES__SENDER", "none"),

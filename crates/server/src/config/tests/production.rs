@@ -150,31 +150,31 @@ fn production_mode_refuses_a_store_that_asks_for_no_password_unless_it_is_told_t
             "DATABASE__URL",
             "postgres://auth@db.example/auth",
             "database.url",
-            "DATABASE__ALLOW_WEAK_PASSWORD",
+            "DATABASE__ALLOW_WEAK_CREDENTIALS",
         ),
         (
             "DATABASE__URL",
             "postgres://auth:Postgres1@db.example/auth",
             "database.url",
-            "DATABASE__ALLOW_WEAK_PASSWORD",
+            "DATABASE__ALLOW_WEAK_CREDENTIALS",
         ),
         (
             "DATABASE__REPLICA_URLS",
             "postgres://b:b@b/a",
             "database.replica_urls",
-            "DATABASE__ALLOW_WEAK_PASSWORD",
+            "DATABASE__ALLOW_WEAK_CREDENTIALS",
         ),
         (
             "REDIS__URL",
             "rediss://redis.example",
             "redis.url",
-            "REDIS__ALLOW_WEAK_PASSWORD",
+            "REDIS__ALLOW_WEAK_CREDENTIALS",
         ),
         (
             "REDIS__URL",
             "rediss://:redis@redis.example",
             "redis.url",
-            "REDIS__ALLOW_WEAK_PASSWORD",
+            "REDIS__ALLOW_WEAK_CREDENTIALS",
         ),
     ] {
         let found = but(&[(name, value)]).unwrap_err();
@@ -193,8 +193,8 @@ fn production_mode_refuses_a_store_that_asks_for_no_password_unless_it_is_told_t
         );
         // And for the other store it says nothing.
         let other = [
-            "DATABASE__ALLOW_WEAK_PASSWORD",
-            "REDIS__ALLOW_WEAK_PASSWORD",
+            "DATABASE__ALLOW_WEAK_CREDENTIALS",
+            "REDIS__ALLOW_WEAK_CREDENTIALS",
         ];
         let other = other.into_iter().find(|it| *it != allow).unwrap();
         assert!(

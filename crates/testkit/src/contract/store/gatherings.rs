@@ -15,7 +15,7 @@ use super::{
     support::{begin, retrying},
 };
 use crate::{
-    builders::{id, message_order, subject},
+    builders::{id, message_order, nonce, subject},
     clock::START,
     race::{ROUNDS, at_once, fifty_at_once},
 };
@@ -31,7 +31,8 @@ fn me() -> Recipient {
 async fn act(store: &Store, to: &Recipient, kind: MessageKind, at: OffsetDateTime) -> Telling {
     let pace = kind.pace().expect("a kind that is gathered");
     let told = retrying(|| async {
-        let order = message_order(kind, to.clone(), at);
+        let mut order = message_order(kind, to.clone(), at);
+        order.link = Some(nonce());
         let act = NoticedAct {
             recipient: to.clone(),
             kind,

@@ -411,11 +411,11 @@ impl Made {
                 assert_eq!(counted.expect("an answer").is_none(), is_locked);
                 drop(unit);
                 let mut unit = begin(store).await;
-                let cleared = unit
+                let is_open = unit
                     .attempts()
                     .clear_failures(scope, Cleared::Own, lockout, now)
                     .await;
-                assert_eq!(!cleared.expect("an answer"), is_locked);
+                assert_eq!(!is_open.expect("an answer"), is_locked);
                 is_locked
             }
             Self::Failures(scope) => {
