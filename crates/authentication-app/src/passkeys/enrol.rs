@@ -77,17 +77,17 @@ impl Passkeys {
             holder: holder_of_session(who.session),
             purpose: CeremonyPurpose::Enrolment,
         };
+        let now = base.clock.now();
+        // What was shown to us may be a second old: whoever ended the session since then raised the version that
+        // is compared. Before the ceremony, so that a move in between is either seen there or raises the version.
+        let fresh = base.store.find_snapshot(who.session, now).await?;
+        let fresh = fresh.ok_or(EnrolError::InvalidPasskey)?;
+        let owner = base.open_account(&fresh.owner)?;
         let ceremony = base
             .find_ceremony(of, None, ctx)
             .await?
             .filter(|ceremony| ceremony.account == Some(account))
             .ok_or(EnrolError::InvalidPasskey)?;
-        let now = base.clock.now();
-        // What was shown to us may be a second old: whoever ended the session since then raised the version that
-        // is compared.
-        let fresh = base.store.find_snapshot(who.session, now).await?;
-        let fresh = fresh.ok_or(EnrolError::InvalidPasskey)?;
-        let owner = base.open_account(&fresh.owner)?;
         let enrolment = Enrolment {
             who,
             owner: &owner,

@@ -385,6 +385,10 @@ impl Two {
             if serial.iter().any(|it| it.is_like(&met)) {
                 continue;
             }
+            // Both were let in, and the later one found nothing left to end.
+            if acts == [LogOutAll, LogOutAll] && serial.iter().any(|it| it.left == met.left) {
+                continue;
+            }
             let alone = match met.done {
                 [true, false] => self.run(acts, Meeting::FirstAlone).await,
                 [false, true] => self.run(acts, Meeting::SecondAlone).await,
@@ -413,39 +417,49 @@ fn renewed(request: &Request, answer: &str) -> Option<HeaderValue> {
     Some(HeaderValue::from_str(&format!("Bearer {token}")).unwrap())
 }
 
-/// Pairs of an act with itself and with those after it, of every fourth act.
-async fn walk_a_quarter(engine: Engine, quarter: usize) {
+/// How many tests share the pairs, so that none takes long.
+const PARTS: usize = 7;
+
+/// Pairs of an act with itself and with those after it, of two of the acts.
+async fn walk_a_part(engine: Engine, part: usize) {
     let two = Two::start(engine).await;
-    // On SQLite the writers stand in a line: there is little to meet.
-    let rounds = match engine {
-        Engine::Embedded => 1,
-        Engine::Production => 3,
-    };
     for (number, first) in ALL.into_iter().enumerate() {
-        if number % 4 != quarter {
+        if number % PARTS != part {
             continue;
         }
         for second in ALL.into_iter().skip(number) {
-            two.walk([first, second], rounds).await;
+            two.walk([first, second], 1).await;
         }
     }
 }
 
 testkit::on_every_engine! {
     async fn two_acts_at_once_are_one_after_the_other_1(engine: Engine) {
-        walk_a_quarter(engine, 0).await;
+        walk_a_part(engine, 0).await;
     }
 
     async fn two_acts_at_once_are_one_after_the_other_2(engine: Engine) {
-        walk_a_quarter(engine, 1).await;
+        walk_a_part(engine, 1).await;
     }
 
     async fn two_acts_at_once_are_one_after_the_other_3(engine: Engine) {
-        walk_a_quarter(engine, 2).await;
+        walk_a_part(engine, 2).await;
     }
 
     async fn two_acts_at_once_are_one_after_the_other_4(engine: Engine) {
-        walk_a_quarter(engine, 3).await;
+        walk_a_part(engine, 3).await;
+    }
+
+    async fn two_acts_at_once_are_one_after_the_other_5(engine: Engine) {
+        walk_a_part(engine, 4).await;
+    }
+
+    async fn two_acts_at_once_are_one_after_the_other_6(engine: Engine) {
+        walk_a_part(engine, 5).await;
+    }
+
+    async fn two_acts_at_once_are_one_after_the_other_7(engine: Engine) {
+        walk_a_part(engine, 6).await;
     }
 
     /// The owner's new password with the address of whoever changed it would be both of them let in.

@@ -407,8 +407,8 @@ impl Made {
                     device: None,
                 };
                 let mut unit = begin(store).await;
-                let counted = unit.attempts().record_failure(scope, lockout, now).await;
-                assert_eq!(counted.expect("an answer").is_none(), is_locked);
+                let recorded = unit.attempts().record_failure(scope, lockout, now).await;
+                assert_eq!(recorded.expect("an answer").is_none(), is_locked);
                 drop(unit);
                 let mut unit = begin(store).await;
                 let is_open = unit
