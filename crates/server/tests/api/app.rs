@@ -273,7 +273,7 @@ impl TestApp {
     // --- behind the scenes
 
     /// The time on every node of these stores.
-    pub(crate) fn now(&self) -> time::OffsetDateTime {
+    pub(crate) fn now(&self) -> OffsetDateTime {
         common::Clock::now(self.stores.clock.as_ref())
     }
 
