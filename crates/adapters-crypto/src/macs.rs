@@ -9,7 +9,7 @@ use authentication_domain::{
     opaque_token::OpaqueToken,
     sessions::{DeviceId, DeviceToken, RefreshToken, SessionId},
 };
-use aws_lc_rs::{constant_time, hmac};
+use aws_lc_rs::hmac;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use secrecy::SecretString;
 use uuid::Uuid;
@@ -206,7 +206,7 @@ impl Macs for TokenMacs {
         let mut live = keys.macs.codes.iter();
         live.any(|key| {
             let expected = cursor_mac(&key.cursors, list, owner, place);
-            constant_time::verify_slices_are_equal(&expected, &mac).is_ok()
+            common::constant_time::is_equal(&expected, &mac)
         })
     }
 

@@ -103,7 +103,8 @@ impl OneTimeCode {
 
     /// Which of the two it is.
     pub fn format(&self) -> CodeFormat {
-        if self.expose().len() == Self::LONG {
+        let length = self.expose().len();
+        if length == Self::LONG {
             CodeFormat::Long
         } else {
             CodeFormat::Digits

@@ -97,7 +97,11 @@ async fn a_passkey_of_a_browser_signs_in_without_an_identifier() {
 #[tokio::test]
 async fn a_device_that_has_a_passkey_makes_no_second() {
     let bed = Bed::start().await;
-    let arguments = [json!(bed.service.api), json!(bed.token)];
+    // With a passkey set up, another one is added soon after it was proven.
+    let (proven, _) = bed.sign_in(json!({})).await;
+    assert_signed_in(&proven);
+    let token = &proven["data"]["tokens"]["access_token"];
+    let arguments = [json!(bed.service.api), token.clone()];
     let again = bed.browser.settle("enrol(...given)", &arguments).await;
     let refused = again.unwrap_err();
     assert!(refused.starts_with("InvalidStateError"), "{refused}");
