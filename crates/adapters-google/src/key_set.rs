@@ -205,7 +205,7 @@ mod tests {
             json!(7),
         ] {
             assert_eq!(usable(&[weak.clone(), ec()]), Some(1), "{weak}");
-            assert_eq!(usable(&[weak.clone()]), None, "{weak}");
+            assert_eq!(usable(std::slice::from_ref(&weak)), None, "{weak}");
         }
         let asked = but(ec(), "key_ops", json!(["verify"]));
         assert_eq!(usable(&[asked, strong(), ec()]), Some(3));

@@ -1,7 +1,6 @@
 //! How secrets are compared (OWASP ASVS 5.0 V11.2.4): in constant time, in one way, or by looking a digest up.
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "helpers of tests: a broken expectation fails the test"
 )]
 

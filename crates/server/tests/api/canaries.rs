@@ -66,7 +66,7 @@ testkit::on_every_engine! {
         let planted = Planted::in_every_place(&run).await;
 
         run.every_flow().await;
-        run.every_abuse().await;
+        Box::pin(run.every_abuse()).await;
         run.app.settle_messages().await;
         run.look_into_redis();
         for (what, least) in [

@@ -71,9 +71,13 @@ impl<'a> Client<'a> {
     }
 
     fn one_in(&self, many: u64) -> bool {
-        self.random.next_u64() % many == 0
+        self.random.next_u64().is_multiple_of(many)
     }
 
+    #[expect(
+        clippy::same_functions_in_if_condition,
+        reason = "each call draws anew"
+    )]
     fn fate(&self) -> Fate {
         if self.one_in(20) {
             Fate::Lost

@@ -324,7 +324,7 @@ testkit::on_every_engine! {
     async fn what_is_outstanding_counts_while_the_account_is_what_it_was(engine: Engine) {
         let bed = Bed::start(engine).await;
         for outstanding in Outstanding::ALL {
-            let scene = Scene::set(&bed).await;
+            let scene = Box::pin(Scene::set(&bed)).await;
             let request = outstanding.ask(&bed, &scene).await;
             let answer = bed.app.send(request).await;
             assert!(answer.status.is_success(), "{outstanding:?}: {answer:?}");
@@ -335,7 +335,7 @@ testkit::on_every_engine! {
         let bed = Bed::start(engine).await;
         let app = &bed.app;
         for secures in Secures::ALL {
-            let mut scene = Scene::set(&bed).await;
+            let mut scene = Box::pin(Scene::set(&bed)).await;
             secures.prepare(&bed, &mut scene).await;
             let mut held = Vec::new();
             for outstanding in Outstanding::ALL {

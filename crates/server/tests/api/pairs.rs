@@ -370,18 +370,18 @@ impl Two {
 
     async fn walk(&self, acts: [Act; 2], rounds: usize) {
         let mut serial = vec![
-            self.run(acts, Meeting::FirstThenSecond).await,
-            self.run(acts, Meeting::SecondThenFirst).await,
+            Box::pin(self.run(acts, Meeting::FirstThenSecond)).await,
+            Box::pin(self.run(acts, Meeting::SecondThenFirst)).await,
         ];
         if acts.iter().any(|act| act.renews()) {
-            serial.push(self.run(acts, Meeting::FirstThenRenewedSecond).await);
-            serial.push(self.run(acts, Meeting::SecondThenRenewedFirst).await);
+            serial.push(Box::pin(self.run(acts, Meeting::FirstThenRenewedSecond)).await);
+            serial.push(Box::pin(self.run(acts, Meeting::SecondThenRenewedFirst)).await);
         }
         // Of two enrolments in one session the second takes the place of the first.
         let done = |outcome: &Outcome| outcome.done[0] || outcome.done[1];
         assert!(serial.iter().any(done), "{acts:?}: {serial:?}");
         for _ in 0..rounds {
-            let met = self.run(acts, Meeting::AtOnce).await;
+            let met = Box::pin(self.run(acts, Meeting::AtOnce)).await;
             if serial.iter().any(|it| it.is_like(&met)) {
                 continue;
             }
@@ -390,8 +390,8 @@ impl Two {
                 continue;
             }
             let alone = match met.done {
-                [true, false] => self.run(acts, Meeting::FirstAlone).await,
-                [false, true] => self.run(acts, Meeting::SecondAlone).await,
+                [true, false] => Box::pin(self.run(acts, Meeting::FirstAlone)).await,
+                [false, true] => Box::pin(self.run(acts, Meeting::SecondAlone)).await,
                 _ => panic!("{acts:?} at once: {met:?}; one after the other: {serial:?}"),
             };
             assert!(

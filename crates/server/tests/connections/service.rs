@@ -12,7 +12,7 @@ use tokio::{
 };
 
 /// Long enough to be no deadline.
-const NEVER: Duration = Duration::from_secs(3_600);
+const NEVER: Duration = Duration::from_hours(1);
 /// Soon.
 pub(crate) const SOON: Duration = Duration::from_millis(200);
 

@@ -45,10 +45,13 @@ fn wrapped(mut bytes: Vec<u8>, first: u8, end: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// What becomes of something that was written as it must be.
+type Change = fn(Vec<u8>) -> Vec<u8>;
+
 #[test]
 fn a_key_has_the_algorithms_curve_and_is_written_canonically() {
     assert_eq!(refused(&with_key(|key| key)), None);
-    let table: [(&str, fn(Vec<u8>) -> Vec<u8>); 14] = [
+    let table: [(&str, Change); 14] = [
         ("ES384 on P-256", |key| {
             spliced(key, ALGORITHM, &[0x38, 0x22])
         }),
@@ -98,7 +101,7 @@ fn a_key_has_the_algorithms_curve_and_is_written_canonically() {
 #[test]
 fn an_attestation_object_is_written_canonically() {
     assert_eq!(refused(&with_object(|object| object)), None);
-    let table: [(&str, fn(Vec<u8>) -> Vec<u8>); 8] = [
+    let table: [(&str, Change); 8] = [
         ("a map without a length", |object| {
             wrapped(object, 0xbf, &[0xff])
         }),
@@ -165,7 +168,7 @@ fn extensions_are_written_canonically_in_both_ceremonies() {
 fn client_data_is_text_that_says_everything_once() {
     let party = party();
     let (passkey, enrolled) = enrol(&party);
-    let table: [(&str, bool, fn(Vec<u8>) -> Vec<u8>); 6] = [
+    let table: [(&str, bool, Change); 6] = [
         ("a member nobody knows", true, |data| {
             [&data[..data.len() - 1], br#","x":"y"}"#].concat()
         }),

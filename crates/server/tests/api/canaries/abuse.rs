@@ -68,7 +68,7 @@ const BODIES: [(&str, &str, &[&str]); 11] = [
 impl Run {
     pub(crate) async fn every_abuse(&self) {
         let access = self.access_token().await;
-        self.bad_bodies(&access).await;
+        Box::pin(self.bad_bodies(&access)).await;
         self.look_into_redis();
         self.bad_headers(&access).await;
         self.bad_urls(&access).await;
