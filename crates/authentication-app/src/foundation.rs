@@ -88,6 +88,16 @@ impl Foundation {
         random::bytes(self.random.as_ref())
     }
 
+    /// Begins a unit that changes what opens an account, which it [holds](crate::ports::AccountRepository::hold).
+    pub(crate) async fn begin_change(
+        &self,
+        account: AccountId,
+    ) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let mut unit = self.store.begin().await?;
+        unit.accounts().hold(account).await?;
+        Ok(unit)
+    }
+
     /// Commits, and makes known what is not true any more from there on.
     ///
     /// Whatever came of it: when the answer of a COMMIT is lost it may be true all the same, and whoever

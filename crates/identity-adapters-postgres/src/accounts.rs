@@ -12,6 +12,7 @@ use time::OffsetDateTime;
 
 use crate::{
     account_rows,
+    dialect::Dialect,
     sql::{Sql, tuples},
     unit_of_work::SqlUnitOfWork,
 };
@@ -81,6 +82,9 @@ const MOVED_SINCE: &str =
 const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1, \
      updated_at = CASE WHEN $3 > updated_at THEN $3 ELSE updated_at END \
      WHERE id = $1 AND version = $2";
+
+/// Only PostgreSQL lets two units write at once. `$1` account.
+const HOLD: &str = "SELECT 1 AS held FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
 
 const SAVE_PROFILE: &str = "UPDATE profiles SET document = $3, version = version + 1, \
      updated_at = CASE WHEN $4 > updated_at THEN $4 ELSE updated_at END \
@@ -168,6 +172,15 @@ impl AccountRepository for SqlUnitOfWork {
     }
 
     /// Two statements when the version is another one, four when it is not.
+    /// One statement on PostgreSQL, none on SQLite.
+    #[tracing::instrument(name = "accounts.hold", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn hold(&mut self, account: AccountId) -> Result<(), StoreError> {
+        if Dialect::of(self) == Dialect::Postgres {
+            Sql::new(HOLD).bind(&account).rows(self).await?;
+        }
+        Ok(())
+    }
+
     #[tracing::instrument(name = "accounts.lock_password", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn lock_password(
         &mut self,

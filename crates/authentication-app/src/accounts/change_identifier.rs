@@ -290,7 +290,7 @@ impl Accounts {
             reserve_until: can_be_undone.then(|| now + base.rules.identifiers.undo_for),
             now,
         };
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         base.use_up(unit.as_mut(), right, now).await?;
         match unit.accounts().change_identifier(swap).await {
             Ok(true) => {}

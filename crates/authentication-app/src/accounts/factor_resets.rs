@@ -149,7 +149,7 @@ impl FactorResets {
         let base = &self.base;
         let now = base.clock.now();
         let account = reset.account;
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         if !unit.factor_resets().claim_due(account, now).await? {
             return Ok(false);
         }

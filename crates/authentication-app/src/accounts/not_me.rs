@@ -61,7 +61,7 @@ impl Accounts {
         let now = base.clock.now();
         let (link, opened) = self.follow(token, LinkKind::NotMe, now).await?;
         let account = opened.id();
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         self.claim(unit.as_mut(), token, LinkKind::NotMe, now)
             .await?;
         let ended = self

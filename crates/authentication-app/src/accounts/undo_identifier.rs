@@ -59,7 +59,7 @@ impl Accounts {
             reserve_until: None,
             now,
         };
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         self.claim(unit.as_mut(), token, kind, now).await?;
         unit.notices()
             .void_links(account, kind, link.created_at, now)

@@ -220,6 +220,7 @@ impl Credentials {
         {
             return Err(self.locked_by_rivals());
         }
+        unit.accounts().hold(it.opened.id()).await?;
         let new = NewPassword {
             owner: it.opened,
             read_version: it.record.account.version,

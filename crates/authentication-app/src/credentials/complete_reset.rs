@@ -209,6 +209,10 @@ impl Credentials {
         // No second factor is asked for here, so it speaks for nobody.
         let is_enough = proof.is_from_known_device() || !base.is_silent(opened, now).await?;
         let mut unit = base.store.begin().await?;
+        if is_enough {
+            unit.attempts().forget_subject(subject).await?;
+            unit.accounts().hold(opened.id()).await?;
+        }
         self.use_up(unit.as_mut(), proof, now).await?;
         if !is_enough {
             base.refuse_silent_number(unit, Action::PasswordReset, opened, ctx, now)
@@ -216,7 +220,6 @@ impl Credentials {
             return Err(CompleteResetError::AnotherProofRequired);
         }
         base.note_number_proven(unit.as_mut(), opened, now).await?;
-        unit.attempts().forget_subject(subject).await?;
         let new = NewPassword {
             owner: opened,
             read_version: opened.view.account.version,

@@ -85,7 +85,7 @@ impl Federation {
             return Err(LinkError::Conflict);
         }
         let linked = base.store.identity_of(account).await?;
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         let nonce_use = in_session(who, nonce, ctx, now);
         if !unit.federation().use_nonce(nonce_use).await? {
             drop(unit);

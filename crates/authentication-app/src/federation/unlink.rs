@@ -72,7 +72,7 @@ impl Federation {
             code: base.opens_by_code(&opened, now).await?,
         };
         let key = opened.key;
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         if !unit.federation().unlink(account).await? {
             return Err(UnlinkError::NotLinked);
         }

@@ -207,7 +207,7 @@ impl Mfa {
         let secret = base.open_totp_secret(&owner, &sealed)?;
         let step = base.totp.matching_step(&secret, typed.expose_secret(), now);
         let step = step.ok_or(ProofError::InvalidCode)?;
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         let version = owner.view.account.version;
         if !unit
             .second_factors()

@@ -59,7 +59,7 @@ impl Mfa {
         let fresh = base.store.find_snapshot(who.session, now).await?;
         let fresh = fresh.ok_or(RemoveFactorError::NotFound)?;
         let owner = base.open_account(&fresh.owner)?;
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         let version = owner.view.account.version;
         if !unit
             .second_factors()

@@ -59,7 +59,7 @@ impl Mfa {
             .filter(|it| it.owner.second_factors.is_enabled())
             .ok_or(RenewRecoveryCodesError::NoSecondFactor)?;
         let owner = base.open_account(&fresh.owner)?;
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(owner.id()).await?;
         let version = owner.view.account.version;
         if !unit.accounts().advance(owner.id(), version, now).await? {
             return Err(StoreError::Retryable.into());

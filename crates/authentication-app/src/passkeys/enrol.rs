@@ -209,7 +209,7 @@ struct Enrolment<'a> {
 impl Enrolment<'_> {
     /// A unit in which the ceremony is used up.
     async fn begin(&self, base: &Foundation) -> Result<Box<dyn UnitOfWork>, EnrolError> {
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(self.owner.id()).await?;
         let InHands { holder, purpose } = self.of;
         let consumed = unit
             .passkeys()

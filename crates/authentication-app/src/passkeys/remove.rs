@@ -83,7 +83,7 @@ impl Passkeys {
             base.put_on_record(&act, ctx).await?;
             return Err(last.into());
         }
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_change(account).await?;
         if !unit
             .second_factors()
             .factors_changed(account, version, now)

@@ -205,6 +205,14 @@ pub trait AccountRepository: Send {
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 
+    /// Locks the account's row until the unit ends, where the engine lets units write side by side. A unit that
+    /// changes what opens an account begins with it: the second of two waits there, before it has written anything
+    /// that the first one waits for. Counts of failures come before it, as a sign-in locks them first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn hold(&mut self, account: AccountId) -> Result<(), StoreError>;
+
     /// Makes the password worthless until it is set anew, if the account is still the version that was read,
     /// and makes it the next version; `false` when it is not. An account without a password may be locked.
     ///

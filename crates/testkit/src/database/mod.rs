@@ -129,6 +129,36 @@ impl TestDatabase {
         rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
+    /// How often PostgreSQL ended one of two transactions that waited for each other. It ends all other connections,
+    /// since each keeps its count to itself for up to ten seconds; none on SQLite, where one unit writes at a time.
+    ///
+    /// # Panics
+    /// When a query fails, or does not end.
+    pub async fn deadlocks(&self) -> i64 {
+        if self.engine() == Engine::Embedded {
+            return 0;
+        }
+        let others = "FROM pg_stat_activity \
+             WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        // A service that is still up opens new ones, so the old ones are told apart by their age.
+        let rows = self
+            .rows(&format!(
+                "SELECT CAST(now() AS text) AS at, count(pg_terminate_backend(pid)) {others}"
+            ))
+            .await;
+        let at: String = rows[0].try_get("", "at").expect("a time");
+        loop {
+            let before = format!("SELECT pid {others} AND backend_start < '{at}'");
+            if self.rows(&before).await.is_empty() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let counted = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+        let rows = self.rows(counted).await;
+        rows[0].try_get("", "deadlocks").expect("a count")
+    }
+
     /// Runs a statement behind every adapter's back (to tamper with rows, say).
     ///
     /// # Panics

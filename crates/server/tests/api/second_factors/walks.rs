@@ -87,6 +87,15 @@ const CHOICES: [Step; 38] = [
     Step::Wait(3601),
 ];
 
+/// The end of every walk: a proof that is recent, and one that is too old by then.
+const ENDING: [Step; 5] = [
+    Step::Passkey { verified: true },
+    again(Again::Passkey, true),
+    Step::Wait(601),
+    Step::Refresh,
+    again(Again::Password, false),
+];
+
 /// A sign-in whose first factor was right.
 #[derive(Debug, Clone)]
 struct Waiting {
@@ -429,6 +438,9 @@ async fn walk(bed: &Bed, seed: u64, is_staff: bool) -> [usize; 3] {
     };
     for _ in 0..STEPS {
         let step = *walk.random.pick(&CHOICES);
+        walk.take(step).await;
+    }
+    for step in ENDING {
         walk.take(step).await;
     }
     [walk.tokens, walk.recent, walk.too_old]
