@@ -351,6 +351,7 @@ macro_rules! store_contract {
         $crate::store_facts! { $factory; ceilings:
             a_ceiling_grants_so_many_and_tells_the_first_refusal,
             a_ceiling_opens_again_when_its_window_ends,
+            a_window_that_begins_in_the_future_is_none,
             ceilings_are_apart_by_scope_and_follow_their_number,
             exactly_so_many_of_fifty_at_once_fit_under_a_ceiling,
         }
