@@ -346,6 +346,7 @@ macro_rules! store_contract {
             whoever_lost_the_lease_closes_nothing,
             a_summary_that_is_parked_or_gone_takes_nothing_in,
             an_account_that_is_told_anew_hears_of_what_waits_and_of_the_next_act,
+            a_summary_that_is_being_sent_when_an_account_is_told_anew_tells_everything,
             a_purge_forgets_what_was_told_a_day_ago_and_nothing_that_waits,
         }
         $crate::store_facts! { $factory; ceilings:
