@@ -9,6 +9,7 @@ macro_rules! store_facts_of_upkeep {
             a_time_is_noted_and_never_an_earlier_one,
             of_fifty_nodes_that_find_the_time_back_one_has_it_followed,
             no_span_outlives_itself_whatever_clocks_do,
+            every_span_goes_back_with_the_time,
             what_was_made_in_the_future_does_not_count,
         }
         $crate::store_facts! { $factory; rekeying:
