@@ -62,13 +62,18 @@ const CLOSE: &str = "UPDATE notice_gatherings SET message_id = NULL, told_at = $
 /// `$1` message, `$2` token, `$3` what it tells of.
 const WRITE_DOWN: &str = "UPDATE outbox_messages SET gathered = $3 WHERE id = $1 AND lease_id = $2";
 
+/// What was written down before. `$1` message, `$2` token.
+const WRITTEN_DOWN: &str = "SELECT gathered FROM outbox_messages WHERE id = $1 AND lease_id = $2";
+
 /// By the primary key. `$1` recipient.
 const FORGET: &str = "DELETE FROM notice_gatherings WHERE recipient = $1 \
      RETURNING message_id, since, acts, times, last_at";
 
-/// Not one that is being sent. `$1` message, `$2` what it tells of, `$3` now.
-const DUE_NOW: &str = "UPDATE outbox_messages SET gathered = $2, next_attempt_at = $3 \
-     WHERE id = $1 AND lease_id IS NULL AND next_attempt_at IS NOT NULL";
+/// One that is being sent stays with its worker, which reads what it tells of when it closes it. `$1` message,
+/// `$2` what it tells of, `$3` now.
+const DUE_NOW: &str = "UPDATE outbox_messages SET gathered = $2, \
+     next_attempt_at = CASE WHEN lease_id IS NULL THEN $3 ELSE next_attempt_at END \
+     WHERE id = $1 AND next_attempt_at IS NOT NULL";
 
 pub(crate) async fn gather(unit: &SqlUnitOfWork, act: &NoticedAct) -> Result<Telling, StoreError> {
     let row = Sql::new(GATHER)
@@ -103,7 +108,7 @@ pub(crate) async fn close(
 ) -> Result<Closing, StoreError> {
     let row = Sql::new(CLOSE).bind(&held.id).bind(&now).row(unit).await?;
     let Some(row) = row else {
-        return Ok(Closing::Nothing);
+        return closed_before(unit, held).await;
     };
     let gathered = gathered_in(&row)?;
     let written = Sql::new(WRITE_DOWN)
@@ -117,6 +122,20 @@ pub(crate) async fn close(
     } else {
         Closing::NotHeld
     })
+}
+
+/// Of a summary that nothing is gathered for any more.
+async fn closed_before(unit: &SqlUnitOfWork, held: HeldMessage) -> Result<Closing, StoreError> {
+    let row = Sql::new(WRITTEN_DOWN)
+        .bind(&held.id)
+        .bind(&held.lease.0)
+        .row(unit)
+        .await?;
+    let Some(row) = row else {
+        return Ok(Closing::NotHeld);
+    };
+    let gathered = written_down_in(&row)?;
+    Ok(gathered.map_or(Closing::Nothing, Closing::Closed))
 }
 
 pub(crate) async fn tell_anew(
@@ -184,8 +203,20 @@ fn to_text(gathered: &Gathered) -> String {
     text
 }
 
+/// In a row of `outbox_messages` with that column.
+pub(crate) fn written_down_in(row: &Row) -> Result<Option<Gathered>, StoreError> {
+    const MESSAGES: &str = "outbox_messages";
+    let text: Option<String> = row.find(MESSAGES, "gathered")?;
+    let unreadable = StoreError::Corrupt {
+        table: MESSAGES,
+        column: "gathered",
+    };
+    text.map(|text| from_text(&text).ok_or(unreadable))
+        .transpose()
+}
+
 /// What [`to_text`] wrote.
-pub(crate) fn from_text(text: &str) -> Option<Gathered> {
+fn from_text(text: &str) -> Option<Gathered> {
     let mut parts = text.splitn(4, ' ');
     let since = from_micros(parts.next()?.parse().ok()?);
     let acts = parts.next()?.parse().ok()?;

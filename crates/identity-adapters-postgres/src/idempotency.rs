@@ -12,7 +12,8 @@ use crate::{
 
 const RECORDS: &str = "idempotency_records";
 
-/// `$5` now, `$6` until when an answer of by now can count. A row comes back when this answer is the recorded one. A rival's unit in flight is waited for.
+/// `$5` now, `$6` the latest end that an answer can have. A row comes back when this answer is the recorded one. A
+/// rival's unit in flight is waited for.
 const RECORD: &str = "INSERT INTO idempotency_records AS r (scope, fingerprint, answer, expires_at) \
      VALUES ($1, $2, $3, $4) \
      ON CONFLICT (scope) DO UPDATE SET fingerprint = excluded.fingerprint, \
@@ -61,6 +62,7 @@ pub(crate) async fn find(
     row.as_ref().map(record_of).transpose()
 }
 
+/// The latest end that an answer recorded by now can have.
 fn latest(now: OffsetDateTime) -> OffsetDateTime {
     now + IdempotencyRecord::REPLAYED_FOR + SKEW
 }

@@ -6,7 +6,7 @@ use common::clock::from_micros;
 use time::{Duration, OffsetDateTime};
 use tokio::time::Instant;
 
-use crate::{dialect::Dialect, sql::Sql, store::Store};
+use crate::{dialect::Dialect, error::Fault, sql::Sql, store::Store};
 
 const TABLE: &str = "service_clock";
 
@@ -38,7 +38,8 @@ const FOLLOW: [&str; 18] = [
     "UPDATE webauthn_ceremonies SET expires_at = expires_at - $1",
     "UPDATE federation_nonces SET expires_at = expires_at - $1",
     "UPDATE federation_flows SET expires_at = expires_at - $1",
-    "UPDATE notice_links SET expires_at = expires_at - $1",
+    // And with it since when a link takes back what was added, so that what is added from now on is not older.
+    "UPDATE notice_links SET created_at = created_at - $1, expires_at = expires_at - $1",
     "UPDATE idempotency_records SET expires_at = expires_at - $1",
     "UPDATE devices SET remembered_until = remembered_until - $1 WHERE remembered_until IS NOT NULL",
     "UPDATE sessions SET authenticated_at = authenticated_at - $1, \
@@ -73,15 +74,8 @@ impl TimeStore for Store {
         let asked = Instant::now();
         let row = Sql::new(text).row(&self.writer).await?;
         let round_trip = asked.elapsed();
-        // Without the row it is the first time that anybody asks.
-        let Some(row) = row else {
-            return Ok(SharedTime {
-                now: None,
-                latest: OffsetDateTime::UNIX_EPOCH,
-                set_backs: 0,
-                round_trip,
-            });
-        };
+        // The migration wrote it.
+        let row = row.ok_or(Fault::MissingRow("the time that nodes share"))?;
         let now: Option<i64> = row.find(TABLE, "db_now")?;
         Ok(SharedTime {
             now: now.map(from_micros),

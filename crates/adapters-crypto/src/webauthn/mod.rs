@@ -2,8 +2,8 @@
 //!
 //! What comes in is judged twice. [`client_data`] and [`authenticator_data`] read it to the letter, and say
 //! what is wrong with it; they are strict where a library is lenient (the spelling of a challenge or an
-//! origin, frames, bytes after the end, CBOR that is not canonical, a curve that is not its algorithm's). What they let pass `webauthn-rs` judges whole: formats, keys,
-//! signatures.
+//! origin, frames, bytes after the end, CBOR that is not canonical, a curve that is not its algorithm's). What they
+//! let pass `webauthn-rs` judges whole: formats, keys, signatures.
 //!
 //! Counters are not judged here but by the domain: the library is shown a credential that never signed.
 

@@ -210,7 +210,8 @@ pub trait NoticeRepository: Send {
     async fn gather(&mut self, act: &NoticedAct) -> Result<Telling, StoreError>;
 
     /// Ends the gathering for a summary that is about to be sent, and writes down with it what it tells of: an
-    /// act is in this summary or begins another one, and in none is it lost.
+    /// act is in this summary or begins another one, and in none is it lost. Of one that was closed before, or
+    /// that [`Self::tell_anew`] made due, it says the same again.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -4,21 +4,36 @@ use async_trait::async_trait;
 use authentication_app::ports::{Ceiling, CeilingClaim, MessageCeilings, StoreError};
 use time::OffsetDateTime;
 
-use crate::{error::Fault, sql::Sql, store::Store};
+use crate::{
+    error::Fault,
+    sql::{Sql, skew},
+    store::Store,
+};
 
 const CEILINGS: &str = "message_ceilings";
 
+/// Whether the window that is counted in still is the one, and began by now.
+macro_rules! is_current {
+    () => {
+        concat!("(c.since > $2 - $3 AND c.since <= $2 + ", skew!(), ")")
+    };
+}
+
 /// `$1` scope, `$2` now, `$3` the window, `$4` most. `refused` counts since the window filled and is nothing
 /// after a message that was granted, so one statement counts, judges and tells.
-const CLAIM: &str = "INSERT INTO message_ceilings AS c (scope, since, granted, refused) \
+const CLAIM: &str = concat!(
+    "INSERT INTO message_ceilings AS c (scope, since, granted, refused) \
      VALUES ($1, $2, CASE WHEN $4 > 0 THEN 1 ELSE 0 END, CASE WHEN $4 > 0 THEN 0 ELSE 1 END) \
-     ON CONFLICT (scope) DO UPDATE SET \
-     since = CASE WHEN c.since > $2 - $3 THEN c.since ELSE excluded.since END, \
-     granted = CASE WHEN c.since <= $2 - $3 THEN excluded.granted \
-     WHEN c.granted < $4 THEN c.granted + 1 ELSE c.granted END, \
-     refused = CASE WHEN c.since <= $2 - $3 THEN excluded.refused \
-     WHEN c.granted < $4 THEN 0 ELSE c.refused + 1 END \
-     RETURNING since, refused";
+     ON CONFLICT (scope) DO UPDATE SET since = CASE WHEN ",
+    is_current!(),
+    " THEN c.since ELSE excluded.since END, granted = CASE WHEN NOT ",
+    is_current!(),
+    " THEN excluded.granted WHEN c.granted < $4 THEN c.granted + 1 ELSE c.granted END, \
+     refused = CASE WHEN NOT ",
+    is_current!(),
+    " THEN excluded.refused WHEN c.granted < $4 THEN 0 ELSE c.refused + 1 END \
+     RETURNING since, refused"
+);
 
 #[async_trait]
 impl MessageCeilings for Store {

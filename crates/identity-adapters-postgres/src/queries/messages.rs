@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    Backlog, Gathered, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages,
-    MessageKind, MessageOrder, MessageQueue, Recipient, StoreError, Subject,
+    Backlog, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages, MessageKind,
+    MessageOrder, MessageQueue, Recipient, StoreError, Subject,
 };
 use authentication_domain::{accounts::AccountId, challenges::CodeNonce};
 use time::{Duration, OffsetDateTime};
@@ -186,7 +186,7 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
         attempts: attempts.saturating_sub(1),
         is_counted: counted != 0,
         may_be_out: handed_over_at.is_some(),
-        gathered: gathered_in(row)?,
+        gathered: gatherings::written_down_in(row)?,
     })
 }
 
@@ -207,16 +207,6 @@ fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
         purpose: row.get(MESSAGES, "purpose")?,
         nonce: row.get(MESSAGES, "nonce")?,
     })
-}
-
-fn gathered_in(row: &Row) -> Result<Option<Gathered>, StoreError> {
-    let text: Option<String> = row.find(MESSAGES, "gathered")?;
-    let unreadable = StoreError::Corrupt {
-        table: MESSAGES,
-        column: "gathered",
-    };
-    text.map(|text| gatherings::from_text(&text).ok_or(unreadable))
-        .transpose()
 }
 
 fn link_of(row: &Row) -> Result<Option<CodeNonce>, StoreError> {

@@ -1,6 +1,7 @@
 //! Ceilings over all messages.
 
 use authentication_app::ports::{Ceiling, CeilingClaim};
+use common::clock::SKEW;
 use time::{Duration, OffsetDateTime};
 
 use super::Store;
@@ -49,6 +50,21 @@ pub async fn a_ceiling_opens_again_when_its_window_ends(store: Store) {
     let until = end + Duration::HOUR;
     let refused = CeilingClaim::Full { until, first: true };
     assert_eq!(claim(&store, &one, end).await, refused);
+}
+
+/// Counted by a node whose clock was ahead: nobody waits for the end of a window that has not begun.
+pub async fn a_window_that_begins_in_the_future_is_none(store: Store) {
+    let one = ceiling("email:day", 1);
+    let ahead = START + SKEW;
+    assert_eq!(claim(&store, &one, ahead).await, CeilingClaim::Granted);
+    let until = ahead + Duration::HOUR;
+    let refused = CeilingClaim::Full { until, first: true };
+    assert_eq!(claim(&store, &one, START).await, refused);
+    let earlier = START - Duration::MICROSECOND;
+    assert_eq!(claim(&store, &one, earlier).await, CeilingClaim::Granted);
+    let until = earlier + Duration::HOUR;
+    let refused = CeilingClaim::Full { until, first: true };
+    assert_eq!(claim(&store, &one, earlier).await, refused);
 }
 
 pub async fn ceilings_are_apart_by_scope_and_follow_their_number(store: Store) {

@@ -147,6 +147,25 @@ pub async fn no_span_outlives_itself_whatever_clocks_do(store: Store) {
     }
 }
 
+/// As long to live, or to wait, as a moment before, whether it was begun a moment ago or long before.
+pub async fn every_span_goes_back_with_the_time(store: Store) {
+    let world = World::new();
+    let node = Node::start(&world, &store).await;
+    for span in SPANS {
+        for waited in [Duration::SECOND, span.life() / 2] {
+            let made = span.make(&store, node.now()).await;
+            world.pass(waited);
+            node.look().await;
+            world.set_shared(Duration::hours(-1));
+            node.look().await;
+            let what = format!("{span:?}, back after {waited}");
+            assert!(made.counts(&store, node.now()).await, "{what}");
+            world.pass(span.life() - waited - Duration::SECOND);
+            assert!(made.counts(&store, node.now()).await, "{what}: to its end");
+        }
+    }
+}
+
 /// What a node wrote whose clock was ahead is not young for another: not even before anybody has noticed.
 pub async fn what_was_made_in_the_future_does_not_count(store: Store) {
     for span in SPANS {
