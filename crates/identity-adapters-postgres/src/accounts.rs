@@ -307,10 +307,24 @@ async fn note_move(
     Ok(())
 }
 
-/// The last move there is now, for what is begun now.
+/// The last move there is now, for what is begun now: of `$account`, or of all without one or where it is NULL.
+///
+/// Positions of one account are taken and committed in one order, since a unit takes one while it holds the account. Those of
+/// all accounts are not: one that is committed later may be lower. So only what belongs to nobody yet goes by them.
 macro_rules! moves_now {
     () => {
         "(SELECT COALESCE(MAX(position), 0) FROM security_moves)"
+    };
+    ($account:literal) => {
+        concat!(
+            "CASE WHEN ",
+            $account,
+            " IS NULL THEN ",
+            moves_now!(),
+            " ELSE (SELECT COALESCE(MAX(position), 0) FROM security_moves WHERE account_id = ",
+            $account,
+            ") END"
+        )
     };
 }
 

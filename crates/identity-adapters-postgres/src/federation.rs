@@ -24,7 +24,7 @@ const FLOWS: &str = "federation_flows";
 const KEEP_NONCE: &str = concat!(
     "INSERT INTO federation_nonces (digest, device_id, session_id, expires_at, moves_seen) \
      VALUES ($1, $2, $3, $4, ",
-    moves_now!(),
+    moves_now!("(SELECT account_id FROM sessions WHERE id = $3)"),
     ")"
 );
 

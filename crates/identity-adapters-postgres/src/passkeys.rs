@@ -20,7 +20,7 @@ const BEGIN_CEREMONY: &str = concat!(
     "INSERT INTO webauthn_ceremonies AS c \
      (holder, purpose, id, account_id, state, expires_at, moves_seen) \
      VALUES ($1, $2, $3, $4, $5, $6, ",
-    moves_now!(),
+    moves_now!("$4"),
     ") ON CONFLICT (holder, purpose) DO UPDATE SET id = excluded.id, account_id = excluded.account_id, \
      state = excluded.state, expires_at = excluded.expires_at, consumed_at = NULL, \
      moves_seen = excluded.moves_seen"

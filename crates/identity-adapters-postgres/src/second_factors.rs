@@ -45,7 +45,7 @@ const END_PENDING: &str = "DELETE FROM pending_sign_ins WHERE account_id = $1";
 const BEGIN_TOTP: &str = concat!(
     "INSERT INTO totp_factors (account_id, failures, pending_secret, pending_at, moves_seen) \
      VALUES ($1, 0, $2, $3, ",
-    moves_now!(),
+    moves_now!("$1"),
     ") ON CONFLICT (account_id) DO UPDATE SET pending_secret = excluded.pending_secret, \
      pending_at = excluded.pending_at, moves_seen = excluded.moves_seen"
 );

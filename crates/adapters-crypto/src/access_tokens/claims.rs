@@ -29,7 +29,9 @@ pub(super) struct Claims {
     amr: Vec<String>,
     acr: String,
     auth_time: i64,
-    /// Private: the generation of the refresh token that it was made with.
+    /// Private: the generation of the refresh token that it was made with. A release that did not write it yet may
+    /// run beside this one; its tokens are older than any proof.
+    #[serde(default)]
     r#gen: u32,
 }
 

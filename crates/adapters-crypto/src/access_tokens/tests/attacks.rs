@@ -225,7 +225,13 @@ fn every_claim_is_needed_and_is_there_once() {
     for name in payload.as_object().unwrap().keys() {
         let mut without = payload.clone();
         without.as_object_mut().unwrap().remove(name);
-        it.refuses(&it.signed(&it.header().to_string(), &without.to_string()));
+        let without = it.signed(&it.header().to_string(), &without.to_string());
+        // A token of the release that did not write it is older than any proof.
+        if name == "gen" {
+            assert_eq!(it.signer.verify(&without).unwrap().generation, 0);
+        } else {
+            it.refuses(&without);
+        }
         it.refuses(&it.with_claim(name, Value::Null));
         it.refuses(&it.with_claim(name, json!({})));
         let twice =
