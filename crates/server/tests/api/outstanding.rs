@@ -7,26 +7,19 @@ use serde_json::{Value, json};
 
 use crate::{
     app::TestApp,
-    google::{Bed, CALLBACK, LINK, SIGN_IN},
-    grants::Owner,
+    google::{Bed, LINK},
+    grants::{Grant, Owner},
     identifier::token_in,
-    passkeys::honest,
     person::{OTHER_PASSWORD, PASSWORD, Tokens},
 };
 
 /// What somebody holds who asked for it before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outstanding {
-    SignInCode,
+    /// A sign-in of which the last request is left.
+    SignIn(Grant),
     ResetCode,
     ResetLink,
-    GoogleNonce,
-    GoogleFlow,
-    Passkey,
-    SecondTotp,
-    SecondRecoveryCode,
-    SecondCode,
-    SecondPasskey,
     TotpEnrolment,
     PasskeyEnrolment,
     IdentifierChange,
@@ -35,8 +28,7 @@ enum Outstanding {
 }
 
 use Outstanding::{
-    GoogleFlow, GoogleNonce, IdentifierChange, LinkNonce, Passkey, PasskeyEnrolment, ProofNonce,
-    ResetCode, ResetLink, SecondCode, SecondPasskey, SecondRecoveryCode, SecondTotp, SignInCode,
+    IdentifierChange, LinkNonce, PasskeyEnrolment, ProofNonce, ResetCode, ResetLink, SignIn,
     TotpEnrolment,
 };
 
@@ -59,16 +51,16 @@ enum Secures {
 
 impl Outstanding {
     const ALL: [Self; 15] = [
-        SignInCode,
+        SignIn(Grant::Code),
         ResetCode,
         ResetLink,
-        GoogleNonce,
-        GoogleFlow,
-        Passkey,
-        SecondTotp,
-        SecondRecoveryCode,
-        SecondCode,
-        SecondPasskey,
+        SignIn(Grant::Google),
+        SignIn(Grant::GoogleFlow),
+        SignIn(Grant::Passkey),
+        SignIn(Grant::SecondTotp),
+        SignIn(Grant::SecondRecoveryCode),
+        SignIn(Grant::SecondCode),
+        SignIn(Grant::SecondPasskey),
         TotpEnrolment,
         PasskeyEnrolment,
         IdentifierChange,
@@ -79,17 +71,13 @@ impl Outstanding {
     /// Asks for it, and hands over the request that uses it.
     async fn ask(self, bed: &Bed, scene: &Scene) -> RequestBuilder {
         let app = &bed.app;
-        let (email, access) = (&scene.identifier, &scene.tokens.access);
         let owner = &scene.owner;
+        let (email, access) = (scene.identifier(), scene.access());
         let signed_in = |path: &str, body: &Value| app.post_request(path, body).bearer_auth(access);
         match self {
-            SignInCode => {
-                let (challenge, code) = app.code_for("/api/v1/auth/login/otp", email).await;
-                let body = json!({"challenge_id": challenge, "code": code});
-                app.post_request("/api/v1/auth/verify-otp", &body)
-            }
+            SignIn(grant) => grant.prepare(bed, owner).await,
             ResetCode | ResetLink => {
-                let (challenge, code) = app.code_for("/api/v1/auth/password/reset", email).await;
+                let (challenge, code) = app.reset_code_for(email).await;
                 let message = &app.messages_about(email, "#token=").await[0];
                 let body = if self == ResetCode {
                     json!({"challenge_id": challenge, "code": code, "new_password": "thief-Lantern-93-quarry"})
@@ -97,47 +85,6 @@ impl Outstanding {
                     json!({"token": token_in(message, "token"), "new_password": "thief-Lantern-93-quarry"})
                 };
                 app.post_request(RESET, &body)
-            }
-            GoogleNonce => {
-                let claims = bed.claims(&owner.subject, email).await;
-                app.post_request(SIGN_IN, &json!({"id_token": bed.double.token(&claims)}))
-            }
-            GoogleFlow => {
-                let begun = bed.begin().await;
-                bed.give(&begun, &owner.subject, &owner.subject, email);
-                app.post_request(CALLBACK, &begun.body(&owner.subject))
-            }
-            Passkey => {
-                let asked = app.ask_for_passkey().await;
-                let credential = owner.passkey.sign(&asked.options, &honest());
-                let body = json!({"challenge_id": asked.challenge, "credential": credential});
-                app.post_request("/api/v1/auth/passkey/verify", &body)
-            }
-            SecondTotp => scene.second(app, "totp", &owner.it.code(app)).await,
-            SecondRecoveryCode => {
-                let code = &owner.it.recovery_codes[0];
-                scene.second(app, "recovery_code", code).await
-            }
-            SecondCode => {
-                let challenge = scene.challenge(app).await;
-                let before = app.codes_to(email, 0).await.len();
-                let asked = json!({"challenge_id": challenge});
-                app.post("/api/v1/auth/mfa/otp", &asked)
-                    .await
-                    .assert_status(202);
-                let code = app.nth_code_sent_to(email, before + 1).await;
-                let body = json!({"challenge_id": challenge, "method": "otp", "code": code});
-                app.post_request("/api/v1/auth/mfa/verify", &body)
-            }
-            SecondPasskey => {
-                let challenge = scene.challenge(app).await;
-                let body = json!({"challenge_id": challenge});
-                let path = "/api/v1/auth/mfa/webauthn/options";
-                let asked = app.post(path, &body).await;
-                let options = &asked.data()["public_key"];
-                let credential = owner.passkey.sign(options, &honest());
-                let body = json!({"challenge_id": challenge, "credential": credential});
-                app.post_request("/api/v1/auth/mfa/webauthn/verify", &body)
             }
             TotpEnrolment => app.next_totp(access).await,
             PasskeyEnrolment => app.next_passkey(access).await,
@@ -164,40 +111,31 @@ const RESET: &str = "/api/v1/auth/password/reset/confirm";
 /// An account with every way in, and its owner at a session of this moment.
 struct Scene {
     owner: Owner,
-    /// Whatever it is by now.
-    identifier: String,
-    tokens: Tokens,
+    /// The address that they registered with.
+    first: String,
 }
 
 impl Scene {
     async fn set(bed: &Bed) -> Self {
         let app = &bed.app;
-        let owner = bed.owner().await;
+        let mut owner = bed.owner().await;
+        let first = owner.it.person.identifier.clone();
         // What is taken back by a notice of later on is nothing of all this.
         app.advance(time::Duration::days(2));
-        let mut scene = Self {
-            identifier: owner.it.person.identifier.clone(),
-            tokens: owner.it.person.tokens.clone(),
-            owner,
-        };
-        let code = scene.owner.it.code(app);
-        let signed_in = app.send(scene.second(app, "totp", &code).await).await;
+        let request = Grant::SecondTotp.prepare(bed, &owner).await;
+        let signed_in = app.send(request).await;
         signed_in.assert_status(200);
-        scene.tokens = Tokens::of(&signed_in);
+        owner.it.person.tokens = Tokens::of(&signed_in);
         app.advance_seconds(60);
-        scene
+        Self { owner, first }
     }
 
-    async fn challenge(&self, app: &TestApp) -> String {
-        let asked = app.log_in(&self.identifier, PASSWORD).await;
-        assert_eq!(asked.data()["status"], "mfa_required", "{asked:?}");
-        asked.text_of("/challenge_id")
+    fn identifier(&self) -> &str {
+        &self.owner.it.person.identifier
     }
 
-    async fn second(&self, app: &TestApp, method: &str, code: &str) -> RequestBuilder {
-        let challenge = self.challenge(app).await;
-        let body = json!({"challenge_id": challenge, "method": method, "code": code});
-        app.post_request("/api/v1/auth/mfa/verify", &body)
+    fn access(&self) -> &str {
+        &self.owner.it.person.tokens.access
     }
 }
 
@@ -221,9 +159,9 @@ impl Secures {
     async fn prepare(self, bed: &Bed, scene: &mut Scene) {
         if self == Self::IdentifierUndone {
             let new = bed.app.fresh_email();
-            let changed = bed.app.change_identifier(&scene.tokens.access, &new).await;
+            let changed = bed.app.change_identifier(scene.access(), &new).await;
             changed.assert_status(200);
-            scene.identifier = new;
+            scene.owner.it.person.identifier = new;
         }
     }
 
@@ -237,8 +175,7 @@ impl Secures {
 
     async fn happen(self, bed: &Bed, scene: &Scene) {
         let app = &bed.app;
-        let access = &scene.tokens.access;
-        let first = &scene.owner.it.person.identifier;
+        let (first, access) = (&scene.first, scene.access());
         let done = match self {
             Self::PasswordChanged => {
                 let body = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
@@ -247,9 +184,9 @@ impl Secures {
             }
             Self::ResetByCode | Self::ResetByLink => {
                 // In the cool-down of what is outstanding, so that it is the code of that, too.
-                let body = json!({"identifier": scene.identifier});
+                let body = json!({"identifier": scene.identifier()});
                 let asked = app.post("/api/v1/auth/password/reset", &body).await;
-                let message = &app.messages_about(&scene.identifier, "#token=").await[0];
+                let message = &app.messages_about(scene.identifier(), "#token=").await[0];
                 let body = if self == Self::ResetByCode {
                     json!({
                         "challenge_id": asked.text_of("/challenge_id"), "code": message["code"],
@@ -291,30 +228,20 @@ impl Secures {
     fn identifier_after(self, scene: &Scene) -> Option<&str> {
         match self {
             Self::IdentifierChanged => None,
-            Self::IdentifierUndone => Some(&scene.owner.it.person.identifier),
-            _ => Some(&scene.identifier),
+            Self::IdentifierUndone => Some(&scene.first),
+            _ => Some(scene.identifier()),
         }
     }
 }
 
 impl TestApp {
-    /// Asks for a code to an identifier, and reads it.
-    async fn code_for(&self, path: &str, identifier: &str) -> (String, String) {
-        let about = if path.ends_with("reset") {
-            "#token="
-        } else {
-            "sign"
-        };
-        let before = self.codes_to(identifier, 0).await.len();
-        let asked = self.post(path, &json!({"identifier": identifier})).await;
+    /// Asks for a reset, and reads its code: in the cool-down that of the message before.
+    async fn reset_code_for(&self, identifier: &str) -> (String, String) {
+        let body = json!({"identifier": identifier});
+        let asked = self.post("/api/v1/auth/password/reset", &body).await;
         asked.assert_status(202);
-        let sent = self.messages_about(identifier, about).await;
-        let earlier = sent.into_iter().find(|it| !it["code"].is_null());
-        // In its cool-down nothing new is sent.
-        let code = match earlier.filter(|_| about == "#token=") {
-            Some(message) => message["code"].as_str().unwrap().to_owned(),
-            None => self.nth_code_sent_to(identifier, before + 1).await,
-        };
+        let message = self.message_with(identifier, "#token=").await;
+        let code = message["code"].as_str().unwrap().to_owned();
         (asked.text_of("/challenge_id"), code)
     }
 }
