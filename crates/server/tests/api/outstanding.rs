@@ -2,10 +2,14 @@
 //!
 //! The table of what makes an account another version is in `docs/sign-in-flows.md`.
 
-use reqwest::RequestBuilder;
+use reqwest::{
+    RequestBuilder,
+    header::{AUTHORIZATION, HeaderMap},
+};
 use serde_json::{Value, json};
 
 use crate::{
+    answer::Answer,
     app::TestApp,
     google::{Bed, LINK},
     grants::{Grant, Owner},
@@ -68,6 +72,14 @@ impl Outstanding {
         ProofNonce,
     ];
 
+    /// Whether its request needs an access token.
+    const fn needs_session(self) -> bool {
+        matches!(
+            self,
+            TotpEnrolment | PasskeyEnrolment | IdentifierChange | LinkNonce | ProofNonce
+        )
+    }
+
     /// Asks for it, and hands over the request that uses it.
     async fn ask(self, bed: &Bed, scene: &Scene) -> RequestBuilder {
         let app = &bed.app;
@@ -120,7 +132,7 @@ impl Scene {
         let app = &bed.app;
         let mut owner = bed.owner().await;
         let first = owner.it.person.identifier.clone();
-        // What is taken back by a notice of later on is nothing of all this.
+        // So that no later notice takes any of this back.
         app.advance(time::Duration::days(2));
         let request = Grant::SecondTotp.prepare(bed, &owner).await;
         let signed_in = app.send(request).await;
@@ -173,7 +185,8 @@ impl Secures {
         )
     }
 
-    async fn happen(self, bed: &Bed, scene: &Scene) {
+    /// The access token of the session afterwards; none where every session ends.
+    async fn happen(self, bed: &Bed, scene: &Scene) -> Option<String> {
         let app = &bed.app;
         let (first, access) = (&scene.first, scene.access());
         let done = match self {
@@ -222,6 +235,31 @@ impl Secures {
             Self::GoogleUnlinked => app.delete_as(access, LINK).await,
         };
         assert!(done.status.is_success(), "{self:?}: {done:?}");
+        match self {
+            Self::PasswordChanged | Self::AppReplaced => Some(Tokens::of(&done).access),
+            Self::ResetByCode | Self::ResetByLink | Self::NotMe | Self::IdentifierUndone => None,
+            _ => Some(access.to_owned()),
+        }
+    }
+
+    /// Whether the answer refuses what is outstanding itself, and not the token that came with it.
+    fn refuses(self, answer: &Answer, has_session: bool) -> bool {
+        let code = answer.json()["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        match (answer.status.as_u16(), code.as_str()) {
+            (401, "invalid_code" | "invalid_credentials") | (400, "invalid_state") => true,
+            (401, "invalid_token") => !has_session,
+            // The identity is no longer linked, and the address belongs to an account.
+            (409, "account_exists_link_required") => {
+                matches!(
+                    self,
+                    Self::GoogleUnlinked | Self::NotMe | Self::IdentifierUndone
+                )
+            }
+            _ => false,
+        }
     }
 
     /// Whoever has the account now, if it is the one who had it first.
@@ -270,17 +308,15 @@ testkit::on_every_engine! {
                     held.push((outstanding, outstanding.ask(&bed, &scene).await));
                 }
             }
-            secures.happen(&bed, &scene).await;
-            for (outstanding, request) in held {
+            let access = secures.happen(&bed, &scene).await;
+            for (outstanding, mut request) in held {
+                // With the session's current token: an earlier one would be refused for its own sake.
+                if let Some(access) = access.as_ref().filter(|_| outstanding.needs_session()) {
+                    let bearer = format!("Bearer {access}").parse().unwrap();
+                    request = request.headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]));
+                }
                 let answer = app.send(request).await;
-                let code = answer.json()["code"].as_str().unwrap_or_default().to_owned();
-                let refused = matches!(
-                    (answer.status.as_u16(), code.as_str()),
-                    (401, "invalid_code" | "invalid_credentials" | "invalid_token")
-                        | (400, "invalid_state")
-                        // The identity opens nothing any more, and the address is somebody's.
-                        | (409, "account_exists_link_required")
-                );
+                let refused = secures.refuses(&answer, access.is_some());
                 assert!(refused, "{outstanding:?} before {secures:?}: {answer:?}");
             }
             // What is asked for now works at once: no cool-down, and no older challenge, is in its way.
