@@ -1,5 +1,5 @@
-//! Whatever is parsed has a bound that is looked at before any work is done (`docs/threat-model.md`, "Work that
-//! grows with what is sent").
+//! Whatever is parsed has a bound that is checked before any work is done (`docs/threat-model.md`, "Work that
+//! grows with its input").
 
 use authentication_domain::{
     accounts::{EmailAddress, Identifier, PhoneNumber},
@@ -60,7 +60,7 @@ const PARSERS: [Bounded; 9] = [
     },
     Bounded {
         name: "code",
-        most_bytes: 18,
+        most_bytes: OneTimeCode::MOST_TYPED,
         takes: |text| OneTimeCode::parse(text).is_some(),
         begins: "",
     },

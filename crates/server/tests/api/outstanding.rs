@@ -2,31 +2,28 @@
 //!
 //! The table of what makes an account another version is in `docs/sign-in-flows.md`.
 
-use reqwest::RequestBuilder;
+use reqwest::{
+    RequestBuilder,
+    header::{AUTHORIZATION, HeaderMap},
+};
 use serde_json::{Value, json};
 
 use crate::{
+    answer::Answer,
     app::TestApp,
-    google::{Bed, CALLBACK, LINK, SIGN_IN},
-    grants::Owner,
+    google::{Bed, LINK},
+    grants::{Grant, Owner},
     identifier::token_in,
-    passkeys::honest,
     person::{OTHER_PASSWORD, PASSWORD, Tokens},
 };
 
 /// What somebody holds who asked for it before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outstanding {
-    SignInCode,
+    /// A sign-in of which the last request is left.
+    SignIn(Grant),
     ResetCode,
     ResetLink,
-    GoogleNonce,
-    GoogleFlow,
-    Passkey,
-    SecondTotp,
-    SecondRecoveryCode,
-    SecondCode,
-    SecondPasskey,
     TotpEnrolment,
     PasskeyEnrolment,
     IdentifierChange,
@@ -35,8 +32,7 @@ enum Outstanding {
 }
 
 use Outstanding::{
-    GoogleFlow, GoogleNonce, IdentifierChange, LinkNonce, Passkey, PasskeyEnrolment, ProofNonce,
-    ResetCode, ResetLink, SecondCode, SecondPasskey, SecondRecoveryCode, SecondTotp, SignInCode,
+    IdentifierChange, LinkNonce, PasskeyEnrolment, ProofNonce, ResetCode, ResetLink, SignIn,
     TotpEnrolment,
 };
 
@@ -59,16 +55,16 @@ enum Secures {
 
 impl Outstanding {
     const ALL: [Self; 15] = [
-        SignInCode,
+        SignIn(Grant::Code),
         ResetCode,
         ResetLink,
-        GoogleNonce,
-        GoogleFlow,
-        Passkey,
-        SecondTotp,
-        SecondRecoveryCode,
-        SecondCode,
-        SecondPasskey,
+        SignIn(Grant::Google),
+        SignIn(Grant::GoogleFlow),
+        SignIn(Grant::Passkey),
+        SignIn(Grant::SecondTotp),
+        SignIn(Grant::SecondRecoveryCode),
+        SignIn(Grant::SecondCode),
+        SignIn(Grant::SecondPasskey),
         TotpEnrolment,
         PasskeyEnrolment,
         IdentifierChange,
@@ -76,20 +72,24 @@ impl Outstanding {
         ProofNonce,
     ];
 
+    /// Whether its request needs an access token.
+    const fn needs_session(self) -> bool {
+        matches!(
+            self,
+            TotpEnrolment | PasskeyEnrolment | IdentifierChange | LinkNonce | ProofNonce
+        )
+    }
+
     /// Asks for it, and hands over the request that uses it.
     async fn ask(self, bed: &Bed, scene: &Scene) -> RequestBuilder {
         let app = &bed.app;
-        let (email, access) = (&scene.identifier, &scene.tokens.access);
         let owner = &scene.owner;
+        let (email, access) = (scene.identifier(), scene.access());
         let signed_in = |path: &str, body: &Value| app.post_request(path, body).bearer_auth(access);
         match self {
-            SignInCode => {
-                let (challenge, code) = app.code_for("/api/v1/auth/login/otp", email).await;
-                let body = json!({"challenge_id": challenge, "code": code});
-                app.post_request("/api/v1/auth/verify-otp", &body)
-            }
+            SignIn(grant) => grant.prepare(bed, owner).await,
             ResetCode | ResetLink => {
-                let (challenge, code) = app.code_for("/api/v1/auth/password/reset", email).await;
+                let (challenge, code) = app.reset_code_for(email).await;
                 let message = &app.messages_about(email, "#token=").await[0];
                 let body = if self == ResetCode {
                     json!({"challenge_id": challenge, "code": code, "new_password": "thief-Lantern-93-quarry"})
@@ -97,47 +97,6 @@ impl Outstanding {
                     json!({"token": token_in(message, "token"), "new_password": "thief-Lantern-93-quarry"})
                 };
                 app.post_request(RESET, &body)
-            }
-            GoogleNonce => {
-                let claims = bed.claims(&owner.subject, email).await;
-                app.post_request(SIGN_IN, &json!({"id_token": bed.double.token(&claims)}))
-            }
-            GoogleFlow => {
-                let begun = bed.begin().await;
-                bed.give(&begun, &owner.subject, &owner.subject, email);
-                app.post_request(CALLBACK, &begun.body(&owner.subject))
-            }
-            Passkey => {
-                let asked = app.ask_for_passkey().await;
-                let credential = owner.passkey.sign(&asked.options, &honest());
-                let body = json!({"challenge_id": asked.challenge, "credential": credential});
-                app.post_request("/api/v1/auth/passkey/verify", &body)
-            }
-            SecondTotp => scene.second(app, "totp", &owner.it.code(app)).await,
-            SecondRecoveryCode => {
-                let code = &owner.it.recovery_codes[0];
-                scene.second(app, "recovery_code", code).await
-            }
-            SecondCode => {
-                let challenge = scene.challenge(app).await;
-                let before = app.codes_to(email, 0).await.len();
-                let asked = json!({"challenge_id": challenge});
-                app.post("/api/v1/auth/mfa/otp", &asked)
-                    .await
-                    .assert_status(202);
-                let code = app.nth_code_sent_to(email, before + 1).await;
-                let body = json!({"challenge_id": challenge, "method": "otp", "code": code});
-                app.post_request("/api/v1/auth/mfa/verify", &body)
-            }
-            SecondPasskey => {
-                let challenge = scene.challenge(app).await;
-                let body = json!({"challenge_id": challenge});
-                let path = "/api/v1/auth/mfa/webauthn/options";
-                let asked = app.post(path, &body).await;
-                let options = &asked.data()["public_key"];
-                let credential = owner.passkey.sign(options, &honest());
-                let body = json!({"challenge_id": challenge, "credential": credential});
-                app.post_request("/api/v1/auth/mfa/webauthn/verify", &body)
             }
             TotpEnrolment => app.next_totp(access).await,
             PasskeyEnrolment => app.next_passkey(access).await,
@@ -164,40 +123,31 @@ const RESET: &str = "/api/v1/auth/password/reset/confirm";
 /// An account with every way in, and its owner at a session of this moment.
 struct Scene {
     owner: Owner,
-    /// Whatever it is by now.
-    identifier: String,
-    tokens: Tokens,
+    /// The address that they registered with.
+    first: String,
 }
 
 impl Scene {
     async fn set(bed: &Bed) -> Self {
         let app = &bed.app;
-        let owner = bed.owner().await;
-        // What is taken back by a notice of later on is nothing of all this.
+        let mut owner = bed.owner().await;
+        let first = owner.it.person.identifier.clone();
+        // So that no later notice takes any of this back.
         app.advance(time::Duration::days(2));
-        let mut scene = Self {
-            identifier: owner.it.person.identifier.clone(),
-            tokens: owner.it.person.tokens.clone(),
-            owner,
-        };
-        let code = scene.owner.it.code(app);
-        let signed_in = app.send(scene.second(app, "totp", &code).await).await;
+        let request = Grant::SecondTotp.prepare(bed, &owner).await;
+        let signed_in = app.send(request).await;
         signed_in.assert_status(200);
-        scene.tokens = Tokens::of(&signed_in);
+        owner.it.person.tokens = Tokens::of(&signed_in);
         app.advance_seconds(60);
-        scene
+        Self { owner, first }
     }
 
-    async fn challenge(&self, app: &TestApp) -> String {
-        let asked = app.log_in(&self.identifier, PASSWORD).await;
-        assert_eq!(asked.data()["status"], "mfa_required", "{asked:?}");
-        asked.text_of("/challenge_id")
+    fn identifier(&self) -> &str {
+        &self.owner.it.person.identifier
     }
 
-    async fn second(&self, app: &TestApp, method: &str, code: &str) -> RequestBuilder {
-        let challenge = self.challenge(app).await;
-        let body = json!({"challenge_id": challenge, "method": method, "code": code});
-        app.post_request("/api/v1/auth/mfa/verify", &body)
+    fn access(&self) -> &str {
+        &self.owner.it.person.tokens.access
     }
 }
 
@@ -221,9 +171,9 @@ impl Secures {
     async fn prepare(self, bed: &Bed, scene: &mut Scene) {
         if self == Self::IdentifierUndone {
             let new = bed.app.fresh_email();
-            let changed = bed.app.change_identifier(&scene.tokens.access, &new).await;
+            let changed = bed.app.change_identifier(scene.access(), &new).await;
             changed.assert_status(200);
-            scene.identifier = new;
+            scene.owner.it.person.identifier = new;
         }
     }
 
@@ -235,10 +185,10 @@ impl Secures {
         )
     }
 
-    async fn happen(self, bed: &Bed, scene: &Scene) {
+    /// The access token of the session afterwards; none where every session ends.
+    async fn happen(self, bed: &Bed, scene: &Scene) -> Option<String> {
         let app = &bed.app;
-        let access = &scene.tokens.access;
-        let first = &scene.owner.it.person.identifier;
+        let (first, access) = (&scene.first, scene.access());
         let done = match self {
             Self::PasswordChanged => {
                 let body = json!({"current_password": PASSWORD, "new_password": OTHER_PASSWORD});
@@ -247,9 +197,9 @@ impl Secures {
             }
             Self::ResetByCode | Self::ResetByLink => {
                 // In the cool-down of what is outstanding, so that it is the code of that, too.
-                let body = json!({"identifier": scene.identifier});
+                let body = json!({"identifier": scene.identifier()});
                 let asked = app.post("/api/v1/auth/password/reset", &body).await;
-                let message = &app.messages_about(&scene.identifier, "#token=").await[0];
+                let message = &app.messages_about(scene.identifier(), "#token=").await[0];
                 let body = if self == Self::ResetByCode {
                     json!({
                         "challenge_id": asked.text_of("/challenge_id"), "code": message["code"],
@@ -285,36 +235,51 @@ impl Secures {
             Self::GoogleUnlinked => app.delete_as(access, LINK).await,
         };
         assert!(done.status.is_success(), "{self:?}: {done:?}");
+        match self {
+            Self::PasswordChanged | Self::AppReplaced => Some(Tokens::of(&done).access),
+            Self::ResetByCode | Self::ResetByLink | Self::NotMe | Self::IdentifierUndone => None,
+            _ => Some(access.to_owned()),
+        }
+    }
+
+    /// Whether the answer refuses what is outstanding itself, and not the token that came with it.
+    fn refuses(self, answer: &Answer, has_session: bool) -> bool {
+        let code = answer.json()["code"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        match (answer.status.as_u16(), code.as_str()) {
+            (401, "invalid_code" | "invalid_credentials") | (400, "invalid_state") => true,
+            (401, "invalid_token") => !has_session,
+            // The identity is no longer linked, and the address belongs to an account.
+            (409, "account_exists_link_required") => {
+                matches!(
+                    self,
+                    Self::GoogleUnlinked | Self::NotMe | Self::IdentifierUndone
+                )
+            }
+            _ => false,
+        }
     }
 
     /// Whoever has the account now, if it is the one who had it first.
     fn identifier_after(self, scene: &Scene) -> Option<&str> {
         match self {
             Self::IdentifierChanged => None,
-            Self::IdentifierUndone => Some(&scene.owner.it.person.identifier),
-            _ => Some(&scene.identifier),
+            Self::IdentifierUndone => Some(&scene.first),
+            _ => Some(scene.identifier()),
         }
     }
 }
 
 impl TestApp {
-    /// Asks for a code to an identifier, and reads it.
-    async fn code_for(&self, path: &str, identifier: &str) -> (String, String) {
-        let about = if path.ends_with("reset") {
-            "#token="
-        } else {
-            "sign"
-        };
-        let before = self.codes_to(identifier, 0).await.len();
-        let asked = self.post(path, &json!({"identifier": identifier})).await;
+    /// Asks for a reset, and reads its code: in the cool-down that of the message before.
+    async fn reset_code_for(&self, identifier: &str) -> (String, String) {
+        let body = json!({"identifier": identifier});
+        let asked = self.post("/api/v1/auth/password/reset", &body).await;
         asked.assert_status(202);
-        let sent = self.messages_about(identifier, about).await;
-        let earlier = sent.into_iter().find(|it| !it["code"].is_null());
-        // In its cool-down nothing new is sent.
-        let code = match earlier.filter(|_| about == "#token=") {
-            Some(message) => message["code"].as_str().unwrap().to_owned(),
-            None => self.nth_code_sent_to(identifier, before + 1).await,
-        };
+        let message = self.message_with(identifier, "#token=").await;
+        let code = message["code"].as_str().unwrap().to_owned();
         (asked.text_of("/challenge_id"), code)
     }
 }
@@ -343,17 +308,15 @@ testkit::on_every_engine! {
                     held.push((outstanding, outstanding.ask(&bed, &scene).await));
                 }
             }
-            secures.happen(&bed, &scene).await;
-            for (outstanding, request) in held {
+            let access = secures.happen(&bed, &scene).await;
+            for (outstanding, mut request) in held {
+                // With the session's current token: an earlier one would be refused for its own sake.
+                if let Some(access) = access.as_ref().filter(|_| outstanding.needs_session()) {
+                    let bearer = format!("Bearer {access}").parse().unwrap();
+                    request = request.headers(HeaderMap::from_iter([(AUTHORIZATION, bearer)]));
+                }
                 let answer = app.send(request).await;
-                let code = answer.json()["code"].as_str().unwrap_or_default().to_owned();
-                let refused = matches!(
-                    (answer.status.as_u16(), code.as_str()),
-                    (401, "invalid_code" | "invalid_credentials" | "invalid_token")
-                        | (400, "invalid_state")
-                        // The identity opens nothing any more, and the address is somebody's.
-                        | (409, "account_exists_link_required")
-                );
+                let refused = secures.refuses(&answer, access.is_some());
                 assert!(refused, "{outstanding:?} before {secures:?}: {answer:?}");
             }
             // What is asked for now works at once: no cool-down, and no older challenge, is in its way.

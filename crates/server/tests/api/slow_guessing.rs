@@ -264,15 +264,28 @@ testkit::on_every_engine! {
         let right = app.newest_code(&person.identifier, 2).await;
         app.verify(&asked.challenge, &wrong_code(&right)).await.assert_status(401);
         app.set_in_a_row("code_tries", HUNDRED).await;
-        let from_device = |code: &str| {
-            let body = json!({"challenge_id": asked.challenge, "code": code});
+        let from_device = |challenge: &str, code: &str| {
+            let body = json!({"challenge_id": challenge, "code": code});
             let request = app.post_request("/api/v1/auth/verify-otp", &body);
             request.header("X-Device-Token", &person.device_token)
         };
         // Strangers filled their row: the owner's device is not held back by it, not even with six digits.
         app.verify(&asked.challenge, &right).await.assert_problem(429, "too_many_attempts");
-        app.send(from_device(&wrong_code(&right))).await.assert_problem(401, "invalid_code");
-        app.send(from_device(&right)).await.assert_status(200);
+        let wrong = from_device(&asked.challenge, &wrong_code(&right));
+        app.send(wrong).await.assert_problem(401, "invalid_code");
+        app.send(from_device(&asked.challenge, &right)).await.assert_status(200);
+
+        app.advance_seconds(61);
+        let asked = app.ask_for_code(LOGIN_OTP, &person.identifier).await;
+        assert_eq!(asked.format, "digits", "the sign-in ended all rows");
+        let right = app.newest_code(&person.identifier, 3).await;
+        let wrong = from_device(&asked.challenge, &wrong_code(&right));
+        app.send(wrong).await.assert_problem(401, "invalid_code");
+        app.set_in_a_row("code_tries", HUNDRED).await;
+        let closed = app.send(from_device(&asked.challenge, &right)).await;
+        closed.assert_problem(429, "too_many_attempts");
+        app.advance_seconds(60);
+        assert_eq!(app.ask_for_code(LOGIN_OTP, &person.identifier).await.format, "long");
     }
 
     async fn codes_as_a_second_factor_become_long_too(engine: Engine) {

@@ -20,7 +20,10 @@ fn assert_guarded(answer: &Answer) {
         assert_eq!(answer.header(name), Some(value), "{name}: {answer:?}");
     }
     let media = answer.header("content-type").unwrap_or_default();
-    assert!(media.contains("charset=utf-8"), "{answer:?}");
+    assert!(
+        media.contains("json") && media.contains("charset=utf-8"),
+        "{answer:?}"
+    );
     let length = answer.text.len().to_string();
     assert_eq!(
         answer.header("content-length"),

@@ -1,37 +1,14 @@
 //! `users reset-factors`, as operators use it. What becomes of it later shows
 //! `authentication-app/tests/app/factor_resets.rs`.
 
-use std::fs;
-
-use crate::{
-    process::{complaint, result, run},
-    users_import::place::{Place, person},
-};
-
-impl Place {
-    fn reset_factors(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let settings = self.settings();
-        let settings: Vec<(&str, &str)> = settings
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let arguments = [&["users", "reset-factors"], arguments].concat();
-        let output = run(&arguments, &settings);
-        (output.status.code(), result(&output), complaint(&output))
-    }
-}
+use crate::users_import::place::Place;
 
 testkit::on_every_engine! {
     async fn operators_ask_for_it_once_and_call_it_off(engine: Engine) {
         let place = Place::new(engine).await;
-        let file = place.people("users", &[person(1)]);
-        let mapping = place.path("mapping");
-        let imported = place.import(&file, &["--mapping", mapping.to_str().unwrap()]);
-        assert_eq!(imported.status.code(), Some(0), "{}", complaint(&imported));
-        let mapping: serde_json::Value = serde_json::from_str(&fs::read_to_string(mapping).unwrap()).unwrap();
-        let account = mapping["account_id"].as_str().unwrap();
-        let ask = [account, "--reason", "ticket 4711"];
-        let call_off = [account, "--cancel"];
+        let account = place.import_one();
+        let ask = [account.as_str(), "--reason", "ticket 4711"];
+        let call_off = [account.as_str(), "--cancel"];
         for (arguments, told) in [
             (&call_off[..], "nothing was asked for\n"),
             (&ask, "asked for; the owner is told within minutes, and then the waiting time begins\n"),
@@ -40,7 +17,7 @@ testkit::on_every_engine! {
             (&call_off, "nothing was asked for\n"),
             (&ask, "called off a moment ago; ask again in ten minutes\n"),
         ] {
-            let (status, said, why) = place.reset_factors(arguments);
+            let (status, said, why) = place.users("reset-factors", arguments);
             assert_eq!((status, said.as_str()), (Some(0), told), "{arguments:?}: {why}");
         }
         assert_eq!(place.database.count("factor_resets").await, 1);
@@ -49,7 +26,7 @@ testkit::on_every_engine! {
     async fn nobody_and_no_reason_are_refused(engine: Engine) {
         let place = Place::new(engine).await;
         let nobody = "01936f4e-8e5c-7b1a-9c1d-0c6a3a1f2b3c";
-        let (status, said, why) = place.reset_factors(&[nobody, "--reason", "ticket 4711"]);
+        let (status, said, why) = place.users("reset-factors", &[nobody, "--reason", "ticket 4711"]);
         assert_eq!((status, said.as_str()), (Some(1), ""));
         assert!(why.contains("there is no such account, or its owner closed it"), "{why}");
         for arguments in [
@@ -60,7 +37,7 @@ testkit::on_every_engine! {
             &[nobody, "--reason", ""],
             &[nobody, "--reason", "ticket 4711", "--cancel"],
         ] {
-            assert_eq!(place.reset_factors(arguments).0, Some(2), "{arguments:?}");
+            assert_eq!(place.users("reset-factors", arguments).0, Some(2), "{arguments:?}");
         }
         assert_eq!(place.database.count("factor_resets").await, 0);
     }

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use testkit::{Engine, TestDatabase};
 
-use crate::process::{Service, command};
+use crate::process::{Service, command, complaint, result, run};
 
 /// A hash that Django made of `PASSWORD`, with few iterations.
 pub(crate) const HASH: &str =
@@ -58,11 +58,7 @@ impl Place {
     /// `users import FILE …`
     pub(crate) fn import_command(&self, file: &Path, arguments: &[&str]) -> Command {
         let settings = self.settings();
-        let settings: Vec<(&str, &str)> = settings
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let mut command = command(&settings);
+        let mut command = command(&borrowed(&settings));
         command.args(["users", "import"]).arg(file).args(arguments);
         command
     }
@@ -70,6 +66,28 @@ impl Place {
     pub(crate) fn import(&self, file: &Path, arguments: &[&str]) -> Output {
         let output = self.import_command(file, arguments).output();
         output.expect("the binary runs")
+    }
+
+    /// Imports one person, and says which account it is.
+    pub(crate) fn import_one(&self) -> String {
+        let file = self.people("users", &[person(1)]);
+        let mapping = self.path("mapping");
+        let imported = self.import(&file, &["--mapping", mapping.to_str().unwrap()]);
+        assert_eq!(imported.status.code(), Some(0), "{}", complaint(&imported));
+        let line = &json_lines(&mapping)[0];
+        line["account_id"].as_str().unwrap().to_owned()
+    }
+
+    /// `users …`: the exit status, what it says, and why it failed.
+    pub(crate) fn users(
+        &self,
+        subcommand: &str,
+        arguments: &[&str],
+    ) -> (Option<i32>, String, String) {
+        let settings = self.settings();
+        let arguments = [&["users", subcommand], arguments].concat();
+        let output = run(&arguments, &borrowed(&settings));
+        (output.status.code(), result(&output), complaint(&output))
     }
 
     /// With a pipe for a file.
@@ -86,11 +104,7 @@ impl Place {
         let mut settings = self.settings();
         // Its own folder has the keys.
         settings.retain(|(name, _)| *name == "DATABASE__URL");
-        let settings: Vec<(&str, &str)> = settings
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        Service::start(&self.path("data"), &settings)
+        Service::start(&self.path("data"), &borrowed(&settings))
     }
 
     /// Rows of the tables that an import writes to.
@@ -119,6 +133,11 @@ impl Place {
             assert_eq!(count, people, "{table}");
         }
     }
+}
+
+fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    let pairs = settings.iter();
+    pairs.map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 /// A verified, active client with a password.
@@ -156,12 +175,12 @@ pub(crate) fn people(ids: std::ops::RangeInclusive<u64>) -> Vec<Value> {
 
 /// What a line of the summary says.
 pub(crate) fn told(output: &Output, line: &str) -> u64 {
-    let text = crate::process::result(output);
+    let text = result(output);
     let found = text.lines().find_map(|it| it.strip_prefix(line));
     let number = found.and_then(|rest| rest.split_whitespace().next());
     number
         .and_then(|number| number.parse().ok())
-        .unwrap_or_else(|| panic!("no {line:?} in {text}{}", crate::process::complaint(output)))
+        .unwrap_or_else(|| panic!("no {line:?} in {text}{}", complaint(output)))
 }
 
 /// The lines of a report or a mapping.
