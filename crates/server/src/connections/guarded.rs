@@ -114,13 +114,14 @@ impl Guarded {
 
     fn phase_now(&self) -> Phase {
         match self.framing.stage() {
-            Stage::Body => Phase::Body,
+            // When the client has closed its side, no more of a body comes.
+            Stage::Body if !self.is_at_end => Phase::Body,
             // What was answered is not taken yet.
             _ if self.exchange.is_open() || self.stall.is_some() => Phase::Answer,
-            Stage::Head if self.requests > 0 => Phase::Head,
             // The time for the first head begins with the connection.
-            Stage::Head | Stage::Start if self.requests == 0 => Phase::Start,
-            Stage::Head | Stage::Start => Phase::Idle,
+            _ if self.requests == 0 => Phase::Start,
+            Stage::Head => Phase::Head,
+            Stage::Start | Stage::Body => Phase::Idle,
         }
     }
 
@@ -354,6 +355,8 @@ impl AsyncWrite for Guarded {
             }
             *stall = anew;
         }
+        // The parser does not read from a client that has closed its side, so nothing else looks.
+        this.look_at_the_clock(context)?;
         this.set_timer(context);
         Poll::Pending
     }
