@@ -125,6 +125,10 @@ impl Guarded {
         }
     }
 
+    fn has_no_request(&self) -> bool {
+        matches!(self.phase_now(), Phase::Start | Phase::Head | Phase::Idle)
+    }
+
     /// When the phase that the connection is in has to be over, and what its end is called.
     fn deadline(&mut self) -> Option<(Instant, Cut)> {
         let phase = (self.phase_now(), self.requests);
@@ -219,6 +223,10 @@ impl Guarded {
                         Step::HeadEnds | Step::RequestEnds { had_no_body: true }
                     );
                     if is_head {
+                        if !self.permit.begin() {
+                            self.checked = 0;
+                            return self.end(Cut::Evicted);
+                        }
                         self.requests += 1;
                         self.exchange.begin();
                     }
@@ -296,6 +304,9 @@ impl AsyncRead for Guarded {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.look_at_the_clock(context)?;
+        if this.cut.is_none() && this.permit.is_evicted() {
+            this.end(Cut::Evicted);
+        }
         loop {
             if this.checked == 0 && this.cut.is_none() {
                 this.check(context);
@@ -322,6 +333,9 @@ impl AsyncRead for Guarded {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => break,
             }
+        }
+        if this.cut.is_none() && this.has_no_request() {
+            this.permit.wait(context.waker());
         }
         this.exchange.remember(context.waker());
         this.set_timer(context);
