@@ -1,7 +1,7 @@
 //! Who may connect: so many in all, and so many from one address.
 //!
 //! When there are as many as there may be, a new one takes the place of the one that has been without a request
-//! for the longest: whoever holds connections and asks for nothing keeps nobody out.
+//! for the longest: a client that holds connections and sends no requests keeps nobody else out.
 
 use std::{
     collections::{BTreeMap, HashMap},

@@ -88,7 +88,7 @@ fn where_no_address_is_counted_the_longest_without_a_request_makes_room_too() {
 }
 
 #[test]
-fn whoever_has_as_many_as_they_may_evicts_nobody() {
+fn an_address_that_is_at_its_bound_evicts_nobody() {
     let admission = admission(4, 1);
     let mut held: Vec<_> = (1..=4)
         .map(|host| from(&admission, &format!("192.0.2.{host}")).unwrap())
