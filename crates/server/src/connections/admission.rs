@@ -270,8 +270,8 @@ impl Permit {
             .is_some_and(|place| !self.admission.locked().waiting.contains_key(&place))
     }
 
-    /// There is a request, which keeps its place until it is answered. False if another connection has it already.
-    pub(super) fn begin(&mut self) -> bool {
+    /// It may not be closed for another connection any more. False if one has its place already.
+    pub(super) fn stop_waiting(&mut self) -> bool {
         let Some(place) = self.place else {
             return true;
         };
@@ -285,7 +285,7 @@ impl Permit {
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.begin() {
+        if self.stop_waiting() {
             self.admission.locked().remove(self.address);
         }
     }

@@ -167,6 +167,8 @@ impl Guarded {
 
     fn end(&mut self, cut: Cut) {
         self.permit.note(cut);
+        // It ends by itself, and counts until it has.
+        self.permit.stop_waiting();
         self.cut = Some(cut);
         self.input.truncate(self.checked);
     }
@@ -223,7 +225,7 @@ impl Guarded {
                         Step::HeadEnds | Step::RequestEnds { had_no_body: true }
                     );
                     if is_head {
-                        if !self.permit.begin() {
+                        if !self.permit.stop_waiting() {
                             self.checked = 0;
                             return self.end(Cut::Evicted);
                         }

@@ -56,24 +56,24 @@ fn when_it_is_full_the_longest_without_a_request_makes_room() {
     for permit in [&mut busy, &mut first, &mut second, &mut proxy] {
         permit.wait(Waker::noop());
     }
-    assert!(busy.begin() && first.begin());
+    assert!(busy.stop_waiting() && first.stop_waiting());
     // Its turn begins anew, behind the second.
     first.wait(Waker::noop());
     let mut newcomer = connect("192.0.2.4");
     newcomer.wait(Waker::noop());
-    assert!(second.is_evicted() && !second.begin());
+    assert!(second.is_evicted() && !second.stop_waiting());
     assert!(!first.is_evicted() && !busy.is_evicted());
     // The evicted one gives its place back once, not twice.
     drop(second);
     assert_eq!(admission.open(), 4);
     let from_the_proxy = connect("10.1.2.3");
     assert!(first.is_evicted() && !newcomer.is_evicted());
-    assert!(newcomer.begin());
+    assert!(newcomer.stop_waiting());
     // What is left answers, or belongs to the proxy.
     assert_eq!(from(&admission, "192.0.2.5").unwrap_err(), Refused::Full);
     drop([busy, first, proxy, newcomer, from_the_proxy]);
     assert_eq!(admission.open(), 0);
-    assert!(connect("192.0.2.2").begin());
+    assert!(connect("192.0.2.2").stop_waiting());
 }
 
 #[test]
