@@ -8,7 +8,6 @@ use actix_web::{
     http::header::{AUTHORIZATION, HeaderMap},
 };
 use authentication_app::{
-    IdempotentRequest, Repeatable,
     ports::SessionSnapshot,
     sessions::{Bearer, ProofMethod, Recognised},
 };
@@ -16,7 +15,7 @@ use authentication_domain::{protection::RouteClass, sessions::SessionId};
 use common::access::{Denial, Guard, Principal};
 use futures_util::future::LocalBoxFuture;
 
-use super::{idempotency::has_idempotency_key, rate_limit};
+use super::rate_limit;
 use crate::{
     Problem, ProblemCode,
     routes::{Counted, RouteSpec},
@@ -144,68 +143,6 @@ impl<G: Guard + Default + 'static> FromRequest for Guarded<G> {
 /// A session whose token is from before its last proof.
 struct Outdated(Rc<SessionSnapshot>);
 
-/// Whoever repeats a request that ended their token ([`Repeatable`]), or makes it for the first time.
-pub(crate) struct Repeater {
-    session: Rc<SessionSnapshot>,
-    is_outdated: bool,
-}
-
-impl Repeater {
-    /// The session, with its account.
-    pub(crate) fn session(&self) -> &SessionSnapshot {
-        &self.session
-    }
-
-    /// With the key that the request came with.
-    pub(crate) const fn repeatable(&self, request: Option<IdempotentRequest>) -> Repeatable {
-        Repeatable {
-            request,
-            token_is_outdated: self.is_outdated,
-        }
-    }
-
-    async fn of(request: &HttpRequest) -> Result<Self, Problem> {
-        let outdated = outdated(request);
-        let (session, is_outdated) = match outdated {
-            Some(session) => (session, true),
-            None => (authenticate(request).await?, false),
-        };
-        Ok(Self {
-            session,
-            is_outdated,
-        })
-    }
-}
-
-impl FromRequest for Repeater {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move { Self::of(&request).await })
-    }
-}
-
-/// A [`Repeater`] who proved who they are a short while ago, unless they only ask for an earlier answer.
-pub(crate) struct RecentRepeater(pub(crate) Repeater);
-
-impl FromRequest for RecentRepeater {
-    type Error = Problem;
-    type Future = LocalBoxFuture<'static, Result<Self, Problem>>;
-
-    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let request = request.clone();
-        Box::pin(async move {
-            let who = Repeater::of(&request).await?;
-            if !who.is_outdated {
-                demand_recent(&request, who.session()).await?;
-            }
-            Ok(Self(who))
-        })
-    }
-}
-
 /// Refuses whoever did not prove who they are a short while ago, and says what is missing.
 pub(crate) async fn demand_recent(
     request: &HttpRequest,
@@ -221,7 +158,8 @@ pub(crate) async fn demand_recent(
     Err(Problem::of(ProblemCode::ReauthenticationRequired).with_methods(methods))
 }
 
-fn outdated(request: &HttpRequest) -> Option<Rc<SessionSnapshot>> {
+/// The session of a request whose token is from before its last proof.
+pub(super) fn outdated(request: &HttpRequest) -> Option<Rc<SessionSnapshot>> {
     let extensions = request.extensions();
     extensions.get::<Outdated>().map(|it| Rc::clone(&it.0))
 }
@@ -251,14 +189,6 @@ pub(crate) async fn authenticate(request: &HttpRequest) -> Result<Rc<SessionSnap
     rate_limit::count_sending(request, snapshot.owner.account.id).await?;
     request.extensions_mut().insert(Rc::clone(&snapshot));
     Ok(snapshot)
-}
-
-/// As [`authenticate`]; but with a token from before a proof an earlier answer may still be asked for.
-pub(crate) async fn authenticate_repeater(request: &HttpRequest) -> Result<(), Problem> {
-    match authenticate(request).await {
-        Err(_) if has_idempotency_key(request) && outdated(request).is_some() => Ok(()),
-        done => done.map(|_| ()),
-    }
 }
 
 /// Whom this node recognises is counted by address and account in one round trip. Anybody else is counted by

@@ -13,12 +13,11 @@ mod paging;
 mod path_id;
 pub(crate) mod query;
 pub(crate) mod rate_limit;
+mod repeater;
 mod request_id;
 
 pub use authenticated::{Authenticated, Guarded, RecentlyAuthenticated};
-pub(crate) use authenticated::{
-    RecentRepeater, Repeater, authenticate, authenticate_repeater, demand_recent,
-};
+pub(crate) use authenticated::{authenticate, demand_recent};
 pub(crate) use context::Context;
 pub(crate) use fields::{
     CodeMethod, Refusals, identifier_of, one_time_code, opaque_token, plain_password, second_proof,
@@ -29,4 +28,5 @@ pub(crate) use paging::{cursor_of, page_of_sessions};
 pub(crate) use path_id::PathId;
 pub(crate) use query::QueryParams;
 pub(crate) use rate_limit::SubjectLimit;
+pub(crate) use repeater::{RecentRepeater, Repeater, authenticate_repeater};
 pub(crate) use request_id::{request_id_of, take_or_mint};

@@ -10,6 +10,8 @@ use crate::ports::{SessionSnapshot, StoreError};
 pub enum ProofMethod {
     /// The password: a first factor.
     Password,
+    /// An ID token of the identity that opens the account: a first factor.
+    IdToken,
     /// A passkey: both factors.
     WebAuthn,
     /// A code of the authenticator app: a second factor.
@@ -23,6 +25,7 @@ impl ProofMethod {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::IdToken => "id_token",
             Self::WebAuthn => "webauthn",
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
@@ -54,10 +57,13 @@ impl Sessions {
         snapshot: &SessionSnapshot,
         missing: MissingProofs,
     ) -> Result<Vec<ProofMethod>, StoreError> {
-        let factors = snapshot.owner.second_factors;
+        let (account, factors) = (snapshot.owner.account.id, snapshot.owner.second_factors);
         let mut ways = Vec::new();
         if missing.first && self.has_password(snapshot).await? {
             ways.push(ProofMethod::Password);
+        }
+        if missing.first && self.base.store.identity_of(account).await?.is_some() {
+            ways.push(ProofMethod::IdToken);
         }
         if factors.passkeys && !missing.is_empty() {
             ways.push(ProofMethod::WebAuthn);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{kinds, reader::Reader};
+use super::{Config, kinds, reader::Reader};
 
 /// Connections of clients. The deadlines hold on the management listener too.
 #[derive(Debug, Clone)]
@@ -17,7 +17,8 @@ pub struct ConnectionSettings {
     pub head_deadline: Duration,
     /// `http.body_deadline_seconds`: for its body, also when it was answered before. Default 15.
     pub body_deadline: Duration,
-    /// `http.answer_deadline_seconds`: until its answer is on its way whole. Default 300.
+    /// `http.answer_deadline_seconds`: until its answer is on its way whole; more than
+    /// `http.request_deadline_seconds`. Default 300.
     pub answer_deadline: Duration,
     /// `http.keep_alive_seconds`: for the next request. Default 75: longer than gateways keep idle connections,
     /// since the side that sends requests should be the one to close.
@@ -58,6 +59,16 @@ impl ConnectionSettings {
             least_write_rate: reader
                 .setting("http.least_write_rate", kinds::number(1..=10_485_760))
                 .unwrap_or(1_024),
+        }
+    }
+}
+
+impl Config {
+    /// A request that takes too long is answered (503), and that answer needs a connection.
+    pub(super) fn check_connections(&self, refuse: &mut impl FnMut(&'static str, &str)) {
+        if self.http.connections.answer_deadline <= self.http.request_deadline {
+            let reason = "must be more than http.request_deadline_seconds";
+            refuse("http.answer_deadline_seconds", reason);
         }
     }
 }

@@ -27,6 +27,7 @@ impl Config {
             self.refuse_what_is_for_development(&mut refuse);
         }
         self.check_passwords(&mut refuse);
+        self.check_connections(&mut refuse);
         self.google.check(self.is_production(), &mut refuse);
         self.check_messages(&mut refuse);
         found.extend(self.events.mistakes(self));

@@ -1,12 +1,16 @@
 //! Who may connect: so many in all, and so many from one address.
+//!
+//! When there are as many as there may be, a new one takes the place of the one that has been without a request
+//! for the longest: a client that holds connections and sends no requests keeps nobody else out.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     net::IpAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    task::Waker,
 };
 
 use authentication_app::protection::network_of;
@@ -18,7 +22,7 @@ pub(crate) type Counted = Vec<(&'static str, u64)>;
 /// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// There are as many as there may be.
+    /// There are as many as there may be, and none of them may be closed.
     Full,
     /// There are as many from this address as there may be.
     Address,
@@ -35,6 +39,8 @@ pub(crate) enum Cut {
     Answer,
     /// No further request came.
     Idle,
+    /// It had no request, and another connection needed its place.
+    Evicted,
     /// What was written is not taken, or too slowly.
     Write,
     /// What came can be read in more than one way, or in none.
@@ -43,11 +49,12 @@ pub(crate) enum Cut {
     TooLarge,
 }
 
-const CUTS: [(Cut, &str); 7] = [
+const CUTS: [(Cut, &str); 8] = [
     (Cut::Head, "head"),
     (Cut::Body, "body"),
     (Cut::Answer, "answer"),
     (Cut::Idle, "idle"),
+    (Cut::Evicted, "evicted"),
     (Cut::Write, "write"),
     (Cut::Malformed, "malformed"),
     (Cut::TooLarge, "too_large"),
@@ -58,7 +65,7 @@ const CUTS: [(Cut, &str); 7] = [
 pub(crate) struct Admission {
     most: usize,
     most_per_address: Option<usize>,
-    uncounted: Vec<IpNet>,
+    shared: Vec<IpNet>,
     open: Mutex<Open>,
     refused_full: AtomicU64,
     refused_address: AtomicU64,
@@ -69,6 +76,50 @@ pub(crate) struct Admission {
 struct Open {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
+    /// Those without a request, in the order in which they came to have none. Those of many clients at one address
+    /// are not among them: a proxy would lose requests that it has just sent.
+    waiting: BTreeMap<u64, Waiting>,
+    next_place: u64,
+}
+
+/// A connection that may be closed for another.
+#[derive(Debug)]
+struct Waiting {
+    address: Option<IpAddr>,
+    /// Has it look at its place.
+    waker: Waker,
+}
+
+impl Open {
+    fn of_address(&self, address: IpAddr) -> usize {
+        self.by_address.get(&address).copied().unwrap_or_default()
+    }
+
+    fn add(&mut self, address: Option<IpAddr>) {
+        self.all += 1;
+        if let Some(address) = address {
+            *self.by_address.entry(address).or_default() += 1;
+        }
+    }
+
+    fn remove(&mut self, address: Option<IpAddr>) {
+        self.all = self.all.saturating_sub(1);
+        if let Some(address) = address
+            && let Some(of_address) = self.by_address.get_mut(&address)
+        {
+            *of_address = of_address.saturating_sub(1);
+            if *of_address == 0 {
+                self.by_address.remove(&address);
+            }
+        }
+    }
+
+    /// Takes the place of the connection that has waited for the longest.
+    fn evict(&mut self) -> Option<Waker> {
+        let (_, longest) = self.waiting.pop_first()?;
+        self.remove(longest.address);
+        Some(longest.waker)
+    }
 }
 
 impl Admission {
@@ -76,7 +127,7 @@ impl Admission {
         Self {
             most,
             most_per_address: None,
-            uncounted: Vec::new(),
+            shared: Vec::new(),
             open: Mutex::default(),
             refused_full: AtomicU64::default(),
             refused_address: AtomicU64::default(),
@@ -85,10 +136,10 @@ impl Admission {
     }
 
     /// With a bound for each address outside of these networks, in which many clients share one.
-    pub(crate) fn per_address(mut self, most: usize, uncounted: Vec<IpNet>) -> Self {
+    pub(crate) fn per_address(mut self, most: usize, shared: Vec<IpNet>) -> Self {
         // One address alone does not fill the listener.
         self.most_per_address = Some(most.min((self.most / 4).max(1)));
-        self.uncounted = uncounted;
+        self.shared = shared;
         self
     }
 
@@ -102,12 +153,16 @@ impl Admission {
     /// # Errors
     /// [`Refused`], and it is counted.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Refused> {
-        let address = self.counted_as(peer);
-        let admitted = self.count(address);
-        match admitted {
+        let peer = peer.to_canonical();
+        let is_shared = self.shared.iter().any(|network| network.contains(&peer));
+        let is_counted = self.most_per_address.is_some() && !is_shared;
+        let address = is_counted.then(|| network_of(peer));
+        match self.count(address) {
             Ok(()) => Ok(Permit {
                 admission: Arc::clone(self),
                 address,
+                may_be_evicted: !is_shared,
+                place: None,
             }),
             Err(refused) => {
                 let counter = match refused {
@@ -120,32 +175,33 @@ impl Admission {
         }
     }
 
-    fn counted_as(&self, peer: IpAddr) -> Option<IpAddr> {
-        let peer = peer.to_canonical();
-        let is_counted = self.most_per_address.is_some()
-            && !self.uncounted.iter().any(|network| network.contains(&peer));
-        is_counted.then(|| network_of(peer))
+    fn count(&self, address: Option<IpAddr>) -> Result<(), Refused> {
+        let mut open = self.locked();
+        if let Some((address, most)) = address.zip(self.most_per_address)
+            && open.of_address(address) >= most
+        {
+            return Err(Refused::Address);
+        }
+        let evicted = if open.all >= self.most {
+            Some(open.evict().ok_or(Refused::Full)?)
+        } else {
+            None
+        };
+        open.add(address);
+        drop(open);
+        if let Some(evicted) = evicted {
+            evicted.wake();
+        }
+        Ok(())
     }
 
-    fn count(&self, address: Option<IpAddr>) -> Result<(), Refused> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.all >= self.most {
-            return Err(Refused::Full);
-        }
-        if let Some((address, most)) = address.zip(self.most_per_address) {
-            let of_address = open.by_address.entry(address).or_default();
-            if *of_address >= most {
-                return Err(Refused::Address);
-            }
-            *of_address += 1;
-        }
-        open.all += 1;
-        Ok(())
+    fn locked(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many are open.
     pub(crate) fn open(&self) -> usize {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).all
+        self.locked().all
     }
 
     /// How many were refused, by reason.
@@ -170,6 +226,9 @@ impl Admission {
 pub(crate) struct Permit {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
+    may_be_evicted: bool,
+    /// Its place among those that wait. When it is not there any more, another connection has it.
+    place: Option<u64>,
 }
 
 impl Permit {
@@ -182,78 +241,55 @@ impl Permit {
             }
         }
     }
+
+    /// There is no request: from now on it may be closed for another connection, whose task is woken then.
+    pub(super) fn wait(&mut self, waker: &Waker) {
+        if !self.may_be_evicted {
+            return;
+        }
+        let mut open = self.admission.locked();
+        if let Some(place) = self.place {
+            if let Some(waiting) = open.waiting.get_mut(&place) {
+                waiting.waker.clone_from(waker);
+            }
+            return;
+        }
+        let place = open.next_place;
+        open.next_place += 1;
+        let waiting = Waiting {
+            address: self.address,
+            waker: waker.clone(),
+        };
+        open.waiting.insert(place, waiting);
+        self.place = Some(place);
+    }
+
+    /// Whether another connection has its place.
+    pub(super) fn is_evicted(&self) -> bool {
+        self.place
+            .is_some_and(|place| !self.admission.locked().waiting.contains_key(&place))
+    }
+
+    /// It may not be closed for another connection any more. False if one has its place already.
+    pub(super) fn stop_waiting(&mut self) -> bool {
+        let Some(place) = self.place else {
+            return true;
+        };
+        let waiting = self.admission.locked().waiting.remove(&place);
+        if waiting.is_some() {
+            self.place = None;
+        }
+        waiting.is_some()
+    }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        let open = &self.admission.open;
-        let mut open = open.lock().unwrap_or_else(PoisonError::into_inner);
-        open.all = open.all.saturating_sub(1);
-        if let Some(address) = self.address
-            && let Some(of_address) = open.by_address.get_mut(&address)
-        {
-            *of_address = of_address.saturating_sub(1);
-            if *of_address == 0 {
-                open.by_address.remove(&address);
-            }
+        if self.stop_waiting() {
+            self.admission.locked().remove(self.address);
         }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn admission(most: usize, per_address: usize) -> Arc<Admission> {
-        let proxies = vec!["10.0.0.0/8".parse().unwrap()];
-        Arc::new(Admission::new(most).per_address(per_address, proxies))
-    }
-
-    fn from(admission: &Arc<Admission>, peer: &str) -> Result<Permit, Refused> {
-        admission.admit(peer.parse().unwrap())
-    }
-
-    #[test]
-    fn an_address_has_so_many_and_others_have_theirs() {
-        let admission = admission(100, 2);
-        let held: Vec<_> = (0..2).map(|_| from(&admission, "192.0.2.1")).collect();
-        assert!(held.iter().all(Result::is_ok));
-        assert_eq!(from(&admission, "192.0.2.1").unwrap_err(), Refused::Address);
-        assert_eq!(
-            from(&admission, "::ffff:192.0.2.1").unwrap_err(),
-            Refused::Address
-        );
-        assert!(from(&admission, "192.0.2.2").is_ok());
-        drop(held);
-        assert!(from(&admission, "192.0.2.1").is_ok());
-        assert_eq!(admission.refused(), [("full", 0), ("address", 2)]);
-        assert_eq!(admission.open(), 0);
-    }
-
-    #[test]
-    fn an_ipv6_address_is_its_64() {
-        let admission = admission(100, 1);
-        let _held = from(&admission, "2001:db8:1:2::1").unwrap();
-        let neighbour = from(&admission, "2001:db8:1:2:ffff::2");
-        assert_eq!(neighbour.unwrap_err(), Refused::Address);
-        assert!(from(&admission, "2001:db8:1:3::1").is_ok());
-    }
-
-    #[test]
-    fn a_proxy_is_many_clients_and_fills_the_listener_all_the_same() {
-        let admission = admission(8, 1);
-        let held: Vec<_> = (0..8).map(|_| from(&admission, "10.1.2.3")).collect();
-        assert!(held.iter().all(Result::is_ok));
-        assert_eq!(from(&admission, "10.1.2.3").unwrap_err(), Refused::Full);
-        assert_eq!(from(&admission, "192.0.2.1").unwrap_err(), Refused::Full);
-        assert_eq!((admission.open(), admission.most()), (8, 8));
-    }
-
-    #[test]
-    fn one_address_alone_fills_no_listener() {
-        let admission = admission(8, 1_000);
-        let held: Vec<_> = (0..2).map(|_| from(&admission, "192.0.2.1")).collect();
-        assert!(held.iter().all(Result::is_ok));
-        assert_eq!(from(&admission, "192.0.2.1").unwrap_err(), Refused::Address);
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
 //! One request at a time: what the stream and the application tell each other.
 //!
 //! The stream counts a request when it has read its head, the application takes it back when the body of its
-//! answer has been handed over. In between the stream reads no further request, so that whoever sends many and
+//! answer has been handed over. In between the stream reads no further request, so that a client that sends many and
 //! reads no answer holds one answer, and whatever the stream says by itself (408, 400, 431) stands between two
 //! answers and never within one.
 

@@ -304,8 +304,9 @@ impl Head {
         } else if self.name.is(b"host") {
             self.hosts += 1;
         } else if self.name.is(b"upgrade") {
-            // Others (h2c, which some clients offer with every request) are ignored, as HTTP has it.
-            self.leaves_http |= value.is_some_and(|it| it.eq_ignore_ascii_case(b"websocket"));
+            // Others (h2c, which some clients offer with every request) are ignored, as HTTP has it. What is
+            // longer than what is kept could be `websocket` between spaces.
+            self.leaves_http |= value.is_none_or(|it| it.eq_ignore_ascii_case(b"websocket"));
         }
         self.name.clear();
         self.value.clear();

@@ -114,14 +114,19 @@ impl Guarded {
 
     fn phase_now(&self) -> Phase {
         match self.framing.stage() {
-            Stage::Body => Phase::Body,
+            // When the client has closed its side, no more of a body comes.
+            Stage::Body if !self.is_at_end => Phase::Body,
             // What was answered is not taken yet.
             _ if self.exchange.is_open() || self.stall.is_some() => Phase::Answer,
-            Stage::Head if self.requests > 0 => Phase::Head,
             // The time for the first head begins with the connection.
-            Stage::Head | Stage::Start if self.requests == 0 => Phase::Start,
-            Stage::Head | Stage::Start => Phase::Idle,
+            _ if self.requests == 0 => Phase::Start,
+            Stage::Head => Phase::Head,
+            Stage::Start | Stage::Body => Phase::Idle,
         }
+    }
+
+    fn has_no_request(&self) -> bool {
+        matches!(self.phase_now(), Phase::Start | Phase::Head | Phase::Idle)
     }
 
     /// When the phase that the connection is in has to be over, and what its end is called.
@@ -162,6 +167,8 @@ impl Guarded {
 
     fn end(&mut self, cut: Cut) {
         self.permit.note(cut);
+        // It ends by itself, and counts until it has.
+        self.permit.stop_waiting();
         self.cut = Some(cut);
         self.input.truncate(self.checked);
     }
@@ -218,6 +225,10 @@ impl Guarded {
                         Step::HeadEnds | Step::RequestEnds { had_no_body: true }
                     );
                     if is_head {
+                        if !self.permit.stop_waiting() {
+                            self.checked = 0;
+                            return self.end(Cut::Evicted);
+                        }
                         self.requests += 1;
                         self.exchange.begin();
                     }
@@ -295,6 +306,9 @@ impl AsyncRead for Guarded {
     ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         this.look_at_the_clock(context)?;
+        if this.cut.is_none() && this.permit.is_evicted() {
+            this.end(Cut::Evicted);
+        }
         loop {
             if this.checked == 0 && this.cut.is_none() {
                 this.check(context);
@@ -321,6 +335,9 @@ impl AsyncRead for Guarded {
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
                 Poll::Pending => break,
             }
+        }
+        if this.cut.is_none() && this.has_no_request() {
+            this.permit.wait(context.waker());
         }
         this.exchange.remember(context.waker());
         this.set_timer(context);
@@ -354,6 +371,8 @@ impl AsyncWrite for Guarded {
             }
             *stall = anew;
         }
+        // The parser does not read from a client that has closed its side, so nothing else looks.
+        this.look_at_the_clock(context)?;
         this.set_timer(context);
         Poll::Pending
     }

@@ -28,7 +28,7 @@ pub(crate) struct Deadlines {
     pub(crate) idle: Duration,
     /// While bytes wait to be taken: so long for each [`Self::least_rate`] of them.
     pub(crate) stall: Duration,
-    /// Bytes a second that are taken at the least, by whoever lets us wait.
+    /// Bytes a second that a client takes at the least while it lets us wait.
     pub(crate) least_rate: u64,
 }
 

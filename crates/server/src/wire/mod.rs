@@ -11,6 +11,7 @@ mod key_watch;
 mod keys;
 mod mailbox;
 mod messages;
+mod offline;
 mod patience;
 mod readiness;
 mod rekeying;

@@ -1,17 +1,13 @@
-//! What unlocking an account runs on: the store, and the keys that seal the trail.
+//! What unlocking an account runs on, and nothing that serves.
 
 use std::sync::Arc;
 
-use adapters_crypto::{CryptoVault, KeysInUse, SystemClock, SystemRandom};
+use adapters_crypto::SystemClock;
 use authentication_app::accounts::{UnlockPorts, Unlocks};
-use common::{Clock as _, Id, RequestId, SecureRandom};
 use identity_adapters_postgres::Store;
 
-use super::{RingPlace, keys, store};
+use super::offline::Offline;
 use crate::{StartError, config::Config};
-
-/// Marks the ids of runs.
-enum Run {}
 
 /// An account is about to be unlocked.
 pub(crate) struct Unlocking {
@@ -20,24 +16,19 @@ pub(crate) struct Unlocking {
 }
 
 impl Unlocking {
-    /// On a database with this release's schema; migrating is another command's.
+    /// On a database with this release's schema.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
-        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let random: Arc<dyn SecureRandom> = Arc::new(SystemRandom);
-        let (place, now) = (RingPlace::of(config)?, SystemClock.now());
-        let ring = keys::load(config, &place, random.as_ref(), now)?;
-        let keys = KeysInUse::new(ring);
-        let store = Arc::new(store::open_migrated(config, &SystemClock).await?);
-        let service = keys::service_key(&store, &keys, random.as_ref(), now).await?;
-        let run = Id::<Run>::at(now, random.as_ref());
+        let offline = Offline::open(config).await?;
         let ports = UnlockPorts {
-            store: store.clone(),
-            vault: Arc::new(CryptoVault::new(keys, service, Arc::clone(&random))),
+            store: offline.store.clone(),
+            vault: offline.vault,
             clock: Arc::new(SystemClock),
-            random,
+            random: offline.random,
         };
-        let unlocks = Unlocks::new(ports, RequestId::from_uuid(run.as_uuid()));
-        Ok(Self { unlocks, store })
+        Ok(Self {
+            unlocks: Unlocks::new(ports, offline.run),
+            store: offline.store,
+        })
     }
 
     pub(crate) async fn close(self) {

@@ -76,6 +76,16 @@ fn every_variable_that_is_deployed_is_a_setting() {
     }
 }
 
+/// A release without its bill of materials is not one.
+#[test]
+fn the_image_and_ci_make_the_bill_of_materials() {
+    let dockerfile = fs::read_to_string(root().join("deploy/Dockerfile")).unwrap();
+    assert!(dockerfile.contains("python3 deploy/sbom.py >/out/fashionistar-auth.cdx.json"));
+    assert!(dockerfile.contains("COPY --from=build /out/fashionistar-auth.cdx.json "));
+    let ci = fs::read_to_string(root().join(".ci/run")).unwrap();
+    assert!(ci.contains("python3 deploy/sbom.py >"));
+}
+
 /// The example of a production node, every line of it in effect and the secrets in files that are there.
 #[test]
 fn the_example_starts_in_production_mode() {

@@ -9,6 +9,8 @@ use crate::service::{Raw, SOON, Service, ask, statuses};
 const NEIGHBOUR: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const LIVE: &str = "GET /health/live HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
 
+const KEPT: &str = "GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
 async fn asks(mut raw: Raw) -> String {
     // What was refused may be closed already.
     let _ = raw.0.write_all(LIVE.as_bytes()).await;
@@ -73,6 +75,47 @@ async fn an_exempt_network_and_a_proxy_have_as_many_as_there_are() {
         );
         service.end().await;
     }
+}
+
+#[tokio::test]
+async fn who_holds_every_connection_and_asks_for_nothing_keeps_nobody_out() {
+    let service = Service::start(|config| {
+        config.protection.exempt_networks.clear();
+        config.http.connections.most = 16;
+        config.http.connections.most_per_address = 4;
+    })
+    .await;
+    // Silent from the beginning, in the middle of a head, and behind an answer.
+    let mut held = Vec::new();
+    for (host, beginning) in [(2, ""), (3, "GET /h"), (4, KEPT), (5, KEPT)] {
+        for _ in 0..4 {
+            let address = Ipv4Addr::new(127, 0, 0, host);
+            let mut raw = Raw::bound_to(address, service.public).await;
+            raw.send(beginning).await;
+            if beginning == KEPT {
+                raw.0.readable().await.unwrap();
+            }
+            held.push(raw);
+        }
+    }
+    assert_eq!(open(&service).await, 16);
+    for _ in 0..4 {
+        assert_eq!(
+            statuses(&ask(service.public, "GET", "/health/live").await),
+            ["200"]
+        );
+        while open(&service).await > 15 {}
+    }
+    let series = "auth_connections_refused_total{listener=\"public\",reason=\"full\"}";
+    assert_eq!(service.metric(series).await, 0);
+    // One made room for all who came and went, and it had been silent the longest.
+    service.cut("evicted", 1).await;
+    assert_eq!(open(&service).await, 15);
+    for mut raw in held.split_off(8) {
+        raw.send(LIVE).await;
+        assert_eq!(statuses(&raw.rest().await), ["200", "200"]);
+    }
+    service.end().await;
 }
 
 #[tokio::test]

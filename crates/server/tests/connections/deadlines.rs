@@ -141,6 +141,24 @@ async fn who_reads_nothing_of_an_answer_is_cut_off() {
 }
 
 #[tokio::test]
+async fn who_closes_their_side_and_reads_nothing_is_cut_off_at_the_deadline_of_the_answer() {
+    let service = Service::start(|config| config.http.connections.answer_deadline = SOON).await;
+    // Whole, and with a body that never comes whole.
+    let beginnings = ["\r\n", "Content-Length: 10\r\n\r\nab"];
+    for (count, rest) in (1..).zip(beginnings) {
+        let mut raw = Raw::narrow(service.public).await;
+        raw.send(format!(
+            "GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n{rest}"
+        ))
+        .await;
+        raw.0.shutdown().await.unwrap();
+        service.cut("answer", count).await;
+        assert!(!is_whole(&raw.rest().await), "{rest:?}");
+    }
+    service.end().await;
+}
+
+#[tokio::test]
 async fn who_reads_a_byte_now_and_then_is_cut_off() {
     let service = Service::start(|config| {
         config.http.connections.write_stall = SOON;

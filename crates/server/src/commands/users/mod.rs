@@ -28,10 +28,10 @@ pub(super) enum Users {
     /// A running service tells the owner, who can object for 72 hours. May be repeated: what is asked for
     /// already stays as it is. See docs/account-recovery.md.
     ResetFactors(ResetFactors),
-    /// Opens an account that failed sign-ins closed: password and codes are as if nobody had failed
+    /// Unlocks an account that failed sign-ins locked: its count of failures starts again at zero
     ///
-    /// For an owner who is not reached by code or by link; anybody else's sign-in or reset does the same. See
-    /// docs/runbooks/an-account-is-locked.md.
+    /// For an owner whom neither code nor link reaches; a complete sign-in or a reset of the password does the
+    /// same. See docs/runbooks/an-account-is-locked.md.
     Unlock(Unlock),
 }
 

@@ -1,4 +1,4 @@
-//! `users unlock`: opens what failures closed.
+//! `users unlock`: clears the count of failed sign-ins of an account.
 
 use std::{
     io::{self, Write as _},

@@ -116,6 +116,8 @@ fn what_could_be_read_in_two_ways_is_refused() {
         // Other protocols.
         "CONNECT a:1 HTTP/1.1\r\nHost: a\r\n\r\n".to_owned(),
         with("Upgrade: WebSocket\r\n"),
+        with(&format!("Upgrade: {}websocket\r\n", " ".repeat(60))),
+        with(&format!("Upgrade: websocket{}\r\n", " ".repeat(60))),
         // Chunks.
         chunked("3;a=b\r\nabc\r\n0\r\n\r\n"),
         chunked("3 \r\nabc\r\n0\r\n\r\n"),

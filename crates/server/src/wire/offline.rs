@@ -1,0 +1,45 @@
+//! What a command needs that works on accounts beside the running service: the store and the keys.
+
+use std::sync::Arc;
+
+use adapters_crypto::{CryptoVault, KeysInUse, SystemClock, SystemRandom};
+use common::{Clock as _, Id, RequestId, SecureRandom};
+use identity_adapters_postgres::Store;
+
+use super::{RingPlace, keys, store};
+use crate::{StartError, config::Config};
+
+/// Marks the ids of runs.
+enum Run {}
+
+pub(super) struct Offline {
+    pub(super) store: Arc<Store>,
+    pub(super) keys: Arc<KeysInUse>,
+    pub(super) vault: Arc<CryptoVault>,
+    pub(super) random: Arc<dyn SecureRandom>,
+    /// Names this run in the audit log, as a request is named there.
+    pub(super) run: RequestId,
+}
+
+impl Offline {
+    /// On a database with this release's schema; migrating is another command's.
+    pub(super) async fn open(config: &Config) -> Result<Self, StartError> {
+        // For TLS to the database. An error says that it was done before.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let random: Arc<dyn SecureRandom> = Arc::new(SystemRandom);
+        let (place, now) = (RingPlace::of(config)?, SystemClock.now());
+        let ring = keys::load(config, &place, random.as_ref(), now)?;
+        let keys = KeysInUse::new(ring);
+        let store = Arc::new(store::open_migrated(config, &SystemClock).await?);
+        let service = keys::service_key(&store, &keys, random.as_ref(), now).await?;
+        let vault = CryptoVault::new(Arc::clone(&keys), service, Arc::clone(&random));
+        let run = Id::<Run>::at(SystemClock.now(), random.as_ref());
+        Ok(Self {
+            store,
+            keys,
+            vault: Arc::new(vault),
+            random,
+            run: RequestId::from_uuid(run.as_uuid()),
+        })
+    }
+}
