@@ -37,7 +37,7 @@ pub(crate) struct ProblemDocument {
     errors: Vec<FieldError>,
     /// `reauthentication_required`: what `POST /auth/reauthenticate` takes for the proofs that are missing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    #[schema(value_type = Option<Vec<String>>, example = json!(["password", "webauthn", "totp", "recovery_code"]))]
+    #[schema(value_type = Option<Vec<String>>, example = json!(["password", "google", "webauthn", "totp", "recovery_code"]))]
     methods: Vec<&'static str>,
 }
 

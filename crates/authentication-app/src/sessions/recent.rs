@@ -10,6 +10,8 @@ use crate::ports::{SessionSnapshot, StoreError};
 pub enum ProofMethod {
     /// The password: a first factor.
     Password,
+    /// An ID token of the Google account that is linked: a first factor.
+    Google,
     /// A passkey: both factors.
     WebAuthn,
     /// A code of the authenticator app: a second factor.
@@ -23,6 +25,7 @@ impl ProofMethod {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
+            Self::Google => "google",
             Self::WebAuthn => "webauthn",
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
@@ -59,6 +62,9 @@ impl Sessions {
         if missing.first && self.has_password(snapshot).await? {
             ways.push(ProofMethod::Password);
         }
+        if missing.first && self.has_identity(snapshot).await? {
+            ways.push(ProofMethod::Google);
+        }
         if factors.passkeys && !missing.is_empty() {
             ways.push(ProofMethod::WebAuthn);
         }
@@ -75,5 +81,10 @@ impl Sessions {
         let account = snapshot.owner.account.id;
         let found = self.base.store.credentials_of(account).await?;
         Ok(found.is_some_and(|(_, password)| password.is_some()))
+    }
+
+    async fn has_identity(&self, snapshot: &SessionSnapshot) -> Result<bool, StoreError> {
+        let account = snapshot.owner.account.id;
+        Ok(self.base.store.identity_of(account).await?.is_some())
     }
 }

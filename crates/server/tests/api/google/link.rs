@@ -122,7 +122,9 @@ testkit::on_every_engine! {
         let tokens = bed.newcomer("1", "ada@example.com").await;
         app.advance_seconds(601);
         let access = Tokens::of(&app.refresh(&tokens.refresh).await).access;
-        app.delete_as(&access, LINK).await.assert_problem(403, "reauthentication_required");
+        let refused = app.delete_as(&access, LINK).await;
+        refused.assert_problem(403, "reauthentication_required");
+        assert_eq!(refused.json()["methods"], json!(["google"]));
         // Somebody else's identity, one that nobody has, and the right one with a nonce that signs in.
         bed.newcomer("2", "eve@example.com").await;
         for (subject, email) in [("2", "eve@example.com"), ("3", "ada@example.com")] {
