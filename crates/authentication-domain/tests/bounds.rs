@@ -60,7 +60,7 @@ const PARSERS: [Bounded; 9] = [
     },
     Bounded {
         name: "code",
-        most_bytes: 18,
+        most_bytes: OneTimeCode::MOST_TYPED,
         takes: |text| OneTimeCode::parse(text).is_some(),
         begins: "",
     },
