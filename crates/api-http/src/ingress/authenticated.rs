@@ -148,13 +148,17 @@ pub(crate) async fn demand_recent(
     request: &HttpRequest,
     session: &SessionSnapshot,
 ) -> Result<(), Problem> {
-    let sessions = &state_of(request)?.sessions;
+    let state = state_of(request)?;
+    let sessions = &state.sessions;
     let missing = sessions.missing_for_recent(session);
     if missing.is_empty() {
         return Ok(());
     }
     let ways = sessions.ways_to_prove(session, missing).await?;
-    let methods = ways.into_iter().map(ProofMethod::as_str).collect();
+    // An account may be linked to a provider that is not configured any more.
+    let is_offered = |way: &ProofMethod| *way != ProofMethod::IdToken || state.federation.is_some();
+    let offered = ways.into_iter().filter(is_offered);
+    let methods = offered.map(ProofMethod::as_str).collect();
     Err(Problem::of(ProblemCode::ReauthenticationRequired).with_methods(methods))
 }
 

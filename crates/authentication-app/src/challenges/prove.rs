@@ -210,8 +210,9 @@ impl Foundation {
         Ok(ProofError::InvalidCode)
     }
 
-    /// The account that a right code is good for: one that says that it has the identifier whose code it is. Nobody's
-    /// for whoever closed it themselves, and then the code was a wrong one. Looked at only now: a wrong code costs no more for an identifier that somebody has.
+    /// The account that a right code is good for: one that has the identifier that the code was sent to, and that
+    /// its owner did not close. Otherwise the code counts as a wrong one. The account is read only now, so that a
+    /// wrong code costs the same whether or not the identifier has an account.
     pub(crate) async fn owner_of(
         &self,
         right: &RightCode,

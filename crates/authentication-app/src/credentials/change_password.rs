@@ -104,12 +104,10 @@ impl Credentials {
             return Ok(tokens);
         }
         let done = self.judge_change(who, command, repeatable, ctx).await;
-        let was_refused = matches!(
-            done,
-            Err(ChangePasswordError::InvalidCurrentPassword | ChangePasswordError::Conflict)
-        );
         // A rival with the same key may have been first.
-        if was_refused && let Some(tokens) = self.given_before(repeatable).await? {
+        if matches!(done, Err(ChangePasswordError::Conflict))
+            && let Some(tokens) = self.given_before(repeatable).await?
+        {
             return Ok(tokens);
         }
         repeatable.settle(done)
@@ -164,6 +162,10 @@ impl Credentials {
         let stored = record.password.as_ref();
         let verification = base.hasher.verify(&command.current, stored).await?;
         if verification == Verification::Mismatch {
+            // Not a failure when a rival with the same key was first: what was current then is not any more.
+            if let Some(tokens) = self.given_before(repeatable).await? {
+                return Ok(tokens);
+            }
             return Err(retrying(|| self.count_failure(&opened, scope, ctx)).await?);
         }
         let next = base

@@ -9,8 +9,8 @@ use common::access::Role;
 use secrecy::SecretString;
 
 use super::{
-    EnterError, Entered, Federation, Unproven,
-    enter::{Arrival, Once, role_of_newcomer},
+    EnterError, Entered, Federation, Once, Unproven,
+    enter::{Arrival, role_of_newcomer},
     open_flow,
 };
 use crate::{

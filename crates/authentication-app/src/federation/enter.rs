@@ -11,7 +11,6 @@ use authentication_domain::{
     audit::{Action, Outcome},
     events::Event,
     federation::ExternalPerson,
-    opaque_token::TokenDigest,
     sessions::DeviceId,
 };
 use common::{
@@ -22,14 +21,13 @@ use common::{
 };
 use time::OffsetDateTime;
 
-use super::{Federation, Unproven, identity_field};
+use super::{Federation, Once, Unproven, identity_field};
 use crate::{
     Foundation, RequestContext,
     accounts::{AccountDraft, OpenedAccount},
     ports::{
-        DataKey, FederationQuestion, FederationRecord, IndexKeys, Measure, MovesSeen,
-        NewFederatedIdentity, NonceUse, RegistrationOutcome, SigningFailed, StoreError, Subject,
-        UniqueRule, UnitOfWork,
+        DataKey, FederationQuestion, FederationRecord, IndexKeys, Measure, NewFederatedIdentity,
+        RegistrationOutcome, SigningFailed, StoreError, Subject, UniqueRule,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -42,27 +40,6 @@ pub(super) struct Arrival {
     pub(super) once: Once,
     /// What they will be if they are new.
     pub(super) role: Role,
-}
-
-/// What keeps one arrival from being two.
-#[derive(Clone, Copy)]
-pub(super) enum Once {
-    /// This nonce, used up in the unit that lets them in.
-    Nonce(TokenDigest),
-    /// The flow, which was used up before.
-    UsedUp(MovesSeen),
-}
-
-impl Once {
-    /// What they are told of one that does not count, with the reason in the trail.
-    fn refused(self) -> (Unproven, Outcome) {
-        let refused = match self {
-            Self::Nonce(_) => Unproven::UnknownNonce,
-            Self::UsedUp(_) => Unproven::InvalidState,
-        };
-        let reason = refused.reason().unwrap_or_default();
-        (refused, Outcome::Refused(reason))
-    }
 }
 
 /// What became of them.
@@ -209,7 +186,11 @@ impl Federation {
             Err(Closed::Absent) => Some((EnterError::Closed, "account_closed")),
         };
         let mut unit = base.store.begin().await?;
-        if !use_up(unit.as_mut(), arrival.once, Some(owner.id()), ctx, now).await? {
+        if !arrival
+            .once
+            .use_up(unit.as_mut(), Some(owner.id()), ctx, now)
+            .await?
+        {
             drop(unit);
             let (error, outcome) = arrival.once.refused();
             let act = Act::on_identifier(Action::SignIn, outcome, known.keys.subject)
@@ -248,7 +229,7 @@ impl Federation {
         let act =
             |outcome| Act::on_identifier(Action::SignIn, outcome, known.keys.subject).about(owner);
         let mut unit = base.store.begin().await?;
-        if !use_up(unit.as_mut(), arrival.once, None, ctx, now).await? {
+        if !arrival.once.use_up(unit.as_mut(), None, ctx, now).await? {
             drop(unit);
             let (error, outcome) = arrival.once.refused();
             base.put_on_record(&act(outcome), ctx).await?;
@@ -287,7 +268,7 @@ impl Federation {
         let identity =
             base.new_identity(&arrival.person, known.digest, &opened.key, opened.id(), now);
         let mut unit = base.store.begin().await?;
-        if !use_up(unit.as_mut(), arrival.once, None, ctx, now).await? {
+        if !arrival.once.use_up(unit.as_mut(), None, ctx, now).await? {
             drop(unit);
             let (error, outcome) = arrival.once.refused();
             let act = Act::on_identifier(Action::SignIn, outcome, known.keys.subject);
@@ -337,33 +318,6 @@ impl Federation {
         unit.outbox().append_events(&events).await?;
         let signed_in = base.complete(unit, started, opened.view).await?;
         Ok(SignInAnswer::Authenticated(Box::new(signed_in)))
-    }
-}
-
-/// Uses up what makes this arrival the only one. What was begun before the last move of the account that it is to
-/// open counts no more. The unit must be dropped on `false`.
-async fn use_up(
-    unit: &mut dyn UnitOfWork,
-    once: Once,
-    account: Option<AccountId>,
-    ctx: &RequestContext,
-    now: OffsetDateTime,
-) -> Result<bool, StoreError> {
-    match (once, account) {
-        (Once::UsedUp(_), None) => Ok(true),
-        (Once::UsedUp(seen), Some(account)) => {
-            Ok(!unit.accounts().moved_since(account, seen).await?)
-        }
-        (Once::Nonce(digest), account) => {
-            let nonce = NonceUse {
-                digest,
-                device: ctx.claimed_device(),
-                session: None,
-                account,
-                now,
-            };
-            unit.federation().use_nonce(nonce).await
-        }
     }
 }
 

@@ -4,10 +4,7 @@ use authentication_domain::audit::Action;
 use common::access::Role;
 use secrecy::SecretString;
 
-use super::{
-    EnterError, Entered, Federation,
-    enter::{Arrival, Once},
-};
+use super::{EnterError, Entered, Federation, Once, enter::Arrival};
 use crate::{
     RequestContext, measured,
     ports::{Measure, SignInMethod},

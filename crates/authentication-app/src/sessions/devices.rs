@@ -4,6 +4,7 @@ use authentication_domain::{
     audit::{Action, Outcome},
     sessions::DeviceId,
 };
+use common::clock;
 use time::OffsetDateTime;
 
 use super::Sessions;
@@ -54,12 +55,14 @@ impl Sessions {
         let account = who.owner.account.id;
         let (devices, current) = self.base.store.list_devices(account, who.session).await?;
         let now = self.base.clock.now();
+        let longest = self.base.rules.second_factors.remember_for;
+        let skips = |until: &OffsetDateTime| clock::counts_until(*until, longest, now);
         let known = devices.into_iter().map(|it| KnownDevice {
             device: it.device,
             is_current: current == Some(it.device),
             created_at: it.created_at,
             last_used_at: it.last_used_at,
-            remembered_until: it.remembered_until.filter(|until| now < *until),
+            remembered_until: it.remembered_until.filter(skips),
         });
         Ok(known.collect())
     }

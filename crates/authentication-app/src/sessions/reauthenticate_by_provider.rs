@@ -109,7 +109,10 @@ impl Sessions {
         let mut unit = base.store.begin().await?;
         let nonce = in_session(who, nonce, ctx, now);
         if !unit.federation().use_nonce(nonce).await? {
-            return Err(Unproven::UnknownNonce.into());
+            drop(unit);
+            // A rival with the same idempotency key may have been first, and used the nonce up.
+            let given = self.given_before(attempt).await?;
+            return given.ok_or_else(|| Unproven::UnknownNonce.into());
         }
         // In the unit: whoever unlinks it at this moment comes before or after.
         let identity = base.digest_of(&person.identity);

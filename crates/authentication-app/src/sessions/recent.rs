@@ -62,7 +62,7 @@ impl Sessions {
         if missing.first && self.has_password(snapshot).await? {
             ways.push(ProofMethod::Password);
         }
-        if missing.first && self.base.store.identity_of(account).await?.is_some() {
+        if missing.first && self.has_identity(snapshot).await? {
             ways.push(ProofMethod::IdToken);
         }
         if factors.passkeys && !missing.is_empty() {
@@ -81,5 +81,10 @@ impl Sessions {
         let account = snapshot.owner.account.id;
         let found = self.base.store.credentials_of(account).await?;
         Ok(found.is_some_and(|(_, password)| password.is_some()))
+    }
+
+    async fn has_identity(&self, snapshot: &SessionSnapshot) -> Result<bool, StoreError> {
+        let account = snapshot.owner.account.id;
+        Ok(self.base.store.identity_of(account).await?.is_some())
     }
 }

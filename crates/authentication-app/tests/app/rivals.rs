@@ -3,16 +3,17 @@
 use std::sync::atomic::Ordering;
 
 use authentication_app::{
-    Repeatable,
+    IdempotentRequest, Repeatable,
     accounts::{ConfirmIdentifier, UpdateProfileError},
     challenges::{ProofError, VerifyCode, VerifyCodeError},
     credentials::{
         ChangePassword, ChangePasswordError, CompleteReset, CompleteResetError, ResetProof,
     },
-    ports::StoreError,
+    ports::{IdempotencyKey, StoreError},
     sessions::LogInError,
 };
 use authentication_domain::profiles::{DisplayName, ProfileChange};
+use secrecy::ExposeSecret as _;
 use time::Duration;
 
 use crate::bed::{Bed, NEW_PASSWORD, PASSWORD, email, password, request, right_code};
@@ -138,6 +139,47 @@ async fn a_password_is_not_changed_on_an_account_that_changed_meanwhile() {
         .await;
     assert!(answer.is_ok(), "{answer:?}");
     assert!(bed.log_in(ADA, NEW_PASSWORD, &request()).await.is_ok());
+}
+
+/// The answer to the first of two equal requests is recorded while the current password of the second one is
+/// compared, which is the old one by then.
+#[tokio::test]
+async fn a_change_that_is_repeated_at_the_same_moment_is_no_failure() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    let command = ChangePassword {
+        current: password(PASSWORD),
+        new: password(NEW_PASSWORD),
+    };
+    let repeatable = Repeatable {
+        request: Some(IdempotentRequest {
+            key: IdempotencyKey([1; 32]),
+            body_digest: [2; 32],
+        }),
+        token_is_outdated: false,
+    };
+    let change = || async {
+        let ctx = request();
+        let answer = bed
+            .credentials
+            .change_password(&session, &command, repeatable, &ctx);
+        answer.await.unwrap().refresh_token
+    };
+    let first = change().await;
+    bed.database
+        .execute("CREATE TABLE recorded AS SELECT * FROM idempotency_records")
+        .await;
+    bed.database
+        .execute("DELETE FROM idempotency_records")
+        .await;
+    bed.come_in_between(1, "INSERT INTO idempotency_records SELECT * FROM recorded");
+    let second = change().await;
+    assert_eq!(second.expose_secret(), first.expose_secret());
+    assert_eq!(bed.database.count("sign_in_failures").await, 0);
+    let actions = bed.actions().await;
+    let refused = "credential.password_changed invalid_current_password";
+    assert!(!actions.iter().any(|it| it == refused), "{actions:?}");
 }
 
 /// Five guesses through a session: the lock is the session's, and falls for a right password too.

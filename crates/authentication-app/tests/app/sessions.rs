@@ -1,8 +1,9 @@
 //! Sessions: what is ended, and what is not.
 
 use authentication_app::{ports::StoreError, sessions::EndSessionError};
-use common::page::PageRequest;
+use common::{Clock as _, clock::to_micros, page::PageRequest};
 use testkit::builders::id;
+use time::Duration;
 
 use crate::bed::{Bed, PASSWORD, request};
 
@@ -106,5 +107,20 @@ async fn a_closed_account_has_no_session() {
         assert!(bed.session_of(&ada.signed_in).await.is_some());
         bed.set_status(&ada, status).await;
         assert!(bed.session_of(&ada.signed_in).await.is_none(), "{status}");
+    }
+}
+
+/// A list that said otherwise would promise what a sign-in does not keep (ADR 0045).
+#[tokio::test]
+async fn a_device_remembered_for_longer_than_any_is_remembered_is_not_shown_as_remembered() {
+    let bed = Bed::start().await;
+    let ada = bed.register(ADA).await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    for (days, shown) in [(0, false), (29, true), (31, false)] {
+        let until = to_micros(bed.clock.now() + Duration::days(days));
+        let remember = format!("UPDATE devices SET remembered_until = {until}");
+        bed.database.execute(&remember).await;
+        let devices = bed.sessions.list_devices(&session).await.unwrap();
+        assert_eq!(devices[0].remembered_until.is_some(), shown, "{days} days");
     }
 }

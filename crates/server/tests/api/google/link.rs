@@ -150,6 +150,29 @@ testkit::on_every_engine! {
         app.reauthenticate(&access, &proof).await.assert_problem(401, "invalid_credentials");
     }
 
+    /// The nonce counts once, and the requests are one.
+    async fn of_one_identity_at_once_with_one_key_all_have_one_answer(engine: Engine) {
+        let bed = Bed::start(engine).await;
+        let app = &bed.app;
+        let tokens = bed.newcomer("1", "ada@example.com").await;
+        let proof = bed.proof_in(&tokens.access, "1", "ada@example.com").await;
+        let answers = race::at_once(5, |_| {
+            let request = app.post_request("/api/v1/auth/reauthenticate", &proof).bearer_auth(&tokens.access);
+            let (app, request) = (app.clone(), request.header("Idempotency-Key", "one"));
+            async move { app.send(request).await }
+        })
+        .await;
+        let given: Vec<_> = answers.iter().filter(|answer| answer.status == 200).collect();
+        assert!(!given.is_empty(), "{answers:?}");
+        for answer in &given {
+            assert_eq!(answer.data(), given[0].data());
+        }
+        for answer in &answers {
+            assert!(matches!(answer.status.as_u16(), 200 | 409), "{answer:?}");
+        }
+        assert_eq!(app.audit_outcomes("session.reauthenticated").await, ["success"]);
+    }
+
     async fn linking_and_unlinking_ask_for_a_recent_sign_in(engine: Engine) {
         let bed = Bed::start(engine).await;
         let app = &bed.app;
