@@ -57,7 +57,7 @@ impl Sessions {
         snapshot: &SessionSnapshot,
         missing: MissingProofs,
     ) -> Result<Vec<ProofMethod>, StoreError> {
-        let (account, factors) = (snapshot.owner.account.id, snapshot.owner.second_factors);
+        let factors = snapshot.owner.second_factors;
         let mut ways = Vec::new();
         if missing.first && self.has_password(snapshot).await? {
             ways.push(ProofMethod::Password);

@@ -13,6 +13,7 @@
 //!
 //! That g+1 is current means that it was never presented: whoever presents it makes g+2.
 
+use common::clock;
 use time::{Duration, OffsetDateTime};
 
 /// The numbers that decide between a retry, a bad line and a theft.
@@ -93,7 +94,7 @@ impl RotationRules {
             Rotation::EndedByProof
         } else if presented.checked_add(1) != Some(chain.current) {
             Rotation::Reused
-        } else if now - chain.rotated_at < self.grace {
+        } else if clock::is_within(chain.rotated_at, self.grace, now) {
             Rotation::Repeated
         } else if from_its_device && chain.may_forgive(now) {
             Rotation::Forgiven
@@ -142,7 +143,8 @@ mod tests {
         let judge = |presented, seconds| rules.judge(presented, &chain(5), false, after(seconds));
         assert_eq!(judge(5, 1000), Rotation::Rotated);
         assert_eq!(judge(4, 9), Rotation::Repeated);
-        assert_eq!(judge(4, -30), Rotation::Repeated, "a clock that lags");
+        assert_eq!(judge(4, -60), Rotation::Repeated, "a clock that lags");
+        assert_eq!(judge(4, -61), Rotation::Reused, "a time that nobody knows");
         assert_eq!(judge(4, 10), Rotation::Reused);
         assert_eq!(judge(3, 0), Rotation::Reused, "two back inside the window");
         assert_eq!(judge(6, 0), Rotation::Reused, "from the future");

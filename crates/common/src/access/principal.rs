@@ -47,7 +47,8 @@ impl Principal {
         let is_recent = |at: OffsetDateTime| now - at <= window && at <= now + SKEW;
         MissingProofs {
             first: !is_recent(self.proofs.first.at),
-            second: self.has_second_factor && !self.proofs.second_at().is_some_and(is_recent),
+            second: self.has_second_factor
+                && !self.proofs.enrolled_second_at().is_some_and(is_recent),
         }
     }
 }
@@ -86,7 +87,7 @@ mod tests {
     /// OWASP ASVS 5.0 V7.5.1: the password does not stand in for the second factor, nor the other way round.
     #[test]
     fn each_factor_is_recent_by_itself() {
-        use AuthenticationMethod::{Passkey, Password, Totp};
+        use AuthenticationMethod::{OneTimeCode, Passkey, Password, RecoveryCode, Totp};
         let window = Duration::minutes(5);
         let old = AT - window - Duration::MICROSECOND;
         let missing = |proofs, has_second_factor| {
@@ -116,6 +117,16 @@ mod tests {
                 Proofs::only(Password, old).and(Totp, AT),
                 (true, false),
                 (true, false),
+            ),
+            (
+                Proofs::only(Password, AT).and(RecoveryCode, AT),
+                (false, false),
+                (false, false),
+            ),
+            (
+                Proofs::only(Password, AT).and(OneTimeCode, AT),
+                (false, false),
+                (false, true),
             ),
             (Proofs::only(Passkey, AT), (false, false), (false, false)),
             (

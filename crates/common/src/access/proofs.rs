@@ -113,6 +113,14 @@ impl Proofs {
         self.second.map(|second| second.at).max(by_itself)
     }
 
+    /// When an enrolled second factor was proven last: an authenticator app, a recovery code or a passkey. A mailed code
+    /// completes a sign-in, but was never enrolled, so it does not make the sign-in a recent one.
+    pub fn enrolled_second_at(self) -> Option<OffsetDateTime> {
+        let is_enrolled = |second: &Proof| second.method != AuthenticationMethod::OneTimeCode;
+        let second = self.second.filter(is_enrolled);
+        Self { second, ..self }.second_at()
+    }
+
     /// Whether two different kinds of things were proven (NIST SP 800-63B-4 §2.2). A passkey with user
     /// verification is two by itself.
     pub const fn is_multi_factor(self) -> bool {

@@ -371,6 +371,7 @@ impl Walk<'_> {
                     Proven {
                         first,
                         second: Some(now),
+                        is_mailed: matches!(step, Step::MailedCode { .. }),
                     }
                 }
                 AtMost::Question(it) if it.may_be_skipped => {
@@ -378,6 +379,7 @@ impl Walk<'_> {
                     Proven {
                         first: now,
                         second: None,
+                        is_mailed: false,
                     }
                 }
                 _ => panic!("tokens, though at most {most:?}: {walk:#?}"),
@@ -430,6 +432,7 @@ async fn walk(bed: &Bed, seed: u64, is_staff: bool) -> [usize; 3] {
         proven: Proven {
             first: now,
             second: Some(now),
+            is_mailed: false,
         },
         recent: 0,
         too_old: 0,

@@ -23,13 +23,18 @@ pub(super) enum Again {
 pub(super) struct Proven {
     pub(super) first: OffsetDateTime,
     pub(super) second: Option<OffsetDateTime>,
+    /// The second one was a code by mail, which makes no sign-in recent.
+    pub(super) is_mailed: bool,
 }
 
 impl Proven {
     /// What is too old for what needs a recent sign-in. Everybody here has every second factor.
     fn missing(self, now: OffsetDateTime) -> (bool, bool) {
         let is_old = |at: OffsetDateTime| now - at > Duration::minutes(10);
-        (is_old(self.first), self.second.is_none_or(is_old))
+        (
+            is_old(self.first),
+            self.is_mailed || self.second.is_none_or(is_old),
+        )
     }
 }
 
@@ -99,18 +104,13 @@ impl Walk<'_> {
             app.refresh(&before.refresh)
                 .await
                 .assert_problem(401, "invalid_refresh_token");
-            let Proven { first, second } = self.proven;
-            self.proven = match again {
-                Again::Password => Proven { first: now, second },
-                Again::Totp | Again::RecoveryCode => Proven {
-                    first,
-                    second: Some(now),
-                },
-                Again::Passkey => Proven {
-                    first: now,
-                    second: Some(now),
-                },
-            };
+            if matches!(again, Again::Password | Again::Passkey) {
+                self.proven.first = now;
+            }
+            if again != Again::Password {
+                self.proven.second = Some(now);
+                self.proven.is_mailed = false;
+            }
             match again {
                 Again::Totp => self.last_code = Some(self.owner.it.code(app)),
                 Again::RecoveryCode => self.used_recovery_codes += 1,
@@ -123,7 +123,7 @@ impl Walk<'_> {
     /// What the tokens say, and what they open: no more than the oracle knows.
     async fn look_at_the_newest(&mut self) {
         let app = &self.bed.app;
-        let Proven { first, second } = self.proven;
+        let Proven { first, second, .. } = self.proven;
         let claims = claims_of(&self.newest);
         let walk = &self.taken;
         let acr = if second.is_some() { "2" } else { "1" };
