@@ -17,5 +17,6 @@ pub mod passkeys;
 pub mod profiles;
 pub mod protection;
 pub mod sessions;
+pub mod typed;
 
 pub use common::access::{Principal, Role, Roles};

@@ -8,6 +8,7 @@ use authentication_domain::{
     opaque_token::OpaqueToken,
     profiles::{DisplayName, Profile},
     sessions::{DeviceToken, RefreshToken},
+    typed::MOST_TYPED,
 };
 use proptest::prelude::*;
 use secrecy::SecretString;
@@ -36,7 +37,7 @@ const PARSERS: [Bounded; 9] = [
     },
     Bounded {
         name: "phone number",
-        most_bytes: 41,
+        most_bytes: MOST_TYPED,
         takes: |text| PhoneNumber::parse(text).is_ok(),
         begins: "+234",
     },
@@ -60,7 +61,7 @@ const PARSERS: [Bounded; 9] = [
     },
     Bounded {
         name: "code",
-        most_bytes: OneTimeCode::MOST_TYPED,
+        most_bytes: MOST_TYPED,
         takes: |text| OneTimeCode::parse(text).is_some(),
         begins: "",
     },

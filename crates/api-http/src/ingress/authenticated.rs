@@ -241,7 +241,9 @@ fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
         .ok_or_else(|| Problem::of(ProblemCode::Unauthenticated))?;
     let invalid = || Problem::of(ProblemCode::InvalidToken);
     let text = value.to_str().map_err(|_| invalid())?;
+    // One space or more (RFC 9110 §11.4).
     let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    let token = token.trim_start_matches(' ');
     if !scheme.eq_ignore_ascii_case("bearer") {
         return Err(Problem::of(ProblemCode::Unauthenticated));
     }
@@ -334,10 +336,11 @@ mod tests {
     fn one_bearer_token_is_read_from_the_header() {
         assert_eq!(token(&["Bearer abc.def"]), Ok("abc.def".to_owned()));
         assert_eq!(token(&["bearer abc"]), Ok("abc".to_owned()));
+        assert_eq!(token(&["Bearer   abc"]), Ok("abc".to_owned()));
         for nobody in [&[][..], &["Basic abc"], &["abc"], &[""]] {
             assert_eq!(token(nobody), Err(ProblemCode::Unauthenticated));
         }
-        for broken in [&["Bearer"][..], &["Bearer "], &["Bearer a", "Bearer b"]] {
+        for broken in [&["Bearer"][..], &["Bearer  "], &["Bearer a", "Bearer b"]] {
             assert_eq!(token(broken), Err(ProblemCode::InvalidToken));
         }
     }

@@ -25,7 +25,8 @@ pub(crate) fn address_of(request: &HttpRequest, config: &ApiConfig) -> IpAddr {
 }
 
 /// From the peer leftwards through `X-Forwarded-For`, as long as each hop is a proxy of ours. What stands
-/// left of the first stranger was written by the stranger; an entry that is no address ends the walk.
+/// left of the first stranger was written by the stranger; an entry that is no address ends the walk. Empty entries
+/// are none (RFC 9110 §5.6.1.2).
 fn walk(peer: IpAddr, headers: &HeaderMap, config: &ApiConfig) -> IpAddr {
     let mut address = peer.to_canonical();
     if !config.is_trusted_proxy(address) {
@@ -36,7 +37,8 @@ fn walk(peer: IpAddr, headers: &HeaderMap, config: &ApiConfig) -> IpAddr {
         .iter()
         .rev()
         .flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
-    for hop in hops.take(MOST_HOPS) {
+    let is_empty = |hop: &&[u8]| hop.trim_ascii().is_empty();
+    for hop in hops.take(MOST_HOPS).filter(|hop| !is_empty(hop)) {
         let Some(next) = parse_hop(hop) else { break };
         address = next;
         if !config.is_trusted_proxy(address) {
@@ -124,6 +126,25 @@ mod tests {
         }
         assert_eq!(seen("10.0.0.1", &["1.2.3.4, junk, 10.0.0.2"]), "10.0.0.2");
         assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
+    }
+
+    #[test]
+    fn an_empty_entry_is_passed_over() {
+        for list in [
+            "198.51.100.1,",
+            "198.51.100.1, , 10.0.0.2",
+            ",198.51.100.1 ,\t,",
+        ] {
+            assert_eq!(seen("10.0.0.1", &[list]), "198.51.100.1", "{list:?}");
+        }
+        let lines = ["198.51.100.1", "", "10.0.0.2"];
+        assert_eq!(seen("10.0.0.1", &lines), "198.51.100.1");
+        let many = format!("198.51.100.1{}", ",".repeat(1_000));
+        assert_eq!(
+            seen("10.0.0.1", &[&many]),
+            "10.0.0.1",
+            "no more than so many are looked at"
+        );
     }
 
     #[test]

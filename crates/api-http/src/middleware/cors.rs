@@ -12,9 +12,12 @@ pub(crate) fn allowlist(config: &ApiConfig) -> Cors {
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])
         .allowed_headers([
             "authorization",
+            "baggage",
             "content-type",
             "idempotency-key",
+            "sentry-trace",
             "traceparent",
+            "tracestate",
             "x-device-token",
             "x-request-id",
         ])

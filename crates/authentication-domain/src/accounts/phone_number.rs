@@ -2,11 +2,14 @@
 
 use std::fmt;
 
-use crate::profiles::country;
+use crate::{
+    profiles::country,
+    typed::{MOST_TYPED, meant},
+};
 
 /// A number in E.164 form: `+`, country code, subscriber number; 8 to 15 digits in all.
 ///
-/// Typed with spaces, hyphens, dots or brackets it is the same number. That it exists is proven by the
+/// Typed or pasted with spaces, hyphens, dots or brackets it is the same number. That it exists is proven by the
 /// code that reaches it, so numbering plans (which open new ranges every month) are not consulted beyond
 /// the country calling code.
 #[derive(Clone, PartialEq, Eq)]
@@ -21,17 +24,15 @@ impl PhoneNumber {
     /// # Errors
     /// [`InvalidPhone`] unless the text is `+` and 8 to 15 digits with a country calling code that exists.
     pub fn parse(typed: &str) -> Result<Self, InvalidPhone> {
-        let digits = typed.trim().strip_prefix('+').ok_or(InvalidPhone)?;
-        if digits.len() > 40 {
+        if typed.len() > MOST_TYPED {
             return Err(InvalidPhone);
         }
-        let digits: String = digits
-            .chars()
-            .filter(|character| !matches!(character, ' ' | '-' | '.' | '(' | ')'))
-            .collect();
+        let is_kept = |character: &char| !matches!(character, '.' | '(' | ')');
+        let meant: String = meant(typed).filter(is_kept).collect();
+        let digits = meant.strip_prefix('+').ok_or(InvalidPhone)?;
         let well_formed =
             (8..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if well_formed && country::is_dial_code_prefix(&digits).is_some() {
+        if well_formed && country::is_dial_code_prefix(digits).is_some() {
             Ok(Self(format!("+{digits}")))
         } else {
             Err(InvalidPhone)
@@ -78,6 +79,10 @@ mod tests {
             "+2348012345678",
             "+234 801 234 5678",
             " +234-801-(234).5678 ",
+            "\u{202a}+234\u{a0}801\u{a0}234\u{2011}5678\u{202c}",
+            "\u{200e}+234 801\r\n234 5678",
+            "＋２３４　８０１　２３４　５６７８",
+            "(+234) 801 234 5678",
         ] {
             assert_eq!(
                 PhoneNumber::parse(typed).unwrap().as_str(),

@@ -5,6 +5,8 @@ use std::fmt;
 use common::constant_time;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::typed::{MOST_TYPED, meant};
+
 /// Random bytes that name one sending of a code. The code follows from it under a server key, so that
 /// neither the store nor the outbox ever holds a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,8 +48,6 @@ impl OneTimeCode {
     pub const DIGITS: usize = 6;
     /// How many characters of a long one.
     pub const LONG: usize = 12;
-    /// More than anybody types, spaces and hyphens included.
-    pub const MOST_TYPED: usize = 3 * Self::LONG;
     /// Without the letters that look like a digit or like another letter.
     const ALPHABET: [char; 32] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H',
@@ -72,25 +72,24 @@ impl OneTimeCode {
         (0..Self::LONG).rev().filter_map(symbol).collect()
     }
 
-    /// What a person typed; `None` when it is neither. Spaces are forgiven in six digits. A long code may have
-    /// hyphens too, small letters, and the letters that look like digits (O, I, L).
+    /// What a person typed or pasted; `None` when it is neither. A long code may have small letters, and the letters
+    /// that look like digits (O, I, L).
     pub fn parse(typed: &str) -> Option<Self> {
-        if typed.len() > Self::MOST_TYPED {
+        if typed.len() > MOST_TYPED {
             return None;
         }
-        Self::parse_digits(typed).or_else(|| Self::parse_long(typed))
+        let meant: String = meant(typed).collect();
+        Self::parse_digits(&meant).or_else(|| Self::parse_long(&meant))
     }
 
-    fn parse_digits(typed: &str) -> Option<Self> {
-        let digits: String = typed.chars().filter(|it| *it != ' ').collect();
+    fn parse_digits(meant: &str) -> Option<Self> {
         let well_formed =
-            digits.len() == Self::DIGITS && digits.bytes().all(|byte| byte.is_ascii_digit());
-        well_formed.then(|| Self(digits.into()))
+            meant.len() == Self::DIGITS && meant.bytes().all(|byte| byte.is_ascii_digit());
+        well_formed.then(|| Self(meant.into()))
     }
 
-    fn parse_long(typed: &str) -> Option<Self> {
-        let symbols = typed.chars().filter(|it| !matches!(it, ' ' | '-'));
-        let symbols = symbols.map(|it| match it.to_ascii_uppercase() {
+    fn parse_long(meant: &str) -> Option<Self> {
+        let symbols = meant.chars().map(|it| match it.to_ascii_uppercase() {
             'O' => '0',
             'I' | 'L' => '1',
             other => other,
@@ -135,7 +134,16 @@ mod tests {
 
     #[test]
     fn six_ascii_digits_are_a_code() {
-        for good in ["000000", "123456", "123 456", " 123456"] {
+        for good in [
+            "000000",
+            "123456",
+            "123 456",
+            " 123456",
+            "123-456",
+            "\u{202a}123\u{a0}456\u{202c}",
+            "123\u{2011}456\r\n",
+            "１２３４５６",
+        ] {
             let code = OneTimeCode::parse(good).unwrap();
             assert_eq!(code.format(), CodeFormat::Digits, "{good:?}");
         }
@@ -144,8 +152,8 @@ mod tests {
             "12345",
             "1234567",
             "12345a",
-            "１２３４５６",
             "-12345",
+            "١٢٣٤٥٦",
             "1e5000",
             "123456\u{0}",
         ] {
@@ -163,6 +171,8 @@ mod tests {
             "o1ab 23cd 45ef",
             " OIAB 23CD-45EF ",
             "0lab23cd45ef",
+            "01ab\u{2011}23cd\u{2011}45ef\u{200e}",
+            "０１ＡＢ２３ＣＤ４５ｅｆ",
         ] {
             let typed = OneTimeCode::parse(typed).unwrap();
             assert!(typed.matches(&code), "{typed:?}");
@@ -173,7 +183,7 @@ mod tests {
             "01AB23CD45EU",
             "01AB23CD45E_",
             "01AB23CD45EÉ",
-            "0 1 A B 2 3 C D 4 5 E F                ",
+            &format!("01AB23CD45EF{}", " ".repeat(85)),
         ] {
             assert!(OneTimeCode::parse(bad).is_none(), "{bad:?}");
         }

@@ -5,7 +5,10 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use crate::accounts::AccountId;
+use crate::{
+    accounts::AccountId,
+    typed::{MOST_TYPED, meant},
+};
 
 /// Crockford's alphabet: nothing that is taken for something else when read from paper.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -46,14 +49,14 @@ impl RecoveryCode {
         Self(text.into())
     }
 
-    /// What a person typed; `None` when it cannot be one. Case, spaces and hyphens are forgiven, and what
-    /// Crockford's alphabet leaves out is read as what it looks like.
+    /// What a person typed or pasted; `None` when it cannot be one. Case makes no difference, and letters that
+    /// Crockford's alphabet leaves out are read as the digits that they look like.
     pub fn parse(typed: &str) -> Option<Self> {
-        if typed.len() > 4 * Self::LENGTH {
+        if typed.len() > MOST_TYPED {
             return None;
         }
         let mut text = String::with_capacity(Self::LENGTH + 5);
-        for character in typed.chars().filter(|it| !matches!(it, ' ' | '-')) {
+        for character in meant(typed) {
             let read = match character.to_ascii_uppercase() {
                 'O' => '0',
                 'I' | 'L' => '1',
@@ -112,6 +115,8 @@ mod tests {
             "0000-0000-0000-0000-0000-0000",
             "oooooooooooooooooooooooo",
             " 0000 0000 0000 0000 0000 0000 ",
+            "0000\u{2011}0000\u{a0}0000\u{2013}0000\r\n0000 0000\u{202c}",
+            "００００００００００００００００００００００００",
         ] {
             let read = RecoveryCode::parse(typed).unwrap();
             assert_eq!(read.digest(account(1)), digest, "{typed}");

@@ -69,7 +69,11 @@ impl DisplayName {
             return Err(InvalidText::TooLong);
         }
         let mut marks = 0;
-        for character in text.chars() {
+        // Tags spell hidden text, except in these.
+        let without_flags = FLAGS
+            .iter()
+            .fold(text.clone(), |text, flag| text.replace(flag, " "));
+        for character in without_flags.chars() {
             let is_mark = unicode_normalization::char::is_combining_mark(character);
             marks = if is_mark { marks + 1 } else { 0 };
             if !is_printable(character) || marks > Self::MOST_MARKS_IN_A_ROW {
@@ -90,6 +94,14 @@ impl fmt::Debug for DisplayName {
         f.write_str("DisplayName(…)")
     }
 }
+
+/// England, Scotland and Wales: a black flag and the letters of the region as tags (Unicode TS #51, ED-14a). No others
+/// are in general use.
+const FLAGS: [&str; 3] = [
+    "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+    "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
+    "\u{1f3f4}\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
+];
 
 /// Zero-width joiners stay: Indic scripts and emoji need them.
 fn is_printable(character: char) -> bool {
@@ -146,12 +158,14 @@ impl Profile {
             .ok_or(InvalidText::UnknownCountry)
     }
 
-    /// A language tag: letters, then groups of letters and digits (BCP 47, the part that matters here).
+    /// A language tag: letters, then groups of letters and digits (BCP 47, the part that matters here). Java and POSIX
+    /// join them with `_`; it is kept with hyphens.
     ///
     /// # Errors
     /// [`InvalidText::MalformedLanguage`].
     pub fn parse_language(typed: &str) -> Result<String, InvalidText> {
-        let mut subtags = typed.split('-');
+        let tag = typed.replace('_', "-");
+        let mut subtags = tag.split('-');
         let primary = subtags.next().unwrap_or_default();
         let well_formed = typed.len() <= 35
             && (2..=3).contains(&primary.len())
@@ -161,7 +175,7 @@ impl Profile {
                     && subtag.bytes().all(|byte| byte.is_ascii_alphanumeric())
             });
         if well_formed {
-            Ok(typed.to_owned())
+            Ok(tag)
         } else {
             Err(InvalidText::MalformedLanguage)
         }
@@ -213,6 +227,7 @@ mod tests {
             "\"><img onerror>",
             "{{x}}",
             "👩‍💻",
+            "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f} Ada 🏴",
         ] {
             assert_eq!(
                 DisplayName::parse(name).map(|it| it.as_str().to_owned()),
@@ -231,6 +246,8 @@ mod tests {
             "\u{feff}",
             "a\u{85}b",
             "\u{1b}[31m",
+            "🏴\u{e0067}\u{e0062}\u{e0073}\u{e0063}",
+            "a\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
         ] {
             assert_eq!(
                 DisplayName::parse(bad),
@@ -286,8 +303,10 @@ mod tests {
         };
         assert_eq!(profile(Some("GH")).currency().as_str(), "GHS");
         assert_eq!(profile(None).currency(), Currency::NGN);
-        assert_eq!(Profile::parse_language("fr-CI"), Ok("fr-CI".to_owned()));
-        for bad in ["", "e", "en_US", "en-", "123", &"en-".repeat(40)] {
+        for typed in ["fr-CI", "fr_CI"] {
+            assert_eq!(Profile::parse_language(typed), Ok("fr-CI".to_owned()));
+        }
+        for bad in ["", "e", "en__US", "en-", "123", &"en-".repeat(40)] {
             assert_eq!(
                 Profile::parse_language(bad),
                 Err(InvalidText::MalformedLanguage),

@@ -153,15 +153,28 @@ pub(super) fn web_url(value: &Value) -> Parsed<Url> {
         .ok_or_else(|| wanted.to_owned())
 }
 
+/// Schemes of the pages inside an app (Capacitor, Ionic, Tauri). The URL standard gives them no origin of their own, but
+/// their web views send one.
+const APP_SCHEMES: [&str; 3] = ["capacitor", "ionic", "tauri"];
+
 /// What a browser sends as `Origin`: scheme, host and port, in lower case.
 pub(super) fn origin(value: &Value) -> Parsed<String> {
-    let wanted = "must be origins as browsers send them, such as https://shop.example.com \
-                  (no path, no slash at the end, no *)";
+    let wanted = "must be origins as browsers send them, such as https://shop.example.com or \
+                  capacitor://localhost (no path, no slash at the end, no *)";
     let text = value.as_str().map(str::trim).unwrap_or_default();
     let url = Url::parse(text).ok().filter(Url::has_host);
-    url.filter(|url| url.origin().ascii_serialization() == text)
+    url.filter(|url| origin_of(url) == text)
         .map(|_| text.to_owned())
         .ok_or_else(|| wanted.to_owned())
+}
+
+fn origin_of(url: &Url) -> String {
+    let host = url.host_str().unwrap_or_default();
+    match url.port() {
+        _ if !APP_SCHEMES.contains(&url.scheme()) => url.origin().ascii_serialization(),
+        Some(port) => format!("{}://{host}:{port}", url.scheme()),
+        None => format!("{}://{host}", url.scheme()),
+    }
 }
 
 /// A domain, as passkeys belong to one: a name in lower case, without scheme and port.

@@ -151,18 +151,27 @@ testkit::on_every_engine! {
 
     async fn only_listed_origins_may_read_answers(engine: Engine) {
         let app = TestApp::start_with(engine, |settings| {
-            settings.http.cors_origins = vec!["https://shop.example".to_owned()];
+            settings.http.cors_origins = ["https://shop.example", "capacitor://localhost"].map(str::to_owned).into();
         })
         .await;
+        // What sites send with the tracing of a browser SDK.
+        let headers = "authorization,baggage,content-type,idempotency-key,sentry-trace,traceparent,tracestate,x-device-token";
         let ask = |origin: &'static str| app.send(
             app.request("OPTIONS", "/api/v1/auth/login")
                 .header("Origin", origin)
                 .header("Access-Control-Request-Method", "POST")
-                .header("Access-Control-Request-Headers", "content-type,x-device-token,idempotency-key"),
+                .header("Access-Control-Request-Headers", headers),
         );
-        let good = ask("https://shop.example").await;
-        assert_eq!(good.header("access-control-allow-origin"), Some("https://shop.example"), "{good:?}");
-        for evil in ["https://evil.example", "null", "https://shop.example.evil", "https://xshop.example",
+        for listed in ["https://shop.example", "capacitor://localhost"] {
+            let good = ask(listed).await;
+            good.assert_status(200);
+            assert_eq!(good.header("access-control-allow-origin"), Some(listed), "{good:?}");
+            let allowed = good.header("access-control-allow-headers").unwrap().to_ascii_lowercase();
+            for header in headers.split(',') {
+                assert!(allowed.split(',').any(|it| it.trim() == header), "{header}: {allowed}");
+            }
+        }
+        for evil in ["https://evil.example", "null", "capacitor://localhost.evil", "ionic://localhost", "https://shop.example.evil", "https://xshop.example",
             "http://shop.example", "https://shop.example:8443"] {
             let answer = ask(evil).await;
             assert!(answer.header("access-control-allow-origin").is_none(), "{evil}: {answer:?}");

@@ -76,15 +76,24 @@ fn check_headers(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// `application/json`, with no parameter but `charset=utf-8`.
+/// `application/json` that does not say another charset than UTF-8. The type has no parameters (RFC 8259 §11), so
+/// those that some clients send have no effect; an empty one is allowed (RFC 9110 §5.6.6).
 fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();
-    media_type.eq_ignore_ascii_case("application/json")
-        && parts.all(|parameter| {
-            let parameter = parameter.to_ascii_lowercase();
-            matches!(parameter.as_str(), "charset=utf-8" | "charset=\"utf-8\"")
-        })
+    media_type.eq_ignore_ascii_case("application/json") && parts.all(is_harmless)
+}
+
+fn is_harmless(parameter: &str) -> bool {
+    let Some((name, value)) = parameter.split_once('=') else {
+        return parameter.is_empty();
+    };
+    let value = value
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'))
+        .unwrap_or(value);
+    let is_utf_8 = || value.eq_ignore_ascii_case("utf-8") || value.eq_ignore_ascii_case("utf8");
+    !name.eq_ignore_ascii_case("charset") || is_utf_8()
 }
 
 /// From bytes to a value that holds to its rules.

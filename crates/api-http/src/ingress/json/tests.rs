@@ -121,6 +121,12 @@ fn only_plain_json_of_a_bounded_size_is_read() {
         "application/json; charset=utf-8",
         "application/json;charset=UTF-8",
         "application/json; charset=\"utf-8\"",
+        "application/json; charset=utf8",
+        "application/json; charset=\"UTF8\"",
+        "application/json;",
+        "application/json; charset=utf-8;",
+        "application/json ; v=1",
+        "application/json; profile=x; charset=utf-8",
     ] {
         assert_eq!(status(&[("content-type", json)]), 200, "{json}");
     }
@@ -133,7 +139,9 @@ fn only_plain_json_of_a_bounded_size_is_read() {
         "application/x-www-form-urlencoded",
         "multipart/form-data; boundary=x",
         "application/json; charset=utf-16",
-        "application/json; profile=x",
+        "application/json; charset=",
+        "application/json; charset=iso-8859-1; charset=utf-8",
+        "application/json; charset",
         "application/json, text/plain",
     ] {
         assert_eq!(status(&[("content-type", other)]), 415, "{other}");
