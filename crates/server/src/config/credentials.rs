@@ -63,7 +63,7 @@ pub(super) fn is_weak_for_postgres(url: &SecretString) -> bool {
         Some(password) => {
             let user = parameter(&url, &["user"]).unwrap_or_else(|| decoded(url.username()));
             let database = url.path().trim_start_matches('/').to_owned();
-            is_well_known(&password, &[&user, &database])
+            is_weak(&password, &[&user, &database])
         }
         None => !is_postgres_socket(&url) && !has_client_certificate(&url),
     }
@@ -72,8 +72,7 @@ pub(super) fn is_weak_for_postgres(url: &SecretString) -> bool {
 /// The same for Redis, which knows passwords alone.
 pub(super) fn is_weak_for_redis(url: &SecretString) -> bool {
     Url::parse(url.expose_secret()).map_or(true, |url| {
-        password_in(&url)
-            .is_none_or(|password| is_well_known(&password, &[&decoded(url.username())]))
+        password_in(&url).is_none_or(|password| is_weak(&password, &[&decoded(url.username())]))
     })
 }
 
@@ -103,16 +102,25 @@ fn decoded(text: &str) -> String {
         .unwrap_or_default()
 }
 
-fn is_well_known(password: &str, names: &[&str]) -> bool {
+/// No program has to remember a password, so a short one has no excuse.
+const LEAST_LENGTH: usize = 12;
+
+fn is_weak(password: &str, names: &[&str]) -> bool {
     let folded = password.to_lowercase();
     let bare = folded.trim_matches(|it: char| !it.is_alphabetic());
-    let is_name = |name: &&str| !name.is_empty() && bare == name.to_lowercase();
-    let is_short_number = bare.is_empty() && folded.chars().count() < 12;
-    is_short_number
+    let letters = letters_of(password);
+    let is_name = |name: &&str| !letters.is_empty() && letters == letters_of(name);
+    password.chars().count() < LEAST_LENGTH
         || WELL_KNOWN.contains(&bare)
         || WELL_KNOWN.contains(&folded.as_str())
         || names.iter().any(is_name)
         || blocklist::is_common(password)
+}
+
+/// Without case, digits and separators: `Shop-User1` is made of the name `shop_user`.
+fn letters_of(text: &str) -> String {
+    let letters = text.chars().filter(|it| it.is_alphabetic());
+    letters.flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -135,6 +143,10 @@ mod tests {
             ("postgres://u:P%40ssw0rd@db/auth", true),
             ("postgres://u:Password123!@db/auth", true),
             ("postgres://u:12345678@db/auth", true),
+            ("postgres://u:123456789012@db/auth", true),
+            ("postgres://u:dragon@db/auth", true),
+            ("postgres://u:s9Jd2kq0vLx@db/auth", true),
+            ("postgres://shop_user:Shop-User-2026@db/auth", true),
             ("postgres://u:83026641957203318465@db/auth", false),
             ("postgres://u:s9Jd2kq0vLxw@db/auth?password=secret", true),
             // Ways without a password, and one that is a password after all.
@@ -176,6 +188,7 @@ mod tests {
             ("redis://auth@redis", true),
             ("redis://:redis@redis", true),
             ("redis://:foobared@redis", true),
+            ("redis://:a@redis", true),
             ("redis://auth:Auth1@redis", true),
             ("redis://:changeme@redis", true),
         ] {

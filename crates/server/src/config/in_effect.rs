@@ -134,7 +134,7 @@ mod tests {
     fn only_what_can_hold_no_secret_is_shown() {
         let place = Place::Unset;
         let shown = |it: InEffect| it.value;
-        let text = Value::from("postgres://auth:canary@db");
+        let text = Value::from("postgres://auth:canary-of-a-store@db");
         assert_eq!(
             shown(InEffect::set::<SecretString>("a", &text, &place)),
             MASK

@@ -72,8 +72,9 @@ impl Config {
     /// Whoever reaches a store that anybody may use has everybody's sessions.
     pub(super) fn refuse_weak_passwords(&self, refuse: &mut impl FnMut(&'static str, &str)) {
         if !self.database.allow_weak_credentials && self.database.is_postgres() {
-            let reason = "must hold a password that is not a well-known one in production mode, or name a \
-                          socket or a client certificate in its place (database.allow_weak_credentials lifts this)";
+            let reason = "must hold a password of 12 characters or more that is not well known in \
+                          production mode, or name a socket or a client certificate in its place \
+                          (database.allow_weak_credentials lifts this)";
             if self.database.url.iter().any(is_weak_for_postgres) {
                 refuse("database.url", reason);
             }
@@ -82,8 +83,8 @@ impl Config {
             }
         }
         if !self.redis.allow_weak_credentials && self.redis.url.iter().any(is_weak_for_redis) {
-            let reason = "must hold a password that is not a well-known one in production mode \
-                          (redis.allow_weak_credentials lifts this)";
+            let reason = "must hold a password of 12 characters or more that is not well known in \
+                          production mode (redis.allow_weak_credentials lifts this)";
             refuse("redis.url", reason);
         }
     }

@@ -41,9 +41,9 @@ const PRODUCTION: [(&str, &str); 6] = [
     ("MODE", "production"),
     (
         "DATABASE__URL",
-        "postgres://auth:canary@db.example/auth?sslmode=verify-full",
+        "postgres://auth:canary-of-a-store@db.example/auth?sslmode=verify-full",
     ),
-    ("REDIS__URL", "rediss://:canary@redis.example"),
+    ("REDIS__URL", "rediss://:canary-of-a-store@redis.example"),
     ("HTTP__PUBLIC_URL", "https://auth.example.com"),
     ("KEYS__FILE", "/run/secrets/keys.json"),
     ("MESSAGES__SENDER", "none"),

@@ -61,7 +61,7 @@ fn mistakes_in_the_configuration_are_status_2_and_all_told() {
     let settings = [
         ("MODE", "production"),
         ("HTTP__LISTEN", "nowhere"),
-        ("REDIS__URL", "http://:canary@redis"),
+        ("REDIS__URL", "http://:canary-of-a-store@redis"),
         ("NOWHERE__ISSUER", "https://id.example.com"),
     ];
     let output = run(&[], &settings);
@@ -120,7 +120,10 @@ fn the_schema_goes_up_and_down_and_tells_its_state() {
 #[test]
 fn a_command_that_cannot_reach_the_database_is_status_1() {
     let settings = [
-        ("DATABASE__URL", "postgres://auth:canary@127.0.0.1:9/auth"),
+        (
+            "DATABASE__URL",
+            "postgres://auth:canary-of-a-store@127.0.0.1:9/auth",
+        ),
         ("TELEMETRY__LOG", "off"),
     ];
     let output = run(&["migrate", "status"], &settings);

@@ -12,11 +12,11 @@ fn every_setting_is_printed_with_its_source_and_no_secret() {
     let file = folder.path().join("auth.toml");
     fs::write(
         &file,
-        "[http]\nworkers = 3\n[redis]\nurl = 'redis://:canary@redis'\n",
+        "[http]\nworkers = 3\n[redis]\nurl = 'redis://:canary-of-a-store@redis'\n",
     )
     .unwrap();
     let secret = folder.path().join("database-url");
-    fs::write(&secret, "postgres://auth:canary@db/auth\n").unwrap();
+    fs::write(&secret, "postgres://auth:canary-of-a-store@db/auth\n").unwrap();
     let (file, secret) = (file.to_str().unwrap(), secret.to_str().unwrap());
     let settings = [
         ("HTTP__LISTEN", "127.0.0.1:81"),

@@ -103,8 +103,8 @@ fn the_example_starts_in_production_mode() {
         };
         let file = folder.path().join(&secret);
         let text = match secret.as_str() {
-            "DATABASE__URL" => "postgres://auth:x@db/auth",
-            "REDIS__URL" => "redis://:x@redis",
+            "DATABASE__URL" => "postgres://auth:only-of-this-test@db/auth",
+            "REDIS__URL" => "redis://:only-of-this-test@redis",
             "TELEMETRY__SENTRY_DSN" => "https://key@sentry.example.com/1",
             other => panic!("what is in the file of {other}?"),
         };

@@ -112,7 +112,7 @@ fn a_used_folder_is_well() {
 fn mistakes_are_told_and_nothing_else_is_asked() {
     let settings = [
         ("HTTP__LISTEN", "nowhere"),
-        ("REDIS__URL", "http://:canary@redis"),
+        ("REDIS__URL", "http://:canary-of-a-store@redis"),
         ("MODE", "production"),
     ];
     let (output, findings) = examine(&settings);
@@ -217,7 +217,7 @@ fn servers_that_are_not_there_are_found() {
     let used = Used::new();
     let (data, port) = (used.data(), free_port());
     let seen = format!("nothing listens on 127.0.0.1:{port}");
-    let url = |scheme: &str| format!("{scheme}://:canary@127.0.0.1:{port}/1");
+    let url = |scheme: &str| format!("{scheme}://:canary-of-a-store@127.0.0.1:{port}/1");
     assert_finding(
         &[("DATA_DIR", &data), ("DATABASE__URL", &url("postgres"))],
         "database",
@@ -258,7 +258,7 @@ fn servers_that_are_not_there_are_found() {
         &seen,
         0,
     );
-    let nowhere = "redis://:canary@no-such-host.invalid";
+    let nowhere = "redis://:canary-of-a-store@no-such-host.invalid";
     assert_finding(
         &[("DATA_DIR", &data), ("REDIS__URL", nowhere)],
         "redis",
@@ -274,7 +274,7 @@ fn a_server_that_hangs_delays_its_own_line_only() {
     let used = Used::new();
     let silent = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = silent.local_addr().unwrap().port();
-    let url = format!("redis://:canary@127.0.0.1:{port}");
+    let url = format!("redis://:canary-of-a-store@127.0.0.1:{port}");
     let data = used.data();
     let settings = [("DATA_DIR", data.as_str()), ("REDIS__URL", &url)];
     assert_finding(&settings, "redis", "fail", "does not answer us", 1);
@@ -308,7 +308,7 @@ fn refuse_everybody(server: &TcpListener) {
 fn a_postgres_without_a_free_connection_is_found() {
     let server = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!(
-        "postgres://auth:canary@{}/auth",
+        "postgres://auth:canary-of-a-store@{}/auth",
         server.local_addr().unwrap()
     );
     std::thread::spawn(move || refuse_everybody(&server));
@@ -363,7 +363,7 @@ async fn postgres_is_examined() {
     assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
     assert_finding(&settings, "schema", "fail", "migrations pending: m", 1);
     let (_, server) = url.split_once('@').expect("a user");
-    let wrong = format!("postgres://canary:canary@{server}");
+    let wrong = format!("postgres://canary:canary-of-a-store@{server}");
     let settings = [
         ("DATA_DIR", folder.path().to_str().unwrap()),
         ("DATABASE__URL", &wrong),

@@ -146,7 +146,7 @@ fn secrets_are_masked_whatever_they_are() {
 fn a_secret_from_a_file_is_masked_too_and_names_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
-    fs::write(&path, "redis://:canary@redis.example/0").unwrap();
+    fs::write(&path, "redis://:canary-of-a-store@redis.example/0").unwrap();
     let printed = printed(None, &[("REDIS__URL_FILE", path.to_str().unwrap())]);
     let (value, source) = &printed["redis.url"];
     assert_eq!(value, "(secret)");

@@ -172,7 +172,10 @@ const NO_TOML: &[(&str, usize)] = &[
     ("[http]\nworkers = 1\n[http]\nworkers = 2", 3),
     ("= 3", 1),
     ("mode 'production'", 1),
-    ("[database]\nurl = postgres://auth:canary@db\n", 2),
+    (
+        "[database]\nurl = postgres://auth:canary-of-a-store@db\n",
+        2,
+    ),
 ];
 
 fn rows() -> Vec<(&'static str, String, &'static str)> {

@@ -117,20 +117,24 @@ fn production_mode_says_what_works_only_by_luck() {
     assert!(warned("HTTP__TRUSTED_PROXIES", "", proxies));
     assert!(!warned("HTTP__TRUSTED_PROXIES", "10.0.0.0/8", proxies));
     let database = "database.url or one of database.replica_urls lacks sslmode=verify-full";
-    let verified = "postgres://auth:canary@db.example/auth?sslmode=verify-full";
-    let unverified = "postgres://auth:canary@db.example/auth";
+    let verified = "postgres://auth:canary-of-a-store@db.example/auth?sslmode=verify-full";
+    let unverified = "postgres://auth:canary-of-a-store@db.example/auth";
     assert!(warned("DATABASE__URL", unverified, database));
     assert!(!warned("DATABASE__URL", verified, database));
     assert!(warned(
         "DATABASE__REPLICA_URLS",
-        "postgres://a:canary@127.0.0.1/a,postgres://b:canary@b/a",
+        "postgres://a:canary-of-a-store@127.0.0.1/a,postgres://b:canary-of-a-store@b/a",
         database
     ));
     let redis = "redis.url does not begin with rediss://";
-    assert!(warned("REDIS__URL", "redis://:canary@redis.example", redis));
+    assert!(warned(
+        "REDIS__URL",
+        "redis://:canary-of-a-store@redis.example",
+        redis
+    ));
     assert!(!warned(
         "REDIS__URL",
-        "rediss://:canary@redis.example",
+        "rediss://:canary-of-a-store@redis.example",
         redis
     ));
 }

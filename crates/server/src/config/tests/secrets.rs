@@ -19,7 +19,7 @@ fn debug_shows_no_secret() {
     let mut pairs = PRODUCTION.to_vec();
     pairs.push((
         "DATABASE__REPLICA_URLS",
-        "postgres://auth:canary@replica/auth",
+        "postgres://auth:canary-of-a-store@replica/auth",
     ));
     assert!(!format!("{:?}", settings(&pairs)).contains("canary"));
     let keys = settings(&[("KEYS__JSON", "{\"canary\": 1}")]);
@@ -28,10 +28,13 @@ fn debug_shows_no_secret() {
 
 #[test]
 fn a_secret_may_stand_in_a_file_of_its_own() {
-    let (_folder, path) = secret_file(b"redis://:canary@redis.example/0\r\n", 0o644);
+    let (_folder, path) = secret_file(b"redis://:canary-of-a-store@redis.example/0\r\n", 0o644);
     let read = settings(&[("REDIS__URL_FILE", &path)]);
     let url = read.redis.url.as_ref().unwrap();
-    assert_eq!(url.expose_secret(), "redis://:canary@redis.example/0");
+    assert_eq!(
+        url.expose_secret(),
+        "redis://:canary-of-a-store@redis.example/0"
+    );
     let (_, from_toml) = from_file(&format!("[redis]\nurl_file = '{path}'\n"), &[]);
     assert!(from_toml.unwrap().redis.url.is_some());
     let (_folder, path) = secret_file(b"postgres://a/x\npostgres://b/x\n", 0o600);
@@ -60,7 +63,7 @@ fn a_file_that_cannot_be_meant_is_refused_with_its_place() {
             "{found:?}"
         );
     }
-    let (_d, wrong) = secret_file(b"http://:canary@redis", 0o600);
+    let (_d, wrong) = secret_file(b"http://:canary-of-a-store@redis", 0o600);
     let found = mistakes(&[("REDIS__URL_FILE", &wrong)]);
     let place =
         format!("redis.url (file {wrong}, variable FASHIONISTAR_AUTH__REDIS__URL_FILE): must be");
