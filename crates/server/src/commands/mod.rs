@@ -83,7 +83,7 @@ enum Command {
     /// Shows and handles messages that could not be sent
     #[command(subcommand)]
     Messages(messages::Messages),
-    /// Brings people from the system before this one
+    /// Imports users from Django, unlocks accounts, removes lost second factors
     #[command(subcommand)]
     Users(users::Users),
 }

@@ -143,8 +143,8 @@ testkit::on_every_engine! {
         let app = TestApp::start(engine).await;
         for path in ["/api/v1/auth/logout", "/api/v1/auth/logout-all"] {
             for (header, cleared) in [
-                (Some("Sec-Fetch-Site"), Some("\"cache\", \"cookies\", \"storage\"")),
-                (Some("Sec-Fetch-Mode"), Some("\"cache\", \"cookies\", \"storage\"")),
+                (Some("Sec-Fetch-Site"), Some("\"cache\", \"storage\"")),
+                (Some("Sec-Fetch-Mode"), Some("\"cache\", \"storage\"")),
                 (None, None),
             ] {
                 let person = app.register_person().await;

@@ -14,8 +14,9 @@ use crate::{
     v1::me::sessions::EndedSessions,
 };
 
-/// What a browser is told to forget with the session (OWASP ASVS 5.0 V14.3.1).
-const CLEARED: (&str, &str) = ("clear-site-data", "\"cache\", \"cookies\", \"storage\"");
+/// What a browser is told to forget with the session (OWASP ASVS 5.0 V14.3.1). Not cookies: the service sets none, and
+/// a browser would delete those of the whole registrable domain.
+const CLEARED: (&str, &str) = ("clear-site-data", "\"cache\", \"storage\"");
 
 /// Whether a browser asks: it alone sends these, and no script can (Fetch Metadata). A server that signs out for
 /// somebody has nothing to clear.

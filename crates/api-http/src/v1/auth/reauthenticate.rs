@@ -161,7 +161,7 @@ impl ReauthenticateBody {
             (None, Some(CodeMethod::Otp), Some(_), None) => Err(FieldError::new(
                 "method",
                 "not_offered",
-                "confirm with the password, an authenticator app, a recovery code or a passkey",
+                "confirm with the password, an authenticator app, a recovery code, a passkey or an ID token",
             )),
             (None, Some(method), Some(code), None) => {
                 second_proof(method, code).map(Reauthentication::SecondFactor)

@@ -1,4 +1,4 @@
-//! `users`: people, by the file.
+//! `users`: what operators do with accounts.
 
 mod import;
 mod json;
@@ -17,28 +17,29 @@ use super::Failure;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Users {
-    /// Makes accounts of Django's users, from a file with one JSON object a line
+    /// Imports Django's users from a file with one JSON object a line
     ///
-    /// Their passwords go on working. May be run again at any time: whoever is here already is left as they
-    /// are. docs/migrating-from-django.md has the query that makes the file. Ends with status 1 if a line was
+    /// Their passwords go on working. May be run again at any time: accounts that exist already are not
+    /// changed. docs/migrating-from-django.md has the query that makes the file. Ends with status 1 if a line was
     /// refused.
     Import(Import),
-    /// Takes every second factor off an account whose owner lost them all, after a waiting time
+    /// Removes every second factor of an account whose owner lost them all, after a waiting time
     ///
-    /// A running service tells the owner, who can object for 72 hours. May be repeated: what is asked for
-    /// already stays as it is. See docs/account-recovery.md.
+    /// A running service sends the owner a notice; the owner can object for as long as
+    /// `protection.factor_reset_hours` says. May be repeated: an earlier request stays as it is. See
+    /// docs/account-recovery.md.
     ResetFactors(ResetFactors),
-    /// Unlocks an account that failed sign-ins locked: its count of failures starts again at zero
+    /// Deletes the counted failures of passwords and codes of an account, and the locks that follow from them
     ///
-    /// For an owner whom neither code nor link reaches; a complete sign-in or a reset of the password does the
-    /// same. See docs/runbooks/an-account-is-locked.md.
+    /// For an owner who gets neither a code nor a link; a complete sign-in or a reset of the password opens the
+    /// account too. See docs/runbooks/an-account-is-locked.md.
     Unlock(Unlock),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct Unlock {
-    /// The id of the account
-    #[arg(value_name = "ACCOUNT")]
+    /// The id of the account (a UUID)
+    #[arg(value_name = "ACCOUNT", value_parser = account_id)]
     account: Uuid,
     /// Why: the number of a ticket, nothing personal
     #[arg(long, value_name = "TEXT", value_parser = reset_factors::reason)]
@@ -47,15 +48,22 @@ pub(super) struct Unlock {
 
 #[derive(Debug, Args)]
 pub(super) struct ResetFactors {
-    /// The id of the account
-    #[arg(value_name = "ACCOUNT")]
+    /// The id of the account (a UUID)
+    #[arg(value_name = "ACCOUNT", value_parser = account_id)]
     account: Uuid,
     /// Why: the number of a ticket, nothing personal
     #[arg(long, value_name = "TEXT", required_unless_present = "cancel", value_parser = reset_factors::reason)]
     reason: Option<String>,
-    /// Calls it off
+    /// Cancels the request
     #[arg(long, conflicts_with = "reason")]
     cancel: bool,
+}
+
+/// Says what is wanted: operators have an address at hand.
+fn account_id(typed: &str) -> Result<Uuid, String> {
+    typed
+        .parse()
+        .map_err(|_| "must be the id of the account (a UUID), not an address".to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -63,20 +71,19 @@ pub(super) struct Import {
     /// The file; - for standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Changes nothing, and tells what would become of each line
+    /// Changes nothing, and reports what would happen to each line
     #[arg(long)]
     dry_run: bool,
-    /// Accounts made in one transaction
+    /// How many accounts one transaction makes
     #[arg(long, value_name = "N", default_value_t = 500, value_parser = clap::value_parser!(u16).range(1..=1000))]
     batch: u16,
-    /// Where refused lines go, one JSON object each [default: standard output, as text]
+    /// A file for refused lines, one JSON object each [default: standard output, as text]
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Where the old and the new id of everybody goes who is here now, one JSON object each. A dry run has no
-    /// new ids to tell
+    /// A file for the old and the new id of each imported user, one JSON object each. A dry run makes no new ids
     #[arg(long, value_name = "FILE", conflicts_with = "dry_run")]
     mapping: Option<PathBuf>,
-    /// Tells other systems nothing: no event for each account
+    /// Writes no events about these accounts for other systems
     #[arg(long)]
     no_events: bool,
 }
