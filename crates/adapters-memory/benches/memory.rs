@@ -31,6 +31,7 @@ fn session_cache(c: &mut Criterion) {
         owner: builders::account_record(),
         proofs: Proofs::only(AuthenticationMethod::Password, START),
         proven_generation: 0,
+        presented_generation: 0,
         idle_deadline: START + Duration::DAY,
         absolute_deadline: START + Duration::WEEK,
     };

@@ -13,6 +13,7 @@ use authentication_domain::{
     sessions::{DeviceId, RotationRules, SessionRules},
 };
 use common::{Clock, SecureRandom, random};
+use time::OffsetDateTime;
 use tokio::sync::Notify;
 
 use crate::{
@@ -20,7 +21,7 @@ use crate::{
     accounts::People,
     ports::{
         IdentifierIndex, IdentityStore, Invalidation, Macs, Meter, PasswordHasher, RelyingParty,
-        StoreError, TokenSigner, TotpCodes, UnitOfWork, Vault,
+        SessionSnapshot, StoreError, TokenSigner, TotpCodes, UnitOfWork, Vault,
     },
     sessions::Liveness,
 };
@@ -96,6 +97,45 @@ impl Foundation {
         let mut unit = self.store.begin().await?;
         unit.accounts().hold(account).await?;
         Ok(unit)
+    }
+
+    /// Begins a unit of an act through a session, which it holds together with its account: a session that ended, or a
+    /// token that a proof replaced, since the request was let in changes nothing.
+    pub(crate) async fn begin_as(
+        &self,
+        who: &SessionSnapshot,
+        now: OffsetDateTime,
+    ) -> Result<Box<dyn UnitOfWork>, StoreError> {
+        let mut unit = self.store.begin().await?;
+        self.hold_session(unit.as_mut(), who, now).await?;
+        Ok(unit)
+    }
+
+    /// What [`Self::begin_as`] does, for a unit that has begun. Answers with the version of the account.
+    pub(crate) async fn hold_session(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        who: &SessionSnapshot,
+        now: OffsetDateTime,
+    ) -> Result<i64, StoreError> {
+        unit.accounts().hold(who.owner.account.id).await?;
+        let held = unit
+            .sessions()
+            .hold(who.session, who.presented_generation, now)
+            .await?;
+        held.ok_or(StoreError::SessionOver)
+    }
+
+    /// The session as it is now, if it may still act: what was shown to the request may be a second old.
+    pub(crate) async fn as_of_now(
+        &self,
+        who: &SessionSnapshot,
+        now: OffsetDateTime,
+    ) -> Result<SessionSnapshot, StoreError> {
+        let found = self.store.find_snapshot(who.session, now).await?;
+        found
+            .filter(|fresh| fresh.proven_generation <= who.presented_generation)
+            .ok_or(StoreError::SessionOver)
     }
 
     /// Commits, and makes known what is not true any more from there on.

@@ -328,14 +328,14 @@ macro_rules! moves_now {
     };
 }
 
-/// An account of `$accounts` became another version after something had seen `$seen`. By
+/// The account became another version after something had seen `$seen`. By
 /// `security_moves_account_id_idx`.
 macro_rules! moved_since {
-    ($accounts:literal, $seen:literal) => {
+    ($account:literal, $seen:literal) => {
         concat!(
-            "EXISTS (SELECT 1 FROM security_moves m WHERE m.account_id IN (",
-            $accounts,
-            ") AND m.position > ",
+            "EXISTS (SELECT 1 FROM security_moves m WHERE m.account_id = ",
+            $account,
+            " AND m.position > ",
             $seen,
             ")"
         )

@@ -212,6 +212,20 @@ const PROVE_AGAIN: &str = concat!(
     rotated_columns!()
 );
 
+/// By the primary key. `$1` session, `$2` presented generation, `$3` now.
+macro_rules! hold {
+    ($lock:literal) => {
+        concat!(
+            "SELECT (SELECT version FROM accounts WHERE id = account_id) AS version FROM sessions \
+             WHERE id = $1 AND ",
+            no_proof_ended!(),
+            " AND ",
+            counting!("$3"),
+            $lock
+        )
+    };
+}
+
 #[async_trait]
 impl SessionRepository for SqlUnitOfWork {
     /// Two statements.
@@ -253,6 +267,23 @@ impl SessionRepository for SqlUnitOfWork {
             .rows(db)
             .await?;
         ids_of(&superseded)
+    }
+
+    #[tracing::instrument(name = "sessions.hold", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn hold(
+        &mut self,
+        session: SessionId,
+        presented: u32,
+        now: OffsetDateTime,
+    ) -> Result<Option<i64>, StoreError> {
+        let held = Dialect::of(&*self).pick(hold!(" FOR NO KEY UPDATE"), hold!(""));
+        let row = Sql::new(held)
+            .bind(&session)
+            .bind(&presented)
+            .bind(&now)
+            .row(self)
+            .await?;
+        row.map(|row| row.get("sessions", "version")).transpose()
     }
 
     #[tracing::instrument(name = "sessions.prove_again", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]

@@ -88,6 +88,7 @@ pub(crate) fn snapshot() -> SessionSnapshot {
         owner: account_record(),
         proofs: Proofs::only(AuthenticationMethod::Password, START),
         proven_generation: 0,
+        presented_generation: 0,
         idle_deadline: START + time::Duration::DAY,
         absolute_deadline: START + time::Duration::DAY,
     }

@@ -274,6 +274,7 @@ mod tests {
             owner,
             proofs,
             proven_generation: 0,
+            presented_generation: 0,
             idle_deadline: START,
             absolute_deadline: START,
         };

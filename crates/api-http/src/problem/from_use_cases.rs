@@ -44,6 +44,7 @@ impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
         let problem = match &error {
             StoreError::Conflict(_) => Self::of(ProblemCode::Conflict),
+            StoreError::SessionOver => Self::of(ProblemCode::InvalidToken),
             StoreError::Retryable | StoreError::Unavailable => {
                 Self::of(ProblemCode::Unavailable).retry_after(SOON)
             }

@@ -139,8 +139,8 @@ impl Accounts {
         let base = &self.base;
         // As of now: what was shown to us may be a version ago, and the change would be dead when it begins.
         let now = base.clock.now();
-        let fresh = base.store.find_snapshot(who.session, now).await?;
-        let opened = base.open_account(fresh.as_ref().map_or(&who.owner, |it| &it.owner))?;
+        let fresh = base.as_of_now(who, now).await?;
+        let opened = base.open_account(&fresh.owner)?;
         if opened.view.identifier.index_form() == identifier.index_form() {
             return Err(ChangeIdentifierError::Unchanged);
         }
@@ -191,6 +191,7 @@ impl Accounts {
         let window = IdentifierRules::REQUESTS_WINDOW;
         let mut unit = base.store.begin().await?;
         let counted = unit.attempts().count_try(asked, most, window, now).await?;
+        base.hold_session(unit.as_mut(), who, now).await?;
         if counted.is_none() {
             let retry_after = window;
             return Err(SendError::TooManyMessages { retry_after }.into());
@@ -240,12 +241,7 @@ impl Accounts {
         let pending = self.pending_of(digest, &right.record)?;
         let identifier =
             Identifier::parse(&pending.identifier).map_err(|_| corrupt("challenges", "payload"))?;
-        // As of now: a session that was ended meanwhile changes nothing.
-        let fresh = base
-            .store
-            .find_snapshot(who.session, base.clock.now())
-            .await?;
-        let fresh = fresh.ok_or(ProofError::InvalidCode)?;
+        let fresh = base.as_of_now(who, base.clock.now()).await?;
         if pending.version != Some(fresh.owner.account.version) {
             // What opens the account is another thing than when it was asked for.
             base.note_code(Purpose::IdentifierChange, CodeOutcome::Refused);
@@ -290,7 +286,7 @@ impl Accounts {
             reserve_until: can_be_undone.then(|| now + base.rules.identifiers.undo_for),
             now,
         };
-        let mut unit = base.begin_change(account).await?;
+        let mut unit = base.begin_as(who, now).await?;
         base.use_up(unit.as_mut(), right, now).await?;
         match unit.accounts().change_identifier(swap).await {
             Ok(true) => {}

@@ -67,7 +67,7 @@ impl Accounts {
         }
         let fields = diff.fields().map(str::to_owned).collect();
         let sealed = base.seal_profile(account, &opened.key, &next);
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_as(who, now).await?;
         let saved = unit
             .accounts()
             .save_profile(account, record.profile_version, &sealed, now)

@@ -128,7 +128,8 @@ impl Credentials {
         ctx: &RequestContext,
     ) -> Result<TokenSet, ChangePasswordError> {
         let base = &self.base;
-        let opened = base.open_account(&who.owner)?;
+        let fresh = base.as_of_now(who, base.clock.now()).await?;
+        let opened = base.open_account(&fresh.owner)?;
         let identifier = &opened.view.identifier;
         let roles = opened.view.account.roles;
         // What is cheap to say comes first, so that no guess is spent on a typo; what is not waits for the proof.
@@ -222,7 +223,7 @@ impl Credentials {
         {
             return Err(self.locked_by_rivals());
         }
-        unit.accounts().hold(it.opened.id()).await?;
+        base.hold_session(unit.as_mut(), it.who, now).await?;
         let new = NewPassword {
             owner: it.opened,
             read_version: it.record.account.version,

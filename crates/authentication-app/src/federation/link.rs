@@ -80,12 +80,8 @@ impl Federation {
         let account = who.owner.account.id;
         let key = base.data_key(&who.owner)?;
         let digest = base.digest_of(&person.identity);
-        // The provider may have taken its time: a session that was ended meanwhile links nothing.
-        if base.store.find_snapshot(who.session, now).await?.is_none() {
-            return Err(LinkError::Conflict);
-        }
         let linked = base.store.identity_of(account).await?;
-        let mut unit = base.begin_change(account).await?;
+        let mut unit = base.begin_as(who, now).await?;
         let nonce_use = in_session(who, nonce, ctx, now);
         if !unit.federation().use_nonce(nonce_use).await? {
             drop(unit);

@@ -56,8 +56,7 @@ impl Federation {
         let base = &self.base;
         let now = base.clock.now();
         let account = who.owner.account.id;
-        let fresh = base.store.find_snapshot(who.session, now).await?;
-        let fresh = fresh.ok_or(UnlinkError::NotLinked)?;
+        let fresh = base.as_of_now(who, now).await?;
         let found = base.store.credentials_of(account).await?;
         let (record, password) = found.ok_or(UnlinkError::NotLinked)?;
         if fresh.owner.account.version != record.account.version {
@@ -72,7 +71,7 @@ impl Federation {
             code: base.opens_by_code(&opened, now).await?,
         };
         let key = opened.key;
-        let mut unit = base.begin_change(account).await?;
+        let mut unit = base.begin_as(who, now).await?;
         if !unit.federation().unlink(account).await? {
             return Err(UnlinkError::NotLinked);
         }

@@ -131,7 +131,7 @@ impl Mfa {
             .vault
             .seal(&owner.key, secret_field(&owner), secret.0.as_slice());
         retrying(|| async {
-            let mut unit = base.store.begin().await?;
+            let mut unit = base.begin_as(who, now).await?;
             unit.second_factors()
                 .begin_totp(owner.id(), &sealed, now)
                 .await?;
@@ -190,9 +190,7 @@ impl Mfa {
     ) -> Result<ConfirmedTotp, ConfirmTotpError> {
         let base = &self.base;
         let now = base.clock.now();
-        // As of now: a session that was ended meanwhile changes nothing.
-        let fresh = base.store.find_snapshot(who.session, now).await?;
-        let fresh = fresh.ok_or(ProofError::InvalidCode)?;
+        let fresh = base.as_of_now(who, now).await?;
         let owner = base.open_account(&fresh.owner)?;
         let (account, key) = (owner.id(), &owner.key);
         let pending = base
@@ -207,7 +205,7 @@ impl Mfa {
         let secret = base.open_totp_secret(&owner, &sealed)?;
         let step = base.totp.matching_step(&secret, typed.expose_secret(), now);
         let step = step.ok_or(ProofError::InvalidCode)?;
-        let mut unit = base.begin_change(account).await?;
+        let mut unit = base.begin_as(who, now).await?;
         let version = owner.view.account.version;
         if !unit
             .second_factors()

@@ -55,11 +55,9 @@ impl Mfa {
         let base = &self.base;
         let now = base.clock.now();
         let account: AccountId = who.owner.account.id;
-        // As of now: a session that was ended meanwhile changes nothing.
-        let fresh = base.store.find_snapshot(who.session, now).await?;
-        let fresh = fresh.ok_or(RemoveFactorError::NotFound)?;
+        let fresh = base.as_of_now(who, now).await?;
         let owner = base.open_account(&fresh.owner)?;
-        let mut unit = base.begin_change(account).await?;
+        let mut unit = base.begin_as(who, now).await?;
         let version = owner.view.account.version;
         if !unit
             .second_factors()

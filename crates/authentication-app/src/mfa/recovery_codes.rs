@@ -53,13 +53,12 @@ impl Mfa {
     ) -> Result<FreshRecoveryCodes, RenewRecoveryCodesError> {
         let base = &self.base;
         let now = base.clock.now();
-        // As of now: a session that was ended meanwhile changes nothing.
-        let fresh = base.store.find_snapshot(who.session, now).await?;
-        let fresh = fresh
-            .filter(|it| it.owner.second_factors.is_enabled())
-            .ok_or(RenewRecoveryCodesError::NoSecondFactor)?;
+        let fresh = base.as_of_now(who, now).await?;
+        if !fresh.owner.second_factors.is_enabled() {
+            return Err(RenewRecoveryCodesError::NoSecondFactor);
+        }
         let owner = base.open_account(&fresh.owner)?;
-        let mut unit = base.begin_change(owner.id()).await?;
+        let mut unit = base.begin_as(who, now).await?;
         let version = owner.view.account.version;
         if !unit.accounts().advance(owner.id(), version, now).await? {
             return Err(StoreError::Retryable.into());

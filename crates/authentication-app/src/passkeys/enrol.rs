@@ -80,8 +80,7 @@ impl Passkeys {
         let now = base.clock.now();
         // What was shown to us may be a second old: whoever ended the session since then raised the version that
         // is compared. Before the ceremony, so that a move in between is either seen there or raises the version.
-        let fresh = base.store.find_snapshot(who.session, now).await?;
-        let fresh = fresh.ok_or(EnrolError::InvalidPasskey)?;
+        let fresh = base.as_of_now(who, now).await?;
         let owner = base.open_account(&fresh.owner)?;
         let ceremony = base
             .find_ceremony(of, None, ctx)
@@ -209,7 +208,7 @@ struct Enrolment<'a> {
 impl Enrolment<'_> {
     /// A unit in which the ceremony is used up.
     async fn begin(&self, base: &Foundation) -> Result<Box<dyn UnitOfWork>, EnrolError> {
-        let mut unit = base.begin_change(self.owner.id()).await?;
+        let mut unit = base.begin_as(self.who, self.now).await?;
         let InHands { holder, purpose } = self.of;
         let consumed = unit
             .passkeys()

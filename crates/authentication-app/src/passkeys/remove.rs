@@ -55,8 +55,7 @@ impl Passkeys {
         let base = &self.base;
         let now = base.clock.now();
         let account = who.owner.account.id;
-        let fresh = base.store.find_snapshot(who.session, now).await?;
-        let fresh = fresh.ok_or(RemovePasskeyError::NotFound)?;
+        let fresh = base.as_of_now(who, now).await?;
         // The account first: ways in that go after it was read make it another version.
         let owner = base.store.credentials_of(account).await?;
         let (owner, password) = owner.ok_or(RemovePasskeyError::NotFound)?;
@@ -83,7 +82,7 @@ impl Passkeys {
             base.put_on_record(&act, ctx).await?;
             return Err(last.into());
         }
-        let mut unit = base.begin_change(account).await?;
+        let mut unit = base.begin_as(who, now).await?;
         if !unit
             .second_factors()
             .factors_changed(account, version, now)

@@ -67,7 +67,7 @@ impl Passkeys {
             return Ok(view);
         }
         let sealed = name.map(|name| base.seal_passkey_name(&key, passkey, name));
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_as(who, now).await?;
         let renamed = unit
             .passkeys()
             .rename(account, passkey, sealed.as_ref())

@@ -22,6 +22,10 @@ pub enum StoreError {
     /// The database gave up one of two rivals (SQLSTATE 40001, 40P01, a busy SQLite); try again.
     #[error("the transaction has to be tried again")]
     Retryable,
+    /// The session that acts has ended, or a later proof replaced the token that it was presented with. Nothing was
+    /// done.
+    #[error("the session is over, or its token was replaced")]
+    SessionOver,
     /// The database cannot be reached or does not answer in time.
     #[error("the store is not available")]
     Unavailable,
@@ -44,6 +48,7 @@ impl StoreError {
         match self {
             Self::Conflict(rule) => Self::Conflict(*rule),
             Self::Retryable => Self::Retryable,
+            Self::SessionOver => Self::SessionOver,
             Self::Unavailable => Self::Unavailable,
             Self::Corrupt { table, column } => Self::Corrupt { table, column },
             Self::Failed(cause) => Self::Failed(with_causes(cause.as_ref()).into()),

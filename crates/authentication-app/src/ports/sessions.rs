@@ -52,6 +52,9 @@ pub struct SessionSnapshot {
     pub proofs: Proofs,
     /// The generation that the last proof began: tokens of earlier ones count no more.
     pub proven_generation: u32,
+    /// The generation of the token that a request presented; it is no part of what is stored.
+    #[serde(skip)]
+    pub presented_generation: u32,
     /// When it ends by itself, as of this read (a refresh moves it).
     pub idle_deadline: OffsetDateTime,
     /// When it ends, whatever happens.
@@ -191,6 +194,19 @@ pub trait SessionRepository: Send {
         session: &NewSession,
         most: u32,
     ) -> Result<Vec<SessionId>, StoreError>;
+
+    /// Locks a session until the unit ends, if it may still act at `now`: it lives, and no proof has replaced the
+    /// token of generation `presented`. Answers with the version of its account, which the unit
+    /// [holds](super::AccountRepository::hold) already; `None` when it may not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn hold(
+        &mut self,
+        session: SessionId,
+        presented: u32,
+        now: OffsetDateTime,
+    ) -> Result<Option<i64>, StoreError>;
 
     /// The person proved through a live session of theirs who they are: what was proven becomes what
     /// [`Proofs::renewed`] says, the next generation begins, and those before it count no more. `None` when it is

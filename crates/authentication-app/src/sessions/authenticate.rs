@@ -114,7 +114,10 @@ fn acting(snapshot: SessionSnapshot, claims: &AccessClaims) -> Result<Bearer, Au
     }
     Ok(Bearer {
         is_outdated: claims.generation < snapshot.proven_generation,
-        session: snapshot,
+        session: SessionSnapshot {
+            presented_generation: claims.generation,
+            ..snapshot
+        },
     })
 }
 

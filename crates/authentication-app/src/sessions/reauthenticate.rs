@@ -159,7 +159,8 @@ impl Sessions {
     ) -> Result<TokenSet, ReauthenticateError> {
         let base = &self.base;
         let Attempt { who, ctx, .. } = attempt;
-        let owner = base.open_account(&who.owner)?;
+        let fresh = base.as_of_now(who, base.clock.now()).await?;
+        let owner = base.open_account(&fresh.owner)?;
         let keys = base.index_keys(&owner.view.identifier).await?;
         let scope = FailureScope {
             subject: keys.subject,
@@ -203,6 +204,11 @@ impl Sessions {
             let retry_after = base.rules.lockout.window;
             return Err(ReauthenticateError::Locked { retry_after });
         }
+        // The password that was compared may have been replaced while it was hashed.
+        let judged = record.account.map(|it| it.account.version);
+        if judged != Some(base.hold_session(unit.as_mut(), who, now).await?) {
+            return Err(StoreError::Retryable.into());
+        }
         let method = AuthenticationMethod::Password;
         self.renew(unit, attempt, &owner, method).await
     }
@@ -215,10 +221,15 @@ impl Sessions {
         let base = &self.base;
         let Attempt { who, ctx, .. } = attempt;
         let now = base.clock.now();
-        let owner = base.open_account(&who.owner)?;
+        // Before the factor is read, so that one that is replaced after that makes the account another version.
+        let fresh = base.as_of_now(who, now).await?;
+        let owner = base.open_account(&fresh.owner)?;
         let totp = base.store.totp_state(owner.id()).await?.active;
         let right = base.judge_own_factor(&owner, totp.as_ref(), proof, now)?;
         let mut unit = base.store.begin().await?;
+        if owner.view.account.version != base.hold_session(unit.as_mut(), who, now).await? {
+            return Err(StoreError::Retryable.into());
+        }
         let used = match &right {
             Some(right) => {
                 base.use_second_factor(unit.as_mut(), &owner, right, ctx, now)
@@ -276,6 +287,7 @@ impl Sessions {
         } = judged;
         match signature {
             Ok(good) => {
+                base.hold_session(unit.as_mut(), who, now).await?;
                 base.note_use(unit.as_mut(), &good).await?;
                 let method = AuthenticationMethod::Passkey;
                 self.renew(unit, attempt, &owner, method).await

@@ -106,7 +106,7 @@ impl Sessions {
         let Attempt { who, ctx, .. } = attempt;
         let now = base.clock.now();
         let owner = base.open_account(&who.owner)?;
-        let mut unit = base.store.begin().await?;
+        let mut unit = base.begin_as(who, now).await?;
         let nonce = in_session(who, nonce, ctx, now);
         if !unit.federation().use_nonce(nonce).await? {
             drop(unit);

@@ -53,7 +53,7 @@ const FIND_CEREMONY: &str = concat!(
     "LEFT JOIN devices d ON d.account_id = y.account_id AND d.id = $4 \
      WHERE c.holder = $1 AND c.purpose = $2 AND c.consumed_at IS NULL AND c.expires_at > $5 \
      AND c.expires_at <= $6 AND NOT ",
-    moved_since!("c.account_id, y.account_id", "c.moves_seen")
+    moved_since!("COALESCE(c.account_id, y.account_id)", "c.moves_seen")
 );
 
 #[async_trait]

@@ -81,6 +81,7 @@ impl SessionQueries for Store {
                 owner: account_of(&row)?,
                 proofs: proofs_of(&row)?,
                 proven_generation: row.get(SESSIONS, "proven_generation")?,
+                presented_generation: 0,
                 idle_deadline: row.get(SESSIONS, "idle_deadline")?,
                 absolute_deadline: row.get(SESSIONS, "absolute_deadline")?,
             })

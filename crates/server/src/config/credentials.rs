@@ -1,7 +1,7 @@
 //! How a node proves to its stores who it is: a store that takes anybody, or a password that everybody tries
 //! first, is as good as no store of ours (OWASP ASVS 5.0 V13.2.1, V13.2.3).
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Reverse};
 
 use authentication_domain::credentials::blocklist;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -104,23 +104,43 @@ fn decoded(text: &str) -> String {
 
 /// No program has to remember a password, so a short one has no excuse.
 const LEAST_LENGTH: usize = 12;
+/// How much has to be left of a password without the words that everybody tries.
+const LEAST_OF_ITS_OWN: usize = 8;
+/// Digits alone hold less.
+const LEAST_DIGITS: usize = 20;
 
 fn is_weak(password: &str, names: &[&str]) -> bool {
-    let folded = password.to_lowercase();
-    let bare = folded.trim_matches(|it: char| !it.is_alphabetic());
-    let letters = letters_of(password);
-    let is_name = |name: &&str| !letters.is_empty() && letters == letters_of(name);
     password.chars().count() < LEAST_LENGTH
-        || WELL_KNOWN.contains(&bare)
-        || WELL_KNOWN.contains(&folded.as_str())
-        || names.iter().any(is_name)
+        || of_its_own(password, names) < LEAST_OF_ITS_OWN
         || blocklist::is_common(password)
 }
 
-/// Without case, digits and separators: `Shop-User1` is made of the name `shop_user`.
-fn letters_of(text: &str) -> String {
-    let letters = text.chars().filter(|it| it.is_alphabetic());
-    letters.flat_map(char::to_lowercase).collect()
+/// How many letters and digits are neither of a well-known word nor of a name, nor the digits at the end:
+/// `Shop-User1-password` has none of its own for the user `shop_user`.
+fn of_its_own(password: &str, names: &[&str]) -> usize {
+    let bare = simplified(password);
+    let mut words: Vec<_> = WELL_KNOWN
+        .iter()
+        .chain(names)
+        .map(|it| simplified(it))
+        .collect();
+    words.retain(|word| word.len() > 2);
+    // The longest first: what is left of one that holds another would count.
+    words.sort_by_key(|word| Reverse(word.len()));
+    let rest = words.iter().fold(bare, |rest, word| rest.replace(word, ""));
+    let is_number = rest.bytes().all(|byte| byte.is_ascii_digit());
+    if is_number && rest.len() >= LEAST_DIGITS {
+        return rest.len();
+    }
+    rest.trim_end_matches(|it: char| it.is_ascii_digit())
+        .chars()
+        .count()
+}
+
+/// Letters and digits alone, in small letters.
+fn simplified(text: &str) -> String {
+    let kept = text.chars().filter(|it| it.is_alphanumeric());
+    kept.flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -143,7 +163,11 @@ mod tests {
             ("postgres://u:P%40ssw0rd@db/auth", true),
             ("postgres://u:Password123!@db/auth", true),
             ("postgres://u:12345678@db/auth", true),
-            ("postgres://u:123456789012@db/auth", true),
+            ("postgres://u:111111111111@db/auth", true),
+            ("postgres://u:postgres-password@db/auth", true),
+            ("postgres://u:CHANGE_ME_NOW_2026@db/auth", true),
+            ("postgres://u:yourpassword@db/auth", true),
+            ("postgres://u:test-s9Jd2kq0vLxw@db/auth", false),
             ("postgres://u:dragon@db/auth", true),
             ("postgres://u:s9Jd2kq0vLx@db/auth", true),
             ("postgres://shop_user:Shop-User-2026@db/auth", true),
@@ -189,6 +213,7 @@ mod tests {
             ("redis://:redis@redis", true),
             ("redis://:foobared@redis", true),
             ("redis://:a@redis", true),
+            ("redis://:redis-password@redis", true),
             ("redis://auth:Auth1@redis", true),
             ("redis://:changeme@redis", true),
         ] {

@@ -116,6 +116,11 @@ impl TestApp {
         }
     }
 
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        &self.inner.address
+    }
+
     // --- requests
 
     /// The address of the management listener.

@@ -20,6 +20,7 @@ mod django_passwords;
 mod enumeration;
 mod google;
 mod grants;
+mod held;
 mod identifier;
 mod input;
 mod keys;

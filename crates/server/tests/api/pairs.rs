@@ -33,15 +33,17 @@ enum Act {
     GoogleLink,
     GoogleUnlink,
     LogOutAll,
+    ProveByPassword,
+    ProveByRecoveryCode,
 }
 
 use Act::{
     GoogleLink, GoogleUnlink, IdentifierChange, IdentifierUndo, LogOutAll, NotMe, PasskeyAdd,
-    PasskeyRemove, PasswordChange, RecoveryCodes, ResetByCode, ResetByLink, TotpConfirm,
-    TotpRemove,
+    PasskeyRemove, PasswordChange, ProveByPassword, ProveByRecoveryCode, RecoveryCodes,
+    ResetByCode, ResetByLink, TotpConfirm, TotpRemove,
 };
 
-const ALL: [Act; 14] = [
+const ALL: [Act; 16] = [
     ResetByCode,
     ResetByLink,
     PasswordChange,
@@ -56,6 +58,8 @@ const ALL: [Act; 14] = [
     GoogleLink,
     GoogleUnlink,
     LogOutAll,
+    ProveByPassword,
+    ProveByRecoveryCode,
 ];
 
 /// How the two meet.
@@ -76,19 +80,25 @@ enum Meeting {
 #[derive(PartialEq, Eq)]
 struct Outcome {
     done: [bool; 2],
+    /// Whether the tokens of its answer count afterwards, if it has any.
+    tokens: [Option<bool>; 2],
     left: Vec<String>,
     answers: Vec<String>,
 }
 
 impl Outcome {
     fn is_like(&self, other: &Self) -> bool {
-        (self.done, &self.left) == (other.done, &other.left)
+        (self.done, self.tokens, &self.left) == (other.done, other.tokens, &other.left)
     }
 }
 
 impl fmt::Debug for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {:?} {:?}", self.done, self.left, self.answers)
+        write!(
+            f,
+            "{:?} {:?} {:?} {:?}",
+            self.done, self.tokens, self.left, self.answers
+        )
     }
 }
 
@@ -103,6 +113,7 @@ struct Scene {
     person: Person,
     /// The address that they registered with.
     first: String,
+    recovery_code: String,
     before: Vec<String>,
 }
 
@@ -120,6 +131,7 @@ impl Two {
         let confirmed = app.send(app.next_totp(&person.tokens.access).await).await;
         confirmed.assert_status(200);
         person.tokens = Tokens::of(&confirmed);
+        let recovery_code = confirmed.text_of("/recovery_codes/0");
         let access = person.tokens.access.clone();
         let has = |act| acts.contains(&act);
         if has(GoogleUnlink) {
@@ -140,6 +152,7 @@ impl Two {
         Scene {
             person,
             first,
+            recovery_code,
             before,
         }
     }
@@ -186,7 +199,10 @@ impl Two {
 impl Act {
     /// Its answer has the session's next tokens.
     fn renews(self) -> bool {
-        matches!(self, PasswordChange | TotpConfirm)
+        matches!(
+            self,
+            PasswordChange | TotpConfirm | ProveByPassword | ProveByRecoveryCode
+        )
     }
 }
 
@@ -254,6 +270,14 @@ testkit::on_every_engine! {
 
     async fn pairs_of_log_out_all(engine: Engine) {
         walk_pairs_of(engine, LogOutAll).await;
+    }
+
+    async fn pairs_of_prove_by_password(engine: Engine) {
+        walk_pairs_of(engine, ProveByPassword).await;
+    }
+
+    async fn pairs_of_prove_by_recovery_code(engine: Engine) {
+        walk_pairs_of(engine, ProveByRecoveryCode).await;
     }
 
     /// The owner's new password with the address of whoever changed it would be both of them let in.

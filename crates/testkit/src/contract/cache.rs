@@ -79,6 +79,7 @@ fn snapshot(session: SessionId, account: AccountId, version: i64) -> SessionSnap
         )
         .and(AuthenticationMethod::Totp, START),
         proven_generation: 7,
+        presented_generation: 0,
         idle_deadline: START + Duration::days(14),
         absolute_deadline: START + Duration::days(30),
     }

@@ -79,6 +79,7 @@ impl SessionQueries for OneSession {
             owner,
             proofs: Proofs::only(AuthenticationMethod::Password, START),
             proven_generation: 0,
+            presented_generation: 0,
             idle_deadline: START + Duration::DAY,
             absolute_deadline: START + Duration::DAY,
         };

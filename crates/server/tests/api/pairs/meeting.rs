@@ -74,18 +74,31 @@ impl Two {
                 _ => after.clone(),
             }
         });
+        // By the refresh token, which is judged by the store and by no cache.
+        let mut tokens = [None; 2];
+        for (counts, (_, answer)) in tokens.iter_mut().zip([&first, &second]) {
+            if let Some(refresh) = token_of(answer, "refresh_token") {
+                *counts = Some(self.bed.app.refresh(&refresh).await.status == 200);
+            }
+        }
         Outcome {
             done: [first.0, second.0],
+            tokens,
             left: left.collect(),
             answers: vec![first.1, second.1],
         }
     }
 }
 
+fn token_of(answer: &str, kind: &str) -> Option<String> {
+    let answer: Value = serde_json::from_str(answer).ok()?;
+    let token = answer["data"]["tokens"][kind].as_str()?;
+    Some(token.to_owned())
+}
+
 /// The token of an answer, for a request that came with one.
 fn renewed(request: &Request, answer: &str) -> Option<HeaderValue> {
     request.headers().get(AUTHORIZATION)?;
-    let answer: Value = serde_json::from_str(answer).ok()?;
-    let token = answer["data"]["tokens"]["access_token"].as_str()?;
+    let token = token_of(answer, "access_token")?;
     Some(HeaderValue::from_str(&format!("Bearer {token}")).unwrap())
 }

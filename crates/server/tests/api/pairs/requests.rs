@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{
     Act, GoogleLink, GoogleUnlink, IdentifierChange, IdentifierUndo, LogOutAll, NotMe, PasskeyAdd,
-    PasskeyRemove, PasswordChange, RecoveryCodes, ResetByCode, ResetByLink, Scene, TotpConfirm,
-    TotpRemove, Two,
+    PasskeyRemove, PasswordChange, ProveByPassword, ProveByRecoveryCode, RecoveryCodes,
+    ResetByCode, ResetByLink, Scene, TotpConfirm, TotpRemove, Two,
 };
 use crate::{
     app::TestApp,
@@ -88,6 +88,14 @@ impl Two {
                 post(LINK, &proof).bearer_auth(access)
             }
             GoogleUnlink => delete(LINK),
+            ProveByPassword => {
+                let body = json!({"password": PASSWORD});
+                post("/api/v1/auth/reauthenticate", &body).bearer_auth(access)
+            }
+            ProveByRecoveryCode => {
+                let body = json!({"method": "recovery_code", "code": scene.recovery_code});
+                post("/api/v1/auth/reauthenticate", &body).bearer_auth(access)
+            }
             LogOutAll => node
                 .request("POST", "/api/v1/auth/logout-all")
                 .bearer_auth(access),

@@ -102,6 +102,7 @@ pub async fn a_session_is_read_as_it_was_begun(store: Store) {
             owner: owner.record.clone(),
             proofs,
             proven_generation: 0,
+            presented_generation: 0,
             idle_deadline: START + session.idle,
             absolute_deadline: session.absolute_deadline,
         };
