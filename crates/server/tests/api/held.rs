@@ -2,7 +2,6 @@
 //! when they act.
 
 use serde_json::{Value, json};
-use testkit::Engine;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
@@ -101,7 +100,7 @@ async fn acts(bed: &Bed, owner: &Owner, access: &str) -> Vec<(&'static str, &'st
         (
             "POST",
             "/api/v1/me/identifier",
-            json!({"identifier": app.fresh_email()}),
+            json!({"email": app.fresh_email()}),
         ),
         ("PATCH", "/api/v1/me", json!({"display_name": "Mallory"})),
     ]

@@ -115,7 +115,7 @@ fn settings_that_do_not_go_together_are_refused() {
             "messages.sms.account_sid (not set): must be set when messages.sms.provider is twilio",
         ),
         (
-            &[("MESSAGES__DEFAULT_LANGUAGE", "en_US")],
+            &[("MESSAGES__DEFAULT_LANGUAGE", "english!")],
             "must be a language tag, such as en or pt-br",
         ),
     ];

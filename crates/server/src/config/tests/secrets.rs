@@ -90,7 +90,7 @@ fn a_secret_is_given_once() {
 
 #[test]
 fn production_mode_refuses_a_secret_that_everybody_can_read() {
-    let (_folder, path) = secret_file(b"rediss://:kT8vQ2mXz7@redis.example", 0o644);
+    let (_folder, path) = secret_file(b"rediss://:kT8vQ2mXz7Lw@redis.example", 0o644);
     let mut pairs: Vec<(&str, &str)> = PRODUCTION.to_vec();
     pairs.retain(|(name, _)| *name != "REDIS__URL");
     pairs.push(("REDIS__URL_FILE", &path));

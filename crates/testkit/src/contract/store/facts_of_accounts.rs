@@ -196,6 +196,8 @@ macro_rules! store_facts_of_accounts {
             a_session_is_proven_again_by_its_own_account_while_it_lives,
             what_a_proof_ended_is_invalid_and_no_theft,
             of_proofs_and_refreshes_at_once_one_generation_is_left,
+            a_session_is_held_while_it_lives_and_no_proof_replaced_the_token,
+            of_an_act_and_a_proof_at_once_the_later_one_sees_the_other,
             forgiving_agrees_with_the_domain_at_every_step,
             nobody_else_is_forgiven,
             of_fifty_that_are_forgiven_at_once_one_is_counted,

@@ -117,6 +117,78 @@ pub async fn a_session_is_proven_again_by_its_own_account_while_it_lives(store: 
     assert!(over.is_none(), "it is over");
 }
 
+async fn hold(
+    store: &Store,
+    session: SessionId,
+    presented: u32,
+    now: OffsetDateTime,
+) -> Option<i64> {
+    in_unit!(store, sessions.hold(session, presented, now)).expect("it is held or not")
+}
+
+pub async fn a_session_is_held_while_it_lives_and_no_proof_replaced_the_token(store: Store) {
+    let account = somebody(&store).await.record.account;
+    let session = sign_in(&store, account.id).await.id;
+    let version = Some(account.version);
+    assert_eq!(hold(&store, session, 0, START).await, version);
+    successor(&store, session, 0, START).await.unwrap();
+    assert_eq!(
+        hold(&store, session, 0, START).await,
+        version,
+        "a refresh replaces no access token"
+    );
+    let method = AuthenticationMethod::Password;
+    let proven = prove(&store, session, account.id, method, START)
+        .await
+        .unwrap();
+    for replaced in 0..proven.generation {
+        assert_eq!(
+            hold(&store, session, replaced, START).await,
+            None,
+            "{replaced}"
+        );
+    }
+    assert_eq!(
+        hold(&store, session, proven.generation, START).await,
+        version
+    );
+    let late = proven.idle_deadline;
+    assert_eq!(
+        hold(&store, session, proven.generation, late).await,
+        None,
+        "it is idle"
+    );
+    assert_eq!(hold(&store, id(), 0, START).await, None, "there is none");
+    in_unit!(
+        store,
+        sessions.end(session, account.id, EndReason::SignedOut, START)
+    )
+    .unwrap();
+    assert_eq!(
+        hold(&store, session, proven.generation, START).await,
+        None,
+        "it is over"
+    );
+}
+
+/// An act that holds the session is done before a proof replaces its token, or sees that one did.
+pub async fn of_an_act_and_a_proof_at_once_the_later_one_sees_the_other(store: Store) {
+    let account = somebody(&store).await.record.account.id;
+    let session = sign_in(&store, account).await.id;
+    let method = AuthenticationMethod::Password;
+    let mut unit = store.begin().await.expect("a unit");
+    let renewal = Renewal::by(method);
+    let proven = unit
+        .sessions()
+        .prove_again(session, account, renewal, START)
+        .await;
+    assert!(proven.expect("a proof").is_some());
+    let rival = store.clone();
+    let act = tokio::spawn(async move { hold(&rival, session, 0, START).await });
+    unit.commit().await.expect("a commit");
+    assert_eq!(act.await.expect("it ends"), None);
+}
+
 /// No grace, no forgiveness and no theft, however far back and however soon.
 pub async fn what_a_proof_ended_is_invalid_and_no_theft(store: Store) {
     let account = somebody(&store).await.record.account.id;
