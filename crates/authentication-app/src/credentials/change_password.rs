@@ -104,9 +104,11 @@ impl Credentials {
             return Ok(tokens);
         }
         let done = self.judge_change(who, command, repeatable, ctx).await;
-        // A rival with the same key may have been first.
-        if matches!(done, Err(ChangePasswordError::Conflict))
-            && let Some(tokens) = self.given_before(repeatable).await?
+        // A rival with the same key may have been first, and replaced the token.
+        if matches!(
+            done,
+            Err(ChangePasswordError::Conflict | ChangePasswordError::Store(StoreError::SessionOver))
+        ) && let Some(tokens) = self.given_before(repeatable).await?
         {
             return Ok(tokens);
         }

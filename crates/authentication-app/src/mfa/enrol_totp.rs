@@ -163,8 +163,13 @@ impl Mfa {
         let (owner, now) = (base.open_account(&who.owner)?, base.clock.now());
         retrying(|| base.spend_a_guess(who, &owner, now)).await?;
         let done = retrying(|| self.confirm_once(who, typed, repeatable, ctx)).await;
-        let was_refused = matches!(done, Err(ConfirmTotpError::Proof(ProofError::InvalidCode)));
-        // A rival with the same key may have been first.
+        let was_refused = matches!(
+            done,
+            Err(ConfirmTotpError::Proof(
+                ProofError::InvalidCode | ProofError::Store(StoreError::SessionOver)
+            ))
+        );
+        // A rival with the same key may have been first, and replaced the token.
         if was_refused && let Some(confirmed) = self.confirmed_before(repeatable).await? {
             return Ok(confirmed);
         }

@@ -71,6 +71,16 @@ impl From<StoreError> for ReauthenticateError {
     }
 }
 
+impl ReauthenticateError {
+    /// Perhaps a rival with the same key was first, and replaced the token.
+    pub(super) const fn is_session_over(&self) -> bool {
+        matches!(
+            self,
+            Self::Proof(ProofError::Store(StoreError::SessionOver))
+        )
+    }
+}
+
 impl MayBeRetried for ReauthenticateError {
     fn is_retryable(&self) -> bool {
         match self {
@@ -115,7 +125,13 @@ impl Sessions {
         if let Some(tokens) = self.given_before(attempt).await? {
             return Ok(tokens);
         }
-        repeatable.settle(self.judge_proof(attempt, proof).await)
+        let done = self.judge_proof(attempt, proof).await;
+        if matches!(&done, Err(error) if error.is_session_over())
+            && let Some(tokens) = self.given_before(attempt).await?
+        {
+            return Ok(tokens);
+        }
+        repeatable.settle(done)
     }
 
     async fn judge_proof(

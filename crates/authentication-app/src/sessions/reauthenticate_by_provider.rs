@@ -71,6 +71,11 @@ impl Sessions {
             return Ok(tokens);
         }
         let done = self.judge_identity(federation, attempt, id_token).await;
+        if matches!(&done, Err(ReauthenticateByProviderError::Renewal(error)) if error.is_session_over())
+            && let Some(tokens) = self.given_before(attempt).await?
+        {
+            return Ok(tokens);
+        }
         attempt.repeatable.settle(done)
     }
 
