@@ -124,6 +124,7 @@ testkit::on_every_engine! {
             }
         }
         assert_eq!(judged, [HUNDRED, HUNDRED]);
+        assert_eq!(app.notices_of_guessing(&person.identifier).await, 1);
         // The owner on a device that is not known: by code, and from then on by password.
         app.log_in(&person.identifier, PASSWORD).await.assert_problem(429, "account_locked");
         let asked = app.ask_for_code(LOGIN_OTP, &person.identifier).await;

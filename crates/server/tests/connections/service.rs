@@ -63,10 +63,12 @@ impl Service {
     }
 
     /// How many requests of this method for the API's document were handled.
-    pub(crate) async fn documents(&self) -> u64 {
-        let series = "http_server_request_duration_seconds_count{method=\"GET\",\
-                      route=\"/openapi.json\",status=\"2xx\"}";
-        self.metric(series).await
+    pub(crate) async fn documents(&self, method: &str) -> u64 {
+        let series = format!(
+            "http_server_request_duration_seconds_count{{method=\"{method}\",\
+             route=\"/openapi.json\",status=\"2xx\"}}"
+        );
+        self.metric(&series).await
     }
 
     pub(crate) async fn end(self) {
