@@ -185,7 +185,7 @@ testkit::on_every_engine! {
         for password in ["", "tab\there-and-there", "nul\u{0}nul-nul-nul"] {
             app.log_in("a@example.com", password).await.assert_problem(422, "validation_failed");
         }
-        for code in ["", "12345", "1234567", "abcdef", "１２３４５６", "12345\u{0}"] {
+        for code in ["", "12345", "1234567", "abcdef", "١٢٣٤٥٦", "12345\u{0}"] {
             app.verify(&"0".repeat(32), code).await.assert_problem(422, "validation_failed");
         }
         for country in ["", "X", "XX", "Nigeria", "\u{0}"] {
