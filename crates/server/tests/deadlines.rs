@@ -104,6 +104,6 @@ fn every_deadline_in_the_document_is_the_codes() {
 fn the_leeway_of_tokens_in_the_document_is_the_codes() {
     let document = fs::read_to_string(root().join("docs/degraded-modes.md")).unwrap();
     let seconds = JwtConfig::LEEWAY.whole_seconds();
-    let said = format!("tokens have {seconds} seconds of leeway");
+    let said = format!("access tokens ({seconds} seconds of leeway)");
     assert!(document.contains(&said), "must say: {said}");
 }
