@@ -10,7 +10,7 @@ use authentication_app::{
         ChangePassword, ChangePasswordError, CompleteReset, CompleteResetError, ResetProof,
     },
     ports::{IdempotencyKey, SessionSnapshot, StoreError},
-    sessions::LogInError,
+    sessions::{LogInError, ReauthenticateError, Reauthentication},
 };
 use authentication_domain::profiles::{DisplayName, ProfileChange};
 use secrecy::ExposeSecret as _;
@@ -185,6 +185,51 @@ async fn a_change_that_is_repeated_at_the_same_moment_is_no_failure() {
     let actions = bed.actions().await;
     let refused = "credential.password_changed invalid_current_password";
     assert!(!actions.iter().any(|it| it == refused), "{actions:?}");
+}
+
+/// A proof by the password, while `sql` happens.
+async fn prove_beside(bed: &Bed, sql: &'static str) -> Result<(), ReauthenticateError> {
+    let ada = bed.register(ADA).await;
+    let session = bed.session_of(&ada.signed_in).await.unwrap();
+    bed.come_in_between(1, sql);
+    let proof = Reauthentication::Password(password(PASSWORD));
+    bed.sessions
+        .reauthenticate(&session, &proof, Repeatable::default(), &request())
+        .await
+        .map(drop)
+}
+
+#[tokio::test]
+async fn a_proof_that_meets_a_change_of_password_is_judged_by_the_new_one() {
+    let bed = Bed::start().await;
+    let done = prove_beside(
+        &bed,
+        "UPDATE password_credentials SET password_hash = 'old$another'; \
+         UPDATE accounts SET version = version + 1",
+    )
+    .await;
+    assert!(
+        matches!(done, Err(ReauthenticateError::InvalidPassword)),
+        "{done:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_proof_whose_token_was_replaced_or_whose_session_ended_meanwhile_does_nothing() {
+    for sql in [
+        "UPDATE sessions SET generation = 1, proven_generation = 1",
+        "UPDATE sessions SET ended_at = created_at, end_reason = 'signed_out'",
+    ] {
+        let bed = Bed::start().await;
+        let done = prove_beside(&bed, sql).await;
+        let over = ProofError::Store(StoreError::SessionOver).to_string();
+        assert_eq!(done.unwrap_err().to_string(), over, "{sql}");
+        let actions = bed.actions().await;
+        assert!(
+            !actions.iter().any(|it| it.contains("reauthenticated")),
+            "{actions:?}"
+        );
+    }
 }
 
 /// Five guesses through a session: the lock is the session's, and falls for a right password too.

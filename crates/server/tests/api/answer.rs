@@ -67,6 +67,19 @@ impl Answer {
         self
     }
 
+    /// Asserts that all answers to one request that was sent many times at once are the same, or say that it is being
+    /// answered.
+    #[track_caller]
+    pub(crate) fn assert_one(answers: &[Self]) {
+        let (given, other): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| answer.status == 200);
+        assert!(!given.is_empty(), "{answers:?}");
+        for answer in &given {
+            assert_eq!(answer.data(), given[0].data());
+        }
+        assert!(other.iter().all(|answer| answer.status == 409), "{other:?}");
+    }
+
     /// Asserts a success of this status.
     #[track_caller]
     pub(crate) fn assert_status(&self, status: u16) -> &Self {
