@@ -1,4 +1,5 @@
-"""Looks whether what the documents name is there: tests, routes, files, links, settings, and every ASVS requirement.
+"""Looks whether what the documents name is there: tests, routes, files, links, settings, commands, metrics, alerts, and
+every ASVS requirement; and whether their form holds (headings stand alone, tables have all columns).
 
     deploy/check_docs.py [FOLDER]    a folder in the place of docs/, for the test of this script
 
@@ -16,6 +17,8 @@ import pathlib
 import posixpath
 import re
 import sys
+
+import docs_commands
 
 SKIPPED = {"target", ".git", "node_modules", "__pycache__"}
 SOURCES = {".rs", ".sql", ".sh", ".py", ".toml", ".yaml", ".yml", ".json", ".service", ".example", ".html", ".mjs", ".js"}
@@ -40,7 +43,7 @@ LABELS = {
 # Names of other programs, which nothing of ours defines.
 FOREIGN = {"default_pool_size", "max_prepared_statements"}
 # What scripts make, and no checkout has.
-MADE = {"deploy/secrets"}
+MADE = {"deploy/secrets", "deploy/.env"}
 # What a row of security-controls may begin with when it names no test.
 MARKS = ("Not applicable", "Not yet", "Left out", "Accepted", "Built in", "Document", "Operator", "Client")
 
@@ -100,6 +103,29 @@ class Tree:
         return {it for it in names if f'"{it}"' in code or ".NAME." in it}
 
     @functools.cached_property
+    def tops(self):
+        """Where a path may begin."""
+        return {"crates", "deploy", "docs", "migration"} | {it.split("/")[1] for it in self.files if it.startswith("crates/")}
+
+    @functools.cached_property
+    def test_modules(self):
+        return {it.removesuffix(".rs").split("/")[-1] for it in self.files if "/tests/" in it}
+
+    @functools.cached_property
+    def metrics(self):
+        """The labels of each metric, by name."""
+        rows = re.findall(r"^\| `(\w+)` \| \w+ \| ([^|]*)\|", self.text("docs/metrics.md"), re.M)
+        return {name: set(re.findall(r"`(\w+)`", labels)) for name, labels in rows}
+
+    @functools.cached_property
+    def alerts(self):
+        return set(re.findall(r"^ *- alert: (\w+)", self.text("deploy/prometheus-alerts.yaml"), re.M))
+
+    @functools.cached_property
+    def commands(self):
+        return docs_commands.Commands(self)
+
+    @functools.cached_property
     def dotted(self):
         """Names with dots that are no settings: events, entries of the trail, metrics, spans."""
         code = [it for it in self.files if it.endswith(".rs") and "/config/" not in it and "/tests" not in it]
@@ -140,6 +166,11 @@ def without_fences(text):
     return re.sub(r"^```.*?^```", lambda block: "\n" * block[0].count("\n"), text, flags=re.M | re.S)
 
 
+def hidden_fences(text):
+    """The text with its blocks of code made of letters, so that they still are something that stands there."""
+    return re.sub(r"^```.*?^```", lambda block: re.sub(r"[^\n]", "x", block[0]), text, flags=re.M | re.S)
+
+
 def anchors(text):
     """What GitHub makes of headings."""
     headings = re.findall(r"^#+ (.+)$", without_fences(text), re.M)
@@ -165,8 +196,10 @@ class Check:
     def document(self, file):
         whole = self.tree.text(file)
         self.links(file, whole)
+        self.headings(file, whole)
         if file.startswith("docs/adr/"):
             return
+        self.blocks(file, whole)
         for number, line in enumerate(whole.splitlines(), 1):
             for name in re.findall(r"\bFASHIONISTAR_AUTH__([A-Z_]+[A-Z])\b", line):
                 self.setting(file, number, name.lower().replace("__", "."))
@@ -200,12 +233,56 @@ class Check:
                 elif anchor and there.endswith(".md") and anchor not in anchors(self.tree.text(there)):
                     self.fault(file, number, f"no such heading: {target}")
 
+    def headings(self, file, text):
+        """Markdown that is read by people and by other renderers wants them alone."""
+        lines = hidden_fences(text).splitlines()
+        for number, line in enumerate(lines, 1):
+            if re.match(r"#{1,6} ", line):
+                self.counts["headings"] += 1
+                around = lines[number - 2 : number - 1] + lines[number : number + 1]
+                if any(it.strip() for it in around) and number > 1 or number == 1 and lines[1:2] != [""]:
+                    self.fault(file, number, f"no empty line before and after the heading: {line}")
+
+    def blocks(self, file, text):
+        """Calls of the service, and files, in blocks of shell commands."""
+        language = None
+        for number, line in enumerate(text.splitlines(), 1):
+            fence = re.match(r"\s*```(\w*)", line)
+            if fence:
+                language = fence[1] if language is None else None
+            elif language in {"sh", "bash"}:
+                fault = self.tree.commands.block_fault(line)
+                self.counts["commands"] += "fashionistar-auth" in line
+                if fault:
+                    self.fault(file, number, fault)
+                for path in re.findall(r"(?:^|[\s=(])(?:\./)?((?:deploy|docs|crates)/[\w./-]+\w)", line):
+                    self.file(file, number, path)
+
+    def metric(self, file, number, name, matchers):
+        self.counts["metrics"] += 1
+        labels = self.tree.metrics.get(re.sub(r"_(bucket|count|sum)$", "", name))
+        if labels is None:
+            return self.fault(file, number, f"no such metric: {name}")
+        for label in re.findall(r"(\w+)\s*(?:=|!)", matchers or ""):
+            if label not in labels:
+                self.fault(file, number, f"{name} has no label {label}")
+
     def span(self, file, number, span):
         """What stands in backticks, if its form says what it is."""
         route = re.fullmatch(rf"({METHODS}) (/[^\s?…]*)(\?\S*|…)?", span)
         sections = {it.split(".")[0] for it in self.tree.settings if "." in it}
         if route:
             self.route(file, number, route)
+        elif metric := re.fullmatch(r"((?:auth|http_server|process|target)_\w+(?:_total|_seconds|_bytes|_items|(?=\{)))(?:\{(.*)\})?", span):
+            self.metric(file, number, *metric.groups())
+        elif re.fullmatch(r"Auth[A-Z]\w+", span) and "runbooks" in file:
+            if span not in self.tree.alerts:
+                self.fault(file, number, f"no such alert: {span}")
+        elif re.fullmatch(r"[a-z][a-z0-9-]* [a-z-].*", span):
+            self.counts["commands"] += 1
+            fault = self.tree.commands.span_fault(span)
+            if fault:
+                self.fault(file, number, fault)
         elif self.looks_like_a_file(span):
             self.file(file, number, span)
         elif re.fullmatch(r"[a-z_]+(\.[A-Za-z_]+)+( = .*)?", span) and span.split(".")[0] in sections:
@@ -229,8 +306,7 @@ class Check:
     def looks_like_a_file(self, span):
         if not re.fullmatch(r"[A-Za-z0-9_.{},/-]+", span) or span.startswith("/"):
             return False
-        top = {"crates", "deploy", "docs", "migration"} | {it.split("/")[1] for it in self.tree.files if it.startswith("crates/")}
-        return bool(re.search(r"\w\.(rs|sh|py|sql|md)$", span)) or ("/" in span and span.split("/")[0] in top)
+        return bool(re.search(r"\w\.(rs|sh|py|sql|md)$", span)) or ("/" in span and span.split("/")[0] in self.tree.tops)
 
     def file(self, file, number, span):
         self.counts["files"] += 1
@@ -276,8 +352,7 @@ class Check:
             found = [self.tree.tests.get(name, set())]
         places = (place,) if isinstance(place, str) else place
         files = {it for at in found for it in at if any(place in it for place in places)}
-        modules = {it.removesuffix(".rs").split("/")[-1] for it in self.tree.files if "/tests/" in it}
-        if not files and name not in modules:
+        if not files and name not in self.tree.test_modules:
             elsewhere = sorted(it for at in found for it in at)
             also = f" (there is one in {elsewhere[0]})" if elsewhere else ""
             where = f" in {places[0]}" if any(places) else ""

@@ -45,6 +45,9 @@ fn every_test_route_file_and_setting_that_documents_name_is_there() {
         ("files", 150),
         ("settings", 200),
         ("links", 150),
+        ("headings", 400),
+        ("commands", 120),
+        ("metrics", 40),
     ] {
         assert!(counts[what].as_u64().unwrap() >= least, "{what}: {counts}");
     }
@@ -71,6 +74,15 @@ FASHIONISTAR_AUTH__HTTP__LISTN, [a page](nowhere.md), [a heading](testing.md#now
 | a | b | api: `no_such_test_at_all`; unit: `a_password_signs_in`; nowhere: `a_password_signs_in` |
 | a | b | api: `t99_…`, `nowhere::a_module` |
 | a | b |
+## Glued
+
+`keys turn`, `keys rotate --hard`, `just nothing`, `audit verify`, `auth_sign_ins_total{colour=\"red\"}`, `auth_none_total`.
+
+```sh
+fashionistar-auth users invite
+sudo deploy/nowhere.sh
+docker compose run --rm keys keys turn
+```
 ";
     // In one word it would be somewhere: here.
     write("page.md", &page.replace("LONG", "long"));
@@ -104,6 +116,16 @@ FASHIONISTAR_AUTH__HTTP__LISTN, [a page](nowhere.md), [a heading](testing.md#now
         "page.md:9: no such test: t99_…",
         "page.md:9: no such test: nowhere::a_module",
         "page.md:10: 2 columns in a table of 3",
+        "page.md:11: no empty line before and after the heading: ## Glued",
+        "page.md:13: no such command: keys turn",
+        "page.md:13: no such option: --hard",
+        "page.md:13: no such recipe: just nothing",
+        "page.md:13: no command and no text of ours: audit verify",
+        "page.md:13: auth_sign_ins_total has no label colour",
+        "page.md:13: no such metric: auth_none_total",
+        "page.md:16: no such command: users invite",
+        "page.md:17: no such file: deploy/nowhere.sh",
+        "page.md:18: no such command: keys turn",
         "no row for V1.1.1",
         "the standard has no V1.2.1 of level 3",
         "V1.2.1 names no test",
