@@ -3,6 +3,7 @@
 # Also the browser that they drive: it is started by the test that needs it.
 #
 #   deploy/servers.sh install      installs what is missing (Debian, Ubuntu)
+#   deploy/servers.sh install faults   also what faults.sh and upgrade.sh put before and under the nodes
 #   eval "$(deploy/servers.sh up)" starts both on free ports of loopback, makes the Python environment and the
 #                                  folder of Node packages that some tests need, and sets the TEST_… variables
 #   deploy/servers.sh env          prints those variables again (needs TEST_SERVERS_DIR)
@@ -58,6 +59,18 @@ install_servers() {
     browser_driver >/dev/null || fail "the system's package of chromedriver brings no program chromedriver"
     node_is_new_enough || fail "the system's Node is older than 18: install a newer one"
     authenticator >/dev/null || fail "the system's package of oathtool brings no program oathtool"
+}
+
+# haproxy and nginx before the nodes, PgBouncer and Sentinel under them, and another time of day.
+install_for_faults() {
+    local program missing=()
+    for program in haproxy nginx pgbouncer redis-sentinel; do
+        [[ -x $(PATH=$PATH:/usr/sbin command -v "$program") ]] || missing+=("$program")
+    done
+    compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || missing+=(libfaketime)
+    ((${#missing[@]} > 0)) || return 0
+    on_debian || fail "needs ${missing[*]}: install them, and see that none serves by itself"
+    install_packages "${missing[@]}"
 }
 
 # Print the programs; fail when there are none.
@@ -249,7 +262,10 @@ is_ours() {
 }
 
 case "${1:-}" in
-    install) install_servers ;;
+    install)
+        install_servers
+        [[ ${2:-} != faults ]] || install_for_faults
+        ;;
     up) up ;;
     env)
         find_servers_dir
