@@ -38,8 +38,11 @@ install_servers() {
     browser_driver >/dev/null || missing+=(chromium-driver)
     node_is_new_enough || missing+=(nodejs npm)
     authenticator >/dev/null || missing+=(oathtool)
+    # What the runbooks call.
+    command -v sqlite3 >/dev/null || missing+=(sqlite3)
+    command -v ss >/dev/null || missing+=(iproute2)
     if ((${#missing[@]} == 0)); then
-        say "PostgreSQL, Redis, Chromium, Node and oathtool are there: nothing to install"
+        say "PostgreSQL, Redis, Chromium, Node, oathtool, sqlite3 and ss are there: nothing to install"
         return
     fi
     if ! on_debian; then
@@ -48,7 +51,7 @@ install_servers() {
         say "  - Redis 6.2 or newer: redis-server, redis-cli on the PATH"
         say "  - Chromium or Chrome 129 or newer, with the chromedriver of the same version, on the PATH"
         say "  - Node 18 or newer: node, npm on the PATH"
-        say "  - oathtool (OATH Toolkit) on the PATH"
+        say "  - oathtool (OATH Toolkit), sqlite3 and ss (iproute2) on the PATH"
         exit 1
     fi
     # The packages start services of their own on the usual ports. The tests never touch those.
