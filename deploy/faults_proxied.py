@@ -8,7 +8,7 @@ from pathlib import Path
 
 import stores
 from load import Record, people
-from nodes import Proxy, Servers, Service, free_port
+from nodes import Proxy, Servers, Service, free_port, make_ring
 
 ROUNDS = 6
 FAKETIME = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1"
@@ -17,12 +17,14 @@ BEFORE, AFTER = 3, 6
 
 
 class Pair:
-    """Two nodes on the same stores and keys, and a proxy before them. The first makes the keys."""
+    """Two nodes on the same stores and keys, and a proxy before them."""
 
     def __init__(self, arguments, proxy, environments=({}, {}), binary=None, **settings):
         folder = Path(arguments.folder) / f"pair-{time.monotonic_ns()}"
         folder.mkdir()
-        shared = {"KEYS__FILE": folder / "keys.json", "HTTP__DRAIN_DELAY_SECONDS": 5, "DATABASE__MAX_CONNECTIONS": 8}
+        ring = make_ring(binary or arguments.binary, folder / "keys.json")
+        # One issuer of tokens for both.
+        shared = {"KEYS__FILE": ring, "HTTP__PUBLIC_URL": "http://localhost:8080", "HTTP__DRAIN_DELAY_SECONDS": 5, "DATABASE__MAX_CONNECTIONS": 8}
         self.nodes = []
         for number, environment in enumerate(environments):
             # It comes back at the address that the proxy knows.

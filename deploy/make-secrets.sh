@@ -2,7 +2,9 @@
 # Makes the secrets of deploy/compose.yaml in deploy/secrets, each readable by the user of its container alone.
 # Run as root (files of other users are made); what is there already stays as it is.
 #
-#   sudo deploy/make-secrets.sh [COMMAND that runs fashionistar-auth]
+#   sudo SMTP_PASSWORD=… deploy/make-secrets.sh [COMMAND that runs fashionistar-auth]
+#
+# SMTP_PASSWORD is that of the mail server; without it, write it into secrets/smtp_password later, before the first start.
 #
 # Keep a copy of ring/keys.json away from the database's backups: without it nobody can read them, with it everybody can.
 set -euo pipefail
@@ -70,3 +72,5 @@ if lacks ring/keys.json; then
     ring="$("${service[@]}" keys generate)"
     printf '%s\n' "$ring" | put "$auth" ring/keys.json
 fi
+if lacks smtp_password && [[ -n ${SMTP_PASSWORD:-} ]]; then printf '%s' "$SMTP_PASSWORD" | put "$auth" smtp_password; fi
+if lacks smtp_password; then echo "still to be made: $folder/smtp_password, of user $auth, mode 400" >&2; fi

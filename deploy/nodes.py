@@ -33,6 +33,14 @@ def run(*command, **options):
     return done.stdout
 
 
+def make_ring(binary, file):
+    """A key ring that several nodes share."""
+    ring = run(binary, "keys", "generate", env={"PATH": os.environ["PATH"]})
+    with open(file, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as to:
+        to.write(ring)
+    return file
+
+
 class Service:
     """One node. Its ports stay the same when it starts again."""
 

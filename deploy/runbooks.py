@@ -31,7 +31,7 @@ from urllib.parse import urlsplit, urlunsplit
 import blocks
 import series
 from load import HASH, PASSWORD, Connection
-from nodes import Servers, Service, free_port, run
+from nodes import Servers, Service, free_port, make_ring, run
 from stores import RedisProcesses
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -63,9 +63,7 @@ class Deployment:
         self.redis.ask(self.redis_port, "config", "set", "requirepass", REDIS_PASSWORD)
         self.database()
         (self.folder / "ring").mkdir(mode=0o700)
-        ring = self.folder / "ring/keys.json"
-        with open(ring, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-            file.write(self.command("keys", "generate"))
+        ring = make_ring(self.binary, self.folder / "ring/keys.json")
         self.settings = {
             "MODE": "production",
             "HTTP__PUBLIC_URL": "https://auth.example.com",
@@ -325,6 +323,8 @@ async def carry_out(arguments):
         await done.page(page)
     await deployment.without_redis()
     deployment.node.stop()
+    for statement in [f"drop database {DATABASE} with (force)", "drop role auth", "drop role auth_owner"]:
+        deployment.servers.sql(statement)
     print(f"{len(done.done)} alerts, commands and queries of {len(pages)} runbooks work; not run:")
     print("\n".join(f"  {it}" for it in done.left) or "  none")
 

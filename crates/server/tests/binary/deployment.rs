@@ -105,6 +105,7 @@ fn the_example_starts_in_production_mode() {
         let text = match secret.as_str() {
             "DATABASE__URL" => "postgres://auth:only-of-this-test@db/auth",
             "REDIS__URL" => "redis://:only-of-this-test@redis",
+            "MESSAGES__SMTP__PASSWORD" => "only-of-this-test",
             "TELEMETRY__SENTRY_DSN" => "https://key@sentry.example.com/1",
             other => panic!("what is in the file of {other}?"),
         };
