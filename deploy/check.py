@@ -1,4 +1,4 @@
-"""Looks whether the files that others read are in order: compose.yaml, prometheus-alerts.yaml, the Dockerfile.
+"""Looks whether the files that others read are in order: compose.yaml, kubernetes/, prometheus-alerts.yaml, Dockerfile.
 
 Prints what they name, as JSON, for the test that knows what there is (crates/server/tests/binary/deployment.rs).
 Ends with a complaint when one of them contradicts itself.
@@ -9,6 +9,7 @@ import pathlib
 import re
 import sys
 
+import kubernetes_validate
 import yaml
 
 HERE = pathlib.Path(__file__).parent
@@ -58,6 +59,50 @@ def compose():
     return auth["environment"]
 
 
+def kubernetes():
+    """Both manifests, by the schemas of the oldest release that is meant and of the newest that is known."""
+    variables, kinds = {}, {}
+    for file in sorted((HERE / "kubernetes").glob("*.yaml")):
+        for document in yaml.safe_load_all(file.read_text()):
+            for version in ("1.30", kubernetes_validate.latest_version()):
+                try:
+                    kubernetes_validate.validate(document, version, strict=True)
+                except kubernetes_validate.ValidationError as error:
+                    check(False, f"{file.name}, {document['kind']}, {version}: {error.message}")
+            kinds[document["kind"]] = document
+            variables |= document.get("data", {}) if document["kind"] == "ConfigMap" else {}
+            pods = document.get("spec", {}).get("template", {}).get("spec")
+            if pods:
+                variables |= pod(document["kind"], pods)
+    deployment, job = kinds["Deployment"]["spec"], kinds["Job"]["spec"]
+    check(deployment["template"]["spec"]["containers"][0]["image"] == job["template"]["spec"]["containers"][0]["image"],
+          "nodes and the migration are of two releases")
+    labels = deployment["template"]["metadata"]["labels"].items()
+    for kind in ("Service", "PodDisruptionBudget", "NetworkPolicy"):
+        spec = kinds[kind]["spec"]
+        selector = spec.get("podSelector") or spec["selector"]
+        check(selector.get("matchLabels", selector).items() <= labels, f"{kind} selects no pod")
+    check(not job["template"]["metadata"]["labels"].items() >= kinds["Service"]["spec"]["selector"].items(),
+          "the migration is behind the Service")
+    limit = int(deployment["template"]["spec"]["containers"][0]["resources"]["limits"]["memory"].removesuffix("Mi"))
+    check(30 + int(variables["FASHIONISTAR_AUTH__PASSWORDS__THREADS"]) * 19 + 256 <= limit, "hashes may take more than the limit")
+    return variables
+
+
+def pod(kind, spec):
+    """What every pod has to be like; gives the variables of its container."""
+    container, volumes = spec["containers"][0], {it["name"]: it for it in spec["volumes"]}
+    check(spec["securityContext"]["runAsNonRoot"], f"{kind} runs as root")
+    check(spec["automountServiceAccountToken"] is False, f"{kind} gets a token that it does not need")
+    rights = container["securityContext"]
+    check(rights["readOnlyRootFilesystem"] and not rights["allowPrivilegeEscalation"], f"{kind} may write, or gain privileges")
+    check(rights["capabilities"]["drop"] == ["ALL"], f"{kind} keeps capabilities")
+    for mount in container["volumeMounts"]:
+        check("subPath" not in mount, f"{kind} mounts by subPath")
+        check(volumes[mount["name"]]["secret"]["defaultMode"] == 0o440, f"{kind}: secrets that everybody can read")
+    return {it["name"]: it["value"] for it in container.get("env", [])}
+
+
 def alerts():
     groups = yaml.safe_load((HERE / "prometheus-alerts.yaml").read_text())["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
@@ -93,4 +138,4 @@ def dockerfile():
 
 
 metrics, runbooks = alerts()
-print(json.dumps({"compose": compose(), "dockerfile": dockerfile(), "metrics": metrics, "runbooks": runbooks}))
+print(json.dumps({"compose": compose(), "kubernetes": kubernetes(), "dockerfile": dockerfile(), "metrics": metrics, "runbooks": runbooks}))

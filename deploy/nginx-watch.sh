@@ -1,64 +1,52 @@
 #!/usr/bin/env bash
-# Tells nginx which nodes take requests: asks each for /health/ready twice a second, writes the list that
-# deploy/nginx.conf includes, and has nginx read it again when it changed. Run it beside nginx, as root.
+# Tells nginx which nodes take requests: asks each for /health/ready twice a second, and makes a file for each that
+# does not answer 200, which deploy/nginx.conf looks for. Run it beside nginx (deploy/nginx-watch.service).
 #
-#   deploy/nginx-watch.sh 10.0.0.11:8080 10.0.0.12:8080
+#   deploy/nginx-watch.sh 10.0.0.11:8080 10.0.0.12:8080      in the order of nginx.conf
 #
-# A node is out after one answer other than 200 and back after two of 200. When none takes requests all stay in use:
+# A node is out after one answer other than 200, and in again after two of 200. When none takes requests all are in:
 # they answer 503 themselves, with Retry-After, and serve what they can.
-#
-# NODES_FILE (/etc/nginx/fashionistar-auth.nodes) and RELOAD ("nginx -s reload") can be set. With --once it asks once,
-# writes the list, and ends: before the first start of nginx.
+# NODES_DIR is the folder of the files, /run/fashionistar-auth-nodes if nothing else is said.
 set -euo pipefail
 
-file="${NODES_FILE:-/etc/nginx/fashionistar-auth.nodes}"
-read -ra reload <<<"${RELOAD:-nginx -s reload}"
-once=
-if [[ ${1:-} == --once ]]; then
-    once=yes
-    shift
-fi
-(($# > 0)) || {
-    echo "usage: ${0##*/} [--once] ADDRESS:PORT…" >&2
+folder="${NODES_DIR:-/run/fashionistar-auth-nodes}"
+nodes=("$@")
+((${#nodes[@]} > 0)) || {
+    echo "usage: ${0##*/} ADDRESS:PORT…" >&2
     exit 2
 }
+(umask 022 && mkdir -p -- "$folder")
+# Whoever stops watching leaves no node out.
+trap 'rm -f -- "$folder"/*.out' EXIT
+trap 'exit 0' INT TERM
 
 ready() { curl --fail --silent --noproxy '*' --max-time 1 --output /dev/null "http://$1/health/ready"; }
 
 # How often in a row each was ready; 2 and more is in use.
-declare -A streak
-look() {
-    local node
-    for node in "$@"; do
-        if ready "$node"; then
-            streak[$node]=$((${streak[$node]:-2} + 1))
-        else
-            streak[$node]=0
-        fi
-    done
-}
-
-list() {
-    local node in_use=0
-    for node in "$@"; do ((streak[$node] < 2)) || in_use=$((in_use + 1)); done
-    for node in "$@"; do
-        if ((in_use == 0 || streak[$node] >= 2)); then
-            printf 'server %s max_fails=0;\n' "$node"
-        else
-            printf 'server %s down;\n' "$node"
-        fi
-    done
-}
-
+streak=()
+for number in "${!nodes[@]}"; do streak[number]=2; done
+rm -f -- "$folder"/*.out
 while true; do
-    look "$@"
-    wanted="$(list "$@")"
-    if [[ ! -e $file || $wanted != "$(<"$file")" ]]; then
-        printf '%s\n' "$wanted" >"$file.new"
-        mv -- "$file.new" "$file"
-        printf '%s\n' "$wanted" | sed 's/^/in use: /' >&2
-        [[ -n $once ]] || "${reload[@]}"
-    fi
-    [[ -z $once ]] || break
-    sleep 0.5
+    in_use=0
+    for number in "${!nodes[@]}"; do
+        if ready "${nodes[number]}"; then
+            streak[number]=$((streak[number] + 1))
+        else
+            streak[number]=0
+        fi
+        ((streak[number] < 2)) || in_use=$((in_use + 1))
+    done
+    for number in "${!nodes[@]}"; do
+        file="$folder/$((number + 1)).out"
+        if ((in_use > 0 && streak[number] < 2)); then
+            [[ -e $file ]] || echo "out: ${nodes[number]}" >&2
+            : >"$file"
+        elif [[ -e $file ]]; then
+            echo "in: ${nodes[number]}" >&2
+            rm -f -- "$file"
+        fi
+    done
+    # Half a second; a signal is heard meanwhile.
+    sleep 0.5 &
+    wait $!
 done

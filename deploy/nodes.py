@@ -170,13 +170,11 @@ class Proxy:
             run(program, "-c", "-f", config)
             self.launch(program, "-db", "-f", config)
         else:
-            watch = [HERE / "nginx-watch.sh", *(f"127.0.0.1:{it}" for it in nodes)]
             call = [program, "-c", config, "-p", self.folder, "-e", self.log]
-            settings = os.environ | {"NODES_FILE": str(self.folder / "nodes"), "RELOAD": " ".join(map(str, [*call, "-s", "reload"]))}
-            run(watch[0], "--once", *watch[1:], env=settings)
             run(*call, "-t", "-q")
             self.launch(*call, "-g", "daemon off;")
-            self.launch(*watch, env=settings)
+            self.launch(HERE / "nginx-watch.sh", *(f"127.0.0.1:{it}" for it in nodes),
+                        env=os.environ | {"NODES_DIR": str(self.folder / "nodes")})
         atexit.register(self.stop)
 
     def launch(self, *command, **options):
@@ -205,7 +203,7 @@ class Proxy:
 def adapted(kind, text, folder, port, nodes):
     """The example as it stands, but for addresses, certificates, and where it lies."""
     for number, node in enumerate(nodes, 1):
-        assert f"10.0.0.1{number}:8080" in text or kind == "nginx", text
+        assert f"10.0.0.1{number}:8080" in text, text
         text = text.replace(f"10.0.0.1{number}:8080", f"127.0.0.1:{node}")
     if kind == "haproxy":
         text = re.sub(r"bind :443 .*", f"bind 127.0.0.1:{port}", text)
@@ -213,7 +211,7 @@ def adapted(kind, text, folder, port, nodes):
     text = re.sub(r"^ *ssl_.*\n", "", text, flags=re.M)
     text = text.replace("listen 443 ssl http2;", f"listen 127.0.0.1:{port};")
     text = text.replace("listen 80;", f"listen 127.0.0.1:{free_port()};")
-    text = text.replace("/etc/nginx/fashionistar-auth.nodes", str(folder / "nodes"))
+    text = text.replace("/run/fashionistar-auth-nodes", str(folder / "nodes"))
     paths = "".join(f"{it}_temp_path {folder};\n" for it in ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"])
     user = "user root;\n" if os.geteuid() == 0 else ""
     return (f"{user}worker_processes 2;\npid {folder}/pid;\nerror_log {folder}/log notice;\n"

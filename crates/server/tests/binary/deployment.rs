@@ -58,7 +58,7 @@ fn example() -> BTreeMap<String, String> {
 #[test]
 fn every_variable_that_is_deployed_is_a_setting() {
     let (settings, checked) = (settings(), checked());
-    for place in ["compose", "dockerfile"] {
+    for place in ["compose", "kubernetes", "dockerfile"] {
         let variables = checked[place].as_object().unwrap();
         assert!(variables.len() >= 3, "{place}");
         for variable in variables.keys() {
