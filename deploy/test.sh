@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Everything that needs servers: the test suite, the release build, the walk through README.md,
-# what the runbooks say, and the fuzzing of the API.
+# the first start of docs/deployment.md, what the runbooks say, and the fuzzing of the API.
 #
 #   deploy/test.sh                     all of it
 #   deploy/test.sh -E 'test(refresh)'  only the suite; the arguments go to cargo nextest run
@@ -56,6 +56,9 @@ cargo build --release --locked
 
 step "the walk through README.md"
 deploy/readme-walk.sh
+
+step "the first start of docs/deployment.md"
+deploy/first-start.sh
 
 step "the runbooks and the alerts"
 deploy/runbooks.sh

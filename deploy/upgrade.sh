@@ -57,8 +57,13 @@ build() {
     printf '%s\n' "$target/kept/$folder_of_profile"
 }
 
-if [[ -z $old_binary ]]; then old_binary="$(build "${1:?the commit that serves now}")" && shift; fi
-if [[ -z $new_binary ]]; then new_binary="$(build "${1:?the commit to upgrade to}")"; fi
+if [[ -z $old_binary ]]; then
+    old_binary="$(build "${1:?the commit that serves now}")"
+    shift
+fi
+if [[ -z $new_binary ]]; then
+    new_binary="$(build "${1:?the commit to upgrade to}")"
+fi
 
 forget_service_settings
 server_variables="$("$project_root/deploy/servers.sh" up)"
