@@ -121,7 +121,7 @@ async def killed(arguments, servers, proxy):
 
 async def promotion(arguments, servers, proxy):
     standby = stores.Standby(servers, Path(arguments.folder))
-    settings = servers.settings() | {"DATABASE__URL": await standby.url(arguments.multi_host)}
+    settings = servers.settings() | {"DATABASE__URL": standby.url(arguments.multi_host)}
     pair = Pair(arguments, proxy, **settings)
     everybody = await pair.people()
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -18,9 +19,10 @@ class Forwarder:
 
     def __init__(self, target):
         self.port, self.target, self.open = free_port(), target, set()
-
-    async def start(self):
-        self.server = await asyncio.start_server(self.forward, "127.0.0.1", self.port)
+        # A loop of its own: it has to forward while this script waits for a node to start.
+        self.loop = asyncio.new_event_loop()
+        threading.Thread(target=self.loop.run_forever, daemon=True).start()
+        asyncio.run_coroutine_threadsafe(asyncio.start_server(self.forward, "127.0.0.1", self.port), self.loop).result()
 
     async def forward(self, reader, writer):
         try:
@@ -41,6 +43,9 @@ class Forwarder:
         writer.close()
 
     def lead_to(self, target):
+        self.loop.call_soon_threadsafe(self.change, target)
+
+    def change(self, target):
         self.target = target
         for writer in self.open:
             writer.close()
@@ -70,11 +75,10 @@ class Standby:
                               stderr=subprocess.DEVNULL)
         assert not check or done.returncode == 0, command
 
-    async def url(self, multi_host):
+    def url(self, multi_host):
         if multi_host:
             return (f"postgres://postgres@127.0.0.1:{self.primary},127.0.0.1:{self.port}/postgres"
                     "?target_session_attrs=read-write")
-        await self.forwarder.start()
         return f"postgres://postgres@127.0.0.1:{self.forwarder.port}/postgres"
 
     async def stop_primary(self):
@@ -148,9 +152,8 @@ class Sentinels(RedisProcesses):
             time.sleep(0.2)
 
     def settings(self):
-        hosts = ",".join(f"127.0.0.1:{it}" for it in self.sentinels)
-        return {"REDIS__MODE": "sentinel", "REDIS__URL": "redis://fa", "REDIS__SENTINEL__NODES": hosts,
-                "REDIS__SENTINEL__MASTER": "fa"}
+        hosts = ",".join(f"redis://127.0.0.1:{it}" for it in self.sentinels)
+        return {"REDIS__MODE": "sentinel", "REDIS__URL": "redis://fa", "REDIS__SENTINEL__URLS": hosts}
 
     def kill_master(self):
         self.kill(self.master)
@@ -224,7 +227,7 @@ ignore_startup_parameters = extra_float_digits
         assert self.process.poll() is None, log.read_text()
 
     def settings(self):
-        return {"DATABASE__URL": f"postgres://postgres@127.0.0.1:{self.port}/postgres", "DATABASE__POOLER": "transaction"}
+        return {"DATABASE__URL": f"postgres://postgres@127.0.0.1:{self.port}/postgres"}
 
     def stop(self):
         if self.process.poll() is None:
