@@ -179,7 +179,7 @@ class Cluster(RedisProcesses):
     def settings(self):
         nodes = ",".join(f"127.0.0.1:{it}" for it in self.ports)
         return {"REDIS__MODE": "cluster", "REDIS__URL": f"redis://127.0.0.1:{self.ports[0]}",
-                "REDIS__CLUSTER__NODES": nodes}
+                "REDIS__CLUSTER__NODES": nodes, "REDIS__KEY_PREFIX": "{faults}:"}
 
     def kill_a_master(self):
         self.killed = next(it for it in self.ports if "role:master" in self.ask(it, "info", "replication"))
