@@ -145,7 +145,7 @@ class Sentinels(RedisProcesses):
         for port in self.sentinels:
             self.launch(program, port, f"sentinel monitor fa 127.0.0.1 {self.master} 2",
                         "sentinel down-after-milliseconds fa 1000", "sentinel failover-timeout fa 5000")
-        while "slave0" not in self.ask(self.master, "info", "replication"):
+        while "master_link_status:up" not in self.ask(self.replica, "info", "replication"):
             time.sleep(0.1)
         # They have to know each other before they can agree.
         while self.ask(self.sentinels[0], "sentinel", "ckquorum", "fa").split(" ")[0] != "OK":
@@ -173,7 +173,9 @@ class Cluster(RedisProcesses):
             self.launch("redis-server", port, "cluster-enabled yes", "cluster-node-timeout 1500")
         run("redis-cli", "--cluster", "create", *(f"127.0.0.1:{it}" for it in self.ports), "--cluster-replicas", "1",
             "--cluster-yes")
-        while any("cluster_state:ok" not in self.ask(it, "cluster", "info") for it in self.ports):
+        while any("cluster_state:ok" not in self.ask(it, "cluster", "info") for it in self.ports) or 3 != sum(
+            "master_link_status:up" in self.ask(it, "info", "replication") for it in self.ports
+        ):
             time.sleep(0.1)
 
     def settings(self):
