@@ -6,7 +6,8 @@
 #
 # /etc, /usr/local/bin and /var/lib are copies in a mount namespace, so nothing of this machine changes; systemctl and
 # systemd-run are deploy/systemd_double.py. Then PostgreSQL is away when the service starts, until it gave up twice and
-# for SECONDS more, and the service has to come up by itself; and keys are changed as the page says. Needs root.
+# for SECONDS more, and the service has to come up by itself; and keys are changed as the page says. Needs root, and a
+# kernel that lets it make a mount namespace.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
@@ -21,7 +22,10 @@ while (($# > 0)); do
     shift 2
 done
 [[ -x $service_binary ]] || fail "there is no $service_binary: cargo build --release first"
-((EUID == 0)) || fail "needs root: it makes users and files in copies of /etc and /var/lib"
+if ((EUID != 0)); then
+    command -v sudo >/dev/null || fail "needs root: it makes users and files in copies of /etc and /var/lib"
+    exec sudo --preserve-env -- "${BASH_SOURCE[0]}" --binary "$service_binary" --away "$away"
+fi
 if [[ -z ${FIRST_START_INSIDE:-} ]]; then
     work_dir="$(mktemp -d)"
     own_servers=
@@ -102,7 +106,9 @@ finish() {
     exit "$status"
 }
 pg_ctl_as_owner() {
-    runuser -u postgres -- "$bin/pg_ctl" --pgdata="$TEST_SERVERS_DIR/postgres/data" --wait "$@" \
+    # Whoever started it.
+    runuser -u "$(stat -c %U "$TEST_SERVERS_DIR/postgres/data")" -- \
+        "$bin/pg_ctl" --pgdata="$TEST_SERVERS_DIR/postgres/data" --wait "$@" \
         --options="-p $PGPORT" --log="$TEST_SERVERS_DIR/postgres/log" </dev/null
 }
 trap finish EXIT

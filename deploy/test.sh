@@ -58,7 +58,12 @@ step "the walk through README.md"
 deploy/readme-walk.sh
 
 step "the first start of docs/deployment.md"
-deploy/first-start.sh
+# Containers without CAP_SYS_ADMIN have no mount namespaces.
+if as_root unshare --mount true 2>/dev/null; then
+    deploy/first-start.sh
+else
+    say "LEFT OUT: nobody may make a mount namespace here, so the first start was not tried"
+fi
 
 step "the runbooks and the alerts"
 deploy/runbooks.sh

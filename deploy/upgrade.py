@@ -80,7 +80,8 @@ class Upgrade:
                 waits[row[3]] = max(waits[row[3]], float(row[4]))
         print("  locks of the migration on tables that were seen, every 20 ms:" + ("" if held else " none"))
         for (table, mode), times in sorted(held.items()):
-            print(f"    {table:32} {mode:24} {(max(times) - min(times)).total_seconds() * 1000:7.0f} ms")
+            span = (max(times) - min(times)).total_seconds() * 1000
+            print(f"    {table:32} {mode:24} " + (f"{span:7.0f} ms" if span else "below 20 ms"))
         print("  who waited for a lock:" + ("" if waits else " nobody"))
         for query, longest in sorted(waits.items(), key=lambda it: -it[1])[:10]:
             print(f"    {longest * 1000:7.0f} ms  {query}")
