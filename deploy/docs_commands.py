@@ -8,7 +8,7 @@ FOREIGN = {"openid email profile"}
 # Programs of others that documents may call.
 PROGRAMS = {
     "apt", "apt-get", "bash", "cargo", "chmod", "chown", "chronyc", "cosign", "createdb", "curl", "df", "docker",
-    "du", "git", "grype", "haproxy", "install", "kubectl", "maxmemory-policy", "npm", "openssl", "pg_dump", "pg_restore",
+    "du", "git", "grype", "haproxy", "install", "kill", "kubectl", "maxmemory-policy", "npm", "openssl", "pg_dump", "pg_restore",
     "psql", "python", "python3", "redis-cli", "runuser", "sh", "sqlite3", "ss", "sudo", "systemctl", "systemd-analyze",
     "systemd-run", "timedatectl", "useradd",
 }
