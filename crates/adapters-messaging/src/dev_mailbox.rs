@@ -28,26 +28,49 @@ pub struct MailboxItem {
     pub subject: String,
     /// Plain text.
     pub text: String,
+    /// The mail as it looks; none for text messages, and for mails with [`DevMailbox::HTML_KEPT`] newer ones.
+    pub html: Option<String>,
     /// The code in it, if there is one.
     pub code: Option<String>,
     /// When it was sent.
     pub sent_at: OffsetDateTime,
 }
 
+/// Which messages to show. What is `None` restricts nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MailboxFilter<'a> {
+    /// The address or number, however its letters are cased, a number also without its `+`.
+    pub to: Option<&'a str>,
+    /// What the recipient, the subject, the text or the code contains, however the letters are cased.
+    pub contains: Option<&'a str>,
+    /// How many, at most.
+    pub limit: Option<usize>,
+}
+
 impl DevMailbox {
     /// How many messages are kept; the oldest goes first.
     pub const CAPACITY: usize = 10_000;
+    /// How many of the newest keep their HTML, which is ten times as long as the text.
+    pub const HTML_KEPT: usize = 200;
 
     /// An empty mailbox.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The messages, newest first; with `to` only those to that address or number, however its letters
-    /// are cased.
-    pub fn list(&self, to: Option<&str>) -> Vec<MailboxItem> {
-        let is_wanted = |item: &&MailboxItem| to.is_none_or(|to| is_same_recipient(&item.to, to));
-        self.lock().iter().filter(is_wanted).cloned().collect()
+    /// The messages, newest first.
+    pub fn list(&self, filter: &MailboxFilter<'_>) -> Vec<MailboxItem> {
+        let contained = filter.contains.map(|text| text.trim().to_lowercase());
+        let is_wanted = |item: &&MailboxItem| {
+            filter.to.is_none_or(|to| is_same_recipient(&item.to, to))
+                && contained.as_ref().is_none_or(|text| item.contains(text))
+        };
+        let items = self.lock();
+        let wanted = items.iter().filter(is_wanted);
+        wanted
+            .take(filter.limit.unwrap_or(Self::CAPACITY))
+            .cloned()
+            .collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<MailboxItem>> {
@@ -64,12 +87,16 @@ impl MessageSender for DevMailbox {
             channel: message.channel,
             subject: message.letter.subject.clone(),
             text: message.letter.text.clone(),
+            html: message.letter.html.clone(),
             code: message.code.clone(),
             sent_at: message.at,
         };
         let mut items = self.lock();
         items.push_front(item);
         items.truncate(Self::CAPACITY);
+        if let Some(older) = items.get_mut(Self::HTML_KEPT) {
+            older.html = None;
+        }
         drop(items);
         tracing::info!(
             message_id = %message.id,
@@ -77,6 +104,16 @@ impl MessageSender for DevMailbox {
             "a message is in the development mailbox"
         );
         Ok(())
+    }
+}
+
+impl MailboxItem {
+    /// `text` is lower case.
+    fn contains(&self, text: &str) -> bool {
+        [&self.to, &self.subject, &self.text]
+            .into_iter()
+            .chain(&self.code)
+            .any(|part| part.to_lowercase().contains(text))
     }
 }
 
@@ -118,7 +155,14 @@ mod tests {
     }
 
     fn texts(mailbox: &DevMailbox, to: Option<&str>) -> Vec<String> {
-        mailbox.list(to).into_iter().map(|item| item.text).collect()
+        mailbox
+            .list(&MailboxFilter {
+                to,
+                ..MailboxFilter::default()
+            })
+            .into_iter()
+            .map(|item| item.text)
+            .collect()
     }
 
     #[tokio::test]
@@ -128,12 +172,13 @@ mod tests {
             .send(&message("Ada@example.com", "123456 it is"))
             .await
             .unwrap();
-        let items = mailbox.list(None);
+        let items = mailbox.list(&MailboxFilter::default());
         let expected = MailboxItem {
             to: "Ada@example.com".to_owned(),
             channel: Channel::Email,
             subject: "Your code".to_owned(),
             text: "123456 it is".to_owned(),
+            html: None,
             code: Some("123456".to_owned()),
             sent_at: datetime!(2026-11-22 12:00 UTC),
         };
@@ -159,6 +204,51 @@ mod tests {
         for nobody in ["ada", "example.com", "", "+", "8012345678"] {
             assert!(texts(&mailbox, Some(nobody)).is_empty(), "{nobody:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_search_looks_at_all_that_is_shown_and_stops_at_the_limit() {
+        let mailbox = DevMailbox::new();
+        for (to, text) in [
+            ("ada@example.com", "Welcome to the shop"),
+            ("bob@example.com", "welcome back"),
+        ] {
+            mailbox.send(&message(to, text)).await.unwrap();
+        }
+        let found = |contains, limit| {
+            let filter = MailboxFilter {
+                contains: Some(contains),
+                limit,
+                to: None,
+            };
+            mailbox.list(&filter).len()
+        };
+        for (contains, expected) in [
+            ("WELCOME", 2),
+            ("bob@", 1),
+            ("your CODE", 2),
+            (" 123456 ", 2),
+            ("", 2),
+            ("nothing of it", 0),
+        ] {
+            assert_eq!(found(contains, None), expected, "{contains:?}");
+        }
+        assert_eq!(found("welcome", Some(1)), 1);
+    }
+
+    #[tokio::test]
+    async fn the_newest_mails_alone_keep_their_html() {
+        let mailbox = DevMailbox::new();
+        for _ in 0..=DevMailbox::HTML_KEPT {
+            let mut mail = message("ada@example.com", "text");
+            mail.letter.html = Some("<p>text</p>".to_owned());
+            mailbox.send(&mail).await.unwrap();
+        }
+        let mails = mailbox.list(&MailboxFilter::default());
+        assert_eq!(mails.len(), DevMailbox::HTML_KEPT + 1);
+        let (newest, oldest) = mails.split_at(DevMailbox::HTML_KEPT);
+        assert!(newest.iter().all(|mail| mail.html.is_some()));
+        assert!(oldest.iter().all(|mail| mail.html.is_none()));
     }
 
     #[tokio::test]

@@ -13,7 +13,7 @@ mod smtp;
 mod templates;
 
 pub use by_channel::ByChannel;
-pub use dev_mailbox::{DevMailbox, MailboxItem};
+pub use dev_mailbox::{DevMailbox, MailboxFilter, MailboxItem};
 pub use sms::{
     BodyTemplate, GatewayConfig, GatewayUrl, HttpGateway, InvalidGateway, Twilio, TwilioConfig,
 };

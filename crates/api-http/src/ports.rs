@@ -57,6 +57,10 @@ pub struct MailboxMessage {
     pub subject: String,
     /// Plain text.
     pub text: String,
+    /// The mail as it looks. Absent from text messages, and from all but the newest mails.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub html: Option<String>,
     /// The code in it, if it carries one.
     #[schema(required, example = "493817")]
     pub code: Option<String>,
@@ -65,10 +69,21 @@ pub struct MailboxMessage {
     pub sent_at: OffsetDateTime,
 }
 
+/// Which messages of the development mailbox are asked for. What is `None` restricts nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct MailboxQuery<'a> {
+    /// The recipient, however the letters are cased.
+    pub to: Option<&'a str>,
+    /// What the recipient, the subject, the text or the code contains, however the letters are cased.
+    pub contains: Option<&'a str>,
+    /// How many, at most.
+    pub limit: Option<usize>,
+}
+
 /// The development mailbox.
 pub trait MailboxView: Send + Sync {
-    /// What was sent, newest first; to one recipient, if one is named.
-    fn messages(&self, to: Option<&str>) -> Vec<MailboxMessage>;
+    /// What was sent, newest first.
+    fn messages(&self, wanted: &MailboxQuery<'_>) -> Vec<MailboxMessage>;
 }
 
 /// Joins the span of a request to the trace it came with.

@@ -29,7 +29,8 @@ use tokio::sync::Notify;
 use crate::{
     ApiConfig, ApiState, Draining,
     ports::{
-        DependencyState, DependencyStatus, MailboxMessage, MailboxView, NoHttpMeter, ReadinessProbe,
+        DependencyState, DependencyStatus, MailboxMessage, MailboxQuery, MailboxView, NoHttpMeter,
+        ReadinessProbe,
     },
 };
 
@@ -81,7 +82,7 @@ impl ReadinessProbe for DatabaseSwitch {
 struct NoMail;
 
 impl MailboxView for NoMail {
-    fn messages(&self, _: Option<&str>) -> Vec<MailboxMessage> {
+    fn messages(&self, _: &MailboxQuery<'_>) -> Vec<MailboxMessage> {
         Vec::new()
     }
 }

@@ -1,6 +1,10 @@
 //! What a use case may know of the request it serves.
 
-use std::{fmt, net::IpAddr};
+use std::{
+    fmt,
+    net::IpAddr,
+    sync::{Arc, Weak},
+};
 
 use authentication_domain::sessions::{DeviceId, DeviceToken};
 use common::RequestId;
@@ -17,6 +21,24 @@ pub struct RequestContext {
     pub device_token: Option<DeviceToken>,
     /// Whether this request may have somebody sent a message: what may has a limit of its own.
     pub may_send: bool,
+    /// Whether its client still waits for the answer.
+    pub awaited: Awaited,
+}
+
+/// Whether anybody still waits for an answer: the client may have hung up, or been answered that it took too long,
+/// while the work goes to its end.
+#[derive(Debug, Clone, Default)]
+pub struct Awaited(Option<Weak<()>>);
+
+impl Awaited {
+    /// As long as `by` lives. By default (a command line, a worker) the answer is always awaited.
+    pub fn by(by: &Arc<()>) -> Self {
+        Self(Some(Arc::downgrade(by)))
+    }
+
+    pub(crate) fn is_so(&self) -> bool {
+        self.0.as_ref().is_none_or(|by| by.strong_count() > 0)
+    }
 }
 
 /// Where a request came from. Personal: kept under a key only.

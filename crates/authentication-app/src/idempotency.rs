@@ -107,7 +107,8 @@ impl Foundation {
         let Some(request) = &repeatable.request else {
             return Ok(None);
         };
-        match self.record_answer(unit, request, answer, now).await? {
+        let recorded = self.record_answer(unit, request, answer, REPLAYED_FOR, now);
+        match recorded.await? {
             Earlier::Nothing => Ok(None),
             Earlier::Same(answer) => Ok(Some(answer)),
             Earlier::Another => Err(RepeatError::KeyReused),
@@ -126,13 +127,14 @@ impl Foundation {
         }
     }
 
-    /// Records the answer in the unit that gives it. Unless it is [`Earlier::Nothing`], a rival was first
+    /// Records the answer in the unit that gives it, for as long as `lifetime`. Unless it is [`Earlier::Nothing`], a rival was first
     /// and the unit must be dropped.
     pub(crate) async fn record_answer<T: Serialize + DeserializeOwned>(
         &self,
         unit: &mut dyn UnitOfWork,
         request: &IdempotentRequest,
         answer: &T,
+        lifetime: Duration,
         now: OffsetDateTime,
     ) -> Result<Earlier<T>, StoreError> {
         let plain = serde_json::to_vec(answer).map_err(|error| StoreError::Failed(error.into()))?;
@@ -141,7 +143,7 @@ impl Foundation {
             key: request.key,
             fingerprint: self.macs.fingerprint(&request.body_digest),
             answer: self.vault.seal_for_service(purpose, &request.key.0, &plain),
-            expires_at: now + REPLAYED_FOR,
+            expires_at: now + lifetime,
         };
         match unit.idempotency().record(&record, now).await? {
             Some(earlier) => self.compare(request, &earlier),

@@ -26,9 +26,10 @@ pub mod protection;
 mod recorder;
 mod retry;
 pub mod sessions;
+mod single_use;
 pub mod timekeeping;
 
-pub use context::{Origin, RequestContext};
+pub use context::{Awaited, Origin, RequestContext};
 pub use cursors::{CursorBytes, Cursors, List};
 pub use foundation::{Foundation, Rules};
 pub use idempotency::{IdempotentRequest, RepeatError, Repeatable};

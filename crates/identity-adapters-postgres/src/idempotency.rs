@@ -24,6 +24,8 @@ const RECORD: &str = "INSERT INTO idempotency_records AS r (scope, fingerprint, 
 const FIND: &str = "SELECT scope, fingerprint, answer, expires_at FROM idempotency_records \
      WHERE scope = $1 AND expires_at > $2 AND expires_at <= $3";
 
+const CLAIM: &str = "DELETE FROM idempotency_records WHERE scope = $1 RETURNING scope";
+
 #[async_trait]
 impl IdempotencyLedger for SqlUnitOfWork {
     /// One statement, two when there is an answer already.
@@ -48,6 +50,12 @@ impl IdempotencyLedger for SqlUnitOfWork {
         let there = find(self, record.key, now).await?;
         // It was there a moment ago: whoever removed it left room for this one.
         there.map(Some).ok_or(StoreError::Retryable)
+    }
+
+    #[tracing::instrument(name = "idempotency.claim", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
+    async fn claim(&mut self, key: IdempotencyKey) -> Result<bool, StoreError> {
+        let claimed = Sql::new(CLAIM).bind(&key).row(self).await?;
+        Ok(claimed.is_some())
     }
 }
 

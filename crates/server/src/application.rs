@@ -34,7 +34,7 @@ use tokio::{
 use crate::{
     RunError, StartError,
     config::Config,
-    connections::{self, Admission, Deadlines, Listening},
+    connections::{self, Admission, Deadlines, Listening, TooFewFiles},
     shutdown::{DRAIN, STORE_END, WORKERS_END},
     telemetry::Metrics,
     wire::{self, Counters, Gauges, KeyView, Overrides, Wired},
@@ -82,8 +82,9 @@ impl Application {
         let (management, management_address) =
             listen(config.management.listen, "management.listen")?;
         let public_url = public_url(&config, public_address);
+        // Before anything is opened.
+        let public_connections = public_connections(&config)?;
         let wired = wire::wire(&config, overrides, public_url).await?;
-        let public_connections = public_connections(&config);
         let management_connections = Arc::new(Admission::new(config.management.most_connections));
         wired.metrics.watch_clients(vec![
             ("public", Arc::clone(&public_connections)),
@@ -272,14 +273,14 @@ fn public_url(config: &Config, listener: SocketAddr) -> String {
 }
 
 /// Connections of clients, of which one address has a share.
-fn public_connections(config: &Config) -> Arc<Admission> {
+fn public_connections(config: &Config) -> Result<Arc<Admission>, TooFewFiles> {
     let proxies = config.http.trusted_proxies.iter();
     let uncounted = proxies.chain(&config.protection.exempt_networks);
-    let admission = Admission::new(connections::most_public(config)).per_address(
+    let admission = Admission::new(connections::most_public(config)?).per_address(
         config.http.connections.most_per_address,
         uncounted.copied().collect(),
     );
-    Arc::new(admission)
+    Ok(Arc::new(admission))
 }
 
 /// It is asked by few, and each of them may be behind the same address.

@@ -10,7 +10,7 @@ use adapters_crypto::PoolError;
 use authentication_app::ports::StoreError;
 use tokio::task::JoinError;
 
-use crate::{config::Mistakes, telemetry::TelemetryError};
+use crate::{config::Mistakes, connections::TooFewFiles, telemetry::TelemetryError};
 
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The limit of open files.
+    #[error(transparent)]
+    Files(#[from] TooFewFiles),
     /// Threads.
     #[error("threads cannot be started")]
     Threads(#[source] io::Error),

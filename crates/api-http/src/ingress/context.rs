@@ -1,9 +1,12 @@
 //! The request, as far as use cases may know it.
 
-use std::future::{Ready, ready};
+use std::{
+    future::{Ready, ready},
+    sync::Arc,
+};
 
-use actix_web::{FromRequest, HttpRequest, dev::Payload};
-use authentication_app::{Origin, RequestContext};
+use actix_web::{FromRequest, HttpMessage as _, HttpRequest, dev::Payload};
+use authentication_app::{Awaited, Origin, RequestContext};
 use authentication_domain::sessions::DeviceToken;
 
 use super::{client, request_id_of};
@@ -43,5 +46,21 @@ fn context_of(request: &HttpRequest) -> Result<RequestContext, Problem> {
             .and_then(DeviceToken::parse),
         // A route of another bounded context stands outside our table.
         may_send: RouteSpec::of(request).is_none_or(|spec| spec.sends != Sends::Nothing),
+        awaited: awaited(request),
     })
 }
+
+/// The request is dropped when its client hangs up, and when it took too long.
+fn awaited(request: &HttpRequest) -> Awaited {
+    let mut extensions = request.extensions_mut();
+    if let Some(Waiting(waiting)) = extensions.get() {
+        return Awaited::by(waiting);
+    }
+    let waiting = Arc::default();
+    let awaited = Awaited::by(&waiting);
+    let _none_before = extensions.insert(Waiting(waiting));
+    awaited
+}
+
+/// Lives as long as the request.
+struct Waiting(Arc<()>);

@@ -31,7 +31,6 @@ const BEARER: &str = "bearer";
 #[openapi(
     info(
         title = "fashionistar-auth",
-        version = "1.0.0",
         description = "Identity, authentication and authorization of Fashionistar.\n\n\
             Success is `{\"message\", \"data\"}`; a refusal is a problem document (RFC 9457), whose `code` is stable. \
             Every answer carries `X-Request-Id`; send one of your own to find it again in the logs. \

@@ -438,7 +438,13 @@ pub(super) static ROUTES: &[RouteSpec] = &[
     document("/dev/mailbox", Presence::Mailbox, Counted::Never, || {
         to(root::mailbox::list)
     })
-    .with_query(&["to"]),
+    .with_query(&["to", "q", "limit"]),
+    document(
+        "/dev/mailbox/{file}",
+        Presence::Mailbox,
+        Counted::Never,
+        || to(root::mailbox::file),
+    ),
     document(
         "/openapi.json",
         Presence::Pages,

@@ -18,12 +18,20 @@ use crate::{FieldError, Problem, ingress::Refusals};
 pub(crate) struct RegistrationCredentialBody {
     /// The id of the credential, base64url without padding.
     #[garde(length(max = 1364))]
-    #[schema(max_length = 1364, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(
+        max_length = 1364,
+        pattern = "^[A-Za-z0-9_-]+$",
+        example = "5f0c1e9aezcPTyaIqgHC0w"
+    )]
     id: String,
     /// The same again.
     #[serde(rename = "rawId")]
     #[garde(length(max = 1364))]
-    #[schema(max_length = 1364, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(
+        max_length = 1364,
+        pattern = "^[A-Za-z0-9_-]+$",
+        example = "5f0c1e9aezcPTyaIqgHC0w"
+    )]
     raw_id: String,
     /// Always `public-key`.
     #[serde(rename = "type")]
@@ -40,16 +48,20 @@ pub(crate) struct RegistrationCredentialBody {
 pub(crate) struct AttestationResponseBody {
     #[serde(rename = "clientDataJSON")]
     #[garde(length(max = 4096))]
-    #[schema(max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(
+        max_length = 4096,
+        pattern = "^[A-Za-z0-9_-]+$",
+        example = "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0"
+    )]
     client_data: String,
     #[serde(rename = "attestationObject")]
     #[garde(length(max = 12_288))]
-    #[schema(max_length = 12_288, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(max_length = 12_288, pattern = "^[A-Za-z0-9_-]+$", example = "oA")]
     attestation_object: String,
     /// How the device can be reached; names that are not known are passed over.
     #[serde(default)]
     #[garde(length(max = 16))]
-    #[schema(value_type = Vec<String>, max_items = 16)]
+    #[schema(value_type = Vec<String>, max_items = 16, example = json!(["internal", "hybrid"]))]
     transports: Vec<Value>,
 }
 
@@ -60,12 +72,20 @@ pub(crate) struct AttestationResponseBody {
 pub(crate) struct AuthenticationCredentialBody {
     /// The id of the credential, base64url without padding.
     #[garde(length(max = 1364))]
-    #[schema(max_length = 1364, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(
+        max_length = 1364,
+        pattern = "^[A-Za-z0-9_-]+$",
+        example = "5f0c1e9aezcPTyaIqgHC0w"
+    )]
     id: String,
     /// The same again.
     #[serde(rename = "rawId")]
     #[garde(length(max = 1364))]
-    #[schema(max_length = 1364, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(
+        max_length = 1364,
+        pattern = "^[A-Za-z0-9_-]+$",
+        example = "5f0c1e9aezcPTyaIqgHC0w"
+    )]
     raw_id: String,
     /// Always `public-key`.
     #[serde(rename = "type")]
@@ -82,19 +102,31 @@ pub(crate) struct AuthenticationCredentialBody {
 pub(crate) struct AssertionResponseBody {
     #[serde(rename = "clientDataJSON")]
     #[garde(length(max = 4096))]
-    #[schema(max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(
+        max_length = 4096,
+        pattern = "^[A-Za-z0-9_-]+$",
+        example = "eyJ0eXBlIjoid2ViYXV0aG4uZ2V0In0"
+    )]
     client_data: String,
     #[serde(rename = "authenticatorData")]
     #[garde(length(max = 4096))]
-    #[schema(max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(
+        max_length = 4096,
+        pattern = "^[A-Za-z0-9_-]+$",
+        example = "SZYN5YgOjGh0NBcPZHZgW4"
+    )]
     authenticator_data: String,
     #[garde(length(max = 2048))]
-    #[schema(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$")]
+    #[schema(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$", example = "MEUCIQDx")]
     signature: String,
     /// Whose it is; null or absent where the device did not say.
     #[serde(default, rename = "userHandle")]
     #[garde(length(max = 128))]
-    #[schema(max_length = 128, pattern = "^[A-Za-z0-9_-]*$")]
+    #[schema(
+        max_length = 128,
+        pattern = "^[A-Za-z0-9_-]*$",
+        example = "AZorPE1ef4CRorPE1eb3CA"
+    )]
     user_handle: Option<String>,
 }
 

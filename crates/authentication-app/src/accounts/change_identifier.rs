@@ -29,6 +29,7 @@ use crate::{
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
+    single_use::{Presented, SingleUse, SingleUseError},
 };
 
 /// Why there is no challenge.
@@ -77,6 +78,16 @@ pub enum ConfirmIdentifierError {
 impl From<StoreError> for ConfirmIdentifierError {
     fn from(error: StoreError) -> Self {
         Self::Proof(error.into())
+    }
+}
+
+impl SingleUseError for ConfirmIdentifierError {
+    fn used_up() -> Self {
+        Self::Proof(ProofError::used_up())
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Proof(error) if error.is_refusal())
     }
 }
 
@@ -215,7 +226,19 @@ impl Accounts {
         command: &ConfirmIdentifier,
         ctx: &RequestContext,
     ) -> Result<AccountView, ConfirmIdentifierError> {
-        let changed = retrying(|| self.confirm_once(who, command, ctx)).await?;
+        let code = command.code.expose().as_bytes();
+        let digest = command.challenge.digest();
+        let presented = Presented::new(SingleUse::Identifier, digest, &[code], ctx);
+        let changed = retrying(|| self.confirm_once(who, command, &presented, ctx)).await;
+        let base = &self.base;
+        let again = async |owner: AccountId| {
+            if owner != who.owner.account.id {
+                return Ok(None);
+            }
+            let fresh = base.as_of_now(who, base.clock.now()).await?;
+            Ok(Some(base.open_account(&fresh.owner)?.view))
+        };
+        let changed = base.settle_once(&presented, changed, again).await?;
         self.base
             .note_code(Purpose::IdentifierChange, CodeOutcome::Proven);
         Ok(changed)
@@ -225,6 +248,7 @@ impl Accounts {
         &self,
         who: &SessionSnapshot,
         command: &ConfirmIdentifier,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<AccountView, ConfirmIdentifierError> {
         let base = &self.base;
@@ -248,7 +272,8 @@ impl Accounts {
             return Err(ProofError::InvalidCode.into());
         }
         let opened = base.open_account(&fresh.owner)?;
-        self.swap(who, &right, opened, identifier, ctx).await
+        self.swap(who, (&right, presented), opened, identifier, ctx)
+            .await
     }
 
     fn pending_of(
@@ -265,7 +290,7 @@ impl Accounts {
     async fn swap(
         &self,
         who: &SessionSnapshot,
-        right: &RightCode,
+        (right, presented): (&RightCode, &Presented),
         mut opened: OpenedAccount,
         identifier: Identifier,
         ctx: &RequestContext,
@@ -314,6 +339,8 @@ impl Accounts {
         let reason = EndReason::IdentifierChanged;
         let told = base
             .end_others(unit.as_mut(), owner, who.session, reason, ctx, now)
+            .await?;
+        base.record_single_use(unit.as_mut(), presented, &account, now)
             .await?;
         base.notice_of_change(unit.as_mut(), &opened, can_be_undone, ctx, now)
             .await?;

@@ -17,7 +17,7 @@ use time::OffsetDateTime;
 
 use super::OpenedAccount;
 use crate::{
-    Foundation, Origin, RequestContext,
+    Awaited, Foundation, Origin, RequestContext,
     ports::{FactorReset, Invalidation, MessageKind, StoreError},
     recorder::Act,
     retry::retrying,
@@ -216,6 +216,7 @@ impl FactorResets {
             },
             device_token: None,
             may_send: true,
+            awaited: Awaited::default(),
         }
     }
 }

@@ -23,6 +23,7 @@ use crate::{
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
+    single_use::{Presented, SingleUse, SingleUseError},
 };
 
 /// Why nothing was done.
@@ -38,6 +39,16 @@ pub enum NotMeError {
 }
 retry_on_store_error!(NotMeError);
 
+impl SingleUseError for NotMeError {
+    fn used_up() -> Self {
+        Self::InvalidLink
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::InvalidLink)
+    }
+}
+
 impl Accounts {
     /// Does what the owner of an account asks for who says that something was not them (`POST /auth/not-me`).
     ///
@@ -49,12 +60,16 @@ impl Accounts {
         token: &OpaqueToken,
         ctx: &RequestContext,
     ) -> Result<(), NotMeError> {
-        retrying(|| self.not_me_once(token, ctx)).await
+        let presented = Presented::new(SingleUse::NoticeLink, token.digest(), &[], ctx);
+        let done = retrying(|| self.not_me_once(token, &presented, ctx)).await;
+        let again = async |()| Ok(Some(()));
+        self.base.settle_once(&presented, done, again).await
     }
 
     async fn not_me_once(
         &self,
         token: &OpaqueToken,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<(), NotMeError> {
         let base = &self.base;
@@ -76,6 +91,8 @@ impl Accounts {
             .await?;
         let to = Recipient::Account(account);
         base.bare_notice(unit.as_mut(), MessageKind::AccountSecured, to, ctx, now)
+            .await?;
+        base.record_single_use(unit.as_mut(), presented, &(), now)
             .await?;
         let changed = vec![account];
         base.commit_and_tell(unit, &Invalidation { ended, changed })

@@ -19,7 +19,7 @@ use super::Accounts;
 use crate::{
     IdempotentRequest, RequestContext,
     challenges::{CodeRequest, IssuedChallenge, Pending, SendError, Typed},
-    idempotency::Earlier,
+    idempotency::{Earlier, REPLAYED_FOR},
     measured,
     ports::{HashError, Measure, StoreError},
     recorder::Act,
@@ -177,7 +177,7 @@ impl Accounts {
         let issued = base.issue(unit.as_mut(), draft, ctx, now).await?;
         if let Some(repeatable) = &repeatable {
             match base
-                .record_answer(unit.as_mut(), repeatable, &issued, now)
+                .record_answer(unit.as_mut(), repeatable, &issued, REPLAYED_FOR, now)
                 .await?
             {
                 Earlier::Nothing => {}

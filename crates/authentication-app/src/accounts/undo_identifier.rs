@@ -23,6 +23,7 @@ use crate::{
     },
     recorder::Act,
     retry::retrying,
+    single_use::{Presented, SingleUse},
 };
 
 impl Accounts {
@@ -37,10 +38,18 @@ impl Accounts {
         token: &OpaqueToken,
         ctx: &RequestContext,
     ) -> Result<(), NotMeError> {
-        retrying(|| self.undo_once(token, ctx)).await
+        let presented = Presented::new(SingleUse::UndoLink, token.digest(), &[], ctx);
+        let done = retrying(|| self.undo_once(token, &presented, ctx)).await;
+        let again = async |()| Ok(Some(()));
+        self.base.settle_once(&presented, done, again).await
     }
 
-    async fn undo_once(&self, token: &OpaqueToken, ctx: &RequestContext) -> Result<(), NotMeError> {
+    async fn undo_once(
+        &self,
+        token: &OpaqueToken,
+        presented: &Presented,
+        ctx: &RequestContext,
+    ) -> Result<(), NotMeError> {
         let base = &self.base;
         let now = base.clock.now();
         let kind = LinkKind::IdentifierUndo;
@@ -88,6 +97,8 @@ impl Accounts {
         unit.outbox().append_events(&[event]).await?;
         let to = Recipient::Account(account);
         base.bare_notice(unit.as_mut(), MessageKind::IdentifierRestored, to, ctx, now)
+            .await?;
+        base.record_single_use(unit.as_mut(), presented, &(), now)
             .await?;
         let changed = vec![account];
         base.commit_and_tell(unit, &Invalidation { ended, changed })

@@ -23,6 +23,7 @@ use crate::{
     protection::GuessingStopped,
     recorder::Act,
     retry::retry_on_store_error,
+    single_use::SingleUseError,
 };
 
 /// Why a code did not count.
@@ -43,6 +44,16 @@ pub enum ProofError {
 }
 
 retry_on_store_error!(ProofError);
+
+impl SingleUseError for ProofError {
+    fn used_up() -> Self {
+        Self::InvalidCode
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::InvalidCode | Self::TooManyAttempts { .. })
+    }
+}
 
 /// A challenge whose code was typed right. Not used up yet.
 pub(crate) struct RightCode {

@@ -26,7 +26,11 @@ use crate::{
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
-    sessions::{BeginError, FirstFactor, SignIn, SignInAnswer, SignedIn},
+    sessions::{
+        AnsweredSignIn, BeginError, FirstFactor, RecordedSignIn, Recording, SignIn, SignInAnswer,
+        SignedIn,
+    },
+    single_use::{Presented, SingleUse, SingleUseError},
 };
 
 /// A typed code.
@@ -64,9 +68,30 @@ pub enum VerifyCodeError {
     Signing(#[from] SigningFailed),
 }
 
+impl From<AnsweredSignIn> for Proven {
+    fn from(answered: AnsweredSignIn) -> Self {
+        match answered.answer {
+            SignInAnswer::Authenticated(signed_in) if answered.is_new => {
+                Self::Registered(signed_in)
+            }
+            answer => Self::SignedIn(answer),
+        }
+    }
+}
+
 impl From<StoreError> for VerifyCodeError {
     fn from(error: StoreError) -> Self {
         Self::Proof(error.into())
+    }
+}
+
+impl SingleUseError for VerifyCodeError {
+    fn used_up() -> Self {
+        Self::Proof(ProofError::used_up())
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Proof(error) if error.is_refusal())
     }
 }
 
@@ -96,7 +121,15 @@ impl Challenges {
         command: &VerifyCode,
         ctx: &RequestContext,
     ) -> Result<Proven, VerifyCodeError> {
-        let proven = retrying(|| self.verify_once(command, ctx)).await;
+        let code = command.code.expose().as_bytes();
+        let presented = Presented::new(SingleUse::Code, command.challenge.digest(), &[code], ctx);
+        let proven = retrying(|| self.verify_once(command, &presented, ctx)).await;
+        let base = &self.base;
+        let again = async |recorded: RecordedSignIn| {
+            let answered = base.sign_in_again(recorded).await?;
+            Ok(answered.map(Proven::from))
+        };
+        let proven = base.settle_once(&presented, proven, again).await;
         self.tell(&proven);
         proven
     }
@@ -127,6 +160,7 @@ impl Challenges {
     async fn verify_once(
         &self,
         command: &VerifyCode,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<Proven, VerifyCodeError> {
         let right = self
@@ -145,9 +179,10 @@ impl Challenges {
             )
             .await?;
         if right.record.purpose == Purpose::SignIn {
-            self.sign_in(&right, ctx).await.map(Proven::SignedIn)
+            let signed_in = self.sign_in(&right, presented, ctx).await?;
+            Ok(Proven::SignedIn(signed_in))
         } else {
-            let signed_in = self.register(&right, ctx).await?;
+            let signed_in = self.register(&right, presented, ctx).await?;
             Ok(Proven::Registered(Box::new(signed_in)))
         }
     }
@@ -155,6 +190,7 @@ impl Challenges {
     async fn sign_in(
         &self,
         right: &RightCode,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<SignInAnswer, VerifyCodeError> {
         let base = &self.base;
@@ -188,6 +224,10 @@ impl Challenges {
             method: AuthenticationMethod::OneTimeCode,
             came_over: Some(opened.view.identifier.method()),
             failures_in_a_row: right.record.failures_in_a_row,
+            recording: Some(Recording {
+                presented,
+                is_new: false,
+            }),
         };
         Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
@@ -195,6 +235,7 @@ impl Challenges {
     async fn register(
         &self,
         right: &RightCode,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifyCodeError> {
         let base = &self.base;
@@ -220,6 +261,10 @@ impl Challenges {
             proofs: Proofs::only(AuthenticationMethod::OneTimeCode, now),
             remember_until: None,
             failures_in_a_row: right.record.failures_in_a_row,
+            recording: Some(Recording {
+                presented,
+                is_new: true,
+            }),
         };
         if sign_in.failures_in_a_row {
             // Counted while nobody had the identifier.
@@ -251,7 +296,10 @@ impl Challenges {
             base.session_started(&started, account, ctx, now),
         ];
         unit.outbox().append_events(&events).await?;
-        Ok(base.complete(unit, started, opened.view).await?)
+        let recording = sign_in.recording;
+        Ok(base
+            .complete(unit, started, opened.view.clone(), recording, now)
+            .await?)
     }
 
     fn open_new_account(

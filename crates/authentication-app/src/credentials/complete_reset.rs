@@ -21,6 +21,7 @@ use crate::{
     challenges::{ProofError, RightCode},
     ports::{ChallengeRecord, CodeOutcome, HashError, ResetLinkRecord, StoreError, UnitOfWork},
     retry::{MayBeRetried, retrying},
+    single_use::{Presented, SingleUse, SingleUseError},
 };
 
 /// What shows that the person reads what is sent to the identifier.
@@ -72,6 +73,16 @@ impl From<StoreError> for CompleteResetError {
     }
 }
 
+impl SingleUseError for CompleteResetError {
+    fn used_up() -> Self {
+        Self::Proof(ProofError::used_up())
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Proof(error) if error.is_refusal())
+    }
+}
+
 impl MayBeRetried for CompleteResetError {
     fn is_retryable(&self) -> bool {
         matches!(self, Self::Proof(ProofError::Store(error)) if error.is_retryable())
@@ -82,6 +93,26 @@ impl MayBeRetried for CompleteResetError {
 enum GoodProof {
     Code(Box<RightCode>),
     Link(Box<ResetLinkRecord>),
+}
+
+/// A reset whose proof and password are good.
+struct GoodReset<'a> {
+    proof: &'a GoodProof,
+    /// Under what the answer is recorded.
+    presented: &'a Presented,
+    next: &'a PasswordHash,
+}
+
+impl ResetProof {
+    /// The password is a part of the request: another one is another request, for which the code is used up.
+    fn presented(&self, password: &PlainPassword, ctx: &RequestContext) -> Presented {
+        let (handed_out, code) = match self {
+            Self::Code { challenge, code } => (challenge, code.expose()),
+            Self::Link(token) => (token, ""),
+        };
+        let came_back = [code.as_bytes(), password.expose().as_bytes()];
+        Presented::new(SingleUse::Reset, handed_out.digest(), &came_back, ctx)
+    }
 }
 
 impl GoodProof {
@@ -104,6 +135,18 @@ impl Credentials {
         command: &CompleteReset,
         ctx: &RequestContext,
     ) -> Result<(), CompleteResetError> {
+        let presented = command.proof.presented(&command.new_password, ctx);
+        let done = self.complete_reset_once(command, &presented, ctx).await;
+        let again = async |()| Ok(Some(()));
+        self.base.settle_once(&presented, done, again).await
+    }
+
+    async fn complete_reset_once(
+        &self,
+        command: &CompleteReset,
+        presented: &Presented,
+        ctx: &RequestContext,
+    ) -> Result<(), CompleteResetError> {
         let base = &self.base;
         // What needs no identifier and little work is checked before a code is looked at: no guess is spent on a typo.
         base.rules.passwords.check(&command.new_password)?;
@@ -117,7 +160,12 @@ impl Credentials {
         let next = base
             .hash_if_strong::<CompleteResetError>(&command.new_password, identifier)
             .await?;
-        retrying(|| self.set_password(&proof, &opened, &next, ctx)).await?;
+        let reset = GoodReset {
+            proof: &proof,
+            presented,
+            next: &next,
+        };
+        retrying(|| self.set_password(&reset, &opened, ctx)).await?;
         base.note_code(Purpose::PasswordReset, CodeOutcome::Proven);
         Ok(())
     }
@@ -198,12 +246,16 @@ impl Credentials {
 
     async fn set_password(
         &self,
-        proof: &GoodProof,
+        reset: &GoodReset<'_>,
         opened: &OpenedAccount,
-        next: &PasswordHash,
         ctx: &RequestContext,
     ) -> Result<(), CompleteResetError> {
         let base = &self.base;
+        let GoodReset {
+            proof,
+            presented,
+            next,
+        } = *reset;
         let now = base.clock.now();
         let subject = base.index_keys(&opened.view.identifier).await?.subject;
         // No second factor is asked for here, so it speaks for nobody.
@@ -220,6 +272,8 @@ impl Credentials {
             return Err(CompleteResetError::AnotherProofRequired);
         }
         base.note_number_proven(unit.as_mut(), opened, now).await?;
+        base.record_single_use(unit.as_mut(), presented, &(), now)
+            .await?;
         let new = NewPassword {
             owner: opened,
             read_version: opened.view.account.version,

@@ -213,6 +213,7 @@ impl Federation {
             method: AuthenticationMethod::Google,
             came_over: came_over(arrival, owner),
             failures_in_a_row: known.record.failures_in_a_row,
+            recording: None,
         };
         Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
@@ -297,6 +298,7 @@ impl Federation {
             proofs: Proofs::only(AuthenticationMethod::Google, now),
             remember_until: None,
             failures_in_a_row: false,
+            recording: None,
         };
         let started = base
             .begin_session(unit.as_mut(), &sign_in, ctx, now)
@@ -316,7 +318,7 @@ impl Federation {
             base.session_started(&started, account, ctx, now),
         ];
         unit.outbox().append_events(&events).await?;
-        let signed_in = base.complete(unit, started, opened.view).await?;
+        let signed_in = base.complete(unit, started, opened.view, None, now).await?;
         Ok(SignInAnswer::Authenticated(Box::new(signed_in)))
     }
 }

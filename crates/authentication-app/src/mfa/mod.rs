@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 pub use enrol_totp::{ConfirmTotpError, ConfirmedTotp, EnrolTotpError};
 pub use factors::RemoveFactorError;
-pub(crate) use pending::PendingSignIn;
+pub(crate) use pending::{PendingSignIn, ProvenFactor};
 pub use recovery_codes::{FreshRecoveryCodes, RenewRecoveryCodesError};
 pub use send_code::SendSecondFactorError;
 pub use verify::{SecondProof, VerifySecondFactor, VerifySecondFactorError};

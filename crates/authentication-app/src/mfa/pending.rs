@@ -17,7 +17,8 @@ use crate::{
     ports::{Guess, MessageKind, PendingSignInRecord, StoreError, TriesScope, UnitOfWork},
     protection::GuessingStopped,
     recorder::Act,
-    sessions::{BeginError, SignIn, SignedIn},
+    sessions::{BeginError, Recording, SignIn, SignedIn},
+    single_use::Presented,
 };
 
 /// A sign-in that waits, and may still be completed.
@@ -222,11 +223,15 @@ impl Foundation {
         &self,
         mut unit: Box<dyn UnitOfWork>,
         pending: &PendingSignIn,
-        factor: SecondFactor,
-        remember_device: bool,
+        proven: ProvenFactor<'_>,
         ctx: &RequestContext,
         now: OffsetDateTime,
     ) -> Result<SignedIn, CompleteError> {
+        let ProvenFactor {
+            factor,
+            remember_device,
+            presented,
+        } = proven;
         let sign_in = &pending.record.sign_in;
         let rules = &self.rules.second_factors;
         let completed = unit
@@ -259,9 +264,23 @@ impl Foundation {
             remember_until: (remember_device && may_be_remembered)
                 .then(|| now + rules.remember_for),
             failures_in_a_row: pending.record.failures_in_a_row,
+            recording: Some(Recording {
+                presented,
+                is_new: false,
+            }),
         };
         Ok(self.sign_in(unit, &complete, ctx, now).await?)
     }
+}
+
+/// A second factor that was proven, and is used up in the unit at hand.
+#[derive(Clone, Copy)]
+pub(crate) struct ProvenFactor<'a> {
+    pub(crate) factor: SecondFactor,
+    /// Whether the device skips the second factor from now on.
+    pub(crate) remember_device: bool,
+    /// Under what the answer is recorded.
+    pub(crate) presented: &'a Presented,
 }
 
 /// Why a second factor completed nothing.

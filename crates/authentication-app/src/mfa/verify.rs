@@ -12,7 +12,7 @@ use secrecy::{ExposeSecret, SecretString};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use super::{Mfa, PendingSignIn, pending::CompleteError};
+use super::{Mfa, PendingSignIn, ProvenFactor, pending::CompleteError};
 use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
@@ -24,7 +24,8 @@ use crate::{
     },
     recorder::Act,
     retry::{MayBeRetried, retrying},
-    sessions::{BeginError, SignedIn},
+    sessions::{AnsweredSignIn, BeginError, RecordedSignIn, SignedIn},
+    single_use::{Presented, SingleUse, SingleUseError},
 };
 
 /// A code for a second factor.
@@ -67,6 +68,16 @@ impl From<StoreError> for VerifySecondFactorError {
     }
 }
 
+impl SingleUseError for VerifySecondFactorError {
+    fn used_up() -> Self {
+        Self::Proof(ProofError::used_up())
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Proof(error) if error.is_refusal())
+    }
+}
+
 impl From<CompleteError> for VerifySecondFactorError {
     fn from(error: CompleteError) -> Self {
         match error {
@@ -102,7 +113,12 @@ impl Mfa {
         command: &VerifySecondFactor,
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifySecondFactorError> {
-        let done = retrying(|| self.verify_once(command, ctx)).await;
+        let typed = command.proof.typed.expose_secret().as_bytes();
+        let factor = command.proof.factor.as_str().as_bytes();
+        let digest = command.challenge.digest();
+        let presented = Presented::new(SingleUse::SecondFactor, digest, &[factor, typed], ctx);
+        let done = retrying(|| self.verify_once(command, &presented, ctx)).await;
+        let done = self.base.settle_second_factor(&presented, done).await;
         let outcome = measured::of_second_factor(&done);
         self.base
             .meter
@@ -113,6 +129,7 @@ impl Mfa {
     async fn verify_once(
         &self,
         command: &VerifySecondFactor,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifySecondFactorError> {
         let base = &self.base;
@@ -143,9 +160,13 @@ impl Mfa {
                 .await?
                 .into());
         }
-        let remember = command.remember_device;
+        let proven = ProvenFactor {
+            factor,
+            remember_device: command.remember_device,
+            presented,
+        };
         let signed_in = base
-            .complete_second_factor(unit, &pending, factor, remember, ctx, now)
+            .complete_second_factor(unit, &pending, proven, ctx, now)
             .await?;
         base.messages_queued.notify_one();
         Ok(signed_in)
@@ -153,6 +174,19 @@ impl Mfa {
 }
 
 impl Foundation {
+    /// Settles what is answered to a second factor: [`Self::settle_once`].
+    pub(crate) async fn settle_second_factor(
+        &self,
+        presented: &Presented,
+        done: Result<SignedIn, VerifySecondFactorError>,
+    ) -> Result<SignedIn, VerifySecondFactorError> {
+        let again = async |recorded: RecordedSignIn| {
+            let answered = self.sign_in_again(recorded).await?;
+            Ok(answered.and_then(AnsweredSignIn::session))
+        };
+        self.settle_once(presented, done, again).await
+    }
+
     fn judge_for_sign_in(
         &self,
         pending: &PendingSignIn,

@@ -4,7 +4,7 @@ use authentication_domain::{
     audit::{Action, Outcome},
     credentials::CredentialKind,
     events::Event,
-    passkeys::{CeremonyPurpose, CredentialDigest, holder_of_session},
+    passkeys::{CeremonyPurpose, CredentialDigest, PasskeyId, holder_of_session},
     profiles::DisplayName,
     sessions::EndReason,
 };
@@ -22,6 +22,7 @@ use crate::{
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
+    single_use::{Presented, SingleUse, SingleUseError},
 };
 
 /// An answer to [`Passkeys::begin_enrolment`].
@@ -49,6 +50,16 @@ pub enum EnrolError {
 }
 retry_on_store_error!(EnrolError);
 
+impl SingleUseError for EnrolError {
+    fn used_up() -> Self {
+        Self::InvalidPasskey
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::InvalidPasskey)
+    }
+}
+
 impl Passkeys {
     /// Adds a passkey. The ceremony is used up, whatever comes of it. What the session may do stays what it was: its
     /// tokens go on, and none of them gains by it.
@@ -62,13 +73,22 @@ impl Passkeys {
         command: &Enrol,
         ctx: &RequestContext,
     ) -> Result<PasskeyView, EnrolError> {
-        retrying(|| self.enrol_once(who, command, ctx)).await
+        let holder = holder_of_session(who.session);
+        let came_back = command.answer.parts();
+        let presented = Presented::new(SingleUse::Enrolment, holder, &came_back, ctx);
+        let done = retrying(|| self.enrol_once(who, command, &presented, ctx)).await;
+        let again = async |added: PasskeyId| {
+            let passkeys = self.list(who).await?;
+            Ok(passkeys.into_iter().find(|it| it.id == added))
+        };
+        self.base.settle_once(&presented, done, again).await
     }
 
     async fn enrol_once(
         &self,
         who: &SessionSnapshot,
         command: &Enrol,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<PasskeyView, EnrolError> {
         let base = &self.base;
@@ -92,6 +112,7 @@ impl Passkeys {
             owner: &owner,
             of,
             ceremony: ceremony.id,
+            presented,
             ctx,
             now,
         };
@@ -169,6 +190,8 @@ impl Passkeys {
         unit.outbox()
             .append_events(&[base.event(added, ctx, now)])
             .await?;
+        base.record_single_use(unit.as_mut(), enrolment.presented, &id, now)
+            .await?;
         let notice = MessageKind::CredentialAdded(CredentialKind::Passkey);
         let change = (EndReason::FactorsChanged, notice);
         let of = (account, &owner.key);
@@ -201,6 +224,8 @@ struct Enrolment<'a> {
     owner: &'a OpenedAccount,
     of: InHands,
     ceremony: Uuid,
+    /// Under what the answer is recorded.
+    presented: &'a Presented,
     ctx: &'a RequestContext,
     now: OffsetDateTime,
 }

@@ -13,10 +13,11 @@ use crate::{
     RequestContext,
     challenges::ProofError,
     measured,
-    mfa::VerifySecondFactorError,
+    mfa::{ProvenFactor, VerifySecondFactorError},
     ports::{AssertionAnswer, Measure, SignInMethod},
     retry::retrying,
     sessions::SignedIn,
+    single_use::{Presented, SingleUse},
 };
 
 /// An answer to [`Passkeys::begin_second_factor`].
@@ -42,7 +43,11 @@ impl Passkeys {
         command: &PasskeySecondFactor,
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifySecondFactorError> {
-        let done = retrying(|| self.second_factor_once(command, ctx)).await;
+        let digest = command.challenge.digest();
+        let came_back = command.answer.parts();
+        let presented = Presented::new(SingleUse::SecondFactor, digest, &came_back, ctx);
+        let done = retrying(|| self.second_factor_once(command, &presented, ctx)).await;
+        let done = self.base.settle_second_factor(&presented, done).await;
         let outcome = measured::of_second_factor(&done);
         self.base
             .meter
@@ -53,6 +58,7 @@ impl Passkeys {
     async fn second_factor_once(
         &self,
         command: &PasskeySecondFactor,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<SignedIn, VerifySecondFactorError> {
         let base = &self.base;
@@ -78,9 +84,13 @@ impl Passkeys {
         match signature {
             Ok(good) => {
                 base.note_use(unit.as_mut(), &good).await?;
-                let (factor, remember) = (SecondFactor::WebAuthn, command.remember_device);
+                let proven = ProvenFactor {
+                    factor: SecondFactor::WebAuthn,
+                    remember_device: command.remember_device,
+                    presented,
+                };
                 let signed_in = base
-                    .complete_second_factor(unit, &pending, factor, remember, ctx, now)
+                    .complete_second_factor(unit, &pending, proven, ctx, now)
                     .await?;
                 Ok(signed_in)
             }

@@ -24,7 +24,8 @@ use crate::{
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
-    sessions::{BeginError, FirstFactor, SignInAnswer},
+    sessions::{BeginError, FirstFactor, RecordedSignIn, Recording, SignInAnswer},
+    single_use::{Presented, SingleUse, SingleUseError},
 };
 
 /// An answer to [`Passkeys::begin_sign_in`].
@@ -55,6 +56,16 @@ pub enum PasskeySignInError {
 }
 retry_on_store_error!(PasskeySignInError);
 
+impl SingleUseError for PasskeySignInError {
+    fn used_up() -> Self {
+        Self::InvalidPasskey
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::InvalidPasskey)
+    }
+}
+
 impl From<BeginError> for PasskeySignInError {
     fn from(error: BeginError) -> Self {
         match error {
@@ -75,7 +86,16 @@ impl Passkeys {
         command: &PasskeySignIn,
         ctx: &RequestContext,
     ) -> Result<SignInAnswer, PasskeySignInError> {
-        let done = retrying(|| self.sign_in_once(command, ctx)).await;
+        let digest = command.challenge.digest();
+        let came_back = command.answer.parts();
+        let presented = Presented::new(SingleUse::Passkey, digest, &came_back, ctx);
+        let done = retrying(|| self.sign_in_once(command, &presented, ctx)).await;
+        let base = &self.base;
+        let again = async |recorded: RecordedSignIn| {
+            let answered = base.sign_in_again(recorded).await?;
+            Ok(answered.map(|it| it.answer))
+        };
+        let done = base.settle_once(&presented, done, again).await;
         let outcome = match &done {
             Ok(answer) => measured::of_answer(answer),
             Err(PasskeySignInError::InvalidPasskey) => SignInOutcome::Refused,
@@ -93,6 +113,7 @@ impl Passkeys {
     async fn sign_in_once(
         &self,
         command: &PasskeySignIn,
+        presented: &Presented,
         ctx: &RequestContext,
     ) -> Result<SignInAnswer, PasskeySignInError> {
         let base = &self.base;
@@ -115,6 +136,10 @@ impl Passkeys {
                     method: AuthenticationMethod::Passkey,
                     came_over: None,
                     failures_in_a_row: judged.failures_in_a_row,
+                    recording: Some(Recording {
+                        presented,
+                        is_new: false,
+                    }),
                 };
                 self.admit(judged.unit, &good, &proven, ctx).await
             }

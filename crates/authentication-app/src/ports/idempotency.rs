@@ -41,4 +41,10 @@ pub trait IdempotencyLedger: Send {
         record: &IdempotencyRecord,
         now: OffsetDateTime,
     ) -> Result<Option<IdempotencyRecord>, StoreError>;
+
+    /// Removes an answer that may be given once. Of any number of rivals one gets `true`: the others must not give it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn claim(&mut self, key: IdempotencyKey) -> Result<bool, StoreError>;
 }

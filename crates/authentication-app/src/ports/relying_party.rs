@@ -67,6 +67,29 @@ pub struct AssertionAnswer {
     pub user_handle: Option<Vec<u8>>,
 }
 
+impl AttestationAnswer {
+    /// What tells this answer from another.
+    pub(crate) fn parts(&self) -> [&[u8]; 3] {
+        [
+            &self.credential_id,
+            &self.client_data,
+            &self.attestation_object,
+        ]
+    }
+}
+
+impl AssertionAnswer {
+    /// What tells this answer from another.
+    pub(crate) fn parts(&self) -> [&[u8]; 4] {
+        [
+            &self.credential_id,
+            &self.client_data,
+            &self.authenticator_data,
+            &self.signature,
+        ]
+    }
+}
+
 /// A credential whose enrolment holds to every rule.
 pub struct EnrolledCredential {
     /// Its id.

@@ -13,6 +13,7 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::Recording;
 use crate::{
     Foundation, RequestContext,
     accounts::{AccountView, OpenedAccount},
@@ -59,6 +60,8 @@ pub(crate) struct SignIn<'a> {
     pub(crate) remember_until: Option<OffsetDateTime>,
     /// Whether failures in a row may be counted for the identifier: they end with the sign-in.
     pub(crate) failures_in_a_row: bool,
+    /// Where the answer is recorded, if the proof can be used once.
+    pub(crate) recording: Option<Recording<'a>>,
 }
 
 /// A session that will be there when the unit commits.
@@ -179,10 +182,15 @@ impl Foundation {
     /// Commits: the sessions that ended are dead at once, and the client gets its tokens.
     pub(crate) async fn complete(
         &self,
-        unit: Box<dyn UnitOfWork>,
+        mut unit: Box<dyn UnitOfWork>,
         started: StartedSession,
         account: AccountView,
+        recording: Option<Recording<'_>>,
+        now: OffsetDateTime,
     ) -> Result<SignedIn, StoreError> {
+        let handed_out = (account.account.id, &started.tokens, &started.device_token);
+        self.record_session(unit.as_mut(), recording, handed_out, now)
+            .await?;
         let superseded = Invalidation::of_sessions(started.superseded);
         self.commit_and_tell(unit, &superseded).await?;
         Ok(SignedIn {

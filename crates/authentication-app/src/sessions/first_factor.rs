@@ -13,7 +13,7 @@ use common::{
 };
 use time::OffsetDateTime;
 
-use super::{BeginError, SignIn, SignedIn};
+use super::{BeginError, Recording, SignIn, SignedIn};
 use crate::{
     Foundation, RequestContext,
     accounts::OpenedAccount,
@@ -33,6 +33,8 @@ pub(crate) struct FirstFactor<'a> {
     pub(crate) came_over: Option<SignUpMethod>,
     /// Whether failures in a row may still be counted for the identifier.
     pub(crate) failures_in_a_row: bool,
+    /// Where the answer is recorded, if the proof can be used once.
+    pub(crate) recording: Option<Recording<'a>>,
 }
 
 /// What signing in answers with.
@@ -83,6 +85,7 @@ impl Foundation {
                     proofs: Proofs::only(proven.method, now),
                     remember_until: None,
                     failures_in_a_row: proven.failures_in_a_row,
+                    recording: proven.recording,
                 };
                 let signed_in = self.sign_in(unit, &sign_in, ctx, now).await?;
                 Ok(SignInAnswer::Authenticated(Box::new(signed_in)))
@@ -118,7 +121,10 @@ impl Foundation {
             self.notice(unit.as_mut(), MessageKind::NewDevice, owner.id(), ctx, now)
                 .await?;
         }
-        let signed_in = self.complete(unit, started, owner.view.clone()).await?;
+        let account = owner.view.clone();
+        let signed_in = self
+            .complete(unit, started, account, sign_in.recording, now)
+            .await?;
         self.messages_queued.notify_one();
         Ok(signed_in)
     }
@@ -164,10 +170,13 @@ impl Foundation {
             &owner.key,
         );
         unit.audit().append(&[self.record(&act, ctx, now)]).await?;
-        unit.commit().await?;
-        Ok(SecondFactorRequired {
+        let asked = SecondFactorRequired {
             challenge_id,
             methods,
-        })
+        };
+        self.record_question(unit.as_mut(), proven.recording, &asked, now)
+            .await?;
+        unit.commit().await?;
+        Ok(asked)
     }
 }

@@ -243,6 +243,8 @@ impl Sessions {
             // Whoever reads what is sent there may have set it.
             came_over: attempt.record.reset_over,
             failures_in_a_row: !is_complete || attempt.record.codes_in_a_row,
+            // A password can be sent again.
+            recording: None,
         };
         Ok(base.go_on(unit, &proven, ctx, now).await?)
     }

@@ -30,7 +30,7 @@ pub(crate) use reauthenticate::RenewError;
 pub use reauthenticate::{Attempt, ReauthenticateError, Reauthentication};
 pub use reauthenticate_by_provider::ReauthenticateByProviderError;
 pub use recent::ProofMethod;
-pub(crate) use recorded::RecordedTokens;
+pub(crate) use recorded::{AnsweredSignIn, RecordedSignIn, RecordedTokens, Recording};
 pub use refresh::RefreshError;
 
 use crate::Foundation;

@@ -1,10 +1,19 @@
-//! Tokens in the recorded answer of a request that may be repeated. Sealed, for as long as the answer is replayed.
+//! Tokens and sign-ins in the recorded answer of a request that may be repeated. Sealed, for as long as the answer is
+//! replayed.
 
-use authentication_domain::sessions::SessionId;
+use authentication_domain::{
+    accounts::AccountId, mfa::SecondFactor, opaque_token::OpaqueToken, sessions::SessionId,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
 
-use super::TokenSet;
+use super::{SecondFactorRequired, SignInAnswer, SignedIn, TokenSet};
+use crate::{
+    Foundation,
+    ports::{StoreError, UnitOfWork},
+    single_use::Presented,
+};
 
 /// A [`TokenSet`], as it is recorded.
 #[derive(Serialize, Deserialize)]
@@ -36,6 +45,125 @@ impl From<RecordedTokens> for TokenSet {
             refresh_token: SecretString::from(recorded.refresh_token),
             refresh_expires_in_seconds: recorded.refresh_expires_in_seconds,
             session: recorded.session,
+        }
+    }
+}
+
+/// The answer to a proof that signed somebody in, as it is recorded.
+#[derive(Serialize, Deserialize)]
+pub(crate) enum RecordedSignIn {
+    Authenticated {
+        account: AccountId,
+        tokens: RecordedTokens,
+        device_token: String,
+        /// Whether the proof made the account.
+        is_new: bool,
+    },
+    SecondFactorRequired {
+        challenge_id: String,
+        methods: Vec<SecondFactor>,
+    },
+}
+
+/// Where the answer to a proof is to be recorded.
+#[derive(Clone, Copy)]
+pub(crate) struct Recording<'a> {
+    pub(crate) presented: &'a Presented,
+    /// Whether the proof makes the account.
+    pub(crate) is_new: bool,
+}
+
+/// A sign-in that was answered before.
+pub(crate) struct AnsweredSignIn {
+    pub(crate) answer: SignInAnswer,
+    /// Whether the proof made the account.
+    pub(crate) is_new: bool,
+}
+
+impl AnsweredSignIn {
+    /// The session, where there is one.
+    pub(crate) fn session(self) -> Option<SignedIn> {
+        match self.answer {
+            SignInAnswer::Authenticated(signed_in) => Some(*signed_in),
+            SignInAnswer::SecondFactorRequired(_) => None,
+        }
+    }
+}
+
+impl Foundation {
+    /// Records that somebody is signed in, in the unit that does it.
+    pub(crate) async fn record_session(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        recording: Option<Recording<'_>>,
+        (account, tokens, device_token): (AccountId, &TokenSet, &SecretString),
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let Some(Recording { presented, is_new }) = recording else {
+            return Ok(());
+        };
+        let answer = RecordedSignIn::Authenticated {
+            account,
+            tokens: tokens.into(),
+            device_token: device_token.expose_secret().to_owned(),
+            is_new,
+        };
+        self.record_single_use(unit, presented, &answer, now).await
+    }
+
+    /// Records that a second factor is asked for, in the unit that does it.
+    pub(crate) async fn record_question(
+        &self,
+        unit: &mut dyn UnitOfWork,
+        recording: Option<Recording<'_>>,
+        asked: &SecondFactorRequired,
+        now: OffsetDateTime,
+    ) -> Result<(), StoreError> {
+        let Some(Recording { presented, .. }) = recording else {
+            return Ok(());
+        };
+        let answer = RecordedSignIn::SecondFactorRequired {
+            challenge_id: asked.challenge_id.expose().to_owned(),
+            methods: asked.methods.clone(),
+        };
+        self.record_single_use(unit, presented, &answer, now).await
+    }
+
+    /// The answer that was recorded, unless the account is closed meanwhile.
+    pub(crate) async fn sign_in_again(
+        &self,
+        recorded: RecordedSignIn,
+    ) -> Result<Option<AnsweredSignIn>, StoreError> {
+        match recorded {
+            RecordedSignIn::SecondFactorRequired {
+                challenge_id,
+                methods,
+            } => Ok(
+                OpaqueToken::from_client(challenge_id).map(|challenge_id| AnsweredSignIn {
+                    answer: SignInAnswer::SecondFactorRequired(SecondFactorRequired {
+                        challenge_id,
+                        methods,
+                    }),
+                    is_new: false,
+                }),
+            ),
+            RecordedSignIn::Authenticated {
+                account,
+                tokens,
+                device_token,
+                is_new,
+            } => {
+                let owner = self.read_account(account).await?;
+                let owner = owner.filter(|it| it.view.account.gate().is_ok());
+                Ok(owner.map(|owner| AnsweredSignIn {
+                    answer: SignInAnswer::Authenticated(Box::new(SignedIn {
+                        account: owner.view,
+                        tokens: tokens.into(),
+                        device_token: device_token.into(),
+                    })),
+                    is_new,
+                }))
+            }
         }
     }
 }

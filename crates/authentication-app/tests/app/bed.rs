@@ -19,7 +19,7 @@ use adapters_crypto::{
 };
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use authentication_app::{
-    Foundation, Origin, RequestContext, Rules,
+    Awaited, Foundation, Origin, RequestContext, Rules,
     accounts::{Accounts, People},
     caching::Ledger,
     challenges::Challenges,
@@ -185,6 +185,7 @@ pub(crate) fn request() -> RequestContext {
         },
         device_token: None,
         may_send: true,
+        awaited: Awaited::default(),
     }
 }
 

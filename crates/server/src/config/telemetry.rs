@@ -22,9 +22,9 @@ pub enum LogFormat {
     Json,
 }
 
-/// The server tells of its threads, and PostgreSQL of tables that are there already. What clients send that
-/// is no HTTP is no error of ours, so the parser has no say.
-const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,sqlx=warn";
+/// The server tells of its threads, PostgreSQL of tables that are there already, and the migrator of each migration,
+/// which we say in one line. What clients send that is no HTTP is no error of ours, so the parser has no say.
+const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,sqlx=warn,sea_orm_migration=warn";
 
 /// What the service tells of itself.
 #[derive(Debug, Clone)]

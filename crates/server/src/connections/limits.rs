@@ -9,8 +9,8 @@ use crate::config::Config;
 /// Files that are kept for everything but connections of clients: the management listener and the database
 /// have theirs on top.
 const RESERVED: u64 = 128;
-/// Whatever the operating system leaves.
-const FEWEST: usize = 16;
+/// Connections that a listener is worth starting for.
+const FEWEST: u64 = 16;
 /// Files that are asked for where the limit can be raised.
 const WANTED: u64 = 65_536;
 
@@ -67,14 +67,30 @@ pub(crate) fn raise_file_limit() {
     }
 }
 
+/// The limit of open files leaves no room for clients.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the limit of open files is {limit}, and this configuration needs {needed} at the least: \
+     raise it (ulimit -n, LimitNOFILE=), or lower database.max_connections or management.max_connections"
+)]
+pub struct TooFewFiles {
+    /// The limit of this process, after it was raised as far as it may be.
+    pub limit: u64,
+    /// What the rest of the service and the fewest connections need.
+    pub needed: u64,
+}
+
 /// How many connections the public listener takes: what is configured, or less where the limit of open files
 /// leaves no room for it.
-pub(crate) fn most_public(config: &Config) -> usize {
+///
+/// # Errors
+/// [`TooFewFiles`]: better said now than when the database asks for a connection.
+pub(crate) fn most_public(config: &Config) -> Result<usize, TooFewFiles> {
     let wanted = config.http.connections.most;
     let Some(files) = getrlimit(Resource::Nofile).current else {
-        return wanted;
+        return Ok(wanted);
     };
-    let room = room_for_clients(files, config);
+    let room = room_for_clients(files, config)?;
     if room < wanted {
         tracing::warn!(
             room,
@@ -83,19 +99,22 @@ pub(crate) fn most_public(config: &Config) -> usize {
             "the limit of open files leaves fewer connections than http.max_connections"
         );
     }
-    wanted.min(room)
+    Ok(wanted.min(room))
 }
 
-fn room_for_clients(files: u64, config: &Config) -> usize {
+fn room_for_clients(files: u64, config: &Config) -> Result<usize, TooFewFiles> {
     let replicas = u64::try_from(config.database.replica_urls.len()).unwrap_or(u64::MAX);
     let database = u64::from(config.database.max_connections).saturating_mul(replicas + 1);
     let management = u64::try_from(config.management.most_connections).unwrap_or(u64::MAX);
     let kept = RESERVED
         .saturating_add(database)
         .saturating_add(management.saturating_mul(2));
-    usize::try_from(files.saturating_sub(kept))
-        .unwrap_or(usize::MAX)
-        .max(FEWEST)
+    let needed = kept.saturating_add(FEWEST);
+    if files < needed {
+        let limit = files;
+        return Err(TooFewFiles { limit, needed });
+    }
+    Ok(usize::try_from(files - kept).unwrap_or(usize::MAX))
 }
 
 #[cfg(test)]
@@ -106,9 +125,14 @@ mod tests {
     fn of_few_files_enough_are_kept_for_the_rest() {
         let config = Config::default();
         // 1,024 less 128, 16 of the database and twice 64 of the management listener.
-        assert_eq!(room_for_clients(1_024, &config), 752);
-        assert_eq!(room_for_clients(100, &config), FEWEST);
-        assert_eq!(room_for_clients(65_536, &config), 65_264);
+        assert_eq!(room_for_clients(1_024, &config), Ok(752));
+        assert_eq!(room_for_clients(65_536, &config), Ok(65_264));
+        assert_eq!(room_for_clients(288, &config), Ok(16));
+        let needed = 288;
+        for limit in [287, 100, 0] {
+            let refused = TooFewFiles { limit, needed };
+            assert_eq!(room_for_clients(limit, &config), Err(refused));
+        }
     }
 
     #[test]

@@ -32,6 +32,7 @@ use tokio::net::TcpStream;
 pub(crate) use admission::{Admission, Counted};
 use exchange::{Answering, Pieces};
 use guarded::Guarded;
+pub use limits::TooFewFiles;
 pub(crate) use limits::{Deadlines, most_public, raise_file_limit};
 
 /// Connections that may be accepted beyond those that are admitted, to be refused: what was accepted and not

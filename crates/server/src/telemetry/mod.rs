@@ -12,8 +12,14 @@ mod metrics;
 mod reports;
 mod traces;
 
-use std::{fmt, io, panic, sync::Arc, time::Duration};
+use std::{
+    fmt, io, panic,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
+use adapters_crypto::SystemRandom;
+use common::SecureRandom as _;
 use opentelemetry::KeyValue;
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::{Resource, error::OTelSdkError, trace::SdkTracerProvider};
@@ -24,6 +30,7 @@ use tracing_subscriber::{
     util::{SubscriberInitExt as _, TryInitError},
 };
 use url::Url;
+use uuid::Uuid;
 
 use crate::config::{LogFormat, TelemetrySettings};
 
@@ -37,11 +44,22 @@ const SERVICE: &str = "fashionistar-auth";
 /// How long one export may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// This process among the nodes, new with every start: a random UUID, as the semantic conventions of OpenTelemetry
+/// recommend. The same for traces and metrics.
+static INSTANCE: LazyLock<Uuid> = LazyLock::new(|| {
+    let mut bytes = [0; 16];
+    SystemRandom.fill(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes).into_uuid()
+});
+
 /// Who speaks, for collectors.
 fn resource() -> Resource {
     Resource::builder()
         .with_service_name(SERVICE)
-        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .with_attributes([
+            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+            KeyValue::new("service.instance.id", INSTANCE.to_string()),
+        ])
         .build()
 }
 

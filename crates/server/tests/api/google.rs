@@ -36,8 +36,16 @@ impl Bed {
 
     /// Another node of the same service.
     pub(super) async fn another_node(&self) -> TestApp {
+        self.another_node_with(|_| {}).await
+    }
+
+    /// [`Self::another_node`] with a changed configuration.
+    pub(super) async fn another_node_with(&self, change: impl FnOnce(&mut Config)) -> TestApp {
         self.app
-            .another_node_with(|config| configure(config, &self.double, &[]))
+            .another_node_with(|config| {
+                configure(config, &self.double, &[]);
+                change(config);
+            })
             .await
     }
 

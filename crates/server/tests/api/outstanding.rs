@@ -19,7 +19,7 @@ use crate::{
 
 /// What somebody holds who asked for it before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outstanding {
+pub(crate) enum Outstanding {
     /// A sign-in of which the last request is left.
     SignIn(Grant),
     ResetCode,
@@ -54,7 +54,7 @@ enum Secures {
 }
 
 impl Outstanding {
-    const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 15] = [
         SignIn(Grant::Code),
         ResetCode,
         ResetLink,
@@ -81,7 +81,7 @@ impl Outstanding {
     }
 
     /// Asks for it, and hands over the request that uses it.
-    async fn ask(self, bed: &Bed, scene: &Scene) -> RequestBuilder {
+    pub(crate) async fn ask(self, bed: &Bed, scene: &Scene) -> RequestBuilder {
         let app = &bed.app;
         let owner = &scene.owner;
         let (email, access) = (scene.identifier(), scene.access());
@@ -121,14 +121,14 @@ impl Outstanding {
 const RESET: &str = "/api/v1/auth/password/reset/confirm";
 
 /// An account with every way in, and its owner at a session of this moment.
-struct Scene {
+pub(crate) struct Scene {
     owner: Owner,
     /// The address that they registered with.
     first: String,
 }
 
 impl Scene {
-    async fn set(bed: &Bed) -> Self {
+    pub(crate) async fn set(bed: &Bed) -> Self {
         let app = &bed.app;
         let mut owner = bed.owner().await;
         let first = owner.it.person.identifier.clone();

@@ -65,6 +65,28 @@ fn a_port_that_is_taken_is_status_1_and_named() {
 }
 
 #[test]
+fn too_few_files_are_status_1_with_the_number_that_is_needed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new("sh")
+        .args([
+            "-c",
+            r#"ulimit -n 100 && exec "$0""#,
+            env!("CARGO_BIN_EXE_fashionistar-auth"),
+        ])
+        .env_clear()
+        .env("FASHIONISTAR_AUTH__DATA_DIR", folder.path())
+        .env("FASHIONISTAR_AUTH__HTTP__LISTEN", "127.0.0.1:0")
+        .env("FASHIONISTAR_AUTH__MANAGEMENT__LISTEN", "127.0.0.1:0")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let complaint = complaint(&output);
+    for part in ["the limit of open files is 100", "needs 288", "LimitNOFILE"] {
+        assert!(complaint.contains(part), "{complaint}");
+    }
+}
+
+#[test]
 fn a_redis_that_is_away_is_no_reason_not_to_start() {
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(folder.path(), &[("REDIS__URL", "redis://127.0.0.1:9")]);
@@ -104,6 +126,9 @@ fn somebody_at_a_terminal_is_told_where_everything_is() {
         let is_told = |line: &str| line.trim_start().starts_with(what) && line.ends_with(path);
         assert!(text.lines().any(is_told), "{what}: {text}");
     }
+    assert!(text.contains("development mode"), "{text}");
+    // What a newcomer needs fits on a screen: not a line for each migration.
+    assert!(text.lines().count() <= 15, "{text}");
 }
 
 /// Settings that production mode starts on, for a database.

@@ -11,5 +11,6 @@
 )]
 
 mod driver;
+mod heavy_mailbox;
 mod heavy_passkeys;
 mod site;

@@ -84,7 +84,7 @@ impl Service {
     }
 
     /// Asks for it until it is there.
-    async fn code_sent_to(&self, email: &str) -> String {
+    pub(crate) async fn code_sent_to(&self, email: &str) -> String {
         loop {
             let url = format!("{}/dev/mailbox", self.api);
             let mailbox = self.client.get(url).query(&[("to", email)]).send().await;

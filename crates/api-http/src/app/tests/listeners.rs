@@ -1,6 +1,7 @@
 //! What each listener serves, and to whom.
 
 use super::*;
+use crate::answer;
 
 #[actix_web::test]
 async fn readiness_names_what_is_down_and_says_when_it_drains() {
@@ -44,6 +45,7 @@ async fn what_is_for_development_is_not_there_in_production() {
     let production = TestState::new().await;
     for path in [
         "/dev/mailbox",
+        "/dev/mailbox/page.js",
         "/docs",
         "/docs/swagger-ui.css",
         "/openapi.json",
@@ -59,7 +61,49 @@ async fn what_is_for_development_is_not_there_in_production() {
     .await;
     let mailbox = ask(&development, get("/dev/mailbox?to=a@b.co")).await;
     assert_eq!(mailbox.json(), json!({ "items": [] }));
+    let wrong = ask(&development, get("/dev/mailbox?limit=0")).await;
+    wrong.assert_problem(422, "validation_failed");
     assert_eq!(ask(&development, get("/openapi.json")).await.status, 200);
+}
+
+#[actix_web::test]
+async fn the_mailbox_is_a_page_where_html_is_asked_for_before_json() {
+    let development = TestState::with(ApiConfig {
+        development: true,
+        ..ApiConfig::default()
+    })
+    .await;
+    let browsers = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8";
+    for (accept, content_type) in [
+        (browsers, "text/html; charset=utf-8"),
+        ("application/json, text/html;q=0.9", answer::JSON),
+        ("application/json", answer::JSON),
+        ("*/*", answer::JSON),
+        ("image/png", answer::JSON),
+        ("nonsense", answer::JSON),
+    ] {
+        let request = get("/dev/mailbox").insert_header(("accept", accept));
+        let shown = ask(&development, request).await;
+        assert_eq!(shown.status, 200, "{accept}");
+        assert_eq!(shown.header("content-type"), content_type, "{accept}");
+        assert_eq!(shown.header("vary"), "accept", "{accept}");
+    }
+    let page = ask(
+        &development,
+        get("/dev/mailbox").insert_header(("accept", browsers)),
+    )
+    .await;
+    let html = String::from_utf8(page.body).unwrap();
+    for (file, content_type) in [
+        ("/dev/mailbox/page.js", "text/javascript; charset=utf-8"),
+        ("/dev/mailbox/page.css", "text/css; charset=utf-8"),
+    ] {
+        assert!(html.contains(&format!("\"{file}\"")), "{html}");
+        let answer = ask(&development, get(file)).await;
+        assert_eq!(answer.header("content-type"), content_type);
+    }
+    let nothing = ask(&development, get("/dev/mailbox/mod.rs")).await;
+    nothing.assert_problem(404, "not_found");
 }
 
 #[actix_web::test]

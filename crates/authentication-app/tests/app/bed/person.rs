@@ -1,7 +1,7 @@
 //! People.
 
 use authentication_app::{
-    RequestContext,
+    Awaited, RequestContext,
     accounts::Register,
     challenges::{IssuedChallenge, Proven, VerifyCode},
     ports::SessionSnapshot,
@@ -125,6 +125,7 @@ impl Person {
         RequestContext {
             device_token: DeviceToken::parse(self.signed_in.device_token.expose_secret()),
             may_send: true,
+            awaited: Awaited::default(),
             ..request()
         }
     }

@@ -1,0 +1,122 @@
+//! A proof that can be used once, and whose answer nobody got: the same request, sent again, gets it. One that was
+//! answered is used, whenever and however often it comes again.
+
+use std::time::Duration;
+
+use reqwest::{Request, RequestBuilder, header::HeaderValue};
+use serde_json::json;
+use testkit::{Engine, race::at_once, servers::Proxy};
+
+use crate::{
+    answer::Answer,
+    app::TestApp,
+    google::Bed,
+    outstanding::{Outstanding, Scene},
+    person::{PASSWORD, Tokens},
+};
+
+/// How many send the same at once.
+const RIVALS: usize = 8;
+
+/// What ends the tokens that it came with is repeated with a key (`docs/sign-in-flows.md`), and may be repeated often.
+const fn has_a_key(outstanding: Outstanding) -> bool {
+    matches!(
+        outstanding,
+        Outstanding::TotpEnrolment | Outstanding::ProofNonce
+    )
+}
+
+/// Sends a request that was made for one node to another.
+async fn send_to(node: &TestApp, request: &Request) -> Answer {
+    let (client, there) = node.request("POST", "/").build_split();
+    let mut request = request.try_clone().unwrap();
+    let port = there.unwrap().url().port();
+    request.url_mut().set_port(port).unwrap();
+    node.send(RequestBuilder::from_parts(client, request)).await
+}
+
+/// The database commits, and the node never hears of it: 503. Of those who repeat the request, at any node and at
+/// once, one gets the answer; with a key all of them do.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_got_is_given_to_one_repeat() {
+    let bed = Bed::start(Engine::Production).await;
+    let proxy = Proxy::before(bed.app.database().url());
+    let url = proxy.url().to_owned();
+    let node = bed
+        .another_node_with(|config| config.database.url = Some(url.into()))
+        .await;
+    for outstanding in Outstanding::ALL {
+        let scene = Box::pin(Scene::set(&bed)).await;
+        let request = outstanding.ask(&bed, &scene).await;
+        let mut request = request.build().unwrap();
+        if has_a_key(outstanding) {
+            let key = HeaderValue::from_static("the answer got lost");
+            request.headers_mut().insert("idempotency-key", key);
+        }
+        let quiet = (bed.app.quiet().await, node.quiet().await);
+        proxy.lose_the_answer_of_the_next_commit();
+        let lost = send_to(&node, &request).await;
+        assert_eq!(lost.status, 503, "{outstanding:?}: {lost:?}");
+        assert!(
+            lost.header("retry-after").is_some(),
+            "{outstanding:?}: {lost:?}"
+        );
+        drop(quiet);
+        let rivals = {
+            let (app, request) = (bed.app.clone(), request.try_clone().unwrap());
+            at_once(RIVALS, move |_| {
+                let (app, request) = (app.clone(), request.try_clone().unwrap());
+                async move { send_to(&app, &request).await }
+            })
+            .await
+        };
+        let got: Vec<_> = rivals.iter().filter(|it| it.status.is_success()).collect();
+        let expected = if has_a_key(outstanding) { RIVALS } else { 1 };
+        assert_eq!(got.len(), expected, "{outstanding:?}: {rivals:?}");
+        if got[0].json().pointer("/data/tokens").is_some() {
+            let tokens = Tokens::of(got[0]);
+            bed.app.me(&tokens.access).await.assert_status(200);
+            bed.app.refresh(&tokens.refresh).await.assert_status(200);
+        }
+        if !has_a_key(outstanding) {
+            let late = send_to(&node, &request).await;
+            assert!(late.status.is_client_error(), "{outstanding:?}: {late:?}");
+        }
+    }
+}
+
+/// The answer took too long, and the work was done all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_registration_that_was_answered_too_late_is_answered_when_it_is_repeated() {
+    let app = TestApp::start(Engine::Production).await;
+    let node = app
+        .another_node_with(|config| config.http.request_deadline = Duration::from_secs(1))
+        .await;
+    let email = app.fresh_email();
+    let challenge = app.ask_to_register(&email, PASSWORD).await;
+    let code = app.code_sent_to(&email).await;
+    let body = json!({"challenge_id": challenge.text_of("/challenge_id"), "code": code});
+    let path = "/api/v1/auth/verify-otp";
+    let _quiet = (app.quiet().await, node.quiet().await);
+
+    let lock = app.database().lock(&["accounts"]).await;
+    let late = node.post(path, &body).await;
+    late.assert_problem(503, "deadline_exceeded");
+    lock.close().await.unwrap();
+    app.until("the account is there", async || {
+        app.database().count("accounts").await == 1
+    })
+    .await;
+    // A wrong code gets nothing of it.
+    let other = json!({"challenge_id": challenge.text_of("/challenge_id"), "code": "000000"});
+    app.post(path, &other)
+        .await
+        .assert_problem(401, "invalid_code");
+    let again = app.post(path, &body).await;
+    again.assert_status(201);
+    let tokens = Tokens::of(&again);
+    app.me(&tokens.access).await.assert_status(200);
+    app.post(path, &body)
+        .await
+        .assert_problem(401, "invalid_code");
+}
