@@ -13,9 +13,9 @@ use fst::SetBuilder;
 const COMMON_PASSWORDS: &str = "data/common-passwords.txt";
 const COUNTRIES: &str = "data/countries.tsv";
 
-/// Calling codes of places that people have phone numbers in and ISO 3166-1 has no code of its own
-/// for: Ascension, which is a part of Saint Helena there, and Kosovo.
-const CALLING_CODES_WITHOUT_COUNTRY: [&str; 2] = ["247", "383"];
+/// The calling code of a place that people have phone numbers in and ISO 3166-1 has no code of its own
+/// for: Ascension, which is a part of Saint Helena there.
+const CALLING_CODES_WITHOUT_COUNTRY: [&str; 1] = ["247"];
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed={COMMON_PASSWORDS}");

@@ -44,4 +44,6 @@ pub use passwords::{Argon2Pool, DjangoHashes, HashingConfig, HashingConfigError,
 pub use random::SystemRandom;
 pub use totp::AuthenticatorCodes;
 pub use vault::{CryptoVault, ServiceKey};
-pub use webauthn::{WebAuthnConfig, WebAuthnConfigError, WebAuthnParty, is_on_domain};
+pub use webauthn::{
+    WebAuthnConfig, WebAuthnConfigError, WebAuthnParty, is_android_app, is_on_domain,
+};

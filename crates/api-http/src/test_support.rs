@@ -157,7 +157,8 @@ fn relying_party() -> WebAuthnParty {
     let config = WebAuthnConfig {
         rp_id: "localhost".to_owned(),
         rp_name: "Fashionistar".to_owned(),
-        origins: vec!["http://localhost:8080".parse().unwrap()],
+        origins: vec!["http://localhost:8080".to_owned()],
+        related_origins: Vec::new(),
     };
     WebAuthnParty::new(&config).unwrap()
 }

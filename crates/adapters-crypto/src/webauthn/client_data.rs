@@ -24,6 +24,14 @@ struct ClientData {
     top_origin: Option<String>,
 }
 
+/// What "UTF-8 decode" (Encoding Standard §6) takes off the front; what is hashed and signed keeps it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The client data without its byte-order mark, if it has one.
+pub(super) fn after_mark(json: &[u8]) -> Option<&[u8]> {
+    json.strip_prefix(BYTE_ORDER_MARK)
+}
+
 /// Steps 5 to 10 of registering, 10 to 14 of signing in: all compared to the letter.
 pub(super) fn check(
     json: &[u8],
@@ -31,6 +39,7 @@ pub(super) fn check(
     origins: &[String],
 ) -> Result<(), CeremonyFault> {
     // As text first: of members that it passes over, serde does not look at the encoding.
+    let json = after_mark(json).unwrap_or(json);
     let json = std::str::from_utf8(json).map_err(|_| CeremonyFault::Malformed)?;
     let data: ClientData = serde_json::from_str(json).map_err(|_| CeremonyFault::Malformed)?;
     if data.r#type != asked.kind {

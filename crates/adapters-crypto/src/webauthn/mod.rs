@@ -15,4 +15,4 @@ mod party;
 #[cfg(test)]
 mod tests;
 
-pub use party::{WebAuthnConfig, WebAuthnConfigError, WebAuthnParty, is_on_domain};
+pub use party::{WebAuthnConfig, WebAuthnConfigError, WebAuthnParty, is_android_app, is_on_domain};

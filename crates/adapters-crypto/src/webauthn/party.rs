@@ -7,6 +7,7 @@ use authentication_app::ports::{
     EnrolledCredential, EnrolmentSubject, RelyingParty, RelyingPartyFailed,
 };
 use authentication_domain::passkeys::{CredentialState, PasskeyRules};
+use aws_lc_rs::digest::{SHA256, SHA256_OUTPUT_LEN, digest};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
@@ -33,27 +34,35 @@ pub struct WebAuthnConfig {
     pub rp_id: String,
     /// What the service calls itself to people.
     pub rp_name: String,
-    /// The pages that may ask for passkeys; on the domain or below it. At least one.
-    pub origins: Vec<Url>,
+    /// Who may ask for passkeys, as clients send it: pages on the domain or below it, and Android apps
+    /// (`android:apk-key-hash:…`). At least one.
+    pub origins: Vec<String>,
+    /// Pages on other domains that may ask, too (Level 3 §5.11).
+    pub related_origins: Vec<String>,
 }
 
 /// Why there is no relying party.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebAuthnConfigError {
-    /// There is no page that may ask.
+    /// There is nobody who may ask.
     #[error("needs an origin at least")]
     NoOrigin,
     /// A page is on another domain.
     #[error("an origin is not on the domain of the passkeys, or below it")]
     ForeignOrigin,
+    /// It is not the origin of a page or of an app.
+    #[error("an origin is none")]
+    NoUrl,
 }
 
 /// Judges passkeys of one domain.
 pub struct WebAuthnParty {
     library: Webauthn,
     rp_id: String,
-    /// As browsers send them.
+    /// As clients send them: those of the domain, of apps, and related ones.
     origins: Vec<String>,
+    /// Those of pages.
+    pages: Vec<String>,
 }
 
 /// What is kept between the halves of a ceremony.
@@ -68,36 +77,52 @@ impl WebAuthnParty {
     /// # Errors
     /// [`WebAuthnConfigError`].
     pub fn new(config: &WebAuthnConfig) -> Result<Self, WebAuthnConfigError> {
-        let (first, others) = config
-            .origins
-            .split_first()
-            .ok_or(WebAuthnConfigError::NoOrigin)?;
-        let foreign = |_| WebAuthnConfigError::ForeignOrigin;
-        let is_ours = |origin: &Url| {
-            let host = origin.domain();
-            host.is_some_and(|host| is_on_domain(host, &config.rp_id))
-        };
-        if !config.origins.iter().all(is_ours) {
-            return Err(WebAuthnConfigError::ForeignOrigin);
+        let (own, related) = (&config.origins, &config.related_origins);
+        if own.is_empty() {
+            return Err(WebAuthnConfigError::NoOrigin);
         }
+        let parsed = |origin: &String| Url::parse(origin).map_err(|_| WebAuthnConfigError::NoUrl);
+        for origin in own.iter().filter(|origin| !is_android_app(origin)) {
+            let url = parsed(origin)?;
+            if !url
+                .domain()
+                .is_some_and(|it| is_on_domain(it, &config.rp_id))
+            {
+                return Err(WebAuthnConfigError::ForeignOrigin);
+            }
+        }
+        // The library wants a page of the domain first. Whether it may ask is judged before, by `client_data`.
+        let page = parsed(&format!("https://{}", config.rp_id))?;
         let lifetime = PasskeyRules::default().ceremony_lifetime;
-        let builder = WebauthnBuilder::new(&config.rp_id, first)
-            .map_err(foreign)?
+        let mut builder = WebauthnBuilder::new(&config.rp_id, &page)
+            .map_err(|_| WebAuthnConfigError::ForeignOrigin)?
             .rp_name(&config.rp_name)
             .timeout(Duration::from_secs(lifetime.whole_seconds().unsigned_abs()));
-        let builder = others.iter().fold(builder, |builder, origin| {
-            builder.append_allowed_origin(origin)
-        });
+        let origins: Vec<String> = own.iter().chain(related).cloned().collect();
+        for origin in &origins {
+            builder = builder.append_allowed_origin(&parsed(origin)?);
+        }
+        let is_page = |origin: &&String| !is_android_app(origin);
         Ok(Self {
-            library: builder.build().map_err(foreign)?,
+            library: builder
+                .build()
+                .map_err(|_| WebAuthnConfigError::ForeignOrigin)?,
             rp_id: config.rp_id.clone(),
-            origins: config
-                .origins
-                .iter()
-                .map(|origin| origin.origin().ascii_serialization())
-                .collect(),
+            pages: origins.iter().filter(is_page).cloned().collect(),
+            origins,
         })
     }
+}
+
+/// What an Android app sends as its origin begins with this; the SHA-256 digest of the certificate that it is
+/// signed with follows, in base64url without padding.
+const ANDROID_APP: &str = "android:apk-key-hash:";
+
+/// Whether this is the origin of an Android app.
+pub fn is_android_app(origin: &str) -> bool {
+    let hash = origin.strip_prefix(ANDROID_APP);
+    let digest = hash.and_then(|hash| URL_SAFE_NO_PAD.decode(hash).ok());
+    digest.is_some_and(|digest| digest.len() == SHA256_OUTPUT_LEN)
 }
 
 /// Whether a page at `host` may ask for passkeys of `domain`: the same, or one below it (Level 3 §5.1.3).
@@ -107,6 +132,14 @@ pub fn is_on_domain(host: &str, domain: &str) -> bool {
 }
 
 impl RelyingParty for WebAuthnParty {
+    fn id(&self) -> &str {
+        &self.rp_id
+    }
+
+    fn pages(&self) -> &[String] {
+        &self.pages
+    }
+
     fn begin_enrolment(
         &self,
         subject: &EnrolmentSubject<'_>,
@@ -209,12 +242,27 @@ impl RelyingParty for WebAuthnParty {
         }
         let passkey: Passkey =
             serde_json::from_str(material).map_err(|_| CeremonyFault::Malformed)?;
+        if client_data::after_mark(&answer.client_data).is_some() {
+            return is_signed(answer, passkey)
+                .then_some(told)
+                .ok_or(CeremonyFault::BadSignature);
+        }
         let shown = never_used(passkey, told);
         self.library
             .finish_discoverable_authentication_v2(&assertion(answer)?, state.library, &shown)
             .map_err(|_| CeremonyFault::BadSignature)?;
         Ok(told)
     }
+}
+
+/// Whether the passkey signed this (Level 3 §7.2 steps 20 and 21). The library takes no byte-order mark before client
+/// data, and the mark is signed with the rest; all else was judged before.
+fn is_signed(answer: &AssertionAnswer, passkey: Passkey) -> bool {
+    let hash = digest(&SHA256, &answer.client_data);
+    let signed = [answer.authenticator_data.as_slice(), hash.as_ref()].concat();
+    let key = Credential::from(passkey).cred;
+    key.verify_signature(&answer.signature, &signed)
+        .unwrap_or(false)
 }
 
 /// As the domain judges counters and backup flags, the library is shown what it cannot object to.
@@ -267,11 +315,13 @@ fn descriptor(credential: &AllowedCredential) -> Value {
 
 fn registration(answer: &AttestationAnswer) -> Result<RegisterPublicKeyCredential, CeremonyFault> {
     let id = URL_SAFE_NO_PAD.encode(&answer.credential_id);
+    // Nothing signs the client data of an enrolment without attestation, which is what is asked for.
+    let client_data = client_data::after_mark(&answer.client_data).unwrap_or(&answer.client_data);
     let credential = json!({
         "id": id, "rawId": id, "type": "public-key", "extensions": {},
         "response": {
             "attestationObject": URL_SAFE_NO_PAD.encode(&answer.attestation_object),
-            "clientDataJSON": URL_SAFE_NO_PAD.encode(&answer.client_data),
+            "clientDataJSON": URL_SAFE_NO_PAD.encode(client_data),
         },
     });
     serde_json::from_value(credential).map_err(|_| CeremonyFault::Malformed)

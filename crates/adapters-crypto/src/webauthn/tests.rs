@@ -16,12 +16,15 @@ use super::*;
 
 const ORIGIN: &str = "https://www.example.com";
 const OTHER_ORIGIN: &str = "https://example.com:8443";
+const APP: &str = "android:apk-key-hash:-sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5w";
+const RELATED: &str = "https://example.net";
 
 fn party() -> WebAuthnParty {
     WebAuthnParty::new(&WebAuthnConfig {
         rp_id: "example.com".to_owned(),
         rp_name: "Example".to_owned(),
-        origins: vec![ORIGIN.parse().unwrap(), OTHER_ORIGIN.parse().unwrap()],
+        origins: [ORIGIN, OTHER_ORIGIN, APP].map(str::to_owned).to_vec(),
+        related_origins: vec![RELATED.to_owned()],
     })
     .unwrap()
 }
@@ -96,7 +99,9 @@ fn a_passkey_is_enrolled_and_signs() {
     assert_eq!(enrolled.id, passkey.id());
     assert_eq!(enrolled.aaguid, Some(Uuid::from_bytes(AAGUID)));
     assert_eq!(enrolled.transports, ["internal"]);
-    for origin in [ORIGIN, OTHER_ORIGIN] {
+    for origin in [ORIGIN, OTHER_ORIGIN, APP, RELATED] {
+        let (_, enrolled) = enrol_as(&party, &Conduct::at(origin));
+        assert!(enrolled.is_ok(), "{origin}");
         let conduct = Conduct {
             counter: 3,
             ..Conduct::at(origin)
@@ -186,6 +191,14 @@ fn what_is_not_as_it_was_asked_for_is_named() {
             Conduct::at("https://example.com"),
         ),
         (
+            CeremonyFault::WrongOrigin,
+            Conduct::at("android:apk-key-hash:-sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5x"),
+        ),
+        (
+            CeremonyFault::WrongOrigin,
+            Conduct::at("https://www.example.net"),
+        ),
+        (
             CeremonyFault::CrossOrigin,
             Conduct {
                 cross_origin: Some(true),
@@ -247,6 +260,48 @@ fn what_is_not_as_it_was_asked_for_is_named() {
         assert_eq!(refused.err(), Some(fault), "{conduct:?}");
         let refused = sign(&party, &passkey, &enrolled.material, &conduct);
         assert_eq!(refused, Err(fault), "{conduct:?}");
+    }
+}
+
+/// "UTF-8 decode" takes one byte-order mark off (Level 3 §7.1 step 5, §7.2 step 9); the signature is over all of it.
+#[test]
+fn a_byte_order_mark_before_client_data_is_passed_over_and_signed() {
+    const MARK: &[u8] = b"\xef\xbb\xbf";
+    let party = party();
+    let marked = || Conduct {
+        client_data: |data| [MARK, &data].concat(),
+        ..honest()
+    };
+    let (passkey, enrolled) = enrol_as(&party, &marked());
+    let material = enrolled.unwrap().material;
+    assert!(sign(&party, &passkey, &material, &marked()).is_ok());
+    // What was judged with care without a mark is with one, too.
+    let (_, other) = enrol(&party);
+    let refused = |material: &str, conduct| sign(&party, &passkey, material, &conduct).err();
+    let forged = refused(&other.material, marked());
+    assert_eq!(forged, Some(CeremonyFault::BadSignature));
+    let elsewhere = Conduct {
+        origin: "https://example.com".to_owned(),
+        ..marked()
+    };
+    let foreign = refused(&material, elsewhere);
+    assert_eq!(foreign, Some(CeremonyFault::WrongOrigin));
+    let twice = Conduct {
+        client_data: |data| [MARK, MARK, &data].concat(),
+        ..honest()
+    };
+    let two = refused(&material, twice);
+    assert_eq!(two, Some(CeremonyFault::Malformed));
+    // A mark that was put in or taken off on the way is not what was signed.
+    let begun = party.begin_assertion(&[]).unwrap();
+    for conduct in [honest(), marked()] {
+        let mut answer = assertion(&passkey.sign(&begun.options, &conduct));
+        answer.client_data = match answer.client_data.strip_prefix(MARK) {
+            Some(rest) => rest.to_vec(),
+            None => [MARK, &answer.client_data].concat(),
+        };
+        let changed = party.finish_assertion(&begun.state, &answer, &material);
+        assert_eq!(changed, Err(CeremonyFault::BadSignature));
     }
 }
 
@@ -322,7 +377,8 @@ fn a_page_of_another_domain_is_no_configuration() {
     let config = |origins: &[&str]| WebAuthnConfig {
         rp_id: "example.com".to_owned(),
         rp_name: "Example".to_owned(),
-        origins: origins.iter().map(|it| it.parse().unwrap()).collect(),
+        origins: origins.iter().map(|it| (*it).to_owned()).collect(),
+        related_origins: Vec::new(),
     };
     let refused = |origins: &[&str]| WebAuthnParty::new(&config(origins)).err();
     assert_eq!(refused(&[]), Some(WebAuthnConfigError::NoOrigin));
@@ -334,5 +390,25 @@ fn a_page_of_another_domain_is_no_configuration() {
     ] {
         assert_eq!(refused(&[ORIGIN, evil]), foreign);
     }
-    assert_eq!(refused(&[ORIGIN]), None);
+    assert_eq!(refused(&["no origin"]), Some(WebAuthnConfigError::NoUrl));
+    for good in [ORIGIN, APP] {
+        assert_eq!(refused(&[good]), None);
+    }
+}
+
+#[test]
+fn the_origin_of_an_android_app_is_a_digest_in_base64url() {
+    assert!(is_android_app(APP));
+    for other in [
+        "https://example.com",
+        "android:apk-key-hash:",
+        "android:apk-key-hash:-sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5w=",
+        "android:apk-key-hash:+sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5w",
+        "android:apk-key-hash:-sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5",
+        "Android:apk-key-hash:-sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5w",
+        "android:apk-key-hash-sha256:-sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5w",
+        "android:apk-key-hash:FA:C6:17:45:DC:09:03:78:6F:B9:ED:E6:2A:96:2B:39",
+    ] {
+        assert!(!is_android_app(other), "{other}");
+    }
 }

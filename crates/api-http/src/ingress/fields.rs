@@ -7,6 +7,10 @@ use authentication_domain::{
     credentials::{PlainPassword, UnusablePassword},
     mfa::{RecoveryCode, SecondFactor},
     opaque_token::OpaqueToken,
+    profiles::{
+        InvalidText,
+        country::{self, Country},
+    },
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
@@ -31,20 +35,29 @@ impl From<Refusals> for Problem {
     }
 }
 
-/// The one identifier among the three fields that may carry it.
+/// The country in which a number is dialled that is not in international form.
+pub(crate) fn country_of(typed: Option<&str>) -> Result<Option<&'static Country>, FieldError> {
+    let found = typed.map(|typed| country::find(typed).ok_or(InvalidText::UnknownCountry));
+    found
+        .transpose()
+        .map_err(|unknown| FieldError::new("country", unknown.code(), unknown.to_string()))
+}
+
+/// The one identifier among the three fields that may carry it; a number also as it is dialled in `country`.
 pub(crate) fn identifier_of(
     identifier: Option<&str>,
     email: Option<&str>,
     phone: Option<&str>,
+    country: Option<&Country>,
 ) -> Result<Identifier, FieldError> {
     match (identifier, email, phone) {
-        (Some(typed), None, None) => Identifier::parse(typed).map_err(|wrong| {
+        (Some(typed), None, None) => Identifier::parse_in(typed, country).map_err(|wrong| {
             FieldError::new("identifier", "invalid_identifier", wrong.to_string())
         }),
         (None, Some(typed), None) => EmailAddress::parse(typed)
             .map(Identifier::Email)
             .map_err(|wrong| FieldError::new("email", "invalid_email", wrong.to_string())),
-        (None, None, Some(typed)) => PhoneNumber::parse(typed)
+        (None, None, Some(typed)) => PhoneNumber::parse_in(typed, country)
             .map(Identifier::Phone)
             .map_err(|wrong| FieldError::new("phone", "invalid_phone", wrong.to_string())),
         _ => Err(FieldError::new(
@@ -141,10 +154,11 @@ mod tests {
     #[test]
     fn exactly_one_field_names_the_identifier() {
         let (mail, phone) = (Some("ada@example.com"), Some("+2348012345678"));
-        assert_eq!(code(identifier_of(mail, None, None)), "ada@example.com");
-        assert_eq!(code(identifier_of(phone, None, None)), "+2348012345678");
-        assert_eq!(code(identifier_of(None, mail, None)), "ada@example.com");
-        assert_eq!(code(identifier_of(None, None, phone)), "+2348012345678");
+        let of = |one, two, three| code(identifier_of(one, two, three, None));
+        assert_eq!(of(mail, None, None), "ada@example.com");
+        assert_eq!(of(phone, None, None), "+2348012345678");
+        assert_eq!(of(None, mail, None), "ada@example.com");
+        assert_eq!(of(None, None, phone), "+2348012345678");
         for (one, two, three) in [
             (None, None, None),
             (mail, mail, None),
@@ -152,25 +166,42 @@ mod tests {
             (mail, None, phone),
             (mail, mail, phone),
         ] {
-            assert_eq!(code(identifier_of(one, two, three)), "exactly_one_required");
+            assert_eq!(of(one, two, three), "exactly_one_required");
         }
     }
 
     #[test]
     fn each_field_takes_its_own_kind() {
         let (mail, phone) = (Some("ada@example.com"), Some("+2348012345678"));
-        assert_eq!(code(identifier_of(None, phone, None)), "invalid_email");
-        assert_eq!(code(identifier_of(None, None, mail)), "invalid_phone");
-        assert_eq!(
-            code(identifier_of(Some("ada"), None, None)),
-            "invalid_identifier"
-        );
+        let of = |one, two, three| code(identifier_of(one, two, three, None));
+        assert_eq!(of(None, phone, None), "invalid_email");
+        assert_eq!(of(None, None, mail), "invalid_phone");
+        assert_eq!(of(Some("ada"), None, None), "invalid_identifier");
+    }
+
+    #[test]
+    fn a_number_is_read_as_its_country_dials_it() {
+        let dialled = Some("0801 234 5678");
+        let nigeria = country_of(Some("ng")).unwrap();
+        for (one, three) in [(dialled, None), (None, dialled)] {
+            assert_eq!(
+                code(identifier_of(one, None, three, nigeria)),
+                "+2348012345678"
+            );
+            assert!(identifier_of(one, None, three, None).is_err());
+        }
+        assert_eq!(country_of(Some("ZZ")).unwrap_err().code, "unknown_country");
+        assert!(matches!(country_of(None), Ok(None)));
     }
 
     #[test]
     fn all_refusals_of_a_form_are_told() {
         let mut refusals = Refusals::default();
-        assert!(refusals.keep(identifier_of(None, None, None)).is_none());
+        assert!(
+            refusals
+                .keep(identifier_of(None, None, None, None))
+                .is_none()
+        );
         assert!(
             refusals
                 .keep(plain_password("password", &SecretString::from("")))

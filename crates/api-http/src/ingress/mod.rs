@@ -20,7 +20,8 @@ pub use authenticated::{Authenticated, Guarded, RecentlyAuthenticated};
 pub(crate) use authenticated::{authenticate, demand_recent};
 pub(crate) use context::Context;
 pub(crate) use fields::{
-    CodeMethod, Refusals, identifier_of, one_time_code, opaque_token, plain_password, second_proof,
+    CodeMethod, Refusals, country_of, identifier_of, one_time_code, opaque_token, plain_password,
+    second_proof,
 };
 pub(crate) use idempotency::RepeatableJson;
 pub(crate) use json::{JsonBody, parse};

@@ -98,6 +98,7 @@ const BEARER: &str = "bearer";
         v1::countries::list,
         root::well_known::keys,
         root::well_known::metadata,
+        root::well_known::related_origins,
         root::health::live,
         root::health::ready,
         root::mailbox::list,

@@ -93,6 +93,26 @@ pub(crate) async fn metadata(state: State) -> HttpResponse {
     ))
 }
 
+/// The pages that may ask for passkeys of this domain (W3C Web Authentication Level 3 §5.11.1).
+#[derive(Serialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RelatedOrigins {
+    /// As browsers send their origin.
+    #[schema(example = json!(["https://fashionistar.example"]))]
+    origins: Vec<String>,
+}
+
+/// The pages that may ask for passkeys, also from other domains.
+///
+/// Browsers ask the domain of the passkeys for it; where that is another host than this service's, it passes the
+/// question on.
+#[utoipa::path(get, path = "/.well-known/webauthn", operation_id = "related_origins", tag = "operation",
+    responses((status = 200, description = "The pages.", body = RelatedOrigins)))]
+pub(crate) async fn related_origins(state: State) -> HttpResponse {
+    let origins = state.passkeys.pages().to_vec();
+    may_be_kept(answer::bare(StatusCode::OK, &RelatedOrigins { origins }))
+}
+
 fn may_be_kept(mut response: HttpResponse) -> HttpResponse {
     response.headers_mut().insert(
         header::CACHE_CONTROL,

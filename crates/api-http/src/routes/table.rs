@@ -179,7 +179,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         Method::Post,
         "/api/v1/auth/passkey/verify",
         RouteClass::LogIn,
-        &[P::InvalidCode, P::AccountSuspended],
+        &[P::InvalidCode, P::UnknownPasskey, P::AccountSuspended],
         || to(v1::auth::passkey::verify),
     )
     .sends(Sends::Gathered),
@@ -425,6 +425,12 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         Presence::Public,
         Counted::By(RouteClass::Public),
         || to(root::well_known::metadata),
+    ),
+    document(
+        "/.well-known/webauthn",
+        Presence::Public,
+        Counted::By(RouteClass::Public),
+        || to(root::well_known::related_origins),
     ),
     document("/health/live", Presence::Both, Counted::Never, || {
         to(root::health::live)

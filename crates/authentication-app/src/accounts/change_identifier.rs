@@ -263,8 +263,8 @@ impl Accounts {
             .judge_code(&command.challenge, &command.code, allow, ctx)
             .await?;
         let pending = self.pending_of(digest, &right.record)?;
-        let identifier =
-            Identifier::parse(&pending.identifier).map_err(|_| corrupt("challenges", "payload"))?;
+        let identifier = Identifier::from_stored(&pending.identifier)
+            .map_err(|_| corrupt("challenges", "payload"))?;
         let fresh = base.as_of_now(who, base.clock.now()).await?;
         if pending.version != Some(fresh.owner.account.version) {
             // What opens the account is another thing than when it was asked for.

@@ -118,6 +118,6 @@ impl Accounts {
         let sealed = link.previous.as_ref().ok_or_else(unreadable)?;
         let plain = self.base.open_field(&opened.key, field, sealed)?;
         let text = std::str::from_utf8(&plain).map_err(|_| unreadable())?;
-        Identifier::parse(text).map_err(|_| unreadable())
+        Identifier::from_stored(text).map_err(|_| unreadable())
     }
 }

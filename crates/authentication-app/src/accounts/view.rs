@@ -66,7 +66,7 @@ pub(crate) fn open_identifier(
     let plain = vault.open(key, context, sealed).map_err(|_| unreadable())?;
     std::str::from_utf8(&plain)
         .ok()
-        .and_then(|text| Identifier::parse(text).ok())
+        .and_then(|text| Identifier::from_stored(text).ok())
         .ok_or_else(unreadable)
 }
 

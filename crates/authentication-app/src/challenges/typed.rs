@@ -39,7 +39,7 @@ pub(crate) struct ReadTyped {
 impl ReadTyped {
     pub(crate) fn of(text: &str) -> Option<Self> {
         let mut lines = text.split('\n');
-        let identifier = Identifier::parse(lines.next()?).ok()?;
+        let identifier = Identifier::from_stored(lines.next()?).ok()?;
         let language = lines.next().filter(|line| !line.is_empty());
         let asking = match lines.next() {
             Some(line) => Some(Id::from_uuid(Uuid::parse_str(line).ok()?)),

@@ -308,8 +308,8 @@ impl Challenges {
         now: OffsetDateTime,
     ) -> Result<(OpenedAccount, NewAccount), StoreError> {
         let base = &self.base;
-        let identifier =
-            Identifier::parse(&pending.identifier).map_err(|_| corrupt("challenges", "payload"))?;
+        let identifier = Identifier::from_stored(&pending.identifier)
+            .map_err(|_| corrupt("challenges", "payload"))?;
         let draft = AccountDraft {
             id: Id::at(now, base.random.as_ref()),
             sign_up_method: identifier.method(),

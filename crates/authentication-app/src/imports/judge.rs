@@ -5,7 +5,7 @@ use std::fmt;
 use authentication_domain::{
     accounts::{EmailAddress, Identifier, LegacyId, PhoneNumber, SignUpMethod},
     credentials::PasswordHash,
-    profiles::{DisplayName, InvalidText, Profile},
+    profiles::{DisplayName, InvalidText, Profile, country},
 };
 use common::{
     access::{Role, Roles},
@@ -114,8 +114,10 @@ fn identifier_of(user: &LegacyUser) -> Result<Identifier, Refusal> {
         let address = EmailAddress::parse(text).map_err(Refusal::Email)?;
         Ok(Identifier::Email(address))
     };
+    // One that is unknown was refused with the profile.
+    let country = present(user.country.as_ref()).and_then(country::find);
     let phone = |text| {
-        let number = PhoneNumber::parse(text).map_err(Refusal::Phone)?;
+        let number = PhoneNumber::parse_in(text, country).map_err(Refusal::Phone)?;
         Ok(Identifier::Phone(number))
     };
     let (address, number) = (present(user.email.as_ref()), present(user.phone.as_ref()));

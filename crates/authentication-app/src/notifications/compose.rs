@@ -189,7 +189,7 @@ impl Notifications {
         let plain = self.base.open_field(&owner.key, field, sealed)?;
         std::str::from_utf8(&plain)
             .ok()
-            .and_then(|text| Identifier::parse(text).ok())
+            .and_then(|text| Identifier::from_stored(text).ok())
             .ok_or_else(|| corrupt(field.table, field.column))
     }
 

@@ -34,6 +34,13 @@ pub(crate) struct BadSignature {
     fault: Fault,
 }
 
+impl BadSignature {
+    /// Whether nobody has the passkey that signed, or nobody any more.
+    pub(crate) fn is_of_an_unknown_passkey(&self) -> bool {
+        self.fault == Fault::UnknownPasskey
+    }
+}
+
 /// Why it does not.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {

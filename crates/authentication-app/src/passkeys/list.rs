@@ -1,6 +1,11 @@
 //! One's own passkeys.
 
-use authentication_domain::{passkeys::PasskeyId, profiles::DisplayName};
+use std::fmt;
+
+use authentication_domain::{
+    passkeys::{PasskeyId, UserHandle},
+    profiles::DisplayName,
+};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -10,11 +15,34 @@ use crate::{
     ports::{PasskeyRecord, SessionSnapshot, StoreError},
 };
 
+/// All passkeys of an account, with what a page needs to tell devices of them (Level 3 §5.1.10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PasskeyList {
+    /// The domain that they belong to.
+    pub rp_id: String,
+    /// What devices keep beside them.
+    pub user_handle: UserHandle,
+    /// Oldest first.
+    pub passkeys: Vec<PasskeyView>,
+}
+
+/// The id of a credential, as devices know it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct CredentialId(pub Vec<u8>);
+
+impl fmt::Debug for CredentialId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("CredentialId(…)")
+    }
+}
+
 /// A passkey as its owner sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasskeyView {
-    /// Which.
+    /// Which, to the service.
     pub id: PasskeyId,
+    /// Which, to devices.
+    pub credential_id: CredentialId,
     /// What its owner calls it.
     pub name: Option<DisplayName>,
     /// When it was enrolled.
@@ -30,13 +58,14 @@ pub struct PasskeyView {
 }
 
 impl PasskeyView {
-    pub(super) const fn of(
+    pub(super) fn of(
         record: &PasskeyRecord,
         credential: &StoredCredential,
         name: Option<DisplayName>,
     ) -> Self {
         Self {
             id: record.id,
+            credential_id: CredentialId(credential.id.clone()),
             name,
             created_at: record.created_at,
             last_used_at: record.last_used_at,
@@ -53,18 +82,27 @@ impl Passkeys {
     /// # Errors
     /// [`StoreError`].
     #[tracing::instrument(skip_all)]
-    pub async fn list(&self, who: &SessionSnapshot) -> Result<Vec<PasskeyView>, StoreError> {
+    pub async fn list(&self, who: &SessionSnapshot) -> Result<PasskeyList, StoreError> {
         let base = &self.base;
+        let account = who.owner.account.id;
         let key = base.data_key(&who.owner)?;
-        let records = base.store.list_passkeys(who.owner.account.id).await?;
-        records
-            .iter()
-            .map(|record| {
-                let credential = base.open_credential(&key, record)?;
-                let name = base.open_passkey_name(&key, record)?;
-                Ok(PasskeyView::of(record, &credential, name))
-            })
-            .collect()
+        let records = base.store.list_passkeys(account).await?;
+        let views = records.iter().map(|record| {
+            let credential = base.open_credential(&key, record)?;
+            let name = base.open_passkey_name(&key, record)?;
+            Ok(PasskeyView::of(record, &credential, name))
+        });
+        Ok(PasskeyList {
+            rp_id: base.relying_party.id().to_owned(),
+            user_handle: base.user_handle(account),
+            passkeys: views.collect::<Result<_, StoreError>>()?,
+        })
+    }
+
+    /// The origins of the pages that may ask for passkeys, for browsers that are on another domain
+    /// (Level 3 §5.11.1).
+    pub fn pages(&self) -> &[String] {
+        self.base.relying_party.pages()
     }
 }
 

@@ -22,7 +22,7 @@ use std::sync::Arc;
 pub use begin_enrolment::BeginEnrolmentError;
 pub use begin_sign_in::SignInOptions;
 pub use enrol::{Enrol, EnrolError};
-pub use list::PasskeyView;
+pub use list::{CredentialId, PasskeyList, PasskeyView};
 pub use remove::RemovePasskeyError;
 pub use rename::RenamePasskeyError;
 pub use second_factor::PasskeySecondFactor;

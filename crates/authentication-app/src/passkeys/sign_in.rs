@@ -40,10 +40,13 @@ pub struct PasskeySignIn {
 /// Why nobody is signed in.
 #[derive(Debug, thiserror::Error)]
 pub enum PasskeySignInError {
-    /// The ceremony is over or never was, the passkey is unknown, or its signature does not count: all the same
-    /// to a client.
+    /// The ceremony is over or never was, or the signature does not count: all the same to a client.
     #[error("the passkey does not count")]
     InvalidPasskey,
+    /// No account has this passkey, or none any more. A client that knows can have the device offer it no longer
+    /// (Level 3 §5.1.10.1); ids are too long to be guessed, so that nobody learns of another's.
+    #[error("the passkey is unknown")]
+    UnknownPasskey,
     /// It counted, and the account is suspended.
     #[error("the account is suspended")]
     Suspended,
@@ -98,7 +101,9 @@ impl Passkeys {
         let done = base.settle_once(&presented, done, again).await;
         let outcome = match &done {
             Ok(answer) => measured::of_answer(answer),
-            Err(PasskeySignInError::InvalidPasskey) => SignInOutcome::Refused,
+            Err(PasskeySignInError::InvalidPasskey | PasskeySignInError::UnknownPasskey) => {
+                SignInOutcome::Refused
+            }
             Err(PasskeySignInError::Suspended) => SignInOutcome::Suspended,
             Err(PasskeySignInError::Signing(_) | PasskeySignInError::Store(_)) => {
                 SignInOutcome::Failed
@@ -148,7 +153,11 @@ impl Passkeys {
                     .await?;
                 judged.unit.commit().await?;
                 base.messages_queued.notify_one();
-                Err(PasskeySignInError::InvalidPasskey)
+                Err(if bad.is_of_an_unknown_passkey() {
+                    PasskeySignInError::UnknownPasskey
+                } else {
+                    PasskeySignInError::InvalidPasskey
+                })
             }
         }
     }

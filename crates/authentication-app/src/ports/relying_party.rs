@@ -166,6 +166,13 @@ impl From<RelyingPartyFailed> for StoreError {
 
 /// W3C Web Authentication Level 3, on the side of the service.
 pub trait RelyingParty: Send + Sync {
+    /// The domain that passkeys belong to.
+    fn id(&self) -> &str;
+
+    /// The origins of the pages that may ask for passkeys, those on other domains too (Level 3 §5.11.1). Apps
+    /// are not among them.
+    fn pages(&self) -> &[String];
+
     /// Asks a device for a passkey: discoverable, its user verified, preferably in the device itself.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{EmailAddress, PhoneNumber};
+use crate::profiles::country::Country;
 
 /// An email address or a telephone number.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,7 +31,9 @@ pub enum SignUpMethod {
 
 /// The text is neither an address nor a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("neither an email address nor a telephone number in international form")]
+#[error(
+    "neither an email address nor a telephone number; write a number in international form, or give its country"
+)]
 pub struct InvalidIdentifier;
 
 impl Identifier {
@@ -39,15 +42,36 @@ impl Identifier {
     /// # Errors
     /// [`InvalidIdentifier`] when it is neither.
     pub fn parse(typed: &str) -> Result<Self, InvalidIdentifier> {
+        Self::parse_in(typed, None)
+    }
+
+    /// Reads either kind, a number also as it is dialled in a country.
+    ///
+    /// # Errors
+    /// [`InvalidIdentifier`] when it is neither.
+    pub fn parse_in(typed: &str, country: Option<&Country>) -> Result<Self, InvalidIdentifier> {
         if typed.contains(['@', '＠']) {
             EmailAddress::parse(typed)
                 .map(Self::Email)
                 .map_err(|_| InvalidIdentifier)
         } else {
-            PhoneNumber::parse(typed)
+            PhoneNumber::parse_in(typed, country)
                 .map(Self::Phone)
                 .map_err(|_| InvalidIdentifier)
         }
+    }
+
+    /// What [`Self::to_text`] gave, as it was stored: a number stands as it is ([`PhoneNumber::from_stored`]).
+    ///
+    /// # Errors
+    /// [`InvalidIdentifier`] when it is neither.
+    pub fn from_stored(text: &str) -> Result<Self, InvalidIdentifier> {
+        if text.contains('@') {
+            return Self::parse(text);
+        }
+        PhoneNumber::from_stored(text)
+            .map(Self::Phone)
+            .map_err(|_| InvalidIdentifier)
     }
 
     /// The text that is kept, encrypted, and to which messages go.

@@ -5,6 +5,7 @@ mod email_address;
 mod identifier;
 mod identifier_rules;
 mod legacy_id;
+mod numbering_plan;
 mod phone_number;
 mod status;
 

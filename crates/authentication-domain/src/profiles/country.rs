@@ -1,9 +1,8 @@
-//! The countries and territories of ISO 3166-1, with what a form needs to offer them.
+//! The countries and territories of ISO 3166-1 and Kosovo, with what a form needs to offer them.
 //!
 //! The table is generated from `data/countries.tsv`, whose sources and choices `data/README.md` names:
 //! a territory without a calling code of its own has that of the network which serves it, and a member
-//! of the North American plan has `+1` alone. Deliberately absent: names in other languages, area codes,
-//! and whether a phone number is possible within its country.
+//! of the North American plan has `+1` alone. Deliberately absent: names in other languages, and area codes.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -11,9 +10,9 @@ use unicode_normalization::char::is_combining_mark;
 /// A country or territory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Country {
-    /// ISO 3166-1 numeric code.
+    /// ISO 3166-1 numeric code; 983 is Kosovo, out of the range that ISO leaves to users.
     pub id: u16,
-    /// ISO 3166-1 alpha-2 code, in capitals.
+    /// ISO 3166-1 alpha-2 code, in capitals; `XK` is Kosovo.
     pub alpha2: &'static str,
     /// English short name.
     pub name: &'static str,
@@ -82,8 +81,8 @@ mod tests {
     }
 
     #[test]
-    fn every_country_of_iso_3166_1_is_there_once() {
-        assert_eq!(all().len(), 249);
+    fn every_country_of_iso_3166_1_and_kosovo_is_there_once() {
+        assert_eq!(all().len(), 250);
         assert!(all().is_sorted_by(|one, next| one.alpha2 < next.alpha2));
         let ids: HashSet<u16> = all().iter().map(|country| country.id).collect();
         assert_eq!(ids.len(), all().len());
@@ -96,7 +95,8 @@ mod tests {
                 text.len() == length && text.bytes().all(|byte| byte.is_ascii_uppercase())
             };
             let (plus, digits) = country.dial_code.split_at(1);
-            assert!((4..=894).contains(&country.id), "{country:?}");
+            let is_numbered = matches!((country.alpha2, country.id), ("XK", 983) | (_, 4..=894));
+            assert!(is_numbered, "{country:?}");
             assert!(capitals(country.alpha2, 2), "{country:?}");
             assert!(!country.name.is_empty(), "{country:?}");
             assert_eq!(plus, "+", "{country:?}");
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_code_finds_no_country() {
-        for alpha2 in ["", "N", "NGA", "XK", "ZZ", "566", "ñg"] {
+        for alpha2 in ["", "N", "NGA", "EU", "ZZ", "566", "ñg"] {
             assert_eq!(find(alpha2), None, "{alpha2}");
         }
     }
@@ -156,6 +156,8 @@ mod tests {
     #[test]
     fn the_alpha_2_code_finds_a_country() {
         assert_eq!(found("gb"), ["GB"]);
+        assert_eq!(found("xk"), found("kosovo"));
+        assert_eq!(find("xk").unwrap().dial_code, "+383");
         assert!(found("ng").contains(&"NG"));
     }
 

@@ -3,6 +3,7 @@
 
 use std::{net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf};
 
+use adapters_crypto::is_android_app;
 use figment::value::Value;
 use ipnet::IpNet;
 use secrecy::SecretString;
@@ -174,6 +175,22 @@ fn origin_of(url: &Url) -> String {
         _ if !APP_SCHEMES.contains(&url.scheme()) => url.origin().ascii_serialization(),
         Some(port) => format!("{}://{host}:{port}", url.scheme()),
         None => format!("{}://{host}", url.scheme()),
+    }
+}
+
+/// Who may ask for passkeys: the origin of a page, or that of an Android app.
+pub(super) fn passkey_origin(value: &Value) -> Parsed<String> {
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    if is_android_app(text) {
+        Ok(text.to_owned())
+    } else if text.starts_with("android:") {
+        Err(
+            "of an Android app must be android:apk-key-hash: and the SHA-256 digest of its signing certificate \
+             in base64url (43 characters without padding)"
+                .to_owned(),
+        )
+    } else {
+        origin(value)
     }
 }
 

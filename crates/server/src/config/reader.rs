@@ -195,10 +195,17 @@ impl<'a> Reader<'a> {
 
     fn refuse_unknown_name(&mut self, name: String, value: &Value) {
         let place = self.sources.place_of(&name, value);
-        let known = self.known.iter().map(String::as_str);
-        let reason = match suggestion::nearest(&name, known) {
-            Some(nearest) => format!("there is no such setting; did you mean {nearest}?"),
-            None => "there is no such setting".to_owned(),
+        let known = || self.known.iter().map(String::as_str);
+        let is_above = |known: &&str| {
+            let below = name.strip_prefix(known);
+            below.is_some_and(|below| below.is_empty() || below.starts_with('.'))
+        };
+        let reason = if let Some(above) = known().find(is_above) {
+            format!("{above} is a setting, not a section: nothing is below it")
+        } else if let Some(nearest) = suggestion::nearest(&name, known()) {
+            format!("there is no such setting; did you mean {nearest}?")
+        } else {
+            "there is no such setting".to_owned()
         };
         self.refuse(name, place, reason);
     }

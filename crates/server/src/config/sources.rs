@@ -80,23 +80,77 @@ impl Provider for Variables {
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
         let mut root = Dict::new();
         for (name, value) in &self.set {
-            let path = name.trim_start_matches(PREFIX).to_lowercase();
-            insert(&mut root, &path.split("__").collect::<Vec<_>>(), value);
+            insert(&mut root, &path_of(name), value);
         }
         Ok(Profile::Default.collect(root))
     }
 }
 
-fn insert(into: &mut Dict, path: &[&str], value: &str) {
+/// `FASHIONISTAR_AUTH__HTTP__LISTEN` is `["http", "listen"]`.
+fn path_of(variable: &str) -> Vec<String> {
+    let path = variable.strip_prefix(PREFIX).unwrap_or(variable);
+    path.to_lowercase().split("__").map(str::to_owned).collect()
+}
+
+impl Variables {
+    /// Variables that one tree cannot hold together, or not together with the file: the merge would drop one of
+    /// them, and say nothing.
+    fn contradictions(&self, file: &Dict) -> Vec<Mistake> {
+        let mut seen = BTreeMap::<Vec<String>, &str>::new();
+        let mut found = Vec::new();
+        for variable in self.set.keys() {
+            let path = path_of(variable);
+            let mut refuse = |reason: String| {
+                found.push(Mistake {
+                    setting: path.join("."),
+                    place: Place::Variable(variable.clone()),
+                    reason,
+                });
+            };
+            if let Some(other) = seen.get(&path) {
+                refuse(format!("is set by {other} as well"));
+            }
+            for above in (1..path.len()).filter_map(|length| path.get(..length)) {
+                // Names are sorted, so that a shorter one comes first.
+                let is_value = value_at(file, above).is_some_and(|it| it.as_dict().is_none());
+                if let Some(other) = seen.get(above) {
+                    refuse(format!(
+                        "{other} is set as well, and a setting has nothing below it"
+                    ));
+                } else if is_value {
+                    refuse(format!(
+                        "the file sets {} as well, and a setting has nothing below it",
+                        above.join(".")
+                    ));
+                }
+            }
+            let below = value_at(file, &path).and_then(Value::as_dict);
+            if below.is_some_and(|it| !it.is_empty()) {
+                refuse("is a section in the file, and a section has no value".to_owned());
+            }
+            seen.entry(path).or_insert(variable);
+        }
+        found
+    }
+}
+
+fn value_at<'v>(root: &'v Dict, path: &[String]) -> Option<&'v Value> {
+    match path {
+        [] => None,
+        [key] => root.get(key),
+        [section, rest @ ..] => value_at(root.get(section)?.as_dict()?, rest),
+    }
+}
+
+fn insert(into: &mut Dict, path: &[String], value: &str) {
     match path {
         [] => {}
         [key] => {
-            into.entry((*key).to_owned())
-                .or_insert_with(|| value.into());
+            into.entry(key.clone()).or_insert_with(|| value.into());
         }
         [section, rest @ ..] => {
             let inner = into
-                .entry((*section).to_owned())
+                .entry(section.clone())
                 .or_insert_with(|| Dict::new().into());
             if let Value::Dict(_, inner) = inner {
                 insert(inner, rest, value);
@@ -136,6 +190,8 @@ impl Sources {
                 merged = Figment::new();
             }
         }
+        let in_file = merged.find_value("").ok().and_then(Value::into_dict);
+        mistakes.extend(variables.contradictions(&in_file.unwrap_or_default()));
         let merged = merged.merge(variables);
         let sources = Self {
             merged,

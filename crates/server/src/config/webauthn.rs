@@ -1,6 +1,6 @@
 //! `webauthn.…`: whose passkeys are taken.
 
-use adapters_crypto::is_on_domain;
+use adapters_crypto::{is_android_app, is_on_domain};
 use url::Url;
 
 use super::{Config, Mistake, kinds, reader::Reader};
@@ -14,9 +14,13 @@ pub struct WebAuthnSettings {
     /// `webauthn.rp_id`: the domain that passkeys belong to, for good; one of another domain counts no more.
     /// Default: the host of `http.public_url`, or `localhost`.
     pub rp_id: Option<String>,
-    /// `webauthn.origins`: the pages that may ask for passkeys, as browsers send their origin; each on the
-    /// domain of `webauthn.rp_id` or below it. Default: the service's own origin.
+    /// `webauthn.origins`: who may ask for passkeys: pages, as browsers send their origin, each on the domain of
+    /// `webauthn.rp_id` or below it, and Android apps (`android:apk-key-hash:…`). Default: the service's own
+    /// origin.
     pub origins: Vec<String>,
+    /// `webauthn.related_origins`: pages on other domains that may ask, too. `/.well-known/webauthn` of the domain
+    /// of `webauthn.rp_id` has to say so to browsers. Default: none.
+    pub related_origins: Vec<String>,
 }
 
 /// The relying party, as it follows from the settings and from where the service listens.
@@ -24,8 +28,8 @@ pub struct WebAuthnSettings {
 pub struct RelyingPartyInEffect {
     /// The domain.
     pub rp_id: String,
-    /// The pages.
-    pub origins: Vec<Url>,
+    /// The pages on it, and the apps.
+    pub origins: Vec<String>,
 }
 
 impl WebAuthnSettings {
@@ -33,7 +37,10 @@ impl WebAuthnSettings {
         Self {
             rp_id: reader.setting("webauthn.rp_id", kinds::domain),
             origins: reader
-                .setting("webauthn.origins", kinds::list(kinds::origin))
+                .setting("webauthn.origins", kinds::list(kinds::passkey_origin))
+                .unwrap_or_default(),
+            related_origins: reader
+                .setting("webauthn.related_origins", kinds::list(kinds::origin))
                 .unwrap_or_default(),
         }
     }
@@ -42,27 +49,33 @@ impl WebAuthnSettings {
     pub(crate) fn in_effect(&self, public_url: &Url) -> RelyingPartyInEffect {
         let own = own_origin(public_url);
         let host = own.domain().unwrap_or(LOCAL).to_owned();
-        let parsed = |origin: &String| Url::parse(origin).ok();
-        let origins: Vec<_> = self.origins.iter().filter_map(parsed).collect();
         RelyingPartyInEffect {
             rp_id: self.rp_id.clone().unwrap_or(host),
-            origins: if origins.is_empty() {
-                vec![own]
+            origins: if self.origins.is_empty() {
+                vec![own.origin().ascii_serialization()]
             } else {
-                origins
+                self.origins.clone()
             },
         }
     }
 
     pub(super) fn mistakes(&self, config: &Config) -> Vec<Mistake> {
         let mut found = Vec::new();
+        for origin in self.related_origins.iter().map(|it| Url::parse(it)) {
+            if !origin.is_ok_and(|it| it.scheme() == "https" && it.domain().is_some()) {
+                let reason = "must begin with https://, with a name: browsers ask for passkeys of another domain nowhere else";
+                found.push(config.mistake("webauthn.related_origins", reason.to_owned()));
+            }
+        }
         let mut refuse = |reason: String| found.push(config.mistake("webauthn.origins", reason));
         let own = config.http.public_url.as_ref().map(own_origin);
         let host = own.as_ref().and_then(Url::domain).unwrap_or(LOCAL);
         let rp_id = self.rp_id.as_deref().unwrap_or(host);
         let parsed = |origin: &String| Url::parse(origin).ok();
-        let set: Vec<Url> = self.origins.iter().filter_map(parsed).collect();
-        if set.is_empty() && own.is_none() && !is_on_domain(LOCAL, rp_id) {
+        let pages = self.origins.iter().filter(|it| !is_android_app(it));
+        let set: Vec<Url> = pages.filter_map(parsed).collect();
+        let is_unset = self.origins.is_empty();
+        if is_unset && own.is_none() && !is_on_domain(LOCAL, rp_id) {
             refuse(format!(
                 "must be set: the service itself is on localhost, and not on {rp_id}"
             ));
@@ -71,7 +84,7 @@ impl WebAuthnSettings {
         for (origin, is_set) in set
             .iter()
             .map(|it| (it, true))
-            .chain(own.iter().filter(|_| set.is_empty()).map(|it| (it, false)))
+            .chain(own.iter().filter(|_| is_unset).map(|it| (it, false)))
         {
             let is_local = origin
                 .domain()
@@ -116,16 +129,13 @@ mod tests {
         WebAuthnSettings {
             rp_id: rp_id.map(str::to_owned),
             origins: origins.iter().map(|it| (*it).to_owned()).collect(),
+            related_origins: Vec::new(),
         }
     }
 
     fn in_effect(settings: &WebAuthnSettings, public_url: &str) -> (String, Vec<String>) {
         let RelyingPartyInEffect { rp_id, origins } =
             settings.in_effect(&public_url.parse().unwrap());
-        let origins = origins
-            .iter()
-            .map(|it| it.origin().ascii_serialization())
-            .collect();
         (rp_id, origins)
     }
 
@@ -142,6 +152,13 @@ mod tests {
         let (rp_id, origins) = in_effect(&site, "https://auth.example.com");
         assert_eq!(rp_id, "example.com");
         assert_eq!(origins, ["https://www.example.com"]);
+        // An app alone is enough.
+        let app = "android:apk-key-hash:-sYXRdwJA3hvue3mKpYrOZ9zSPC7b4mbgzJmdZEDO5w";
+        let (_, origins) = in_effect(
+            &settings(Some("example.com"), &[app]),
+            "https://example.com",
+        );
+        assert_eq!(origins, [app]);
     }
 
     #[test]

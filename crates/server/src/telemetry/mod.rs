@@ -90,6 +90,9 @@ pub enum TelemetryError {
     Started(#[from] TryInitError),
 }
 
+/// The library of numbering plans tells its trace the numbers that it is given.
+const SILENT: &str = "rlibphonenumber=off";
+
 /// Logs, traces and reports of this process, from start to flush.
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
@@ -113,7 +116,7 @@ impl Telemetry {
     /// # Errors
     /// [`TelemetryError`].
     pub fn start(settings: &TelemetrySettings) -> Result<Self, TelemetryError> {
-        let filter = EnvFilter::builder().parse(&settings.log)?;
+        let filter = EnvFilter::builder().parse(format!("{},{SILENT}", settings.log))?;
         let lines = match settings.log_format {
             LogFormat::Json => JsonLines::new(io::stderr).boxed(),
             LogFormat::Text => tracing_subscriber::fmt::layer()

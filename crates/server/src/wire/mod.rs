@@ -319,6 +319,7 @@ fn make_relying_party(config: &Config, public_url: &str) -> Result<WebAuthnParty
         rp_id,
         rp_name: config.messages.product.clone(),
         origins,
+        related_origins: config.webauthn.related_origins.clone(),
     };
     WebAuthnParty::new(&relying_party).map_err(|error| refused(error.to_string()))
 }

@@ -61,6 +61,45 @@ testkit::on_every_engine! {
         app.log_in("+2348012345678", PASSWORD).await.assert_status(200);
     }
 
+    /// A trunk zero after the calling code, and the number as it is dialled in its country.
+    async fn two_spellings_of_a_number_are_one_account(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let body = json!({"phone": "0801 234 5678", "country": "NG", "password": PASSWORD});
+        let challenge = app.post("/api/v1/auth/register", &body).await;
+        challenge.assert_status(202);
+        let code = app.code_sent_to("+2348012345678").await;
+        let proof = json!({"challenge_id": challenge.text_of("/challenge_id"), "code": code});
+        app.post("/api/v1/auth/verify-otp", &proof).await.assert_status(201);
+        for written in [
+            json!({"identifier": "+234 0801 234 5678"}),
+            json!({"identifier": "0801-234-5678", "country": "ng"}),
+            json!({"phone": "+234 (0)801 234 5678"}),
+            json!({"phone": "(0801) 234/5678", "country": "NG"}),
+        ] {
+            let mut body = written;
+            body["password"] = json!(PASSWORD);
+            app.post("/api/v1/auth/login", &body).await.assert_status(200);
+        }
+        for bad in [
+            json!({"phone": "0801 234 5678"}),
+            json!({"phone": "+234 801 234 567"}),
+            json!({"phone": "0801 234 5678", "country": "ZZ"}),
+        ] {
+            app.post("/api/v1/auth/login/otp", &bad).await.assert_problem(422, "validation_failed");
+        }
+        // Somebody else cannot take it in another spelling; their own country is enough to read it.
+        let other = app.register_person().await;
+        let access = &other.tokens.access;
+        app.patch_as(access, "/api/v1/me", &json!({"country": "NG"})).await.assert_status(200);
+        let body = json!({"phone": "0801 234 5678"});
+        app.post_as(access, "/api/v1/me/identifier", &body).await.assert_status(202);
+        app.until("its owner is told", async || {
+            let messages = app.mailbox("+2348012345678").await;
+            messages.iter().any(|it| it.to_string().contains("has an account already"))
+        })
+        .await;
+    }
+
     async fn exactly_one_identifier_is_taken(engine: Engine) {
         let app = TestApp::start(engine).await;
         for body in [

@@ -118,6 +118,9 @@ testkit::on_every_engine! {
         let metadata = app.get("/.well-known/openid-configuration").await.json();
         assert!(metadata["jwks_uri"].as_str().unwrap().ends_with("/.well-known/jwks.json"));
         assert!(metadata["issuer"].as_str().unwrap().starts_with("http"));
+        let related = app.get("/.well-known/webauthn").await;
+        assert!(related.header("content-type").unwrap().starts_with("application/json"));
+        assert_eq!(related.json(), json!({"origins": ["https://auth.example.com"]}));
     }
 
     async fn health_names_what_it_depends_on(engine: Engine) {

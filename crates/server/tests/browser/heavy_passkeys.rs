@@ -204,3 +204,47 @@ async fn a_copy_whose_counter_is_behind_is_refused() {
     browser.close().await;
     service.stop().await;
 }
+
+/// What docs/passkeys.md has a page do with the Signal API (Level 3 §5.1.10).
+#[tokio::test]
+async fn a_device_offers_no_passkey_that_was_removed_and_knows_the_new_name() {
+    let bed = Bed::start().await;
+    let (proven, _) = bed.sign_in(json!({})).await;
+    assert_signed_in(&proven);
+    let token = proven["data"]["tokens"]["access_token"].clone();
+    let with_token = [json!(bed.service.api), token.clone()];
+    let on_device = async || bed.browser.passkeys(&bed.device).await;
+    let tell = "tellAcceptedPasskeys(...given)";
+    let change = "call(given[0], given[2], given[4] ?? undefined, given[1], given[3])";
+    let request = async |method: &str, path: &str, body: Value| {
+        let given = [with_token.as_slice(), &[json!(path), json!(method), body]].concat();
+        let answer = bed.browser.eval(change, &given).await;
+        assert_eq!(answer["status"], 200, "{answer}");
+    };
+
+    request("PATCH", "/me", json!({"display_name": "Countess"})).await;
+    bed.browser.eval("tellDetails(...given)", &with_token).await;
+    let told = on_device().await.remove(0);
+    assert_eq!(told["userDisplayName"], "Countess", "{told}");
+
+    // One that counts stays.
+    let items = bed.browser.eval(tell, &with_token).await;
+    assert_eq!(on_device().await.len(), 1);
+    let path = |items: &Value| format!("/me/passkeys/{}", items[0]["id"].as_str().unwrap());
+
+    // One that was removed elsewhere is found out by who tries it.
+    request("DELETE", &path(&items), Value::Null).await;
+    let (refused, _) = bed.sign_in(json!({})).await;
+    assert_eq!(refused["code"], "unknown_passkey", "{refused}");
+    assert_eq!(on_device().await, [Value::Null; 0]);
+
+    // One that is removed here goes at once.
+    let added = bed.browser.eval("enrol(...given)", &with_token).await;
+    assert_eq!(added["status"], 201, "{added}");
+    let items = bed.browser.eval(tell, &with_token).await;
+    assert_eq!(on_device().await.len(), 1);
+    request("DELETE", &path(&items), Value::Null).await;
+    bed.browser.eval(tell, &with_token).await;
+    assert_eq!(on_device().await, [Value::Null; 0]);
+    bed.end().await;
+}

@@ -10,7 +10,9 @@ use utoipa::ToSchema;
 use crate::{
     Problem,
     answer::Answer,
-    ingress::{Context, JsonBody, Refusals, SubjectLimit, identifier_of, plain_password},
+    ingress::{
+        Context, JsonBody, Refusals, SubjectLimit, country_of, identifier_of, plain_password,
+    },
     state::State,
     to_the_end::to_the_end,
     v1::views::{self, SignInView},
@@ -21,17 +23,25 @@ use crate::{
 #[schema(example = json!({ "identifier": "ada@example.com", "password": "correct horse battery staple" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogInBody {
-    /// An email address, or a phone number in international form.
+    /// An email address, or a phone number as `phone` takes it.
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254)]
     identifier: Option<String>,
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254, format = Email)]
     email: Option<String>,
-    /// International form: `+`, country code, number.
+    /// International form (`+`, country code, number), or as it is dialled in `country`.
     #[garde(length(chars, max = 40))]
-    #[schema(max_length = 40, pattern = r"^ *\+[0-9 .()-]{8,39}$")]
+    #[schema(
+        max_length = 40,
+        pattern = r"^ *\+?[0-9 .()/-]{4,39}$",
+        example = "+2348012345678"
+    )]
     phone: Option<String>,
+    /// ISO 3166-1 alpha-2: where a number without `+` is dialled.
+    #[garde(length(chars, max = 2))]
+    #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
+    country: Option<String>,
     #[garde(skip)]
     #[schema(value_type = String, format = Password, min_length = 1, max_length = 256)]
     password: SecretString,
@@ -64,11 +74,15 @@ pub(crate) async fn log_in(
 impl LogInBody {
     fn into_command(self) -> Result<LogIn, Problem> {
         let mut refusals = Refusals::default();
-        let identifier = refusals.keep(identifier_of(
-            self.identifier.as_deref(),
-            self.email.as_deref(),
-            self.phone.as_deref(),
-        ));
+        let country = refusals.keep(country_of(self.country.as_deref()));
+        let identifier = country.and_then(|country| {
+            refusals.keep(identifier_of(
+                self.identifier.as_deref(),
+                self.email.as_deref(),
+                self.phone.as_deref(),
+                country,
+            ))
+        });
         let password = refusals.keep(plain_password("password", &self.password));
         match (identifier, password) {
             (Some(identifier), Some(password)) => Ok(LogIn {

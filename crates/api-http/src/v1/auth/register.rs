@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, http::StatusCode};
 use authentication_app::accounts::Register;
-use authentication_domain::profiles::{DisplayName, InvalidText, Profile};
+use authentication_domain::profiles::{DisplayName, InvalidText, Profile, country};
 use common::access::Role;
 use garde::Validate;
 use secrecy::SecretString;
@@ -26,9 +26,13 @@ pub(crate) struct RegisterBody {
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254, format = Email)]
     email: Option<String>,
-    /// International form: `+`, country code, number.
+    /// International form (`+`, country code, number), or as it is dialled in `country`.
     #[garde(length(chars, max = 40))]
-    #[schema(max_length = 40, pattern = r"^ *\+[0-9 .()-]{8,39}$")]
+    #[schema(
+        max_length = 40,
+        pattern = r"^ *\+?[0-9 .()/-]{4,39}$",
+        example = "+2348012345678"
+    )]
     phone: Option<String>,
     /// In place of `email` or `phone`.
     #[garde(length(chars, max = 254))]
@@ -46,7 +50,7 @@ pub(crate) struct RegisterBody {
     #[garde(length(chars, max = DisplayName::MAX_LENGTH))]
     #[schema(min_length = 1, max_length = 80)]
     display_name: Option<String>,
-    /// ISO 3166-1 alpha-2.
+    /// ISO 3166-1 alpha-2; also where a number without `+` is dialled.
     #[garde(length(chars, max = 2))]
     #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
     country: Option<String>,
@@ -90,10 +94,13 @@ pub(crate) async fn register(
 impl RegisterBody {
     fn into_command(self) -> Result<Register, Problem> {
         let mut refusals = Refusals::default();
+        // One that is unknown is refused below.
+        let dialled_in = self.country.as_deref().and_then(country::find);
         let identifier = refusals.keep(identifier_of(
             self.identifier.as_deref(),
             self.email.as_deref(),
             self.phone.as_deref(),
+            dialled_in,
         ));
         let password = refusals.keep(plain_password("password", &self.password));
         let role = refusals.keep(role_of(self.role.as_deref()));

@@ -11,8 +11,8 @@ use crate::{
     Problem,
     answer::{self, Answer},
     ingress::{
-        Context, JsonBody, RecentlyAuthenticated, Refusals, identifier_of, one_time_code,
-        opaque_token,
+        Context, JsonBody, RecentlyAuthenticated, Refusals, country_of, identifier_of,
+        one_time_code, opaque_token,
     },
     state::State,
     to_the_end::to_the_end,
@@ -27,10 +27,18 @@ pub(crate) struct ChangeIdentifierBody {
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254, format = Email)]
     email: Option<String>,
-    /// International form: `+`, country code, number.
+    /// International form (`+`, country code, number), or as it is dialled in `country`.
     #[garde(length(chars, max = 40))]
-    #[schema(max_length = 40, pattern = r"^ *\+[0-9 .()-]{8,39}$")]
+    #[schema(
+        max_length = 40,
+        pattern = r"^ *\+?[0-9 .()/-]{4,39}$",
+        example = "+2348012345678"
+    )]
     phone: Option<String>,
+    /// ISO 3166-1 alpha-2: where a number without `+` is dialled; that of the profile when absent.
+    #[garde(length(chars, max = 2))]
+    #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
+    country: Option<String>,
 }
 
 /// The code that was sent to the new identifier, with its challenge.
@@ -62,7 +70,8 @@ pub(crate) async fn change(
     who: RecentlyAuthenticated,
     JsonBody(body): JsonBody<ChangeIdentifierBody>,
 ) -> Result<HttpResponse, Problem> {
-    let identifier = body.into_identifier()?;
+    let profile = state.accounts.view(who.session())?.profile;
+    let identifier = body.into_identifier(profile.country.as_deref())?;
     let issued = to_the_end(async move {
         let accounts = &state.accounts;
         accounts
@@ -102,13 +111,13 @@ pub(crate) async fn confirm(
 }
 
 impl ChangeIdentifierBody {
-    fn into_identifier(self) -> Result<Identifier, Problem> {
+    fn into_identifier(self, home: Option<&str>) -> Result<Identifier, Problem> {
         let mut refusals = Refusals::default();
-        let identifier = refusals.keep(identifier_of(
-            None,
-            self.email.as_deref(),
-            self.phone.as_deref(),
-        ));
+        let country = refusals.keep(country_of(self.country.as_deref().or(home)));
+        let identifier = country.and_then(|country| {
+            let (email, phone) = (self.email.as_deref(), self.phone.as_deref());
+            refusals.keep(identifier_of(None, email, phone, country))
+        });
         identifier.ok_or_else(|| refusals.into())
     }
 }

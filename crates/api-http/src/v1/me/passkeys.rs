@@ -2,8 +2,9 @@
 //! `DELETE /me/passkeys/{id}`
 
 use actix_web::{HttpResponse, http::StatusCode};
-use authentication_app::passkeys::{Enrol, PasskeyView};
+use authentication_app::passkeys::{Enrol, PasskeyList, PasskeyView};
 use authentication_domain::{passkeys::Passkey, profiles::DisplayName};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use garde::Validate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -13,7 +14,7 @@ use uuid::Uuid;
 
 use crate::{
     Authenticated, FieldError, Problem, RecentlyAuthenticated,
-    answer::{self, Answer, Items, Nothing},
+    answer::{self, Answer, Nothing},
     ingress::{Context, JsonBody, PathId},
     state::State,
     to_the_end::to_the_end,
@@ -63,6 +64,9 @@ pub(crate) struct RenameBody {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasskeyItem {
     id: Uuid,
+    /// What devices know it by: base64url without padding, as `PublicKeyCredential.id`.
+    #[schema(example = "3q2-7wABAgM")]
+    credential_id: String,
     #[schema(required, example = "My phone")]
     name: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -78,6 +82,22 @@ pub(crate) struct PasskeyItem {
     /// The make of its device or password manager, if it told.
     #[schema(required)]
     aaguid: Option<Uuid>,
+}
+
+/// All passkeys of an account, and what `PublicKeyCredential.signalAllAcceptedCredentials()` is called with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PasskeyList)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasskeyListView {
+    items: Vec<PasskeyItem>,
+    /// `rpId`: the domain that they belong to.
+    #[schema(example = "fashionistar.example")]
+    rp_id: String,
+    /// `userId`: what devices keep beside them. Base64url without padding.
+    #[schema(example = "AAECAwQFBgcICQoLDA0ODw")]
+    user_handle: String,
+    /// `allAcceptedCredentialIds`: those of all items.
+    credential_ids: Vec<String>,
 }
 
 /// Begin to add a passkey.
@@ -127,16 +147,13 @@ pub(crate) async fn enrol(
 
 /// One's own passkeys, oldest first.
 ///
-/// There are so few that they come all at once.
+/// There are so few that they come all at once. With them comes what a page tells devices, so that they offer no
+/// passkey that was removed here.
 #[utoipa::path(get, path = "/api/v1/me/passkeys", operation_id = "list_my_passkeys", tag = "passkeys",
-    responses((status = 200, description = "All of them.", body = Answer<Items<PasskeyItem>>)))]
+    responses((status = 200, description = "All of them.", body = Answer<PasskeyListView>)))]
 pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpResponse, Problem> {
-    let passkeys = state.passkeys.list(who.session()).await?;
-    let list = Items {
-        items: passkeys.into_iter().map(PasskeyItem::from).collect(),
-        next_cursor: None,
-    };
-    Ok(answer::ok("Your passkeys", list))
+    let list = state.passkeys.list(who.session()).await?;
+    Ok(answer::ok("Your passkeys", PasskeyListView::from(list)))
 }
 
 /// Give a passkey another name.
@@ -193,12 +210,25 @@ impl From<PasskeyView> for PasskeyItem {
     fn from(view: PasskeyView) -> Self {
         Self {
             id: view.id.as_uuid(),
+            credential_id: URL_SAFE_NO_PAD.encode(&view.credential_id.0),
             name: view.name.map(|name| name.as_str().to_owned()),
             created_at: view.created_at,
             last_used_at: view.last_used_at,
             backup_eligible: view.backup_eligible,
             backed_up: view.backed_up,
             aaguid: view.aaguid,
+        }
+    }
+}
+
+impl From<PasskeyList> for PasskeyListView {
+    fn from(list: PasskeyList) -> Self {
+        let items: Vec<_> = list.passkeys.into_iter().map(PasskeyItem::from).collect();
+        Self {
+            credential_ids: items.iter().map(|it| it.credential_id.clone()).collect(),
+            items,
+            rp_id: list.rp_id,
+            user_handle: URL_SAFE_NO_PAD.encode(list.user_handle.0),
         }
     }
 }

@@ -282,6 +282,63 @@ fn however_many_there_are_all_are_told_at_once() {
     assert_eq!(told.len(), first.len(), "{told:#?}");
 }
 
+/// A variable whose name goes through another one's, or through what the file sets: no tree holds both.
+#[test]
+fn what_cannot_be_set_together_is_refused_and_nothing_is_dropped() {
+    let listen = ("HTTP__LISTEN", "127.0.0.1:8080");
+    for (pairs, place, reason) in [
+        (
+            [listen, ("HTTP__LISTEN__X", "1")],
+            "http.listen.x (variable FASHIONISTAR_AUTH__HTTP__LISTEN__X): ",
+            "FASHIONISTAR_AUTH__HTTP__LISTEN is set as well",
+        ),
+        (
+            [listen, ("HTTP__LISTEN__X__Y", "1")],
+            "http.listen.x.y (variable FASHIONISTAR_AUTH__HTTP__LISTEN__X__Y): ",
+            "FASHIONISTAR_AUTH__HTTP__LISTEN is set as well",
+        ),
+        (
+            [("HTTP", "1"), listen],
+            "http (variable FASHIONISTAR_AUTH__HTTP): ",
+            "is a section, not a setting",
+        ),
+        (
+            [listen, ("http__listen", "127.0.0.1:8081")],
+            "http.listen (variable FASHIONISTAR_AUTH__http__listen): ",
+            "is set by FASHIONISTAR_AUTH__HTTP__LISTEN as well",
+        ),
+    ] {
+        let told = mistakes(&pairs);
+        let is_told = |it: &String| it.starts_with(place) && it.contains(reason);
+        assert!(told.iter().any(is_told), "{pairs:?}: {told:?}");
+    }
+    for (file, variable, setting, reason) in [
+        (
+            "http = 3",
+            "HTTP__LISTEN",
+            "http.listen",
+            "the file sets http as well",
+        ),
+        (
+            "[http]\nlisten = '127.0.0.1:80'",
+            "HTTP__LISTEN__X",
+            "http.listen.x",
+            "the file sets http.listen as well",
+        ),
+        (
+            "[http.listen]\nport = 80",
+            "HTTP__LISTEN",
+            "http.listen",
+            "is a section in the file",
+        ),
+    ] {
+        let (_, settings) = from_file(file, &[(variable, "127.0.0.1:8080")]);
+        let told = settings.unwrap_err();
+        let is_told = |it: &Mistake| it.setting == setting && it.reason.contains(reason);
+        assert!(told.iter().any(is_told), "{file}: {told}");
+    }
+}
+
 #[test]
 fn all_mistakes_are_told_at_once() {
     let file = "mode = 'production'\n[tokens]\nrefresh_grace_seconds = 60\n[extra]\nkey = 1\n";

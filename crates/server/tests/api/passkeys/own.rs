@@ -1,5 +1,6 @@
 //! Looking after one's own passkeys.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use testkit::authenticator::SoftPasskey;
 
@@ -43,6 +44,29 @@ testkit::on_every_engine! {
         assert_eq!(app.audit_outcomes("passkey.renamed").await.len(), 2);
     }
 
+    /// What `PublicKeyCredential.signalAllAcceptedCredentials()` is called with.
+    async fn a_list_has_what_devices_are_told(engine: Engine) {
+        let app = TestApp::start(engine).await;
+        let mut person = app.register_person().await;
+        let access = person.tokens.access.clone();
+        let asked = app.ask_to_enrol(&access).await;
+        let options = asked.data()["public_key"].clone();
+        let none = app.get_as(&access, PASSKEYS).await;
+        assert_eq!(none.data()["credential_ids"], json!([]));
+        assert_eq!(none.data()["user_handle"], options["user"]["id"]);
+        assert_eq!(none.data()["rp_id"], options["rp"]["id"]);
+        let first = app.enrol_passkey(&person).await;
+        app.confirm_with(&mut person, &first, &honest()).await;
+        let second = app.enrol_passkey(&person).await;
+        let listed = app.get_as(&person.tokens.access, PASSKEYS).await;
+        let ids = [first.id(), second.id()].map(|id| URL_SAFE_NO_PAD.encode(id));
+        let mut told: Vec<_> = listed.data()["credential_ids"].as_array().unwrap().clone();
+        told.sort_by_key(|id| id.as_str() != Some(&ids[0]));
+        assert_eq!(told, ids);
+        let items = listed.data()["items"].as_array().unwrap();
+        assert!(items.iter().all(|it| told.contains(&it["credential_id"])), "{items:?}");
+    }
+
     async fn passkeys_of_others_are_not_there(engine: Engine) {
         let app = TestApp::start(engine).await;
         let (owner, stranger) = (app.register_person().await, app.register_person().await);
@@ -68,7 +92,7 @@ testkit::on_every_engine! {
         let credential = passkey.sign(&asked.options, &honest());
         app.delete_as(access, &path).await.assert_status(200);
         let refused = app.answer_with_passkey(&asked.challenge, &credential).await;
-        refused.assert_problem(401, "invalid_code");
+        refused.assert_problem(401, "unknown_passkey");
         app.delete_as(access, &path).await.assert_problem(404, "not_found");
         assert_eq!(ids(&app, access).await, [""; 0]);
         assert_eq!(app.audit_outcomes("passkey.removed").await, ["success"]);

@@ -179,7 +179,8 @@ testkit::on_every_engine! {
         again.assert_problem(401, "invalid_code");
     }
 
-    async fn a_stranger_to_the_service_is_refused_like_anybody(engine: Engine) {
+    /// Its page can tell the device, which then offers it no more.
+    async fn a_passkey_that_nobody_has_is_named_unknown(engine: Engine) {
         let app = TestApp::start(engine).await;
         let person = app.register_person().await;
         let asked = app.ask_to_enrol(&person.tokens.access).await;
@@ -188,7 +189,7 @@ testkit::on_every_engine! {
         let asked = app.ask_for_passkey().await;
         let credential = unknown.sign(&asked.options, &honest());
         let refused = app.answer_with_passkey(&asked.challenge, &credential).await;
-        refused.assert_problem(401, "invalid_code");
+        refused.assert_problem(401, "unknown_passkey");
         let outcomes = app.audit_outcomes("session.sign_in").await;
         assert!(outcomes.contains(&"unknown_passkey".to_owned()), "{outcomes:?}");
     }

@@ -16,7 +16,11 @@ fn refusals() -> Vec<(Value, &'static str)> {
         (json!({"phone": "+2348098765432"}), "ambiguous_identifier"),
         (json!({"email": "canary@localhost"}), "invalid_email"),
         (
-            json!({"email": null, "phone": "08098765432"}),
+            json!({"email": null, "phone": "08098765432", "country": null}),
+            "invalid_phone",
+        ),
+        (
+            json!({"email": null, "phone": "+234 809 876 543"}),
             "invalid_phone",
         ),
         (json!({"email": "PERSON-1@example.com"}), "identifier_taken"),

@@ -61,7 +61,7 @@ testkit::on_every_engine! {
     async fn everybody_is_what_they_were(engine: Engine) {
         let place = Place::new(engine).await;
         let vendor = json!({
-            "role": "vendor", "email": null, "phone": "+234 801 234 5678", "display_name": "Ada & Sons",
+            "role": "vendor", "email": null, "phone": "+234 (0)801 234 5678", "display_name": "Ada & Sons",
             "country": "gh", "language": "fr-CI", "balance_minor": 1250, "currency": "GHS",
             "id": "0190B3A0-1B2C-7D3E-8F40-0123456789AB",
         });
@@ -71,7 +71,7 @@ testkit::on_every_engine! {
             person_with(3, &json!({"password": "!unusable"})),
             person_with(4, &json!({"role": "support", "is_staff": true})),
             person_with(5, &json!({"is_superuser": true, "is_staff": true, "first_name": " ", "last_name": ""})),
-            person_with(6, &json!({"phone": "+2348012345679", "identifier": "phone"})),
+            person_with(6, &json!({"phone": "0801 234 5679", "country": "NG", "identifier": "phone"})),
         ];
         let output = place.import(&place.people("users", &people), &[]);
         assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
