@@ -44,6 +44,6 @@ impl EventSink for RedisEventStream {
         self.redis
             .command(&append)
             .await
-            .map_err(|_| SinkError::Away("Redis does not take it".to_owned()))
+            .map_err(|_| SinkError::away("Redis does not take it"))
     }
 }

@@ -68,6 +68,6 @@ async fn a_redis_that_is_not_there_is_away() {
     let stream = RedisEventStream::new(node(&server.url(), "").await, "events".to_owned(), 100);
     stream.deliver(&event(), START).await.unwrap();
     server.stop();
-    let away = SinkError::Away("Redis does not take it".to_owned());
+    let away = SinkError::away("Redis does not take it");
     assert_eq!(stream.deliver(&event(), START).await, Err(away));
 }

@@ -1,9 +1,11 @@
-//! Which addresses are of the public internet.
+//! Which addresses may be called: those of the public internet, and those that an operator listed.
 //!
 //! After the special-purpose registries of IANA (RFC 6890 and what updates it). Whatever stands for an IPv4
 //! address inside an IPv6 one is refused whole: the router that unpacks it is not ours to ask.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
 
 /// Network and prefix length: this host, private, shared (CGNAT), loopback, link-local, protocol
 /// assignments, documentation, 6to4 relays, benchmarks, multicast, reserved with broadcast.
@@ -36,8 +38,29 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
+/// Which addresses may be called.
+#[derive(Debug, Clone, Default)]
+pub struct Reach {
+    /// Networks besides the public internet. An IPv4 network has no IPv6 address in it, whatever that wraps.
+    pub networks: Vec<IpNet>,
+    /// This machine too. For development and tests.
+    pub loopback: bool,
+}
+
+impl Reach {
+    /// Whether this one may be.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        is_public(address)
+            || (self.loopback && address.is_loopback())
+            || self
+                .networks
+                .iter()
+                .any(|network| network.contains(&address))
+    }
+}
+
 /// Whether an address is one of the public internet.
-pub fn is_public(address: IpAddr) -> bool {
+fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !SPECIAL_V4.iter().any(|network| is_in_v4(address, *network)),
         IpAddr::V6(address) => {
@@ -58,6 +81,40 @@ fn is_in_v6(address: Ipv6Addr, (network, length): (Ipv6Addr, u32)) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_listed_network_may_be_called_and_nothing_beside_it() {
+        let reach = |networks: &[&str]| Reach {
+            networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
+            loopback: false,
+        };
+        let allows = |reach: &Reach, address: &str| reach.allows(address.parse().unwrap());
+        let internal = reach(&["10.20.0.0/16", "fd12:3456::/32"]);
+        for address in ["10.20.0.1", "10.20.255.255", "fd12:3456::1", "1.1.1.1"] {
+            assert!(allows(&internal, address), "{address}");
+        }
+        for address in [
+            "10.19.255.255",
+            "10.21.0.0",
+            "192.168.0.1",
+            "127.0.0.1",
+            "::1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "fd12:3457::1",
+            // Whatever unpacks it.
+            "::ffff:10.20.0.1",
+            "::10.20.0.1",
+            "64:ff9b::a14:1",
+            "2002:a14:1::",
+        ] {
+            assert!(!allows(&internal, address), "{address}");
+        }
+        // Unless somebody listed them.
+        let listed = reach(&["127.0.0.0/8", "169.254.169.254/32"]);
+        assert!(allows(&listed, "127.0.0.1") && allows(&listed, "169.254.169.254"));
+        assert!(!allows(&listed, "169.254.169.253") && !allows(&listed, "::1"));
+    }
 
     #[test]
     fn only_the_public_internet_is_public() {

@@ -1,4 +1,4 @@
-//! From a name to addresses of the public internet, at the moment of connecting: what was checked is what is
+//! From a name to addresses that may be called, at the moment of connecting: what was checked is what is
 //! connected to.
 
 use std::{io, net::SocketAddr, sync::Arc};
@@ -6,12 +6,12 @@ use std::{io, net::SocketAddr, sync::Arc};
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
-use crate::address::is_public;
+use crate::address::Reach;
 
 /// A name stands for nothing that may be called.
 #[derive(Debug, thiserror::Error)]
-#[error("the name has no address of the public internet")]
-pub(crate) struct NotPublic;
+#[error("the name has no address of the public internet or of events.webhook_networks")]
+pub(crate) struct OutOfReach;
 
 /// Asks for the addresses of a name.
 #[async_trait]
@@ -30,32 +30,27 @@ impl Lookup for SystemLookup {
 }
 
 /// Gives a client only what it may connect to. Literal addresses do not come here: a target has none that is
-/// not public.
-pub(crate) struct PublicOnly {
+/// out of reach.
+pub(crate) struct WithinReach {
     lookup: Arc<dyn Lookup>,
-    allow_loopback: bool,
+    reach: Arc<Reach>,
 }
 
-impl PublicOnly {
-    pub(crate) const fn new(lookup: Arc<dyn Lookup>, allow_loopback: bool) -> Self {
-        Self {
-            lookup,
-            allow_loopback,
-        }
+impl WithinReach {
+    pub(crate) fn new(lookup: Arc<dyn Lookup>, reach: Reach) -> Self {
+        let reach = Arc::new(reach);
+        Self { lookup, reach }
     }
 }
 
-impl Resolve for PublicOnly {
+impl Resolve for WithinReach {
     fn resolve(&self, name: Name) -> Resolving {
-        let (lookup, allow_loopback) = (Arc::clone(&self.lookup), self.allow_loopback);
+        let (lookup, reach) = (Arc::clone(&self.lookup), Arc::clone(&self.reach));
         Box::pin(async move {
             let mut addresses = lookup.addresses(name.as_str()).await?;
-            addresses.retain(|address| {
-                let ip = address.ip();
-                is_public(ip) || (allow_loopback && ip.is_loopback())
-            });
+            addresses.retain(|address| reach.allows(address.ip()));
             if addresses.is_empty() {
-                return Err(NotPublic.into());
+                return Err(OutOfReach.into());
             }
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

@@ -5,12 +5,18 @@ use std::{error::Error, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use authentication_app::ports::{EventSink, OutgoingEvent, SinkError};
 use authentication_domain::events::QueuedEvent;
-use reqwest::{Client, Response, StatusCode, header::CONTENT_TYPE, redirect, retry};
+use common::retry_after;
+use reqwest::{
+    Client, Response, StatusCode,
+    header::{CONTENT_TYPE, RETRY_AFTER},
+    redirect, retry,
+};
 use time::OffsetDateTime;
 use tokio::time::{Instant, timeout};
 
 use crate::{
-    resolver::{Lookup, NotPublic, PublicOnly, SystemLookup},
+    address::Reach,
+    resolver::{Lookup, OutOfReach, SystemLookup, WithinReach},
     signature::{SigningSecret, signatures},
     target::Target,
 };
@@ -33,8 +39,8 @@ pub struct WebhookConfig {
     pub secrets: Vec<SigningSecret>,
     /// The longest that a delivery may take; ten seconds at the most.
     pub deadline: Duration,
-    /// Names that stand for this machine count too. For development and tests.
-    pub allow_loopback: bool,
+    /// What names may stand for.
+    pub reach: Reach,
 }
 
 /// The HTTP client cannot be made: no certificates to trust, say.
@@ -73,8 +79,8 @@ impl WebhookSink {
             // Whether there is a second try is the relay's to say.
             .retry(retry::never())
             .http1_only()
-            .https_only(!config.allow_loopback)
-            .dns_resolver(PublicOnly::new(lookup, config.allow_loopback))
+            .https_only(!config.reach.loopback)
+            .dns_resolver(WithinReach::new(lookup, config.reach))
             .timeout(deadline)
             .pool_max_idle_per_host(IDLE_CONNECTIONS)
             .pool_idle_timeout(IDLE)
@@ -113,10 +119,13 @@ impl EventSink for WebhookSink {
             .await
             .map_err(|error| not_sent(&error))?;
         let status = answer.status();
+        let retry_after = answer.headers().get(RETRY_AFTER);
+        let retry_after = retry_after.and_then(|value| value.to_str().ok());
+        let retry_after = retry_after.and_then(|text| retry_after::pause(text, now));
         // Whoever waits for us ends that when the deadline has passed, and would not hear of the status.
         let left = self.deadline.saturating_sub(began.elapsed());
         read_out(answer, READ_FOR.min(left / 2)).await;
-        judge(status)
+        judge(status, retry_after)
     }
 }
 
@@ -135,17 +144,21 @@ async fn read_out(mut answer: Response, patience: Duration) {
     let _ = timeout(patience, reading).await;
 }
 
-fn judge(status: StatusCode) -> Result<(), SinkError> {
-    let says = format!("answered {}", status.as_u16());
+/// Any failure may say when to come back; of one that says nothing about the event it holds for all events.
+fn judge(status: StatusCode, retry_after: Option<time::Duration>) -> Result<(), SinkError> {
+    let why = format!("answered {}", status.as_u16());
     match status {
         _ if status.is_success() => Ok(()),
-        StatusCode::GONE => Err(SinkError::Never(says)),
-        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => Err(SinkError::Away(says)),
-        _ if status.is_server_error() => Err(SinkError::Away(says)),
-        _ if status.is_redirection() => Err(SinkError::Refused(format!(
-            "{says}, and redirects are not followed"
-        ))),
-        _ => Err(SinkError::Refused(says)),
+        StatusCode::GONE => Err(SinkError::Gone(why)),
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            Err(SinkError::Away { why, retry_after })
+        }
+        _ if status.is_server_error() => Err(SinkError::Away { why, retry_after }),
+        _ if status.is_redirection() => Err(SinkError::Refused {
+            why: format!("{why}, and redirects are not followed"),
+            retry_after,
+        }),
+        _ => Err(SinkError::Refused { why, retry_after }),
     }
 }
 
@@ -153,19 +166,18 @@ fn judge(status: StatusCode) -> Result<(), SinkError> {
 fn not_sent(error: &reqwest::Error) -> SinkError {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {
-        if error.is::<NotPublic>() {
-            return SinkError::Away(NotPublic.to_string());
+        if error.is::<OutOfReach>() {
+            return SinkError::away(OutOfReach.to_string());
         }
         cause = error.source();
     }
-    let says = if error.is_timeout() {
+    SinkError::away(if error.is_timeout() {
         "no answer in time"
     } else if error.is_connect() {
         "cannot be reached"
     } else {
         "the connection broke"
-    };
-    SinkError::Away(says.to_owned())
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-use crate::address::is_public;
+use crate::address::Reach;
 
 /// The port of `https`; others have to be allowed.
 const HTTPS: u16 = 443;
@@ -14,8 +14,9 @@ const HTTPS: u16 = 443;
 pub struct TargetPolicy {
     /// Ports besides 443.
     pub ports: Vec<u16>,
-    /// Lets `http` and any port through, to this machine alone. For development and tests.
-    pub allow_loopback: bool,
+    /// Where it may be. With loopback, `http` and any port are let through to this machine alone; with networks,
+    /// any name is: what it stands for is judged when a connection is made.
+    pub reach: Reach,
 }
 
 /// Why something is no target. The URL is not repeated: its path may be a secret.
@@ -37,7 +38,7 @@ pub enum InvalidTarget {
     #[error("must be on port 443, or on one of events.webhook_ports")]
     Port,
     /// An address or a name of a network that is not the public internet.
-    #[error("must be a host of the public internet")]
+    #[error("must be a host of the public internet, or of one of events.webhook_networks")]
     Host,
 }
 
@@ -53,7 +54,7 @@ impl Target {
     pub fn parse(text: &str, policy: &TargetPolicy) -> Result<Self, InvalidTarget> {
         let url = Url::parse(text.trim()).map_err(|_| InvalidTarget::Malformed)?;
         let host = url.host().ok_or(InvalidTarget::Malformed)?;
-        let is_here = policy.allow_loopback && is_loopback(&host);
+        let is_here = policy.reach.loopback && is_loopback(&host);
         match url.scheme() {
             "https" => {}
             "http" if is_here => {}
@@ -68,7 +69,7 @@ impl Target {
         if is_here {
             return Ok(Self(url));
         }
-        if !is_public_host(&host) {
+        if !may_be_within(&policy.reach, &host) {
             return Err(InvalidTarget::Host);
         }
         let port = url.port_or_known_default().unwrap_or(HTTPS);
@@ -106,12 +107,13 @@ fn is_loopback(host: &Host<&str>) -> bool {
 }
 
 /// What a name stands for is checked when a connection is made; names that never stand for anything public
-/// are refused where somebody can still mend it.
-fn is_public_host(host: &Host<&str>) -> bool {
+/// are refused where somebody can still mend it, unless private networks may be called.
+fn may_be_within(reach: &Reach, host: &Host<&str>) -> bool {
     const LOCAL: [&str; 6] = ["localhost", "local", "internal", "lan", "home", "arpa"];
     match host {
-        Host::Ipv4(address) => is_public(IpAddr::V4(*address)),
-        Host::Ipv6(address) => is_public(IpAddr::V6(*address)),
+        Host::Ipv4(address) => reach.allows(IpAddr::V4(*address)),
+        Host::Ipv6(address) => reach.allows(IpAddr::V6(*address)),
+        Host::Domain(_) if !reach.networks.is_empty() => true,
         Host::Domain(name) => {
             let name = name.strip_suffix('.').unwrap_or(name);
             name.rsplit_once('.')
@@ -197,7 +199,10 @@ mod tests {
     fn other_ports_and_this_machine_have_to_be_allowed() {
         let policy = TargetPolicy {
             ports: vec![8443],
-            allow_loopback: true,
+            reach: Reach {
+                loopback: true,
+                ..Reach::default()
+            },
         };
         let refused = |text| Target::parse(text, &policy).err();
         assert_eq!(refused("https://hooks.example.com:8443/"), None);
@@ -210,6 +215,34 @@ mod tests {
             ("https://10.0.0.1/", InvalidTarget::Host),
             ("https://hooks.example.com:4000/", InvalidTarget::Port),
             ("http://user@127.0.0.1/", InvalidTarget::UserInfo),
+        ] {
+            assert_eq!(refused(text), Some(reason), "{text}");
+        }
+    }
+    #[test]
+    fn a_receiver_in_a_listed_network_is_a_target() {
+        let policy = TargetPolicy {
+            reach: Reach {
+                networks: vec!["10.20.0.0/16".parse().unwrap()],
+                loopback: false,
+            },
+            ..TargetPolicy::default()
+        };
+        let refused = |text| Target::parse(text, &policy).err();
+        for text in [
+            "https://10.20.3.4/",
+            "https://hooks.shop.internal/",
+            "https://hooks/",
+        ] {
+            assert_eq!(refused(text), None, "{text}");
+        }
+        for (text, reason) in [
+            ("http://10.20.3.4/", InvalidTarget::Scheme),
+            ("https://10.20.3.4:6379/", InvalidTarget::Port),
+            ("https://10.21.3.4/", InvalidTarget::Host),
+            ("https://127.0.0.1/", InvalidTarget::Host),
+            ("https://[::ffff:10.20.3.4]/", InvalidTarget::Host),
+            ("https://169.254.169.254/latest/", InvalidTarget::Host),
         ] {
             assert_eq!(refused(text), Some(reason), "{text}");
         }

@@ -13,6 +13,7 @@ pub mod money;
 pub mod page;
 pub mod random;
 pub mod request_id;
+pub mod retry_after;
 pub mod soft_delete;
 pub mod timestamps;
 

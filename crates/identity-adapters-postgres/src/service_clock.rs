@@ -30,7 +30,7 @@ const GO_BACK: &str = "UPDATE service_clock SET latest = $1, set_backs = set_bac
 /// Times until which something counts, or from which on it is young. When the time goes back by so much, they go
 /// back with it: nothing counts longer, and no lock or window holds longer. What must not come too early (the wait
 /// of a reset, a reserved identifier) stays. `$1` by how much.
-const FOLLOW: [&str; 18] = [
+const FOLLOW: [&str; 19] = [
     "UPDATE challenges SET created_at = created_at - $1, expires_at = expires_at - $1",
     "UPDATE code_dispatches SET sent_at = sent_at - $1",
     "UPDATE pending_sign_ins SET created_at = created_at - $1, expires_at = expires_at - $1",
@@ -59,6 +59,7 @@ const FOLLOW: [&str; 18] = [
     "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - $1, \
      gathers_until = gathers_until - $1 WHERE next_attempt_at IS NOT NULL",
     "UPDATE event_lanes SET due_at = due_at - $1 WHERE due_at IS NOT NULL",
+    "UPDATE event_destinations SET rests_until = rests_until - $1 WHERE rests_until IS NOT NULL",
 ];
 
 #[async_trait]
@@ -95,7 +96,7 @@ impl TimeStore for Store {
         Ok(())
     }
 
-    /// Nineteen statements, and one more on PostgreSQL.
+    /// Twenty statements, and one more on PostgreSQL.
     #[tracing::instrument(name = "service_clock.go_back", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn go_back(
         &self,

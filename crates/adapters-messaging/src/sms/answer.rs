@@ -1,11 +1,15 @@
 //! What a gateway's status means for a message.
 
 use authentication_app::ports::DeliveryError;
-use time::{Duration, OffsetDateTime, format_description::well_known::Rfc2822};
+use common::retry_after;
+use time::OffsetDateTime;
 
-/// 2xx: taken. Too busy to look at it: not taken, try again. Something broke, at the gateway or between it and
-/// a proxy before it: unknown, since it may have broken when the message was out. Anything else is no way to
-/// send this message.
+/// - 2xx: taken.
+/// - Too many, too busy, our credentials or our credit: not taken, and no other message would be; try again. What is
+///   ours to put right is not the message's fault.
+/// - 5xx otherwise: something broke, at the gateway or between it and a proxy before it: unknown, since it may have
+///   broken when the message was out.
+/// - Anything else: no way to send this message.
 pub(super) fn meaning(
     status: u16,
     retry_after: Option<&str>,
@@ -13,9 +17,9 @@ pub(super) fn meaning(
 ) -> Result<(), DeliveryError> {
     match status {
         200..=299 => Ok(()),
-        408 | 425 | 429 | 503 => Err(DeliveryError::NotTaken {
+        401 | 402 | 407 | 408 | 425 | 429 | 503 => Err(DeliveryError::Away {
             status: Some(status),
-            retry_after: retry_after.and_then(|text| wait(text, now)),
+            retry_after: retry_after.and_then(|text| retry_after::pause(text, now)),
         }),
         500..=599 => Err(DeliveryError::Unknown),
         _ => Err(DeliveryError::Refused {
@@ -24,25 +28,9 @@ pub(super) fn meaning(
     }
 }
 
-/// Seconds, or a date (RFC 9110 §10.2.3).
-fn wait(text: &str, now: OffsetDateTime) -> Option<Duration> {
-    let text = text.trim();
-    let seconds = text
-        .parse::<u32>()
-        .ok()
-        .map(i64::from)
-        .map(Duration::seconds);
-    let until = || {
-        OffsetDateTime::parse(text, &Rfc2822)
-            .ok()
-            .map(|at| at - now)
-    };
-    seconds.or_else(until).filter(|wait| wait.is_positive())
-}
-
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
+    use time::{Duration, macros::datetime};
 
     use super::*;
 
@@ -54,17 +42,17 @@ mod tests {
         for taken in [200, 201, 202, 204] {
             assert_eq!(of(taken), Ok(()));
         }
-        for later in [408, 425, 429, 503] {
-            let not_taken = DeliveryError::NotTaken {
+        for later in [401, 402, 407, 408, 425, 429, 503] {
+            let away = DeliveryError::Away {
                 status: Some(later),
                 retry_after: None,
             };
-            assert_eq!(of(later), Err(not_taken));
+            assert_eq!(of(later), Err(away));
         }
         for unknown in [500, 502, 504, 520, 524, 599] {
             assert_eq!(of(unknown), Err(DeliveryError::Unknown));
         }
-        for never in [301, 307, 400, 401, 403, 404, 422, 600] {
+        for never in [301, 307, 400, 403, 404, 422, 600] {
             let refused = DeliveryError::Refused {
                 status: Some(never),
             };
@@ -73,19 +61,12 @@ mod tests {
     }
 
     #[test]
-    fn a_gateway_says_how_long_to_wait_in_seconds_or_by_a_date() {
-        assert_eq!(wait("120", NOW), Some(Duration::MINUTE * 2));
+    fn a_gateway_says_how_long_to_wait() {
         let date = "Tue, 24 Nov 2026 12:00:30 GMT";
-        assert_eq!(wait(date, NOW), Some(Duration::seconds(30)));
-        for nothing in [
-            "",
-            "0",
-            "-5",
-            "soon",
-            "1e9",
-            "Tue, 24 Nov 2026 11:59:00 GMT",
-        ] {
-            assert_eq!(wait(nothing, NOW), None, "{nothing}");
-        }
+        let away = DeliveryError::Away {
+            status: Some(503),
+            retry_after: Some(Duration::seconds(30)),
+        };
+        assert_eq!(meaning(503, Some(date), NOW), Err(away));
     }
 }

@@ -16,13 +16,16 @@ use lettre::{
         extension::ClientId,
     },
 };
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant as Deadline, timeout_at},
+};
 
 use super::SmtpSecurity;
 
 /// How long an idle connection is kept. Servers close theirs after some minutes.
 const KEPT_FOR: Duration = Duration::from_secs(30);
-/// The server closes the connection (RFC 5321 §3.8); says nothing about a mail.
+/// The server closes the connection (RFC 5321 §3.8).
 const CLOSING: u16 = 421;
 
 /// The server, and the connections to it.
@@ -74,32 +77,42 @@ pub(super) struct Dialogue<'a> {
 
 impl Server {
     /// Names sender and recipient, and hears that the server waits for the message. Nothing went out before.
-    pub(super) async fn begin(&self, envelope: &Envelope) -> Result<Dialogue<'_>, DeliveryError> {
-        let room = self.connections.room.acquire().await;
-        let room = room.map_err(|_| DeliveryError::UNREACHED)?;
+    pub(super) async fn begin(
+        &self,
+        envelope: &Envelope,
+        deadline: Deadline,
+    ) -> Result<Dialogue<'_>, DeliveryError> {
+        let room = timeout_at(deadline, self.connections.room.acquire()).await;
+        let Ok(Ok(room)) = room else {
+            return Err(DeliveryError::UNREACHED);
+        };
         let dialogue = |connection| Dialogue {
             server: self,
             connection,
             _room: room,
         };
         if let Some(mut connection) = self.connections.take_idle() {
-            match address(&mut connection, envelope).await {
+            match address(&mut connection, envelope, deadline).await {
                 Ok(()) => return Ok(dialogue(connection)),
-                Err(error) if is_about_the_mail(&error) => return Err(judged(&error)),
-                // It was closed meanwhile.
-                Err(_) => {}
+                Err(stumble) if stumble.ends_the_connection() => {}
+                Err(stumble) => return Err(stumble.meaning()),
             }
         }
-        let mut connection = self.connect().await.map_err(|error| not_taken(&error))?;
-        match address(&mut connection, envelope).await {
+        let mut connection = match timeout_at(deadline, self.connect()).await {
+            Ok(Ok(connection)) => connection,
+            Ok(Err(error)) => return Err(away(status(&error))),
+            Err(_) => return Err(DeliveryError::UNREACHED),
+        };
+        match address(&mut connection, envelope, deadline).await {
             Ok(()) => Ok(dialogue(connection)),
-            Err(error) => Err(judged(&error)),
+            Err(stumble) => Err(stumble.meaning()),
         }
     }
 
     /// Connects and authenticates.
     pub(super) async fn check(&self) -> Result<(), DeliveryError> {
-        let mut connection = self.connect().await.map_err(|error| not_taken(&error))?;
+        let connected = self.connect().await;
+        let mut connection = connected.map_err(|error| away(status(&error)))?;
         // It did what was asked for; how it parts is of no interest.
         let _ = connection.quit().await;
         Ok(())
@@ -137,44 +150,90 @@ impl Dialogue<'_> {
                 self.server.connections.keep(self.connection);
                 Ok(())
             }
-            Err(error) if error.status().is_some() => Err(judged(&error)),
-            Err(_) => Err(DeliveryError::Unknown),
+            Err(error) => Err(status(&error).map_or(DeliveryError::Unknown, judged)),
         }
     }
 }
 
-async fn address(connection: &mut AsyncSmtpConnection, envelope: &Envelope) -> Result<(), Error> {
-    connection
-        .command(Mail::new(envelope.from().cloned(), Vec::new()))
-        .await?;
-    for recipient in envelope.to() {
+/// Where an introduction ended before the message.
+struct Stumble {
+    /// What the server answered; `None` when the connection broke, or nothing came in time.
+    status: Option<u16>,
+    /// Whether the recipient was named by then. Before, it has nothing to do with the mail.
+    is_named: bool,
+}
+
+impl Stumble {
+    /// It may be that it was closed while it was idle.
+    fn ends_the_connection(&self) -> bool {
+        self.status.is_none_or(|status| status == CLOSING)
+    }
+
+    fn meaning(&self) -> DeliveryError {
+        match self.status {
+            _ if !self.is_named => away(self.status),
+            Some(status) => judged(status),
+            // That one recipient has such servers is no reason for the others to wait.
+            None => DeliveryError::NotTaken {
+                status: None,
+                retry_after: None,
+            },
+        }
+    }
+}
+
+async fn address(
+    connection: &mut AsyncSmtpConnection,
+    envelope: &Envelope,
+    deadline: Deadline,
+) -> Result<(), Stumble> {
+    let mut is_named = false;
+    let introduction = async {
         connection
-            .command(Rcpt::new(recipient.clone(), Vec::new()))
+            .command(Mail::new(envelope.from().cloned(), Vec::new()))
             .await?;
-    }
-    connection.command(Data).await?;
-    Ok(())
-}
-
-fn is_about_the_mail(error: &Error) -> bool {
-    status(error).is_some_and(|status| status != CLOSING)
-}
-
-/// What the server's answer to a mail means: 5xx for ever, 4xx for now (RFC 5321 §4.2.1).
-fn judged(error: &Error) -> DeliveryError {
-    if error.is_permanent() {
-        DeliveryError::Refused {
-            status: status(error),
+        is_named = true;
+        for recipient in envelope.to() {
+            connection
+                .command(Rcpt::new(recipient.clone(), Vec::new()))
+                .await?;
         }
-    } else {
-        not_taken(error)
+        connection.command(Data).await?;
+        Ok::<_, Error>(())
+    };
+    let introduced = timeout_at(deadline, introduction).await;
+    match introduced {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(error)) => Err(Stumble {
+            status: status(&error),
+            is_named,
+        }),
+        Err(_) => Err(Stumble {
+            status: None,
+            is_named,
+        }),
     }
 }
 
-/// What the server's answer to us means, whatever it is: the mail has nothing to do with it.
-fn not_taken(error: &Error) -> DeliveryError {
-    DeliveryError::NotTaken {
-        status: status(error),
+/// What the server's answer to a mail means: 5yz for ever, anything else for now (RFC 5321 §4.2.1). Greylisting,
+/// a full mailbox and a server that closes (421, 450, 451, 452) are all of the second kind.
+const fn judged(status: u16) -> DeliveryError {
+    match status {
+        500..=599 => DeliveryError::Refused {
+            status: Some(status),
+        },
+        _ => DeliveryError::NotTaken {
+            status: Some(status),
+            retry_after: None,
+        },
+    }
+}
+
+/// What the server's answer to us, or to our name, means, whatever it is: the mail has nothing to do with it, and
+/// may go when it is put right.
+const fn away(status: Option<u16>) -> DeliveryError {
+    DeliveryError::Away {
+        status,
         retry_after: None,
     }
 }

@@ -7,7 +7,10 @@
 mod connection;
 mod mail;
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use authentication_app::ports::{Channel, DeliveryError, Message, MessageSender};
@@ -21,7 +24,7 @@ use lettre::{
     },
 };
 use secrecy::{ExposeSecret as _, SecretString};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use connection::{Connections, Dialogue, Server};
 use mail::Sender;
@@ -48,6 +51,9 @@ pub struct SmtpConfig {
     pub security: SmtpSecurity,
     /// User name and password.
     pub credentials: Option<(String, SecretString)>,
+    /// What we call ourselves (`EHLO`): a name with a dot in it, or an address. In the place of anything else we
+    /// say the address of this machine, since servers refuse a bare name.
+    pub ehlo_name: Option<String>,
     /// The address that mail comes from.
     pub from: String,
     /// The name beside it.
@@ -102,7 +108,7 @@ impl SmtpSender {
             security: config.security,
             tls,
             credentials,
-            hello: ClientId::default(),
+            hello: hello(config.ehlo_name.as_deref().unwrap_or_default()),
             // One address that does not answer leaves time for another.
             connect_timeout: config.timeout / 3,
             connections: Connections::up_to(config.connections),
@@ -121,15 +127,15 @@ impl SmtpSender {
     /// Connects and authenticates, and sends nothing: for whoever wants to know whether it would work.
     ///
     /// # Errors
-    /// [`DeliveryError::NotTaken`] with what the server answered, if it did.
+    /// [`DeliveryError::Away`] with what the server answered, if it did.
     pub async fn check(&self) -> Result<(), DeliveryError> {
         let connected = timeout(self.timeout, self.server.check()).await;
         connected.unwrap_or(Err(DeliveryError::UNREACHED))
     }
 
     async fn begin(&self, message: &lettre::Message) -> Result<Dialogue<'_>, DeliveryError> {
-        let begun = timeout(self.timeout, self.server.begin(message.envelope())).await;
-        begun.unwrap_or(Err(DeliveryError::UNREACHED))
+        let deadline = Instant::now() + self.timeout;
+        self.server.begin(message.envelope(), deadline).await
     }
 }
 
@@ -147,6 +153,17 @@ impl MessageSender for SmtpSender {
     /// reached.
     fn at_once(&self, _: Channel) -> usize {
         self.connections
+    }
+}
+
+/// An address is said as a literal (RFC 5321 §4.1.3).
+fn hello(name: &str) -> ClientId {
+    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    match bare.parse() {
+        Ok(IpAddr::V4(address)) => ClientId::Ipv4(address),
+        Ok(IpAddr::V6(address)) => ClientId::Ipv6(address),
+        Err(_) if name.contains('.') => ClientId::Domain(name.to_owned()),
+        Err(_) => ClientId::Ipv4(Ipv4Addr::LOCALHOST),
     }
 }
 

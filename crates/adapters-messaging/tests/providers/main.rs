@@ -43,6 +43,13 @@ const fn not_taken(status: u16) -> Result<(), DeliveryError> {
     })
 }
 
+const fn away(status: u16) -> Result<(), DeliveryError> {
+    Err(DeliveryError::Away {
+        status: Some(status),
+        retry_after: None,
+    })
+}
+
 const fn refused(status: u16) -> Result<(), DeliveryError> {
     Err(DeliveryError::Refused {
         status: Some(status),

@@ -9,7 +9,7 @@ use authentication_app::ports::{DeliveryError, MessageSender};
 use testkit::servers::{GatewayAnswer, MailServer, MailTls, SmsGateway};
 use time::Duration;
 
-use super::{LONG, SHORT, message, not_taken, refused};
+use super::{LONG, SHORT, away, message, refused};
 
 const NUMBER: &str = "+2348012345678";
 
@@ -102,17 +102,17 @@ async fn what_the_gateway_answers_says_whether_to_try_again() {
     let gateway = SmsGateway::start();
     let sender = HttpGateway::new(config(&gateway.url(), LONG)).unwrap();
     for (status, expected) in [
-        (503, not_taken(503)),
+        (503, away(503)),
         (500, Err(DeliveryError::Unknown)),
         (400, refused(400)),
-        (401, refused(401)),
+        (401, away(401)),
         (504, Err(DeliveryError::Unknown)),
     ] {
         gateway.next(GatewayAnswer::Status(status, None));
         assert_eq!(send(&sender).await, expected, "{status}");
     }
     gateway.next(GatewayAnswer::Status(429, Some("90".to_owned())));
-    let expected = DeliveryError::NotTaken {
+    let expected = DeliveryError::Away {
         status: Some(429),
         retry_after: Some(Duration::seconds(90)),
     };

@@ -9,7 +9,7 @@ use testkit::{
     servers::{MailServer, MailTls, SmsGateway},
 };
 
-use super::{LONG, SHORT, message, not_taken, refused};
+use super::{LONG, SHORT, away, message, not_taken, refused};
 
 fn config(port: u16, security: SmtpSecurity, ca_file: Option<PathBuf>) -> SmtpConfig {
     SmtpConfig {
@@ -17,6 +17,7 @@ fn config(port: u16, security: SmtpSecurity, ca_file: Option<PathBuf>) -> SmtpCo
         port,
         security,
         credentials: None,
+        ehlo_name: None,
         from: "no-reply@shop.example".to_owned(),
         sender_name: "Fashionistar".to_owned(),
         timeout: LONG,
@@ -67,8 +68,8 @@ async fn a_mail_arrives_over_each_kind_of_tls_with_its_sign_in() {
 
         // A wrong password is the operator's fault: the mail may go when it is put right.
         let wrong = with_password("wrong");
-        assert_eq!(send(&wrong).await, not_taken(535));
-        assert_eq!(wrong.check().await, not_taken(535));
+        assert_eq!(send(&wrong).await, away(535));
+        assert_eq!(wrong.check().await, away(535));
         assert_eq!(server.mails().len(), 1);
     }
 }
@@ -114,10 +115,20 @@ async fn what_the_server_answers_says_whether_to_try_again() {
     let mut server = MailServer::start(MailTls::None);
     let sender = plain(&server, LONG);
     for (order, expected) in [
+        // To us, or to our name: no mail would fare better.
+        ("connect 421", away(421)),
+        ("connect 554", away(554)),
+        ("mail 421", away(421)),
+        ("mail 450", away(450)),
+        ("mail 530", away(530)),
+        // To this mail.
         ("rcpt 550", refused(550)),
+        ("rcpt 450", not_taken(450)),
         ("rcpt 451", not_taken(451)),
+        ("rcpt 421", not_taken(421)),
         ("data 554", refused(554)),
         ("data 452", not_taken(452)),
+        ("data 421", not_taken(421)),
     ] {
         server.order(order);
         assert_eq!(send(&sender).await, expected, "{order}");
@@ -147,16 +158,14 @@ async fn without_an_answer_to_the_mail_itself_nothing_is_known() {
 #[tokio::test]
 async fn what_ended_before_the_mail_was_sent_certainly_did_not_go_out() {
     let mut server = MailServer::start(MailTls::None);
+    let not_taken = Err(DeliveryError::NotTaken {
+        status: None,
+        retry_after: None,
+    });
     server.order("drop-early");
-    assert_eq!(
-        send(&plain(&server, LONG)).await,
-        Err(DeliveryError::UNREACHED)
-    );
+    assert_eq!(send(&plain(&server, LONG)).await, not_taken);
     server.order("hang-early");
-    assert_eq!(
-        send(&plain(&server, SHORT)).await,
-        Err(DeliveryError::UNREACHED)
-    );
+    assert_eq!(send(&plain(&server, SHORT)).await, not_taken);
     server.release();
     assert!(server.mails().is_empty());
     // Nobody listens there.
@@ -240,6 +249,27 @@ async fn nothing_of_a_mail_and_no_password_is_logged() {
         "AHNob3AAczNjcmV0",
     ] {
         assert!(!text.contains(secret), "{secret}: {text}");
+    }
+}
+
+/// Postfix with `reject_non_fqdn_helo_hostname` refuses a bare name.
+#[tokio::test]
+async fn we_introduce_ourselves_by_a_full_name_or_an_address() {
+    let server = MailServer::start(MailTls::None);
+    for (name, said) in [
+        (Some("auth.shop.example"), "auth.shop.example"),
+        (Some("192.0.2.7"), "[192.0.2.7]"),
+        (Some("[2001:db8::1]"), "[IPv6:2001:db8::1]"),
+        (Some("localhost"), "[127.0.0.1]"),
+        (None, "[127.0.0.1]"),
+    ] {
+        let sender = SmtpSender::new(SmtpConfig {
+            ehlo_name: name.map(ToOwned::to_owned),
+            ..config(server.port(), SmtpSecurity::None, None)
+        });
+        assert_eq!(send(&sender.unwrap()).await, Ok(()));
+        let mails = server.mails();
+        assert_eq!(mails.last().unwrap().hello, said);
     }
 }
 

@@ -37,16 +37,20 @@ fn event() -> OutgoingEvent {
 }
 
 fn config(url: &str, deadline: Duration) -> WebhookConfig {
+    let reach = Reach {
+        loopback: true,
+        ..Reach::default()
+    };
     let policy = TargetPolicy {
         ports: vec![],
-        allow_loopback: true,
+        reach: reach.clone(),
     };
     let secret = |text: &str| SigningSecret::parse(&SecretString::from(text)).unwrap();
     WebhookConfig {
         target: Target::parse(url, &policy).unwrap(),
         secrets: vec![secret(SECRET), secret(OLD_SECRET)],
         deadline,
-        allow_loopback: true,
+        reach,
     }
 }
 
@@ -144,14 +148,14 @@ async fn what_an_answer_means() {
             Ok(())
         );
     }
-    let away = |says: &str| SinkError::Away(says.to_owned());
-    let refused = |says: &str| SinkError::Refused(says.to_owned());
+    let away = |why: &str| SinkError::away(why);
+    let refused = |why: &str| SinkError::refused(why);
     for (status, means) in [
         (400, refused("answered 400")),
         (401, refused("answered 401")),
         (404, refused("answered 404")),
         (408, away("answered 408")),
-        (410, SinkError::Never("answered 410".to_owned())),
+        (410, SinkError::Gone("answered 410".to_owned())),
         (413, refused("answered 413")),
         (429, away("answered 429")),
         (500, away("answered 500")),
@@ -164,20 +168,40 @@ async fn what_an_answer_means() {
 }
 
 #[tokio::test]
+async fn a_receiver_says_when_to_come_back_whatever_it_failed_with() {
+    let date = "Mon, 02 Mar 2026 09:01:30 GMT";
+    let hour = time::Duration::HOUR;
+    for (status, text, retry_after) in [
+        (429, "3600", Some(hour)),
+        (503, "3600", Some(hour)),
+        (500, "3600", Some(hour)),
+        (503, date, Some(time::Duration::seconds(90))),
+        (429, "9999999999999999999999", Some(24 * hour)),
+        (503, "soon", None),
+        (400, "3600", Some(hour)),
+    ] {
+        let answer =
+            format!("HTTP/1.1 {status} Later\r\nretry-after: {text}\r\ncontent-length: 0\r\n\r\n");
+        let (address, _told) = receiver(answer).await;
+        let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
+        let why = format!("answered {status}");
+        let expected = match status {
+            400 => SinkError::Refused { why, retry_after },
+            _ => SinkError::Away { why, retry_after },
+        };
+        assert_eq!(answered, Err(expected), "{status} {text}");
+    }
+}
+
+#[tokio::test]
 async fn whoever_is_not_there_is_away() {
     let (listener, address) = listen().await;
     drop(listener);
     let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
-    assert_eq!(
-        answered,
-        Err(SinkError::Away("cannot be reached".to_owned()))
-    );
+    assert_eq!(answered, Err(SinkError::away("cannot be reached")));
     let (address, _told) = receiver("garbage\r\n\r\n".to_owned()).await;
     let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
-    assert_eq!(
-        answered,
-        Err(SinkError::Away("the connection broke".to_owned()))
-    );
+    assert_eq!(answered, Err(SinkError::away("the connection broke")));
 }
 
 #[tokio::test]
@@ -189,7 +213,7 @@ async fn t79_a_redirect_is_not_followed() {
         let (address, _told) = receiver(answer).await;
         let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
         let says = format!("answered {status}, and redirects are not followed");
-        assert_eq!(answered, Err(SinkError::Refused(says)));
+        assert_eq!(answered, Err(SinkError::refused(says)));
     }
     assert_nobody_came(&inside);
 }
@@ -212,41 +236,69 @@ impl Lookup for Rebound {
     }
 }
 
+/// A sink to a name that stands for these addresses now, whatever it stood for before.
+fn rebound(addresses: Vec<&'static str>, port: u16, networks: &[&str]) -> WebhookSink {
+    let reach = Reach {
+        networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
+        loopback: false,
+    };
+    let policy = TargetPolicy {
+        ports: vec![port],
+        reach: reach.clone(),
+    };
+    let target = Target::parse(&format!("https://hooks.example.com:{port}/"), &policy);
+    let config = WebhookConfig {
+        target: target.unwrap(),
+        reach,
+        ..config("http://127.0.0.1:1/", LONGEST)
+    };
+    WebhookSink::with_lookup(config, Arc::new(Rebound(addresses, port))).unwrap()
+}
+
 #[tokio::test]
 async fn t79_a_name_that_stands_for_an_address_inside_is_not_connected_to() {
     let (inside, address) = listen().await;
     let port = address.port();
-    let policy = TargetPolicy {
-        ports: vec![port],
-        allow_loopback: false,
-    };
-    for addresses in [
-        vec!["127.0.0.1"],
-        vec!["::ffff:127.0.0.1"],
-        vec!["10.0.0.1", "127.0.0.1", "::1"],
-        vec!["169.254.169.254"],
-        vec!["fe80::1"],
-        vec!["fd00::1"],
-        vec!["100.64.0.1"],
-        vec!["64:ff9b::7f00:1"],
-        vec!["2002:7f00:1::"],
-        vec!["0.0.0.0"],
-        vec!["::"],
-        vec![],
-    ] {
-        let target = Target::parse(&format!("https://hooks.example.com:{port}/"), &policy);
-        let config = WebhookConfig {
-            target: target.unwrap(),
-            allow_loopback: false,
-            ..config("http://127.0.0.1:1/", LONGEST)
-        };
-        let lookup = Rebound(addresses.clone(), port);
-        let sink = WebhookSink::with_lookup(config, Arc::new(lookup)).unwrap();
-        let answered = sink.deliver(&event(), START).await;
-        let says = "the name has no address of the public internet".to_owned();
-        assert_eq!(answered, Err(SinkError::Away(says)), "{addresses:?}");
+    for networks in [&[][..], &["10.20.0.0/16", "fd12:3456::/32"]] {
+        for addresses in [
+            vec!["127.0.0.1"],
+            vec!["::ffff:127.0.0.1"],
+            vec!["10.0.0.1", "127.0.0.1", "::1"],
+            vec!["169.254.169.254"],
+            vec!["fe80::1"],
+            vec!["fd00::1"],
+            vec!["100.64.0.1"],
+            vec!["64:ff9b::7f00:1"],
+            vec!["2002:7f00:1::"],
+            vec!["::ffff:10.20.0.1"],
+            vec!["0.0.0.0"],
+            vec!["::"],
+            vec![],
+        ] {
+            let sink = rebound(addresses.clone(), port, networks);
+            let answered = sink.deliver(&event(), START).await;
+            let says =
+                "the name has no address of the public internet or of events.webhook_networks";
+            assert_eq!(answered, Err(SinkError::away(says)), "{addresses:?}");
+        }
     }
     assert_nobody_came(&inside);
+}
+
+/// Of all that a name stands for, what is listed is connected to, and nothing else.
+#[tokio::test]
+async fn a_receiver_in_a_listed_network_is_connected_to() {
+    let (inside, address) = listen().await;
+    let sink = rebound(
+        vec!["10.0.0.1", "127.0.0.1"],
+        address.port(),
+        &["127.0.0.0/8"],
+    );
+    let came = tokio::spawn(async move { inside.accept().await.is_ok() });
+    // It says nothing of TLS.
+    let answered = sink.deliver(&event(), START).await;
+    assert_eq!(answered, Err(SinkError::away("cannot be reached")));
+    assert!(came.await.unwrap());
 }
 
 /// How a receiver can be bad.
@@ -362,7 +414,7 @@ async fn t80_a_slow_or_huge_receiver_costs_its_deadline_and_nobody_else_anything
         let expected = match bad {
             // What was answered counts, whatever follows.
             Bad::Endless | Bad::Unending => Ok(()),
-            _ => Err(SinkError::Away("no answer in time".to_owned())),
+            _ => Err(SinkError::away("no answer in time")),
         };
         assert_eq!(answer, expected, "{bad:?}");
     }

@@ -13,7 +13,7 @@ pub use pace::Pace;
 pub use relay::{Destination, Handed, Outcome, Relay, RelayPorts, RelayRules};
 
 use crate::ports::{
-    Backlog, DestinationBacklog, EventQueue, Measure, Meter, QueueName, StoreError,
+    Backlog, DestinationBacklog, EventQueue, Measure, Meter, QueueName, StoreError, SwitchedOn,
 };
 
 /// What an operator asks about events, and upkeep does with them.
@@ -34,7 +34,12 @@ impl Events {
     /// # Errors
     /// [`StoreError`].
     pub async fn backlog(&self) -> Result<Vec<DestinationBacklog>, StoreError> {
-        self.queue.event_backlog().await
+        let (mut all, now) = (self.queue.event_backlog().await?, self.clock.now());
+        for destination in &mut all {
+            // What is over says nothing any more.
+            destination.rests_until = destination.rests_until.filter(|until| *until > now);
+        }
+        Ok(all)
     }
 
     /// How long the oldest event waits that a destination has not got, parked ones aside; zero when none does.
@@ -45,19 +50,36 @@ impl Events {
         })
     }
 
-    /// Tells the meter how all destinations stand together: what waits anywhere, and the longest wait.
+    /// Tells the meter how all destinations stand together: what waits anywhere, the longest wait, and how many
+    /// are switched off.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn measure(&self, meter: &dyn Meter) -> Result<(), StoreError> {
-        let mut all = Backlog::default();
+        let (mut all, mut off) = (Backlog::default(), 0);
         for destination in self.backlog().await? {
             all.waiting += destination.accounts_waiting;
             all.parked += destination.parked;
             all.lag = all.lag.max(self.lag(&destination).unsigned_abs());
+            off += u64::from(destination.off.is_some());
         }
+        meter.note(Measure::DestinationsOff(off));
         meter.note(Measure::Backlog(QueueName::Events, all));
         Ok(())
+    }
+
+    /// Sends events to a destination again that wants none, or asked to be left alone, with what waited for it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn switch_on(&self, destination: &str) -> Result<SwitchedOn, StoreError> {
+        let now = self.clock.now();
+        let switched = self.queue.switch_destination_on(destination, now).await?;
+        if switched == SwitchedOn::Done {
+            tracing::info!(destination, "a destination is switched on");
+        }
+        Ok(switched)
     }
 
     /// Ends the deliveries to a destination and drops what waits for it; `false` when there is none of this

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use common::{Clock, SecureRandom, random};
+use common::{Clock, SecureRandom, random, retry_after};
 use time::{Duration, OffsetDateTime};
 use tokio::time::timeout;
 use uuid::Builder;
@@ -16,7 +16,7 @@ use crate::{
     back_off::BackOff,
     ports::{
         DeliveryOutcome, EventQueue, EventSink, EventTarget, LeaseRequest, LeasedEvent, Measure,
-        Meter, OutgoingEvent, SinkError, StoreError,
+        Meter, OutgoingEvent, SinkError, StoreError, SwitchedOff,
     },
     retry::retrying,
 };
@@ -158,9 +158,19 @@ impl Relay {
             Err(error) => error,
         };
         let settled = match error {
-            SinkError::Away(why) => self.put_off(&leased, &why, Outcome::Away).await,
-            SinkError::Refused(why) => self.put_off(&leased, &why, Outcome::Refused).await,
+            SinkError::Away { why, retry_after } => {
+                if let Some(rest) = retry_after {
+                    self.leave_alone(rest).await?;
+                }
+                self.put_off(&leased, &why, retry_after, Outcome::Away)
+                    .await
+            }
+            SinkError::Refused { why, retry_after } => {
+                self.put_off(&leased, &why, retry_after, Outcome::Refused)
+                    .await
+            }
             SinkError::Never(why) => self.park(&leased, &why).await,
+            SinkError::Gone(why) => self.switch_off(&leased, &why).await,
         };
         settled.map(Handed::Settled)
     }
@@ -188,7 +198,7 @@ impl Relay {
         let delivery = self.sink.deliver(&outgoing, self.ports.clock.now());
         match timeout(rules.deadline.unsigned_abs(), delivery).await {
             Ok(delivered) => delivered.map(|()| Outcome::Delivered),
-            Err(_) => Err(SinkError::Away("no answer in time".to_owned())),
+            Err(_) => Err(SinkError::away("no answer in time")),
         }
     }
 
@@ -228,13 +238,14 @@ impl Relay {
         &self,
         leased: &LeasedEvent,
         why: &str,
+        retry_after: Option<Duration>,
         outcome: Outcome,
     ) -> Result<Outcome, StoreError> {
         let tries = leased.attempts.saturating_add(1);
         if tries >= self.rules.most_attempts {
             return self.park(leased, why).await;
         }
-        let next = self.next_attempt(leased.attempts);
+        let next = self.next_attempt(leased.attempts, retry_after);
         let postpone = || self.ports.queue.postpone_event(&leased.lease, next, why);
         let held = retrying(postpone).await?;
         Ok(self.told(leased, held, outcome, Some(why)))
@@ -250,8 +261,44 @@ impl Relay {
         Ok(self.told(leased, held, Outcome::Parked, Some(why)))
     }
 
-    fn next_attempt(&self, attempts_before: u32) -> OffsetDateTime {
-        self.ports.clock.now() + BACK_OFF.pause(attempts_before, self.ports.random.as_ref())
+    /// It asked for it, and is believed within a bound.
+    async fn leave_alone(&self, rest: Duration) -> Result<(), StoreError> {
+        let name = self.destination.name.as_str();
+        let until = self.ports.clock.now() + rest.min(retry_after::LONGEST);
+        retrying(|| self.ports.queue.rest_destination(name, until)).await?;
+        let rest_seconds = rest.whole_seconds();
+        tracing::warn!(
+            destination = name,
+            rest_seconds,
+            "a destination asked to be left alone"
+        );
+        Ok(())
+    }
+
+    /// The event waits with all others: it is the destination that is gone, and a person who knows whether it is.
+    async fn switch_off(&self, leased: &LeasedEvent, why: &str) -> Result<Outcome, StoreError> {
+        let destination = self.destination.name.as_str();
+        let now = self.ports.clock.now();
+        let off = SwitchedOff {
+            at: now,
+            reason: why.to_owned(),
+        };
+        let queue = &self.ports.queue;
+        if retrying(|| queue.switch_destination_off(destination, &off)).await? {
+            tracing::error!(
+                destination,
+                reason = why,
+                "a destination is switched off: it wants no events any more"
+            );
+        }
+        let held = retrying(|| queue.give_event_back(&leased.lease, now, why)).await?;
+        Ok(self.told(leased, held, Outcome::Away, Some(why)))
+    }
+
+    fn next_attempt(&self, attempts_before: u32, retry_after: Option<Duration>) -> OffsetDateTime {
+        let pause = BACK_OFF.pause(attempts_before, self.ports.random.as_ref());
+        let asked_for = retry_after.map(|asked_for| asked_for.min(retry_after::LONGEST));
+        self.ports.clock.now() + pause.max(asked_for.unwrap_or_default())
     }
 
     /// Tells the log, and gives the outcome that holds.

@@ -1,33 +1,26 @@
-//! One attempt at one message, and what becomes of it.
+//! One attempt at one message.
 //!
 //! A provider cannot take part in our transaction, so something has to give when its answer is lost. A code
 //! goes out once at the most: that it is about to go is written down first, and what may be out is not sent
 //! again; the person asks anew. A notice goes out once at the least, always with the same id. See
 //! `docs/adr/0015-a-code-is-sent-once-at-the-most.md`.
 
-use std::time::Duration as StdDuration;
+use std::{sync::Arc, time::Duration as StdDuration};
 
 use time::{Duration, OffsetDateTime};
 use tokio::{sync::OwnedSemaphorePermit, time::timeout};
 
-use super::{
-    Notifications,
-    back_off::{MOST_ATTEMPTS, half_to_whole, next_attempt},
-    compose::Addressed,
-    deliver::LEASE,
-};
+use super::{Notifications, back_off::half_to_whole, compose::Addressed, outcome::is_code};
 use crate::{
     ports::{
-        Channel, Closing, DeliveryError, DeliveryOutcome, GiveBack, HeldMessage, LeasedMessage,
-        LetterKind, Measure, Message, MessageChannel, MessageKind, NoticeOutcome, StoreError,
-        UnwritableLetter,
+        Channel, Closing, DeliveryOutcome, GiveBack, HeldMessage, LeasedMessage, LetterKind,
+        Message, MessageChannel, StoreError, UnwritableLetter,
     },
     retry::retrying,
 };
 
-/// Attempts at a notice before one of which nobody knows whether it went out is the last: each of them may
-/// have. Whatever became of the others counts too; that is on the safe side.
-const MOST_UNSURE: u32 = 3;
+/// Leases that ended without a word of their worker before a message is parked: it may be what ends them.
+const MOST_LOST: u32 = 8;
 /// How long a message stands in line for room beside others of its channel: long where a provider answers.
 const IN_LINE: StdDuration = StdDuration::from_millis(250);
 /// How long it is put off, give or take, when there was none.
@@ -66,7 +59,7 @@ impl Notifications {
     /// What is to be sent now; `None` when this attempt has ended otherwise.
     async fn prepare(&self, leased: &LeasedMessage) -> Result<Option<Ready>, StoreError> {
         // Counted when it was leased, so that one that ends its worker is not tried for ever.
-        if leased.attempts >= MOST_ATTEMPTS {
+        if leased.attempts.saturating_sub(leased.put_off) >= MOST_LOST {
             let reason = "it ended its worker again and again";
             self.park(leased.held(), MessageChannel::None, reason)
                 .await?;
@@ -76,6 +69,11 @@ impl Notifications {
             return Ok(None);
         };
         let channel = Channel::of(&addressed.to);
+        let now = self.base.clock.now();
+        if let Some(wait) = self.way(channel).route.wait(now) {
+            self.spare(leased, channel, wait, leased.is_counted).await?;
+            return Ok(None);
+        }
         let way = self.enter(channel).await;
         let now = self.base.clock.now();
         let Some(way) = way else {
@@ -102,6 +100,11 @@ impl Notifications {
             self.park(leased.held(), channel.into(), reason).await?;
             return Ok(None);
         };
+        // Another one found out meanwhile that the provider takes nothing, or tries whether it does.
+        if let Err(wait) = self.way(channel).route.enter(now) {
+            self.spare(leased, channel, wait, true).await?;
+            return Ok(None);
+        }
         // A notice may go out twice, so it needs no mark.
         if is_code(leased) && !self.hand_over(leased, now).await? {
             // The lease ran out, and the code is somebody else's.
@@ -116,8 +119,7 @@ impl Notifications {
         match retrying(|| self.compose(&leased.order, now)).await {
             Ok(Some(addressed)) => Ok(Some(addressed)),
             Ok(None) => {
-                self.note(MessageChannel::None, DeliveryOutcome::Dropped);
-                self.finish(leased).await?;
+                self.drop_unsent(leased, now).await?;
                 Ok(None)
             }
             Err(error @ StoreError::Corrupt { .. }) => {
@@ -174,8 +176,18 @@ impl Notifications {
 
     async fn send(&self, leased: &LeasedMessage, ready: &Ready) -> Result<bool, StoreError> {
         let message = &ready.message;
+        let channel = message.channel;
         let answer = self.sender.send(message).await;
-        self.settle(leased, message.channel, answer).await
+        let now = self.base.clock.now();
+        if let Some(rest) = self.way(channel).route.note(&answer, now) {
+            let (channel, rest) = (channel.as_str(), rest.whole_seconds());
+            tracing::warn!(
+                channel,
+                rest_seconds = rest,
+                "the provider takes nothing now; messages wait"
+            );
+        }
+        self.settle(leased, channel, answer).await
     }
 
     /// The store failed before anybody was asked to send the message, so it need not wait for the end of its
@@ -193,23 +205,8 @@ impl Notifications {
         }
     }
 
-    /// A message that cannot be read, or something that it is made of: parked, unless that is for now only.
-    pub(super) async fn set_aside(
-        &self,
-        held: HeldMessage,
-        error: &StoreError,
-    ) -> Result<(), StoreError> {
-        tracing::error!(message_id = %held.id, %error, "a message cannot be made");
-        if matches!(error, StoreError::Corrupt { .. }) {
-            let reason = "what it is made of cannot be read";
-            return self.park(held, MessageChannel::None, reason).await;
-        }
-        let until = self.base.clock.now() + LEASE;
-        self.give_back(held, GiveBack::Wait(until)).await
-    }
-
     async fn enter(&self, channel: Channel) -> Option<OwnedSemaphorePermit> {
-        let room = timeout(IN_LINE, self.way(channel).acquire_owned()).await;
+        let room = timeout(IN_LINE, Arc::clone(&self.way(channel).room).acquire_owned()).await;
         room.ok()?.ok()
     }
 
@@ -235,105 +232,4 @@ impl Notifications {
             at: now,
         })
     }
-
-    /// A code that is late serves nobody; a notice can wait.
-    async fn hold_back(
-        &self,
-        leased: &LeasedMessage,
-        channel: Channel,
-        until: OffsetDateTime,
-    ) -> Result<(), StoreError> {
-        self.note(channel.into(), DeliveryOutcome::Capped);
-        if is_code(leased) {
-            self.finish(leased).await
-        } else {
-            self.base.meter.note(Measure::Notice(NoticeOutcome::Held));
-            self.give_back(leased.held(), GiveBack::Wait(until)).await
-        }
-    }
-
-    async fn settle(
-        &self,
-        leased: &LeasedMessage,
-        channel: Channel,
-        answer: Result<(), DeliveryError>,
-    ) -> Result<bool, StoreError> {
-        let message_id = leased.order.id;
-        let Err(error) = answer else {
-            tracing::info!(%message_id, channel = channel.as_str(), "message sent");
-            self.note(channel.into(), DeliveryOutcome::Delivered);
-            self.finish(leased).await?;
-            return Ok(true);
-        };
-        tracing::warn!(%message_id, channel = channel.as_str(), %error, "message not sent");
-        self.not_sent(leased, channel, error).await?;
-        Ok(false)
-    }
-
-    async fn not_sent(
-        &self,
-        leased: &LeasedMessage,
-        channel: Channel,
-        error: DeliveryError,
-    ) -> Result<(), StoreError> {
-        let tried = leased.attempts + 1;
-        let asked_for = match error {
-            DeliveryError::Unknown if is_code(leased) => {
-                self.note(channel.into(), DeliveryOutcome::Unknown);
-                return self.finish(leased).await;
-            }
-            // Whoever turns the channel off knows; what was asked for meanwhile is not for later.
-            DeliveryError::NoProvider if is_code(leased) => {
-                self.note(channel.into(), DeliveryOutcome::Dropped);
-                return self.finish(leased).await;
-            }
-            DeliveryError::NotTaken { retry_after, .. } => Some(retry_after),
-            DeliveryError::Unknown if tried < MOST_UNSURE => Some(None),
-            DeliveryError::Unknown | DeliveryError::Refused { .. } | DeliveryError::NoProvider => {
-                None
-            }
-        };
-        let (now, random) = (self.base.clock.now(), self.base.random.as_ref());
-        let next = asked_for.and_then(|asked_for| next_attempt(tried, asked_for, now, random));
-        let Some(next) = next else {
-            let reason = error.to_string();
-            return self.park(leased.held(), channel.into(), &reason).await;
-        };
-        self.note(channel.into(), DeliveryOutcome::Postponed);
-        self.give_back(leased.held(), GiveBack::Retry(next)).await
-    }
-
-    async fn park(
-        &self,
-        held: HeldMessage,
-        channel: MessageChannel,
-        reason: &str,
-    ) -> Result<(), StoreError> {
-        self.note(channel, DeliveryOutcome::Parked);
-        tracing::error!(message_id = %held.id, reason, "message parked");
-        let parked = GiveBack::Park {
-            at: self.base.clock.now(),
-            reason: reason.to_owned(),
-        };
-        self.give_back(held, parked).await
-    }
-
-    async fn give_back(&self, held: HeldMessage, how: GiveBack) -> Result<(), StoreError> {
-        let store = &self.base.store;
-        // `false` says that somebody else decides what becomes of it.
-        retrying(|| store.give_back_message(held, how.clone())).await?;
-        Ok(())
-    }
-
-    async fn finish(&self, leased: &LeasedMessage) -> Result<(), StoreError> {
-        let store = &self.base.store;
-        // Done with but not removed comes again: worth another attempt.
-        retrying(|| store.finish_message(leased.held())).await?;
-        Ok(())
-    }
-}
-
-/// A code, or what its recipient gets in its place: once at the most either way.
-const fn is_code(leased: &LeasedMessage) -> bool {
-    matches!(leased.order.kind, MessageKind::Code { .. })
 }

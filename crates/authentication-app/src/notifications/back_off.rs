@@ -1,32 +1,54 @@
-//! When a message is tried again.
+//! When a message is tried again, and when it is given up.
 
-use common::{SecureRandom, random};
-use time::{Duration, OffsetDateTime};
+use common::{SecureRandom, random, retry_after};
+use time::Duration;
 
-/// Attempts before a message is parked for a person to look at. The waits between them add up to four
-/// minutes at the most, so a code is tried to the last within its lifetime.
-pub(super) const MOST_ATTEMPTS: u32 = 8;
-
+/// The first pause. The others are as long as all before them together, up to a bound: each doubles.
 const FIRST: Duration = Duration::seconds(2);
-/// The longest that a provider can put us off: what it asks for comes from outside.
-const LONGEST: Duration = Duration::minutes(15);
+/// Between tries of a code, which has minutes.
+const LONGEST_OF_A_CODE: Duration = Duration::MINUTE;
+/// Between tries of a notice, which has days: at least half an hour (RFC 5321 §4.5.4.1).
+const LONGEST_OF_A_NOTICE: Duration = Duration::HOUR;
+/// How long a notice is tried before a person has to look at it (RFC 5321 §4.5.4.1).
+pub(super) const NOTICE_IS_TRIED_FOR: Duration = Duration::days(5);
+/// What a try counts for of which nobody knows whether the notice went out. Eight of them use up the five days:
+/// each may have reached the person.
+pub(super) const UNSURE_COUNTS_FOR: Duration = Duration::hours(16);
 
-/// When to try again after `attempts` failures, or `None` when it was tried often enough.
+/// What is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tried {
+    /// A code, or what its recipient gets in its place.
+    Code,
+    /// A notice.
+    Notice,
+    /// A notice that may have gone out.
+    UnsureNotice,
+}
+
+/// How long to wait after a failure, when the message was put off for `put_off_for` before.
 ///
-/// The wait doubles from two seconds, and somewhere between its half and its whole is taken, so that what
-/// failed together does not come back together. A provider that asks for longer gets it, up to a bound.
-pub(super) fn next_attempt(
-    attempts: u32,
+/// Somewhere between the half and the whole of the pause is taken, so that what failed together does not come back
+/// together. Whoever asks for longer gets it, up to [`retry_after::LONGEST`].
+pub(super) fn pause(
+    what: Tried,
+    put_off_for: Duration,
     asked_for: Option<Duration>,
-    now: OffsetDateTime,
     random: &dyn SecureRandom,
-) -> Option<OffsetDateTime> {
-    if attempts >= MOST_ATTEMPTS {
-        return None;
-    }
-    let whole = FIRST * 2_i32.pow(attempts.saturating_sub(1));
-    let asked_for = asked_for.map_or(Duration::ZERO, |asked_for| asked_for.min(LONGEST));
-    Some(now + asked_for + half_to_whole(whole, random))
+) -> Duration {
+    let doubled = put_off_for.saturating_add(FIRST);
+    let whole = match what {
+        Tried::Code => doubled.min(LONGEST_OF_A_CODE),
+        Tried::Notice => doubled.min(LONGEST_OF_A_NOTICE),
+        // The person may have it: only the first repetition is soon.
+        Tried::UnsureNotice if put_off_for < UNSURE_COUNTS_FOR => Duration::MINUTE,
+        Tried::UnsureNotice => LONGEST_OF_A_NOTICE,
+    };
+    let pause = half_to_whole(whole, random);
+    asked_for.map_or(pause, |asked_for| {
+        let asked_for = asked_for.min(retry_after::LONGEST) + half_to_whole(FIRST, random);
+        asked_for.max(pause)
+    })
 }
 
 /// Somewhere between the half and the whole of `duration`.
@@ -37,11 +59,7 @@ pub(super) fn half_to_whole(duration: Duration, random: &dyn SecureRandom) -> Du
 
 #[cfg(test)]
 mod tests {
-    use time::macros::datetime;
-
     use super::*;
-
-    const NOW: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 
     struct Fixed(u8);
 
@@ -51,38 +69,61 @@ mod tests {
         }
     }
 
-    fn wait(attempts: u32, asked_for: Option<Duration>, byte: u8) -> Option<Duration> {
-        next_attempt(attempts, asked_for, NOW, &Fixed(byte)).map(|next| next - NOW)
+    /// The pauses of something that fails again and again, for so long.
+    fn pauses(what: Tried, random: u8, tried_for: Duration) -> Vec<Duration> {
+        let mut pauses = Vec::new();
+        let mut put_off_for = Duration::ZERO;
+        while put_off_for < tried_for {
+            let pause = pause(what, put_off_for, None, &Fixed(random));
+            put_off_for += pause;
+            pauses.push(pause);
+        }
+        pauses
     }
 
     #[test]
-    fn a_failing_message_is_tried_less_and_less_often_and_then_parked() {
-        let seconds = |seconds| Some(Duration::seconds(seconds));
-        assert_eq!(wait(1, None, 0xff), seconds(2));
-        assert_eq!(wait(1, None, 0), seconds(1));
-        assert_eq!(wait(4, None, 0xff), seconds(16));
-        assert_eq!(wait(4, None, 0), seconds(8));
-        assert_eq!(wait(MOST_ATTEMPTS, None, 0), None);
-    }
-
-    #[test]
-    fn all_tries_of_a_code_fit_into_its_life() {
-        let waits: Duration = (1..MOST_ATTEMPTS)
-            .filter_map(|attempts| wait(attempts, None, 0xff))
-            .sum();
-        assert_eq!(waits, Duration::seconds(254));
-        let rules = authentication_domain::challenges::ChallengeRules::default();
-        assert!(waits < rules.code_lifetime / 2);
-    }
-
-    #[test]
-    fn a_provider_may_ask_for_more_time_within_bounds() {
-        let minute = Some(Duration::MINUTE);
-        assert_eq!(wait(1, minute, 0xff), Some(Duration::seconds(62)));
+    fn pauses_double_to_a_minute_for_codes_and_to_an_hour_for_notices() {
+        let seconds = |what, random| -> Vec<i64> {
+            let pauses = pauses(what, random, Duration::hours(3));
+            pauses.iter().map(|it| it.whole_seconds()).collect()
+        };
+        assert_eq!(seconds(Tried::Code, 0xff)[..7], [2, 4, 8, 16, 32, 60, 60]);
         assert_eq!(
-            wait(1, Some(Duration::days(900)), 0xff),
-            Some(LONGEST + FIRST)
+            seconds(Tried::Notice, 0xff)[9..13],
+            [1024, 2048, 3600, 3600]
         );
-        assert_eq!(wait(MOST_ATTEMPTS, minute, 0), None);
+        assert_eq!(seconds(Tried::Code, 0)[0], 1);
+        assert_eq!(seconds(Tried::Code, 0).last(), Some(&30));
+        assert_eq!(seconds(Tried::Notice, 0).last(), Some(&1800));
+    }
+
+    #[test]
+    fn a_notice_is_tried_a_bounded_number_of_times_over_days() {
+        let most = pauses(Tried::Notice, 0, NOTICE_IS_TRIED_FOR).len();
+        let least = pauses(Tried::Notice, 0xff, NOTICE_IS_TRIED_FOR).len();
+        assert!(least > 120 && most < 260, "{least} to {most}");
+    }
+
+    #[test]
+    fn a_provider_may_ask_for_more_time_within_a_day() {
+        let asked = |what, asked| pause(what, Duration::ZERO, Some(asked), &Fixed(0xff));
+        assert_eq!(asked(Tried::Code, Duration::MINUTE), Duration::seconds(62));
+        let day = Duration::DAY + FIRST;
+        assert_eq!(asked(Tried::Notice, Duration::days(900)), day);
+        // One that asks for less than its turn is long waits for its turn.
+        let late = pause(
+            Tried::Notice,
+            Duration::DAY,
+            Some(Duration::SECOND),
+            &Fixed(0xff),
+        );
+        assert_eq!(late, LONGEST_OF_A_NOTICE);
+    }
+
+    #[test]
+    fn what_may_be_out_is_repeated_soon_once_and_then_seldom() {
+        let repeated = |put_off_for| pause(Tried::UnsureNotice, put_off_for, None, &Fixed(0xff));
+        assert_eq!(repeated(Duration::ZERO), Duration::MINUTE);
+        assert_eq!(repeated(UNSURE_COUNTS_FOR), Duration::HOUR);
     }
 }

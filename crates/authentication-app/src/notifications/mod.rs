@@ -2,6 +2,8 @@
 //!
 //! [`Deliveries`] is the worker: it leases what is due and lets each message go its way (`attempt`), which
 //! asks who gets what (`compose`), whether there is room under the ceilings, and hands it to the provider.
+//! What follows from the answer is `outcome`'s: a code is tried while it counts, a notice for days, and what no
+//! time will mend is parked at once (`docs/adr/0049-what-is-put-off-is-tried-for-as-long-as-it-is-worth-it.md`).
 
 mod attempt;
 mod back_off;
@@ -9,6 +11,8 @@ mod ceilings;
 mod compose;
 mod deliver;
 mod notice;
+mod outcome;
+mod route;
 
 use std::sync::Arc;
 
@@ -16,6 +20,8 @@ use tokio::sync::Semaphore;
 
 pub use ceilings::Ceilings;
 pub use deliver::{Delivered, Deliveries};
+
+use route::Route;
 
 use crate::{
     Foundation,
@@ -36,10 +42,16 @@ pub struct Notifications {
     ways: Arc<Ways>,
 }
 
-/// Room for messages on their way, by channel.
+/// The ways to people, by channel.
 struct Ways {
-    email: Arc<Semaphore>,
-    sms: Arc<Semaphore>,
+    email: Way,
+    sms: Way,
+}
+
+struct Way {
+    /// Room for messages on their way.
+    room: Arc<Semaphore>,
+    route: Route,
 }
 
 impl Notifications {
@@ -52,7 +64,10 @@ impl Notifications {
     ) -> Self {
         let way = |channel| {
             let at_once = sender.at_once(channel).min(MOST_PER_CHANNEL);
-            Arc::new(Semaphore::new(at_once))
+            Way {
+                room: Arc::new(Semaphore::new(at_once)),
+                route: Route::default(),
+            }
         };
         let ways = Arc::new(Ways {
             email: way(Channel::Email),
@@ -71,10 +86,10 @@ impl Notifications {
         self.base.meter.note(Measure::Message(channel, outcome));
     }
 
-    fn way(&self, channel: Channel) -> Arc<Semaphore> {
-        Arc::clone(match channel {
+    fn way(&self, channel: Channel) -> &Way {
+        match channel {
             Channel::Email => &self.ways.email,
             Channel::Sms => &self.ways.sms,
-        })
+        }
     }
 }

@@ -96,6 +96,30 @@ pub struct DestinationBacklog {
     pub parked: u64,
     /// When a relay last said that it serves it.
     pub served_at: OffsetDateTime,
+    /// Until when it asked to be left alone; may be over.
+    pub rests_until: Option<OffsetDateTime>,
+    /// Since when it is switched off, and why.
+    pub off: Option<SwitchedOff>,
+}
+
+/// A destination that wants no events any more. What is written meanwhile waits for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SwitchedOff {
+    /// Since when.
+    pub at: OffsetDateTime,
+    /// What it answered.
+    pub reason: String,
+}
+
+/// What came of switching a destination on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SwitchedOn {
+    /// It gets events from here on, and what waited first.
+    Done,
+    /// It got them all the time.
+    WasOn,
+    /// There is none of this name.
+    Unknown,
 }
 
 /// The queue, on the pool.
@@ -117,6 +141,34 @@ pub trait EventQueue: Send + Sync {
     /// # Errors
     /// [`StoreError`].
     async fn forget_destination(&self, name: &str) -> Result<bool, StoreError>;
+
+    /// Hands out nothing for the destination before `until`, on any node. The later of two times counts.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn rest_destination(&self, name: &str, until: OffsetDateTime) -> Result<(), StoreError>;
+
+    /// Hands out nothing for the destination until it is switched on, on any node; what is written meanwhile waits
+    /// for it. Of all who say so, one is told `true`.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn switch_destination_off(
+        &self,
+        name: &str,
+        off: &SwitchedOff,
+    ) -> Result<bool, StoreError>;
+
+    /// Hands out events for the destination again, also if it asked to be left alone, and makes due at once what it
+    /// had put off.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn switch_destination_on(
+        &self,
+        name: &str,
+        now: OffsetDateTime,
+    ) -> Result<SwitchedOn, StoreError>;
 
     /// Takes what is due: of each account the earliest event that the destination has not got. No two relays
     /// hold one at once; a lease that runs out frees it. A lease counts as a try.
@@ -147,6 +199,17 @@ pub trait EventQueue: Send + Sync {
         &self,
         lease: &Lease,
         next_attempt: OffsetDateTime,
+        failure: &str,
+    ) -> Result<bool, StoreError>;
+
+    /// Gives it back, due again at `due`: the lease was no try. `false` as above.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn give_event_back(
+        &self,
+        lease: &Lease,
+        due: OffsetDateTime,
         failure: &str,
     ) -> Result<bool, StoreError>;
 

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use authentication_domain::{accounts::AccountId, events::EventId};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 /// An event as it goes out. All of it is the same for every try.
 #[derive(Debug, Clone)]
@@ -23,14 +23,43 @@ pub struct OutgoingEvent {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SinkError {
     /// Nobody answers, or whoever does cannot work: other events would fare no better.
-    #[error("{0}")]
-    Away(String),
+    #[error("{why}")]
+    Away {
+        /// In a few words.
+        why: String,
+        /// For how long it asks to be left alone, with any event.
+        retry_after: Option<Duration>,
+    },
     /// It does not take this event now; it may later.
-    #[error("{0}")]
-    Refused(String),
-    /// It will never take it.
+    #[error("{why}")]
+    Refused {
+        /// In a few words.
+        why: String,
+        /// When it asks to be asked again about this event.
+        retry_after: Option<Duration>,
+    },
+    /// It will never take this event.
     #[error("{0}")]
     Never(String),
+    /// It wants no events any more, until an operator says otherwise.
+    #[error("{0}")]
+    Gone(String),
+}
+
+impl SinkError {
+    /// [`Self::Away`], and it does not say for how long.
+    pub fn away(why: impl Into<String>) -> Self {
+        let why = why.into();
+        let retry_after = None;
+        Self::Away { why, retry_after }
+    }
+
+    /// [`Self::Refused`], and it does not say for how long.
+    pub fn refused(why: impl Into<String>) -> Self {
+        let why = why.into();
+        let retry_after = None;
+        Self::Refused { why, retry_after }
+    }
 }
 
 /// A destination.

@@ -27,8 +27,12 @@ pub struct LeasedMessage {
     pub order: MessageOrder,
     /// The hold on it.
     pub lease: LeaseToken,
-    /// How many times it was tried before.
+    /// How many times it was leased before.
     pub attempts: u32,
+    /// How many of those ended in order, with [`GiveBack::Retry`]. After the others its worker was gone.
+    pub put_off: u32,
+    /// For how long it was put off, in all.
+    pub put_off_for: Duration,
     /// It was counted under the ceilings over all messages. One whose worker ended in between may have been
     /// counted and says that it was not.
     pub is_counted: bool,
@@ -61,8 +65,15 @@ pub struct LeasedMessages {
 /// How a message goes back that is not done with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GiveBack {
-    /// It was counted, tried, and certainly did not go out: due again then.
-    Retry(OffsetDateTime),
+    /// It was tried, or would have been if its provider took anything now: due again then.
+    Retry {
+        /// When.
+        at: OffsetDateTime,
+        /// What is added to [`LeasedMessage::put_off_for`].
+        counts_for: Duration,
+        /// Whether it was counted under the ceilings, at this attempt or before.
+        is_counted: bool,
+    },
     /// It was not tried, and whoever holds it says so: due again then, and this lease does not count as an
     /// attempt. That it was about to be handed over is forgotten, also if that is still being written.
     Wait(OffsetDateTime),
@@ -79,7 +90,8 @@ pub enum GiveBack {
 /// answers `false` when that was lost: then somebody else decides what becomes of the message.
 #[async_trait]
 pub trait MessageQueue: Send + Sync {
-    /// Takes up to `most` due messages, oldest first, for `lease`. No two workers hold one message at
+    /// Takes up to `most` due messages for `lease`, oldest first, but codes before notices: however many
+    /// notices are due, three quarters of what is taken are codes if there are as many. No two workers hold one message at
     /// once (`FOR UPDATE SKIP LOCKED` on PostgreSQL, the single writer on SQLite); a lease that runs out
     /// frees it. `token` names the hold and must be new for each call. Messages of a kind that this release
     /// does not know are left to a later one that works beside it.

@@ -69,9 +69,18 @@ impl std::fmt::Debug for Message {
 /// Why a message did not go out, as far as that is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// It certainly did not, and may later.
+    /// It certainly did not, and may later. Other messages may fare better.
     #[error("the provider did not take the message{}", Status(*.status))]
     NotTaken {
+        /// What the provider answered, if it did.
+        status: Option<u16>,
+        /// When it asks to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// It certainly did not, and may later. The reason has nothing to do with it: the provider cannot be reached,
+    /// or takes nothing from us now.
+    #[error("the provider takes nothing now{}", Status(*.status))]
+    Away {
         /// What the provider answered, if it did.
         status: Option<u16>,
         /// When it asks to be asked again.
@@ -92,8 +101,8 @@ pub enum DeliveryError {
 }
 
 impl DeliveryError {
-    /// Not taken, for a reason that is no answer of the provider: it cannot be reached, say.
-    pub const UNREACHED: Self = Self::NotTaken {
+    /// No answer of the provider at all.
+    pub const UNREACHED: Self = Self::Away {
         status: None,
         retry_after: None,
     };

@@ -37,6 +37,8 @@ pub enum Measure {
     HashRefused,
     /// How long a queue is. The last one told holds.
     Backlog(QueueName, Backlog),
+    /// How many destinations of events are switched off. The last one told holds.
+    DestinationsOff(u64),
 }
 
 /// How long a queue is.

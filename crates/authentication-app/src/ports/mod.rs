@@ -59,6 +59,7 @@ pub use crypto::{
 pub use error::{StoreError, UniqueRule};
 pub use event_queue::{
     DestinationBacklog, EventQueue, Lease, LeaseRequest, LeasedEvent, ParkedEvent, ParkedSelection,
+    SwitchedOff, SwitchedOn,
 };
 pub use event_sink::{EventSink, OutgoingEvent, SinkError};
 pub use factor_resets::{FactorReset, FactorResetQueries, FactorResetRepository};

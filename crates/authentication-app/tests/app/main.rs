@@ -21,6 +21,7 @@ mod owner;
 mod owner_effects;
 mod people;
 mod protection;
+mod put_off;
 mod rivals;
 mod secrets;
 mod sessions;

@@ -20,13 +20,16 @@ const EVENTS: &str = "outbox_events";
 /// `only_sequence` of the lane that has all events of an account, in order.
 const IN_ORDER: i64 = 0;
 
-/// By `event_lanes_due_idx`. `$1` destination, `$2` now, `$3` most, `$4` the end of the lease, `$5` token.
+/// By `event_lanes_due_idx`. Nothing of a destination that rests or is switched off. `$1` destination, `$2` now, `$3` most, `$4` the end of the lease, `$5` token.
 /// MATERIALIZED: the rows are chosen, and locked, once.
 macro_rules! lease {
     ($lock:literal) => {
         concat!(
             "WITH due AS MATERIALIZED (SELECT account_id, only_sequence FROM event_lanes \
-             WHERE destination = $1 AND due_at <= $2 ORDER BY due_at LIMIT $3",
+             WHERE destination = $1 AND due_at <= $2 \
+             AND EXISTS (SELECT 1 FROM event_destinations d WHERE d.name = $1 \
+             AND d.off_at IS NULL AND coalesce(d.rests_until, 0) <= $2) \
+             ORDER BY due_at LIMIT $3",
             $lock,
             ") UPDATE event_lanes SET due_at = $4, token = $5, attempts = attempts + 1 \
              WHERE destination = $1 AND (account_id, only_sequence) IN \
@@ -72,6 +75,12 @@ const ADVANCE: &str = concat!(
 /// `$5` when it is due again, `$6` why.
 const POSTPONE: &str = concat!(
     "UPDATE event_lanes SET due_at = $5, token = NULL, failure = $6 WHERE",
+    held!()
+);
+
+/// `$5` when it is due again, `$6` why. The lease was no try.
+const GIVE_BACK: &str = concat!(
+    "UPDATE event_lanes SET due_at = $5, token = NULL, attempts = attempts - 1, failure = $6 WHERE",
     held!()
 );
 
@@ -265,6 +274,20 @@ pub(super) async fn postpone(
         .execute(db)
         .await?;
     Ok(postponed > 0)
+}
+
+pub(super) async fn give_back(
+    db: &impl Db,
+    lease: &Lease,
+    due: OffsetDateTime,
+    failure: &str,
+) -> Result<bool, StoreError> {
+    let given_back = of_lease(GIVE_BACK, lease)
+        .bind(&due)
+        .bind(failure)
+        .execute(db)
+        .await?;
+    Ok(given_back > 0)
 }
 
 pub(super) async fn park(

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use authentication_app::ports::{
     DestinationBacklog, EventQueue, Lease, LeaseRequest, LeasedEvent, ParkedEvent, ParkedSelection,
-    StoreError,
+    StoreError, SwitchedOff, SwitchedOn,
 };
 use time::OffsetDateTime;
 
@@ -19,6 +19,22 @@ const EVENTS: &str = "outbox_events";
 
 const SERVE: &str = "INSERT INTO event_destinations (name, added_at, served_at) VALUES ($1, $2, $2) \
      ON CONFLICT (name) DO UPDATE SET served_at = excluded.served_at";
+
+/// `$1` destination, `$2` until when.
+const REST: &str = "UPDATE event_destinations SET rests_until = $2 \
+     WHERE name = $1 AND coalesce(rests_until, 0) < $2";
+
+/// `$1` destination, `$2` now, `$3` why.
+const SWITCH_OFF: &str =
+    "UPDATE event_destinations SET off_at = $2, off_reason = $3 WHERE name = $1 AND off_at IS NULL";
+
+/// `$1` destination, `$2` now.
+const SWITCH_ON: &str = "UPDATE event_destinations SET off_at = NULL, off_reason = NULL, rests_until = NULL \
+     WHERE name = $1 AND (off_at IS NOT NULL OR rests_until > $2)";
+
+/// What was put off, and is nobody's now. By `event_lanes_due_idx`. `$1` destination, `$2` now.
+const DUE_NOW: &str = "UPDATE event_lanes SET due_at = $2 \
+     WHERE destination = $1 AND due_at > $2 AND token IS NULL";
 
 /// By `event_lanes_parked_idx` and the primary key of `outbox_events`.
 /// `$1` destination, `$2` the last sequence that was seen, `$3` rows.
@@ -43,7 +59,7 @@ const RESEND_ONE: &str = concat!(
 );
 
 /// By the indexes of `event_lanes`: as many rows are looked at as wait.
-const BACKLOG: &str = "SELECT d.name, d.served_at, \
+const BACKLOG: &str = "SELECT d.name, d.served_at, d.rests_until, d.off_at, d.off_reason, \
      (SELECT count(*) FROM event_lanes l WHERE l.destination = d.name AND l.due_at IS NOT NULL) AS waiting, \
      (SELECT min(l.oldest_at) FROM event_lanes l \
      WHERE l.destination = d.name AND l.due_at IS NOT NULL) AS oldest, \
@@ -117,6 +133,47 @@ impl EventQueue for Store {
         Ok(gone > 0)
     }
 
+    #[tracing::instrument(name = "events.rest_destination", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn rest_destination(&self, name: &str, until: OffsetDateTime) -> Result<(), StoreError> {
+        let rest = Sql::new(REST).bind(name).bind(&until);
+        rest.execute(&self.writer).await?;
+        Ok(())
+    }
+
+    #[tracing::instrument(name = "events.switch_destination_off", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn switch_destination_off(
+        &self,
+        name: &str,
+        off: &SwitchedOff,
+    ) -> Result<bool, StoreError> {
+        let switched = Sql::new(SWITCH_OFF)
+            .bind(name)
+            .bind(&off.at)
+            .bind(&off.reason)
+            .execute(&self.writer)
+            .await?;
+        Ok(switched > 0)
+    }
+
+    /// Two statements, and one more when nothing was to be done.
+    #[tracing::instrument(name = "events.switch_destination_on", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn switch_destination_on(
+        &self,
+        name: &str,
+        now: OffsetDateTime,
+    ) -> Result<SwitchedOn, StoreError> {
+        let about = |text| Sql::new(text).bind(name).bind(&now);
+        if about(SWITCH_ON).execute(&self.writer).await? > 0 {
+            about(DUE_NOW).execute(&self.writer).await?;
+            return Ok(SwitchedOn::Done);
+        }
+        let known = Sql::new("SELECT name FROM event_destinations WHERE name = $1").bind(name);
+        Ok(match known.row(&self.writer).await? {
+            Some(_) => SwitchedOn::WasOn,
+            None => SwitchedOn::Unknown,
+        })
+    }
+
     #[tracing::instrument(name = "events.lease_events", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn lease_events(
         &self,
@@ -142,6 +199,16 @@ impl EventQueue for Store {
         failure: &str,
     ) -> Result<bool, StoreError> {
         event_lanes::postpone(&self.writer, lease, next_attempt, failure).await
+    }
+
+    #[tracing::instrument(name = "events.give_event_back", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn give_event_back(
+        &self,
+        lease: &Lease,
+        due: OffsetDateTime,
+        failure: &str,
+    ) -> Result<bool, StoreError> {
+        event_lanes::give_back(&self.writer, lease, due, failure).await
     }
 
     #[tracing::instrument(name = "events.park_event", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
@@ -234,6 +301,14 @@ fn parked_of(row: &Row) -> Result<ParkedEvent, StoreError> {
     })
 }
 
+fn off_of(row: &Row) -> Result<Option<SwitchedOff>, StoreError> {
+    let Some(at) = row.find(DESTINATIONS, "off_at")? else {
+        return Ok(None);
+    };
+    let reason = row.find(DESTINATIONS, "off_reason")?.unwrap_or_default();
+    Ok(Some(SwitchedOff { at, reason }))
+}
+
 fn backlog_of(row: &Row) -> Result<DestinationBacklog, StoreError> {
     let count = |column| {
         let count: i64 = row.get(LANES, column)?;
@@ -245,5 +320,7 @@ fn backlog_of(row: &Row) -> Result<DestinationBacklog, StoreError> {
         oldest_waiting: row.find(LANES, "oldest")?,
         parked: count("parked")?,
         served_at: row.get(DESTINATIONS, "served_at")?,
+        rests_until: row.find(DESTINATIONS, "rests_until")?,
+        off: off_of(row)?,
     })
 }

@@ -19,28 +19,44 @@ use crate::{
 
 pub(super) const MESSAGES: &str = "outbox_messages";
 
-/// By `outbox_messages_due_idx`. `$1` now, `$2` most, `$3` the end of the lease, `$4` its token.
-/// MATERIALIZED: the rows are chosen, and locked, once. A lease counts as an attempt, so that a message which
-/// kills its worker is not tried for ever. What a later release queued is that release's.
+/// Codes that this release knows.
+macro_rules! our_codes {
+    () => {
+        "kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset', \
+         'identifier_change', 'second_factor')"
+    };
+}
+
+/// By `outbox_messages_codes_due_idx` and `outbox_messages_due_idx`. `$1` now, `$2` most, `$3` the end of the
+/// lease, `$4` its token. MATERIALIZED: the rows are chosen, and locked, once. A lease counts as an attempt, so
+/// that a message which kills its worker is not tried for ever. What a later release queued is that release's.
+///
+/// Codes go first: behind all the notices that were put off they would come too late. A quarter is left to the
+/// others, so that codes do not hold up notices either.
 macro_rules! lease {
     ($lock:literal) => {
         concat!(
-            "WITH due AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 \
+            "WITH codes AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 AND ",
+            our_codes!(),
+            " ORDER BY next_attempt_at, id LIMIT $2 - $2 / 4",
+            $lock,
+            "), due AS MATERIALIZED (SELECT id FROM outbox_messages WHERE next_attempt_at <= $1 \
              AND (kind IN ('sign_in_locked', 'guessing_stopped', 'password_changed', 'session_stolen', 'new_device', \
              'recovery_code_used', 'recovery_codes_low', 'identifier_changed', \
              'identifier_restored', 'account_secured', 'factor_reset_announced', 'factors_reset', \
              'passkey_copy_suspected', 'second_factor_refused', 'authenticator_closed') \
-             OR (kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset', \
-             'identifier_change', 'second_factor')) \
-             OR (kind IN ('credential_added', 'credential_removed') \
+             OR (",
+            our_codes!(),
+            ") OR (kind IN ('credential_added', 'credential_removed') \
              AND purpose IN ('totp', 'passkey', 'recovery_codes', 'google'))) \
-             ORDER BY next_attempt_at, id LIMIT $2",
+             AND id NOT IN (SELECT id FROM codes) \
+             ORDER BY next_attempt_at, id LIMIT $2 - (SELECT count(*) FROM codes)",
             $lock,
             ") UPDATE outbox_messages SET next_attempt_at = $3, attempts = attempts + 1, lease_id = $4 \
-             WHERE id IN (SELECT id FROM due) \
+             WHERE id IN (SELECT id FROM codes UNION ALL SELECT id FROM due) \
              RETURNING id, kind, purpose, nonce, recipient_subject, recipient_account, \
-             typed_identifier, created_at, request_id, attempts, counted, handed_over_at, \
-             gathers_until, gathered"
+             typed_identifier, created_at, request_id, attempts, put_off, put_off_for, counted, \
+             handed_over_at, gathers_until, gathered"
         )
     };
 }
@@ -52,9 +68,10 @@ const HAND_OVER: &str = "UPDATE outbox_messages SET handed_over_at = $3, counted
 /// `$1` message, `$2` token.
 const FINISH: &str = "DELETE FROM outbox_messages WHERE id = $1 AND lease_id = $2";
 
-/// `$1` message, `$2` token, `$3` when it is due.
+/// `$1` message, `$2` token, `$3` when it is due, `$4` how long that counts for, `$5` whether it was counted.
 const RETRY: &str = "UPDATE outbox_messages \
-     SET next_attempt_at = $3, lease_id = NULL, handed_over_at = NULL, counted = 1 \
+     SET next_attempt_at = $3, lease_id = NULL, handed_over_at = NULL, put_off = put_off + 1, \
+     put_off_for = put_off_for + $4, counted = $5 \
      WHERE id = $1 AND lease_id = $2";
 
 /// `$1` message, `$2` token, `$3` when it is due.
@@ -129,7 +146,14 @@ impl MessageQueue for Store {
         how: GiveBack,
     ) -> Result<bool, StoreError> {
         let change = match how {
-            GiveBack::Retry(next) => by(RETRY, held).bind(&next),
+            GiveBack::Retry {
+                at,
+                counts_for,
+                is_counted,
+            } => by(RETRY, held)
+                .bind(&at)
+                .bind(&counts_for)
+                .bind(&u32::from(is_counted)),
             GiveBack::Wait(until) => by(WAIT, held).bind(&until),
             GiveBack::Park { at, reason } => by(PARK, held).bind(&at).bind(&reason),
         };
@@ -184,6 +208,8 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
         lease: held.lease,
         // This lease is counted already.
         attempts: attempts.saturating_sub(1),
+        put_off: row.get(MESSAGES, "put_off")?,
+        put_off_for: row.get(MESSAGES, "put_off_for")?,
         is_counted: counted != 0,
         may_be_out: handed_over_at.is_some(),
         gathered: gatherings::written_down_in(row)?,

@@ -17,8 +17,8 @@ const LIST: &str = "SELECT id, kind, purpose, created_at, attempts, parked_at, p
 macro_rules! resend {
     ($which:literal) => {
         concat!(
-            "UPDATE outbox_messages SET next_attempt_at = $1, attempts = 0, lease_id = NULL, \
-             handed_over_at = NULL, counted = 0, parked_at = NULL, parked_reason = NULL \
+            "UPDATE outbox_messages SET next_attempt_at = $1, attempts = 0, put_off = 0, \
+             put_off_for = 0, lease_id = NULL, handed_over_at = NULL, counted = 0, parked_at = NULL, parked_reason = NULL \
              WHERE next_attempt_at IS NULL",
             $which
         )

@@ -52,6 +52,7 @@ fn scans_a_table(step: &str) -> bool {
             || [
                 "question",
                 "dead",
+                "codes",
                 "due",
                 "entry",
                 "lane",

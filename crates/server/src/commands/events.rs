@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use authentication_app::ports::{DestinationBacklog, ParkedEvent, ParkedSelection, StoreError};
+use authentication_app::ports::{
+    DestinationBacklog, ParkedEvent, ParkedSelection, StoreError, SwitchedOn,
+};
 use authentication_domain::events::EventId;
 use clap::{Args, Subcommand};
 use serde_json::json;
@@ -38,6 +40,12 @@ pub(super) enum Events {
         /// All of them
         #[arg(long, conflicts_with = "id")]
         all: bool,
+    },
+    /// Sends events again to a destination that answered 410, or that asked to be left alone for a while
+    SwitchOn {
+        /// Its name, as status shows it
+        #[arg(value_name = "DESTINATION")]
+        destination: String,
     },
     /// Drops a destination that is configured nowhere any more, with all that waits for it
     Forget {
@@ -132,6 +140,11 @@ async fn carry_out(command: &Events, desk: &EventDesk) -> Result<(), Failure> {
             }
             writeln!(stdout, "{resent} to be sent again")?;
         }
+        Events::SwitchOn { destination } => match events.switch_on(destination).await? {
+            SwitchedOn::Done => writeln!(stdout, "{destination} gets events again")?,
+            SwitchedOn::WasOn => writeln!(stdout, "{destination} was not switched off")?,
+            SwitchedOn::Unknown => return Err(Failure::other("there is no such destination")),
+        },
         Events::Forget { destination, .. } => {
             if !events.forget(destination).await? {
                 return Err(Failure::other("there is no such destination"));
@@ -148,9 +161,12 @@ fn shown_backlog(backlog: &DestinationBacklog, waits: i64, form: Form) -> String
         accounts_waiting,
         parked,
         served_at,
+        rests_until,
+        off,
         ..
     } = backlog;
     let served_at = shown_time(*served_at);
+    let rests_until = rests_until.map(shown_time);
     if form.json {
         return json!({
             "destination": destination,
@@ -158,12 +174,24 @@ fn shown_backlog(backlog: &DestinationBacklog, waits: i64, form: Form) -> String
             "oldest_waits_seconds": waits,
             "parked": parked,
             "served_at": served_at,
+            "rests_until": rests_until,
+            "switched_off_at": off.as_ref().map(|off| shown_time(off.at)),
+            "switched_off_because": off.as_ref().map(|off| off.reason.as_str()),
         })
         .to_string();
     }
+    let off = match (off, rests_until) {
+        (Some(off), _) => format!(
+            "  SWITCHED OFF since {}: {}",
+            shown_time(off.at),
+            off.reason
+        ),
+        (None, Some(until)) => format!("  rests until {until}"),
+        (None, None) => String::new(),
+    };
     format!(
         "{destination}  {accounts_waiting} accounts wait, the oldest event for {waits} s  \
-         {parked} parked  served {served_at}"
+         {parked} parked  served {served_at}{off}"
     )
 }
 

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use adapters_webhooks::{SigningSecret, Target, TargetPolicy};
+use adapters_webhooks::{Reach, SigningSecret, Target, TargetPolicy};
 use figment::value::Value;
+use ipnet::IpNet;
 use secrecy::SecretString;
 use time::Duration as Days;
 
@@ -38,9 +39,10 @@ pub struct EventSettings {
     pub redis_stream_length: u64,
     /// `events.webhooks.NAME.…`, by name.
     pub webhooks: Vec<WebhookSettings>,
-    /// `events.allow_loopback`: lets webhooks go to this machine, by http too. Default false; refused in
-    /// production mode.
-    pub allow_loopback: bool,
+    /// `events.webhook_networks`: networks besides the public internet that webhooks may go to. Default none.
+    /// `events.allow_loopback`: lets them go to this machine, by http too. Default false; refused in production
+    /// mode.
+    pub reach: Reach,
     /// `events.delivery_deadline_milliseconds`: the longest that a delivery may take. Default 10,000. A node
     /// holds an event three times as long before another takes it over.
     pub delivery_deadline: Duration,
@@ -83,9 +85,14 @@ impl EventSettings {
                     kinds::list(kinds::number(1..=65_535)),
                 )
                 .unwrap_or_default(),
-            allow_loopback: reader
-                .setting("events.allow_loopback", kinds::flag)
-                .unwrap_or_default(),
+            reach: Reach {
+                networks: reader
+                    .setting("events.webhook_networks", kinds::list(private_network))
+                    .unwrap_or_default(),
+                loopback: reader
+                    .setting("events.allow_loopback", kinds::flag)
+                    .unwrap_or_default(),
+            },
         };
         let names = reader.sections("events.webhooks");
         let chosen = reader.setting("events.sinks", kinds::list(kinds::choice(sinks)));
@@ -104,7 +111,7 @@ impl EventSettings {
                     kinds::number(1_000..=100_000_000),
                 )
                 .unwrap_or(100_000),
-            allow_loopback: policy.allow_loopback,
+            reach: policy.reach.clone(),
             delivery_deadline: Duration::from_millis(
                 reader
                     .setting(
@@ -150,7 +157,7 @@ impl EventSettings {
             let reason = "must have webhook when there are events.webhooks: nobody would call them";
             found.push(config.mistake("events.sinks", reason));
         }
-        if config.is_production() && self.allow_loopback {
+        if config.is_production() && self.reach.loopback {
             let reason = "must not be set in production mode: it lets webhooks go to this machine";
             found.push(config.mistake("events.allow_loopback", reason));
         }
@@ -211,6 +218,19 @@ impl WebhookSettings {
             _ => refuse("secrets", "must be one secret, or two while they change"),
         }
     }
+}
+
+/// Narrow enough that somebody meant it: a whole registry of private addresses, and no half of the internet.
+fn private_network(value: &Value) -> Parsed<IpNet> {
+    let network = kinds::network(value)?;
+    let widest = match network {
+        IpNet::V4(_) => 8,
+        IpNet::V6(_) => 7,
+    };
+    if network.prefix_len() < widest {
+        return Err("must be networks of /8 or narrower, with IPv6 of /7 or narrower".to_owned());
+    }
+    Ok(network)
 }
 
 fn uri(value: &Value) -> Parsed<String> {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use adapters_crypto::SystemClock;
+use authentication_app::ports::DestinationBacklog;
 use common::Clock as _;
 use identity_adapters_postgres::{Examination, Store, StoreConfig};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -44,6 +45,10 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
         }
     };
     let (seen, pending) = (schema.examine().await, schema.pending().await);
+    let destinations = match &pending {
+        Ok(pending) if pending.is_empty() => schema.destinations().await.unwrap_or_default(),
+        _ => Vec::new(),
+    };
     schema.close().await;
     let (Ok(seen), Ok(pending)) = (seen, pending) else {
         return vec![
@@ -51,11 +56,26 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
                 .do_this("check that the role may read the tables of the service"),
         ];
     };
-    vec![
+    let mut findings = vec![
         judge(config, &seen),
         judge_clock(&seen),
         judge_schema(config, &seen, &pending),
-    ]
+    ];
+    findings.extend(destinations.iter().filter_map(judge_destination));
+    findings
+}
+
+/// One that wants no events any more.
+fn judge_destination(destination: &DestinationBacklog) -> Option<Finding> {
+    let (name, off) = (&destination.destination, destination.off.as_ref()?);
+    let (reason, waiting) = (&off.reason, destination.accounts_waiting);
+    let seen =
+        format!("{name} is switched off ({reason}); events of {waiting} accounts wait for it");
+    let advice = format!(
+        "ask whoever runs it, then say fashionistar-auth events switch-on {name}; or take it out of \
+         the configuration and say events forget {name}"
+    );
+    Some(Finding::fails("events", seen).do_this(advice))
 }
 
 /// What can be told without a connection, if that is all there is to tell.

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use adapters_webhooks::is_public;
+use adapters_webhooks::Reach;
 use tokio::net::lookup_host;
 
 use super::{Finding, side_by_side};
@@ -11,17 +11,17 @@ use crate::config::Config;
 const CHECK: &str = "webhooks";
 
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
-    let loopback = config.events.allow_loopback;
     let webhooks = config.events.webhooks.iter();
     let looks = webhooks.filter_map(|webhook| {
         let (name, target) = (webhook.name.clone(), webhook.target.clone()?);
+        let reach = config.events.reach.clone();
         let look = {
             let name = name.clone();
             async move {
                 let (host, port) = target.server();
                 let resolved = lookup_host((host, port)).await;
                 let addresses = resolved.map(|all| all.map(|it| it.ip()).collect::<Vec<_>>());
-                judge(&name, host, &addresses.unwrap_or_default(), loopback)
+                judge(&name, host, &addresses.unwrap_or_default(), &reach)
             }
         };
         Some((name, look))
@@ -29,11 +29,11 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     side_by_side(CHECK, looks).await
 }
 
-fn judge(name: &str, host: &str, addresses: &[IpAddr], loopback: bool) -> Finding {
-    let may_be_called = |ip: &&IpAddr| is_public(**ip) || (loopback && ip.is_loopback());
-    let usable = addresses.iter().filter(may_be_called).count();
+fn judge(name: &str, host: &str, addresses: &[IpAddr], reach: &Reach) -> Finding {
+    let usable = addresses.iter().filter(|ip| reach.allows(**ip)).count();
     let advice = format!(
-        "correct events.webhooks.{name}.url, or its name in the DNS; events for it wait meanwhile"
+        "correct events.webhooks.{name}.url, or its name in the DNS, or list its network in \
+         events.webhook_networks; events for it wait meanwhile"
     );
     if addresses.is_empty() {
         Finding::fails(
@@ -44,7 +44,7 @@ fn judge(name: &str, host: &str, addresses: &[IpAddr], loopback: bool) -> Findin
     } else if usable == 0 {
         Finding::fails(
             CHECK,
-            format!("{name}: {host} stands for no public address"),
+            format!("{name}: {host} stands for no address that may be called"),
         )
         .do_this(advice)
     } else {
@@ -62,10 +62,16 @@ mod tests {
 
     #[test]
     fn a_name_has_to_stand_for_something_that_may_be_called() {
+        let networks = ["10.20.0.0/16".parse().unwrap()];
         let of = |addresses: &[&str], loopback| {
             let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
-            judge("shop", "hooks.example.com", &addresses, loopback).health
+            let reach = Reach {
+                networks: networks.to_vec(),
+                loopback,
+            };
+            judge("shop", "hooks.example.com", &addresses, &reach).health
         };
+        assert_eq!(of(&["10.20.3.4"], false), Health::Ok);
         assert_eq!(of(&["93.184.216.34", "10.0.0.1"], false), Health::Ok);
         assert_eq!(of(&["10.0.0.1", "127.0.0.1", "::1"], false), Health::Fail);
         assert_eq!(of(&["127.0.0.1"], true), Health::Ok);

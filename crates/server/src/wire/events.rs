@@ -102,7 +102,7 @@ fn webhook_sink(config: &Config, webhook: &WebhookSettings) -> Result<WebhookSin
         target: target.ok_or_else(|| not_configured(config, &setting))?,
         secrets: webhook.secrets.clone(),
         deadline: config.events.delivery_deadline,
-        allow_loopback: config.events.allow_loopback,
+        reach: config.events.reach.clone(),
     };
     WebhookSink::new(settings)
         .map_err(|error| Mistakes::from(config.mistake(&setting, error.to_string())).into())

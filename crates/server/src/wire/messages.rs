@@ -191,6 +191,10 @@ fn smtp_sender(config: &Config, found: &mut Vec<Mistake>) -> Option<SmtpSender> 
         port: smtp.port,
         security: smtp.security,
         credentials: smtp.username.clone().zip(smtp.password.clone()),
+        ehlo_name: smtp.ehlo_name.clone().or_else(|| {
+            let public_url = config.http.public_url.as_ref()?;
+            public_url.host_str().map(ToOwned::to_owned)
+        }),
         from: smtp.from.clone()?,
         sender_name: from_name.unwrap_or(&messages.product).clone(),
         timeout: smtp.timeout,

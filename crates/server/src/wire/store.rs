@@ -9,7 +9,7 @@ use std::{
 };
 
 use adapters_crypto::SystemClock;
-use authentication_app::ports::StoreError;
+use authentication_app::ports::{DestinationBacklog, EventQueue as _, StoreError};
 use common::Clock;
 use identity_adapters_postgres::{Examination, Store, StoreConfig};
 use migration::{Migrator, MigratorTrait as _};
@@ -172,6 +172,11 @@ impl Schema {
             .map(|migration| migration.name().to_owned())
             .filter(|name| !pending.contains(name))
             .collect())
+    }
+
+    /// How the destinations of events stand. For a schema that lacks nothing.
+    pub(crate) async fn destinations(&self) -> Result<Vec<DestinationBacklog>, StoreError> {
+        self.store.event_backlog().await
     }
 
     pub(crate) async fn up(&self) -> Result<(), StoreError> {

@@ -9,6 +9,7 @@
 )]
 
 mod crash;
+mod gone;
 mod node;
 mod outcomes;
 mod poison;

@@ -162,9 +162,9 @@ async fn t77_an_event_is_tried_less_and_less_often_and_then_parked() {
     let scene = Scene::set(&[]).await;
     write(&scene.store, account(), 1).await;
     for (error, outcome) in [
-        (SinkError::Away("away".to_owned()), Outcome::Away),
-        (SinkError::Refused("no".to_owned()), Outcome::Refused),
-        (SinkError::Away("away".to_owned()), Outcome::Away),
+        (SinkError::away("away"), Outcome::Away),
+        (SinkError::refused("no"), Outcome::Refused),
+        (SinkError::away("away"), Outcome::Away),
     ] {
         scene.answer(Answer::Fail(error));
         assert_eq!(scene.deliver().await, outcome);
@@ -172,7 +172,7 @@ async fn t77_an_event_is_tried_less_and_less_often_and_then_parked() {
         // Longer than any pause so far: 1, 2 and 4 seconds, and a fifth.
         scene.clock.advance(Duration::seconds(5));
     }
-    scene.answer(Answer::Fail(SinkError::Refused("no more".to_owned())));
+    scene.answer(Answer::Fail(SinkError::refused("no more")));
     assert_eq!(scene.deliver().await, Outcome::Parked);
     assert_eq!(scene.parked().await, ["no more"]);
     scene.clock.advance(Duration::days(30));
@@ -183,9 +183,44 @@ async fn t77_an_event_is_tried_less_and_less_often_and_then_parked() {
 async fn what_will_never_be_taken_is_parked_at_once() {
     let scene = Scene::set(&[]).await;
     write(&scene.store, account(), 1).await;
-    scene.answer(Answer::Fail(SinkError::Never("answered 410".to_owned())));
+    scene.answer(Answer::Fail(SinkError::Never("no such event".to_owned())));
     assert_eq!(scene.deliver().await, Outcome::Parked);
-    assert_eq!(scene.parked().await, ["answered 410"]);
+    assert_eq!(scene.parked().await, ["no such event"]);
+}
+
+#[tokio::test]
+async fn a_destination_that_says_when_to_come_back_is_left_alone_until_then() {
+    let scene = Scene::set(&[]).await;
+    write(&scene.store, account(), 1).await;
+    let (why, hour) = ("answered 503".to_owned(), Duration::HOUR);
+    let retry_after = Some(hour);
+    scene.answer(Answer::Fail(SinkError::Away { why, retry_after }));
+    assert_eq!(scene.deliver().await, Outcome::Away);
+    // Events of others wait as well.
+    write(&scene.store, account(), 1).await;
+    scene.clock.advance(hour - Duration::SECOND);
+    assert!(scene.lease().await.is_none());
+    scene.clock.advance(Duration::SECOND);
+    assert_eq!(scene.relay.lease(10).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn an_event_that_is_refused_for_a_while_holds_up_no_other() {
+    let scene = Scene::set(&[]).await;
+    write(&scene.store, account(), 1).await;
+    let (why, retry_after) = ("answered 409".to_owned(), Some(Duration::days(900)));
+    scene.answer(Answer::Fail(SinkError::Refused { why, retry_after }));
+    assert_eq!(scene.deliver().await, Outcome::Refused);
+    let other = write(&scene.store, account(), 1).await;
+    scene.clock.advance(Duration::DAY - Duration::SECOND);
+    let leased = scene.lease().await.expect("the other one is due");
+    assert_eq!(leased.event.id.to_string(), other[0]);
+    scene.answer(Answer::Take);
+    assert_eq!(scene.deliver_leased(leased).await, Outcome::Delivered);
+    assert!(scene.lease().await.is_none());
+    // No longer than a day, whatever was asked for.
+    scene.clock.advance(Duration::SECOND);
+    assert_eq!(scene.deliver().await, Outcome::Delivered);
 }
 
 #[tokio::test]

@@ -32,6 +32,8 @@ pub enum MailTls {
 /// A mail as the server got it.
 #[derive(Debug, Clone)]
 pub struct ReceivedMail {
+    /// What the client called itself.
+    pub hello: String,
     /// Envelope.
     pub from: String,
     /// Envelope.
@@ -153,7 +155,7 @@ impl MailServer {
         self.folder.path().join("other-ca.pem")
     }
 
-    /// How to treat the next mail: `rcpt 550`, `data 451` (refuse it there), `drop` (take it and close without
+    /// How to treat the next mail: `connect 421`, `mail 450`, `rcpt 550`, `data 451` (refuse it there), `drop` (take it and close without
     /// an answer), `hang` (take it and answer when released); `hang-early` and `drop-early` before it is taken.
     pub fn order(&mut self, order: &str) {
         let ordered = self.heard.named("ordered").len();
@@ -226,6 +228,7 @@ fn mails_of(events: &[Value]) -> Vec<ReceivedMail> {
     events
         .iter()
         .map(|event| ReceivedMail {
+            hello: text(&event["hello"]),
             from: text(&event["sender"]),
             to: event["to"]
                 .as_array()

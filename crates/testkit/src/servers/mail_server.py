@@ -38,6 +38,14 @@ class Handler:
             return self.orders.pop(0)
         return None
 
+    async def handle_MAIL(self, server, session, envelope, address, options):
+        order = self.next_order("mail")
+        if order:
+            say(event="refused")
+            return order.split()[1] + " as it was told"
+        envelope.mail_from = address
+        return "250 OK"
+
     async def handle_RCPT(self, server, session, envelope, address, options):
         order = self.next_order("rcpt", "hang-early", "drop-early")
         if order == "hang-early":
@@ -58,6 +66,7 @@ class Handler:
             return order.split()[1] + " as it was told"
         say(
             event="mail",
+            hello=session.host_name,
             sender=envelope.mail_from,
             to=envelope.rcpt_tos,
             encrypted=session.ssl is not None or kind == "tls",
@@ -69,6 +78,17 @@ class Handler:
         elif order == "drop":
             server.transport.abort()
         return "250 OK"
+
+
+class Server(SMTP):
+    async def _handle_client(self):
+        """The greeting, or what is said in its place."""
+        order = self.event_handler.next_order("connect")
+        if order is None:
+            return await super()._handle_client()
+        say(event="refused")
+        await self.push(order.split()[1] + " as it was told")
+        self.transport.close()
 
 
 def certificates(folder):
@@ -91,7 +111,7 @@ async def main(kind, folder, user=None, password=None):
         return AuthResult(success=is_right, handled=False, auth_data=user)
 
     def protocol():
-        return SMTP(
+        return Server(
             handler,
             hostname="mail.test",
             tls_context=context if kind == "starttls" else None,

@@ -167,6 +167,8 @@ labels! {
         Unknown = "unknown",
         /// Too many went out already.
         Capped = "capped",
+        /// A code that could not be sent while it counted.
+        Late = "late",
     }
 
     /// Where events go.

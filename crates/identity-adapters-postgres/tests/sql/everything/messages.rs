@@ -5,7 +5,7 @@ use authentication_app::ports::{
     GiveBack, HeldMessage, IdentifierSwap, LeaseRequest, LeaseToken, LeasedEvent, LinkKind,
     Maintenance as _, MessageCeilings as _, MessageKind, MessageOrder, MessageQueue as _,
     NewAccount, NoticeQueries as _, NoticedAct, ParkedMessages as _, ParkedSelection, Recipient,
-    UnitOfWorkFactory as _,
+    SwitchedOff, UnitOfWorkFactory as _,
 };
 use authentication_domain::{
     accounts::SignUpMethod,
@@ -150,7 +150,12 @@ async fn work_through_messages(store: &Store) {
     store.list_parked_messages(None, 10).await.unwrap();
     store.message_backlog(START).await.unwrap();
     store.resend_parked_message(held.id, START).await.unwrap();
-    for how in [GiveBack::Retry(START), GiveBack::Wait(START), park()] {
+    let again = GiveBack::Retry {
+        at: START,
+        counts_for: Duration::SECOND,
+        is_counted: true,
+    };
+    for how in [again, GiveBack::Wait(START), park()] {
         let held = lease_one(store).await;
         assert!(store.give_back_message(held, how).await.unwrap());
     }
@@ -181,6 +186,18 @@ pub(super) async fn deliver_events(store: &Store) {
     store.finish_events(&[first], START).await.unwrap();
     let second = next_event(store).await.lease;
     store.postpone_event(&second, START, "away").await.unwrap();
+    let again = next_event(store).await.lease;
+    store.give_event_back(&again, START, "gone").await.unwrap();
+    let off = SwitchedOff {
+        at: START,
+        reason: "answered 410".to_owned(),
+    };
+    let name = "somewhere";
+    store.rest_destination(name, START).await.unwrap();
+    store.switch_destination_off(name, &off).await.unwrap();
+    for _ in 0..2 {
+        store.switch_destination_on(name, START).await.unwrap();
+    }
     for _ in 0..2 {
         let poison = next_event(store).await;
         store

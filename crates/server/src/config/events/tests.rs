@@ -40,7 +40,8 @@ fn nothing_set_tells_the_log_in_development_and_nobody_in_production() {
         (settings.most_attempts, settings.retention),
         (48, Days::days(7))
     );
-    assert!(!settings.allow_loopback && settings.webhooks.is_empty());
+    assert!(!settings.reach.loopback && settings.reach.networks.is_empty());
+    assert!(settings.webhooks.is_empty());
     let production = [("FASHIONISTAR_AUTH__MODE", "production")];
     let production = Config::for_commands(None, &Variables::from_pairs(production)).unwrap();
     assert_eq!(production.events.sinks, []);
@@ -79,7 +80,8 @@ fn receivers_are_sections_in_a_file_and_in_variables() {
 
 #[test]
 fn what_cannot_be_meant_is_refused_with_its_place() {
-    const INTERNET: &str = "must be a host of the public internet";
+    const INTERNET: &str =
+        "must be a host of the public internet, or of one of events.webhook_networks";
     for (name, value, reason) in [
         ("SINKS", "kafka", "must be log, redis or webhook"),
         (
@@ -93,6 +95,11 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
             "must be a whole number from 1000 to 100000000",
         ),
         ("ALLOW_LOOPBACK", "perhaps", "must be true or false"),
+        (
+            "WEBHOOK_NETWORKS",
+            "0.0.0.0/0",
+            "must be networks of /8 or narrower, with IPv6 of /7 or narrower",
+        ),
         (
             "DELIVERY_DEADLINE_MILLISECONDS",
             "10001",
@@ -168,6 +175,21 @@ fn what_cannot_be_meant_is_refused_with_its_place() {
             refused("WEBHOOKS__SHOP__COLOUR", "there is no such setting"),
         ]
     );
+}
+
+#[test]
+fn receivers_may_be_in_networks_that_are_listed() {
+    let settings = [
+        ("SINKS", "webhook"),
+        ("WEBHOOK_NETWORKS", "10.20.0.0/16, fd12:3456::/32"),
+        ("WEBHOOKS__SHOP__URL", "https://10.20.3.4/"),
+        ("WEBHOOKS__SHOP__SECRETS", SECRET),
+    ];
+    let settings = Config::for_serving(None, &variables(&settings))
+        .unwrap()
+        .events;
+    assert_eq!(settings.reach.networks.len(), 2);
+    assert!(settings.webhooks[0].target.is_some());
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! `messages.email.…` and `messages.smtp.…`
 
-use std::{path::PathBuf, time::Duration};
+use std::{net::IpAddr, path::PathBuf, time::Duration};
 
 use adapters_messaging::SmtpSecurity;
 use authentication_app::notifications::Ceilings;
@@ -49,6 +49,9 @@ pub struct SmtpSettings {
     pub username: Option<String>,
     /// `messages.smtp.password`
     pub password: Option<SecretString>,
+    /// `messages.smtp.ehlo_name`: what we call ourselves, a full name or an address. Default: the host of
+    /// `http.public_url`.
+    pub ehlo_name: Option<String>,
     /// `messages.smtp.from`: the address that mail comes from.
     pub from: Option<String>,
     /// `messages.smtp.from_name`: the name beside it. Default `messages.product`.
@@ -104,6 +107,7 @@ impl SmtpSettings {
             security,
             username: reader.setting("messages.smtp.username", kinds::text),
             password: reader.setting("messages.smtp.password", kinds::secret),
+            ehlo_name: reader.setting("messages.smtp.ehlo_name", full_name_or_address),
             from: reader.setting("messages.smtp.from", mail_address),
             from_name: reader.setting("messages.smtp.from_name", kinds::text),
             timeout: reader
@@ -114,6 +118,20 @@ impl SmtpSettings {
                 .setting("messages.smtp.connections", kinds::number(1..=64))
                 .unwrap_or(8),
         }
+    }
+}
+
+fn full_name_or_address(value: &Value) -> Parsed<String> {
+    let text = value.as_str().map(str::trim).unwrap_or_default();
+    let is_label = |label: &str| {
+        let of_names = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+        (1..=63).contains(&label.len()) && label.bytes().all(of_names)
+    };
+    let is_full_name = text.len() <= 253 && text.contains('.') && text.split('.').all(is_label);
+    if is_full_name || text.parse::<IpAddr>().is_ok() {
+        Ok(text.to_owned())
+    } else {
+        Err("must be a full name or an address, such as auth.example.com or 192.0.2.7".to_owned())
     }
 }
 

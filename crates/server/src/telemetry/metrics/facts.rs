@@ -36,6 +36,7 @@ pub(super) struct Facts {
     hash_wait: Histogram<f64>,
     hash_time: Histogram<f64>,
     queues: Arc<[Queue]>,
+    destinations_off: Arc<Told>,
 }
 
 impl Facts {
@@ -98,6 +99,7 @@ impl Facts {
                 "How long a thread computes a password hash",
             ),
             queues: register_queues(meter),
+            destinations_off: register_destinations_off(meter),
         }
     }
 
@@ -118,6 +120,7 @@ impl Facts {
                     queue.set(backlog);
                 }
             }
+            Measure::DestinationsOff(count) => self.destinations_off.set(count),
         }
     }
 }
@@ -138,6 +141,35 @@ fn seconds(meter: &Meter, name: &'static str, meaning: &'static str) -> Histogra
         .with_description(meaning)
         .with_boundaries(HASH_SECONDS.to_vec())
         .build()
+}
+
+/// The last number that was told, if one was.
+#[derive(Default)]
+struct Told {
+    is_told: AtomicBool,
+    number: AtomicU64,
+}
+
+impl Told {
+    fn set(&self, number: u64) {
+        self.number.store(number, Ordering::Relaxed);
+        self.is_told.store(true, Ordering::Release);
+    }
+}
+
+fn register_destinations_off(meter: &Meter) -> Arc<Told> {
+    let told = Arc::new(Told::default());
+    let shown = Arc::clone(&told);
+    let _off = meter
+        .u64_observable_gauge("auth.event.destinations_off")
+        .with_description("Destinations of events that answered 410 and are switched off")
+        .with_callback(move |observer| {
+            if shown.is_told.load(Ordering::Acquire) {
+                observer.observe(shown.number.load(Ordering::Relaxed), &[]);
+            }
+        })
+        .build();
+    told
 }
 
 /// The last that was told of a queue.

@@ -20,6 +20,7 @@ testkit::on_every_engine! {
             smtp.username = Some("shop".to_owned());
             smtp.password = Some("s3cret".into());
             smtp.ca_file = Some(mail.ca_file());
+            config.http.public_url = Some("https://auth.shop.example".parse().unwrap());
             config.messages.reset_page_url = Some("https://shop.example/reset".parse().unwrap());
         })
         .await;
@@ -30,6 +31,7 @@ testkit::on_every_engine! {
         app.until("the mail arrives", async || mail.mails().len() == 1).await;
         let first = mail.mails().remove(0);
         assert!(first.encrypted);
+        assert_eq!(first.hello, "auth.shop.example");
         assert_eq!(first.to, std::slice::from_ref(&email));
         assert_eq!(first.header("From"), Some("Fashionistar <no-reply@shop.example>"));
         assert_eq!(first.header("Subject"), Some("Votre code Fashionistar"));

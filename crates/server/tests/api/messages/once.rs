@@ -72,14 +72,15 @@ testkit::on_every_engine! {
         for _ in 0..5 {
             app.log_in(&number, "a wrong password").await.assert_problem(401, "invalid_credentials");
         }
-        for attempt in 2..=4 {
+        // The first repetition is soon, the others come every hour.
+        for attempt in 2..=9 {
             app.requests_at(&gateway, attempt).await;
             app.until_nothing_is_held().await;
-            app.pass_seconds(10).await;
+            app.pass_seconds(if attempt == 2 { 60 } else { 3_600 }).await;
         }
         app.until("it is parked", async || app.parked().await == 1).await;
         let requests = gateway.requests();
-        assert_eq!(requests.len(), 4);
+        assert_eq!(requests.len(), 9);
         let ids: std::collections::HashSet<_> =
             requests[1..].iter().map(|request| &request.headers["idempotency-key"]).collect();
         assert_eq!(ids.len(), 1);

@@ -119,6 +119,8 @@ pub async fn the_backlog_tells_who_waits_and_for_how_long(store: Store, _: &dyn 
         oldest_waiting: None,
         parked: 0,
         served_at: START,
+        rests_until: None,
+        off: None,
     };
     assert_eq!(backlog_of(&store, SOMEWHERE).await, nothing);
     write(&store, id(), 2).await;

@@ -41,6 +41,8 @@ macro_rules! store_facts_of_upkeep {
             workers_at_once_never_hold_the_same_message,
             a_message_given_back_is_due_again_at_its_time,
             a_message_that_was_not_tried_counts_no_attempt,
+            a_message_that_was_spared_is_not_counted,
+            codes_are_leased_before_notices_and_leave_them_a_quarter,
             a_message_that_was_finished_is_gone,
         }
         $crate::store_facts! { $factory; leases:
@@ -86,6 +88,13 @@ macro_rules! store_facts_of_upkeep {
             a_parked_event_lets_the_next_one_pass,
             a_parked_event_is_sent_again_when_asked,
             an_event_that_is_sent_again_stands_in_nobodys_way,
+        }
+        $crate::store_facts! { $factory; destinations:
+            a_destination_that_rests_gets_nothing_until_then,
+            a_destination_that_is_switched_off_keeps_what_waits_until_it_is_on,
+            switching_on_ends_a_rest_and_takes_nobodys_lease,
+            an_event_given_back_lost_no_try,
+            of_fifty_who_switch_a_destination_off_one_is_told,
         }
         $crate::store_facts! { $factory; with inspect; event_upkeep:
             of_fifty_relays_one_holds_an_event,

@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 
 use super::{
     Store,
-    messages::{finish, give_back, lease, lease_one},
+    messages::{again, finish, give_back, lease, lease_one},
     support::{begin, retrying},
 };
 use crate::{
@@ -136,7 +136,7 @@ pub async fn a_summary_tells_how_many_and_since_when(store: Store) {
     let closed = close(&store, &leased, due).await;
     assert_eq!(closed, Closing::Closed(expected.clone()));
     // It failed and is tried again: it tells of the same, and what happens meanwhile is another's.
-    assert!(give_back(&store, leased.held(), GiveBack::Retry(due)).await);
+    assert!(give_back(&store, leased.held(), again(due)).await);
     let later = act(&store, &to, KIND, due).await;
     assert!(matches!(later, Telling::Later { .. }), "{later:?}");
     let leased = lease_one(&store, due).await;

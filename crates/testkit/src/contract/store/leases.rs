@@ -4,7 +4,7 @@ use authentication_app::ports::{GiveBack, HeldMessage, LeasedMessage};
 
 use super::{
     Store,
-    messages::{LEASE, finish, give_back, lease, lease_one, notice},
+    messages::{LEASE, again, finish, give_back, lease, lease_one, notice},
     support::wins,
 };
 use crate::{
@@ -32,7 +32,7 @@ pub async fn whoever_lost_the_lease_changes_nothing(store: Store) {
         at: START,
         reason: "late".to_owned(),
     };
-    for late in [GiveBack::Retry(START), GiveBack::Wait(START), park] {
+    for late in [again(START), GiveBack::Wait(START), park] {
         assert!(!give_back(&store, lost, late).await);
     }
     assert!(!hand_over(&store, lost).await);
@@ -48,7 +48,7 @@ pub async fn whoever_lost_the_lease_changes_nothing(store: Store) {
 pub async fn a_message_given_back_is_nobodys(store: Store) {
     notice(&store, START).await;
     let held = lease_one(&store, START).await.held();
-    assert!(give_back(&store, held, GiveBack::Retry(START)).await);
+    assert!(give_back(&store, held, again(START)).await);
     assert!(!hand_over(&store, held).await);
     assert!(!give_back(&store, held, GiveBack::Wait(START)).await);
     assert!(!finish(&store, held).await);
@@ -64,7 +64,7 @@ pub async fn the_next_holder_hears_that_a_message_may_be_out(store: Store) {
     assert!(second.may_be_out);
     assert!(!hand_over(&store, second.held()).await);
     // It certainly did not go out, after all: it may be handed over again.
-    assert!(give_back(&store, second.held(), GiveBack::Retry(START)).await);
+    assert!(give_back(&store, second.held(), again(START)).await);
     let third = lease_one(&store, START).await;
     assert!(!third.may_be_out);
     assert!(hand_over(&store, third.held()).await);
@@ -97,7 +97,7 @@ pub async fn a_message_is_counted_once_it_was_handed_over_or_tried(store: Store)
     // What may go out twice is not handed over first.
     notice(&store, START).await;
     let held = lease_one(&store, START).await;
-    assert!(give_back(&store, held.held(), GiveBack::Retry(START)).await);
+    assert!(give_back(&store, held.held(), again(START)).await);
     assert!(lease_one(&store, START).await.is_counted);
 }
 

@@ -60,6 +60,15 @@ pub(super) async fn give_back(store: &Store, held: HeldMessage, how: GiveBack) -
     given_back.expect("the queue answers")
 }
 
+/// Put off by its provider until `at`, which counts for a second.
+pub(super) const fn again(at: OffsetDateTime) -> GiveBack {
+    GiveBack::Retry {
+        at,
+        counts_for: Duration::SECOND,
+        is_counted: true,
+    }
+}
+
 /// Parks the only message that is due.
 pub(super) async fn park_one(store: &Store, at: OffsetDateTime, reason: &str) -> Uuid {
     let held = lease_one(store, at).await.held();
@@ -175,9 +184,14 @@ pub async fn a_message_given_back_is_due_again_at_its_time(store: Store) {
     for attempts in 0..3 {
         let leased = lease_one(&store, now).await;
         assert_eq!((leased.order.id, leased.attempts), (queued, attempts));
+        let put_off_for = Duration::SECOND * attempts;
+        assert_eq!(
+            (leased.put_off, leased.put_off_for),
+            (attempts, put_off_for)
+        );
         // Later than the lease would end, and earlier.
         let next = now + if attempts == 0 { 5 * LEASE } else { LEASE / 5 };
-        assert!(give_back(&store, leased.held(), GiveBack::Retry(next)).await);
+        assert!(give_back(&store, leased.held(), again(next)).await);
         assert_eq!(lease_ids(&store, 10, next - MOMENT).await, NOTHING);
         now = next;
     }
@@ -191,8 +205,55 @@ pub async fn a_message_that_was_not_tried_counts_no_attempt(store: Store) {
         assert!(give_back(&store, leased.held(), GiveBack::Wait(START)).await);
     }
     let leased = lease_one(&store, START).await;
-    assert!(give_back(&store, leased.held(), GiveBack::Retry(START)).await);
-    assert_eq!(lease_one(&store, START).await.attempts, 1);
+    assert!(give_back(&store, leased.held(), again(START)).await);
+    let leased = lease_one(&store, START).await;
+    assert_eq!((leased.attempts, leased.put_off), (1, 1));
+    // Its worker is gone: that is no putting off.
+    let leased = lease_one(&store, START + LEASE).await;
+    assert_eq!((leased.attempts, leased.put_off), (2, 1));
+}
+
+pub async fn a_message_that_was_spared_is_not_counted(store: Store) {
+    notice(&store, START).await;
+    for is_counted in [false, true] {
+        let leased = lease_one(&store, START).await;
+        let counts_for = Duration::ZERO;
+        let spared = GiveBack::Retry {
+            at: START,
+            counts_for,
+            is_counted,
+        };
+        assert!(give_back(&store, leased.held(), spared).await);
+        let leased = lease_one(&store, START).await;
+        assert_eq!(leased.is_counted, is_counted);
+        assert!(give_back(&store, leased.held(), GiveBack::Wait(START)).await);
+    }
+}
+
+pub async fn codes_are_leased_before_notices_and_leave_them_a_quarter(store: Store) {
+    for _ in 0..6 {
+        notice(&store, START).await;
+    }
+    let later = START + Duration::MINUTE;
+    for _ in 0..10 {
+        let (purpose, nonce) = (Purpose::SignIn, nonce());
+        let code = MessageKind::Code { purpose, nonce };
+        queue(
+            &store,
+            message_order(code, Recipient::Subject(subject()), later),
+        )
+        .await;
+    }
+    let codes_of = async |most| {
+        let leased = lease(&store, most, later).await;
+        let is_code = |it: &&LeasedMessage| matches!(it.order.kind, MessageKind::Code { .. });
+        (leased.len(), leased.iter().filter(is_code).count())
+    };
+    assert_eq!(codes_of(1).await, (1, 1));
+    assert_eq!(codes_of(8).await, (8, 6));
+    // Room that codes do not take is the notices', and the other way round.
+    assert_eq!(codes_of(6).await, (6, 3));
+    assert_eq!(codes_of(6).await, (1, 0));
 }
 
 pub async fn a_message_that_was_finished_is_gone(store: Store) {
@@ -204,6 +265,6 @@ pub async fn a_message_that_was_finished_is_gone(store: Store) {
     };
     assert!(finish(&store, held(sent)).await);
     assert!(!finish(&store, held(sent)).await);
-    assert!(!give_back(&store, held(sent), GiveBack::Retry(START)).await);
+    assert!(!give_back(&store, held(sent), again(START)).await);
     assert_eq!(lease_ids(&store, 10, START + LEASE).await, [waiting]);
 }

@@ -22,6 +22,7 @@ pub mod ceilings;
 pub mod challenges;
 pub mod codes;
 pub mod dependents;
+pub mod destinations;
 pub mod devices;
 pub mod event_queue;
 pub mod event_upkeep;
