@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# The PostgreSQL and the Redis that the tests run against: thrown away afterwards, apart from any that serve this machine.
+# The PostgreSQL and the Redis (one server with a sentinel, and a Cluster of three) that the tests run against: thrown
+# away afterwards, apart from any that serve this machine.
 # Also the browser that they drive: it is started by the test that needs it.
 #
 #   deploy/servers.sh install      installs what is missing (Debian, Ubuntu)
 #   deploy/servers.sh install faults   also what faults.sh and upgrade.sh put before and under the nodes
-#   eval "$(deploy/servers.sh up)" starts both on free ports of loopback, makes the Python environment and the
+#   eval "$(deploy/servers.sh up)" starts them on free ports of loopback, makes the Python environment and the
 #                                  folder of Node packages that some tests need, and sets the TEST_… variables
 #   deploy/servers.sh env          prints those variables again (needs TEST_SERVERS_DIR)
-#   deploy/servers.sh down         stops both and removes their data (needs TEST_SERVERS_DIR)
+#   deploy/servers.sh down         stops them and removes their data (needs TEST_SERVERS_DIR)
 #
 # Several pairs can run side by side. Nothing outlives a crash of the machine: PostgreSQL does not fsync here.
 set -euo pipefail
@@ -101,7 +102,7 @@ make_servers_dir() {
     servers_dir="$(mktemp -d "$parent/fashionistar-auth-servers.XXXXXXXX")"
     # Others may pass through to their own folder, and list nothing.
     chmod 711 "$servers_dir"
-    mkdir -m 700 "$servers_dir/postgres" "$servers_dir/redis"
+    mkdir -m 700 "$servers_dir"/{postgres,redis,redis_sentinel,redis_cluster_{1,2,3}}
     ((EUID != 0)) || chown postgres "$servers_dir/postgres"
 }
 
@@ -136,35 +137,56 @@ CONF
     fail "PostgreSQL did not start"
 }
 
+# A server with a name, which is that of its folder, and lines of settings.
 start_redis() {
-    local folder="$servers_dir/redis" port pid
+    local name="$1" settings="$2" folder="$servers_dir/$1" port pid
     redis_is_new_enough || fail "no Redis 6.2 or newer here: deploy/servers.sh install"
-    say "starting $(redis-server --version)"
     for _ in {1..5}; do
         port="$(free_port)"
+        # A node of a Cluster has a second port, this far from the first.
+        while [[ $settings == *cluster-enabled* ]] && ((port > 55535)); do port="$(free_port)"; done
         cat >"$folder/redis.conf" <<CONF
 bind 127.0.0.1
 port $port
-databases 1
-save ""
-appendonly no
 daemonize yes
 pidfile "$folder/pid"
 logfile "$folder/log"
 dir "$folder"
+$settings
 CONF
         rm -f "$folder/pid"
-        redis-server "$folder/redis.conf" </dev/null >>"$folder/log" 2>&1 || break
+        local arguments=("$folder/redis.conf")
+        [[ $settings != *sentinel* ]] || arguments+=(--sentinel)
+        redis-server "${arguments[@]}" </dev/null >>"$folder/log" 2>&1 || break
         if wait_for 15 redis_settled "$folder" "$port" && pid="$(cat "$folder/pid" 2>/dev/null)" &&
             redis_answers "$port" "$pid"; then
-            remember redis "$pid" "$port"
+            remember "$name" "$pid" "$port"
             return
         fi
         grep -q 'Address already in use' "$folder/log" || break
     done
     cat "$folder/log" >&2 || true
-    fail "Redis did not start"
+    fail "Redis ($name) did not start"
 }
+
+start_redises() {
+    local in_memory=$'save ""\nappendonly no' number nodes=()
+    say "starting $(redis-server --version)"
+    start_redis redis "$in_memory"$'\ndatabases 1'
+    # It has no replica to promote, and the patience of a busy machine.
+    start_redis redis_sentinel "sentinel monitor tests 127.0.0.1 $(port_of redis) 1
+sentinel down-after-milliseconds tests 60000"
+    for number in 1 2 3; do
+        start_redis "redis_cluster_$number" "$in_memory"$'\ncluster-enabled yes'
+        nodes+=("127.0.0.1:$(port_of "redis_cluster_$number")")
+    done
+    redis-cli --cluster create "${nodes[@]}" --cluster-yes >"$servers_dir/cluster.log" 2>&1 || {
+        cat "$servers_dir/cluster.log" >&2
+        fail "the Redis Cluster was not made"
+    }
+}
+
+port_of() { awk -v name="$1" '$1 == name { print $3 }' "$servers_dir/state"; }
 
 # The pid too: another server may have taken the port between the choice and the start.
 redis_answers() {
@@ -187,7 +209,7 @@ up() {
     trap 'exit 143' TERM
     make_servers_dir
     start_postgres
-    start_redis
+    start_redises
     print_env
     trap - EXIT
 }
@@ -215,6 +237,8 @@ print_env() {
         case "$name" in
             postgres) printf 'export TEST_POSTGRES_URL=postgres://postgres@127.0.0.1:%s/postgres\n' "$port" ;;
             redis) printf 'export TEST_REDIS_URL=redis://127.0.0.1:%s/0\n' "$port" ;;
+            redis_sentinel) printf 'export TEST_REDIS_SENTINEL_URL=redis://127.0.0.1:%s\n' "$port" ;;
+            redis_cluster_1) printf 'export TEST_REDIS_CLUSTER_URL=redis://127.0.0.1:%s/0\n' "$port" ;;
         esac
     done <"$servers_dir/state"
     printf 'export TEST_PYTHON=%q\n' "$venv/bin/python"
@@ -236,7 +260,7 @@ down() {
 pids_of_ours() {
     {
         [[ ! -r $servers_dir/state ]] || cut -d ' ' -f 2 "$servers_dir/state"
-        head -qn 1 "$servers_dir/postgres/data/postmaster.pid" "$servers_dir/redis/pid" 2>/dev/null || true
+        head -qn 1 "$servers_dir/postgres/data/postmaster.pid" "$servers_dir"/redis*/pid 2>/dev/null || true
     } | grep -E '^[0-9]+$' | sort -u || true
 }
 

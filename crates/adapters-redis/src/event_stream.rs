@@ -20,9 +20,14 @@ pub struct RedisEventStream {
 }
 
 impl RedisEventStream {
-    /// On the stream `key`, the whole name of it, which keeps about `length` entries.
-    pub const fn new(redis: RedisConnection, key: String, length: u64) -> Self {
-        Self { redis, key, length }
+    /// On the stream `key`, the whole name of it, which keeps about `length` entries. On a Cluster it may live on
+    /// another node than what is kept under our prefix.
+    pub fn new(redis: &RedisConnection, key: String, length: u64) -> Self {
+        Self {
+            redis: redis.of_key(&key),
+            key,
+            length,
+        }
     }
 }
 

@@ -2,10 +2,17 @@
 
 use std::time::Duration;
 
-use authentication_app::ports::CacheError;
+use deadpool_redis::redis::cmd;
+use futures_util::future::join_all;
 use tokio::time::Instant;
 
-use crate::RedisConnection;
+use crate::{
+    RedisConnection,
+    health::RedisTrouble,
+    line::{Ask, Failure},
+    reason::{Reason, is_about_the_call},
+    servers::Address,
+};
 
 /// What Redis says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +29,8 @@ pub struct RedisExamination {
     pub is_primary: bool,
     /// Whether it writes to a disk.
     pub is_persistent: bool,
+    /// Whether it is a node of a Cluster.
+    pub is_of_a_cluster: bool,
 }
 
 impl RedisExamination {
@@ -35,15 +44,57 @@ impl RedisExamination {
     }
 }
 
+/// A server that was asked beside the one in use: a sentinel, or a node of a Cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerState {
+    /// Where it is, as host and port.
+    pub address: String,
+    /// The primary that it names, if it is a sentinel; or why there is no answer.
+    pub answer: Result<Option<String>, String>,
+}
+
 impl RedisConnection {
     /// Asks Redis how it is set up.
     ///
     /// # Errors
-    /// [`CacheError`] when it does not answer, or does not let us ask.
-    pub async fn examine(&self) -> Result<RedisExamination, CacheError> {
+    /// [`RedisTrouble`]: it does not answer, or does not let us ask (`INFO`).
+    pub async fn examine(&self) -> Result<RedisExamination, RedisTrouble> {
         let asked = Instant::now();
-        let info = self.info().await?;
-        Ok(read(&info, asked.elapsed()))
+        let info: Result<String, _> = self.call(Ask::Command(&cmd("INFO"))).await;
+        match info {
+            Ok(info) => Ok(read(&info, asked.elapsed())),
+            Err(Failure::Told(error)) if is_about_the_call(&error) => {
+                Err(RedisTrouble::RefusesCommands(Reason(&error).to_string()))
+            }
+            Err(Failure::Told(error)) => Err(RedisTrouble::Unusable(Reason(&error).to_string())),
+            Err(Failure::Away) => Err(RedisTrouble::Unusable(self.why_away().unwrap_or_default())),
+        }
+    }
+
+    /// Asks every sentinel, or every node of a Cluster that was configured; of a single server there is none.
+    pub async fn examine_others(&self) -> Vec<ServerState> {
+        let shown = |(host, port): &Address| format!("{host}:{port}");
+        let servers = self.servers();
+        let sentinels = servers.ask_sentinels().await;
+        let sentinels = sentinels.into_iter().map(|(sentinel, named)| ServerState {
+            address: shown(&sentinel),
+            answer: match named {
+                Ok(primary) => Ok(Some(shown(&primary))),
+                Err(error) => Err(Reason(&error).to_string()),
+            },
+        });
+        let nodes = servers.seeds().iter().map(|node| async move {
+            let answer = match servers.open_at(node).await {
+                Ok(_) => Ok(None),
+                Err(error) => Err(Reason(&error).to_string()),
+            };
+            ServerState {
+                address: shown(node),
+                answer,
+            }
+        });
+        let nodes = join_all(nodes).await;
+        sentinels.chain(nodes).collect()
     }
 }
 
@@ -65,6 +116,7 @@ fn read(info: &str, round_trip: Duration) -> RedisExamination {
         memory_limit: limit.filter(|bytes| *bytes > 0),
         is_primary: of("role") != Some("slave"),
         is_persistent: saves,
+        is_of_a_cluster: of("cluster_enabled") == Some("1"),
     }
 }
 
@@ -76,12 +128,13 @@ mod tests {
     fn what_redis_says_is_read() {
         let info = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nmaxmemory:1048576\r\n\
                     maxmemory_policy:allkeys-lru\r\n# Replication\r\nrole:slave\r\naof_enabled:0\r\n\
-                    rdb_changes_since_last_save:12\r\n";
+                    rdb_changes_since_last_save:12\r\n# Cluster\r\ncluster_enabled:1\r\n";
         let read = read(info, Duration::from_millis(1));
         assert_eq!(read.version, "7.0.15");
         assert_eq!(read.eviction_policy, "allkeys-lru");
         assert_eq!(read.memory_limit, Some(1_048_576));
         assert!(!read.is_primary && !read.is_persistent && read.is_supported());
+        assert!(read.is_of_a_cluster);
         for (version, supported) in [
             ("6.0.16", false),
             ("6.2.0", true),

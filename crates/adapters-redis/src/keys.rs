@@ -46,6 +46,11 @@ impl Keys {
         self.name("throttle:", format_args!("{width}:{}", key.0))
     }
 
+    /// A key that is there for the time of one script at the most.
+    pub(crate) fn probe(&self) -> String {
+        self.name("probe", "")
+    }
+
     /// A channel; the only name here that is not a key.
     pub(crate) fn revocations(&self) -> String {
         self.name("revocations", "")

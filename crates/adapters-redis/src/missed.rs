@@ -1,20 +1,32 @@
-//! Invalidations that Redis has not confirmed yet.
+//! Invalidations that Redis has not confirmed yet, or may have lost again.
+//!
+//! A server that takes over need not know what its predecessor confirmed a moment before. So what was told lately is
+//! told again over every new connection. As long as a tombstone lives it may matter; after that nothing is left that
+//! it could speak against.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use authentication_app::ports::Invalidation;
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
+use tokio::time::{Duration, Instant};
 
 /// How many are remembered one by one. With more the whole cache is doubted instead.
 const MOST: usize = 4_096;
 
 /// What this node has yet to tell Redis, numbered in the order it came up.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Missed {
     latest: u64,
     ended: HashMap<SessionId, u64>,
     changed: HashMap<AccountId, u64>,
     everything: Option<u64>,
+    /// How long what was told is remembered.
+    memory: Duration,
+    told: VecDeque<(Instant, What)>,
+    /// How many ids are in `told`.
+    told_ids: usize,
+    /// The connection that it was told over.
+    line: u64,
 }
 
 /// Some of it, as it is told at once.
@@ -30,7 +42,45 @@ pub(crate) enum What {
     Everything,
 }
 
+impl What {
+    fn ids(&self) -> usize {
+        match self {
+            Self::These(these) => these.ended.len() + these.changed.len(),
+            Self::Everything => 0,
+        }
+    }
+}
+
 impl Missed {
+    pub(crate) fn remembering(memory: Duration) -> Self {
+        Self {
+            latest: 0,
+            ended: HashMap::new(),
+            changed: HashMap::new(),
+            everything: None,
+            memory,
+            told: VecDeque::new(),
+            told_ids: 0,
+            line: 0,
+        }
+    }
+
+    /// What was told over an earlier connection is to be told again.
+    pub(crate) fn is_over(&mut self, line: u64, now: Instant) {
+        if self.line == line {
+            return;
+        }
+        self.line = line;
+        self.forget_old(now);
+        self.told_ids = 0;
+        for (_, what) in std::mem::take(&mut self.told) {
+            match what {
+                What::These(these) => self.add(&these),
+                What::Everything => self.add_everything(),
+            }
+        }
+    }
+
     pub(crate) fn add(&mut self, invalidation: &Invalidation) {
         self.latest += 1;
         self.ended.extend(
@@ -74,10 +124,26 @@ impl Missed {
     }
 
     /// Redis knows; what came up again since the batch was made stays.
-    pub(crate) fn confirm(&mut self, batch: &Batch) {
+    pub(crate) fn confirm(&mut self, batch: Batch, now: Instant) {
         self.ended.retain(|_, number| *number > batch.up_to);
         self.changed.retain(|_, number| *number > batch.up_to);
         self.everything = self.everything.filter(|number| *number > batch.up_to);
+        self.forget_old(now);
+        self.told_ids += batch.what.ids();
+        self.told.push_back((now, batch.what));
+        if self.told_ids > MOST {
+            self.told = VecDeque::from([(now, What::Everything)]);
+            self.told_ids = 0;
+        }
+    }
+
+    fn forget_old(&mut self, now: Instant) {
+        while let Some((at, what)) = self.told.front()
+            && now.duration_since(*at) > self.memory
+        {
+            self.told_ids -= what.ids();
+            self.told.pop_front();
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -97,6 +163,12 @@ mod tests {
     use common::Id;
     use uuid::Uuid;
 
+    const MEMORY: Duration = Duration::from_secs(120);
+
+    fn missed() -> Missed {
+        Missed::remembering(MEMORY)
+    }
+
     fn session(number: usize) -> SessionId {
         Id::from_uuid(Uuid::from_u128(number as u128))
     }
@@ -107,35 +179,35 @@ mod tests {
 
     #[test]
     fn what_was_confirmed_is_not_told_again() {
-        let mut missed = Missed::default();
+        let mut missed = missed();
         missed.add(&ended(1));
         let batch = missed.batch().unwrap();
         assert_eq!(batch.what, What::These(ended(1)));
-        missed.confirm(&batch);
+        missed.confirm(batch, Instant::now());
         assert!(missed.is_empty());
         assert_eq!(missed.batch(), None);
     }
 
     #[test]
     fn what_came_up_again_while_it_was_told_is_told_again() {
-        let mut missed = Missed::default();
+        let mut missed = missed();
         missed.add(&ended(1));
         let batch = missed.batch().unwrap();
         missed.add(&ended(1));
-        missed.confirm(&batch);
+        missed.confirm(batch, Instant::now());
         assert_eq!(missed.batch().unwrap().what, What::These(ended(1)));
     }
 
     #[test]
     fn too_much_to_remember_is_everything() {
-        let mut missed = Missed::default();
+        let mut missed = missed();
         missed.add(&Invalidation::of_sessions((0..MOST).map(session)));
         assert!(matches!(missed.batch().unwrap().what, What::These(_)));
         missed.add(&ended(MOST));
         let batch = missed.batch().unwrap();
         assert_eq!(batch.what, What::Everything);
         missed.add(&ended(1));
-        missed.confirm(&batch);
+        missed.confirm(batch, Instant::now());
         assert_eq!(
             missed.batch().unwrap().what,
             What::Everything,
@@ -145,8 +217,45 @@ mod tests {
 
     #[test]
     fn naming_nothing_leaves_nothing_to_tell() {
-        let mut missed = Missed::default();
+        let mut missed = missed();
         missed.add(&Invalidation::default());
         assert_eq!(missed.batch(), None);
+    }
+
+    #[test]
+    fn what_was_told_lately_is_told_again_over_another_connection() {
+        let (mut missed, now) = (missed(), Instant::now());
+        missed.is_over(1, now);
+        for (number, at) in [(1, now), (2, now + MEMORY)] {
+            missed.add(&ended(number));
+            let batch = missed.batch().unwrap();
+            missed.confirm(batch, at);
+        }
+        let later = now + MEMORY + Duration::from_secs(1);
+        missed.is_over(1, later);
+        assert!(missed.is_empty(), "it is the same one");
+        missed.is_over(2, later);
+        assert_eq!(missed.batch().unwrap().what, What::These(ended(2)));
+        let batch = missed.batch().unwrap();
+        missed.confirm(batch, later);
+        missed.is_over(3, later);
+        assert_eq!(missed.batch().unwrap().what, What::These(ended(2)));
+    }
+
+    #[test]
+    fn more_than_can_be_remembered_of_what_was_told_is_everything() {
+        let (mut missed, now) = (missed(), Instant::now());
+        for number in 0..=MOST {
+            missed.add(&ended(number));
+            let batch = missed.batch().unwrap();
+            missed.confirm(batch, now);
+        }
+        missed.is_over(1, now);
+        assert_eq!(missed.batch().unwrap().what, What::Everything);
+        missed.is_over(1, now);
+        let batch = missed.batch().unwrap();
+        missed.confirm(batch, now);
+        missed.is_over(2, now + MEMORY + Duration::from_secs(1));
+        assert!(missed.is_empty(), "it is long ago");
     }
 }

@@ -12,12 +12,13 @@ use tokio::{
     time::{self, MissedTickBehavior},
 };
 
-use crate::{back_off::pause, connection::RedisConnection};
+use crate::{back_off::pause, connection::RedisConnection, health::Listening};
 
 /// The broadcast among nodes (Redis pub/sub).
 ///
 /// It is fire and forget: who is not connected misses it, is told of a gap when it is again, and empties
 /// its near cache then. Until then that cache's short life is the bound.
+/// On a Cluster every node passes on what is published on any.
 ///
 /// `RedisSessionCache::invalidate` broadcasts by itself, in the same round trip as its tombstones and after
 /// them. [`RevocationChannel::publish`] is for whoever has no shared cache to tell; calling both tells
@@ -60,18 +61,28 @@ impl RedisRevocations {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> JoinHandle<()> {
         let redis = self.redis.clone();
+        *redis.listening() = Listening::Lost;
         let listening = async move {
             let mut failures = 0;
             loop {
-                match redis.listen(&redis.keys().revocations()).await {
+                // Where the last attempt failed there may be nobody any more, and no call that would notice.
+                match redis
+                    .listen(&redis.keys().revocations(), failures > 0)
+                    .await
+                {
                     Ok(listener) => {
                         failures = 0;
                         tracing::info!("listening for revocations");
+                        *redis.listening() = Listening::Hears;
                         on_gap();
                         listen(listener, &redis, &on_invalidation, &on_gap).await;
+                        *redis.listening() = Listening::Lost;
                         tracing::warn!("lost the broadcast of revocations");
                     }
-                    Err(CacheError) => failures += 1,
+                    Err(reason) => {
+                        failures += 1;
+                        note_refusal(&redis, reason);
+                    }
                 }
                 time::sleep(pause(failures)).await;
             }
@@ -85,7 +96,19 @@ impl RedisRevocations {
     }
 }
 
-/// Passes messages on until the connection is lost.
+/// Told in the log once for each reason: it is tried about once a second.
+fn note_refusal(redis: &RedisConnection, reason: String) {
+    let refused = Listening::Refused(reason);
+    let mut listening = redis.listening();
+    if let Listening::Refused(reason) = &refused
+        && *listening != refused
+    {
+        tracing::warn!(%reason, "cannot listen for revocations");
+    }
+    *listening = refused;
+}
+
+/// Passes messages on until the connection is lost, or leads to where nothing is told any more.
 async fn listen(
     listener: PubSub,
     redis: &RedisConnection,
@@ -93,21 +116,42 @@ async fn listen(
     on_gap: &impl Fn(),
 ) {
     let (mut sink, mut messages) = listener.split();
+    let mut lines = redis.lines();
     let mut heartbeat = time::interval(redis.heartbeat());
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let pass_on = |message: &Msg| match parse(message) {
+        // A heartbeat of somebody's.
+        Some(Broadcast::Invalidation(nothing)) if nothing.is_empty() => {}
+        Some(Broadcast::Invalidation(invalidation)) => on_invalidation(invalidation),
+        Some(Broadcast::Everything) | None => on_gap(),
+    };
     loop {
         tokio::select! {
             message = messages.next() => match message {
-                Some(message) => match parse(&message) {
-                    Some(Broadcast::Invalidation(invalidation)) => on_invalidation(invalidation),
-                    Some(Broadcast::Everything) | None => on_gap(),
-                },
+                Some(message) => pass_on(&message),
                 None => return,
             },
             _ = heartbeat.tick() => {
-                let alive = time::timeout(redis.response_timeout(), sink.ping::<()>()).await;
-                if !matches!(alive, Ok(Ok(()))) {
+                // A connection that is one is not enough: the server may be no part of the Cluster any more, or
+                // no primary's replica.
+                if redis.publish_nothing().await.is_ok() {
+                    match time::timeout(redis.response_timeout(), messages.next()).await {
+                        Ok(Some(message)) => pass_on(&message),
+                        Ok(None) | Err(_) => return,
+                    }
+                } else {
+                    let alive = time::timeout(redis.response_timeout(), sink.ping::<()>()).await;
+                    if !matches!(alive, Ok(Ok(()))) {
+                        return;
+                    }
+                }
+                if redis.has_another_primary().await {
                     return;
+                }
+                // What was told over the connection before may be lost with its server.
+                if redis.lines() != lines {
+                    lines = redis.lines();
+                    on_gap();
                 }
             }
         }
@@ -126,6 +170,7 @@ impl RevocationChannel for RedisRevocations {
         self.redis
             .publish(&self.redis.keys().revocations(), &message)
             .await
+            .map_err(|_| CacheError)
     }
 }
 

@@ -8,7 +8,8 @@
 //! An invalidation counts as told only when Redis has said so. Until then this node remembers it, and asks
 //! Redis for nothing else before it is told: after an outage its own requests never see a session it ended
 //! meanwhile. Other nodes may until then, for the 35 seconds that a snapshot lives at most; the same holds
-//! should this process die before it could tell, or Redis fail over without having replicated.
+//! should this process die before it could tell. What it told lately it tells again over every new connection: a
+//! server that took over need not have got it from its predecessor.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -21,6 +22,7 @@ use authentication_domain::sessions::SessionId;
 use common::clock::from_micros;
 use deadpool_redis::redis::Script;
 use time::Duration;
+use tokio::time::Instant;
 
 use crate::{
     connection::RedisConnection,
@@ -80,7 +82,7 @@ impl RedisSessionCache {
                 invalidate: with_clock!("lua/invalidate.lua"),
                 clear: with_clock!("lua/clear.lua"),
             },
-            missed: Mutex::default(),
+            missed: Mutex::new(Missed::remembering(TOMBSTONE_LIFE.unsigned_abs())),
             telling: tokio::sync::Mutex::default(),
         }
     }
@@ -101,7 +103,7 @@ impl RedisSessionCache {
     /// # Errors
     /// [`CacheError`].
     pub async fn tell_missed(&self) -> Result<(), CacheError> {
-        if self.missed().is_empty() {
+        if !self.has_to_tell() {
             return Ok(());
         }
         // Spares whoever comes during an outage the making of a long message, and the queue.
@@ -114,8 +116,14 @@ impl RedisSessionCache {
             return Ok(());
         };
         self.tell(&batch).await?;
-        self.missed().confirm(&batch);
+        self.missed().confirm(batch, Instant::now());
         Ok(())
+    }
+
+    fn has_to_tell(&self) -> bool {
+        let mut missed = self.missed();
+        missed.is_over(self.redis.lines(), Instant::now());
+        !missed.is_empty()
     }
 
     async fn tell(&self, batch: &Batch) -> Result<(), CacheError> {

@@ -1,10 +1,10 @@
-//! The contracts of the ephemeral ports on Redis, each test as two nodes under a prefix of its own.
+//! The contracts of the ephemeral ports on Redis in each topology, each test as two nodes under a prefix of its own.
 
 mod support;
 
-use std::sync::Arc;
+use std::{future::pending, sync::Arc};
 
-use adapters_redis::{RedisSessionCache, RedisThrottle};
+use adapters_redis::{RedisRevocations, RedisSessionCache, RedisThrottle};
 use async_trait::async_trait;
 use authentication_app::{
     caching::Intent,
@@ -12,6 +12,7 @@ use authentication_app::{
 };
 use common::clock::Clock;
 use deadpool_redis::redis::cmd;
+use support::Place;
 use testkit::{
     TestClock,
     contract::{
@@ -19,11 +20,12 @@ use testkit::{
         revocations::{RevocationBed, Told},
         throttle::ThrottleBed,
     },
-    redis_url, unique_name,
 };
 use time::Duration;
+use tokio::sync::{Notify, mpsc};
 
 struct TwoNodes {
+    place: Place,
     prefix: String,
     here: Arc<RedisSessionCache>,
     there: Arc<RedisSessionCache>,
@@ -55,7 +57,7 @@ impl TwoNodes {
     #[expect(clippy::expect_used, reason = "code of tests")]
     async fn age(&self, by: Duration) {
         let by = i64::try_from(by.whole_milliseconds()).expect("a time within reason");
-        let mut redis = support::raw(&redis_url()).await;
+        let mut redis = self.place.raw(&self.prefix).await;
         for (key, life) in support::lives(&mut redis, &self.prefix).await {
             assert!(life > 0, "{key} lives for ever");
             let mut shorten = cmd("PEXPIRE");
@@ -68,95 +70,100 @@ impl TwoNodes {
     }
 }
 
-mod session_cache {
-    use super::{
-        Arc, Duration, Intent, RedisSessionCache, TwoNodes, redis_url, support, unique_name,
+/// The time in Redis is real: the test has half a minute for what it does while a refresh is due.
+const SLOW: Intent = Intent {
+    ttl: Duration::MINUTE,
+    early_percent: 50,
+    ..RedisSessionCache::INTENT
+}
+.checked();
+
+async fn two_caches(place: Place) -> TwoNodes {
+    let prefix = place.prefix();
+    let node = async || {
+        let redis = place.node(&prefix).await;
+        Arc::new(RedisSessionCache::new(redis).with_intent(SLOW))
     };
-
-    /// The time in Redis is real: the test has half a minute for what it does while a refresh is due.
-    const SLOW: Intent = Intent {
-        ttl: Duration::MINUTE,
-        early_percent: 50,
-        ..RedisSessionCache::INTENT
+    TwoNodes {
+        here: node().await,
+        there: node().await,
+        place,
+        prefix,
     }
-    .checked();
-
-    async fn bed() -> TwoNodes {
-        let prefix = unique_name();
-        let node = async || {
-            let redis = support::node(&redis_url(), &prefix).await;
-            Arc::new(RedisSessionCache::new(redis).with_intent(SLOW))
-        };
-        TwoNodes {
-            here: node().await,
-            there: node().await,
-            prefix,
-        }
-    }
-    testkit::session_cache_contract!(bed);
 }
 
-mod revocations {
-    use super::{
-        Arc, RevocationBed, RevocationChannel, Told, async_trait, redis_url, support, unique_name,
-    };
-    use adapters_redis::RedisRevocations;
-    use std::future::pending;
-    use tokio::sync::{Notify, mpsc};
+struct TwoChannels([RedisRevocations; 2]);
 
-    struct TwoNodes([RedisRevocations; 2]);
+#[async_trait]
+impl RevocationBed for TwoChannels {
+    fn channels(&self) -> Vec<Arc<dyn RevocationChannel>> {
+        let channels = self.0.iter().cloned();
+        channels
+            .map(|it| Arc::new(it) as Arc<dyn RevocationChannel>)
+            .collect()
+    }
 
-    #[async_trait]
-    impl RevocationBed for TwoNodes {
-        fn channels(&self) -> Vec<Arc<dyn RevocationChannel>> {
-            let channels = self.0.iter().cloned();
-            channels
-                .map(|it| Arc::new(it) as Arc<dyn RevocationChannel>)
-                .collect()
+    async fn listen(&self) -> Vec<Told> {
+        let mut nodes = Vec::new();
+        for node in &self.0 {
+            let (tell, told) = mpsc::unbounded_channel();
+            let (of_gap, listens) = (tell.clone(), Arc::new(Notify::new()));
+            let began = Arc::clone(&listens);
+            node.subscribe(
+                move |invalidation| drop(tell.send(Some(invalidation))),
+                move || {
+                    drop(of_gap.send(None));
+                    began.notify_one();
+                },
+                pending(),
+            );
+            listens.notified().await;
+            nodes.push(told);
         }
+        nodes
+    }
+}
 
-        async fn listen(&self) -> Vec<Told> {
-            let mut nodes = Vec::new();
-            for node in &self.0 {
-                let (tell, told) = mpsc::unbounded_channel();
-                let (of_gap, listens) = (tell.clone(), Arc::new(Notify::new()));
-                let began = Arc::clone(&listens);
-                node.subscribe(
-                    move |invalidation| drop(tell.send(Some(invalidation))),
-                    move || {
-                        drop(of_gap.send(None));
-                        began.notify_one();
-                    },
-                    pending(),
-                );
-                listens.notified().await;
-                nodes.push(told);
+async fn two_channels(place: Place) -> TwoChannels {
+    let prefix = place.prefix();
+    let node = async || RedisRevocations::new(place.node(&prefix).await);
+    TwoChannels([node().await, node().await])
+}
+
+async fn a_throttle(place: Place) -> ThrottleBed {
+    let clock = Arc::new(TestClock::new());
+    let node = place.node(&place.prefix()).await;
+    let throttle = RedisThrottle::new(node).with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    ThrottleBed {
+        throttle: Arc::new(throttle),
+        advance: Box::new(move |by| clock.advance(by)),
+    }
+}
+
+macro_rules! all_contracts {
+    ($name:ident, $place:expr) => {
+        mod $name {
+            mod session_cache {
+                async fn bed() -> crate::TwoNodes {
+                    crate::two_caches($place).await
+                }
+                testkit::session_cache_contract!(bed);
             }
-            nodes
+            mod revocations {
+                async fn bed() -> crate::TwoChannels {
+                    crate::two_channels($place).await
+                }
+                testkit::revocation_channel_contract!(bed);
+            }
+            mod throttle {
+                async fn bed() -> testkit::contract::throttle::ThrottleBed {
+                    crate::a_throttle($place).await
+                }
+                testkit::throttle_contract!(bed);
+            }
         }
-    }
-
-    async fn bed() -> TwoNodes {
-        let prefix = unique_name();
-        let node = async || RedisRevocations::new(support::node(&redis_url(), &prefix).await);
-        TwoNodes([node().await, node().await])
-    }
-    testkit::revocation_channel_contract!(bed);
-}
-
-mod throttle {
-    use super::{
-        Arc, Clock, RedisThrottle, TestClock, ThrottleBed, redis_url, support, unique_name,
     };
-
-    async fn bed() -> ThrottleBed {
-        let clock = Arc::new(TestClock::new());
-        let node = support::node(&redis_url(), &unique_name()).await;
-        let throttle = RedisThrottle::new(node).with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
-        ThrottleBed {
-            throttle: Arc::new(throttle),
-            advance: Box::new(move |by| clock.advance(by)),
-        }
-    }
-    testkit::throttle_contract!(bed);
 }
+all_contracts!(standalone, crate::Place::Standalone);
+all_contracts!(sentinel, crate::Place::Sentinel);
+all_contracts!(cluster, crate::Place::Cluster);

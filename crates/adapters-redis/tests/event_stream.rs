@@ -8,7 +8,7 @@ use authentication_domain::accounts::AccountId;
 use deadpool_redis::redis::cmd;
 use testkit::{builders::id, clock::START, redis_url, servers::RedisServer, unique_name};
 
-use support::{node, raw};
+use support::{Place, node, raw, until};
 
 fn event() -> OutgoingEvent {
     let account: AccountId = id();
@@ -24,7 +24,7 @@ fn event() -> OutgoingEvent {
 #[tokio::test]
 async fn t76_an_event_is_an_entry_and_a_repetition_one_with_the_same_id() {
     let (url, key) = (redis_url(), format!("{}:events", unique_name()));
-    let stream = RedisEventStream::new(node(&url, "unused:").await, key.clone(), 1_000);
+    let stream = RedisEventStream::new(&node(&url, "unused:").await, key.clone(), 1_000);
     let event = event();
     for _ in 0..2 {
         stream.deliver(&event, START).await.unwrap();
@@ -52,7 +52,7 @@ async fn t76_an_event_is_an_entry_and_a_repetition_one_with_the_same_id() {
 #[tokio::test]
 async fn the_stream_keeps_about_as_many_as_it_should() {
     let (url, key) = (redis_url(), format!("{}:events", unique_name()));
-    let stream = RedisEventStream::new(node(&url, "unused:").await, key.clone(), 100);
+    let stream = RedisEventStream::new(&node(&url, "unused:").await, key.clone(), 100);
     for _ in 0..500 {
         stream.deliver(&event(), START).await.unwrap();
     }
@@ -62,10 +62,25 @@ async fn the_stream_keeps_about_as_many_as_it_should() {
     assert!((100..=200).contains(&length), "{length}");
 }
 
+/// Its name is the operator's, so it may live on any node of a Cluster.
+#[tokio::test]
+async fn on_a_cluster_the_stream_lives_where_its_name_puts_it() {
+    let prefix = Place::Cluster.prefix();
+    let redis = Place::Cluster.node(&prefix).await;
+    // One for each third of the slots at least; and one beside our other keys.
+    let elsewhere = (0..12).map(|_| unique_name());
+    let names = elsewhere.chain([format!("{prefix}events")]);
+    for key in names {
+        let stream = RedisEventStream::new(&redis, key.clone(), 100);
+        // The first call finds that there is no connection yet, as a relay does.
+        until(async || stream.deliver(&event(), START).await.is_ok()).await;
+    }
+}
+
 #[tokio::test]
 async fn a_redis_that_is_not_there_is_away() {
     let mut server = RedisServer::start().await;
-    let stream = RedisEventStream::new(node(&server.url(), "").await, "events".to_owned(), 100);
+    let stream = RedisEventStream::new(&node(&server.url(), "").await, "events".to_owned(), 100);
     stream.deliver(&event(), START).await.unwrap();
     server.stop();
     let away = SinkError::away("Redis does not take it");

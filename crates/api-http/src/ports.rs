@@ -33,6 +33,10 @@ pub struct DependencyState {
     pub state: DependencyStatus,
     /// Whether the service is of no use without it.
     pub required: bool,
+    /// What of it does not work, where it is degraded and that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, nullable = false, example = "refuses_publish")]
+    pub cause: Option<&'static str>,
 }
 
 /// Asks every dependency how it is.

@@ -75,6 +75,7 @@ impl ReadinessProbe for DatabaseSwitch {
             name: "database",
             state: self.0.lock().unwrap().unwrap_or(DependencyStatus::Up),
             required: true,
+            cause: None,
         }]
     }
 }

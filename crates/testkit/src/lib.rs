@@ -36,4 +36,4 @@ pub use database::TestDatabase;
 pub use engine::Engine;
 pub use log_capture::LogCapture;
 pub use random::SeededRandom;
-pub use servers::{redis_url, unique_name};
+pub use servers::{redis_cluster_url, redis_sentinel_url, redis_url, unique_name};

@@ -9,6 +9,8 @@ mod openid_provider;
 mod postgres;
 mod proxy;
 mod redis;
+mod redis_cluster;
+mod redis_sentinel;
 
 use std::{
     env,
@@ -26,6 +28,8 @@ pub use openid_provider::OpenIdProviderServer;
 pub use postgres::PostgresServer;
 pub use proxy::Proxy;
 pub use redis::RedisServer;
+pub use redis_cluster::RedisCluster;
+pub use redis_sentinel::RedisSentinel;
 
 /// The PostgreSQL server that tests may make databases on.
 ///
@@ -41,6 +45,23 @@ pub fn postgres_url() -> String {
 /// When `TEST_REDIS_URL` is not set.
 pub fn redis_url() -> String {
     told_by_the_script("TEST_REDIS_URL")
+}
+
+/// One of the nodes of the Redis Cluster that tests may write to, as they may to that of [`redis_url`]. Each names keys
+/// that begin with [`unique_name`] in braces.
+///
+/// # Panics
+/// When `TEST_REDIS_CLUSTER_URL` is not set.
+pub fn redis_cluster_url() -> String {
+    told_by_the_script("TEST_REDIS_CLUSTER_URL")
+}
+
+/// A sentinel that names the Redis of [`redis_url`] as the primary `tests`.
+///
+/// # Panics
+/// When `TEST_REDIS_SENTINEL_URL` is not set.
+pub fn redis_sentinel_url() -> String {
+    told_by_the_script("TEST_REDIS_SENTINEL_URL")
 }
 
 /// The Python with the programs of `deploy/requirements-test.txt`: a mail server, Django.

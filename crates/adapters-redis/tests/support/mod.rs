@@ -7,7 +7,7 @@
 
 use std::{collections::HashMap, future::Future, time::Duration};
 
-use adapters_redis::{RedisConfig, RedisConnection};
+use adapters_redis::{RedisConfig, RedisConnection, RedisTopology};
 use authentication_app::ports::{SessionCache, SessionSnapshot};
 use authentication_domain::sessions::SessionId;
 use common::access::{AuthenticationMethod, Proofs};
@@ -15,15 +15,68 @@ use deadpool_redis::redis::{Client, aio::MultiplexedConnection, cmd};
 use testkit::{
     builders::{account_record, id},
     clock::START,
+    redis_cluster_url, redis_sentinel_url, redis_url, unique_name,
 };
+
+/// The servers that the script started, in each topology.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Place {
+    Standalone,
+    Sentinel,
+    Cluster,
+}
+
+impl Place {
+    /// One that no other test has.
+    pub(crate) fn prefix(self) -> String {
+        match self {
+            Self::Standalone | Self::Sentinel => unique_name(),
+            Self::Cluster => format!("{{{}}}:", unique_name()),
+        }
+    }
+
+    pub(crate) async fn node(self, prefix: &str) -> RedisConnection {
+        let config = match self {
+            Self::Standalone => RedisConfig::new(redis_url()),
+            Self::Sentinel => RedisConfig {
+                topology: RedisTopology::Sentinel {
+                    sentinels: vec![redis_sentinel_url().into()],
+                },
+                ..RedisConfig::new("redis://tests/0")
+            },
+            Self::Cluster => RedisConfig {
+                topology: RedisTopology::Cluster { nodes: Vec::new() },
+                ..RedisConfig::new(redis_cluster_url())
+            },
+        };
+        patient(RedisConfig {
+            key_prefix: prefix.to_owned(),
+            ..config
+        })
+        .await
+    }
+
+    /// A connection that sees every key under the prefix.
+    pub(crate) async fn raw(self, prefix: &str) -> MultiplexedConnection {
+        let address = self.node(prefix).await.address();
+        raw(&format!("redis://{}", address.expect("Redis is there"))).await
+    }
+}
 
 /// A connection as a node has it, but with the patience of a busy test machine.
 pub(crate) async fn node(url: &str, prefix: &str) -> RedisConnection {
-    let config = RedisConfig {
+    patient(RedisConfig {
         key_prefix: prefix.to_owned(),
+        ..RedisConfig::new(url)
+    })
+    .await
+}
+
+pub(crate) async fn patient(config: RedisConfig) -> RedisConnection {
+    let config = RedisConfig {
         connect_timeout: Duration::from_secs(10),
         response_timeout: Duration::from_secs(10),
-        ..RedisConfig::new(url)
+        ..config
     };
     RedisConnection::connect(&config)
         .await

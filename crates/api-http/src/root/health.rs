@@ -115,6 +115,7 @@ mod tests {
             name: "x",
             state,
             required,
+            cause: None,
         };
         let up = dependency(DependencyStatus::Up, true);
         let optional = dependency(DependencyStatus::Down, false);

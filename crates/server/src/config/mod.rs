@@ -55,7 +55,7 @@ pub use mfa::MfaSettings;
 pub use mistake::{Mistake, Mistakes, Place};
 pub use passwords::PasswordSettings;
 pub use protection::ProtectionSettings;
-pub use redis::RedisSettings;
+pub use redis::{RedisMode, RedisSettings};
 pub use sources::Variables;
 pub use telemetry::{LogFormat, TelemetrySettings};
 pub use tokens::TokenSettings;
@@ -151,10 +151,10 @@ impl Config {
     pub fn for_relaying(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
         let (config, mut mistakes) = Self::read(file, variables);
         mistakes.extend(config.events.mistakes(&config));
+        let mut refuse = |setting, reason: &str| mistakes.push(config.mistake(setting, reason));
+        config.check_redis(&mut refuse);
         if config.is_production() {
-            config.refuse_weak_passwords(&mut |setting, reason: &str| {
-                mistakes.push(config.mistake(setting, reason));
-            });
+            config.refuse_weak_passwords(&mut refuse);
         }
         if config.events.sinks.is_empty() {
             mistakes.push(config.mistake("events.sinks", "must be set to relay events"));

@@ -26,6 +26,7 @@ impl Config {
         if self.is_production() {
             self.refuse_what_is_for_development(&mut refuse);
         }
+        self.check_redis(&mut refuse);
         self.check_passwords(&mut refuse);
         self.check_connections(&mut refuse);
         self.google.check(self.is_production(), &mut refuse);
@@ -82,10 +83,16 @@ impl Config {
                 refuse("database.replica_urls", reason);
             }
         }
-        if !self.redis.allow_weak_credentials && self.redis.url.iter().any(is_weak_for_redis) {
+        if !self.redis.allow_weak_credentials {
             let reason = "must hold a password of 12 characters or more that is not well known in \
                           production mode (redis.allow_weak_credentials lifts this)";
-            refuse("redis.url", reason);
+            if self.redis.url.iter().any(is_weak_for_redis) {
+                refuse("redis.url", reason);
+            }
+            // Who can tell a sentinel what to say leads us to a Redis of theirs.
+            if self.redis.sentinel_urls.iter().any(is_weak_for_redis) {
+                refuse("redis.sentinel.urls", reason);
+            }
         }
     }
 
@@ -143,15 +150,10 @@ impl Config {
                  no more than one",
             );
         }
-        if self
-            .redis
-            .url
-            .as_ref()
-            .is_some_and(|url| !is_private_to_redis(url))
-        {
+        if !self.redis.urls().all(is_private_to_redis) {
             warnings.push(
-                "redis.url does not begin with rediss://: whoever sits in the network between can read \
-                 along, or pass for Redis",
+                "redis.url or one of redis.sentinel.urls does not begin with rediss://: whoever sits in \
+                 the network between can read along, or pass for Redis",
             );
         }
         if self.webauthn.rp_id.is_none() {

@@ -8,11 +8,12 @@
 //! counters of limits   memory                       Redis; memory while it is away
 //! ```
 
-use std::sync::Arc;
+use std::{fs, sync::Arc};
 
 use adapters_memory::{LocalRevocations, MemorySessionCache, MemoryThrottle};
 use adapters_redis::{
-    RedisConfig, RedisConnection, RedisRevocations, RedisSessionCache, RedisThrottle,
+    InvalidRedisConfig, RedisConfig, RedisConnection, RedisRevocations, RedisSessionCache,
+    RedisThrottle, RedisTopology,
 };
 use authentication_app::{
     Foundation,
@@ -26,7 +27,7 @@ use common::{Clock, SecureRandom};
 
 use crate::{
     StartError,
-    config::{Config, Mistakes},
+    config::{Config, Mistake, Mistakes, RedisMode},
     workers::Workers,
 };
 
@@ -106,17 +107,53 @@ impl Ephemeral {
 }
 
 pub(super) async fn connect(config: &Config) -> Result<Option<RedisConnection>, StartError> {
-    let Some(url) = &config.redis.url else {
+    let Some(settings) = redis_config(config).map_err(Mistakes::from)? else {
         return Ok(None);
-    };
-    let settings = RedisConfig {
-        key_prefix: config.redis.key_prefix.clone(),
-        ..RedisConfig::new(url.clone())
     };
     match RedisConnection::connect(&settings).await {
         Ok(redis) => Ok(Some(redis)),
-        Err(error) => Err(Mistakes::from(config.mistake("redis.url", error.to_string())).into()),
+        Err(error) => Err(Mistakes::from(redis_mistake(config, error)).into()),
     }
+}
+
+/// What the adapter is told, if there is a Redis.
+pub(crate) fn redis_config(config: &Config) -> Result<Option<RedisConfig>, Mistake> {
+    let redis = &config.redis;
+    let Some(url) = &redis.url else {
+        return Ok(None);
+    };
+    let authorities = match &redis.ca_file {
+        Some(file) => Some(fs::read(file).map_err(|error| {
+            config.mistake("redis.ca_file", format!("cannot be read: {error}"))
+        })?),
+        None => None,
+    };
+    Ok(Some(RedisConfig {
+        topology: match redis.mode {
+            RedisMode::Standalone => RedisTopology::Standalone,
+            RedisMode::Sentinel => RedisTopology::Sentinel {
+                sentinels: redis.sentinel_urls.clone(),
+            },
+            RedisMode::Cluster => RedisTopology::Cluster {
+                nodes: redis.cluster_nodes.clone(),
+            },
+        },
+        authorities,
+        key_prefix: redis.key_prefix.clone(),
+        ..RedisConfig::new(url.clone())
+    }))
+}
+
+/// The setting that the adapter cannot make anything of.
+pub(crate) fn redis_mistake(config: &Config, error: InvalidRedisConfig) -> Mistake {
+    let setting = match error {
+        InvalidRedisConfig::Url | InvalidRedisConfig::Database => "redis.url",
+        InvalidRedisConfig::Sentinels => "redis.sentinel.urls",
+        InvalidRedisConfig::Nodes => "redis.cluster.nodes",
+        InvalidRedisConfig::Authorities => "redis.ca_file",
+        InvalidRedisConfig::Prefix => "redis.key_prefix",
+    };
+    config.mistake(setting, error.to_string())
 }
 
 /// Keeps the near caches true: what other nodes ended, and everything when some of it may have been missed.

@@ -92,7 +92,7 @@ fn redis_stream(config: &Config, redis: &RedisConnection) -> RedisEventStream {
     let events = &config.events;
     let key = events.redis_stream.clone();
     let key = key.unwrap_or_else(|| format!("{}events", config.redis.key_prefix));
-    RedisEventStream::new(redis.clone(), key, events.redis_stream_length)
+    RedisEventStream::new(redis, key, events.redis_stream_length)
 }
 
 fn webhook_sink(config: &Config, webhook: &WebhookSettings) -> Result<WebhookSink, StartError> {

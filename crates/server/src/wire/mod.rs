@@ -59,6 +59,7 @@ use clock::Clocks;
 pub use counters::Counters;
 pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
+pub(crate) use ephemeral::{redis_config, redis_mistake};
 pub(crate) use events::{EventDesk, RelayNode};
 pub(crate) use google::identity_provider;
 pub(crate) use importing::Importing;

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use adapters_redis::RedisConnection;
+use adapters_redis::{RedisConnection, RedisTrouble};
 use api_http::ports::{DependencyState, DependencyStatus, ReadinessProbe};
 use async_trait::async_trait;
 use identity_adapters_postgres::{Condition, Store};
@@ -36,26 +36,40 @@ impl Readiness {
     async fn ask(&self) -> Vec<DependencyState> {
         let redis = async {
             let redis = self.redis.as_ref()?;
-            let written = timeout(PATIENCE, redis.try_writing()).await;
-            Some(matches!(written, Ok(Ok(()))))
+            let health = timeout(PATIENCE, redis.health()).await;
+            Some(judge(health.unwrap_or_else(|_| {
+                Err(RedisTrouble::Unusable("no answer".to_owned()))
+            })))
         };
         let (store, redis) = tokio::join!(self.store.condition(PATIENCE), redis);
-        let state = |name, state, required| DependencyState {
+        let state = |name, (state, cause), required| DependencyState {
             name,
             state,
             required,
+            cause,
         };
-        let mut all = vec![state("database", status_of(store), true)];
+        let mut all = vec![state("database", (status_of(store), None), true)];
         // Without Redis each node does with what it has in memory.
-        all.extend(redis.map(|answers| {
-            let status = if answers {
-                DependencyStatus::Up
-            } else {
-                DependencyStatus::Down
-            };
-            state("redis", status, false)
-        }));
+        all.extend(redis.map(|found| state("redis", found, false)));
         all
+    }
+}
+
+/// What is wrong goes to everybody by its kind alone; the log and `doctor` have the rest.
+fn judge(health: Result<(), RedisTrouble>) -> (DependencyStatus, Option<&'static str>) {
+    match health {
+        Ok(()) => (DependencyStatus::Up, None),
+        Err(RedisTrouble::Unusable(_)) => (DependencyStatus::Down, None),
+        Err(RedisTrouble::RefusesCommands(_)) => {
+            (DependencyStatus::Degraded, Some("refuses_commands"))
+        }
+        Err(RedisTrouble::RefusesPublish(_)) => {
+            (DependencyStatus::Degraded, Some("refuses_publish"))
+        }
+        Err(RedisTrouble::RefusesSubscribe(_)) => {
+            (DependencyStatus::Degraded, Some("refuses_subscribe"))
+        }
+        Err(RedisTrouble::NotHeard(_)) => (DependencyStatus::Degraded, Some("not_heard")),
     }
 }
 

@@ -1,6 +1,7 @@
 //! `doctor` against everything that can be wrong.
 
 mod messages;
+mod redis;
 
 use std::{
     fs,

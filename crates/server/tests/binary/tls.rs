@@ -13,6 +13,16 @@ use crate::process::{command, result};
 /// Whether `doctor` reached the database, or Redis, in production mode, with `authority` in the place of the
 /// authorities that the system trusts.
 fn is_reached(check: &str, store: (&str, &str), authority: &Path) -> bool {
+    is_reached_with(check, store, &[], authority)
+}
+
+/// The same with more settings.
+fn is_reached_with(
+    check: &str,
+    store: (&str, &str),
+    more: &[(&str, &str)],
+    authority: &Path,
+) -> bool {
     let nowhere = "postgres://auth:not-a-well-known-one@127.0.0.1:9/auth";
     let mut settings = vec![
         ("MODE", "production"),
@@ -24,6 +34,7 @@ fn is_reached(check: &str, store: (&str, &str), authority: &Path) -> bool {
     if store.0 != "DATABASE__URL" {
         settings.push(("DATABASE__URL", nowhere));
     }
+    settings.extend(more);
     let output = command(&settings)
         .env("SSL_CERT_FILE", authority)
         .args(["doctor", "--json"])
@@ -130,4 +141,26 @@ async fn a_redis_is_asked_only_if_its_certificate_is_right() {
         is_asked("redis", "localhost", server.port(), "", &known),
         "the server is there"
     );
+}
+
+#[tokio::test]
+async fn a_redis_may_have_authorities_of_its_own_and_those_alone() {
+    let certificates = Certificates::new();
+    let server = RedisServer::start_with_tls(&certificates.right()).await;
+    server.require_password("not-a-well-known-one");
+    let is_asked = |host: &str, ours: &Path, of_the_system: &Path| {
+        let port = server.port();
+        let url = format!("rediss://:not-a-well-known-one@{host}:{port}/0");
+        let ours = ours.to_str().expect("a path of ours");
+        let more = [("REDIS__CA_FILE", ours)];
+        is_reached_with("redis", ("REDIS__URL", &url), &more, of_the_system)
+    };
+    let (known, other) = (certificates.authority(), certificates.other_authority());
+    assert!(is_asked("localhost", &known, &other));
+    assert!(!is_asked("localhost", &other, &known), "another authority");
+    assert!(!is_asked("127.0.0.1", &known, &other), "another name");
+    let none = certificates.right().key;
+    assert!(!is_asked("localhost", &none, &known), "no certificate");
+    let nowhere = Path::new("/nowhere/ca.pem");
+    assert!(!is_asked("localhost", nowhere, &known), "no file");
 }

@@ -1,7 +1,10 @@
 //! Redis is away, frozen, and back.
 
 use serde_json::json;
-use testkit::{TestDatabase, servers::RedisServer};
+use testkit::{
+    TestDatabase,
+    servers::{RedisSentinel, RedisServer},
+};
 
 use crate::{
     client::Client,
@@ -98,4 +101,37 @@ async fn heavy_a_redis_that_refuses_writes_is_told_as_down() {
     assert_eq!(heard, 20);
     redis.order("CONFIG SET maxmemory 0");
     client.until_readiness_is("ready").await;
+}
+
+/// Nobody is signed out, and no request fails.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heavy_whoever_is_here_notices_nothing_of_a_fail_over_by_sentinels() {
+    let database = TestDatabase::postgres().await;
+    let mut servers = RedisSentinel::start().await;
+    let folder = tempfile::tempdir().unwrap();
+    let settings = [
+        ("DATABASE__URL", database.url()),
+        ("REDIS__MODE", "sentinel"),
+        ("REDIS__URL", &servers.url()),
+        ("REDIS__SENTINEL__URLS", &servers.sentinel_url()),
+        ("PROTECTION__EXEMPT_NETWORKS", "127.0.0.0/8"),
+    ];
+    let service = Service::start(folder.path(), &settings);
+    let client = Client::of(&service);
+    let people = visitors(&client, 4).await;
+    client.until_readiness_is("ready").await;
+    let mut people = all_the_while(people, async {
+        servers.lose_the_primary();
+        client.until_readiness_is("degraded").await;
+        client.until_readiness_is("ready").await;
+        a_moment().await;
+    })
+    .await;
+    for person in &mut people {
+        assert_eq!(person.count(503), 0, "the database was there all the time");
+        person.assert_promises_were_kept().await;
+        let gone = person.access().to_owned();
+        client.post_as(&gone, "/api/v1/auth/logout").await;
+        assert_eq!(client.get_as(&gone, "/api/v1/me").await.status, 401);
+    }
 }

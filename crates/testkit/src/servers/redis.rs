@@ -1,7 +1,7 @@
 //! A Redis that one test may stop, empty and freeze.
 
 use std::{
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io::{self, Read, Write},
     net::{Ipv4Addr, SocketAddr, TcpStream},
     path::Path,
@@ -25,6 +25,7 @@ pub struct RedisServer {
     port: u16,
     tls_port: Option<u16>,
     folder: TempDir,
+    more: Vec<OsString>,
     child: Option<Child>,
 }
 
@@ -34,15 +35,29 @@ impl RedisServer {
     /// # Panics
     /// When there is no `redis-server`, or it does not serve.
     pub async fn start() -> Self {
+        Self::start_with(free_port, |_, _| Vec::new()).await
+    }
+
+    /// Starts one with more on its command line, which may name its folder and its port. What stands there first may
+    /// be a file of settings.
+    ///
+    /// # Panics
+    /// As [`Self::start`].
+    pub(super) async fn start_with(
+        choose_port: impl Fn() -> u16,
+        more: impl Fn(&Path, u16) -> Vec<OsString>,
+    ) -> Self {
         let folder = tempfile::tempdir().expect("a folder for the server");
         for _ in 0..5 {
-            let port = free_port();
+            let port = choose_port();
+            let more = more(folder.path(), port);
             // Another process may take the port between the choice and the start; the server ends then.
-            if let Some(child) = serve(port, folder.path(), &[]).await {
+            if let Some(child) = serve(port, folder.path(), &more).await {
                 return Self {
                     port,
                     tls_port: None,
                     folder,
+                    more,
                     child: Some(child),
                 };
             }
@@ -69,11 +84,13 @@ impl RedisServer {
                 "--tls-auth-clients".as_ref(),
                 "no".as_ref(),
             ];
-            if let Some(child) = serve(port, folder.path(), &tls).await {
+            let more: Vec<OsString> = tls.into_iter().map(OsString::from).collect();
+            if let Some(child) = serve(port, folder.path(), &more).await {
                 return Self {
                     port,
                     tls_port: Some(tls_port),
                     folder,
+                    more,
                     child: Some(child),
                 };
             }
@@ -123,7 +140,7 @@ impl RedisServer {
     /// When it does not serve.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "the server is running");
-        self.child = serve(self.port, self.folder.path(), &[]).await;
+        self.child = serve(self.port, self.folder.path(), &self.more).await;
         assert!(
             self.child.is_some(),
             "redis-server does not start on its port again"
@@ -174,6 +191,14 @@ impl RedisServer {
         number.unwrap_or_else(|| panic!("no number {name} in {answer}"))
     }
 
+    /// What it answers to an inline command, as it comes.
+    ///
+    /// # Panics
+    /// When it does not answer.
+    pub fn ask(&self, command: &str) -> String {
+        self.send(command).expect("the server answers")
+    }
+
     fn send(&self, command: &str) -> io::Result<String> {
         ask(self.port, command)
     }
@@ -196,8 +221,13 @@ impl Drop for RedisServer {
 }
 
 /// A server that answers; `None` when it ended instead.
-async fn serve(port: u16, folder: &Path, more: &[&OsStr]) -> Option<Child> {
+async fn serve(port: u16, folder: &Path, more: &[OsString]) -> Option<Child> {
+    let (file, more) = match more.split_first() {
+        Some((first, rest)) if !first.to_string_lossy().starts_with("--") => (Some(first), rest),
+        _ => (None, more),
+    };
     let mut child = Command::new("redis-server")
+        .args(file)
         .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
         .args(["--save", "", "--appendonly", "no", "--daemonize", "no"])
         .arg("--dir")
@@ -214,7 +244,8 @@ async fn serve(port: u16, folder: &Path, more: &[&OsStr]) -> Option<Child> {
     while child.try_wait().expect("a child of ours").is_none() {
         let pid = format!("process_id:{}\r\n", child.id());
         // The pid too: what answers on the port may be somebody else's.
-        if ask(port, "INFO server").is_ok_and(|answer| answer.contains(&pid)) {
+        let serves = |answer: String| answer.contains(&pid) || answer.starts_with("-NOAUTH");
+        if ask(port, "INFO server").is_ok_and(serves) {
             return Some(child);
         }
         assert!(

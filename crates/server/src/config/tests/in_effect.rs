@@ -119,6 +119,7 @@ fn secrets_are_masked_whatever_they_are() {
         "messages.sms.token",
         "messages.sms.url",
         "messages.smtp.password",
+        "redis.sentinel.urls",
         "redis.url",
         "telemetry.sentry_dsn",
     ];
@@ -130,6 +131,7 @@ fn secrets_are_masked_whatever_they_are() {
         "messages.smtp.security",
         "mfa.required_of",
         "mode",
+        "redis.mode",
         "telemetry.log_format",
     ];
     let expected: BTreeSet<&str> = secrets.into_iter().chain(words).collect();

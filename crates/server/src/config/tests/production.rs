@@ -126,7 +126,7 @@ fn production_mode_says_what_works_only_by_luck() {
         "postgres://a:canary-of-a-store@127.0.0.1/a,postgres://b:canary-of-a-store@b/a",
         database
     ));
-    let redis = "redis.url does not begin with rediss://";
+    let redis = "redis.url or one of redis.sentinel.urls does not begin with rediss://";
     assert!(warned(
         "REDIS__URL",
         "redis://:canary-of-a-store@redis.example",
@@ -233,4 +233,76 @@ fn settings_that_contradict_each_other_are_refused() {
         ("HTTP__LISTEN", "127.0.0.1:0"),
         ("MANAGEMENT__LISTEN", "127.0.0.1:0"),
     ]);
+}
+
+#[test]
+fn topologies_of_redis_that_make_no_sense_are_refused() {
+    let sentinel = [("REDIS__MODE", "sentinel"), ("REDIS__URL", "redis://main")];
+    let cluster = [("REDIS__MODE", "cluster"), ("REDIS__URL", "redis://node/0")];
+    let urls = ("REDIS__SENTINEL__URLS", "redis://a:26379,redis://b:26379");
+    let with = |base: &[(&'static str, &'static str)], more: &[(&'static str, &'static str)]| {
+        let names: Vec<_> = more.iter().map(|(name, _)| *name).collect();
+        let kept = base.iter().filter(|(name, _)| !names.contains(name));
+        kept.chain(more).copied().collect::<Vec<_>>()
+    };
+    for (pairs, setting, reason) in [
+        (with(&sentinel, &[]), "redis.sentinel.urls", "must be set"),
+        (
+            with(&sentinel, &[urls, ("REDIS__URL", "")]),
+            "redis.url",
+            "must be set",
+        ),
+        (
+            with(&sentinel, &[urls, ("REDIS__URL", "redis://main:6379")]),
+            "redis.url",
+            "must not have a port",
+        ),
+        (
+            with(&cluster, &[urls]),
+            "redis.sentinel.urls",
+            "must not be set",
+        ),
+        (
+            with(&sentinel, &[urls, ("REDIS__CLUSTER__NODES", "a:1")]),
+            "redis.cluster.nodes",
+            "must not be set",
+        ),
+        (
+            with(&cluster, &[("REDIS__URL", "redis://node/1")]),
+            "redis.url",
+            "must not choose a database",
+        ),
+        (
+            with(&cluster, &[("REDIS__KEY_PREFIX", "fa:")]),
+            "redis.key_prefix",
+            "must hold a hash tag",
+        ),
+        (
+            with(&cluster, &[("REDIS__CA_FILE", "/ca.pem")]),
+            "redis.ca_file",
+            "must not be set without TLS",
+        ),
+        (
+            vec![("REDIS__MODE", "both")],
+            "redis.mode",
+            "must be standalone",
+        ),
+    ] {
+        let found = mistakes(&pairs);
+        let is_told = found.len() == 1 && found[0].starts_with(setting);
+        assert!(is_told && found[0].contains(reason), "{pairs:?}: {found:?}");
+    }
+    assert_eq!(settings(&cluster).redis.key_prefix, "{fa}:");
+    assert_eq!(settings(&with(&sentinel, &[urls])).redis.key_prefix, "fa:");
+    let weak = [
+        ("REDIS__MODE", "sentinel"),
+        ("REDIS__URL", "rediss://:canary-of-a-store@main"),
+        ("REDIS__SENTINEL__URLS", "rediss://a:26379"),
+    ];
+    let weak: Vec<_> = with(&PRODUCTION, &weak);
+    let found = mistakes(&weak);
+    assert!(
+        found.len() == 1 && found[0].starts_with("redis.sentinel.urls"),
+        "{found:?}"
+    );
 }

@@ -1,0 +1,228 @@
+//! What is told survives fail-overs, by sentinels and in a Cluster, and slots that move.
+
+mod support;
+
+use std::time::Duration;
+
+use adapters_redis::{
+    RedisConfig, RedisConnection, RedisRevocations, RedisSessionCache, RedisThrottle, RedisTopology,
+};
+use authentication_app::ports::{
+    CacheError, Invalidation, SessionCache as _, SessionSnapshot, Throttle as _, ThrottleKey,
+    ThrottleRequest,
+};
+use authentication_domain::protection::Quota;
+use support::{get, load, patient, snapshot, until, until_connected};
+use testkit::servers::{RedisCluster, RedisSentinel};
+use tokio::sync::mpsc;
+
+/// A node of ours: what it has on Redis, and what it hears.
+struct Node {
+    redis: RedisConnection,
+    cache: RedisSessionCache,
+    throttle: RedisThrottle,
+    heard: mpsc::UnboundedReceiver<Heard>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Heard {
+    Invalidation(Invalidation),
+    Gap,
+}
+
+impl Node {
+    async fn on(config: RedisConfig) -> Self {
+        let redis = patient(RedisConfig {
+            heartbeat: Duration::from_millis(50),
+            ..config
+        })
+        .await;
+        let (tell, mut heard) = mpsc::unbounded_channel();
+        let of_gaps = tell.clone();
+        RedisRevocations::new(redis.clone()).subscribe(
+            move |invalidation| drop(tell.send(Heard::Invalidation(invalidation))),
+            move || drop(of_gaps.send(Heard::Gap)),
+            std::future::pending(),
+        );
+        assert_eq!(heard.recv().await, Some(Heard::Gap));
+        Self {
+            cache: RedisSessionCache::new(redis.clone()),
+            throttle: RedisThrottle::new(redis.clone()),
+            redis,
+            heard,
+        }
+    }
+
+    async fn count(&self) -> Result<(), CacheError> {
+        let request = ThrottleRequest {
+            key: ThrottleKey("caller".to_owned()),
+            quota: Quota {
+                calls: 1_000_000,
+                window: time::Duration::MINUTE,
+            },
+        };
+        self.throttle.count(&[request]).await.map(drop)
+    }
+
+    async fn end(&self, session: &SessionSnapshot) -> Result<(), CacheError> {
+        let ended = Invalidation::of_sessions([session.session]);
+        self.cache.invalidate(&ended).await
+    }
+
+    /// Whatever else it hears.
+    async fn hears_of_the_end_of(&mut self, session: &SessionSnapshot) {
+        let told = Heard::Invalidation(Invalidation::of_sessions([session.session]));
+        while self.heard.recv().await.expect("it listens") != told {}
+    }
+
+    async fn hears_of_a_gap(&mut self) {
+        while self.heard.recv().await.expect("it listens") != Heard::Gap {}
+    }
+
+    async fn works(&self) {
+        let session = snapshot();
+        load(&self.cache, &session).await;
+        assert_eq!(get(&self.cache, session.session).await, Some(session));
+        assert_eq!(self.count().await, Ok(()));
+        assert_eq!(self.redis.health().await, Ok(()));
+    }
+}
+
+fn of_sentinel(servers: &RedisSentinel) -> RedisConfig {
+    RedisConfig {
+        topology: RedisTopology::Sentinel {
+            // Sentinels that are away, or not what they should be, stop nothing.
+            sentinels: vec![
+                "redis://127.0.0.1:1".into(),
+                servers.sentinel_url().into(),
+                servers.url_of(&servers.primary).into(),
+            ],
+        },
+        ..RedisConfig::new(servers.url())
+    }
+}
+
+fn of_cluster(cluster: &RedisCluster) -> RedisConfig {
+    RedisConfig {
+        topology: RedisTopology::Cluster {
+            nodes: cluster.addresses(),
+        },
+        key_prefix: "{fa}:".to_owned(),
+        ..RedisConfig::new(cluster.url())
+    }
+}
+
+/// Also what the replica had not heard of yet.
+#[tokio::test]
+async fn what_was_told_before_a_fail_over_by_sentinels_holds_after_it() {
+    let mut servers = RedisSentinel::start().await;
+    let here = Node::on(of_sentinel(&servers)).await;
+    let mut there = Node::on(of_sentinel(&servers)).await;
+    let before = here.redis.address();
+    let (early, late, untouched) = (snapshot(), snapshot(), snapshot());
+    for session in [&early, &late, &untouched] {
+        load(&here.cache, session).await;
+    }
+    here.end(&early).await.unwrap();
+    there.hears_of_the_end_of(&early).await;
+
+    let replicated = async || {
+        let of = |server| servers.offset_of(server);
+        of(&servers.primary) == of(&servers.replica)
+    };
+    until(replicated).await;
+    servers.replica.freeze();
+    servers.cut_the_replica_off();
+    here.end(&late).await.unwrap();
+    servers.lose_the_primary();
+    servers.replica.thaw();
+
+    for node in [&here, &there] {
+        until_connected(&node.redis).await;
+        assert_ne!(node.redis.address(), before);
+    }
+    there.hears_of_a_gap().await;
+    // The next request of the node that ended it, whatever it is about.
+    get(&here.cache, untouched.session).await;
+    for node in [&here, &there] {
+        for gone in [&early, &late] {
+            assert_eq!(get(&node.cache, gone.session).await, None);
+        }
+        node.works().await;
+    }
+    let next = snapshot();
+    here.end(&next).await.unwrap();
+    there.hears_of_the_end_of(&next).await;
+}
+
+#[tokio::test]
+async fn a_cluster_goes_on_with_the_replica_of_a_primary_that_died() {
+    let mut cluster = RedisCluster::start().await;
+    let owner = cluster.owner(cluster.slot("{fa}:"));
+    cluster.add_replica_of(owner).await;
+    // The configuration knows the one that dies, and nobody else: its neighbours are learnt from it.
+    let config = RedisConfig {
+        topology: RedisTopology::Cluster { nodes: Vec::new() },
+        ..RedisConfig {
+            url: cluster.nodes[owner].url().into(),
+            ..of_cluster(&cluster)
+        }
+    };
+    let here = Node::on(config.clone()).await;
+    let mut there = Node::on(config).await;
+    let before = here.redis.address();
+    let ended = snapshot();
+    load(&there.cache, &ended).await;
+    cluster.lose(owner);
+    // It is remembered until somebody takes it.
+    assert_eq!(here.end(&ended).await, Err(CacheError));
+    for node in [&here, &there] {
+        until_connected(&node.redis).await;
+        assert_ne!(node.redis.address(), before);
+    }
+    there.hears_of_a_gap().await;
+    here.works().await;
+    assert_eq!(get(&there.cache, ended.session).await, None);
+    there.works().await;
+    let next = snapshot();
+    here.end(&next).await.unwrap();
+    there.hears_of_the_end_of(&next).await;
+}
+
+#[tokio::test]
+async fn a_slot_that_moves_loses_no_revocation_and_in_the_end_no_call() {
+    let cluster = RedisCluster::start().await;
+    let here = Node::on(of_cluster(&cluster)).await;
+    let mut there = Node::on(of_cluster(&cluster)).await;
+    let slot = cluster.slot("{fa}:");
+    let from = cluster.owner(slot);
+    let to = (from + 1) % 3;
+    let (early, late, untouched) = (snapshot(), snapshot(), snapshot());
+    for session in [&early, &late, &untouched] {
+        load(&here.cache, session).await;
+    }
+    here.end(&early).await.unwrap();
+    there.hears_of_the_end_of(&early).await;
+
+    cluster.begin_to_move(slot, from, to);
+    // Keys that live on two nodes are in the hands of neither.
+    assert_eq!(here.end(&late).await, Err(CacheError));
+    cluster.move_the_rest(slot, from, to);
+    until_connected(&here.redis).await;
+    until_connected(&there.redis).await;
+    get(&here.cache, untouched.session).await;
+    for node in [&here, &there] {
+        for gone in [&early, &late] {
+            assert_eq!(get(&node.cache, gone.session).await, None);
+        }
+    }
+    there.hears_of_the_end_of(&late).await;
+
+    // One that moves at once is followed by the call that finds it gone.
+    cluster.begin_to_move(slot, to, from);
+    cluster.move_the_rest(slot, to, from);
+    assert_eq!(there.count().await, Ok(()));
+    let next = snapshot();
+    assert_eq!(there.end(&next).await, Ok(()));
+    there.works().await;
+}

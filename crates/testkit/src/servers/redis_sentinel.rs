@@ -1,0 +1,136 @@
+//! A Redis with a replica and a sentinel that one test may break.
+
+use std::{ffi::OsString, fs, process::Command, time::Duration};
+
+use super::{RedisServer, free_port};
+
+const A_MOMENT: Duration = Duration::from_millis(20);
+/// What the sentinel asks for, and what the servers do.
+const OF_THE_SENTINEL: &str = "a-word-of-the-sentinel";
+const OF_THE_SERVERS: &str = "a-word-of-the-servers";
+
+/// A primary, its replica, and a sentinel that promotes the replica when the primary is lost; gone when this is
+/// dropped. The sentinel asks for another password than the servers.
+pub struct RedisSentinel {
+    /// The primary of the start.
+    pub primary: RedisServer,
+    /// Its replica.
+    pub replica: RedisServer,
+    sentinel: RedisServer,
+}
+
+impl RedisSentinel {
+    /// The name by which the sentinel knows the primary.
+    pub const NAME: &str = "sessions";
+
+    /// Starts them, and comes back when the sentinel knows both servers.
+    ///
+    /// # Panics
+    /// As [`RedisServer::start`].
+    pub async fn start() -> Self {
+        let primary = RedisServer::start().await;
+        let replica = RedisServer::start().await;
+        primary.order("CONFIG SET repl-diskless-sync-delay 0");
+        replica.order(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
+        for server in [&primary, &replica] {
+            server.order(&format!("CONFIG SET masterauth {OF_THE_SERVERS}"));
+            server.require_password(OF_THE_SERVERS);
+        }
+        let port = primary.port();
+        let settings = |port: u16| {
+            let name = Self::NAME;
+            format!(
+                "sentinel monitor {name} 127.0.0.1 {port} 1\n\
+                 sentinel auth-pass {name} {OF_THE_SERVERS}\n\
+                 sentinel down-after-milliseconds {name} 60000\n\
+                 sentinel failover-timeout {name} 3000\n\
+                 requirepass {OF_THE_SENTINEL}\n"
+            )
+        };
+        let sentinel = RedisServer::start_with(free_port, |folder, _| {
+            let file = folder.join("sentinel.conf");
+            fs::write(&file, settings(port)).expect("a file for the sentinel");
+            vec![file.into_os_string(), OsString::from("--sentinel")]
+        })
+        .await;
+        let all = Self {
+            primary,
+            replica,
+            sentinel,
+        };
+        all.until_it_knows_the_replica().await;
+        all
+    }
+
+    /// The URL by which a client asks for the primary.
+    pub fn url(&self) -> String {
+        format!("redis://:{OF_THE_SERVERS}@{}/0", Self::NAME)
+    }
+
+    /// The URL of the sentinel.
+    pub fn sentinel_url(&self) -> String {
+        let port = self.sentinel.port();
+        format!("redis://:{OF_THE_SENTINEL}@127.0.0.1:{port}")
+    }
+
+    /// The URL of a server of this port, for whoever looks past the sentinel.
+    pub fn url_of(&self, server: &RedisServer) -> String {
+        format!("redis://:{OF_THE_SERVERS}@127.0.0.1:{}/0", server.port())
+    }
+
+    /// Kills the primary, and lets the sentinel notice within half a second. Before, it has the patience of a busy
+    /// machine.
+    pub fn lose_the_primary(&mut self) {
+        let impatient = [
+            "SENTINEL",
+            "SET",
+            Self::NAME,
+            "down-after-milliseconds",
+            "500",
+        ];
+        redis_cli(&self.sentinel, OF_THE_SENTINEL, &impatient);
+        self.primary.kill();
+    }
+
+    /// Cuts the replica off without a word to anybody, and keeps what comes from here on from it. The replica has to
+    /// be frozen before, or it comes back at once.
+    pub fn cut_the_replica_off(&self) {
+        let cut = ["CLIENT", "KILL", "TYPE", "replica"];
+        redis_cli(&self.primary, OF_THE_SERVERS, &cut);
+    }
+
+    /// How much of the primary's history a server has.
+    ///
+    /// # Panics
+    /// When it does not say.
+    pub fn offset_of(&self, server: &RedisServer) -> u64 {
+        let told = redis_cli(server, OF_THE_SERVERS, &["INFO", "replication"]);
+        let mut lines = told.lines();
+        let offset = lines.find_map(|line| line.strip_prefix("master_repl_offset:"));
+        let offset = offset.and_then(|it| it.trim().parse().ok());
+        offset.unwrap_or_else(|| panic!("no offset in {told}"))
+    }
+
+    async fn until_it_knows_the_replica(&self) {
+        let question = ["SENTINEL", "REPLICAS", Self::NAME];
+        let port = self.replica.port().to_string();
+        // What may be promoted has been asked for its state.
+        loop {
+            let answer = redis_cli(&self.sentinel, OF_THE_SENTINEL, &question);
+            if answer.contains(&port) && answer.contains("master-link-status\nok") {
+                return;
+            }
+            tokio::time::sleep(A_MOMENT).await;
+        }
+    }
+}
+
+fn redis_cli(server: &RedisServer, password: &str, command: &[&str]) -> String {
+    let output = Command::new("redis-cli")
+        .args(["-p", &server.port().to_string(), "-a", password])
+        .arg("--no-auth-warning")
+        .args(command)
+        .output()
+        .expect("redis-cli, which comes with redis-server");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
