@@ -239,8 +239,16 @@ class Run:
         self.deployment.park()
         for code in blocks.fenced(name, text):
             await self.block(code)
+        shown = await self.deployment.metrics()
         for code in blocks.spans(name, text):
-            self.span(code)
+            if re.fullmatch(r"((auth|http_server|process|target)_\w+)(\{.*\}|(?<=_total)|(?<=_seconds))", code.text):
+                # A histogram is spoken of by the name of its family.
+                found = list(series.faults(code.text, shown))
+                if found and list(series.faults(f"{code.text}_bucket", shown)):
+                    self.fault(code, "; ".join(found))
+                self.done.append(code.place)
+            else:
+                self.span(code)
 
     async def block(self, code):
         if "not-run" in code.notes:

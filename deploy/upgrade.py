@@ -26,6 +26,7 @@ select 'held', clock_timestamp()::text, l.mode, coalesce(c.relname, l.locktype),
 from pg_locks l join pg_stat_activity a using (pid) left join pg_class c on c.oid = l.relation and c.relkind in ('r', 'p')
 where a.usename = 'auth_owner' and l.granted and l.database = (select oid from pg_database where datname = current_database())
   and l.mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock') and c.relname is not null
+  and c.relnamespace <> 'pg_catalog'::regnamespace
 union all
 select 'waits', clock_timestamp()::text, usename, left(regexp_replace(query, '\\s+', ' ', 'g'), 60),
   extract(epoch from clock_timestamp() - coalesce(state_change, query_start))::float8

@@ -47,6 +47,7 @@ pub(crate) async fn enter(
     let request_id = take_or_mint(request.headers(), &state);
     let span = root_span(&request, &request_id, &state);
     request.extensions_mut().insert(request_id.clone());
+    request.extensions_mut().insert(listener);
     trailing_slash::trim(&mut request);
     let answered = next.call(request).instrument(span.clone()).await?;
     if let Some(metering) = metering {

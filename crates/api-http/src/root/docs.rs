@@ -1,16 +1,18 @@
-//! The `OpenAPI` document and a page to try the API. Served from the binary, nothing is fetched from
-//! elsewhere.
+//! The `OpenAPI` document and a page of it. Served from the binary, nothing is fetched from elsewhere.
+//!
+//! The page calls its own origin. On the public listener that is the API; the management listener has no API, so
+//! there the page is for reading and offers no calls.
 
 use std::sync::{Arc, LazyLock};
 
 use actix_web::{
     HttpRequest, HttpResponse,
     http::{StatusCode, header},
-    web::Bytes,
+    web::{self, Bytes},
 };
 use utoipa_swagger_ui::{Config, serve};
 
-use crate::{Problem, ProblemCode, answer, openapi_json};
+use crate::{Problem, ProblemCode, answer, middleware::boundary::Listener, openapi_json};
 
 /// The page runs its own scripts and calls its own origin; React writes inline styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
@@ -28,21 +30,27 @@ pub(crate) async fn document() -> HttpResponse {
 
 /// The page asks for its files beside itself, which from `/docs` would be the root.
 pub(crate) async fn page() -> Result<HttpResponse, Problem> {
-    let (bytes, content_type) = asset("index.html")?;
+    let (bytes, content_type) = asset("index.html", Listener::Management)?;
     let page =
         String::from_utf8_lossy(&bytes).replacen("<head>", "<head><base href=\"/docs/\">", 1);
     Ok(asset_response(page.into(), &content_type))
 }
 
-pub(crate) async fn file(request: HttpRequest) -> Result<HttpResponse, Problem> {
+pub(crate) async fn file(
+    request: HttpRequest,
+    listener: web::ReqData<Listener>,
+) -> Result<HttpResponse, Problem> {
     let name = request.match_info().get("file").unwrap_or_default();
-    let (bytes, content_type) = asset(name)?;
+    let (bytes, content_type) = asset(name, *listener)?;
     Ok(asset_response(bytes, &content_type))
 }
 
-fn asset(name: &str) -> Result<(Bytes, String), Problem> {
+fn asset(name: &str, listener: Listener) -> Result<(Bytes, String), Problem> {
     // Without "none" the page sends the document's address to a validator on the internet.
-    let config = Config::new(["/openapi.json"]).validator_url("none");
+    let mut config = Config::new(["/openapi.json"]).validator_url("none");
+    if listener == Listener::Management {
+        config = config.supported_submit_methods::<_, String>([]);
+    }
     let found = serve(name, Arc::new(config))
         .map_err(|error| Problem::of(ProblemCode::InternalError).caused_by(error.to_string()))?;
     let file = found.ok_or_else(|| Problem::of(ProblemCode::NotFound))?;

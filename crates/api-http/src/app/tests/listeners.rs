@@ -125,6 +125,11 @@ async fn the_management_listener_serves_health_and_pages_and_nothing_else() {
     let script = String::from_utf8(start.body).unwrap();
     assert!(script.contains("/openapi.json"), "{script}");
     assert!(!script.contains("petstore"), "{script}");
+    // This listener has no API to call, so the page offers no calls.
+    assert!(
+        script.contains(r#""supportedSubmitMethods": []"#),
+        "{script}"
+    );
     for path in [
         "/api/v1/countries",
         "/.well-known/jwks.json",
