@@ -100,7 +100,9 @@ class Tree:
         code = "".join(self.text(it) for it in self.files if "server/src/config/" in it and it.endswith(".rs"))
         rows = re.findall(r"^\| (`[^|]+`) \|", self.text("docs/configuration.md"), re.M)
         names = re.findall(r"`([A-Za-z_.]+)`", " ".join(rows))
-        return {it for it in names if f'"{it}"' in code or ".NAME." in it}
+        # Providers share one reader: it puts section and key together.
+        apart = lambda it: all(f'"{part}"' in code for part in it.split(".", 1))
+        return {it for it in names if f'"{it}"' in code or ".NAME." in it or apart(it)}
 
     @functools.cached_property
     def tops(self):

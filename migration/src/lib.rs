@@ -41,6 +41,7 @@ mod m20261129_000022_failures_in_a_row;
 mod m20261129_000023_gathered_notices;
 mod m20261129_000024_service_clock;
 mod m20261130_000026_put_off;
+mod m20261130_000027_providers;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -91,6 +92,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000023_gathered_notices::Migration),
             Box::new(m20261129_000024_service_clock::Migration),
             Box::new(m20261130_000026_put_off::Migration),
+            Box::new(m20261130_000027_providers::Migration),
         ]
     }
 }

@@ -36,6 +36,11 @@ impl Breaker {
         }
     }
 
+    /// Whether nobody may ask at `now`. Lets nobody through.
+    pub(crate) fn is_open(&self, now: OffsetDateTime) -> bool {
+        self.lock().open_until.is_some_and(|until| now < until)
+    }
+
     pub(crate) fn succeeded(&self) {
         *self.lock() = State::default();
     }
@@ -71,6 +76,7 @@ mod tests {
             assert_eq!(breaker.admit(START), Ok(()));
             breaker.failed(START);
         }
+        assert!(breaker.is_open(START) && !breaker.is_open(START + REST));
         assert_eq!(breaker.admit(START), Err(REST));
         let later = START + REST;
         assert_eq!(

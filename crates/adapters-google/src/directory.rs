@@ -254,7 +254,8 @@ impl Directory {
             }
             Err(Failure::Http(error)) => {
                 breaker.failed(self.now());
-                tracing::warn!(%error, "the identity provider does not answer as it should");
+                let provider = &self.config.name;
+                tracing::warn!(%error, provider, "the identity provider does not answer as it should");
                 Err(ProviderError::Unavailable { retry_after: SOON })
             }
             Err(Failure::Told(error)) => {
@@ -263,12 +264,19 @@ impl Directory {
                 if let ProviderError::Untrustworthy(fault) = error {
                     tracing::error!(
                         fault,
+                        provider = self.config.name,
                         "the identity provider's metadata is not to be trusted"
                     );
                 }
                 Err(error)
             }
         }
+    }
+
+    /// Whether nobody asks it at the moment, for what is known of it or for tokens.
+    pub(crate) fn rests(&self) -> bool {
+        let now = self.now();
+        self.breaker.is_open(now) || self.token_breaker.is_open(now)
     }
 
     fn remembered(&self) -> Option<Arc<Known>> {

@@ -1,12 +1,12 @@
 //! The two requests of the code flow: where a person is sent, and the code given back.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use authentication_app::ports::{AuthorizationRequest, CodeGrant, ProviderError, ProviderRefusal};
 use oauth2::{
-    AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
-    EndpointNotSet, EndpointSet, ExtraTokenFields, PkceCodeChallenge, PkceCodeVerifier,
-    RedirectUrl, RequestTokenError, Scope, StandardRevocableToken, StandardTokenResponse, TokenUrl,
+    AccessToken, AuthType, AuthUrl, AuthorizationCode, Client, ClientId, ClientSecret, CsrfToken,
+    EndpointNotSet, EndpointSet, PkceCodeChallenge, PkceCodeVerifier, RedirectUrl, RefreshToken,
+    RequestTokenError, Scope, StandardRevocableToken, TokenResponse, TokenUrl,
     basic::{
         BasicErrorResponse, BasicErrorResponseType, BasicRevocationErrorResponse,
         BasicTokenIntrospectionResponse, BasicTokenType,
@@ -20,6 +20,7 @@ use crate::{
     directory::Failure,
     http::{Http, HttpError},
     metadata::Metadata,
+    token::if_it_can_be_read,
 };
 
 /// What we ask of a person: who they are, their address, and their name.
@@ -27,7 +28,7 @@ const SCOPES: [&str; 3] = ["openid", "email", "profile"];
 
 type ProviderClient = Client<
     BasicErrorResponse,
-    StandardTokenResponse<WithIdToken, BasicTokenType>,
+    WithIdToken,
     BasicTokenIntrospectionResponse,
     StandardRevocableToken,
     BasicRevocationErrorResponse,
@@ -38,13 +39,49 @@ type ProviderClient = Client<
     EndpointSet,
 >;
 
-/// The token endpoint's answer has an ID token beside what OAuth has. The access token is of no use to us.
+/// The token endpoint's answer: its ID token. Whatever else is there is of no use to us and may be of any shape; some
+/// providers send `expires_in` as a text, and lists for `scope`.
 #[derive(Serialize, Deserialize)]
 struct WithIdToken {
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
     id_token: Option<String>,
+    #[serde(skip, default = "nothing")]
+    access_token: AccessToken,
+    #[serde(skip, default = "bearer")]
+    token_type: BasicTokenType,
 }
 
-impl ExtraTokenFields for WithIdToken {}
+fn nothing() -> AccessToken {
+    AccessToken::new(String::new())
+}
+
+const fn bearer() -> BasicTokenType {
+    BasicTokenType::Bearer
+}
+
+impl TokenResponse for WithIdToken {
+    type TokenType = BasicTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    fn token_type(&self) -> &BasicTokenType {
+        &self.token_type
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        None
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        None
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}
 
 impl fmt::Debug for WithIdToken {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -111,8 +148,8 @@ pub(crate) async fn redeem(
         .request_async(http)
         .await
         .map_err(|error| told(&error))?;
-    let token = answer.extra_fields().id_token.clone();
-    token
+    answer
+        .id_token
         .map(Into::into)
         .ok_or(Failure::Told(ProviderError::Untrustworthy(
             "it gives no ID token",
@@ -124,7 +161,7 @@ fn told(error: &RequestTokenError<HttpError, BasicErrorResponse>) -> Failure {
         RequestTokenError::Request(error) => Failure::Http(*error),
         RequestTokenError::ServerResponse(answer) => match answer.error() {
             BasicErrorResponseType::InvalidClient | BasicErrorResponseType::UnauthorizedClient => {
-                ProviderError::Untrustworthy("it does not take google.client_secret").into()
+                ProviderError::Untrustworthy("it does not take the client secret").into()
             }
             _ => ProviderRefusal::Code.into(),
         },

@@ -21,7 +21,8 @@ mod http;
 mod key_set;
 mod metadata;
 mod provider;
+mod token;
 mod verification;
 
 pub use config::{InvalidProvider, ProviderConfig};
-pub use provider::OpenIdProvider;
+pub use provider::{OpenIdProvider, ProviderFigures};

@@ -2,9 +2,10 @@
 
 use authentication_app::ports::ProviderError;
 use serde::Deserialize;
+use serde_json::Value;
 use url::Url;
 
-use crate::{ProviderConfig, config::is_reachable_safely};
+use crate::{ProviderConfig, config::is_reachable_safely, token::if_it_can_be_read};
 
 /// The part of the document that is of use here.
 #[derive(Deserialize)]
@@ -13,9 +14,11 @@ struct Document {
     authorization_endpoint: Url,
     token_endpoint: Url,
     jwks_uri: Url,
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
+    /// A text that says so is a promise too: it makes us stricter.
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    authorization_response_iss_parameter_supported: Option<Value>,
 }
 
 /// What was said and may be believed.
@@ -98,7 +101,9 @@ impl Metadata {
             token_endpoint: document.token_endpoint,
             jwks_uri: document.jwks_uri,
             secret_in_body,
-            answers_name_the_issuer: document.authorization_response_iss_parameter_supported,
+            answers_name_the_issuer: document
+                .authorization_response_iss_parameter_supported
+                .is_some_and(|it| it == true || it == "true"),
         })
     }
 }
@@ -111,6 +116,7 @@ mod tests {
 
     fn config() -> ProviderConfig {
         ProviderConfig {
+            name: "google".to_owned(),
             issuer: ProviderConfig::GOOGLE.to_owned(),
             client_ids: vec!["site".to_owned()],
             client_secret: None,

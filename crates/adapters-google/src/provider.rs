@@ -1,6 +1,9 @@
 //! The port.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -20,6 +23,22 @@ use crate::{
 /// Google, or another OpenID provider. Asks it nothing before somebody needs it.
 pub struct OpenIdProvider {
     directory: Directory,
+    proven: AtomicU64,
+    refused: AtomicU64,
+    unavailable: AtomicU64,
+}
+
+/// How a provider does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProviderFigures {
+    /// ID tokens that counted, since the start.
+    pub proven: u64,
+    /// ID tokens and codes that did not.
+    pub refused: u64,
+    /// Of which nobody knows, since the provider did not answer or cannot be believed.
+    pub unavailable: u64,
+    /// Whether it is left alone for a while, after failures in a row.
+    pub rests: bool,
 }
 
 impl OpenIdProvider {
@@ -34,7 +53,12 @@ impl OpenIdProvider {
             return Err(InvalidProvider::ClientIds);
         }
         let directory = Directory::new(config, clock, random)?;
-        Ok(Self { directory })
+        Ok(Self {
+            directory,
+            proven: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
+            unavailable: AtomicU64::new(0),
+        })
     }
 
     /// Whether the provider answers, and says of itself what may be believed.
@@ -43,6 +67,30 @@ impl OpenIdProvider {
     /// [`ProviderError::Unavailable`] or [`ProviderError::Untrustworthy`].
     pub async fn examine(&self) -> Result<(), ProviderError> {
         self.directory.current().await.map(|_| ())
+    }
+
+    /// How it does.
+    pub fn figures(&self) -> ProviderFigures {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        ProviderFigures {
+            proven: read(&self.proven),
+            refused: read(&self.refused),
+            unavailable: read(&self.unavailable),
+            rests: self.directory.rests(),
+        }
+    }
+
+    /// Counts an answer.
+    fn counted<T>(&self, answer: Result<T, ProviderError>) -> Result<T, ProviderError> {
+        let count = match &answer {
+            Ok(_) => &self.proven,
+            Err(ProviderError::Refused(_) | ProviderError::MixedUp) => &self.refused,
+            Err(ProviderError::Unavailable { .. } | ProviderError::Untrustworthy(_)) => {
+                &self.unavailable
+            }
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        answer
     }
 
     fn verify_by(&self, text: &str, known: &Known) -> Result<IdentityClaims, NotVerified> {
@@ -68,7 +116,12 @@ impl OpenIdProvider {
                 None => ProviderRefusal::Signature,
             },
         };
-        tracing::info!(reason = refusal.as_str(), "an ID token does not count");
+        let provider = &self.directory.config.name;
+        tracing::info!(
+            reason = refusal.as_str(),
+            provider,
+            "an ID token does not count"
+        );
         Err(refusal.into())
     }
 }
@@ -86,11 +139,25 @@ impl IdentityProvider for OpenIdProvider {
 
     #[tracing::instrument(name = "provider.redeem", level = "debug", skip_all)]
     async fn redeem(&self, grant: &CodeGrant<'_>) -> Result<IdentityClaims, ProviderError> {
+        self.counted(self.redeem_uncounted(grant).await)
+    }
+
+    #[tracing::instrument(name = "provider.verify", level = "debug", skip_all)]
+    async fn verify(&self, id_token: &SecretString) -> Result<IdentityClaims, ProviderError> {
+        self.counted(self.verify_uncounted(id_token).await)
+    }
+}
+
+impl OpenIdProvider {
+    async fn redeem_uncounted(
+        &self,
+        grant: &CodeGrant<'_>,
+    ) -> Result<IdentityClaims, ProviderError> {
         let directory = &self.directory;
         let known = directory.current().await?;
         // RFC 9207 §2.4: who is not who was asked gets no code; who promised to say their name says it.
         let is_the_one_asked = match grant.issuer {
-            Some(issuer) => issuer == directory.config.issuer,
+            Some(issuer) => directory.config.is_issuer(issuer),
             None => !known.metadata.answers_name_the_issuer,
         };
         if !is_the_one_asked {
@@ -101,8 +168,10 @@ impl IdentityProvider for OpenIdProvider {
         self.verify_with(&id_token, &known).await
     }
 
-    #[tracing::instrument(name = "provider.verify", level = "debug", skip_all)]
-    async fn verify(&self, id_token: &SecretString) -> Result<IdentityClaims, ProviderError> {
+    async fn verify_uncounted(
+        &self,
+        id_token: &SecretString,
+    ) -> Result<IdentityClaims, ProviderError> {
         let known = self.directory.current().await?;
         self.verify_with(id_token, &known).await
     }

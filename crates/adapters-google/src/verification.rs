@@ -2,43 +2,16 @@
 
 use authentication_app::ports::ProviderRefusal;
 use authentication_domain::federation::{ExternalIdentity, FederationRules, IdentityClaims};
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use chrono::{DateTime, Utc};
 use openidconnect::{
-    AdditionalClaims, ClaimsVerificationError, ClientId, IdToken, IdTokenClaims, IdTokenVerifier,
-    IssuerUrl, LocalizedClaim, Nonce, SignatureVerificationError,
-    core::{
-        CoreGenderClaim, CoreJsonWebKeySet, CoreJweContentEncryptionAlgorithm,
-        CoreJwsSigningAlgorithm,
-    },
+    JsonWebKey as _, JsonWebKeyAlgorithm, JwsSigningAlgorithm as _,
+    core::{CoreJsonWebKey, CoreJsonWebKeySet, CoreJwsSigningAlgorithm},
 };
-use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::ProviderConfig;
-
-/// By one of these and by no other, whatever the token's header says.
-const ALGORITHMS: [CoreJwsSigningAlgorithm; 2] = [
-    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
-    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
-];
-
-/// What Google adds to the standard's claims.
-#[derive(Debug, Clone, Deserialize, Serialize)]
-struct GooglesClaims {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    hd: Option<String>,
-}
-
-impl AdditionalClaims for GooglesClaims {}
-
-type Token = IdToken<
-    GooglesClaims,
-    CoreGenderClaim,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJwsSigningAlgorithm,
->;
-type Claims = IdTokenClaims<GooglesClaims, CoreGenderClaim>;
+use crate::{
+    ProviderConfig,
+    token::{Claims, Header, Instant, Token},
+};
 
 /// Why a token does not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,124 +28,103 @@ impl From<ProviderRefusal> for NotVerified {
     }
 }
 
-/// Everything but the nonce: whether that is one of ours, only the store can tell.
+/// Everything but the nonce: whether that is one of ours, only the store can tell. What costs least comes first,
+/// and nothing is told of a token before its signature is good but that it is somebody else's.
 pub(crate) fn verify(
     text: &str,
     config: &ProviderConfig,
     keys: &CoreJsonWebKeySet,
     now: OffsetDateTime,
 ) -> Result<IdentityClaims, NotVerified> {
-    if !is_text(text) {
-        return Err(ProviderRefusal::Unreadable.into());
-    }
-    let token: Token = text.parse().map_err(|_| ProviderRefusal::Unreadable)?;
-    let mut refusal = NotVerified::Refused(ProviderRefusal::Audience);
-    for client in &config.client_ids {
-        match verify_for(client, &token, config, keys, now) {
-            Ok(claims) => return believed(claims, config),
-            // Audience comes before the signature: trying the next client costs next to nothing.
-            Err(ClaimsVerificationError::InvalidAudience(_)) => {}
-            Err(error) => {
-                refusal = refusal_of(&error);
-                break;
-            }
-        }
-    }
-    Err(refusal)
-}
-
-/// Whether header and claims are UTF-8 (RFC 7519 §7.2). The library does not look at the encoding of what it
-/// passes over.
-fn is_text(token: &str) -> bool {
-    let is_text = |part: &str| {
-        let bytes = URL_SAFE_NO_PAD.decode(part);
-        bytes.is_ok_and(|bytes| std::str::from_utf8(&bytes).is_ok())
-    };
-    token.split('.').take(2).all(is_text)
-}
-
-fn verify_for<'t>(
-    client: &str,
-    token: &'t Token,
-    config: &ProviderConfig,
-    keys: &CoreJsonWebKeySet,
-    now: OffsetDateTime,
-) -> Result<&'t Claims, ClaimsVerificationError> {
-    let skew = FederationRules::CLOCK_SKEW;
-    let issuer = IssuerUrl::new(config.issuer.clone())
-        .map_err(|error| ClaimsVerificationError::InvalidIssuer(error.to_string()))?;
-    let earliest = to_chrono(now - skew);
-    let latest = to_chrono(now + skew);
-    let verifier =
-        IdTokenVerifier::new_public_client(ClientId::new(client.to_owned()), issuer, keys.clone())
-            .set_allowed_algs(ALGORITHMS)
-            .set_other_audience_verifier_fn(|other| is_ours(other, config))
-            .set_time_fn(move || earliest)
-            .set_issue_time_verifier_fn(move |issued| {
-                if issued <= latest {
-                    Ok(())
-                } else {
-                    Err("issued in the future".to_owned())
-                }
-            });
-    // Whoever asked looks at the nonce.
-    token.claims(&verifier, |_: Option<&Nonce>| Ok(()))
-}
-
-/// What the library leaves open.
-fn believed(claims: &Claims, config: &ProviderConfig) -> Result<IdentityClaims, NotVerified> {
-    if claims.issuer().as_str() != config.issuer {
+    let token = Token::read(text).filter(|token| token.header.is_plain());
+    let token = token.ok_or(ProviderRefusal::Unreadable)?;
+    if !config.is_issuer(&token.claims.iss) {
         return Err(ProviderRefusal::Issuer.into());
     }
-    // §3.1.3.7, 4 and 5: several audiences need an authorized party, and it must be one of ours. An Android app
-    // gets tokens for the site's client with its own one as the authorized party.
-    let party = claims.authorized_party().map(|party| party.as_str());
-    match party {
-        Some(party) if !is_ours(party, config) => return Err(ProviderRefusal::Audience.into()),
-        None if claims.audiences().len() > 1 => return Err(ProviderRefusal::Audience.into()),
-        _ => {}
+    if !is_for_us(&token.claims, config) {
+        return Err(ProviderRefusal::Audience.into());
     }
-    let identity = ExternalIdentity::new(&config.issuer, claims.subject().as_str())
-        .ok_or(ProviderRefusal::Unreadable)?;
-    Ok(IdentityClaims {
-        identity,
-        nonce: claims.nonce().map(|nonce| nonce.secret().clone()),
-        email: claims.email().map(|email| email.as_str().to_owned()),
-        email_verified: claims.email_verified(),
-        hosted_domain: claims.additional_claims().hd.clone(),
-        name: plain(claims.name(), |it| it.as_str()),
-        given_name: plain(claims.given_name(), |it| it.as_str()),
-        family_name: plain(claims.family_name(), |it| it.as_str()),
-        locale: claims.locale().map(|tag| tag.as_ref().to_owned()),
+    check_signature(&token, keys)?;
+    if !is_in_its_time(&token.claims, now) {
+        return Err(ProviderRefusal::Time.into());
+    }
+    Ok(believed(token.claims, config).ok_or(ProviderRefusal::Unreadable)?)
+}
+
+/// §3.1.3.7, 3 to 5: every audience is one of ours, several need an authorized party, and it must be one of ours
+/// too. An Android app gets tokens for the site's client with its own one as the authorized party.
+fn is_for_us(claims: &Claims, config: &ProviderConfig) -> bool {
+    let is_ours = |client: &String| config.client_ids.contains(client);
+    let party_is_ours = match &claims.azp {
+        Some(party) => is_ours(party),
+        None => claims.aud.len() == 1,
+    };
+    !claims.aud.is_empty() && claims.aud.iter().all(is_ours) && party_is_ours
+}
+
+/// By the one key of the provider that the header can mean. Neither its `kid` nor its `alg` is trusted: they choose
+/// among keys and algorithms that are taken anyway.
+fn check_signature(token: &Token<'_>, keys: &CoreJsonWebKeySet) -> Result<(), NotVerified> {
+    let algorithm = match token.header.alg.as_str() {
+        "RS256" => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+        "ES256" => CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+        _ => return Err(ProviderRefusal::Signature.into()),
+    };
+    let mut meant = keys
+        .keys()
+        .iter()
+        .filter(|key| is_meant(key, &token.header, &algorithm));
+    let key = meant.next().ok_or(NotVerified::UnknownKey)?;
+    // RFC 7515 §4.1.4: without a key id, or with one that two have, nobody knows which is meant.
+    if meant.next().is_some() {
+        return Err(ProviderRefusal::Signature.into());
+    }
+    key.verify_signature(&algorithm, token.signed.as_bytes(), &token.signature)
+        .map_err(|_| ProviderRefusal::Signature.into())
+}
+
+fn is_meant(key: &CoreJsonWebKey, header: &Header, algorithm: &CoreJwsSigningAlgorithm) -> bool {
+    let by_id = match &header.kid {
+        Some(id) => key.key_id().is_some_and(|it| it.as_str() == id),
+        None => true,
+    };
+    let by_algorithm = match key.signing_alg() {
+        JsonWebKeyAlgorithm::Unspecified => true,
+        JsonWebKeyAlgorithm::Algorithm(own) => own == algorithm,
+        JsonWebKeyAlgorithm::Unsupported => false,
+    };
+    by_id && by_algorithm && algorithm.key_type().as_ref() == Some(key.key_type())
+}
+
+/// §3.1.3.7, 9 and 10, and RFC 7519 §4.1.5, each as far as the provider's clock may be off.
+fn is_in_its_time(claims: &Claims, now: OffsetDateTime) -> bool {
+    let skew = FederationRules::CLOCK_SKEW;
+    let earliest = instant(now - skew);
+    let latest = instant(now + skew);
+    let has_begun = claims.nbf.is_none_or(|begins| begins <= latest);
+    claims.exp > earliest && claims.iat <= latest && has_begun
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "microseconds are exact for three centuries"
+)]
+fn instant(at: OffsetDateTime) -> Instant {
+    Instant((at.unix_timestamp_nanos() / 1_000) as f64 / 1e6)
+}
+
+/// `None` when the subject is none that a provider may give. The issuer is kept as it is configured, whichever of
+/// its spellings the token has.
+fn believed(claims: Claims, config: &ProviderConfig) -> Option<IdentityClaims> {
+    Some(IdentityClaims {
+        identity: ExternalIdentity::new(&config.issuer, &claims.sub)?,
+        nonce: claims.nonce,
+        email: claims.email,
+        email_verified: claims.email_verified,
+        hosted_domain: claims.hd,
+        name: claims.name,
+        given_name: claims.given_name,
+        family_name: claims.family_name,
+        locale: claims.locale,
     })
-}
-
-fn is_ours(client: &str, config: &ProviderConfig) -> bool {
-    config.client_ids.iter().any(|it| it == client)
-}
-
-/// A name in no language in particular.
-fn plain<T>(claim: Option<&LocalizedClaim<T>>, text: impl Fn(&T) -> &str) -> Option<String> {
-    claim
-        .and_then(|claim| claim.get(None))
-        .map(|it| text(it).to_owned())
-}
-
-fn refusal_of(error: &ClaimsVerificationError) -> NotVerified {
-    use ClaimsVerificationError as E;
-    match error {
-        E::SignatureVerification(SignatureVerificationError::NoMatchingKey) => {
-            NotVerified::UnknownKey
-        }
-        E::SignatureVerification(_) => ProviderRefusal::Signature.into(),
-        E::InvalidIssuer(_) => ProviderRefusal::Issuer.into(),
-        E::InvalidAudience(_) => ProviderRefusal::Audience.into(),
-        E::Expired(_) | E::InvalidAuthTime(_) => ProviderRefusal::Time.into(),
-        _ => ProviderRefusal::Unreadable.into(),
-    }
-}
-
-/// A time outside of its calendar is the epoch, at which everything has expired.
-fn to_chrono(at: OffsetDateTime) -> DateTime<Utc> {
-    DateTime::from_timestamp(at.unix_timestamp(), at.nanosecond()).unwrap_or_default()
 }

@@ -8,7 +8,7 @@ use std::sync::{
 use actix_web::{HttpRequest, web};
 use authentication_app::{
     Cursors, accounts::Accounts, challenges::Challenges, credentials::Credentials,
-    federation::Federation, mfa::Mfa, passkeys::Passkeys, ports::TokenSigner, protection::Limits,
+    federation::Providers, mfa::Mfa, passkeys::Passkeys, ports::TokenSigner, protection::Limits,
     sessions::Sessions,
 };
 use common::{Clock, Id, RequestId, SecureRandom};
@@ -32,8 +32,8 @@ pub struct ApiState {
     pub mfa: Mfa,
     /// Passkeys.
     pub passkeys: Passkeys,
-    /// Signing in through a provider, where one is configured.
-    pub federation: Option<Federation>,
+    /// Signing in through providers, those that are configured.
+    pub providers: Providers,
     /// Places in lists.
     pub cursors: Cursors,
     /// Counting calls.

@@ -135,7 +135,7 @@ fn state_on(store: Arc<Store>, readiness: DatabaseSwitch, config: ApiConfig) -> 
         challenges: Challenges::new(Arc::clone(&base)),
         mfa: Mfa::new(Arc::clone(&base)),
         passkeys: Passkeys::new(Arc::clone(&base)),
-        federation: None,
+        providers: authentication_app::federation::Providers::default(),
         cursors: Cursors::new(Arc::clone(&base.macs)),
         limits: Limits::new(
             base,

@@ -4,6 +4,7 @@ use authentication_domain::{
     accounts::AccountId,
     audit::{Action, Diff, Outcome},
     events::Event,
+    federation::ProviderName,
     sessions::SessionId,
 };
 use common::Id;
@@ -94,6 +95,12 @@ impl<'a> Act<'a> {
     pub(crate) const fn session(mut self, session: SessionId) -> Self {
         self.session = Some(session);
         self
+    }
+
+    /// Through an identity at this provider.
+    pub(crate) fn at_provider(self, provider: ProviderName) -> Self {
+        let told = serde_json::json!({ "provider": provider });
+        self.diff(Diff::between(&serde_json::json!({}), &told))
     }
 
     /// With what changed.

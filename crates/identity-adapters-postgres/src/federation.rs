@@ -2,11 +2,13 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    ClaimedFlow, FederationRepository, MovesSeen, NewFederatedIdentity, NewFlow, NewNonce,
-    NonceUse, StoreError,
+    ClaimedFlow, FederationRepository, FlowReturn, MovesSeen, NewFederatedIdentity, NewFlow,
+    NewNonce, NonceUse, StoreError,
 };
 use authentication_domain::{
-    accounts::AccountId, federation::FederationRules, opaque_token::TokenDigest,
+    accounts::AccountId,
+    federation::{FederationRules, ProviderName},
+    opaque_token::TokenDigest,
 };
 use common::clock::SKEW;
 use time::OffsetDateTime;
@@ -22,40 +24,42 @@ pub(crate) const IDENTITIES: &str = "federated_identities";
 const FLOWS: &str = "federation_flows";
 
 const KEEP_NONCE: &str = concat!(
-    "INSERT INTO federation_nonces (digest, device_id, session_id, expires_at, moves_seen) \
-     VALUES ($1, $2, $3, $4, ",
+    "INSERT INTO federation_nonces (digest, device_id, session_id, expires_at, provider, moves_seen) \
+     VALUES ($1, $2, $3, $4, $5, ",
     moves_now!("(SELECT account_id FROM sessions WHERE id = $3)"),
     ")"
 );
 
 /// By the primary key. `$1` digest, `$2` device, `$3` now, `$4` session, `$5` account, `$6` until when one that was
-/// made by now can count. A nonce that was given to no device counts from any; one of a session counts there, and one
-/// of none in none.
+/// made by now can count, `$7` provider. A nonce that was given to no device counts from any; one of a session counts
+/// there, and one of none in none.
 const USE_NONCE: &str = concat!(
     "UPDATE federation_nonces SET used_at = $3 \
-     WHERE digest = $1 AND used_at IS NULL AND expires_at > $3 AND expires_at <= $6 \
+     WHERE digest = $1 AND used_at IS NULL AND expires_at > $3 AND expires_at <= $6 AND provider = $7 \
      AND (device_id IS NULL OR device_id = $2) \
      AND (session_id = $4 OR (session_id IS NULL AND $4 IS NULL)) AND NOT ",
     moved_since!("$5", "federation_nonces.moves_seen")
 );
 
 const KEEP_FLOW: &str = concat!(
-    "INSERT INTO federation_flows (state, binding, payload, expires_at, moves_seen) \
-     VALUES ($1, $2, $3, $4, ",
+    "INSERT INTO federation_flows (state, binding, payload, expires_at, provider, moves_seen) \
+     VALUES ($1, $2, $3, $4, $5, ",
     moves_now!(),
     ")"
 );
 
-/// By the primary key. `$1` state, `$2` binding, `$3` now, `$4` until when one that was begun by now can count.
+/// By the primary key. `$1` state, `$2` binding, `$3` now, `$4` until when one that was begun by now can count,
+/// `$5` provider.
 const CLAIM_FLOW: &str = "UPDATE federation_flows SET claimed_at = $3 \
      WHERE state = $1 AND binding = $2 AND claimed_at IS NULL AND expires_at > $3 AND expires_at <= $4 \
+     AND provider = $5 \
      RETURNING payload, moves_seen";
 
 const RELEASE_FLOW: &str =
     "UPDATE federation_flows SET claimed_at = NULL WHERE state = $1 AND claimed_at = $2";
 
-const LINK: &str = "INSERT INTO federated_identities (id, account_id, digest, identity, linked_at) \
-     VALUES ($1, $2, $3, $4, $5)";
+const LINK: &str = "INSERT INTO federated_identities (id, account_id, digest, identity, linked_at, provider) \
+     VALUES ($1, $2, $3, $4, $5, $6)";
 
 /// By `federated_identities_digest_key`. `$1` digest, `$2` account.
 macro_rules! opens {
@@ -67,8 +71,8 @@ macro_rules! opens {
     };
 }
 
-/// By `federated_identities_account_id_key`.
-const UNLINK: &str = "DELETE FROM federated_identities WHERE account_id = $1";
+/// By `federated_identities_account_id_provider_key`.
+const UNLINK: &str = "DELETE FROM federated_identities WHERE account_id = $1 AND provider = $2";
 
 #[async_trait]
 impl FederationRepository for SqlUnitOfWork {
@@ -79,6 +83,7 @@ impl FederationRepository for SqlUnitOfWork {
             .bind(&nonce.device)
             .bind(&nonce.session)
             .bind(&nonce.expires_at)
+            .bind(&nonce.provider)
             .execute(self)
             .await?;
         Ok(())
@@ -93,6 +98,7 @@ impl FederationRepository for SqlUnitOfWork {
             .bind(&nonce.session)
             .bind(&nonce.account)
             .bind(&(nonce.now + FederationRules::LONGEST + SKEW))
+            .bind(&nonce.provider)
             .execute(self)
             .await?;
         Ok(used == 1)
@@ -105,23 +111,20 @@ impl FederationRepository for SqlUnitOfWork {
             .bind(&flow.binding)
             .bind(&flow.payload)
             .bind(&flow.expires_at)
+            .bind(&flow.provider)
             .execute(self)
             .await?;
         Ok(())
     }
 
     #[tracing::instrument(name = "federation.claim_flow", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
-    async fn claim_flow(
-        &mut self,
-        state: TokenDigest,
-        binding: TokenDigest,
-        now: OffsetDateTime,
-    ) -> Result<Option<ClaimedFlow>, StoreError> {
+    async fn claim_flow(&mut self, brought: FlowReturn) -> Result<Option<ClaimedFlow>, StoreError> {
         let row = Sql::new(CLAIM_FLOW)
-            .bind(&state)
-            .bind(&binding)
-            .bind(&now)
-            .bind(&(now + FederationRules::LONGEST + SKEW))
+            .bind(&brought.state)
+            .bind(&brought.binding)
+            .bind(&brought.now)
+            .bind(&(brought.now + FederationRules::LONGEST + SKEW))
+            .bind(&brought.provider)
             .row(self)
             .await?;
         row.map(|row| {
@@ -155,6 +158,7 @@ impl FederationRepository for SqlUnitOfWork {
             .bind(&identity.digest)
             .bind(&identity.identity)
             .bind(&identity.linked_at)
+            .bind(&identity.provider)
             .execute(self)
             .await?;
         Ok(())
@@ -169,8 +173,13 @@ impl FederationRepository for SqlUnitOfWork {
     }
 
     #[tracing::instrument(name = "federation.unlink", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
-    async fn unlink(&mut self, account: AccountId) -> Result<bool, StoreError> {
-        let gone = Sql::new(UNLINK).bind(&account).execute(self).await?;
+    async fn unlink(
+        &mut self,
+        account: AccountId,
+        provider: ProviderName,
+    ) -> Result<bool, StoreError> {
+        let unlink = Sql::new(UNLINK).bind(&account).bind(&provider);
+        let gone = unlink.execute(self).await?;
         Ok(gone == 1)
     }
 }

@@ -79,7 +79,7 @@ pub(crate) async fn gather(unit: &SqlUnitOfWork, act: &NoticedAct) -> Result<Tel
     let row = Sql::new(GATHER)
         .bind(&key_of(&act.recipient))
         .bind(name_of(act.kind))
-        .bind(detail_of(act.kind).unwrap_or_default())
+        .bind(&*detail_of(act.kind).unwrap_or_default())
         .bind(&act.at)
         .bind(&act.pace.first)
         .bind(&act.pace.longest)

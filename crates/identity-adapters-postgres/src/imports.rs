@@ -4,13 +4,15 @@ use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewAccount, NewImport, StoreError,
+    ImportClaim, ImportQueries, ImportRepository, ImportedUser, NewAccount, NewFederatedIdentity,
+    NewImport, StoreError,
 };
 use authentication_domain::accounts::{AccountId, LegacyId};
 use time::OffsetDateTime;
 
 use crate::{
     account_rows,
+    federation::IDENTITIES,
     sql::{Row, Sql, tuples},
     store::Store,
     unit_of_work::SqlUnitOfWork,
@@ -49,8 +51,9 @@ impl ImportQueries for Store {
 
 #[async_trait]
 impl ImportRepository for SqlUnitOfWork {
-    /// Seven statements, two more when an identifier is taken. The legacy ids come first: two imports of
-    /// one file wait there for each other, and then the identifiers, where rivals of other kinds do.
+    /// Seven statements, two more when an identifier is taken, and two to four where there are identities. The legacy
+    /// ids come first: two imports of one file wait there for each other, and then the identifiers, where rivals of
+    /// other kinds do.
     #[tracing::instrument(name = "imports.insert", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn insert(
         &mut self,
@@ -64,14 +67,17 @@ impl ImportRepository for SqlUnitOfWork {
         let is_unknown = |user: &&NewImport| unknown.contains(&account_of(user));
         let candidates: Vec<&NewImport> = users.iter().filter(is_unknown).collect();
         let taken = claim_identifiers(self, &candidates).await?;
-        let inserted: Vec<&NewAccount> = candidates
-            .iter()
-            .filter(|user| !taken.contains(&account_of(user)))
-            .map(|user| &user.account)
-            .collect();
-        account_rows::insert(self, &inserted).await?;
+        let is_free = |user: &&NewImport| !taken.contains(&account_of(user));
+        let candidates: Vec<&NewImport> = candidates.into_iter().filter(is_free).collect();
+        let known = known_identities(self, &candidates).await?;
+        let is_nobodys = |user: &&NewImport| !known.contains(&account_of(user));
+        let inserted: Vec<&NewImport> = candidates.into_iter().filter(is_nobodys).collect();
+        let accounts: Vec<&NewAccount> = inserted.iter().map(|user| &user.account).collect();
+        account_rows::insert(self, &accounts).await?;
+        link(self, &inserted).await?;
         let claim = |user: &NewImport| match account_of(user) {
             account if taken.contains(&account) => ImportClaim::IdentifierTaken,
+            account if known.contains(&account) => ImportClaim::IdentityTaken,
             account if unknown.contains(&account) => ImportClaim::Inserted,
             _ => ImportClaim::IdKnown,
         };
@@ -133,6 +139,66 @@ async fn claim_identifiers(
     let taken: Vec<&NewImport> = users.iter().filter(is_taken).copied().collect();
     give_up(unit, &taken).await?;
     Ok(taken.into_iter().map(account_of).collect())
+}
+
+/// Those of whom an identity opens an account already, or is that of somebody before them. Of them nothing stays.
+async fn known_identities(
+    unit: &SqlUnitOfWork,
+    users: &[&NewImport],
+) -> Result<HashSet<AccountId>, StoreError> {
+    let identities = || users.iter().flat_map(|user| &user.identities);
+    if identities().next().is_none() {
+        return Ok(HashSet::new());
+    }
+    let text = format!(
+        "SELECT digest FROM federated_identities WHERE digest IN {}",
+        tuples(1, 1, identities().count())
+    );
+    let question = identities().fold(Sql::over_rows(text), |sql, it| sql.bind(&it.digest));
+    let rows = question.rows(unit).await?;
+    let mut seen: HashSet<[u8; 32]> = rows
+        .iter()
+        .map(|row| row.get(IDENTITIES, "digest"))
+        .collect::<Result<_, _>>()?;
+    let mut known = Vec::new();
+    for user in users.iter().copied() {
+        if user.identities.iter().any(|it| seen.contains(&it.digest)) {
+            known.push(user);
+        } else {
+            seen.extend(user.identities.iter().map(|it| it.digest));
+        }
+    }
+    give_up(unit, &known).await?;
+    Ok(known.into_iter().map(account_of).collect())
+}
+
+/// Links them. A rival who linked one of them since it was looked for makes the unit worth doing again.
+async fn link(unit: &SqlUnitOfWork, users: &[&NewImport]) -> Result<(), StoreError> {
+    let mut identities: Vec<&NewFederatedIdentity> =
+        users.iter().flat_map(|user| &user.identities).collect();
+    // Whoever claims several takes them in one order.
+    identities.sort_by_key(|it| it.digest);
+    if identities.is_empty() {
+        return Ok(());
+    }
+    let text = format!(
+        "INSERT INTO federated_identities (id, account_id, provider, digest, identity, linked_at) \
+         VALUES {} ON CONFLICT (digest) DO NOTHING RETURNING id",
+        tuples(1, identities.len(), 6)
+    );
+    let insert = identities.iter().fold(Sql::over_rows(text), |sql, it| {
+        sql.bind(&it.id)
+            .bind(&it.account)
+            .bind(&it.provider)
+            .bind(&it.digest)
+            .bind(&it.identity)
+            .bind(&it.linked_at)
+    });
+    if insert.rows(unit).await?.len() == identities.len() {
+        Ok(())
+    } else {
+        Err(StoreError::Retryable)
+    }
 }
 
 async fn give_up(unit: &SqlUnitOfWork, users: &[&NewImport]) -> Result<(), StoreError> {

@@ -1,5 +1,7 @@
 //! Events and messages, written with the change that they tell of.
 
+use std::borrow::Cow;
+
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
@@ -55,9 +57,11 @@ impl Outbox for SqlUnitOfWork {
     #[tracing::instrument(name = "outbox.append_message", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn append_message(&mut self, message: &MessageOrder) -> Result<(), StoreError> {
         let (purpose, nonce) = match message.kind {
-            MessageKind::Code { purpose, nonce } => (Some(purpose.as_str()), Some(nonce)),
+            MessageKind::Code { purpose, nonce } => {
+                (Some(Cow::from(purpose.as_str())), Some(nonce))
+            }
             kind => {
-                let named = detail_of(kind).or(message.link.map(|_| LINK));
+                let named = detail_of(kind).or(message.link.map(|_| LINK.into()));
                 (named, message.link)
             }
         };
@@ -68,7 +72,7 @@ impl Outbox for SqlUnitOfWork {
         Sql::new(APPEND_MESSAGE)
             .bind(&message.id)
             .bind(name_of(message.kind))
-            .bind(&purpose.map(str::to_owned))
+            .bind(&purpose.map(Cow::into_owned))
             .bind(&nonce)
             .bind(&subject)
             .bind(&account)
@@ -109,10 +113,10 @@ fn turn_of(envelope: &EventEnvelope) -> i64 {
 }
 
 /// What a notice is about, where it names that beside its kind.
-pub(crate) const fn detail_of(kind: MessageKind) -> Option<&'static str> {
+pub(crate) fn detail_of(kind: MessageKind) -> Option<Cow<'static, str>> {
     match kind {
         MessageKind::CredentialAdded(what) | MessageKind::CredentialRemoved(what) => {
-            Some(what.as_str())
+            Some(what.stored())
         }
         _ => None,
     }

@@ -7,6 +7,7 @@ use authentication_domain::{
     accounts::{LegacyId, SignUpMethod},
     challenges::{CodeFormat, CodeNonce, Purpose},
     credentials::PasswordHash,
+    federation::ProviderName,
     mfa::{RecoveryCodeDigest, TotpStep},
     opaque_token::TokenDigest,
     passkeys::{CeremonyPurpose, CredentialDigest},
@@ -122,6 +123,16 @@ stored_as_its_name!(
     SignUpMethod,
     CeremonyPurpose
 );
+
+impl Stored for ProviderName {
+    type Column = String;
+    fn to_column(&self) -> String {
+        self.as_str().to_owned()
+    }
+    fn from_column(column: String) -> Option<Self> {
+        Self::parse(&column).ok()
+    }
+}
 
 macro_rules! stored_as_its_text {
     ($($kind:ident),+) => {$(

@@ -1,7 +1,7 @@
 //! A provider that does not answer.
 
 use authentication_app::ports::{
-    AuthorizationRequest, CodeGrant, IdentityProvider as _, ProviderError, ProviderRefusal,
+    AuthorizationRequest, IdentityProvider as _, ProviderError, ProviderRefusal,
 };
 use secrecy::SecretString;
 use serde_json::json;
@@ -14,14 +14,7 @@ const REDIRECT: &str = "https://shop.example/cb";
 
 impl Bed {
     async fn redeem(&self, code: &str) -> Result<(), ProviderError> {
-        let (code, verifier): (SecretString, SecretString) = (code.into(), "v".repeat(43).into());
-        let grant = CodeGrant {
-            code: &code,
-            issuer: None,
-            redirect_uri: REDIRECT,
-            verifier: &verifier,
-        };
-        self.provider.redeem(&grant).await.map(|_| ())
+        self.redeem_code(code).await.map(|_| ())
     }
 }
 

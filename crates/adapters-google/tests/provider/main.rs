@@ -7,6 +7,7 @@
 mod away;
 mod keys;
 mod metadata;
+mod shapes;
 mod tokens;
 
 use std::sync::Arc;
@@ -30,6 +31,7 @@ impl Bed {
         let double = OpenIdDouble::start();
         let clock = Arc::new(TestClock::default());
         let config = ProviderConfig {
+            name: "double".to_owned(),
             issuer: double.issuer(),
             client_ids: vec!["site".to_owned(), "android".to_owned()],
             client_secret: Some("secret".into()),

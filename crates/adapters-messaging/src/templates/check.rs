@@ -91,7 +91,8 @@ impl Templates {
             link_minutes: Some(30),
             link_days: Some(7),
             link_hours: Some(72),
-            what: Some("passkey"),
+            what: Some("provider"),
+            provider: Some("Entra".to_owned()),
             hours: Some(72),
             summary: Some(Summary {
                 notice: "new_device",

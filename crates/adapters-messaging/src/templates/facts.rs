@@ -1,6 +1,7 @@
 //! What templates can speak of.
 
 use authentication_app::ports::{Gathered, Letter, LetterKind, LinkKind};
+use authentication_domain::credentials::CredentialKind;
 use minijinja::Value;
 use time::{OffsetDateTime, UtcOffset};
 
@@ -18,6 +19,7 @@ pub(super) struct Facts<'a> {
     pub(super) link_days: Option<i64>,
     pub(super) link_hours: Option<i64>,
     pub(super) what: Option<&'static str>,
+    pub(super) provider: Option<String>,
     pub(super) hours: Option<i64>,
     pub(super) summary: Option<Summary>,
 }
@@ -47,6 +49,18 @@ impl Summary {
     }
 }
 
+/// What people know a provider by; its name, if it is configured no more.
+fn provider_of(what: CredentialKind, config: &TemplateConfig) -> Option<String> {
+    match what {
+        CredentialKind::Provider(name) => {
+            let label = config.providers.get(&name).cloned();
+            Some(label.unwrap_or_else(|| name.to_string()))
+        }
+        CredentialKind::Google => Some("Google".to_owned()),
+        _ => None,
+    }
+}
+
 /// The same in every language.
 fn point_in_time(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);
@@ -67,6 +81,7 @@ impl<'a> Facts<'a> {
             link_days: None,
             link_hours: None,
             what: None,
+            provider: None,
             hours: None,
             summary: None,
         };
@@ -94,6 +109,7 @@ impl<'a> Facts<'a> {
             LetterKind::SignInLocked { lasts } => facts.minutes = Some(lasts.whole_minutes()),
             LetterKind::CredentialAdded(what) | LetterKind::CredentialRemoved(what) => {
                 facts.what = Some(what.as_str());
+                facts.provider = provider_of(*what, config);
             }
             LetterKind::AlreadyRegistered
             | LetterKind::GuessingStopped
@@ -143,6 +159,7 @@ impl<'a> Facts<'a> {
             ("link_days", Value::from(self.link_days)),
             ("link_hours", Value::from(self.link_hours)),
             ("what", Value::from(self.what)),
+            ("provider", Value::from(self.provider.as_ref())),
             ("hours", Value::from(self.hours)),
             ("notice", Value::from(summary.map(|it| it.notice))),
             ("count", Value::from(summary.map(|it| it.count))),

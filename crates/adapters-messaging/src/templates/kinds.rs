@@ -20,7 +20,7 @@ pub(super) struct TemplateKind {
 
 const CODE: &[&str] = &["code", "minutes"];
 const NOT_ME: &[&str] = &["link", "link_days"];
-const ABOUT_CREDENTIALS: &[&str] = &["what", "link", "link_days"];
+const ABOUT_CREDENTIALS: &[&str] = &["what", "provider", "link", "link_days"];
 
 const REGISTRATION: TemplateKind = kind("registration_code", CODE);
 const SIGN_IN: TemplateKind = kind("sign_in_code", CODE);
@@ -54,6 +54,7 @@ const NOTICES_GATHERED: TemplateKind = kind(
     &[
         "notice",
         "what",
+        "provider",
         "count",
         "since",
         "times",

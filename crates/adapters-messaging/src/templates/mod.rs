@@ -19,6 +19,7 @@ use std::{
 };
 
 use authentication_app::ports::{Channel, Letter, LetterWriter, UnwritableLetter, WrittenLetter};
+use authentication_domain::federation::ProviderName;
 use minijinja::{Environment, UndefinedBehavior};
 
 use facts::Facts;
@@ -38,6 +39,8 @@ pub struct TemplateConfig {
     pub reset_page: String,
     /// The page that takes the token of a link in a notice from its fragment, likewise.
     pub notice_page: String,
+    /// What people know providers by, beside Google.
+    pub providers: BTreeMap<ProviderName, String>,
     /// The operator's folder.
     pub folder: Option<PathBuf>,
 }

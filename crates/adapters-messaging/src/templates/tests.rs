@@ -1,11 +1,12 @@
 //! The texts that people get, and what is found out about an operator's.
 
-use std::{fmt::Write as _, fs, path::Path};
+use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
 use authentication_app::ports::{Gathered, LetterKind, LinkKind, OwnerLink, ResetLink};
 use authentication_domain::{
     challenges::{CodeFormat, OneTimeCode, Purpose},
     credentials::CredentialKind,
+    federation::ProviderName,
     opaque_token::OpaqueToken,
 };
 use tempfile::TempDir;
@@ -23,8 +24,13 @@ fn config(folder: Option<&Path>) -> TemplateConfig {
         default_language: "en".to_owned(),
         reset_page: "https://shop.example/reset".to_owned(),
         notice_page: "https://shop.example/notice".to_owned(),
+        providers: BTreeMap::from([(entra(), "Entra <ID>".to_owned())]),
         folder: folder.map(Path::to_owned),
     }
+}
+
+fn entra() -> ProviderName {
+    ProviderName::parse("entra").unwrap()
 }
 
 fn built_in() -> Templates {
@@ -294,6 +300,29 @@ fn what_is_put_into_html_is_escaped() {
         "{html}"
     );
     assert!(mail.subject.contains("<b>Fish & \"Chips\"</b>"));
+}
+
+/// Under the name that people know it by; under its own when it is configured no more.
+#[test]
+fn a_notice_says_which_provider() {
+    let templates = built_in();
+    let okta = ProviderName::parse("okta").unwrap();
+    for (provider, language, told) in [
+        (entra(), "en", "sign-in with Entra <ID>"),
+        (entra(), "fr", "la connexion avec Entra <ID>"),
+        (okta, "en", "sign-in with okta"),
+        (ProviderName::GOOGLE, "en", "sign-in with Google"),
+    ] {
+        for kind in [LetterKind::CredentialAdded, LetterKind::CredentialRemoved] {
+            let letter = || kind(CredentialKind::sign_in_with(provider));
+            let mail = write(&templates, letter(), language, Channel::Email);
+            assert!(mail.text.contains(told), "{}", mail.text);
+            let html = mail.html.unwrap();
+            assert!(!html.contains("<ID>"), "{html}");
+            let sms = write(&templates, letter(), language, Channel::Sms);
+            assert!(sms.text.contains(told), "{}", sms.text);
+        }
+    }
 }
 
 // --- an operator's folder

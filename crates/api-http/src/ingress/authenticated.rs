@@ -154,11 +154,9 @@ pub(crate) async fn demand_recent(
     if missing.is_empty() {
         return Ok(());
     }
-    let ways = sessions.ways_to_prove(session, missing).await?;
-    // An account may be linked to a provider that is not configured any more.
-    let is_offered = |way: &ProofMethod| *way != ProofMethod::IdToken || state.federation.is_some();
-    let offered = ways.into_iter().filter(is_offered);
-    let methods = offered.map(ProofMethod::as_str).collect();
+    let providers = &state.providers;
+    let ways = sessions.ways_to_prove(session, missing, providers).await?;
+    let methods = ways.into_iter().map(ProofMethod::as_str).collect();
     Err(Problem::of(ProblemCode::ReauthenticationRequired).with_methods(methods))
 }
 

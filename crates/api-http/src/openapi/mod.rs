@@ -4,6 +4,7 @@
 //! A handler describes its body and its success. Which refusals it can answer with follows from its row
 //! in the table, so that none is forgotten.
 
+mod google;
 mod refusals;
 
 use std::collections::BTreeMap;
@@ -40,7 +41,8 @@ const BEARER: &str = "bearer";
     tags(
         (name = "registration", description = "From an address or a number to an account."),
         (name = "sign-in", description = "Sessions and their tokens."),
-        (name = "google", description = "Signing in through Google, where it is configured."),
+        (name = "providers", description = "Signing in through identity providers, those that are configured."),
+        (name = "google", description = "The same through Google, under paths of its own."),
         (name = "passwords", description = "Changing a password, and setting one anew."),
         (name = "passkeys", description = "Passkeys: a finger, a face or a PIN in the place of a password."),
         (name = "me", description = "One's own account."),
@@ -61,10 +63,11 @@ const BEARER: &str = "bearer";
         v1::auth::reauthenticate::reauthenticate,
         v1::auth::passkey::options,
         v1::auth::passkey::verify,
-        v1::auth::google::options,
-        v1::auth::google::sign_in,
-        v1::auth::google::authorize,
-        v1::auth::google::callback,
+        v1::auth::providers::list,
+        v1::auth::providers::options,
+        v1::auth::providers::sign_in,
+        v1::auth::providers::authorize,
+        v1::auth::providers::callback,
         v1::auth::refresh::refresh,
         v1::auth::reset_password::request_reset,
         v1::auth::reset_password::confirm_reset,
@@ -73,9 +76,10 @@ const BEARER: &str = "bearer";
         v1::auth::log_out::log_out_everywhere,
         v1::me::profile::show,
         v1::me::profile::change,
-        v1::me::google::options,
-        v1::me::google::link,
-        v1::me::google::unlink,
+        v1::me::providers::list,
+        v1::me::providers::options,
+        v1::me::providers::link,
+        v1::me::providers::unlink,
         v1::me::sessions::list,
         v1::me::sessions::end,
         v1::me::sessions::end_others,
@@ -122,6 +126,8 @@ pub fn openapi() -> OpenApi {
         )),
     );
     components.headers.extend(refusals::headers());
+    google::add(&mut document.paths);
+    let components = document.components.get_or_insert_default();
     for spec in routes::all() {
         let item = document.paths.paths.get_mut(spec.path);
         if let Some(operation) = item.and_then(|item| operation_of(item, spec)) {

@@ -85,9 +85,9 @@ catalogue! {
     TooManyPasskeys, "too_many_passkeys", CONFLICT, "Too many passkeys",
         "This account has as many passkeys as it may have. Remove one first.";
     AccountExistsLinkRequired, "account_exists_link_required", CONFLICT, "An account has this address",
-        "An account with this address exists. Sign in to it, and link Google there.";
+        "An account with this address exists. Sign in to it, and link the provider there.";
     AlreadyLinked, "already_linked", CONFLICT, "Linked already",
-        "This Google account opens another account, or another Google account opens yours.";
+        "This account at the provider opens another account, or another one at the provider opens yours.";
     IdempotencyInProgress, "idempotency_in_progress", CONFLICT, "The same request is in progress",
         "A request with the same idempotency key is being answered. Try again in a moment.";
     PayloadTooLarge, "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large",

@@ -61,13 +61,61 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         || to(v1::auth::log_in_otp::log_in_otp),
     )
     .sends(Sends::ByRecipient),
-    // ---- Google ----
+    // ---- providers; Google has paths of its own ----
+    public(
+        Method::Get,
+        "/api/v1/auth/providers",
+        RouteClass::Public,
+        &[],
+        || to(v1::auth::providers::list),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/providers/{name}/options",
+        RouteClass::Verify,
+        &[P::NotFound],
+        || to(v1::auth::providers::options),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/providers/{name}",
+        RouteClass::Verify,
+        &[
+            P::NotFound,
+            P::InvalidCredentials,
+            P::AccountSuspended,
+            P::AccountExistsLinkRequired,
+        ],
+        || to(v1::auth::providers::sign_in),
+    )
+    .sends(Sends::Gathered),
+    public(
+        Method::Post,
+        "/api/v1/auth/providers/{name}/authorize",
+        RouteClass::Verify,
+        &[P::NotFound, P::InvalidRedirectUri],
+        || to(v1::auth::providers::authorize),
+    ),
+    public(
+        Method::Post,
+        "/api/v1/auth/providers/{name}/callback",
+        RouteClass::Verify,
+        &[
+            P::NotFound,
+            P::InvalidState,
+            P::InvalidCredentials,
+            P::AccountSuspended,
+            P::AccountExistsLinkRequired,
+        ],
+        || to(v1::auth::providers::callback),
+    )
+    .sends(Sends::Gathered),
     public(
         Method::Post,
         "/api/v1/auth/google/options",
         RouteClass::Verify,
         &[P::NotFound],
-        || to(v1::auth::google::options),
+        || to(v1::auth::providers::options),
     ),
     public(
         Method::Post,
@@ -79,7 +127,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::AccountSuspended,
             P::AccountExistsLinkRequired,
         ],
-        || to(v1::auth::google::sign_in),
+        || to(v1::auth::providers::sign_in),
     )
     .sends(Sends::Gathered),
     public(
@@ -87,7 +135,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         "/api/v1/auth/google/authorize",
         RouteClass::Verify,
         &[P::NotFound, P::InvalidRedirectUri],
-        || to(v1::auth::google::authorize),
+        || to(v1::auth::providers::authorize),
     ),
     public(
         Method::Post,
@@ -100,7 +148,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::AccountSuspended,
             P::AccountExistsLinkRequired,
         ],
-        || to(v1::auth::google::callback),
+        || to(v1::auth::providers::callback),
     )
     .sends(Sends::Gathered),
     public(
@@ -259,11 +307,45 @@ pub(super) static ROUTES: &[RouteSpec] = &[
     signed_in(Method::Patch, "/api/v1/me", &[P::Conflict], || {
         to(v1::me::profile::change)
     }),
+    signed_in(Method::Get, "/api/v1/me/providers", &[], || {
+        to(v1::me::providers::list)
+    }),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/providers/{name}/options",
+        &[P::NotFound],
+        || to(v1::me::providers::options),
+    ),
+    signed_in(
+        Method::Post,
+        "/api/v1/me/providers/{name}",
+        &[
+            P::NotFound,
+            P::InvalidCredentials,
+            P::ReauthenticationRequired,
+            P::AlreadyLinked,
+            P::Conflict,
+        ],
+        || to(v1::me::providers::link),
+    )
+    .sends_an_hour(10),
+    signed_in(
+        Method::Delete,
+        "/api/v1/me/providers/{name}",
+        &[
+            P::NotFound,
+            P::ReauthenticationRequired,
+            P::LastWayIn,
+            P::Conflict,
+        ],
+        || to(v1::me::providers::unlink),
+    )
+    .sends_an_hour(10),
     signed_in(
         Method::Post,
         "/api/v1/me/google/options",
         &[P::NotFound],
-        || to(v1::me::google::options),
+        || to(v1::me::providers::options),
     ),
     signed_in(
         Method::Post,
@@ -275,7 +357,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::AlreadyLinked,
             P::Conflict,
         ],
-        || to(v1::me::google::link),
+        || to(v1::me::providers::link),
     )
     .sends_an_hour(10),
     signed_in(
@@ -287,7 +369,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
             P::LastWayIn,
             P::Conflict,
         ],
-        || to(v1::me::google::unlink),
+        || to(v1::me::providers::unlink),
     )
     .sends_an_hour(10),
     signed_in(Method::Get, "/api/v1/me/sessions", &[], || {

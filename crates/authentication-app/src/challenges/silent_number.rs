@@ -38,7 +38,7 @@ impl Foundation {
         owner: &OpenedAccount,
         now: OffsetDateTime,
     ) -> Result<bool, StoreError> {
-        let was_proven = owner.view.account.sign_up_method != SignUpMethod::Google;
+        let was_proven = !owner.view.account.sign_up_method.is_by_provider();
         Ok(was_proven && !self.is_silent(owner, now).await?)
     }
 

@@ -75,8 +75,8 @@ pub enum BeginFlowError {
 retry_on_store_error!(BeginFlowError);
 
 impl Federation {
-    /// A nonce for an ID token that signs in (`POST /auth/google/options`). It counts for ten minutes, once, and
-    /// only from the device that it was given to, if the request named one.
+    /// A nonce for an ID token that signs in (`POST /auth/providers/{name}/options`). It counts for ten minutes, once,
+    /// at this provider, and only from the device that it was given to, if the request named one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -85,8 +85,9 @@ impl Federation {
         self.keep_new_nonce(None, ctx).await
     }
 
-    /// A nonce for an ID token that is brought in a session (`POST /me/google/options`), to link an identity or to
-    /// prove again who one is. It counts in that session alone, for ten minutes, once, and signs nobody in.
+    /// A nonce for an ID token that is brought in a session (`POST /me/providers/{name}/options`), to link an identity
+    /// or to prove again who one is. It counts in that session and at this provider alone, for ten minutes, once, and
+    /// signs nobody in.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -107,6 +108,7 @@ impl Federation {
         let base = &self.base;
         let nonce = OpaqueToken::from_random(base.random_bytes());
         let row = NewNonce {
+            provider: self.name(),
             digest: nonce.digest(),
             device: ctx.claimed_device(),
             session,
@@ -121,7 +123,7 @@ impl Federation {
         Ok(nonce)
     }
 
-    /// Where to send a person (`POST /auth/google/authorize`). State, nonce and PKCE verifier stay here.
+    /// Where to send a person (`POST /auth/providers/{name}/authorize`). State, nonce and PKCE verifier stay here.
     ///
     /// # Errors
     /// [`BeginFlowError`]; nothing is kept then.
@@ -159,6 +161,7 @@ impl Federation {
             })
             .await?;
         let row = NewFlow {
+            provider: self.name(),
             state: state.digest(),
             binding: binding.digest(),
             payload: seal_flow(base, &state, &payload),

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     RequestContext, measured,
-    ports::{CodeGrant, Measure, MovesSeen, ProviderError, SignInMethod, StoreError},
+    ports::{CodeGrant, FlowReturn, MovesSeen, ProviderError, StoreError},
     recorder::Act,
     retry::retrying,
 };
@@ -36,7 +36,7 @@ pub struct CompleteFlow {
 }
 
 impl Federation {
-    /// Completes a flow (`POST /auth/google/callback`).
+    /// Completes a flow (`POST /auth/providers/{name}/callback`).
     ///
     /// # Errors
     /// [`EnterError`].
@@ -47,10 +47,7 @@ impl Federation {
         ctx: &RequestContext,
     ) -> Result<Entered, EnterError> {
         let done = self.complete_once(command, ctx).await;
-        let outcome = measured::of_entered(&done);
-        self.base
-            .meter
-            .note(Measure::SignIn(SignInMethod::Google, outcome));
+        self.note_sign_in(measured::of_entered(&done));
         done
     }
 
@@ -61,7 +58,7 @@ impl Federation {
     ) -> Result<Entered, EnterError> {
         let role = role_of_newcomer(command.role)?;
         let proven = self.come_back(command).await;
-        let by_nobody = |outcome| Act::of_nobody(Action::SignIn, outcome);
+        let by_nobody = |outcome| Act::of_nobody(Action::SignIn, outcome).at_provider(self.name());
         let (person, seen) = self.noted(proven, by_nobody, ctx).await?;
         let arrival = Arrival {
             person,
@@ -82,7 +79,13 @@ impl Federation {
         let (state, binding) = (command.state.digest(), command.binding.digest());
         let flow = retrying(|| async {
             let mut unit = base.store.begin().await?;
-            let claimed = unit.federation().claim_flow(state, binding, now).await?;
+            let brought = FlowReturn {
+                provider: self.name(),
+                state,
+                binding,
+                now,
+            };
+            let claimed = unit.federation().claim_flow(brought).await?;
             unit.commit().await?;
             Ok::<_, StoreError>(claimed)
         })

@@ -7,7 +7,7 @@
 //! ```
 
 use authentication_domain::{
-    accounts::{AccountId, AccountStatus, Closed, Identifier, SignUpMethod},
+    accounts::{AccountStatus, Closed, Identifier, SignUpMethod},
     audit::{Action, Outcome},
     events::Event,
     federation::ExternalPerson,
@@ -19,15 +19,14 @@ use common::{
     money::Money,
     timestamps::Timestamps,
 };
-use time::OffsetDateTime;
 
-use super::{Federation, Once, Unproven, identity_field};
+use super::{Federation, Once, Unproven};
 use crate::{
-    Foundation, RequestContext,
+    RequestContext,
     accounts::{AccountDraft, OpenedAccount},
     ports::{
-        DataKey, FederationQuestion, FederationRecord, IndexKeys, Measure, NewFederatedIdentity,
-        RegistrationOutcome, SigningFailed, StoreError, Subject, UniqueRule,
+        FederationQuestion, FederationRecord, IndexKeys, Measure, RegistrationOutcome,
+        SigningFailed, StoreError, Subject, UniqueRule,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -99,7 +98,6 @@ pub(super) fn role_of_newcomer(asked: Option<Role>) -> Result<Role, EnterError> 
 
 /// What is known when the answer is decided.
 struct Known {
-    digest: [u8; 32],
     identifier: Identifier,
     keys: IndexKeys,
     record: FederationRecord,
@@ -161,7 +159,6 @@ impl Federation {
         };
         let record = base.store.federation_record(question).await?;
         Ok(Known {
-            digest,
             identifier,
             keys,
             record,
@@ -194,13 +191,15 @@ impl Federation {
             drop(unit);
             let (error, outcome) = arrival.once.refused();
             let act = Act::on_identifier(Action::SignIn, outcome, known.keys.subject)
-                .about(Some(owner.id()));
+                .about(Some(owner.id()))
+                .at_provider(self.name());
             base.put_on_record(&act, ctx).await?;
             return Err(error.into());
         }
         if let Some((error, reason)) = refused {
             let outcome = Outcome::Refused(reason);
-            let act = Act::of(Action::SignIn, outcome, owner.id(), &owner.key);
+            let act =
+                Act::of(Action::SignIn, outcome, owner.id(), &owner.key).at_provider(self.name());
             unit.audit().append(&[base.record(&act, ctx, now)]).await?;
             unit.commit().await?;
             return Err(error);
@@ -210,7 +209,7 @@ impl Federation {
             owner,
             device,
             remembered_until: device.and(remembered_until),
-            method: AuthenticationMethod::Google,
+            method: AuthenticationMethod::Federated,
             came_over: came_over(arrival, owner),
             failures_in_a_row: known.record.failures_in_a_row,
             recording: None,
@@ -227,8 +226,11 @@ impl Federation {
         let base = &self.base;
         let now = base.clock.now();
         let owner = known.record.address_owner;
-        let act =
-            |outcome| Act::on_identifier(Action::SignIn, outcome, known.keys.subject).about(owner);
+        let act = |outcome| {
+            Act::on_identifier(Action::SignIn, outcome, known.keys.subject)
+                .about(owner)
+                .at_provider(self.name())
+        };
         let mut unit = base.store.begin().await?;
         if !arrival.once.use_up(unit.as_mut(), None, ctx, now).await? {
             drop(unit);
@@ -257,7 +259,7 @@ impl Federation {
         let draft = AccountDraft {
             id: Id::at(now, base.random.as_ref()),
             identifier: known.identifier.clone(),
-            sign_up_method: SignUpMethod::Google,
+            sign_up_method: self.sign_up_method(),
             status: AccountStatus::Active,
             roles: Roles::from(arrival.role),
             wallet: Money::zero(profile.currency()),
@@ -266,13 +268,14 @@ impl Federation {
             timestamps: Timestamps::new(now),
         };
         let (opened, row) = draft.seal(base.vault.as_ref(), base.index.as_ref());
-        let identity =
-            base.new_identity(&arrival.person, known.digest, &opened.key, opened.id(), now);
+        let of = (opened.id(), &opened.key);
+        let identity = base.new_identity(self.name(), &arrival.person.identity, of, now);
         let mut unit = base.store.begin().await?;
         if !arrival.once.use_up(unit.as_mut(), None, ctx, now).await? {
             drop(unit);
             let (error, outcome) = arrival.once.refused();
-            let act = Act::on_identifier(Action::SignIn, outcome, known.keys.subject);
+            let act = Act::on_identifier(Action::SignIn, outcome, known.keys.subject)
+                .at_provider(self.name());
             base.put_on_record(&act, ctx).await?;
             return Err(error.into());
         }
@@ -295,7 +298,7 @@ impl Federation {
         let sign_in = SignIn {
             owner: &opened,
             device: None,
-            proofs: Proofs::only(AuthenticationMethod::Google, now),
+            proofs: Proofs::only(AuthenticationMethod::Federated, now),
             remember_until: None,
             failures_in_a_row: false,
             recording: None,
@@ -303,7 +306,9 @@ impl Federation {
         let started = base
             .begin_session(unit.as_mut(), &sign_in, ctx, now)
             .await?;
-        let act = |action| Act::of(action, Outcome::Success, account, &opened.key);
+        let act = |action| {
+            Act::of(action, Outcome::Success, account, &opened.key).at_provider(self.name())
+        };
         let entries = [
             act(Action::AccountRegistered),
             act(Action::IdentityLinked),
@@ -312,9 +317,11 @@ impl Federation {
         .map(|act| base.record(&act, ctx, now));
         unit.audit().append(&entries).await?;
         let roles = opened.view.account.roles;
+        let provider = self.name();
+        let linked = Event::IdentityLinked { account, provider };
         let events = [
             base.event(Event::AccountRegistered { account, roles }, ctx, now),
-            base.event(Event::IdentityLinked { account }, ctx, now),
+            base.event(linked, ctx, now),
             base.session_started(&started, account, ctx, now),
         ];
         unit.outbox().append_events(&events).await?;
@@ -343,26 +350,4 @@ fn somebody_was_first(error: StoreError) -> StoreError {
 
 fn subjects_of(keys: &IndexKeys) -> impl Iterator<Item = Subject> + '_ {
     std::iter::once(keys.subject).chain(keys.earlier_subjects.iter().copied())
-}
-
-impl Foundation {
-    pub(super) fn new_identity(
-        &self,
-        person: &ExternalPerson,
-        digest: [u8; 32],
-        key: &DataKey,
-        account: AccountId,
-        now: OffsetDateTime,
-    ) -> NewFederatedIdentity {
-        let id = self.new_id(now);
-        let plain =
-            zeroize::Zeroizing::new(serde_json::to_vec(&person.identity).unwrap_or_default());
-        NewFederatedIdentity {
-            id,
-            account,
-            digest,
-            identity: self.vault.seal(key, identity_field(id), &plain),
-            linked_at: now,
-        }
-    }
 }

@@ -2,9 +2,8 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
-    credentials::CredentialKind,
     events::Event,
-    federation::ExternalPerson,
+    federation::{ExternalPerson, ProviderName},
     opaque_token::TokenDigest,
 };
 use secrecy::SecretString;
@@ -14,8 +13,8 @@ use super::{Federation, Unproven};
 use crate::{
     RequestContext,
     ports::{
-        DataKey, Invalidation, MessageKind, NonceUse, SessionSnapshot, StoreError, UniqueRule,
-        UnitOfWork,
+        DataKey, FederatedIdentityRecord, Invalidation, MessageKind, NonceUse, SessionSnapshot,
+        StoreError, UniqueRule, UnitOfWork,
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
@@ -34,7 +33,7 @@ pub enum LinkError {
     /// The provider vouches for nobody, or not to us.
     #[error(transparent)]
     Unproven(#[from] Unproven),
-    /// The identity opens another account, or another identity opens this one.
+    /// The identity opens another account, or another one of the same provider opens this one.
     #[error("another identity or account is linked already")]
     AlreadyLinked,
     /// The account changed while the provider was asked, or the session ended: the password was reset, say, and
@@ -48,9 +47,10 @@ pub enum LinkError {
 retry_on_store_error!(LinkError);
 
 impl Federation {
-    /// Lets an identity open one's own account (`POST /me/google`). Its address need not be the account's. The
-    /// nonce must have been asked for in this session: a token that somebody else had made out links nothing.
-    /// Linking what is linked already changes nothing. The caller has made sure that the sign-in is recent.
+    /// Lets an identity open one's own account beside those at other providers (`POST /me/providers/{name}`). Its
+    /// address need not be the account's. The nonce must have been asked for in this session: a token that somebody
+    /// else had made out links nothing. Linking what is linked already changes nothing. The caller has made sure that
+    /// the sign-in is recent.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -63,7 +63,7 @@ impl Federation {
     ) -> Result<(), LinkError> {
         let proven = self.prove(&command.id_token).await;
         let key = self.base.data_key(&who.owner)?;
-        let theirs = |outcome| linking(who, &key, outcome);
+        let theirs = |outcome| self.linking(who, &key, outcome);
         let (person, nonce) = self.noted(proven, theirs, ctx).await?;
         retrying(|| self.link_once(who, &person, nonce, ctx)).await
     }
@@ -80,13 +80,20 @@ impl Federation {
         let account = who.owner.account.id;
         let key = base.data_key(&who.owner)?;
         let digest = base.digest_of(&person.identity);
-        let linked = base.store.identity_of(account).await?;
+        let linked = base.store.identities_of(account).await?;
+        let is_this = |it: &&FederatedIdentityRecord| it.digest == digest;
+        let is_there = |it: &&FederatedIdentityRecord| it.provider == self.name();
+        // Perhaps under the name that its provider had before.
+        let linked = linked
+            .iter()
+            .find(is_this)
+            .or_else(|| linked.iter().find(is_there));
         let mut unit = base.begin_as(who, now).await?;
-        let nonce_use = in_session(who, nonce, ctx, now);
+        let nonce_use = in_session(self.name(), who, nonce, ctx, now);
         if !unit.federation().use_nonce(nonce_use).await? {
             drop(unit);
             let unknown = Unproven::UnknownNonce;
-            let theirs = |outcome| linking(who, &key, outcome);
+            let theirs = |outcome| self.linking(who, &key, outcome);
             return Ok(self.noted(Err(unknown), theirs, ctx).await?);
         }
         match linked {
@@ -95,14 +102,14 @@ impl Federation {
                 return Ok(());
             }
             Some(_) => {
-                let entry = base.record(&linking(who, &key, ALREADY_LINKED), ctx, now);
+                let entry = base.record(&self.linking(who, &key, ALREADY_LINKED), ctx, now);
                 unit.audit().append(&[entry]).await?;
                 unit.commit().await?;
                 return Err(LinkError::AlreadyLinked);
             }
             None => {}
         }
-        let identity = base.new_identity(person, digest, &key, account, now);
+        let identity = base.new_identity(self.name(), &person.identity, (account, &key), now);
         match unit.federation().link(&identity).await {
             Ok(()) => {}
             Err(StoreError::Conflict(UniqueRule::FederatedIdentity)) => {
@@ -115,11 +122,12 @@ impl Federation {
         if !unit.accounts().advance(account, version, now).await? {
             return Err(LinkError::Conflict);
         }
-        let act = linking(who, &key, Outcome::Success);
+        let provider = self.name();
+        let act = self.linking(who, &key, Outcome::Success);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let event = base.event(Event::IdentityLinked { account }, ctx, now);
+        let event = base.event(Event::IdentityLinked { account, provider }, ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        let notice = MessageKind::CredentialAdded(CredentialKind::Google);
+        let notice = MessageKind::CredentialAdded(self.credential());
         base.notice(unit.as_mut(), notice, account, ctx, now)
             .await?;
         base.commit_and_tell(unit, &Invalidation::of_account(account))
@@ -138,9 +146,9 @@ impl Federation {
         let base = &self.base;
         let now = base.clock.now();
         let key = base.data_key(&who.owner)?;
-        let entry = base.record(&linking(who, &key, ALREADY_LINKED), ctx, now);
+        let entry = base.record(&self.linking(who, &key, ALREADY_LINKED), ctx, now);
         let mut unit: Box<dyn UnitOfWork> = base.store.begin().await?;
-        let nonce_use = in_session(who, nonce, ctx, now);
+        let nonce_use = in_session(self.name(), who, nonce, ctx, now);
         unit.federation().use_nonce(nonce_use).await?;
         unit.audit().append(&[entry]).await?;
         unit.commit().await?;
@@ -150,12 +158,14 @@ impl Federation {
 
 /// A nonce that is brought in a session: asked for there, since the account is what it is.
 pub(crate) fn in_session(
+    provider: ProviderName,
     who: &SessionSnapshot,
     digest: TokenDigest,
     ctx: &RequestContext,
     now: OffsetDateTime,
 ) -> NonceUse {
     NonceUse {
+        provider,
         digest,
         device: ctx.claimed_device(),
         session: Some(who.session),
@@ -166,6 +176,10 @@ pub(crate) fn in_session(
 
 const ALREADY_LINKED: Outcome = Outcome::Refused("already_linked");
 
-fn linking<'a>(who: &SessionSnapshot, key: &'a DataKey, outcome: Outcome) -> Act<'a> {
-    Act::of(Action::IdentityLinked, outcome, who.owner.account.id, key).session(who.session)
+impl Federation {
+    fn linking<'a>(&self, who: &SessionSnapshot, key: &'a DataKey, outcome: Outcome) -> Act<'a> {
+        Act::of(Action::IdentityLinked, outcome, who.owner.account.id, key)
+            .session(who.session)
+            .at_provider(self.name())
+    }
 }

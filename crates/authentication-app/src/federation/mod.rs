@@ -1,4 +1,4 @@
-//! Signing in through an identity provider.
+//! Signing in through an identity provider: Google, and others by name.
 //!
 //! Two ways lead in. A client that shows the provider's own button brings the ID token itself, with a nonce
 //! that it got here; one that does not is sent to the provider and comes back with a code. Both end in
@@ -11,7 +11,10 @@ mod begin;
 mod complete;
 mod enter;
 mod link;
+mod linked;
 mod once;
+mod providers;
+mod sealing;
 mod sign_in;
 mod unlink;
 mod unproven;
@@ -19,7 +22,9 @@ mod unproven;
 use std::sync::Arc;
 
 use authentication_domain::{
-    federation::{ExternalIdentity, ExternalPerson, IdentityClaims, Untrusted},
+    accounts::SignUpMethod,
+    credentials::CredentialKind,
+    federation::{AdmissionRules, ExternalPerson, IdentityClaims, ProviderName, Untrusted},
     opaque_token::OpaqueToken,
 };
 
@@ -28,26 +33,33 @@ pub use complete::CompleteFlow;
 pub use enter::{EnterError, Entered};
 pub(crate) use link::in_session;
 pub use link::{LinkError, LinkIdentity};
+pub use linked::LinkedIdentity;
 use once::Once;
+pub use providers::{InvalidProviders, Providers};
+pub(crate) use sealing::IdentitySealing;
 pub use sign_in::SignInWithToken;
 pub use unlink::UnlinkError;
 pub use unproven::Unproven;
 
 use crate::{
     Foundation,
-    ports::{FieldContext, IdentityProvider, Sealed, StoreError},
+    ports::{IdentityProvider, Measure, Sealed, SignInMethod, SignInOutcome, StoreError},
 };
 
-/// Whom configuration lets in, and where they may come back to.
-#[derive(Debug, Clone, Default)]
+/// What configuration says of a provider: what it is called, whom it lets in, and where they may come back to.
+#[derive(Debug, Clone)]
 pub struct FederationPolicy {
+    /// In routes, stores and labels.
+    pub name: ProviderName,
+    /// To people, as on a button.
+    pub label: String,
     /// `redirect_uri`s that are allowed, each to the letter. None: there is no code flow.
     pub redirect_uris: Vec<String>,
-    /// The organisations whose people are let in (`hd`). None: everybody.
-    pub hosted_domains: Vec<String>,
+    /// Whose word is believed.
+    pub admission: AdmissionRules,
 }
 
-/// The use cases of signing in through an identity provider.
+/// The use cases of signing in through one identity provider.
 #[derive(Clone)]
 pub struct Federation {
     pub(crate) base: Arc<Foundation>,
@@ -69,25 +81,44 @@ impl Federation {
         }
     }
 
+    /// What the provider is called.
+    pub fn name(&self) -> ProviderName {
+        self.policy.name
+    }
+
+    /// What people know it by.
+    pub fn label(&self) -> &str {
+        &self.policy.label
+    }
+
+    /// Whether people can be sent there, beside bringing an ID token.
+    pub fn has_code_flow(&self) -> bool {
+        !self.policy.redirect_uris.is_empty()
+    }
+
     fn judge(&self, claims: IdentityClaims) -> Result<ExternalPerson, Untrusted> {
-        claims.judge(&self.policy.hosted_domains)
+        claims.judge(&self.policy.admission)
     }
-}
 
-impl Foundation {
-    /// Under which an identity is found and is unique. It outlives every change of keys, as an identity cannot
-    /// be asked for again to be indexed anew.
-    pub(crate) fn digest_of(&self, identity: &ExternalIdentity) -> [u8; 32] {
-        self.vault.lasting_fingerprint(&identity.index_form())
+    fn credential(&self) -> CredentialKind {
+        CredentialKind::sign_in_with(self.name())
     }
-}
 
-/// Where an identity is kept.
-const fn identity_field(row: uuid::Uuid) -> FieldContext {
-    FieldContext {
-        table: "federated_identities",
-        column: "identity",
-        row,
+    fn sign_up_method(&self) -> SignUpMethod {
+        if self.name().is_google() {
+            SignUpMethod::Google
+        } else {
+            SignUpMethod::Provider
+        }
+    }
+
+    fn note_sign_in(&self, outcome: SignInOutcome) {
+        let method = if self.name().is_google() {
+            SignInMethod::Google
+        } else {
+            SignInMethod::Provider
+        };
+        self.base.meter.note(Measure::SignIn(method, outcome));
     }
 }
 

@@ -1,6 +1,8 @@
 //! What keeps one arrival from being two: a nonce, or a flow that was used up before.
 
-use authentication_domain::{accounts::AccountId, audit::Outcome, opaque_token::TokenDigest};
+use authentication_domain::{
+    accounts::AccountId, audit::Outcome, federation::ProviderName, opaque_token::TokenDigest,
+};
 use time::OffsetDateTime;
 
 use super::Unproven;
@@ -12,8 +14,8 @@ use crate::{
 /// What keeps one arrival from being two.
 #[derive(Clone, Copy)]
 pub(super) enum Once {
-    /// This nonce, used up in the unit that lets them in.
-    Nonce(TokenDigest),
+    /// This nonce of this provider, used up in the unit that lets them in.
+    Nonce(ProviderName, TokenDigest),
     /// The flow, which was used up before.
     UsedUp(MovesSeen),
 }
@@ -22,7 +24,7 @@ impl Once {
     /// What they are told of one that does not count, with the reason in the trail.
     pub(super) fn refused(self) -> (Unproven, Outcome) {
         let refused = match self {
-            Self::Nonce(_) => Unproven::UnknownNonce,
+            Self::Nonce(..) => Unproven::UnknownNonce,
             Self::UsedUp(_) => Unproven::InvalidState,
         };
         let reason = refused.reason().unwrap_or_default();
@@ -43,8 +45,9 @@ impl Once {
             (Self::UsedUp(seen), Some(account)) => {
                 Ok(!unit.accounts().moved_since(account, seen).await?)
             }
-            (Self::Nonce(digest), account) => {
+            (Self::Nonce(provider, digest), account) => {
                 let nonce = NonceUse {
+                    provider,
                     digest,
                     device: ctx.claimed_device(),
                     session: None,

@@ -5,11 +5,7 @@ use common::access::Role;
 use secrecy::SecretString;
 
 use super::{EnterError, Entered, Federation, Once, enter::Arrival};
-use crate::{
-    RequestContext, measured,
-    ports::{Measure, SignInMethod},
-    recorder::Act,
-};
+use crate::{RequestContext, measured, recorder::Act};
 
 /// What the provider gave the client.
 #[derive(Debug)]
@@ -21,7 +17,7 @@ pub struct SignInWithToken {
 }
 
 impl Federation {
-    /// Signs in with an ID token (`POST /auth/google`). Its nonce must be one of ours, and is used up.
+    /// Signs in with an ID token (`POST /auth/providers/{name}`). Its nonce must be one of ours, and is used up.
     ///
     /// # Errors
     /// [`EnterError`].
@@ -32,10 +28,7 @@ impl Federation {
         ctx: &RequestContext,
     ) -> Result<Entered, EnterError> {
         let done = self.sign_in_once(command, ctx).await;
-        let outcome = measured::of_entered(&done);
-        self.base
-            .meter
-            .note(Measure::SignIn(SignInMethod::Google, outcome));
+        self.note_sign_in(measured::of_entered(&done));
         done
     }
 
@@ -46,11 +39,11 @@ impl Federation {
     ) -> Result<Entered, EnterError> {
         let role = super::enter::role_of_newcomer(command.role)?;
         let proven = self.prove(&command.id_token).await;
-        let by_nobody = |outcome| Act::of_nobody(Action::SignIn, outcome);
+        let by_nobody = |outcome| Act::of_nobody(Action::SignIn, outcome).at_provider(self.name());
         let (person, nonce) = self.noted(proven, by_nobody, ctx).await?;
         let arrival = Arrival {
             person,
-            once: Once::Nonce(nonce),
+            once: Once::Nonce(self.name(), nonce),
             role,
         };
         self.enter(&arrival, ctx).await

@@ -2,7 +2,7 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
-    credentials::{CredentialKind, LastWayIn, WaysIn},
+    credentials::{LastWayIn, WaysIn},
     events::Event,
     sessions::EndReason,
 };
@@ -34,8 +34,9 @@ pub enum UnlinkError {
 retry_on_store_error!(UnlinkError);
 
 impl Federation {
-    /// Takes the identity away (`DELETE /me/google`); all other sessions of the account end, since one of them
-    /// may be of whoever holds the identity by now. The caller has made sure that the sign-in is recent.
+    /// Takes the identity at this provider away (`DELETE /me/providers/{name}`); all other sessions of the account end,
+    /// since one of them may be of whoever holds the identity by now. The caller has made sure that the sign-in is
+    /// recent.
     ///
     /// # Errors
     /// [`UnlinkError`].
@@ -63,23 +64,27 @@ impl Federation {
             // Perhaps the session was ended with it.
             return Err(StoreError::Retryable.into());
         }
+        // After the version was read: whoever takes another one away later, is late below.
+        let identities = base.store.identities_of(account).await?;
+        let others = identities.iter().any(|it| it.provider != self.name());
         let opened = base.open_account(&record)?;
         let left = WaysIn {
             password: password.is_some(),
-            federated: false,
+            federated: others,
             passkey: record.second_factors.passkeys,
             code: base.opens_by_code(&opened, now).await?,
         };
         let key = opened.key;
         let mut unit = base.begin_as(who, now).await?;
-        if !unit.federation().unlink(account).await? {
+        if !unit.federation().unlink(account, self.name()).await? {
             return Err(UnlinkError::NotLinked);
         }
         if let Err(last) = left.suffice() {
             drop(unit);
             let outcome = Outcome::Refused("last_way_in");
-            let act =
-                Act::of(Action::IdentityUnlinked, outcome, account, &key).session(who.session);
+            let act = Act::of(Action::IdentityUnlinked, outcome, account, &key)
+                .session(who.session)
+                .at_provider(self.name());
             base.put_on_record(&act, ctx).await?;
             return Err(last.into());
         }
@@ -88,12 +93,14 @@ impl Federation {
         if !unit.accounts().advance(account, version, now).await? {
             return Err(UnlinkError::Conflict);
         }
-        let act =
-            Act::of(Action::IdentityUnlinked, Outcome::Success, account, &key).session(who.session);
+        let provider = self.name();
+        let act = Act::of(Action::IdentityUnlinked, Outcome::Success, account, &key)
+            .session(who.session)
+            .at_provider(provider);
         unit.audit().append(&[base.record(&act, ctx, now)]).await?;
-        let event = base.event(Event::IdentityUnlinked { account }, ctx, now);
+        let event = base.event(Event::IdentityUnlinked { account, provider }, ctx, now);
         unit.outbox().append_events(&[event]).await?;
-        let notice = MessageKind::CredentialRemoved(CredentialKind::Google);
+        let notice = MessageKind::CredentialRemoved(self.credential());
         let change = (EndReason::IdentityUnlinked, notice);
         let of = (account, &key);
         base.way_in_changed(unit, of, who.session, change, ctx, now)

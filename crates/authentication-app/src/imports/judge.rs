@@ -1,10 +1,11 @@
 //! What a person's row makes of them here.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use authentication_domain::{
     accounts::{EmailAddress, Identifier, LegacyId, PhoneNumber, SignUpMethod},
     credentials::PasswordHash,
+    federation::{ExternalIdentity, ProviderName},
     profiles::{DisplayName, InvalidText, Profile, country},
 };
 use common::{
@@ -30,6 +31,8 @@ pub struct Candidate {
     pub(super) wallet: Money,
     pub(super) joined: OffsetDateTime,
     pub(super) last_login: Option<OffsetDateTime>,
+    /// Who they are at identity providers, in the order of those names.
+    pub(super) identities: Vec<(ProviderName, ExternalIdentity)>,
     /// A keyed digest of all of it but the last sign-in, which every day changes.
     pub(super) fingerprint: [u8; 32],
 }
@@ -73,6 +76,7 @@ impl Imports {
             profile,
             joined: joined_of(user, now)?,
             last_login: user.last_login,
+            identities: self.identities_of(user)?,
             fingerprint: [0; 32],
         };
         candidate.fingerprint = self.fingerprint(&candidate, user.date_joined);
@@ -89,6 +93,25 @@ impl Imports {
             .map_err(Refusal::Password)
     }
 
+    /// At most one for each provider.
+    fn identities_of(
+        &self,
+        user: &LegacyUser,
+    ) -> Result<Vec<(ProviderName, ExternalIdentity)>, Refusal> {
+        let mut identities = BTreeMap::new();
+        for (name, subject) in &user.identities {
+            let name = ProviderName::parse(name).map_err(|_| Refusal::UnknownProvider)?;
+            let issuer = self.ports.issuers.get(&name);
+            let issuer = issuer.ok_or(Refusal::UnknownProvider)?;
+            let identity = ExternalIdentity::new(issuer, subject.trim());
+            let identity = identity.ok_or(Refusal::Subject)?;
+            if identities.insert(name, identity).is_some() {
+                return Err(Refusal::SeveralIdentities);
+            }
+        }
+        Ok(identities.into_iter().collect())
+    }
+
     /// Of what was understood, not of the line: the order of fields and spaces between them say nothing.
     fn fingerprint(&self, candidate: &Candidate, joined: Option<OffsetDateTime>) -> [u8; 32] {
         let told = (
@@ -100,7 +123,11 @@ impl Imports {
             candidate.wallet,
             joined.map(OffsetDateTime::unix_timestamp),
         );
-        let told = Zeroizing::new(serde_json::to_vec(&told).unwrap_or_default());
+        let mut told = Zeroizing::new(serde_json::to_vec(&told).unwrap_or_default());
+        // Of whoever has none it is what releases before identities made.
+        if !candidate.identities.is_empty() {
+            told.extend(serde_json::to_vec(&candidate.identities).unwrap_or_default());
+        }
         self.ports.vault.lasting_fingerprint(&told)
     }
 }

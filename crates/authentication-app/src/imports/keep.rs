@@ -60,6 +60,9 @@ impl Imports {
                     ImportClaim::IdentifierTaken => {
                         told.settle(*number, Outcome::Refused(Refusal::IdentifierTaken));
                     }
+                    ImportClaim::IdentityTaken => {
+                        told.settle(*number, Outcome::Refused(Refusal::IdentityTaken));
+                    }
                     ImportClaim::IdKnown => late.push(sealed.user.legacy_id.clone()),
                 }
             }

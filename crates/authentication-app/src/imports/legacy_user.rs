@@ -52,11 +52,13 @@ pub struct LegacyUser {
     pub balance_minor: Option<i64>,
     /// Of which currency.
     pub currency: Option<String>,
+    /// Who they are at identity providers: the subject by the provider's name here.
+    pub identities: Vec<(String, String)>,
 }
 
 impl LegacyUser {
     /// A verified, active person of whom nothing else is known.
-    pub const fn new(id: LegacyId) -> Self {
+    pub fn new(id: LegacyId) -> Self {
         Self {
             id,
             email: None,
@@ -77,6 +79,7 @@ impl LegacyUser {
             last_login: None,
             balance_minor: None,
             currency: None,
+            identities: Vec::new(),
         }
     }
 }

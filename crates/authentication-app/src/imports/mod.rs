@@ -11,8 +11,9 @@ mod legacy_user;
 mod refusal;
 mod seal;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use authentication_domain::federation::ProviderName;
 use common::{Clock, RequestId, SecureRandom};
 
 pub use judge::Candidate;
@@ -30,6 +31,8 @@ pub struct ImportPorts {
     pub vault: Arc<dyn Vault>,
     /// Blind index of identifiers.
     pub index: Arc<dyn IdentifierIndex>,
+    /// Providers by name, with their issuers.
+    pub issuers: BTreeMap<ProviderName, String>,
     /// Which hashes are taken.
     pub hashes: Arc<dyn ForeignHashes>,
     /// Time.

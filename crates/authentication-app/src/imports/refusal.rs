@@ -63,6 +63,18 @@ pub enum Refusal {
     /// Money of no currency, if there is any.
     #[error("there is a balance and no currency")]
     NoCurrency,
+    /// Not among the settings.
+    #[error("identities names a provider that is not configured")]
+    UnknownProvider,
+    /// No provider gives such a one.
+    #[error("the subject of an identity must be 1 to 255 characters of ASCII")]
+    Subject,
+    /// One provider vouches for one person.
+    #[error("there are two identities of one provider")]
+    SeveralIdentities,
+    /// It opens an account here, or was in a line before.
+    #[error("an identity opens another account")]
+    IdentityTaken,
     /// What is here now counts: it may have been changed since.
     #[error("was imported before from a line that said something else; nothing was changed")]
     ChangedSince,
@@ -90,6 +102,10 @@ impl Refusal {
             Self::NegativeBalance => "negative_balance",
             Self::Currency => "invalid_currency",
             Self::NoCurrency => "no_currency",
+            Self::UnknownProvider => "unknown_provider",
+            Self::Subject => "invalid_subject",
+            Self::SeveralIdentities => "several_identities",
+            Self::IdentityTaken => "identity_taken",
             Self::ChangedSince => "changed_since",
         }
     }

@@ -4,6 +4,7 @@ use authentication_domain::{
     accounts::AccountStatus,
     audit::{Action, Diff, Outcome},
     events::Event,
+    federation::ProviderName,
 };
 use common::{Id, timestamps::Timestamps};
 use serde_json::json;
@@ -13,7 +14,8 @@ use uuid::Uuid;
 use super::{Candidate, Imports};
 use crate::{
     accounts::{AccountDraft, OpenedAccount},
-    ports::{AuditRecord, EventEnvelope, FieldContext, NewImport},
+    federation::IdentitySealing,
+    ports::{AuditRecord, EventEnvelope, FieldContext, NewFederatedIdentity, NewImport},
 };
 
 /// Marks ids that nothing else refers to by type.
@@ -62,11 +64,34 @@ impl Imports {
                 request_id: self.run.clone(),
             },
             user: NewImport {
+                identities: self.identities(candidate, &opened, now),
                 legacy_id: candidate.legacy_id.clone(),
                 fingerprint: candidate.fingerprint,
                 account,
             },
         }
+    }
+
+    fn identities(
+        &self,
+        candidate: &Candidate,
+        opened: &OpenedAccount,
+        now: OffsetDateTime,
+    ) -> Vec<NewFederatedIdentity> {
+        let ports = &self.ports;
+        let sealing = IdentitySealing {
+            vault: ports.vault.as_ref(),
+            account: opened.id(),
+            key: &opened.key,
+            now,
+        };
+        let identities = candidate.identities.iter();
+        identities
+            .map(|(provider, identity)| {
+                let id = Id::<Entry>::at(now, ports.random.as_ref()).as_uuid();
+                sealing.seal(id, *provider, identity)
+            })
+            .collect()
     }
 
     /// The operator's act, under the person's key: also what of Django's row has no place elsewhere.
@@ -80,6 +105,8 @@ impl Imports {
         let account = &opened.view.account;
         let id = Id::<Entry>::at(now, ports.random.as_ref()).as_uuid();
         let text = |at: OffsetDateTime| at.format(&Rfc3339).ok();
+        let providers = candidate.identities.iter().map(|(name, _)| *name);
+        let providers: Vec<ProviderName> = providers.collect();
         let after = json!({
             "legacy_id": candidate.legacy_id.as_str(),
             "status": account.status.as_str(),
@@ -87,6 +114,7 @@ impl Imports {
             "wallet": candidate.wallet,
             "date_joined": text(candidate.joined),
             "last_login": candidate.last_login.and_then(text),
+            "providers": providers,
         });
         let diff = Diff::between(&json!({}), &after);
         let seal = |column, plain: &[u8]| {

@@ -71,7 +71,7 @@ impl Passkeys {
         let opened = base.open_account(&owner)?;
         let left = WaysIn {
             password: password.is_some(),
-            federated: base.store.identity_of(account).await?.is_some(),
+            federated: !base.store.identities_of(account).await?.is_empty(),
             passkey: passkeys.len() > 1,
             code: base.opens_by_code(&opened, now).await?,
         };

@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use authentication_domain::{
     accounts::AccountId,
+    federation::ProviderName,
     opaque_token::TokenDigest,
     sessions::{DeviceId, SessionId},
 };
@@ -14,6 +15,8 @@ use super::{AccountRecord, IndexKeys, MovesSeen, Sealed, StoreError};
 /// A nonce that was handed out.
 #[derive(Debug, Clone, Copy)]
 pub struct NewNonce {
+    /// At which provider it counts.
+    pub provider: ProviderName,
     /// Its digest.
     pub digest: TokenDigest,
     /// The device that the request said it came from: the nonce counts with the same word only.
@@ -27,6 +30,8 @@ pub struct NewNonce {
 /// A nonce that somebody brings.
 #[derive(Debug, Clone, Copy)]
 pub struct NonceUse {
+    /// Whose token it is in.
+    pub provider: ProviderName,
     /// Its digest.
     pub digest: TokenDigest,
     /// The device that the request says it comes from.
@@ -42,6 +47,8 @@ pub struct NonceUse {
 /// A sign-in that a client takes to the provider.
 #[derive(Debug, Clone)]
 pub struct NewFlow {
+    /// Where the person is sent.
+    pub provider: ProviderName,
     /// Digest of `state`.
     pub state: TokenDigest,
     /// Digest of what the client keeps to itself.
@@ -50,6 +57,19 @@ pub struct NewFlow {
     pub payload: Sealed,
     /// Until when it may come back.
     pub expires_at: OffsetDateTime,
+}
+
+/// What somebody came back with.
+#[derive(Debug, Clone, Copy)]
+pub struct FlowReturn {
+    /// From where.
+    pub provider: ProviderName,
+    /// Digest of `state`.
+    pub state: TokenDigest,
+    /// Digest of what the client kept to itself.
+    pub binding: TokenDigest,
+    /// When.
+    pub now: OffsetDateTime,
 }
 
 /// A flow that somebody came back with.
@@ -68,6 +88,8 @@ pub struct NewFederatedIdentity {
     pub id: Uuid,
     /// Whose.
     pub account: AccountId,
+    /// What the provider is called here.
+    pub provider: ProviderName,
     /// Keyed digest of issuer and subject.
     pub digest: [u8; 32],
     /// Issuer and subject as JSON, under the person's key (`federated_identities.identity`).
@@ -109,6 +131,8 @@ pub struct FederationRecord {
 pub struct FederatedIdentityRecord {
     /// The row.
     pub id: Uuid,
+    /// What the provider was called when it was linked.
+    pub provider: ProviderName,
     /// Keyed digest of issuer and subject.
     pub digest: [u8; 32],
     /// As it was kept.
@@ -129,14 +153,14 @@ pub trait FederationQueries: Send + Sync {
         question: FederationQuestion<'_>,
     ) -> Result<FederationRecord, StoreError>;
 
-    /// The identity that opens an account, if one does.
+    /// The identities that open an account, in the order of their providers' names.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn identity_of(
+    async fn identities_of(
         &self,
         account: AccountId,
-    ) -> Result<Option<FederatedIdentityRecord>, StoreError>;
+    ) -> Result<Vec<FederatedIdentityRecord>, StoreError>;
 }
 
 /// Writes within a unit of work.
@@ -148,8 +172,8 @@ pub trait FederationRepository: Send {
     /// [`StoreError`].
     async fn keep_nonce(&mut self, nonce: &NewNonce) -> Result<(), StoreError>;
 
-    /// Uses a nonce up; `false` when it is none of ours, was used, expired, was given to another device or
-    /// session, or is older than the version of the account. Of any number of rivals one gets `true`.
+    /// Uses a nonce up; `false` when it is none of this provider's, was used, expired, was given to another device
+    /// or session, or is older than the version of the account. Of any number of rivals one gets `true`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -161,18 +185,13 @@ pub trait FederationRepository: Send {
     /// [`StoreError`].
     async fn keep_flow(&mut self, flow: &NewFlow) -> Result<(), StoreError>;
 
-    /// Uses a flow up and gives what it comes back to; `None` when it is none of ours, was used, expired, or
-    /// belongs to another client. Who brings the wrong binding uses up nothing. Of any number of rivals one
+    /// Uses a flow up and gives what it comes back to; `None` when it is none of this provider's, was used,
+    /// expired, or belongs to another client. Who brings the wrong binding uses up nothing. Of any number of rivals one
     /// gets it.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn claim_flow(
-        &mut self,
-        state: TokenDigest,
-        binding: TokenDigest,
-        now: OffsetDateTime,
-    ) -> Result<Option<ClaimedFlow>, StoreError>;
+    async fn claim_flow(&mut self, brought: FlowReturn) -> Result<Option<ClaimedFlow>, StoreError>;
 
     /// Gives a flow back that was claimed at `claimed_at`: the provider could not be asked.
     ///
@@ -188,7 +207,7 @@ pub trait FederationRepository: Send {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] with [`super::UniqueRule::FederatedIdentity`] when it opens an account
-    /// already, or when another one opens this account.
+    /// already, or when another one of the same provider opens this account.
     async fn link(&mut self, identity: &NewFederatedIdentity) -> Result<(), StoreError>;
 
     /// Whether the identity with this digest opens this account. Nobody takes it away until the unit ends.
@@ -197,9 +216,13 @@ pub trait FederationRepository: Send {
     /// [`StoreError`].
     async fn opens(&mut self, identity: [u8; 32], account: AccountId) -> Result<bool, StoreError>;
 
-    /// Takes the identity away that opens an account; `false` when none did.
+    /// Takes the identity at this provider away that opens an account; `false` when none did.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn unlink(&mut self, account: AccountId) -> Result<bool, StoreError>;
+    async fn unlink(
+        &mut self,
+        account: AccountId,
+        provider: ProviderName,
+    ) -> Result<bool, StoreError>;
 }

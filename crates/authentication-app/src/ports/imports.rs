@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use authentication_domain::accounts::{AccountId, LegacyId};
 use time::OffsetDateTime;
 
-use super::{NewAccount, StoreError};
+use super::{NewAccount, NewFederatedIdentity, StoreError};
 
 /// What is remembered of a person who was imported. It outlives the account, so that importing the same
 /// file again brings nobody back who was erased.
@@ -27,6 +27,8 @@ pub struct NewImport {
     pub fingerprint: [u8; 32],
     /// Who they become.
     pub account: NewAccount,
+    /// The identities at providers that open their account.
+    pub identities: Vec<NewFederatedIdentity>,
 }
 
 /// What became of one of them.
@@ -38,6 +40,8 @@ pub enum ImportClaim {
     IdKnown,
     /// An account has the identifier; nothing was written.
     IdentifierTaken,
+    /// One of the identities opens an account; nothing was written.
+    IdentityTaken,
 }
 
 /// Reads on the pool.
@@ -56,12 +60,12 @@ pub trait ImportQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait ImportRepository: Send {
-    /// Inserts, in order, each account whose legacy id and identifier nobody has, with all that belongs to
-    /// it; of two with one of these the first. One statement a table, however many they are. Answers for
+    /// Inserts, in order, each account whose legacy id, identifier and identities nobody has, with all that
+    /// belongs to it; of two with one of these the first. One statement a table, however many they are. Answers for
     /// each, and a conflict of one undoes no other. Rivals in flight are waited for.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`]; [`StoreError::Retryable`] when a rival linked one of the identities meanwhile.
     async fn insert(
         &mut self,
         users: &[NewImport],

@@ -65,7 +65,7 @@ pub use event_sink::{EventSink, OutgoingEvent, SinkError};
 pub use factor_resets::{FactorReset, FactorResetQueries, FactorResetRepository};
 pub use federation::{
     ClaimedFlow, FederatedIdentityRecord, FederationQueries, FederationQuestion, FederationRecord,
-    FederationRepository, NewFederatedIdentity, NewFlow, NewNonce, NonceUse,
+    FederationRepository, FlowReturn, NewFederatedIdentity, NewFlow, NewNonce, NonceUse,
 };
 pub use foreign_hashes::{ForeignHashes, HashRefused};
 pub use idempotency::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord};

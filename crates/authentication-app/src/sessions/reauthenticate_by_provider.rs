@@ -2,7 +2,7 @@
 
 use authentication_domain::{
     audit::{Action, Outcome},
-    federation::ExternalPerson,
+    federation::{ExternalPerson, ProviderName},
     opaque_token::TokenDigest,
 };
 use common::access::AuthenticationMethod;
@@ -89,10 +89,14 @@ impl Sessions {
         let proven = federation.prove(id_token).await;
         let key = self.base.data_key(&who.owner)?;
         let account = who.owner.account.id;
-        let theirs =
-            |outcome| Act::of(Action::Reauthenticated, outcome, account, &key).session(who.session);
+        let theirs = |outcome| {
+            Act::of(Action::Reauthenticated, outcome, account, &key)
+                .session(who.session)
+                .at_provider(federation.name())
+        };
         let (person, nonce) = federation.noted(proven, theirs, ctx).await?;
-        let done = retrying(|| self.by_identity(attempt, &person, nonce)).await;
+        let done =
+            retrying(|| self.by_identity(attempt, &person, (federation.name(), nonce))).await;
         match done {
             Err(ReauthenticateByProviderError::Unproven(refused)) => {
                 Ok(federation.noted(Err(refused), theirs, ctx).await?)
@@ -105,14 +109,14 @@ impl Sessions {
         &self,
         attempt: Attempt<'_>,
         person: &ExternalPerson,
-        nonce: TokenDigest,
+        (provider, nonce): (ProviderName, TokenDigest),
     ) -> Result<TokenSet, ReauthenticateByProviderError> {
         let base = &self.base;
         let Attempt { who, ctx, .. } = attempt;
         let now = base.clock.now();
         let owner = base.open_account(&who.owner)?;
         let mut unit = base.begin_as(who, now).await?;
-        let nonce = in_session(who, nonce, ctx, now);
+        let nonce = in_session(provider, who, nonce, ctx, now);
         if !unit.federation().use_nonce(nonce).await? {
             drop(unit);
             // A rival with the same idempotency key may have been first, and used the nonce up.
@@ -124,12 +128,13 @@ impl Sessions {
         if !unit.federation().opens(identity, owner.id()).await? {
             let outcome = Outcome::Refused("another_identity");
             let act = Act::of(Action::Reauthenticated, outcome, owner.id(), &owner.key)
-                .session(who.session);
+                .session(who.session)
+                .at_provider(provider);
             unit.audit().append(&[base.record(&act, ctx, now)]).await?;
             unit.commit().await?;
             return Err(ReauthenticateByProviderError::AnotherIdentity);
         }
-        let method = AuthenticationMethod::Google;
+        let method = AuthenticationMethod::Federated;
         Ok(self.renew(unit, attempt, &owner, method).await?)
     }
 }

@@ -3,7 +3,10 @@
 use common::access::{MissingProofs, Principal};
 
 use super::Sessions;
-use crate::ports::{SessionSnapshot, StoreError};
+use crate::{
+    federation::Providers,
+    ports::{SessionSnapshot, StoreError},
+};
 
 /// What `POST /auth/reauthenticate` takes for a proof that is missing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +51,8 @@ impl Sessions {
             .missing_for_recent(self.base.clock.now(), window)
     }
 
-    /// With what this person can prove what is missing: each of these brings them nearer.
+    /// With what this person can prove what is missing: each of these brings them nearer. An identity does at a
+    /// provider that is still configured.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -56,13 +60,14 @@ impl Sessions {
         &self,
         snapshot: &SessionSnapshot,
         missing: MissingProofs,
+        providers: &Providers,
     ) -> Result<Vec<ProofMethod>, StoreError> {
         let factors = snapshot.owner.second_factors;
         let mut ways = Vec::new();
         if missing.first && self.has_password(snapshot).await? {
             ways.push(ProofMethod::Password);
         }
-        if missing.first && self.has_identity(snapshot).await? {
+        if missing.first && self.has_identity(snapshot, providers).await? {
             ways.push(ProofMethod::IdToken);
         }
         if factors.passkeys && !missing.is_empty() {
@@ -83,8 +88,21 @@ impl Sessions {
         Ok(found.is_some_and(|(_, password)| password.is_some()))
     }
 
-    async fn has_identity(&self, snapshot: &SessionSnapshot) -> Result<bool, StoreError> {
-        let account = snapshot.owner.account.id;
-        Ok(self.base.store.identity_of(account).await?.is_some())
+    async fn has_identity(
+        &self,
+        snapshot: &SessionSnapshot,
+        providers: &Providers,
+    ) -> Result<bool, StoreError> {
+        if providers.is_empty() {
+            return Ok(false);
+        }
+        let identities = self
+            .base
+            .store
+            .identities_of(snapshot.owner.account.id)
+            .await?;
+        Ok(identities
+            .iter()
+            .any(|it| providers.named(it.provider).is_some()))
     }
 }

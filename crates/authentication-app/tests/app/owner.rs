@@ -15,7 +15,7 @@ use authentication_app::{
     },
 };
 use authentication_domain::{
-    federation::{ExternalIdentity, IdentityClaims},
+    federation::{AdmissionRules, ExternalIdentity, IdentityClaims, ProviderName},
     passkeys::PasskeyId,
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -69,6 +69,15 @@ pub(crate) struct Owner {
     pub(crate) federation: Federation,
 }
 
+fn policy() -> FederationPolicy {
+    FederationPolicy {
+        name: ProviderName::GOOGLE,
+        label: "Google".to_owned(),
+        redirect_uris: Vec::new(),
+        admission: AdmissionRules::default(),
+    }
+}
+
 impl Owner {
     pub(crate) async fn start() -> Self {
         let bed = Bed::start().await;
@@ -78,7 +87,7 @@ impl Owner {
         let mut owner = Self {
             mfa: Mfa::new(Arc::clone(base)),
             passkeys: Passkeys::new(Arc::clone(base)),
-            federation: Federation::new(Arc::clone(base), provider, FederationPolicy::default()),
+            federation: Federation::new(Arc::clone(base), provider, policy()),
             person,
             bed,
         };

@@ -16,8 +16,8 @@ pub enum Identifier {
     Phone(PhoneNumber),
 }
 
-/// How an account came to be: by which kind of identifier, or through Google (`auth_method` of the HTTP
-/// contract). Whoever came through Google has the address that Google vouched for as their identifier.
+/// How an account came to be: by which kind of identifier, or through a provider (`auth_method` of the HTTP
+/// contract). Whoever came through a provider has the address that it vouched for as their identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignUpMethod {
@@ -27,6 +27,8 @@ pub enum SignUpMethod {
     Phone,
     /// An email address that Google vouched for, and no password.
     Google,
+    /// An email address that another provider vouched for, and no password.
+    Provider,
 }
 
 /// The text is neither an address nor a number.
@@ -122,12 +124,18 @@ impl SignUpMethod {
             Self::Email => "email",
             Self::Phone => "phone",
             Self::Google => "google",
+            Self::Provider => "provider",
         }
+    }
+
+    /// Whether a provider vouched for the address, to which nothing was ever sent before.
+    pub const fn is_by_provider(self) -> bool {
+        matches!(self, Self::Google | Self::Provider)
     }
 
     /// As read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Email, Self::Phone, Self::Google]
+        [Self::Email, Self::Phone, Self::Google, Self::Provider]
             .into_iter()
             .find(|method| method.as_str() == name)
     }

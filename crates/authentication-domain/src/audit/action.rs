@@ -72,7 +72,7 @@ pub enum Action {
     PasskeyRemoved,
     /// A passkey signed with a counter that did not grow: somebody may hold a copy.
     PasskeyCopySuspected,
-    /// An identity at Google opens the account from here on.
+    /// An identity at a provider opens the account from here on.
     IdentityLinked,
     /// It does no more.
     IdentityUnlinked,

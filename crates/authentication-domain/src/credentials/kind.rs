@@ -1,5 +1,9 @@
 //! What a person proves who they are with, beside the password.
 
+use std::borrow::Cow;
+
+use crate::federation::ProviderName;
+
 /// A way of proving who one is, as its owner is told of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CredentialKind {
@@ -11,25 +15,51 @@ pub enum CredentialKind {
     RecoveryCodes,
     /// Sign-in with Google.
     Google,
+    /// Sign-in with another provider.
+    Provider(ProviderName),
 }
 
+/// What names of providers begin with in stores.
+const PROVIDER: &str = "provider:";
+
 impl CredentialKind {
-    /// Every kind there is.
+    /// Every kind there is, but for providers beside Google: those are named by configuration.
     pub const ALL: [Self; 4] = [Self::Totp, Self::Passkey, Self::RecoveryCodes, Self::Google];
 
-    /// The name in stores and to templates.
+    /// Sign-in with this provider.
+    pub fn sign_in_with(provider: ProviderName) -> Self {
+        if provider.is_google() {
+            Self::Google
+        } else {
+            Self::Provider(provider)
+        }
+    }
+
+    /// The name to templates.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Totp => "totp",
             Self::Passkey => "passkey",
             Self::RecoveryCodes => "recovery_codes",
             Self::Google => "google",
+            Self::Provider(_) => "provider",
+        }
+    }
+
+    /// The name in stores.
+    pub fn stored(self) -> Cow<'static, str> {
+        match self {
+            Self::Provider(name) => format!("{PROVIDER}{name}").into(),
+            other => other.as_str().into(),
         }
     }
 
     /// As read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name)
+        match name.strip_prefix(PROVIDER) {
+            Some(provider) => ProviderName::parse(provider).ok().map(Self::Provider),
+            None => Self::ALL.into_iter().find(|kind| kind.as_str() == name),
+        }
     }
 }
 
@@ -39,8 +69,14 @@ mod tests {
 
     #[test]
     fn a_kind_survives_the_store() {
-        for kind in CredentialKind::ALL {
-            assert_eq!(CredentialKind::from_name(kind.as_str()), Some(kind));
+        let entra = ProviderName::parse("entra").unwrap();
+        let other = CredentialKind::sign_in_with(entra);
+        for kind in CredentialKind::ALL.into_iter().chain([other]) {
+            assert_eq!(CredentialKind::from_name(&kind.stored()), Some(kind));
         }
+        assert_eq!(CredentialKind::from_name("provider"), None);
+        assert_eq!(other.stored(), "provider:entra");
+        let google = CredentialKind::sign_in_with(ProviderName::GOOGLE);
+        assert_eq!(google, CredentialKind::Google);
     }
 }

@@ -6,6 +6,7 @@ use common::access::Roles;
 
 use crate::{
     accounts::{AccountId, LegacyId, SignUpMethod},
+    federation::ProviderName,
     mfa::SecondFactor,
     passkeys::PasskeyId,
     sessions::{EndReason, SessionId},
@@ -122,15 +123,19 @@ pub enum Event {
         /// Which.
         passkey: PasskeyId,
     },
-    /// An identity at Google opens the account from here on.
+    /// An identity at a provider opens the account from here on.
     IdentityLinked {
         /// Whose.
         account: AccountId,
+        /// Where.
+        provider: ProviderName,
     },
     /// It does no more.
     IdentityUnlinked {
         /// Whose.
         account: AccountId,
+        /// Where.
+        provider: ProviderName,
     },
 }
 
@@ -176,8 +181,8 @@ impl Event {
             | Self::PasskeyAdded { account, .. }
             | Self::PasskeyRemoved { account, .. }
             | Self::PasskeyCopySuspected { account, .. }
-            | Self::IdentityLinked { account }
-            | Self::IdentityUnlinked { account } => *account,
+            | Self::IdentityLinked { account, .. }
+            | Self::IdentityUnlinked { account, .. } => *account,
         }
     }
 
@@ -216,11 +221,12 @@ impl Event {
                 method,
                 undone,
             } => json!({"account_id": account, "auth_method": method, "undone": undone}),
-            Self::AccountSecured { account }
-            | Self::FactorsReset { account }
-            | Self::IdentityLinked { account }
-            | Self::IdentityUnlinked { account } => {
+            Self::AccountSecured { account } | Self::FactorsReset { account } => {
                 json!({"account_id": account})
+            }
+            Self::IdentityLinked { account, provider }
+            | Self::IdentityUnlinked { account, provider } => {
+                json!({"account_id": account, "provider": provider})
             }
             Self::PasskeyAdded { account, passkey }
             | Self::PasskeyRemoved { account, passkey }

@@ -17,7 +17,7 @@ pub struct IdentityClaims {
     pub nonce: Option<String>,
     /// `email`.
     pub email: Option<String>,
-    /// `email_verified`: a boolean, not the word (the text `"true"` is no token at all).
+    /// `email_verified`: a boolean, not the word (the text `"true"` says nothing).
     pub email_verified: Option<bool>,
     /// `hd`: the domain of the organisation that the account belongs to.
     pub hosted_domain: Option<String>,
@@ -35,6 +35,16 @@ impl fmt::Debug for IdentityClaims {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("IdentityClaims(…)")
     }
+}
+
+/// Whom of its people a provider's word is believed of.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AdmissionRules {
+    /// The organisations whose people are let in (`hd`). None: everybody.
+    pub hosted_domains: Vec<String>,
+    /// Domains whose addresses count as verified where the provider does not say whether they are: those of an
+    /// organisation that gives its people their addresses itself.
+    pub verified_domains: Vec<String>,
 }
 
 /// A person whom the provider vouches for.
@@ -74,14 +84,13 @@ impl Untrusted {
 }
 
 impl IdentityClaims {
-    /// Whether the person is let in. `hosted_domains` are those of the organisations that are; none lets in
-    /// everybody. The claim decides and never the address: anybody can have an account at the provider under
-    /// an address of any domain.
+    /// Whether the person is let in. The claim decides on the organisation and never the address: anybody can have
+    /// an account at the provider under an address of any domain.
     ///
     /// # Errors
     /// [`Untrusted`].
-    pub fn judge(self, hosted_domains: &[String]) -> Result<ExternalPerson, Untrusted> {
-        if self.email_verified != Some(true) {
+    pub fn judge(self, rules: &AdmissionRules) -> Result<ExternalPerson, Untrusted> {
+        if !self.has_verified_address(&rules.verified_domains) {
             return Err(Untrusted::EmailNotVerified);
         }
         let email = self
@@ -89,12 +98,9 @@ impl IdentityClaims {
             .as_deref()
             .and_then(|text| EmailAddress::parse(text).ok())
             .ok_or(Untrusted::NoEmail)?;
-        let is_let_in = hosted_domains.is_empty()
-            || self.hosted_domain.as_ref().is_some_and(|domain| {
-                hosted_domains
-                    .iter()
-                    .any(|it| it.eq_ignore_ascii_case(domain))
-            });
+        let claimed = self.hosted_domain.as_deref();
+        let is_let_in = rules.hosted_domains.is_empty()
+            || claimed.is_some_and(|domain| is_among(domain, &rules.hosted_domains));
         if !is_let_in {
             return Err(Untrusted::ForeignDomain);
         }
@@ -118,6 +124,20 @@ impl IdentityClaims {
     }
 }
 
+impl IdentityClaims {
+    /// What the provider says counts; where it says nothing, the domain of the address may.
+    fn has_verified_address(&self, verified_domains: &[String]) -> bool {
+        self.email_verified.unwrap_or_else(|| {
+            let domain = self.email.as_deref().and_then(|text| text.rsplit_once('@'));
+            domain.is_some_and(|(_, domain)| is_among(domain, verified_domains))
+        })
+    }
+}
+
+fn is_among(domain: &str, domains: &[String]) -> bool {
+    domains.iter().any(|it| it.eq_ignore_ascii_case(domain))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_verified_address_is_believed() {
-        let person = claims().judge(&[]).unwrap();
+        let person = claims().judge(&AdmissionRules::default()).unwrap();
         assert_eq!(person.email.to_text(), "ada@example.com");
         let shown = |name: Option<DisplayName>| name.map(|it| it.as_str().to_owned());
         assert_eq!(
@@ -161,7 +181,10 @@ mod tests {
                 email_verified,
                 ..claims()
             };
-            assert_eq!(claims.judge(&[]), Err(Untrusted::EmailNotVerified));
+            assert_eq!(
+                claims.judge(&AdmissionRules::default()),
+                Err(Untrusted::EmailNotVerified)
+            );
         }
         for email in [
             None,
@@ -170,14 +193,47 @@ mod tests {
             Some("ada@localhost".to_owned()),
         ] {
             let claims = IdentityClaims { email, ..claims() };
-            assert_eq!(claims.judge(&[]), Err(Untrusted::NoEmail));
+            assert_eq!(
+                claims.judge(&AdmissionRules::default()),
+                Err(Untrusted::NoEmail)
+            );
+        }
+    }
+
+    /// T32: silence counts for an organisation's own addresses alone, and a no always.
+    #[test]
+    fn an_organisations_own_addresses_need_no_word_of_the_provider() {
+        let rules = AdmissionRules {
+            verified_domains: vec!["corp.example.com".to_owned()],
+            ..AdmissionRules::default()
+        };
+        for (email_verified, email, is_believed) in [
+            (None, "ada@corp.example.com", true),
+            (None, "ada@CORP.example.com", true),
+            (Some(true), "ada@elsewhere.example.com", true),
+            (Some(false), "ada@corp.example.com", false),
+            (None, "ada@example.com", false),
+            (None, "ada@corp.example.com.evil.com", false),
+            (None, "corp.example.com@evil.com", false),
+            (None, "corp.example.com", false),
+        ] {
+            let claims = IdentityClaims {
+                email_verified,
+                email: Some(email.to_owned()),
+                ..claims()
+            };
+            let judged = claims.judge(&rules);
+            assert_eq!(judged.is_ok(), is_believed, "{email_verified:?} {email}");
         }
     }
 
     /// T32: the claim decides, not the text of the address.
     #[test]
     fn an_organisation_is_known_by_its_claim() {
-        let let_in = ["fashionistar.com".to_owned()];
+        let let_in = AdmissionRules {
+            hosted_domains: vec!["fashionistar.com".to_owned()],
+            ..AdmissionRules::default()
+        };
         let with = |hosted_domain: Option<&str>, email: &str| IdentityClaims {
             hosted_domain: hosted_domain.map(ToOwned::to_owned),
             email: Some(email.to_owned()),

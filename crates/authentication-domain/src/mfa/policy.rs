@@ -112,7 +112,7 @@ impl SecondFactorRules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use AuthenticationMethod::{Google, OneTimeCode, Passkey, Password};
+    use AuthenticationMethod::{Federated, OneTimeCode, Passkey, Password};
     use proptest::prelude::*;
     use time::OffsetDateTime;
 
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn without_a_second_factor_the_first_is_enough() {
-        for first in [Password, OneTimeCode, Passkey, Google] {
+        for first in [Password, OneTimeCode, Passkey, Federated] {
             let step = next(begun(first), Role::Client, SecondFactors::default());
             assert_eq!(step, NextStep::Complete);
         }

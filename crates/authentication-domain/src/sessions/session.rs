@@ -104,7 +104,7 @@ pub enum EndReason {
     Disowned,
     /// Every second factor was taken off the account.
     FactorsReset,
-    /// An identity at Google was unlinked in another session.
+    /// An identity at a provider was unlinked in another session.
     IdentityUnlinked,
     /// A second factor or a passkey was added or taken away in another session.
     FactorsChanged,

@@ -17,8 +17,9 @@ pub enum AuthenticationMethod {
     RecoveryCode,
     /// A passkey, with user verification: something one has, opened by something one knows or is.
     Passkey,
-    /// An ID token of an `OpenID` provider.
-    Google,
+    /// An ID token of an `OpenID` provider, whichever.
+    #[serde(rename = "google")]
+    Federated,
 }
 
 impl AuthenticationMethod {
@@ -29,10 +30,11 @@ impl AuthenticationMethod {
         Self::Totp,
         Self::RecoveryCode,
         Self::Passkey,
-        Self::Google,
+        Self::Federated,
     ];
 
-    /// The name in stores.
+    /// The name in stores. That of [`Self::Federated`] is from when there was one provider; releases that run
+    /// beside this one read it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "pwd",
@@ -40,7 +42,7 @@ impl AuthenticationMethod {
             Self::Totp => "totp",
             Self::RecoveryCode => "recovery_code",
             Self::Passkey => "passkey",
-            Self::Google => "google",
+            Self::Federated => "google",
         }
     }
 
@@ -162,7 +164,9 @@ impl Renewal {
     /// What a proof with this method renews: the first factor, the second, or, with a passkey, both.
     pub const fn by(method: AuthenticationMethod) -> Self {
         let (first, second) = match method {
-            AuthenticationMethod::Password | AuthenticationMethod::Google => (Some(method), None),
+            AuthenticationMethod::Password | AuthenticationMethod::Federated => {
+                (Some(method), None)
+            }
             AuthenticationMethod::Totp
             | AuthenticationMethod::RecoveryCode
             | AuthenticationMethod::OneTimeCode => (None, Some(method)),
@@ -206,7 +210,7 @@ impl MethodReferences {
             | AuthenticationMethod::Totp
             | AuthenticationMethod::RecoveryCode => 1 << 1,
             AuthenticationMethod::Passkey => 1 << 2,
-            AuthenticationMethod::Google => 1 << 3,
+            AuthenticationMethod::Federated => 1 << 3,
         })
     }
 

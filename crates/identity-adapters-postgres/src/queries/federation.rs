@@ -14,8 +14,9 @@ use crate::{
     store::Store,
 };
 
-const IDENTITY_OF: &str =
-    "SELECT id, digest, identity, linked_at FROM federated_identities WHERE account_id = $1";
+/// By `federated_identities_account_id_provider_key`.
+const IDENTITIES_OF: &str = "SELECT id, provider, digest, identity, linked_at FROM federated_identities \
+     WHERE account_id = $1 ORDER BY provider";
 
 #[async_trait]
 impl FederationQueries for Store {
@@ -44,24 +45,24 @@ impl FederationQueries for Store {
         })
     }
 
-    #[tracing::instrument(name = "federation.identity_of", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
-    async fn identity_of(
+    #[tracing::instrument(name = "federation.identities_of", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
+    async fn identities_of(
         &self,
         account: AccountId,
-    ) -> Result<Option<FederatedIdentityRecord>, StoreError> {
-        let row = Sql::new(IDENTITY_OF)
-            .bind(&account)
-            .row(&self.readers)
-            .await?;
-        row.map(|row| {
-            Ok(FederatedIdentityRecord {
-                id: row.get(IDENTITIES, "id")?,
-                digest: row.get(IDENTITIES, "digest")?,
-                identity: row.get(IDENTITIES, "identity")?,
-                linked_at: row.get(IDENTITIES, "linked_at")?,
+    ) -> Result<Vec<FederatedIdentityRecord>, StoreError> {
+        let identities = Sql::new(IDENTITIES_OF).bind(&account);
+        let rows = identities.rows(&self.readers).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(FederatedIdentityRecord {
+                    id: row.get(IDENTITIES, "id")?,
+                    provider: row.get(IDENTITIES, "provider")?,
+                    digest: row.get(IDENTITIES, "digest")?,
+                    identity: row.get(IDENTITIES, "identity")?,
+                    linked_at: row.get(IDENTITIES, "linked_at")?,
+                })
             })
-        })
-        .transpose()
+            .collect()
     }
 }
 

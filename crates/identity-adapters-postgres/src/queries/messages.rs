@@ -5,14 +5,16 @@ use authentication_app::ports::{
     Backlog, GiveBack, HeldMessage, LeaseToken, LeasedMessage, LeasedMessages, MessageKind,
     MessageOrder, MessageQueue, Recipient, StoreError, Subject,
 };
-use authentication_domain::{accounts::AccountId, challenges::CodeNonce};
+use authentication_domain::{
+    accounts::AccountId, challenges::CodeNonce, credentials::CredentialKind,
+};
 use time::{Duration, OffsetDateTime};
 
 use crate::{
     dialect::Dialect,
     error::Fault,
     gatherings,
-    outbox::{CODE, detail_of, name_of},
+    outbox::{CODE, name_of},
     sql::{Row, Sql},
     store::Store,
 };
@@ -48,7 +50,8 @@ macro_rules! lease {
              OR (",
             our_codes!(),
             ") OR (kind IN ('credential_added', 'credential_removed') \
-             AND purpose IN ('totp', 'passkey', 'recovery_codes', 'google'))) \
+             AND (purpose IN ('totp', 'passkey', 'recovery_codes', 'google') \
+             OR purpose LIKE 'provider:%'))) \
              AND id NOT IN (SELECT id FROM codes) \
              ORDER BY next_attempt_at, id LIMIT $2 - (SELECT count(*) FROM codes)",
             $lock,
@@ -219,11 +222,22 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
 fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
     let name: String = row.get(MESSAGES, "kind")?;
     let detail: Option<String> = row.find(MESSAGES, "purpose")?;
-    let is_it = |kind: &MessageKind| {
-        name_of(*kind) == name
-            && detail_of(*kind).is_none_or(|what| detail.as_deref() == Some(what))
-    };
-    if let Some(notice) = MessageKind::notices().find(is_it) {
+    // Named by what it is about, and by configuration: in no list.
+    let about = || detail.as_deref().and_then(CredentialKind::from_name);
+    match name.as_str() {
+        "credential_added" => {
+            return about()
+                .map(MessageKind::CredentialAdded)
+                .ok_or_else(unreadable_kind);
+        }
+        "credential_removed" => {
+            return about()
+                .map(MessageKind::CredentialRemoved)
+                .ok_or_else(unreadable_kind);
+        }
+        _ => {}
+    }
+    if let Some(notice) = MessageKind::notices().find(|kind| name_of(*kind) == name) {
         return Ok(notice);
     }
     if name != CODE {
@@ -267,6 +281,7 @@ mod tests {
     use authentication_domain::challenges::Purpose;
 
     use super::*;
+    use crate::outbox::detail_of;
 
     /// One that is missing would never be sent.
     #[test]
@@ -279,7 +294,7 @@ mod tests {
             assert!(named(purpose.as_str()) && named(name_of(code)));
         }
         for notice in MessageKind::notices() {
-            let detail = detail_of(notice).is_none_or(named);
+            let detail = detail_of(notice).is_none_or(|what| named(&what));
             assert!(named(name_of(notice)) && detail);
         }
     }

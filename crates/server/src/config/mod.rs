@@ -11,7 +11,6 @@ mod credentials;
 mod database;
 mod documented;
 mod events;
-mod google;
 mod http;
 mod in_effect;
 mod keys;
@@ -23,6 +22,7 @@ mod mistake;
 mod passwords;
 mod production;
 mod protection;
+mod providers;
 mod reader;
 mod redis;
 mod secret_files;
@@ -43,7 +43,6 @@ use std::{
 pub use connections::ConnectionSettings;
 pub use database::DatabaseSettings;
 pub use events::{EventSettings, SinkChoice, WebhookSettings};
-pub use google::GoogleSettings;
 pub use http::{HttpSettings, ManagementSettings};
 pub use in_effect::InEffect;
 pub use keys::KeySettings;
@@ -55,6 +54,7 @@ pub use mfa::MfaSettings;
 pub use mistake::{Mistake, Mistakes, Place};
 pub use passwords::PasswordSettings;
 pub use protection::ProtectionSettings;
+pub use providers::ProviderSettings;
 pub use redis::{RedisMode, RedisSettings};
 pub use sources::Variables;
 pub use telemetry::{LogFormat, TelemetrySettings};
@@ -98,7 +98,9 @@ pub struct Config {
     /// `passwords.…`
     pub passwords: PasswordSettings,
     /// `google.…`
-    pub google: GoogleSettings,
+    pub google: ProviderSettings,
+    /// `providers.NAME.…`, by name.
+    pub providers: Vec<ProviderSettings>,
     /// `keys.…`
     pub keys: KeySettings,
     /// `messages.…`
@@ -214,7 +216,8 @@ impl Config {
             mfa: MfaSettings::read(&mut reader),
             tokens: TokenSettings::read(&mut reader),
             passwords: PasswordSettings::read(&mut reader),
-            google: GoogleSettings::read(&mut reader),
+            google: ProviderSettings::google(&mut reader),
+            providers: ProviderSettings::others(&mut reader),
             keys: KeySettings::read(&mut reader),
             messages: MessageSettings::read(&mut reader, mode),
             events: EventSettings::read(&mut reader, mode),

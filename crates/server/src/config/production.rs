@@ -29,8 +29,8 @@ impl Config {
         self.check_redis(&mut refuse);
         self.check_passwords(&mut refuse);
         self.check_connections(&mut refuse);
-        self.google.check(self.is_production(), &mut refuse);
         self.check_messages(&mut refuse);
+        found.extend(self.mistakes_in_providers());
         found.extend(self.events.mistakes(self));
         found.extend(self.webauthn.mistakes(self));
         found

@@ -6,10 +6,10 @@
 mod database;
 mod findings;
 mod folder;
-mod google;
 mod keys;
 mod messages;
 mod network;
+mod providers;
 mod redis;
 mod webhooks;
 
@@ -33,9 +33,9 @@ pub(crate) fn of_mistakes(mistakes: &Mistakes) -> Vec<Finding> {
 
 /// Looks at everything that the configuration names, in the order of its sections.
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
-    let (folder, google, keys, database, replicas, redis, messages, webhooks, collector, sentry) = tokio::join!(
+    let (folder, providers, keys, database, replicas, redis, messages, webhooks, collector, sentry) = tokio::join!(
         in_time("data folder", None, async { vec![folder::look(config)] }),
-        in_time("google", None, google::look(config)),
+        providers::look(config),
         in_time("keys", None, async { vec![keys::look(config)] }),
         in_time("database", None, database::look(config)),
         database::look_at_replicas(config),
@@ -47,7 +47,7 @@ pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     );
     let mut findings = of_configuration(config);
     for found in [
-        folder, google, keys, database, replicas, redis, messages, webhooks, collector, sentry,
+        folder, providers, keys, database, replicas, redis, messages, webhooks, collector, sentry,
     ] {
         findings.extend(found);
     }

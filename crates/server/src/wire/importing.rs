@@ -6,7 +6,7 @@ use adapters_crypto::{BlindIndex, DjangoHashes, SystemClock};
 use authentication_app::imports::{ImportPorts, Imports};
 use identity_adapters_postgres::Store;
 
-use super::offline::Offline;
+use super::{offline::Offline, providers::issuers};
 use crate::{StartError, config::Config};
 
 /// An import that is about to run.
@@ -23,6 +23,7 @@ impl Importing {
             store: offline.store.clone(),
             vault: offline.vault,
             index: Arc::new(BlindIndex::new(offline.keys)),
+            issuers: issuers(config),
             hashes: Arc::new(DjangoHashes),
             clock: Arc::new(SystemClock),
             random: offline.random,

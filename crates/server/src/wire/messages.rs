@@ -14,7 +14,7 @@ use authentication_app::{
 };
 use url::Url;
 
-use super::{Gauges, counters::CountingSender, mailbox::Mailbox};
+use super::{Gauges, counters::CountingSender, mailbox::Mailbox, providers};
 use crate::config::{
     Config, EmailProvider, MessageSettings, Mistake, Mistakes, SenderChoice, SmsProvider,
     SmsSettings,
@@ -113,6 +113,7 @@ fn templates(
         default_language: messages.default_language.clone(),
         reset_page: page(&messages.reset_page_url, "/reset-password"),
         notice_page: page(&messages.notice_page_url, "/notice"),
+        providers: providers::labels(config),
         folder: messages.templates_dir.clone(),
     });
     match loaded {

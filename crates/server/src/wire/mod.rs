@@ -4,7 +4,6 @@ mod clock;
 mod counters;
 mod ephemeral;
 mod events;
-mod google;
 mod importing;
 mod key_desk;
 mod key_watch;
@@ -13,6 +12,7 @@ mod mailbox;
 mod messages;
 mod offline;
 mod patience;
+mod providers;
 mod readiness;
 mod rekeying;
 mod store;
@@ -61,7 +61,6 @@ pub(crate) use counters::Gauges;
 use ephemeral::Ephemeral;
 pub(crate) use ephemeral::{redis_config, redis_mistake};
 pub(crate) use events::{EventDesk, RelayNode};
-pub(crate) use google::identity_provider;
 pub(crate) use importing::Importing;
 pub(crate) use key_desk::{KeyDesk, KeyDeskError, ListedKey, StepDone};
 pub(crate) use key_watch::KeyView;
@@ -70,6 +69,7 @@ pub(crate) use keys::{RingPlace, examine_key_ring, new_key_ring};
 use messages::Outgoing;
 pub(crate) use messages::{check_templates, gateway_of_texts, mail_server};
 use patience::PatientHasher;
+pub(crate) use providers::identity_provider;
 use readiness::Readiness;
 pub(crate) use store::{Schema, impatient, open_migrated as open_migrated_store};
 pub(crate) use unlocking::Unlocking;
@@ -218,7 +218,7 @@ pub(crate) async fn wire(
         challenges: Challenges::new(Arc::clone(&base)),
         mfa: Mfa::new(Arc::clone(&base)),
         passkeys: Passkeys::new(Arc::clone(&base)),
-        federation: google::federation(config, &base)?,
+        providers: providers::providers(config, &base, &metrics)?,
         cursors: Cursors::new(Arc::clone(&base.macs)),
         limits: ephemeral.limits(base),
         signer,

@@ -335,7 +335,8 @@ impl TestApp {
         self.texts(sql).await
     }
 
-    async fn texts(&self, sql: &str) -> Vec<String> {
+    /// The texts that a statement finds.
+    pub(crate) async fn texts(&self, sql: &str) -> Vec<String> {
         let rows = self.stores.database.rows(sql).await;
         rows.iter()
             .map(|row| row.try_get_by_index(0).expect("a text"))

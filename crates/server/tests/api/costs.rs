@@ -58,7 +58,7 @@ testkit::on_every_engine! {
                 continue;
             }
             let method = spec.method.as_http().to_string();
-            let path = spec.path.replace("{id}", "01920000-0000-7000-8000-000000000000");
+            let path = spec.path.replace("{id}", "01920000-0000-7000-8000-000000000000").replace("{name}", "google");
             let mut request = app.request(&method, &path);
             if spec.access == Access::SignedIn {
                 request = request.bearer_auth(&person.tokens.access);

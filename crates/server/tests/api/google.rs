@@ -4,6 +4,7 @@ mod flow;
 mod link;
 mod newcomers;
 mod provider;
+mod side_by_side;
 mod sign_in;
 
 use serde_json::{Value, json};
@@ -109,7 +110,7 @@ impl Bed {
 }
 
 fn configure(config: &mut Config, double: &OpenIdDouble, hosted_domains: &[&str]) {
-    config.google.issuer = double.issuer();
+    config.google.issuer = Some(double.issuer());
     config.google.client_ids = vec!["site".to_owned(), "app".to_owned()];
     config.google.client_secret = Some("secret".into());
     config.google.redirect_uris = vec![REDIRECT.to_owned()];

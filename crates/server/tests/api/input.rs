@@ -62,6 +62,10 @@ fn public_posts() -> Vec<(&'static str, Value)> {
             json!({"code": "c", "state": "0".repeat(32), "binding": "1".repeat(32)}),
         ),
         (
+            "/api/v1/auth/providers/entra",
+            json!({"id_token": "a.b.c", "role": "client"}),
+        ),
+        (
             "/api/v1/auth/token/refresh",
             json!({"refresh_token": "fa_rt_v1.x"}),
         ),

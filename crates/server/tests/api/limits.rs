@@ -100,7 +100,7 @@ testkit::on_every_engine! {
             let Sends::ByAccount(quota) = spec.sends else { continue };
             let (person, other) = (app.register_person().await, app.register_person().await);
             app.settle_messages().await;
-            let path = spec.path.replace("{id}", "00000000-0000-7000-8000-000000000000");
+            let path = spec.path.replace("{id}", "00000000-0000-7000-8000-000000000000").replace("{name}", "google");
             let call = async |access: &str| {
                 let request = app.request(spec.method.as_http().as_str(), &path).bearer_auth(access);
                 let request = if spec.method == Method::Post { request.json(&json!({})) } else { request };

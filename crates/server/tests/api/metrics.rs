@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
+use server::config::Config;
 
 use crate::{
     app::{TestApp, wrong_code},
@@ -164,7 +165,8 @@ testkit::on_every_engine! {
     }
 
     async fn every_metric_is_documented_and_every_documented_one_is_there(engine: Engine) {
-        let app = TestApp::start(engine).await;
+        let with_google = |config: &mut Config| config.google.client_ids = vec!["site".to_owned()];
+        let app = TestApp::start_with(engine, with_google).await;
         app.register_person().await;
         app.settle_messages().await;
         // How long a queue is, is told by a worker when its turn comes.

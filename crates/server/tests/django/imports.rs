@@ -1,6 +1,6 @@
 //! What becomes of people whom Django knew, in this process.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use adapters_crypto::{
     BlindIndex, CryptoVault, DjangoHashes, KeyRing, KeysInUse, ServiceKey, SystemRandom,
@@ -11,6 +11,7 @@ use authentication_app::{
 };
 use authentication_domain::{
     accounts::{AccountStatus, Identifier, InvalidEmail, InvalidPhone, LegacyId, SignUpMethod},
+    federation::ProviderName,
     profiles::InvalidText,
 };
 use common::{RequestId, money::Money};
@@ -42,6 +43,16 @@ impl Run {
             store: store.clone(),
             vault: vault.clone(),
             index: index.clone(),
+            issuers: BTreeMap::from([
+                (
+                    ProviderName::GOOGLE,
+                    "https://accounts.google.com".to_owned(),
+                ),
+                (
+                    ProviderName::parse("entra").unwrap(),
+                    "https://login.example.com".to_owned(),
+                ),
+            ]),
             hashes: Arc::new(DjangoHashes),
             clock: Arc::new(TestClock::default()),
             random: Arc::new(SystemRandom),
@@ -142,6 +153,25 @@ async fn whoever_may_not_come_is_refused_with_the_reason() {
     is(|it| it.balance_minor = Some(-1), Refusal::NegativeBalance);
     is(|it| it.balance_minor = Some(1), Refusal::NoCurrency);
     is(|it| it.currency = Some("naira".into()), Refusal::Currency);
+    let of = |name: &str, subject: &str| (name.to_owned(), subject.to_owned());
+    is(
+        |it| it.identities = vec![("okta".into(), "1".into())],
+        Refusal::UnknownProvider,
+    );
+    is(
+        |it| it.identities = vec![("No name".into(), "1".into())],
+        Refusal::UnknownProvider,
+    );
+    is(
+        |it| it.identities = vec![("google".into(), "é".into())],
+        Refusal::Subject,
+    );
+    is(
+        |it| it.identities = vec![("google".into(), "1".into()), ("google".into(), "1".into())],
+        Refusal::SeveralIdentities,
+    );
+    let both = run.judge(|it| it.identities = vec![of("google", "1"), of("entra", "1")]);
+    assert!(both.is_ok());
 }
 
 #[tokio::test]

@@ -1,10 +1,12 @@
 //! Signing in through a provider.
 
 use authentication_app::ports::{
-    FederationQuestion, IndexKeys, NewFederatedIdentity, NewFlow, NewNonce, NonceUse,
+    FederationQuestion, FlowReturn, IndexKeys, NewFederatedIdentity, NewFlow, NewNonce, NonceUse,
 };
 use authentication_domain::{
-    accounts::AccountId, federation::FederationRules, opaque_token::TokenDigest,
+    accounts::AccountId,
+    federation::{FederationRules, ProviderName},
+    opaque_token::TokenDigest,
 };
 use common::random::bytes;
 
@@ -14,6 +16,7 @@ use crate::clock::START;
 /// A nonce that was given to no device in particular.
 pub fn new_nonce() -> NewNonce {
     NewNonce {
+        provider: ProviderName::GOOGLE,
         digest: token_digest(),
         device: None,
         session: None,
@@ -24,6 +27,7 @@ pub fn new_nonce() -> NewNonce {
 /// A nonce that is brought at [`START`] from nowhere in particular, for nobody who is known.
 pub const fn nonce_use(digest: TokenDigest) -> NonceUse {
     NonceUse {
+        provider: ProviderName::GOOGLE,
         digest,
         device: None,
         session: None,
@@ -35,10 +39,21 @@ pub const fn nonce_use(digest: TokenDigest) -> NonceUse {
 /// A flow that begins.
 pub fn new_flow() -> NewFlow {
     NewFlow {
+        provider: ProviderName::GOOGLE,
         state: token_digest(),
         binding: token_digest(),
         payload: sealed(),
         expires_at: START + FederationRules::default().flow_lifetime,
+    }
+}
+
+/// Somebody who comes back at [`START`] with what the client of this flow has.
+pub const fn flow_return(flow: &NewFlow) -> FlowReturn {
+    FlowReturn {
+        provider: flow.provider,
+        state: flow.state,
+        binding: flow.binding,
+        now: START,
     }
 }
 
@@ -47,6 +62,7 @@ pub fn new_identity(account: AccountId) -> NewFederatedIdentity {
     NewFederatedIdentity {
         id: uuid_at(START),
         account,
+        provider: ProviderName::GOOGLE,
         digest: bytes(&RANDOM),
         identity: sealed(),
         linked_at: START,

@@ -22,7 +22,9 @@ pub use accounts::{
     new_account_in, password_hash, sign_in_question, wrapped_key,
 };
 pub use challenges::{new_challenge, new_notice_link, nonce, send_request, subject, token_digest};
-pub use federation::{federation_question, new_flow, new_identity, new_nonce, nonce_use};
+pub use federation::{
+    federation_question, flow_return, new_flow, new_identity, new_nonce, nonce_use,
+};
 pub use passkeys::{credential_digest, new_ceremony, passkey, passkey_use};
 pub use records::{audit_record, event_envelope, idempotency_record, message_order, session_ended};
 pub use second_factors::{pending_sign_in, recovery_code};

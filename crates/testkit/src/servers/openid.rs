@@ -182,6 +182,11 @@ impl OpenIdDouble {
         let answer = json!({
             "access_token": "of-no-use", "token_type": "Bearer", "expires_in": 60, "id_token": id_token,
         });
+        self.answer(code, answer);
+    }
+
+    /// What the token endpoint is to answer for this code, once, whatever that is.
+    pub fn answer(&self, code: &str, answer: Value) {
         self.state.lock().grants.insert(code.to_owned(), answer);
     }
 

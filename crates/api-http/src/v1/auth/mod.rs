@@ -1,13 +1,13 @@
 //! Accounts and sign-in.
 
 pub(crate) mod change_password;
-pub(crate) mod google;
 pub(crate) mod log_in;
 pub(crate) mod log_in_otp;
 pub(crate) mod log_out;
 pub(crate) mod mfa;
 pub(crate) mod not_me;
 pub(crate) mod passkey;
+pub(crate) mod providers;
 pub(crate) mod reauthenticate;
 pub(crate) mod refresh;
 pub(crate) mod register;

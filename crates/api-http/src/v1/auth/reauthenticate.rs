@@ -3,9 +3,11 @@
 use actix_web::HttpResponse;
 use authentication_app::{
     Repeatable, RequestContext,
+    federation::Federation,
     passkeys::PasskeySignIn,
     sessions::{Attempt, Reauthentication, TokenSet},
 };
+use authentication_domain::federation::ProviderName;
 use garde::Validate;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -17,17 +19,17 @@ use crate::{
     ingress::{
         CodeMethod, Context, RepeatableJson, Repeater, opaque_token, plain_password, second_proof,
     },
-    state::State,
+    state::{ApiState, State},
     to_the_end::to_the_end,
     v1::{
-        auth::google::{LONGEST_ID_TOKEN, bounded},
+        auth::providers::{LONGEST_ID_TOKEN, bounded},
         passkey_answers::AuthenticationCredentialBody,
         views::TokensView,
     },
 };
 
 /// The password; or a code of a second factor with its method; or a passkey, in answer to
-/// `POST /auth/passkey/options`; or an ID token of the Google account that is linked.
+/// `POST /auth/passkey/options`; or an ID token of an account at a provider that is linked.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "method": "totp", "code": "493817" }))]
 #[serde(deny_unknown_fields)]
@@ -46,10 +48,14 @@ pub(crate) struct ReauthenticateBody {
     challenge_id: Option<String>,
     #[garde(dive)]
     credential: Option<AuthenticationCredentialBody>,
-    /// Of the Google account that is linked, with a nonce of `POST /me/google/options`.
+    /// Of the account that is linked at `provider`, with a nonce of `POST /me/providers/{name}/options`.
     #[garde(skip)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 8192)]
     id_token: Option<SecretString>,
+    /// Whose ID token it is. Without it, `google`.
+    #[garde(length(chars, max = 24))]
+    #[schema(max_length = 24, pattern = "^[a-z][a-z0-9_-]*$", example = "google")]
+    provider: Option<String>,
 }
 
 /// The session's tokens from here on: those from before count no more.
@@ -80,7 +86,9 @@ pub(crate) async fn reauthenticate(
         if !body.is_empty() {
             return Err(exactly_one_proof());
         }
-        return by_google(state, who, repeatable, context, id_token).await;
+        let provider = body.provider.as_deref();
+        let federation = federation_of(&state, provider).map_err(Problem::invalid_field)?;
+        return by_provider(state, who, repeatable, context, (federation, id_token)).await;
     }
     let proof = body.into_proof()?;
     let tokens = to_the_end(async move {
@@ -93,22 +101,15 @@ pub(crate) async fn reauthenticate(
     Ok(confirmed(tokens))
 }
 
-async fn by_google(
+async fn by_provider(
     state: State,
     who: Repeater,
     repeatable: Repeatable,
     context: RequestContext,
-    id_token: SecretString,
+    (federation, id_token): (Federation, SecretString),
 ) -> Result<HttpResponse, Problem> {
     let id_token =
         bounded("id_token", id_token, LONGEST_ID_TOKEN).map_err(Problem::invalid_field)?;
-    let Some(federation) = state.federation.clone() else {
-        return Err(Problem::invalid_field(FieldError::new(
-            "id_token",
-            "not_offered",
-            "there is no sign-in with Google here",
-        )));
-    };
     let tokens = to_the_end(async move {
         let sessions = &state.sessions;
         let attempt = Attempt {
@@ -122,6 +123,16 @@ async fn by_google(
     })
     .await?;
     Ok(confirmed(tokens))
+}
+
+/// The provider of this name; Google where none is named, as before there were others.
+fn federation_of(state: &ApiState, name: Option<&str>) -> Result<Federation, FieldError> {
+    let name = name.map_or(Ok(ProviderName::GOOGLE), ProviderName::parse);
+    let named = name.ok().and_then(|name| state.providers.named(name));
+    named.cloned().ok_or_else(|| {
+        let field = "provider";
+        FieldError::new(field, "not_offered", "there is no such provider here")
+    })
 }
 
 fn confirmed(tokens: TokenSet) -> HttpResponse {
@@ -141,6 +152,9 @@ impl ReauthenticateBody {
     }
 
     fn into_proof(self) -> Result<Reauthentication, Problem> {
+        if self.provider.is_some() {
+            return Err(exactly_one_proof());
+        }
         let passkey = match (self.challenge_id, self.credential) {
             (None, None) => None,
             (Some(challenge_id), Some(credential)) => Some((challenge_id, credential)),

@@ -53,6 +53,8 @@ labels! {
         Passkey = "passkey",
         /// Through Google.
         Google = "google",
+        /// Through another provider.
+        Provider = "provider",
     }
 
     /// What became of an attempt to sign in.

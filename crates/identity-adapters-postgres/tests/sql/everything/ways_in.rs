@@ -7,6 +7,7 @@ use authentication_app::ports::{
 };
 use authentication_domain::{
     challenges::{ChallengeRules, CodeFormat, Purpose},
+    federation::ProviderName,
     passkeys::CeremonyPurpose,
     sessions::{EndReason, RotationRules},
 };
@@ -17,8 +18,9 @@ use common::{
 use identity_adapters_postgres::Store;
 use testkit::{
     builders::{
-        federation_question, id, new_ceremony, new_challenge, new_flow, new_identity, new_nonce,
-        new_session, nonce_use, passkey, passkey_use, sealed, send_request, token_digest,
+        federation_question, flow_return, id, new_ceremony, new_challenge, new_flow, new_identity,
+        new_nonce, new_session, nonce_use, passkey, passkey_use, sealed, send_request,
+        token_digest,
     },
     clock::START,
 };
@@ -40,10 +42,7 @@ pub(super) async fn write_federation(store: &Store, owner: &NewAccount) {
     federation.use_nonce(brought).await.unwrap();
     federation.opens(identity.digest, account).await.unwrap();
     federation.keep_flow(&flow).await.unwrap();
-    federation
-        .claim_flow(flow.state, flow.binding, START)
-        .await
-        .unwrap();
+    federation.claim_flow(flow_return(&flow)).await.unwrap();
     federation.release_flow(flow.state, START).await.unwrap();
     unit.challenges()
         .void_codes(owner.index.subject, START)
@@ -57,9 +56,12 @@ pub(super) async fn write_federation(store: &Store, owner: &NewAccount) {
     unit.commit().await.unwrap();
     let question = federation_question(identity.digest, &owner.index);
     store.federation_record(question).await.unwrap();
-    store.identity_of(account).await.unwrap();
+    store.identities_of(account).await.unwrap();
     let mut unit = store.begin().await.unwrap();
-    unit.federation().unlink(account).await.unwrap();
+    unit.federation()
+        .unlink(account, ProviderName::GOOGLE)
+        .await
+        .unwrap();
 }
 
 pub(super) async fn write_codes(store: &Store, owner: &NewAccount) {

@@ -49,6 +49,9 @@ impl LineFault {
     }
 }
 
+/// What a subject is: as a number it would lose digits.
+const SUBJECT: &str = "a text in quotation marks";
+
 /// The fields that nobody has asked for yet. `null` is as good as nothing.
 pub(super) struct Fields(Vec<(String, Value)>);
 
@@ -91,6 +94,35 @@ impl Fields {
             Value::String(text) => Some(text),
             _ => None,
         })
+    }
+
+    /// A text that is more than spaces.
+    pub(super) fn subject(&mut self, field: &'static str) -> Result<Option<String>, LineFault> {
+        let text = self.value(field, SUBJECT, |value| match value {
+            Value::String(text) => Some(text),
+            _ => None,
+        })?;
+        Ok(text.filter(|text| !text.trim().is_empty()))
+    }
+
+    /// An object of such texts.
+    pub(super) fn subjects(
+        &mut self,
+        field: &'static str,
+    ) -> Result<Vec<(String, String)>, LineFault> {
+        let wanted = "an object of texts by the names of providers";
+        let all = self.value(field, wanted, |value| {
+            let Value::Object(all) = value else {
+                return None;
+            };
+            let subjects = all.into_iter().filter(|(_, subject)| !subject.is_null());
+            subjects
+                .map(|(name, subject)| Some((name, subject.as_str()?.to_owned())))
+                .collect::<Option<Vec<_>>>()
+        })?;
+        let mut all = all.unwrap_or_default();
+        all.retain(|(_, subject)| !subject.trim().is_empty());
+        Ok(all)
     }
 
     /// 0 and 1 too: some databases know no others.

@@ -81,7 +81,17 @@ fn user_of(id: LegacyId, fields: &mut Fields) -> Result<LegacyUser, LineFault> {
         last_login: fields.time("last_login")?,
         balance_minor: fields.number("balance_minor")?,
         currency: fields.text("currency")?,
+        identities: identities_of(fields)?,
     })
+}
+
+/// `google_sub`, and `identities`: an object of subjects by the names of providers. Texts alone: a number as long as
+/// Google's subjects are has lost its last digits by the time that it is read.
+fn identities_of(fields: &mut Fields) -> Result<Vec<(String, String)>, LineFault> {
+    let google = fields.subject("google_sub")?;
+    let google = google.map(|subject| ("google".to_owned(), subject));
+    let others = fields.subjects("identities")?;
+    Ok(google.into_iter().chain(others).collect())
 }
 
 fn method_of(fields: &mut Fields) -> Result<Option<SignUpMethod>, LineFault> {
@@ -183,6 +193,41 @@ mod tests {
             let found = fault(&format!("{{\"id\":1,{GOOD},{fields}}}"));
             let Some(LineFault::WrongType { field: told, .. }) = found else {
                 panic!("{fields}: {found:?}");
+            };
+            assert_eq!(told, field);
+        }
+    }
+
+    #[test]
+    fn subjects_are_texts_by_the_name_of_their_provider() {
+        let identities = |fields: &str| {
+            let line = format!("{{\"id\":1,{GOOD},{fields}}}");
+            read(Some(line.as_bytes())).user.map(|user| user.identities)
+        };
+        let of = |name: &str, subject: &str| (name.to_owned(), subject.to_owned());
+        let google = of("google", "107691503500061507151");
+        for (fields, expected) in [
+            (
+                r#""google_sub":"107691503500061507151""#,
+                vec![google.clone()],
+            ),
+            (r#""google_sub":null,"identities":null"#, vec![]),
+            (r#""google_sub":"","identities":{"entra":null}"#, vec![]),
+            (
+                r#""google_sub":"107691503500061507151","identities":{"entra":"a","okta":" "}"#,
+                vec![google, of("entra", "a")],
+            ),
+        ] {
+            assert_eq!(identities(fields), Ok(expected), "{fields}");
+        }
+        for (fields, field) in [
+            (r#""google_sub":107691503500061507151"#, "google_sub"),
+            (r#""google_sub":true"#, "google_sub"),
+            (r#""identities":["a"]"#, "identities"),
+            (r#""identities":{"google":1}"#, "identities"),
+        ] {
+            let Err(LineFault::WrongType { field: told, .. }) = identities(fields) else {
+                panic!("{fields}");
             };
             assert_eq!(told, field);
         }

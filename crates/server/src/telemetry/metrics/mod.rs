@@ -16,17 +16,20 @@ mod clock;
 mod counts;
 mod facts;
 mod process;
+mod providers;
 mod requests;
 mod saturation;
 
 use std::{sync::Arc, time::Duration};
 
+use adapters_google::OpenIdProvider;
 use api_http::ports::{AnsweredRequest, Exposition, HttpMeter};
 use authentication_app::{
     caching::Ledger,
     ports::{Measure, Meter},
     timekeeping::ClockFigures,
 };
+use authentication_domain::federation::ProviderName;
 use identity_adapters_postgres::Store;
 use opentelemetry::{InstrumentationScope, metrics::MeterProvider as _};
 use opentelemetry_otlp::{MetricExporter, Protocol, WithExportConfig as _};
@@ -112,6 +115,13 @@ impl Metrics {
         let scope = InstrumentationScope::builder(SCOPE).build();
         let meter = self.provider.meter_with_scope(scope);
         clients::watch(&meter, &Arc::from(listeners));
+    }
+
+    /// Asks how identity providers do, whenever somebody asks.
+    pub(crate) fn watch_providers(&self, watched: Vec<(ProviderName, Arc<OpenIdProvider>)>) {
+        let scope = InstrumentationScope::builder(SCOPE).build();
+        let meter = self.provider.meter_with_scope(scope);
+        providers::watch(&meter, &Arc::from(watched));
     }
 
     /// Asks how the clocks are, whenever somebody asks.

@@ -7,7 +7,10 @@ use common::Clock as _;
 use reqwest::{Client, redirect};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
-use testkit::{Engine, servers::OpenIdProviderServer};
+use testkit::{
+    Engine,
+    servers::{OpenIdDouble, OpenIdProviderServer},
+};
 use url::Url;
 
 use super::{AUTHORIZE, CALLBACK, OPTIONS, REDIRECT, SIGN_IN};
@@ -25,7 +28,7 @@ impl Bed {
     async fn start(engine: Engine) -> Self {
         let provider = OpenIdProviderServer::start(&[REDIRECT]);
         let app = TestApp::start_with(engine, |config| {
-            provider.issuer().clone_into(&mut config.google.issuer);
+            config.google.issuer = Some(provider.issuer().to_owned());
             config.google.client_ids = vec!["site".to_owned(), "app".to_owned()];
             config.google.client_secret = Some(OpenIdProviderServer::SECRET.into());
             config.google.redirect_uris = vec![REDIRECT.to_owned()];
@@ -169,6 +172,37 @@ fn base64_url(bytes: &[u8]) -> String {
 }
 
 testkit::on_every_engine! {
+    /// Google and a real provider at once: a code counts where the person was sent.
+    async fn a_real_provider_stands_beside_google(engine: Engine) {
+        const COMPANY: &str = "/api/v1/auth/providers/company";
+        let mut provider = OpenIdProviderServer::start(&[REDIRECT]);
+        let google = OpenIdDouble::start();
+        let app = TestApp::start_with(engine, |config| {
+            super::configure(config, &google, &[]);
+            let mut company = config.google.clone();
+            "providers.company".clone_into(&mut company.section);
+            company.name = "company".to_owned().try_into();
+            company.issuer = Some(provider.issuer().to_owned());
+            company.client_secret = Some(OpenIdProviderServer::SECRET.into());
+            config.providers.push(company);
+        })
+        .await;
+        app.advance(SystemClock.now() - app.now());
+        provider.welcome(&json!({"sub": "ada", "email": "ada@example.com", "email_verified": true}));
+        let begun = app.post(&format!("{COMPANY}/authorize"), &json!({"redirect_uri": REDIRECT})).await;
+        begun.assert_status(200);
+        let came_back = browse(&begun.text_of("/authorization_url"), REDIRECT).await;
+        let body = json!({
+            "code": query(&came_back, "code"), "state": query(&came_back, "state"),
+            "binding": begun.text_of("/binding"), "iss": query(&came_back, "iss"),
+        });
+        app.post(CALLBACK, &body).await.assert_problem(400, "invalid_state");
+        assert!(google.requests_to("/token").is_empty(), "Google got no code of the other's");
+        let entered = app.post(&format!("{COMPANY}/callback"), &body).await;
+        entered.assert_status(201);
+        assert_eq!(entered.text_of("/user/auth_method"), "provider");
+    }
+
     async fn a_browser_goes_to_a_real_provider_and_comes_back_signed_in(engine: Engine) {
         let mut bed = Bed::start(engine).await;
         bed.welcome("ada", "ada@example.com");

@@ -135,7 +135,7 @@ impl Place {
     }
 }
 
-fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+pub(crate) fn borrowed<'a>(settings: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     let pairs = settings.iter();
     pairs.map(|(name, value)| (*name, value.as_str())).collect()
 }

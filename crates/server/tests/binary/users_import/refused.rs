@@ -60,6 +60,12 @@ fn refusals() -> Vec<(Value, &'static str)> {
             "invalid_currency",
         ),
         (json!({"balance_minor": 1}), "no_currency"),
+        (json!({"google_sub": "canary\u{e9}"}), "invalid_subject"),
+        (json!({"identities": {"canary": "1"}}), "unknown_provider"),
+        (
+            json!({"google_sub": "1", "identities": {"google": "1"}}),
+            "several_identities",
+        ),
     ]
 }
 

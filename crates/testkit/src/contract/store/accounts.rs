@@ -72,6 +72,7 @@ pub async fn every_state_of_an_account_survives_the_store(store: Store) {
     let methods = [
         SignUpMethod::Phone,
         SignUpMethod::Google,
+        SignUpMethod::Provider,
         SignUpMethod::Email,
     ];
     let states = states.into_iter().cycle().zip(methods.into_iter().cycle());

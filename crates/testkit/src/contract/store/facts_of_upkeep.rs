@@ -119,6 +119,7 @@ macro_rules! store_facts_of_upkeep {
             one_shared_index_entry_keeps_a_person_out,
             of_two_with_one_identifier_the_first_is_imported,
             of_two_with_one_legacy_id_the_first_is_imported,
+            an_identity_comes_over_with_its_owner_and_opens_one_account,
             an_import_that_is_not_committed_leaves_nothing,
             of_many_imports_of_one_file_at_once_each_person_is_imported_once,
             an_import_and_registrations_at_once_leave_one_account,

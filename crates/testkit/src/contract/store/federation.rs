@@ -1,11 +1,12 @@
 //! Identities at providers, and sign-ins that are under way there.
 
 use authentication_app::ports::{
-    FederationQuestion, FederationRecord, IdentifierSwap, IndexKeys, NewFederatedIdentity, NewFlow,
-    NewNonce, NonceUse, Sealed, StoreError, UniqueRule,
+    FederationQuestion, FederationRecord, FlowReturn, IdentifierSwap, IndexKeys,
+    NewFederatedIdentity, NewFlow, NewNonce, NonceUse, Sealed, StoreError, UniqueRule,
 };
 use authentication_domain::{
-    accounts::SignUpMethod, challenges::Purpose, opaque_token::TokenDigest, sessions::DeviceId,
+    accounts::SignUpMethod, challenges::Purpose, federation::ProviderName,
+    opaque_token::TokenDigest, sessions::DeviceId,
 };
 use time::{Duration, OffsetDateTime};
 
@@ -16,8 +17,8 @@ use super::{
 };
 use crate::{
     builders::{
-        federation_question, id, index_keys, index_keys_amid_rotation, new_account, new_flow,
-        new_identity, new_nonce, nonce_use, sealed, send_request, token_digest,
+        federation_question, flow_return, id, index_keys, index_keys_amid_rotation, new_account,
+        new_flow, new_identity, new_nonce, nonce_use, sealed, send_request, token_digest,
     },
     clock::START,
     race::{ROUNDS, fifty_at_once},
@@ -61,22 +62,25 @@ pub async fn an_identity_is_found_as_it_was_linked(store: Store) {
         "whoever has the address"
     );
     assert_eq!(found.address_owner, Some(other.record.account.id));
-    let kept = store
-        .identity_of(account)
-        .await
-        .unwrap()
-        .expect("it is linked");
+    let [kept] = <[_; 1]>::try_from(store.identities_of(account).await.unwrap()).unwrap();
     assert_eq!(
-        (kept.id, kept.digest, &kept.identity, kept.linked_at),
-        (identity.id, identity.digest, &identity.identity, START)
+        (
+            kept.id,
+            kept.provider,
+            kept.digest,
+            &kept.identity,
+            kept.linked_at
+        ),
+        (
+            identity.id,
+            identity.provider,
+            identity.digest,
+            &identity.identity,
+            START
+        )
     );
-    assert!(
-        store
-            .identity_of(other.record.account.id)
-            .await
-            .unwrap()
-            .is_none()
-    );
+    let others = store.identities_of(other.record.account.id).await.unwrap();
+    assert!(others.is_empty());
 }
 
 pub async fn an_unknown_identity_is_nobody_and_its_address_is_told(store: Store) {
@@ -143,7 +147,7 @@ pub async fn the_device_is_told_if_it_is_the_owners(store: Store) {
     }
 }
 
-pub async fn an_identity_opens_one_account_and_an_account_has_one_identity(store: Store) {
+pub async fn an_identity_opens_one_account_and_an_account_has_one_of_each_provider(store: Store) {
     let (one, other) = (somebody(&store).await, somebody(&store).await);
     let (one, other) = (one.record.account.id, other.record.account.id);
     let identity = new_identity(one);
@@ -157,6 +161,54 @@ pub async fn an_identity_opens_one_account_and_an_account_has_one_identity(store
     link(&store, &new_identity(other))
         .await
         .expect("another identity, another account");
+    let at_another = NewFederatedIdentity {
+        provider: another_provider(),
+        ..new_identity(one)
+    };
+    link(&store, &at_another).await.expect("another provider");
+    let again = NewFederatedIdentity {
+        provider: another_provider(),
+        ..new_identity(one)
+    };
+    assert_taken(&store, &again).await;
+    let of_both = store.identities_of(one).await.unwrap();
+    let providers: Vec<_> = of_both.iter().map(|it| it.provider).collect();
+    assert_eq!(providers, [another_provider(), ProviderName::GOOGLE]);
+}
+
+fn another_provider() -> ProviderName {
+    ProviderName::parse("entra").expect("a name")
+}
+
+/// Linked, asked for and begun at one provider: at the other it counts for nothing, and is not used up there.
+pub async fn what_is_of_one_provider_counts_at_no_other(store: Store) {
+    let owner = somebody(&store).await.record.account.id;
+    link(&store, &new_identity(owner)).await.unwrap();
+    let other = another_provider();
+    assert!(!in_unit!(store, federation.unlink(owner, other)).unwrap());
+    assert_eq!(store.identities_of(owner).await.unwrap().len(), 1);
+    let nonce = NewNonce {
+        provider: other,
+        ..new_nonce()
+    };
+    keep(&store, &nonce).await;
+    let of_google = nonce_use(nonce.digest);
+    assert!(!bring(&store, of_google).await);
+    let theirs = NonceUse {
+        provider: other,
+        ..of_google
+    };
+    assert!(bring(&store, theirs).await);
+    let flow = begin_flow(&store).await;
+    let elsewhere = NewFlow {
+        provider: other,
+        ..flow.clone()
+    };
+    assert_eq!(claim(&store, &elsewhere, START).await, None);
+    assert_eq!(
+        claim(&store, &flow, START).await,
+        Some(flow.payload.clone())
+    );
 }
 
 pub async fn of_fifty_links_of_one_identity_one_wins(store: Store) {
@@ -191,10 +243,10 @@ pub async fn an_identity_is_unlinked_once_and_can_be_linked_again(store: Store) 
     let (identity, kept) = (new_identity(owner), new_identity(other));
     link(&store, &identity).await.unwrap();
     link(&store, &kept).await.unwrap();
-    assert!(in_unit!(store, federation.unlink(owner)).unwrap());
-    assert!(!in_unit!(store, federation.unlink(owner)).unwrap());
-    assert!(store.identity_of(owner).await.unwrap().is_none());
-    assert!(store.identity_of(other).await.unwrap().is_some());
+    assert!(in_unit!(store, federation.unlink(owner, ProviderName::GOOGLE)).unwrap());
+    assert!(!in_unit!(store, federation.unlink(owner, ProviderName::GOOGLE)).unwrap());
+    assert!(store.identities_of(owner).await.unwrap().is_empty());
+    assert_eq!(store.identities_of(other).await.unwrap().len(), 1);
     link(&store, &identity).await.expect("it is nobody's");
 }
 
@@ -251,7 +303,7 @@ pub async fn whether_an_identity_opens_an_account_is_told(store: Store) {
     assert!(opens(identity.digest, owner).await);
     assert!(!opens(identity.digest, other).await);
     assert!(!opens(theirs.digest, owner).await);
-    assert!(in_unit!(store, federation.unlink(owner)).unwrap());
+    assert!(in_unit!(store, federation.unlink(owner, ProviderName::GOOGLE)).unwrap());
     assert!(!opens(identity.digest, owner).await);
 }
 
@@ -305,7 +357,11 @@ async fn begin_flow(store: &Store) -> NewFlow {
 }
 
 async fn claim(store: &Store, flow: &NewFlow, now: OffsetDateTime) -> Option<Sealed> {
-    let claimed = in_unit!(store, federation.claim_flow(flow.state, flow.binding, now));
+    let brought = FlowReturn {
+        now,
+        ..flow_return(flow)
+    };
+    let claimed = in_unit!(store, federation.claim_flow(brought));
     claimed
         .expect("a flow is claimed or not")
         .map(|claimed| claimed.payload)
@@ -411,5 +467,5 @@ pub async fn a_purge_removes_nonces_and_flows_that_expired(store: Store) {
     );
     assert!(!use_nonce(&store, nonce.digest, None, START).await);
     assert_eq!(claim(&store, &flow, START).await, None);
-    assert!(store.identity_of(owner).await.unwrap().is_some());
+    assert_eq!(store.identities_of(owner).await.unwrap().len(), 1);
 }

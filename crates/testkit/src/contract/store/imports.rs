@@ -1,9 +1,9 @@
 //! People from another system.
 
 use authentication_app::ports::{
-    ImportClaim, ImportedUser, NewAccount, NewImport, StoreError, UniqueRule,
+    ImportClaim, ImportedUser, NewAccount, NewFederatedIdentity, NewImport, StoreError, UniqueRule,
 };
-use authentication_domain::accounts::LegacyId;
+use authentication_domain::{accounts::LegacyId, federation::ProviderName};
 use common::random::bytes;
 
 use super::{
@@ -11,12 +11,15 @@ use super::{
     support::{begin, sign_in_record, somebody},
 };
 use crate::{
-    builders::{RANDOM, index_keys, index_keys_amid_rotation, new_account},
+    builders::{
+        RANDOM, federation_question, index_keys, index_keys_amid_rotation, new_account,
+        new_identity,
+    },
     clock::START,
     race::{ROUNDS, at_once, fifty_at_once},
 };
 
-use ImportClaim::{IdKnown, IdentifierTaken, Inserted};
+use ImportClaim::{IdKnown, IdentifierTaken, IdentityTaken, Inserted};
 
 /// Somebody whom nobody knows yet.
 pub fn newcomer() -> NewImport {
@@ -25,6 +28,29 @@ pub fn newcomer() -> NewImport {
         legacy_id: LegacyId::from(u64::from(u32::from_le_bytes(number))),
         fingerprint: bytes(&RANDOM),
         account: new_account(),
+        identities: Vec::new(),
+    }
+}
+
+/// Somebody who signed in there through these.
+fn newcomer_with(identities: &[[u8; 32]]) -> NewImport {
+    let user = newcomer();
+    let account = user.account.record.account.id;
+    let names = [
+        ProviderName::GOOGLE,
+        ProviderName::parse("entra").expect("a name"),
+    ];
+    let identities = identities
+        .iter()
+        .zip(names)
+        .map(|(digest, provider)| NewFederatedIdentity {
+            provider,
+            digest: *digest,
+            ..new_identity(account)
+        });
+    NewImport {
+        identities: identities.collect(),
+        ..user
     }
 }
 
@@ -148,6 +174,46 @@ pub async fn of_two_with_one_identifier_the_first_is_imported(store: Store) {
         assert_is_here(&store, &users[0]).await;
         assert_is_not_here(&store, &users[2]).await;
     }
+}
+
+pub async fn an_identity_comes_over_with_its_owner_and_opens_one_account(store: Store) {
+    let digests: [[u8; 32]; 4] = std::array::from_fn(|_| bytes(&RANDOM));
+    let [google, entra, taken, free] = digests;
+    let owner = somebody(&store).await.record.account.id;
+    let linked = NewFederatedIdentity {
+        digest: taken,
+        ..new_identity(owner)
+    };
+    in_unit!(store, federation.link(&linked)).expect("nobody has it");
+    let mut users = [
+        newcomer_with(&[google, entra]),
+        newcomer_with(&[google]),
+        newcomer_with(&[free, taken]),
+        newcomer(),
+        newcomer_with(&[free]),
+    ];
+    assert_eq!(
+        import(&store, &users).await,
+        [Inserted, IdentityTaken, IdentityTaken, Inserted, Inserted]
+    );
+    assert_is_here(&store, &users[0]).await;
+    for refused in &users[1..3] {
+        assert_is_not_here(&store, refused).await;
+    }
+    let opened_by = async |digest: [u8; 32]| {
+        let keys = index_keys();
+        let question = federation_question(digest, &keys);
+        let found = store.federation_record(question).await.expect("an answer");
+        found.owner.map(|owner| owner.account.id)
+    };
+    for (digest, number) in [(google, 0), (entra, 0), (free, 4)] {
+        let account = users[number].account.record.account.id;
+        assert_eq!(opened_by(digest).await, Some(account));
+    }
+    assert_eq!(opened_by(taken).await, Some(owner));
+    // Their row may come again, without it.
+    users[1].identities.clear();
+    assert_eq!(import(&store, &users[1..2]).await, [Inserted]);
 }
 
 pub async fn of_two_with_one_legacy_id_the_first_is_imported(store: Store) {

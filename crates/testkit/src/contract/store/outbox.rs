@@ -4,6 +4,7 @@ use authentication_app::ports::EventEnvelope;
 use authentication_domain::{
     accounts::{LegacyId, SignUpMethod},
     events::Event,
+    federation::ProviderName,
     sessions::EndReason,
 };
 use common::access::Role;
@@ -49,8 +50,14 @@ fn one_of_each() -> Vec<EventEnvelope> {
         Event::PasskeyAdded { account, passkey },
         Event::PasskeyRemoved { account, passkey },
         Event::PasskeyCopySuspected { account, passkey },
-        Event::IdentityLinked { account },
-        Event::IdentityUnlinked { account },
+        Event::IdentityLinked {
+            account,
+            provider: ProviderName::GOOGLE,
+        },
+        Event::IdentityUnlinked {
+            account,
+            provider: ProviderName::GOOGLE,
+        },
     ];
     events.into_iter().map(event_envelope).collect()
 }

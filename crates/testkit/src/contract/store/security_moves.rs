@@ -231,7 +231,7 @@ impl Begun {
         in_unit!(store, federation.keep_flow(&flow)).expect("it is kept");
         let claimed = in_unit!(
             store,
-            federation.claim_flow(flow.state, flow.binding, START)
+            federation.claim_flow(crate::builders::flow_return(&flow))
         );
         in_unit!(store, second_factors.begin_totp(account, &sealed(), START)).expect("it is kept");
         Self {

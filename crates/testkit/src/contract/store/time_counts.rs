@@ -1,7 +1,7 @@
 //! Whether a span still runs.
 
 use authentication_app::ports::{
-    CeremonyQuestion, Cleared, FailureScope, NewCeremony, NonceUse, QuotaGrant,
+    CeremonyQuestion, Cleared, FailureScope, FlowReturn, NewCeremony, NonceUse, QuotaGrant,
 };
 use authentication_domain::{
     challenges::{ChallengeRules, Purpose},
@@ -89,7 +89,10 @@ impl Made {
                 let mut unit = begin(store).await;
                 let claimed = unit
                     .federation()
-                    .claim_flow(flow.state, flow.binding, now)
+                    .claim_flow(FlowReturn {
+                        now,
+                        ..crate::builders::flow_return(flow)
+                    })
                     .await;
                 claimed.expect("an answer").is_some()
             }

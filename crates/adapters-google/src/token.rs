@@ -1,0 +1,136 @@
+//! An ID token as it stands, before anything in it is believed (RFC 7515 §3.1, OpenID Connect Core 1.0 §2).
+//!
+//! What decides whom a token vouches for, to whom and when must have the type that the standard gives it.
+//! Everything else may be of any shape: providers send dates for numbers, numbers for texts and texts for
+//! objects, and what is not needed never makes a token unreadable.
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use serde::{Deserialize, Deserializer, de::DeserializeOwned};
+use serde_json::value::RawValue;
+
+/// The header (RFC 7515 §4.1).
+#[derive(Deserialize)]
+pub(crate) struct Header {
+    pub(crate) alg: String,
+    pub(crate) kid: Option<String>,
+    typ: Option<String>,
+    cty: Option<String>,
+    crit: Option<Vec<String>>,
+}
+
+impl Header {
+    /// Whether it is the header of a plain JWT. An extension that must be understood is not (RFC 7515 §4.1.11),
+    /// nor is a token within the token (RFC 7519 §5.2).
+    pub(crate) fn is_plain(&self) -> bool {
+        let is_jwt = self.typ.as_deref().is_none_or(|name| {
+            let name = name.to_ascii_lowercase();
+            let name = name.strip_prefix("application/").unwrap_or(&name);
+            matches!(name, "jwt" | "jose")
+        });
+        is_jwt && self.cty.is_none() && self.crit.is_none()
+    }
+}
+
+/// The claims that are of use here.
+#[derive(Deserialize)]
+pub(crate) struct Claims {
+    pub(crate) iss: String,
+    pub(crate) sub: String,
+    #[serde(deserialize_with = "one_or_several")]
+    pub(crate) aud: Vec<String>,
+    pub(crate) azp: Option<String>,
+    pub(crate) exp: Instant,
+    pub(crate) iat: Instant,
+    pub(crate) nbf: Option<Instant>,
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    pub(crate) nonce: Option<String>,
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    pub(crate) email: Option<String>,
+    /// A boolean and nothing else: a text would be believed by its spelling.
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    pub(crate) email_verified: Option<bool>,
+    /// Google's: the organisation.
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    pub(crate) hd: Option<String>,
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    pub(crate) name: Option<String>,
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    pub(crate) given_name: Option<String>,
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    pub(crate) family_name: Option<String>,
+    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    pub(crate) locale: Option<String>,
+}
+
+/// A `NumericDate` (RFC 7519 §2): seconds since 1970, perhaps with a fraction.
+#[derive(Clone, Copy, PartialEq, PartialOrd, Deserialize)]
+#[serde(try_from = "f64")]
+pub(crate) struct Instant(pub(crate) f64);
+
+impl TryFrom<f64> for Instant {
+    type Error = &'static str;
+
+    /// What lies before 1970 or after the year 9999 is no time of a token.
+    fn try_from(seconds: f64) -> Result<Self, Self::Error> {
+        if (0.0..253_402_300_800.0).contains(&seconds) {
+            Ok(Self(seconds))
+        } else {
+            Err("not a time of a token")
+        }
+    }
+}
+
+/// A token in its parts.
+pub(crate) struct Token<'t> {
+    pub(crate) header: Header,
+    pub(crate) claims: Claims,
+    /// What is signed: header and claims as they were sent.
+    pub(crate) signed: &'t str,
+    pub(crate) signature: Vec<u8>,
+}
+
+impl<'t> Token<'t> {
+    /// `None` when it is no signed token, or lacks what every ID token has.
+    pub(crate) fn read(text: &'t str) -> Option<Self> {
+        let (signed, signature) = text.rsplit_once('.')?;
+        let (header, claims) = signed.split_once('.')?;
+        Some(Self {
+            header: part(header)?,
+            claims: part(claims)?,
+            signed,
+            signature: URL_SAFE_NO_PAD.decode(signature).ok()?,
+        })
+    }
+}
+
+/// As text first (RFC 7519 §7.2): of members that it passes over, serde does not look at the encoding. A point
+/// in it makes it no base64.
+fn part<T: DeserializeOwned>(encoded: &str) -> Option<T> {
+    let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+    serde_json::from_str(std::str::from_utf8(&bytes).ok()?).ok()
+}
+
+/// `aud` is a text, or a list of them.
+fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Audience {
+        One(String),
+        Several(Vec<String>),
+    }
+    Ok(match Audience::deserialize(deserializer)? {
+        Audience::One(one) => vec![one],
+        Audience::Several(several) => several,
+    })
+}
+
+/// What is of another type than it should be counts as not said. The raw text is looked at, as half of a surrogate
+/// pair or a number beyond all bounds cannot even be a value.
+pub(crate) fn if_it_can_be_read<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let raw = Box::<RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(raw.get()).ok())
+}

@@ -1,0 +1,130 @@
+//! `GET /me/providers`, `POST /me/providers/{name}/options`, `POST /me/providers/{name}` and
+//! `DELETE /me/providers/{name}`.
+//!
+//! The same handlers serve `/me/google/…`.
+
+use actix_web::HttpResponse;
+use authentication_app::federation::{LinkIdentity, LinkedIdentity};
+use garde::Validate;
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use utoipa::ToSchema;
+
+use crate::{
+    Authenticated, Problem,
+    answer::{self, Answer, Items, Nothing},
+    ingress::{AtProvider, Context, JsonBody, RecentlyAuthenticated},
+    state::State,
+    to_the_end::to_the_end,
+    v1::auth::providers::{LONGEST_ID_TOKEN, NonceView, bounded},
+};
+
+/// What the provider gave the client.
+#[derive(Deserialize, Validate, ToSchema)]
+#[schema(example = json!({ "id_token": "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.e30.c2ln" }))]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkProviderBody {
+    /// With a nonce of `POST /me/providers/{name}/options`.
+    #[garde(skip)]
+    #[schema(value_type = String, min_length = 1, max_length = 8192)]
+    id_token: SecretString,
+}
+
+/// An identity that opens the account.
+#[derive(Serialize, ToSchema)]
+#[schema(as = LinkedProvider)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LinkedProviderItem {
+    /// The provider; perhaps one that is configured no more, and opens nothing.
+    #[schema(example = "google")]
+    name: String,
+    /// Since when.
+    #[serde(with = "time::serde::rfc3339")]
+    linked_at: OffsetDateTime,
+}
+
+impl From<LinkedIdentity> for LinkedProviderItem {
+    fn from(linked: LinkedIdentity) -> Self {
+        Self {
+            name: linked.provider.to_string(),
+            linked_at: linked.linked_at,
+        }
+    }
+}
+
+/// The providers that open one's own account.
+///
+/// In the order of their names, all on one page.
+#[utoipa::path(get, path = "/api/v1/me/providers", operation_id = "list_my_providers", tag = "me",
+    responses((status = 200, description = "All of them.", body = Answer<Items<LinkedProviderItem>>)))]
+pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpResponse, Problem> {
+    let linked = state.sessions.linked_identities(who.session()).await?;
+    let list = Items {
+        items: linked.into_iter().map(LinkedProviderItem::from).collect(),
+        next_cursor: None,
+    };
+    Ok(answer::ok("Your providers", list))
+}
+
+/// Get a nonce for an ID token that is used in this session.
+///
+/// For `POST /me/providers/{name}` and `POST /auth/reauthenticate`: it counts at this provider and in this session
+/// alone, once, for ten minutes, until a change of what opens the account, and signs nobody in. With an `X-Device-Token` it counts only with the
+/// same one.
+#[utoipa::path(post, path = "/api/v1/me/providers/{name}/options", operation_id = "link_provider_options", tag = "me",
+    params(("name" = String, Path, description = "Which provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    responses((status = 200, description = "A nonce.", body = Answer<NonceView>)))]
+pub(crate) async fn options(
+    who: Authenticated,
+    at: AtProvider,
+    Context(context): Context,
+) -> Result<HttpResponse, Problem> {
+    let federation = at.provider()?;
+    let nonce = to_the_end(async move {
+        federation
+            .issue_nonce_in_session(who.session(), &context)
+            .await
+    })
+    .await?;
+    Ok(answer::ok("Nonce issued", NonceView::of(&nonce)))
+}
+
+/// Let one's account at a provider open this account.
+///
+/// Needs a recent sign-in. The address at the provider may be another one. There is one identity of each provider. The nonce must be one that was asked for in
+/// this session. One that was issued with an `X-Device-Token` counts only with the same one.
+#[utoipa::path(post, path = "/api/v1/me/providers/{name}", operation_id = "link_provider", tag = "me",
+    params(("name" = String, Path, description = "Which provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    request_body = LinkProviderBody,
+    responses((status = 200, description = "Linked.", body = Answer<Nothing>)))]
+pub(crate) async fn link(
+    Context(context): Context,
+    who: RecentlyAuthenticated,
+    at: AtProvider,
+    JsonBody(body): JsonBody<LinkProviderBody>,
+) -> Result<HttpResponse, Problem> {
+    let federation = at.provider()?;
+    let id_token =
+        bounded("id_token", body.id_token, LONGEST_ID_TOKEN).map_err(Problem::invalid_field)?;
+    let command = LinkIdentity { id_token };
+    to_the_end(async move { federation.link(who.session(), &command, &context).await }).await?;
+    Ok(answer::ok("Provider linked", Nothing {}))
+}
+
+/// Unlink a provider.
+///
+/// Needs a recent sign-in. All other sessions end. It stays (409 `last_way_in`) where there is neither a
+/// password nor a passkey nor another provider, and a code alone opens nothing: set a password first, by `POST /auth/password/reset`.
+#[utoipa::path(delete, path = "/api/v1/me/providers/{name}", operation_id = "unlink_provider", tag = "me",
+    params(("name" = String, Path, description = "Which provider.")),
+    responses((status = 200, description = "Unlinked.", body = Answer<Nothing>)))]
+pub(crate) async fn unlink(
+    Context(context): Context,
+    who: RecentlyAuthenticated,
+    at: AtProvider,
+) -> Result<HttpResponse, Problem> {
+    let federation = at.provider()?;
+    to_the_end(async move { federation.unlink(who.session(), &context).await }).await?;
+    Ok(answer::ok("Provider unlinked", Nothing {}))
+}
