@@ -39,11 +39,12 @@ install_servers() {
     browser_driver >/dev/null || missing+=(chromium-driver)
     node_is_new_enough || missing+=(nodejs npm)
     authenticator >/dev/null || missing+=(oathtool)
+    pooler >/dev/null || missing+=(pgbouncer)
     # What the runbooks call.
     command -v sqlite3 >/dev/null || missing+=(sqlite3)
     command -v ss >/dev/null || missing+=(iproute2)
     if ((${#missing[@]} == 0)); then
-        say "PostgreSQL, Redis, Chromium, Node, oathtool, sqlite3 and ss are there: nothing to install"
+        say "PostgreSQL, PgBouncer, Redis, Chromium, Node, oathtool, sqlite3 and ss are there: nothing to install"
         return
     fi
     if ! on_debian; then
@@ -53,6 +54,7 @@ install_servers() {
         say "  - Chromium or Chrome 129 or newer, with the chromedriver of the same version, on the PATH"
         say "  - Node 18 or newer: node, npm on the PATH"
         say "  - oathtool (OATH Toolkit), sqlite3 and ss (iproute2) on the PATH"
+        say "  - PgBouncer 1.18 or newer: pgbouncer on the PATH or in /usr/sbin"
         exit 1
     fi
     # The packages start services of their own on the usual ports. The tests never touch those.
@@ -63,6 +65,7 @@ install_servers() {
     browser_driver >/dev/null || fail "the system's package of chromedriver brings no program chromedriver"
     node_is_new_enough || fail "the system's Node is older than 18: install a newer one"
     authenticator >/dev/null || fail "the system's package of oathtool brings no program oathtool"
+    pooler >/dev/null || fail "the system's package of PgBouncer brings no program pgbouncer"
 }
 
 # haproxy and nginx before the nodes, PgBouncer and Sentinel under them, and another time of day.
@@ -81,6 +84,8 @@ install_for_faults() {
 browser() { command -v chromium || command -v google-chrome; }
 browser_driver() { command -v chromedriver; }
 authenticator() { command -v oathtool; }
+# Debian keeps it where only root looks.
+pooler() { command -v pgbouncer || { [[ -x /usr/sbin/pgbouncer ]] && printf '%s\n' /usr/sbin/pgbouncer; }; }
 
 # ---- up ----
 

@@ -30,7 +30,7 @@ pub async fn ensure_audit_partitions<C: ConnectionTrait>(
     }
     let seconds = now.unix_timestamp();
     let block = format!(
-        r#"DO $$
+        r#"SET LOCAL statement_timeout = '60s'; DO $$
 DECLARE
     this_month timestamp := date_trunc('month', to_timestamp({seconds}) AT TIME ZONE 'UTC');
     first timestamp;
@@ -60,6 +60,7 @@ BEGIN
 END
 $$"#
     );
+    // One message is one transaction: the setting ends with it, also where the session is somebody else's.
     db.execute_unprepared(&block).await?;
     Ok(())
 }

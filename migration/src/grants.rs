@@ -1,9 +1,8 @@
 //! What the role of the nodes may do when another one owns the tables.
 
-use sea_orm_migration::sea_orm::{
-    ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, Statement,
-    TransactionTrait as _,
-};
+use sea_orm_migration::sea_orm::{DatabaseConnection, DbBackend, DbErr, sqlx};
+
+use crate::runner::{begin, failed};
 
 /// Each table of the schema that is ours. The trail is read and added to, and which migrations there are is read.
 /// Partitions are reached through their table, which is what counts; nobody is let at them directly.
@@ -42,8 +41,14 @@ pub async fn grant_to_nodes(db: &DatabaseConnection, role: &str) -> Result<(), D
     if db.get_database_backend() != DbBackend::Postgres {
         return Err(DbErr::Custom("SQLite has no roles".to_owned()));
     }
-    let unit = db.begin().await?;
-    match is_owner(&unit, role).await? {
+    let mut unit = begin(db).await?;
+    let is_owner: Option<bool> = sqlx::query_scalar(IS_OWNER)
+        .bind(role)
+        .persistent(false)
+        .fetch_optional(&mut *unit)
+        .await
+        .map_err(failed)?;
+    match is_owner {
         None => return Err(DbErr::Custom(format!("there is no role {role}"))),
         Some(true) => {
             let reason = format!("{role} owns the tables or may act for their owner");
@@ -51,24 +56,19 @@ pub async fn grant_to_nodes(db: &DatabaseConnection, role: &str) -> Result<(), D
         }
         Some(false) => {}
     }
-    let named = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT set_config('fashionistar.grantee', $1, true)",
-        [role.into()],
-    );
-    unit.query_one_raw(named).await?;
-    unit.execute_unprepared(GRANT).await?;
-    unit.commit().await
+    sqlx::query("SELECT set_config('fashionistar.grantee', $1, true)")
+        .bind(role)
+        .persistent(false)
+        .execute(&mut *unit)
+        .await
+        .map_err(failed)?;
+    sqlx::raw_sql(GRANT)
+        .execute(&mut *unit)
+        .await
+        .map_err(failed)?;
+    unit.commit().await.map_err(failed)
 }
 
-/// Whether a role has the rights of the owner; `None` when there is no such role.
-async fn is_owner(unit: &DatabaseTransaction, role: &str) -> Result<Option<bool>, DbErr> {
-    let question = Statement::from_sql_and_values(
-        DbBackend::Postgres,
-        "SELECT coalesce(pg_has_role(r.oid, c.relowner, 'MEMBER'), false) AS is_owner \
-         FROM pg_roles r LEFT JOIN pg_class c ON c.oid = to_regclass('accounts') WHERE r.rolname = $1",
-        [role.into()],
-    );
-    let row = unit.query_one_raw(question).await?;
-    row.map(|row| row.try_get("", "is_owner")).transpose()
-}
+/// Whether a role has the rights of the owner; no row when there is no such role.
+const IS_OWNER: &str = "SELECT coalesce(pg_has_role(r.oid, c.relowner, 'MEMBER'), false) \
+     FROM pg_roles r LEFT JOIN pg_class c ON c.oid = to_regclass('accounts') WHERE r.rolname = $1";

@@ -42,22 +42,18 @@ mod m20261129_000023_gathered_notices;
 mod m20261129_000024_service_clock;
 mod m20261130_000026_put_off;
 mod m20261130_000027_providers;
+mod runner;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
     MigrationTrait,
-    sea_orm::{
-        ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement, TransactionTrait as _,
-    },
+    sea_orm::{DatabaseConnection, DbErr},
 };
 use time::OffsetDateTime;
 
 pub use audit_partitions::ensure_audit_partitions;
 pub use grants::grant_to_nodes;
 pub use sea_orm_migration::MigratorTrait;
-
-/// Nodes that start together take turns under this key. Any number does that no other lock uses.
-const TURN: i64 = 0x6661_7368_696f_6e01;
 
 /// All migrations in their order.
 #[derive(Debug)]
@@ -104,8 +100,8 @@ impl MigratorTrait for Migrator {
 ///
 /// # Errors
 /// [`DbErr`] when the database does not answer.
-pub async fn pending<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
-    let applied = applied(db).await?;
+pub async fn pending(db: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let applied = runner::applied(db).await?;
     Ok(Migrator::migrations()
         .iter()
         .map(|migration| migration.name().to_owned())
@@ -113,49 +109,16 @@ pub async fn pending<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
         .collect())
 }
 
-async fn applied<C: ConnectionTrait>(db: &C) -> Result<Vec<String>, DbErr> {
-    let backend = db.get_database_backend();
-    let table = Migrator::migration_table_name().to_string();
-    let exists = match backend {
-        DbBackend::Sqlite => format!("SELECT name FROM sqlite_schema WHERE name = '{table}'"),
-        _ => format!("SELECT c.relname FROM pg_class c WHERE c.oid = to_regclass('{table}')"),
-    };
-    let rows = db
-        .query_all_raw(Statement::from_string(backend, exists))
-        .await?;
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let versions = Statement::from_string(backend, format!("SELECT version FROM {table}"));
-    let rows = db.query_all_raw(versions).await?;
-    rows.iter().map(|row| row.try_get("", "version")).collect()
-}
-
 /// Applies what is pending, and gives the trail room for the months from `now` on. Safe to call from
 /// several nodes at once: the second waits and finds nothing left to do.
 ///
-/// Takes two connections while it works on PostgreSQL.
+/// Takes two connections while it works on PostgreSQL, which may be those of a pooler in transaction mode.
 ///
 /// # Errors
 /// [`DbErr`]: a migration that failed is undone, those before it stay.
 pub async fn up(db: &DatabaseConnection, now: OffsetDateTime) -> Result<(), DbErr> {
     if !pending(db).await?.is_empty() {
-        let turn = db.begin().await?;
-        if turn.get_database_backend() == DbBackend::Postgres {
-            // Waiting for another node is no fault, however long its migration takes.
-            let wait = format!(
-                "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; \
-                 SET LOCAL idle_in_transaction_session_timeout = 0; \
-                 SELECT pg_advisory_xact_lock({TURN})"
-            );
-            turn.execute_unprepared(&wait).await?;
-            Migrator::up(db, None).await?;
-            turn.rollback().await?;
-        } else {
-            // The one writer of SQLite is `turn` itself.
-            Migrator::up(&turn, None).await?;
-            turn.commit().await?;
-        }
+        runner::up(db).await?;
     }
     ensure_audit_partitions(db, now).await
 }
@@ -165,7 +128,7 @@ pub async fn up(db: &DatabaseConnection, now: OffsetDateTime) -> Result<(), DbEr
 /// # Errors
 /// [`DbErr`]: a migration whose way back failed is still applied.
 pub async fn down(db: &DatabaseConnection, steps: Option<u32>) -> Result<(), DbErr> {
-    Migrator::down(db, steps).await
+    runner::down(db, steps).await
 }
 
 #[cfg(test)]

@@ -10,8 +10,8 @@ const START_AT_LEAST: Duration = Duration::from_secs(5);
 /// Where the store is and how long it may take. `Debug` shows no URL: it may hold a password.
 #[derive(Clone)]
 pub struct StoreConfig {
-    /// `postgres://…` (with `sslmode` and `sslrootcert` as libpq has them), `sqlite://<file>`, or
-    /// `sqlite::memory:` for a database that ends with the [`crate::Store`].
+    /// `postgres://…` (see [`crate::PostgresUrl`]), `sqlite://<file>`, or `sqlite::memory:` for a database that
+    /// ends with the [`crate::Store`].
     pub url: String,
     /// Read replicas. Nothing reads from them yet: accounts, sessions and codes never will.
     pub replica_urls: Vec<String>,

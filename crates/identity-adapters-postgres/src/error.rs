@@ -4,6 +4,8 @@ use authentication_app::ports::{StoreError, UniqueRule};
 use sea_orm::{DbErr, RuntimeErr};
 use sqlx::{error::DatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
+use crate::url::UrlMistake;
+
 /// The constraint that says: one account per identifier.
 const IDENTIFIER_INDEX: &str = "identifier_index_pkey";
 /// The constraint that says: one passkey per credential id.
@@ -20,11 +22,20 @@ pub(crate) enum Fault {
     UnreadableUrl,
     #[error("SQLSTATE {code}: {about}")]
     Postgres { code: String, about: String },
+    /// Why a URL is not taken.
+    #[error("the database URL {0}")]
+    Url(UrlMistake),
+    #[error("no server of the database URL is what target_session_attrs asks for")]
+    NoneSuits,
     #[error(
-        "SQLSTATE {0}: prepared statements are lost between the service and PostgreSQL; a pooler in \
-         between has to keep a connection for a client (PgBouncer: pool_mode = session)"
+        "SQLSTATE {0}: prepared statements are lost between the service and PostgreSQL: something gives each \
+         transaction another session; from now on nothing is left to sessions"
     )]
-    Pooled(String),
+    Unprepared(String),
+    #[error(
+        "a pooler gives each statement another session: the service needs pool_mode = transaction or session"
+    )]
+    StatementPooling,
     /// SQLite's messages name tables and columns, never values.
     #[error("SQLite {code}: {message}")]
     Sqlite { code: String, message: String },
@@ -60,6 +71,8 @@ pub(crate) enum Trouble {
     Demoted,
     /// There was no room to write.
     Full,
+    /// A statement that was prepared is not there: another one than ours has the session.
+    Unprepared,
     /// Nothing, or nothing that concerns the next statement.
     Other,
 }
@@ -92,6 +105,8 @@ impl Trouble {
             "53100" => Self::Full,
             // read_only_sql_transaction
             "25006" => Self::Demoted,
+            // invalid_sql_statement_name, duplicate_prepared_statement
+            "26000" | "42P05" => Self::Unprepared,
             // Shutting down, crashed, starting up; connection lost.
             code if code.starts_with("57P0") || code.starts_with("08") => Self::Lost,
             _ => Self::Other,
@@ -156,7 +171,9 @@ fn from_postgres(error: &PgDatabaseError) -> StoreError {
         // idle_in_transaction_session_timeout
         "57014" | "25006" | "25P03" => StoreError::Unavailable,
         // invalid_sql_statement_name, duplicate_prepared_statement
-        code @ ("26000" | "42P05") => Fault::Pooled(code.to_owned()).into(),
+        code @ ("26000" | "42P05") => Fault::Unprepared(code.to_owned()).into(),
+        // PgBouncer's own words, which it gives with its code for everything.
+        "08P01" if error.message().contains("statement pooling") => Fault::StatementPooling.into(),
         // Shutting down or starting up, out of connections, disk or memory, connection lost, I/O error.
         code if ["57P", "53", "08", "58"]
             .iter()

@@ -3,11 +3,16 @@
 use std::time::Duration;
 
 use authentication_app::ports::StoreError;
-use sea_orm::{ConnectionTrait as _, DbBackend, DbErr, QueryResult, Statement};
+use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, Statement};
+use sqlx::{Row as _, postgres::PgRow};
 use time::OffsetDateTime;
 use tokio::time::Instant;
 
-use crate::{error::store_error, store::Store};
+use crate::{
+    error::{from_sqlx, store_error},
+    pool::{Look, Pooler},
+    store::Store,
+};
 
 /// What the database says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +29,12 @@ pub struct Examination {
     pub audit_months: Option<u32>,
     /// Whether it is a replica, which takes no writes.
     pub is_replica: bool,
+    /// Whether it takes no writes, as a replica or for another reason.
+    pub is_read_only: bool,
+    /// Tables that our role may not use as a node does, with commas between.
+    pub denied: String,
+    /// What is between the service and PostgreSQL.
+    pub pooler: Option<Pooler>,
     /// How far a replica is behind.
     pub behind: Duration,
     /// How many connections it takes of everybody; the embedded engine does not count.
@@ -51,56 +62,78 @@ impl Store {
         now: impl Fn() -> OffsetDateTime,
     ) -> Result<Examination, StoreError> {
         let database = self.writer.bare();
-        let backend = database.get_database_backend();
-        let sql = match backend {
-            DbBackend::Sqlite => OF_SQLITE,
-            _ => OF_POSTGRES,
-        };
+        if database.get_database_backend() == DbBackend::Sqlite {
+            return of_sqlite(&database).await.map_err(store_error);
+        }
+        let failed = |error| from_sqlx(&error);
+        let pool = database.get_postgres_connection_pool();
+        let mut connection = pool.acquire().await.map_err(failed)?;
+        let look = Look::at(&mut connection).await.map_err(failed)?;
         let (asked, before) = (Instant::now(), now());
-        let row = database
-            .query_one_raw(Statement::from_string(backend, sql))
+        // One message, so that nothing of it is left to the session.
+        let row = sqlx::raw_sql(OF_POSTGRES)
+            .fetch_one(&mut *connection)
             .await
-            .map_err(store_error)?;
+            .map_err(failed)?;
         let round_trip = asked.elapsed();
-        let nothing = || store_error(DbErr::RecordNotFound("one row".to_owned()));
-        let row = row.ok_or_else(nothing)?;
+        drop(connection);
         // The answer was made half-way between the question and now.
         let ours = before + round_trip / 2;
-        read(backend, &row, ours, round_trip).map_err(store_error)
+        let mut seen = read(&row, ours, round_trip).map_err(failed)?;
+        seen.is_read_only = look.is_read_only;
+        seen.denied = look.denied;
+        seen.pooler = self.writer.pooler(LOOK_AT_POOLER).await;
+        Ok(seen)
     }
 }
 
+/// How long each of two looks at a pooler may take.
+const LOOK_AT_POOLER: Duration = Duration::from_secs(1);
+
+async fn of_sqlite(database: &DatabaseConnection) -> Result<Examination, DbErr> {
+    let asked = Instant::now();
+    let row = database
+        .query_one_raw(Statement::from_string(DbBackend::Sqlite, OF_SQLITE))
+        .await?;
+    let round_trip = asked.elapsed();
+    let nothing = || DbErr::RecordNotFound("one row".to_owned());
+    let version: String = row.ok_or_else(nothing)?.try_get_by_index(0)?;
+    Ok(Examination {
+        version: format!("SQLite {version}"),
+        round_trip,
+        clock_ahead: time::Duration::ZERO,
+        may_change_schema: true,
+        audit_months: None,
+        is_replica: false,
+        is_read_only: false,
+        denied: String::new(),
+        pooler: None,
+        behind: Duration::ZERO,
+        most_connections: None,
+    })
+}
+
 fn read(
-    backend: DbBackend,
-    row: &QueryResult,
+    row: &PgRow,
     ours: OffsetDateTime,
     round_trip: Duration,
-) -> Result<Examination, DbErr> {
-    let version: String = row.try_get_by_index(0)?;
-    if backend == DbBackend::Sqlite {
-        return Ok(Examination {
-            version: format!("SQLite {version}"),
-            round_trip,
-            clock_ahead: time::Duration::ZERO,
-            may_change_schema: true,
-            audit_months: None,
-            is_replica: false,
-            behind: Duration::ZERO,
-            most_connections: None,
-        });
-    }
-    let theirs: i64 = row.try_get_by_index(1)?;
+) -> Result<Examination, sqlx::Error> {
+    let version: String = row.try_get(0)?;
+    let theirs: i64 = row.try_get(1)?;
     let ours = i64::try_from(ours.unix_timestamp_nanos() / 1_000).unwrap_or(theirs);
-    let most: i32 = row.try_get_by_index(4)?;
-    let behind: i64 = row.try_get_by_index(5)?;
-    let months: i32 = row.try_get_by_index(6)?;
+    let most: i32 = row.try_get(4)?;
+    let behind: i64 = row.try_get(5)?;
+    let months: i32 = row.try_get(6)?;
     Ok(Examination {
         version: format!("PostgreSQL {version}"),
         round_trip,
         clock_ahead: time::Duration::microseconds(theirs.saturating_sub(ours)),
-        may_change_schema: row.try_get_by_index(2)?,
+        may_change_schema: row.try_get(2)?,
         audit_months: u32::try_from(months).ok(),
-        is_replica: row.try_get_by_index(3)?,
+        is_replica: row.try_get(3)?,
+        is_read_only: false,
+        denied: String::new(),
+        pooler: None,
         behind: Duration::from_micros(u64::try_from(behind).unwrap_or_default()),
         most_connections: u32::try_from(most).ok(),
     })

@@ -38,10 +38,12 @@ mod sessions;
 mod sql;
 mod store;
 mod unit_of_work;
+mod url;
 mod value;
 
 pub use config::StoreConfig;
 pub use examination::Examination;
-pub use pool::{Condition, PoolUse};
+pub use pool::{Condition, PoolUse, Pooler};
 pub use queries::ROTATE;
 pub use store::Store;
+pub use url::{PostgresUrl, TargetSession, UrlMistake};

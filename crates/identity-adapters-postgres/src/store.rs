@@ -129,6 +129,19 @@ impl Store {
         self.writer.condition(patience).await
     }
 
+    /// Whether the database takes no writes at all, asked now and told to nobody else.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_read_only(&self) -> Result<bool, StoreError> {
+        self.writer.is_read_only().await
+    }
+
+    /// How the database was found last, by whoever looked at it or failed on it.
+    pub fn last_condition(&self) -> Condition {
+        self.writer.last_condition()
+    }
+
     /// Waits for the connections in use, and closes all. What is asked afterwards is
     /// [`StoreError::Unavailable`].
     pub async fn close(&self) {

@@ -12,14 +12,12 @@ use authentication_app::ports::{
     NoticeRepository, Outbox, PasskeyRepository, RekeyingRepository, SecondFactorRepository,
     SessionRepository, StoreError, UnitOfWork, UnitOfWorkFactory,
 };
-use sea_orm::{
-    ConnectionTrait as _, DatabaseTransaction, DbBackend, DbErr, QueryResult, Statement,
-};
+use sea_orm::{DbBackend, DbErr, QueryResult, Statement};
 use tokio::sync::watch;
 
 use crate::{
     error::Fault,
-    pool::{Line, Pool},
+    pool::{Line, Pool, Unit},
     sql::Db,
     store::Store,
 };
@@ -30,7 +28,7 @@ use crate::{
 pub(crate) struct SqlUnitOfWork {
     pool: Pool,
     line: Line,
-    transaction: DatabaseTransaction,
+    transaction: Unit,
     /// A statement failed. PostgreSQL would answer COMMIT with success, having undone everything, and SQLite
     /// would keep a half.
     broken: AtomicBool,
@@ -67,12 +65,11 @@ impl Db for SqlUnitOfWork {
     }
 
     async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>, StoreError> {
-        self.ask(self.transaction.query_all_raw(statement)).await
+        self.ask(self.transaction.rows(statement)).await
     }
 
     async fn write(&self, statement: Statement) -> Result<u64, StoreError> {
-        let written = self.ask(self.transaction.execute_raw(statement)).await?;
-        Ok(written.rows_affected())
+        self.ask(self.transaction.write(statement)).await
     }
 }
 

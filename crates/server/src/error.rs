@@ -53,6 +53,11 @@ pub enum StartError {
     /// The database.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
+    /// A replica, or a database whose sessions are read-only.
+    #[error(
+        "the database takes no writes: it is a replica, or default_transaction_read_only is set; point database.url at the primary, or name all servers in it"
+    )]
+    ReadOnlyDatabase,
     /// The key ring and the database do not belong together.
     #[error(
         "the key ring does not open the database's service key: it is the ring of another database, or lacks a key that it still needs"

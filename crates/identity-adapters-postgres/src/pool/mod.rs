@@ -3,13 +3,19 @@
 //! | wait | at most | who ends it |
 //! |---|---|---|
 //! | a free connection, or the writer of SQLite | `acquire_timeout` | the pool |
-//! | one statement | `statement_timeout` | PostgreSQL |
+//! | one statement | `statement_timeout` | PostgreSQL, told in the start-up packet or by each transaction |
 //! | a lock | half of that | PostgreSQL, SQLite |
 //! | one statement of a server that says nothing | [`SILENCE`] and a probe, `acquire_timeout` | [`watch`] |
 //! | anything at all | those of a connection and a statement, and [`GRACE`] | [`Pool::within`] |
 
+mod condition;
+mod health;
 mod open;
+mod pooled;
+mod pooler;
 mod room;
+mod servers;
+mod unit;
 mod usage;
 mod watch;
 
@@ -25,9 +31,8 @@ use std::{
 
 use authentication_app::ports::StoreError;
 use sea_orm::{
-    ConnAcquireErr, ConnectionTrait as _, DatabaseConnection, DatabaseTransaction, DbBackend,
-    DbErr, QueryResult, SqliteTransactionMode, Statement, TransactionOptions,
-    TransactionTrait as _,
+    ConnAcquireErr, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, QueryResult,
+    SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
 };
 use tokio::time::{sleep, timeout};
 
@@ -35,8 +40,15 @@ use crate::{
     error::{Trouble, store_error},
     sql::Db,
 };
+pub use condition::Condition;
+use health::Health;
+pub(crate) use health::Look;
 pub(crate) use open::{Pools, open};
+use pooled::Pooled;
+pub use pooler::Pooler;
 use room::Room;
+use servers::{Path, Spot};
+pub(crate) use unit::Unit;
 pub use usage::PoolUse;
 use watch::Watch;
 
@@ -64,25 +76,14 @@ impl Deadlines {
     }
 }
 
-/// How the database is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Condition {
-    /// It answers.
-    Up,
-    /// It is there, and all connections are in use.
-    Busy,
-    /// It answers, and has no room left to write.
-    Full,
-    /// It does not answer.
-    Away,
-}
-
 /// Connections to one database. Clones are the same ones.
 #[derive(Clone)]
 pub(crate) struct Pool {
     way: Way,
     deadlines: Deadlines,
     room: Arc<Room>,
+    health: Arc<Health>,
+    statements: Arc<AtomicU64>,
     /// What is asked here changes nothing, and is asked again when its connection breaks.
     only_reads: bool,
 }
@@ -99,6 +100,8 @@ enum Way {
 pub(crate) struct Line {
     number: u64,
     connection: DatabaseConnection,
+    /// Where it leads; a file is where it is.
+    spot: Option<Spot>,
 }
 
 /// Why there is no answer.
@@ -110,11 +113,13 @@ enum Failure {
 }
 
 impl Pool {
-    fn new(way: Way, deadlines: Deadlines) -> Self {
+    fn new(way: Way, deadlines: Deadlines, statements: &Arc<AtomicU64>) -> Self {
         Self {
             way,
             deadlines,
             room: Arc::default(),
+            health: Arc::default(),
+            statements: Arc::clone(statements),
             only_reads: false,
         }
     }
@@ -140,7 +145,7 @@ impl Pool {
     }
 
     /// Takes a connection and begins a transaction on it.
-    pub(crate) async fn begin(&self) -> Result<(Line, DatabaseTransaction), StoreError> {
+    pub(crate) async fn begin(&self) -> Result<(Line, Unit), StoreError> {
         // On SQLite it has the write lock from its first moment, so that no statement in it fails for having
         // come too late.
         let sqlite_transaction_mode =
@@ -153,8 +158,13 @@ impl Pool {
             };
             // In a task of its own, since a caller who goes away must not cut BEGIN short: sqlx would hand the
             // connection to the next one with the transaction open, who would write into it and never commit.
-            let connection = line.connection.clone();
-            let begun = tokio::spawn(async move { connection.begin_with_options(options).await });
+            let (connection, pooled) = (line.connection.clone(), self.pooled(&line));
+            let begun = tokio::spawn(async move {
+                match pooled {
+                    Some(pooled) => pooled.begin().await.map(Unit::Pooled),
+                    None => connection.begin_with_options(options).await.map(Unit::Own),
+                }
+            });
             // Without its task the runtime is ending.
             let closed = DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
             let transaction = begun.await.unwrap_or(Err(closed))?;
@@ -179,22 +189,28 @@ impl Pool {
         self.room.note_written();
     }
 
-    /// How it is; answers within about twice `patience`.
-    pub(crate) async fn condition(&self, patience: Duration) -> Condition {
-        if let Way::Server(watch) = &self.way
-            && watch.is_away()
-        {
-            return Condition::Away;
+    /// What is between us and the server; nothing is asked of one that is direct, nor of a file.
+    pub(crate) async fn pooler(&self, patience: Duration) -> Option<Pooler> {
+        let Way::Server(watch) = &self.way else {
+            return None;
+        };
+        let spot = watch.current().spot?;
+        let options = watch.servers().options(spot)?;
+        match spot.path {
+            Path::Direct => None,
+            Path::Pooled => Some(Pooler::behind(options, patience).await),
         }
-        match timeout(patience, self.ping()).await {
-            Ok(Ok(())) if self.room.is_full() && !self.has_room_again(patience).await => {
-                Condition::Full
-            }
-            Ok(Ok(())) => Condition::Up,
-            Ok(Err(_)) | Err(_) => match &self.way {
-                Way::Server(watch) if watch.answers(patience).await => Condition::Busy,
-                _ => Condition::Away,
-            },
+    }
+
+    /// How statements reach a server whose sessions are not ours.
+    fn pooled(&self, line: &Line) -> Option<Pooled> {
+        match (&self.way, line.spot?.path) {
+            (Way::Server(watch), Path::Pooled) => Some(Pooled {
+                pool: line.connection.get_postgres_connection_pool().clone(),
+                servers: Arc::clone(watch.servers()),
+                statements: Arc::clone(&self.statements),
+            }),
+            _ => None,
         }
     }
 
@@ -203,23 +219,12 @@ impl Pool {
             .await
     }
 
-    /// Nobody may write for a long time; so that it is known all the same, SQLite is asked to write a page.
-    async fn has_room_again(&self, patience: Duration) -> bool {
-        const WRITES_A_PAGE: &str = "PRAGMA user_version = 0";
-        if let Way::File(connection) = &self.way {
-            let written = timeout(patience, connection.execute_unprepared(WRITES_A_PAGE)).await;
-            if matches!(written, Ok(Ok(_))) {
-                self.room.note_written();
-            }
-        }
-        !self.room.is_full()
-    }
-
     fn line(&self) -> Line {
         match &self.way {
             Way::File(connection) => Line {
                 number: 0,
                 connection: connection.clone(),
+                spot: None,
             },
             Way::Server(watch) => watch.current(),
         }
@@ -294,8 +299,10 @@ impl Pool {
         match (Trouble::of(&error), &self.way) {
             (Trouble::Lost, Way::Server(watch)) => watch.broke(),
             (Trouble::Demoted, Way::Server(watch)) => watch.was_demoted(),
+            (Trouble::Unprepared, Way::Server(watch)) => watch.lost_its_session(),
             (Trouble::Full, _) => self.room.note_full(),
-            (Trouble::Lost | Trouble::Demoted, Way::File(_)) | (Trouble::Other, _) => {}
+            (Trouble::Lost | Trouble::Demoted | Trouble::Unprepared, Way::File(_))
+            | (Trouble::Other, _) => {}
         }
         store_error(error)
     }
@@ -311,18 +318,31 @@ impl Db for Pool {
 
     async fn rows(&self, statement: Statement) -> Result<Vec<QueryResult>, StoreError> {
         let ask = |line: Line| {
-            let statement = statement.clone();
-            async move { line.connection.query_all_raw(statement).await }
+            let (statement, pooled) = (statement.clone(), self.pooled(&line));
+            async move {
+                match pooled {
+                    Some(pooled) => pooled.rows(&statement).await,
+                    None => line.connection.query_all_raw(statement).await,
+                }
+            }
         };
         self.ask(self.only_reads, ask).await
     }
 
     async fn write(&self, statement: Statement) -> Result<u64, StoreError> {
         let ask = |line: Line| {
-            let statement = statement.clone();
-            async move { line.connection.execute_raw(statement).await }
+            let (statement, pooled) = (statement.clone(), self.pooled(&line));
+            async move {
+                match pooled {
+                    Some(pooled) => pooled.write(&statement).await,
+                    None => {
+                        let done = line.connection.execute_raw(statement).await?;
+                        Ok(done.rows_affected())
+                    }
+                }
+            }
         };
-        let written = self.ask(self.only_reads, ask).await?.rows_affected();
+        let written = self.ask(self.only_reads, ask).await?;
         if written > 0 {
             self.room.note_written();
         }
@@ -330,17 +350,22 @@ impl Db for Pool {
     }
 }
 
-/// Counts statements, and tells the curious (at trace level) which: their text has placeholders, no values.
+/// Counts statements, and tells the curious which.
 fn observed(mut db: DatabaseConnection, statements: &Arc<AtomicU64>) -> DatabaseConnection {
     let statements = Arc::clone(statements);
     db.set_metric_callback(move |info| {
         statements.fetch_add(1, Ordering::Relaxed);
-        tracing::trace!(
-            db.query.text = info.statement.sql,
-            elapsed = ?info.elapsed,
-            failed = info.failed,
-            "statement"
-        );
+        tell_of_a_statement(&info.statement.sql, info.elapsed, info.failed);
     });
     db
+}
+
+/// At trace level: the text has placeholders, no values.
+fn tell_of_a_statement(text: &str, elapsed: Duration, is_failed: bool) {
+    tracing::trace!(
+        db.query.text = text,
+        elapsed = ?elapsed,
+        failed = is_failed,
+        "statement"
+    );
 }

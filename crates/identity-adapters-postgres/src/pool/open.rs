@@ -11,16 +11,17 @@ use std::{
 use authentication_app::ports::StoreError;
 use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
-    AssertSqlSafe, ConnectOptions as _, Connection as _, Executor as _, PgConnection,
+    ConnectOptions as _, Connection as _, PgConnection,
     pool::PoolConnectionMetadata,
-    postgres::{PgConnectOptions, PgPoolOptions},
+    postgres::PgPoolOptions,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout};
 
 use super::{
     Pool, Way, observed,
-    watch::{Doubt, Server, Watch},
+    servers::{Missing, Path, Seen, Servers, Spot},
+    watch::{Doubt, Reach, Watch},
 };
 use crate::{
     config::StoreConfig,
@@ -59,51 +60,73 @@ async fn open_postgres(
     config: &StoreConfig,
     statements: &Arc<AtomicU64>,
 ) -> Result<Pools, StoreError> {
-    let options = PgConnectOptions::from_str(&config.url)
-        .map_err(|_| Fault::UnreadableUrl)?
-        // There is no floating-point column, and PgBouncer refuses start-up parameters that it does not know.
-        .extra_float_digits(None)
-        .disable_statement_logging();
+    let servers = Arc::new(Servers::of(config)?);
+    let first = first_of(&servers, config).await?;
     let doubt = Arc::new(Doubt::default());
-    let pool_options = postgres_pool(config, &doubt);
-    // At the start, and only then, a server may take its time.
-    let first = pool_options
-        .clone()
-        .acquire_timeout(config.acquire_timeout.max(config.start_timeout))
-        .connect_with(options.clone())
-        .await
-        .map_err(|error| from_sqlx(&error))?;
-    first.close().await;
-    let server = Server {
-        options: options.clone(),
+    let reach = Reach {
+        servers: Arc::clone(&servers),
         patience: config.acquire_timeout,
-        doubt,
+        doubt: Arc::clone(&doubt),
     };
-    let statements = Arc::clone(statements);
-    let open = move || {
-        let pool = pool_options.clone().connect_lazy_with(options.clone());
+    let (counted, settings) = (Arc::clone(statements), config.clone());
+    let open = move |spot: Spot| {
+        let pool = postgres_pool(&settings, &doubt);
+        let pool = keeping_sessions(pool, &servers, spot);
+        let options = servers.options(spot).cloned();
+        let pool = pool.connect_lazy_with(options.unwrap_or_default());
         observed(
             SqlxPostgresConnector::from_sqlx_postgres_pool(pool),
-            &statements,
+            &counted,
         )
     };
-    let watch = Watch::over(server, Box::new(open));
-    let pool = Pool::new(Way::Server(watch), config.deadlines());
+    let watch = Watch::over(reach, first.spot, Box::new(open));
+    let pool = Pool::new(Way::Server(watch), config.deadlines(), statements);
     Ok(Pools {
         readers: pool.for_reading(),
         writer: pool,
     })
 }
 
+/// At the start, and only then, a server may take its time.
+async fn first_of(servers: &Arc<Servers>, config: &StoreConfig) -> Result<Seen, StoreError> {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let until = Instant::now() + config.acquire_timeout.max(config.start_timeout);
+    loop {
+        let missing = match servers.find(until - Instant::now()).await {
+            Ok(seen) => return Ok(seen),
+            Err(missing) => missing,
+        };
+        if missing.may_pass() && until > Instant::now() + PAUSE {
+            sleep(PAUSE).await;
+            continue;
+        }
+        return Err(match missing {
+            Missing::Unsuited => Fault::NoneSuits.into(),
+            Missing::Refused(error) | Missing::Silent(error) => from_sqlx(&error),
+        });
+    }
+}
+
+/// A pool of sessions of our own looks at each new one whether it is: a pooler may have come between.
+fn keeping_sessions(pool: PgPoolOptions, servers: &Arc<Servers>, spot: Spot) -> PgPoolOptions {
+    if spot.path == Path::Pooled {
+        return pool;
+    }
+    let servers = Arc::clone(servers);
+    pool.after_connect(move |connection, _| {
+        let servers = Arc::clone(&servers);
+        Box::pin(async move {
+            if servers.is_ours(connection).await? {
+                return Ok(());
+            }
+            servers.note_pooled(spot.server);
+            // What waits for a connection asks how the server is, and gets another pool.
+            Err(sqlx::Error::Io(io::ErrorKind::ConnectionReset.into()))
+        })
+    })
+}
+
 fn postgres_pool(config: &StoreConfig, doubt: &Arc<Doubt>) -> PgPoolOptions {
-    // As statements and not as start-up parameters, which PgBouncer refuses.
-    let settings = format!(
-        "SET statement_timeout = {}; SET lock_timeout = {}; \
-         SET idle_in_transaction_session_timeout = {}",
-        config.statement_timeout.as_millis(),
-        config.lock_timeout().as_millis(),
-        config.idle_in_transaction_timeout().as_millis(),
-    );
     let doubt = Arc::clone(doubt);
     PgPoolOptions::new()
         .max_connections(config.max_connections.max(2))
@@ -118,10 +141,6 @@ fn postgres_pool(config: &StoreConfig, doubt: &Arc<Doubt>) -> PgPoolOptions {
                 }
                 Ok(true)
             })
-        })
-        .after_connect(move |connection, _| {
-            let settings = AssertSqlSafe(settings.clone());
-            Box::pin(async move { connection.execute(settings).await.map(drop) })
         })
 }
 
@@ -160,7 +179,11 @@ async fn open_sqlite_file(
         .map_err(|error| from_sqlx(&error))?;
     let pool = |pool| {
         let pool = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
-        Pool::new(Way::File(observed(pool, statements)), config.deadlines())
+        Pool::new(
+            Way::File(observed(pool, statements)),
+            config.deadlines(),
+            statements,
+        )
     };
     Ok(Pools {
         readers: pool(readers).for_reading(),
@@ -182,7 +205,11 @@ async fn open_sqlite_in_memory(
         .await
         .map_err(|error| from_sqlx(&error))?;
     let pool = SqlxSqliteConnector::from_sqlx_sqlite_pool(pool);
-    let pool = Pool::new(Way::File(observed(pool, statements)), config.deadlines());
+    let pool = Pool::new(
+        Way::File(observed(pool, statements)),
+        config.deadlines(),
+        statements,
+    );
     Ok(Pools {
         readers: pool.clone(),
         writer: pool,

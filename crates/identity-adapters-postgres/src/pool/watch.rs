@@ -8,8 +8,10 @@
 //!      └───── a probe is answered: a new pool ◀───────┘    a probe after each pause
 //! ```
 //!
-//! A probe opens a connection of its own and asks for a 1. It tells a server that is gone, frozen or starting
-//! from one that is there and slow, or whose connections are all in use: of those, callers wait their time.
+//! A probe opens a connection of its own to each server that the URL names, and finds out which of them is the
+//! one to use. It tells a server that is gone, frozen or starting from one that is there and slow, or whose
+//! connections are all in use: of those, callers wait their time. When it finds another one than before, the pool
+//! is replaced by one that leads there.
 //!
 //! The driver asks each connection that is handed back whether it is well, and waits for the answer without
 //! end; so a pool whose server fell silent may never have a free connection again. That is why it is
@@ -25,16 +27,15 @@ use std::{
 };
 
 use sea_orm::DatabaseConnection;
-use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, error::DatabaseError,
-    postgres::PgConnectOptions,
-};
 use tokio::{
     sync::watch,
     time::{Instant, sleep, timeout},
 };
 
-use super::Line;
+use super::{
+    Line,
+    servers::{Missing, Seen, Servers, Spot},
+};
 
 /// Pauses between probes of a server that is away: doubled each time, and a random half taken off, so that
 /// nodes that lost the same server do not return to it in step. The longest is also the longest that a
@@ -46,35 +47,11 @@ const TRUSTED_FOR: Duration = Duration::from_secs(1);
 /// How long connections of a pool that was replaced may take to say good-bye.
 const GOOD_BYE: Duration = Duration::from_secs(5);
 
-/// How to reach the server, and how long to wait for it.
-pub(super) struct Server {
-    pub(super) options: PgConnectOptions,
+/// How to reach the servers, and how long to wait for them.
+pub(super) struct Reach {
+    pub(super) servers: Arc<Servers>,
     pub(super) patience: Duration,
     pub(super) doubt: Arc<Doubt>,
-}
-
-impl Server {
-    /// Whether it answers on a connection of its own.
-    async fn answers(&self, patience: Duration) -> bool {
-        let asked = async {
-            let mut connection = self.options.connect().await?;
-            connection.execute("SELECT 1").await?;
-            // It answered, however it takes the good-bye.
-            let _ = connection.close().await;
-            Ok::<_, sqlx::Error>(())
-        };
-        match timeout(patience, asked).await {
-            Ok(Ok(())) => true,
-            Ok(Err(error)) => is_there_and_refuses(&error),
-            Err(_) => false,
-        }
-    }
-}
-
-/// No connection is left, or it does not like us: who has a connection is served.
-fn is_there_and_refuses(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.is_some_and(|code| code == "53300" || code.starts_with("28"))
 }
 
 /// When a connection broke last: those that were idle then may be broken too, and are asked before use.
@@ -93,11 +70,11 @@ impl Doubt {
     }
 }
 
-type Open = Box<dyn Fn() -> DatabaseConnection + Send + Sync>;
+type Open = Box<dyn Fn(Spot) -> DatabaseConnection + Send + Sync>;
 
 /// The pool of a server that may go away, and what is known of that.
 pub(super) struct Watch {
-    server: Server,
+    reach: Reach,
     open: Open,
     current: RwLock<Line>,
     away: watch::Sender<bool>,
@@ -107,14 +84,15 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// `open` makes a pool that connects when it is used.
-    pub(super) fn over(server: Server, open: Open) -> Arc<Self> {
+    /// `open` makes a pool that connects when it is used; the first one leads to `spot`.
+    pub(super) fn over(reach: Reach, spot: Spot, open: Open) -> Arc<Self> {
         let first = Line {
             number: 0,
-            connection: open(),
+            connection: open(spot),
+            spot: Some(spot),
         };
         Arc::new(Self {
-            server,
+            reach,
             open,
             current: RwLock::new(first),
             away: watch::Sender::new(false),
@@ -148,24 +126,40 @@ impl Watch {
 
     /// A connection broke.
     pub(super) fn broke(self: &Arc<Self>) {
-        self.server.doubt.raise();
+        self.reach.doubt.raise();
         self.forget_the_last_answer();
         self.suspect();
     }
 
     /// A connection of pool `number` never answered: it, and whatever else hangs there, is left behind.
     pub(super) fn fell_silent(self: &Arc<Self>, number: u64) {
-        self.replace(number);
+        self.replace(number, None);
         self.forget_the_last_answer();
         self.suspect();
     }
 
-    /// The server that the connections lead to takes no writes any more: new ones may find its successor.
+    /// The server that the connections lead to takes no writes any more: new ones may find its successor, behind
+    /// the same name or at another one.
     pub(super) fn was_demoted(self: &Arc<Self>) {
         if !self.answered_lately() {
-            self.replace(self.current().number);
+            if !self.reach.servers.are_several() {
+                self.replace(self.current().number, None);
+            }
             self.suspect();
         }
+    }
+
+    /// A statement that was prepared is not there: sessions are not ours any more.
+    pub(super) fn lost_its_session(self: &Arc<Self>) {
+        if let Some(spot) = self.current().spot {
+            self.reach.servers.note_pooled(spot.server);
+        }
+        self.forget_the_last_answer();
+        self.suspect();
+    }
+
+    pub(super) const fn servers(&self) -> &Arc<Servers> {
+        &self.reach.servers
     }
 
     /// Finds out in the background how the server is, unless that was just done or is being done.
@@ -182,19 +176,37 @@ impl Watch {
 
     /// Whether the server itself is there, asked now.
     pub(super) async fn answers(&self, patience: Duration) -> bool {
-        !self.is_away() && !self.is_closed() && self.server.answers(patience).await
+        let server = self.current().spot.map_or(0, |spot| spot.server);
+        !self.is_away() && !self.is_closed() && self.reach.servers.answers(server, patience).await
     }
 
-    fn note_away(&self) {
-        if !self.away.send_replace(true) {
+    fn note_away(&self, missing: &Missing) {
+        if self.away.send_replace(true) {
+            return;
+        }
+        if matches!(missing, Missing::Unsuited) {
+            tracing::error!(
+                "no PostgreSQL of database.url is what target_session_attrs asks for: requests are refused \
+                 until there is one"
+            );
+        } else {
             tracing::error!("PostgreSQL cannot be reached: requests are refused until it is back");
         }
     }
 
-    fn note_answer(&self) {
+    /// There is an answer; `None` from a server that is there and refuses us.
+    fn note_answer(&self, seen: Option<Seen>) {
         *self.lock_answered() = Some(Instant::now());
-        if self.is_away() {
-            self.replace(self.current().number);
+        let (was_away, line) = (self.is_away(), self.current());
+        let spot = seen.map(|seen| seen.spot);
+        let has_moved = spot.is_some() && spot != line.spot;
+        if was_away || has_moved {
+            self.replace(line.number, spot);
+        }
+        if has_moved && self.reach.servers.are_several() {
+            tracing::info!("connections lead to another PostgreSQL of database.url from here on");
+        }
+        if was_away {
             self.away.send_replace(false);
             tracing::info!("PostgreSQL is back");
         }
@@ -207,15 +219,20 @@ impl Watch {
         let _ = self.current().connection.close_by_ref().await;
     }
 
-    /// Puts a new pool in the place of pool `number`, if it is still the current one.
-    fn replace(&self, number: u64) {
+    /// Puts a new pool in the place of pool `number`, if it is still the current one; it leads to the same place
+    /// if no other is named.
+    fn replace(&self, number: u64, spot: Option<Spot>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.number != number || self.is_closed() {
             return;
         }
+        let Some(spot) = spot.or(current.spot) else {
+            return;
+        };
         let next = Line {
             number: number + 1,
-            connection: (self.open)(),
+            connection: (self.open)(spot),
+            spot: Some(spot),
         };
         let old = std::mem::replace(&mut *current, next);
         drop(current);
@@ -245,16 +262,21 @@ impl Probing {
     async fn until_answered(&self) {
         let watch = &self.0;
         let mut pause = FIRST_PAUSE;
-        while !watch.server.answers(watch.server.patience).await {
-            let nobody_asks = Arc::strong_count(watch) == 1;
-            if nobody_asks || watch.is_closed() {
-                return;
+        loop {
+            match watch.reach.servers.find(watch.reach.patience).await {
+                Ok(seen) => return watch.note_answer(Some(seen)),
+                Err(Missing::Refused(_)) => return watch.note_answer(None),
+                Err(missing) => {
+                    let nobody_asks = Arc::strong_count(watch) == 1;
+                    if nobody_asks || watch.is_closed() {
+                        return;
+                    }
+                    watch.note_away(&missing);
+                }
             }
-            watch.note_away();
             sleep(halved_at_random(pause)).await;
             pause = LONGEST_PAUSE.min(pause * 2);
         }
-        watch.note_answer();
     }
 }
 

@@ -13,6 +13,8 @@ mod migrations;
 mod observer;
 mod outages;
 mod plans;
+mod poolers;
+mod several;
 mod sqlite;
 mod statements;
 mod texts;

@@ -4,6 +4,7 @@
 use std::{borrow::Cow, cmp::Reverse};
 
 use authentication_domain::credentials::blocklist;
+use identity_adapters_postgres::PostgresUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -55,17 +56,20 @@ const WELL_KNOWN: [&str; 39] = [
 /// Whether this PostgreSQL asks for nothing that a stranger lacks. A socket in the file system is asked for by a
 /// user of this machine, and a client certificate proves more than a password; neither needs one.
 pub(super) fn is_weak_for_postgres(url: &SecretString) -> bool {
-    let Ok(url) = Url::parse(url.expose_secret()) else {
+    let Ok(url) = PostgresUrl::parse(url.expose_secret()) else {
         return true;
     };
-    let password = parameter(&url, &["password"]).or_else(|| password_in(&url));
-    match password {
+    url.servers().iter().any(is_weak_for_server)
+}
+
+fn is_weak_for_server(url: &Url) -> bool {
+    match parameter(url, "password") {
         Some(password) => {
-            let user = parameter(&url, &["user"]).unwrap_or_else(|| decoded(url.username()));
+            let user = parameter(url, "user").unwrap_or_default();
             let database = url.path().trim_start_matches('/').to_owned();
             is_weak(&password, &[&user, &database])
         }
-        None => !is_postgres_socket(&url) && !has_client_certificate(&url),
+        None => !is_postgres_socket(url) && !has_client_certificate(url),
     }
 }
 
@@ -78,12 +82,10 @@ pub(super) fn is_weak_for_redis(url: &SecretString) -> bool {
 
 /// Whether the connection cannot come about without the certificate: both halves, and TLS in any case.
 fn has_client_certificate(url: &Url) -> bool {
-    let is_there = |names: &[&str]| parameter(url, names).is_some_and(|path| !path.is_empty());
-    let mode = parameter(url, &["sslmode", "ssl-mode"]).unwrap_or_default();
-    let is_tls = ["require", "verify-ca", "verify-full"]
-        .iter()
-        .any(|it| mode.eq_ignore_ascii_case(it));
-    is_tls && is_there(&["sslcert", "ssl-cert"]) && is_there(&["sslkey", "ssl-key"])
+    let is_there = |name: &str| parameter(url, name).is_some_and(|path| !path.is_empty());
+    let mode = parameter(url, "sslmode").unwrap_or_default();
+    let is_tls = ["require", "verify-ca", "verify-full"].contains(&mode.as_str());
+    is_tls && is_there("sslcert") && is_there("sslkey")
 }
 
 fn password_in(url: &Url) -> Option<String> {
@@ -195,6 +197,9 @@ mod tests {
             ),
             ("postgres://u@db/auth?sslcert=/c&sslkey=/k", true),
             ("postgres://a:1,b:1/auth", true),
+            ("postgres://u:s9Jd2kq0vLxw@a:1,b:2/auth", false),
+            ("postgres://u:secret@a:1,b:2/auth", true),
+            ("postgres://u@%2Frun%2Fpostgresql,b/auth", true),
         ] {
             assert_eq!(is_weak_for_postgres(&url.into()), expected, "{url}");
         }

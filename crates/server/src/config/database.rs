@@ -2,16 +2,15 @@
 
 use std::time::Duration;
 
+use identity_adapters_postgres::PostgresUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{kinds, reader::Reader};
 
-const SCHEMES: &[&str] = &["postgres", "postgresql", "sqlite"];
-
 /// The truth.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
-    /// `database.url`: `postgres://…` or `sqlite://<file>`. Absent (default): SQLite in `data_dir`.
+    /// `database.url`: `postgres://…`, of one server or several, or `sqlite://<file>`. Absent (default): SQLite in `data_dir`.
     pub url: Option<SecretString>,
     /// `database.replica_urls`: read replicas of a PostgreSQL. Default none.
     pub replica_urls: Vec<SecretString>,
@@ -30,12 +29,9 @@ pub struct DatabaseSettings {
 impl DatabaseSettings {
     pub(super) fn read(reader: &mut Reader<'_>) -> Self {
         Self {
-            url: reader.setting("database.url", kinds::secret_url(SCHEMES)),
+            url: reader.setting("database.url", kinds::database_url),
             replica_urls: reader
-                .setting(
-                    "database.replica_urls",
-                    kinds::list(kinds::secret_url(SCHEMES)),
-                )
+                .setting("database.replica_urls", kinds::list(kinds::database_url))
                 .unwrap_or_default(),
             allow_weak_credentials: reader
                 .setting("database.allow_weak_credentials", kinds::flag)
@@ -50,6 +46,17 @@ impl DatabaseSettings {
                 .setting("database.statement_timeout_seconds", kinds::number(1..=300))
                 .map_or(Duration::from_secs(10), Duration::from_secs),
         }
+    }
+
+    /// The servers of a PostgreSQL.
+    pub(crate) fn servers(&self) -> Option<PostgresUrl> {
+        let url = self.url.as_ref().filter(|_| self.is_postgres())?;
+        PostgresUrl::parse(url.expose_secret()).ok()
+    }
+
+    /// Whether the service would get a server that takes no writes, or may get one.
+    pub(super) fn asks_for_a_replica(&self) -> bool {
+        self.servers().is_some_and(|url| url.wants_a_replica())
     }
 
     /// Whether it is not the embedded engine.

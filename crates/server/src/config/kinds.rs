@@ -5,8 +5,9 @@ use std::{net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf};
 
 use adapters_crypto::is_android_app;
 use figment::value::Value;
+use identity_adapters_postgres::PostgresUrl;
 use ipnet::IpNet;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 /// A value, or what would be right in its place.
@@ -46,6 +47,15 @@ pub(super) fn secret_url(
             Err(wanted())
         }
     }
+}
+
+/// A URL of the relational store: `sqlite://…`, or a PostgreSQL whose parameters are all honoured.
+pub(super) fn database_url(value: &Value) -> Parsed<SecretString> {
+    let url = secret_url(&["postgres", "postgresql", "sqlite"])(value)?;
+    if url.expose_secret().starts_with("postgres") {
+        PostgresUrl::parse(url.expose_secret()).map_err(|mistake| mistake.to_string())?;
+    }
+    Ok(url)
 }
 
 /// A path of the file system; relative ones begin in the folder the service is started in.

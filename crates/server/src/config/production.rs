@@ -27,6 +27,11 @@ impl Config {
             self.refuse_what_is_for_development(&mut refuse);
         }
         self.check_redis(&mut refuse);
+        if self.database.asks_for_a_replica() {
+            let reason = "must not ask for a server that takes no writes (target_session_attrs): name replicas \
+                          in database.replica_urls";
+            refuse("database.url", reason);
+        }
         self.check_passwords(&mut refuse);
         self.check_connections(&mut refuse);
         self.check_messages(&mut refuse);

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use identity_adapters_postgres::PostgresUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
@@ -25,38 +26,27 @@ pub(super) fn leads_to_this_machine(url: &Url) -> bool {
 /// Whether nobody between can read along, or pass for the PostgreSQL. What says nothing of TLS takes it where it
 /// is offered, believes anybody and goes on in clear otherwise, as libpq does.
 pub(super) fn is_private_to_postgres(url: &SecretString) -> bool {
-    let Ok(url) = Url::parse(url.expose_secret()) else {
+    let Ok(url) = PostgresUrl::parse(url.expose_secret()) else {
         return false;
     };
-    let is_verified = parameter(&url, &["sslmode", "ssl-mode"])
-        .is_some_and(|mode| mode.eq_ignore_ascii_case("verify-full"));
-    let is_near = is_postgres_socket(&url)
-        || match parameter(&url, &HOST) {
-            Some(host) => is_this_machine(&host),
+    url.servers().iter().all(|server| {
+        let is_verified = parameter(server, "sslmode").is_some_and(|mode| mode == "verify-full");
+        let is_near = is_postgres_socket(server)
             // Without a host it is the usual folder, or this machine.
-            None => url.host_str().is_none_or(str::is_empty) || leads_to_this_machine(&url),
-        };
-    is_verified || is_near
+            || parameter(server, "host").is_none_or(|host| is_this_machine(&host));
+        is_verified || is_near
+    })
 }
 
-/// The two names of the parameter that stands in the place of the URL's host.
-const HOST: [&str; 2] = ["host", "hostaddr"];
-
-/// The last value of a parameter that may go by several names, which is the one that counts for the driver.
-pub(super) fn parameter(url: &Url, names: &[&str]) -> Option<String> {
-    let pairs = url.query_pairs();
-    let given = pairs.filter(|(name, _)| names.contains(&name.as_ref()));
-    given.last().map(|(_, value)| value.into_owned())
+/// A parameter of one server's URL, where everything is one.
+pub(super) fn parameter(url: &Url, name: &str) -> Option<String> {
+    let given = url.query_pairs().find(|(given, _)| given == name);
+    given.map(|(_, value)| value.into_owned())
 }
 
-/// Whether the URL names the folder of a socket. In the place of a host its slashes are written as %2F.
+/// Whether one server's URL names the folder of a socket.
 pub(super) fn is_postgres_socket(url: &Url) -> bool {
-    match parameter(url, &HOST) {
-        Some(host) => host.starts_with('/'),
-        None => url
-            .host_str()
-            .is_some_and(|host| host.to_ascii_lowercase().starts_with("%2f")),
-    }
+    parameter(url, "host").is_some_and(|host| host.starts_with('/'))
 }
 
 /// The same for Redis.
@@ -88,6 +78,10 @@ mod tests {
             ("postgres://u:p@localhost/auth?host=db.example", false),
             ("postgres://u:p@10.0.0.1/auth", false),
             ("postgres://a:1,b:1/auth", false),
+            ("postgres://localhost,b/auth", false),
+            ("postgres://localhost,127.0.0.1:2/auth", true),
+            ("postgres://a,b/auth?sslmode=verify-full", true),
+            ("postgres://a,b/auth?sslmode=verify-full&sslcrl=/c", false),
         ] {
             assert_eq!(is_private_to_postgres(&url.into()), expected, "{url}");
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use adapters_crypto::SystemClock;
 use authentication_app::ports::DestinationBacklog;
 use common::Clock as _;
-use identity_adapters_postgres::{Examination, Store, StoreConfig};
+use identity_adapters_postgres::{Examination, Pooler, PostgresUrl, Store, StoreConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Finding, network::Address, side_by_side};
@@ -80,9 +80,8 @@ fn judge_destination(destination: &DestinationBacklog) -> Option<Finding> {
 
 /// What can be told without a connection, if that is all there is to tell.
 async fn look_from_outside(config: &Config) -> Option<Finding> {
-    let url = config.database.url.as_ref();
-    if let Some(url) = url.filter(|_| config.database.is_postgres()) {
-        let trouble = Address::of(url, 5432)?.trouble().await?;
+    if let Some(servers) = config.database.servers() {
+        let trouble = trouble_of_all(&servers).await?;
         let advice = "start PostgreSQL, or correct database.url; the service cannot do without";
         return Some(Finding::fails(CHECK, trouble).do_this(advice));
     }
@@ -91,16 +90,39 @@ async fn look_from_outside(config: &Config) -> Option<Finding> {
     Some(Finding::ok(CHECK, seen))
 }
 
+/// Why none of them can be reached, if so.
+async fn trouble_of_all(servers: &PostgresUrl) -> Option<String> {
+    let addresses = servers.addresses();
+    // One that is a socket of the file system is looked at by connecting.
+    if addresses.len() < servers.servers().len() {
+        return None;
+    }
+    let mut troubles = Vec::new();
+    for (host, port) in addresses {
+        troubles.push(Address::new(&host, port).trouble().await?);
+    }
+    Some(troubles.join(", "))
+}
+
 fn judge(config: &Config, seen: &Examination) -> Finding {
     let shown = format!(
-        "{}, {:.1} ms",
+        "{}{}, {:.1} ms",
         seen.version,
+        seen.pooler.as_ref().map(through).unwrap_or_default(),
         seen.round_trip.as_secs_f64() * 1_000.0
     );
     let ours = config.database.max_connections;
     if seen.is_replica {
         Finding::fails(CHECK, format!("{shown}, a replica that takes no writes"))
-            .do_this("point database.url at the primary")
+            .do_this("point database.url at the primary, or name all servers in it")
+    } else if seen.is_read_only {
+        Finding::fails(CHECK, format!("{shown}, takes no writes: its sessions are read-only")).do_this(
+            "see where default_transaction_read_only is set: postgresql.conf, the database or the role",
+        )
+    } else if !seen.denied.is_empty() {
+        let seen = format!("{shown}, our role lacks rights on {}", seen.denied);
+        Finding::fails(CHECK, seen)
+            .do_this("run migrate up --grant-to ROLE with the role that owns the tables")
     } else if seen.most_connections.is_some_and(|most| ours > most) {
         Finding::fails(
             CHECK,
@@ -114,6 +136,16 @@ fn judge(config: &Config, seen: &Examination) -> Finding {
     } else {
         Finding::ok(CHECK, shown)
     }
+}
+
+/// What is between, and in which mode it works as far as that can be seen.
+fn through(pooler: &Pooler) -> String {
+    let mode = match pooler.keeps_sessions {
+        Some(true) => " in session mode",
+        Some(false) => " in transaction mode",
+        None => "",
+    };
+    format!(" through {}{mode}", pooler.name)
 }
 
 fn judge_clock(seen: &Examination) -> Finding {
@@ -162,8 +194,9 @@ async fn look_at_replica(number: usize, url: &SecretString) -> Finding {
         Finding::fails(REPLICAS, format!("number {number}: {seen}"))
             .do_this("start it, or take it out of database.replica_urls")
     };
-    if let Some(address) = Address::of(url, 5432)
-        && let Some(trouble) = address.trouble().await
+    let servers = PostgresUrl::parse(url.expose_secret());
+    if let Ok(servers) = servers
+        && let Some(trouble) = trouble_of_all(&servers).await
     {
         return fails(trouble);
     }

@@ -8,6 +8,7 @@ mod importing;
 mod key_desk;
 mod key_watch;
 mod keys;
+mod looking;
 mod mailbox;
 mod messages;
 mod offline;
@@ -133,6 +134,7 @@ pub(crate) async fn wire(
     let mut workers = Workers::new(Arc::clone(&random));
     clocks.keep(&store, &mut workers).await?;
     metrics.watch_clock(clocks.figures);
+    looking::keep_looking(&store, &mut workers);
     let service_key = keys::service_key(&store, &keys, random.as_ref(), clock.now()).await?;
 
     let ephemeral = Ephemeral::open(config, &clock, &random, has_test_clock, &mut workers).await?;

@@ -77,8 +77,10 @@ fn judge(health: Result<(), RedisTrouble>) -> (DependencyStatus, Option<&'static
 const fn status_of(database: Condition) -> DependencyStatus {
     match database {
         Condition::Up => DependencyStatus::Up,
-        Condition::Busy | Condition::Full => DependencyStatus::Degraded,
-        Condition::Away => DependencyStatus::Down,
+        Condition::Busy | Condition::Full | Condition::ReadOnly | Condition::Denied => {
+            DependencyStatus::Degraded
+        }
+        Condition::Foreign | Condition::Away => DependencyStatus::Down,
     }
 }
 

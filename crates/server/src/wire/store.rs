@@ -20,6 +20,9 @@ use crate::{StartError, config::Config};
 /// The store, ready to serve: an embedded one and one in development mode are migrated, any other must be.
 pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
     let store = connect(config).await?;
+    if store.is_read_only().await? {
+        return Err(StartError::ReadOnlyDatabase);
+    }
     let pending = store.pending_migrations().await?;
     let migrates_itself = store.is_embedded() || !config.is_production();
     if pending.is_empty() {

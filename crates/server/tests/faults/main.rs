@@ -14,6 +14,7 @@
 mod client;
 mod disk;
 mod flood;
+mod poolers;
 mod postgres;
 #[expect(dead_code, reason = "other tests use the rest")]
 #[path = "../binary/process.rs"]

@@ -9,6 +9,7 @@ use std::{
 };
 
 use rustix::process::{Pid, Signal, geteuid, kill_process, test_kill_process};
+use sea_orm::{ConnectionTrait as _, Database};
 use tempfile::TempDir;
 
 use super::{Certificate, free_port};
@@ -48,6 +49,62 @@ impl PostgresServer {
             server.port = free_port();
         }
         panic!("PostgreSQL does not start: {}", server.log());
+    }
+
+    /// Starts a standby of this one, which follows it and takes no writes until [`Self::promote`].
+    ///
+    /// # Panics
+    /// When it cannot be copied, or does not serve.
+    pub async fn standby(&self) -> Self {
+        let mut standby = Self {
+            programs: self.programs.clone(),
+            folder: folder_of_the_server(),
+            port: free_port(),
+        };
+        let copied = as_server(&self.programs.join("pg_basebackup"))
+            .args([
+                "--host=127.0.0.1",
+                "--username=postgres",
+                "--checkpoint=fast",
+            ])
+            .args(["--wal-method=stream", "--write-recovery-conf", "--no-sync"])
+            .arg(format!("--port={}", self.port))
+            .arg("--pgdata")
+            .arg(standby.data())
+            .output();
+        let copied = copied.expect("pg_basebackup runs");
+        assert!(copied.status.success(), "{}", text(&copied));
+        for _ in 0..5 {
+            if standby.serve().await {
+                return standby;
+            }
+            standby.port = free_port();
+        }
+        panic!("the standby does not start: {}", standby.log());
+    }
+
+    /// Makes a primary of a standby.
+    ///
+    /// # Panics
+    /// When it is none.
+    pub fn promote(&self) {
+        self.pg_ctl(&["--wait", "--timeout=60", "promote"]);
+    }
+
+    /// Ends it in order: standbys have all that was confirmed.
+    pub fn stop(&self) {
+        self.pg_ctl(&["-m", "fast", "stop"]);
+    }
+
+    /// Executes statements on the database that is always there.
+    ///
+    /// # Panics
+    /// When they fail.
+    pub async fn execute(&self, statements: &str) {
+        let connection = Database::connect(self.url()).await.expect("it answers");
+        let done = connection.execute_unprepared(statements).await;
+        done.unwrap_or_else(|error| panic!("{statements}: {error}"));
+        connection.close().await.expect("the end of a connection");
     }
 
     /// The database that is always there.
@@ -215,7 +272,7 @@ impl Drop for PostgresServer {
 }
 
 /// A folder that the server may enter: it does not run as root.
-fn folder_of_the_server() -> TempDir {
+pub(super) fn folder_of_the_server() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder for the server");
     if geteuid().is_root() {
         let given = Command::new("chown")

@@ -216,6 +216,35 @@ fn production_mode_refuses_a_store_that_asks_for_no_password_unless_it_is_told_t
 }
 
 #[test]
+fn what_a_database_url_asks_for_is_honoured_or_refused() {
+    for (parameters, expected) in [
+        ("channel_binding=require", "channel_binding"),
+        ("sslcrl=/crl", "sslcrl"),
+        ("typo=1", "must hold no parameter but these"),
+        ("target_session_attrs=standby", "database.replica_urls"),
+    ] {
+        let url = format!("postgres://auth:canary-of-a-store@a:1,b:2/auth?{parameters}");
+        let found = mistakes(&[("DATABASE__URL", &url)]);
+        let mistake = found
+            .iter()
+            .find(|it| it.starts_with("database.url"))
+            .unwrap();
+        assert!(mistake.contains(expected), "{mistake}");
+        assert!(!mistake.contains("canary"), "{mistake}");
+    }
+    settings(&[
+        (
+            "DATABASE__URL",
+            "postgres://auth@a:1,b:2/auth?target_session_attrs=read-write",
+        ),
+        (
+            "DATABASE__REPLICA_URLS",
+            "postgres://auth@c/auth?target_session_attrs=standby",
+        ),
+    ]);
+}
+
+#[test]
 fn settings_that_contradict_each_other_are_refused() {
     let twice = mistakes(&[("KEYS__FILE", "a"), ("KEYS__JSON", "{}")]);
     assert!(

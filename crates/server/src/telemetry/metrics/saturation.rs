@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 
 use adapters_crypto::Argon2Pool;
-use identity_adapters_postgres::Store;
+use identity_adapters_postgres::{Condition, Store};
 use opentelemetry::{KeyValue, metrics::Meter};
 
 /// What is asked. Held weakly: the metrics keep nothing alive.
@@ -24,6 +24,7 @@ pub(super) fn watch(meter: &Meter, watched: Watched) {
     } = watched;
     watch_hashing(meter, &hasher, [hashing_threads, hashing_queue]);
     watch_connections(meter, &store);
+    watch_condition(meter, &store);
 }
 
 fn watch_hashing(meter: &Meter, hasher: &Weak<Argon2Pool>, [threads, queue]: [usize; 2]) {
@@ -93,6 +94,24 @@ pub(super) fn watch_connections(meter: &Meter, store: &Weak<Store>) {
         .with_callback(move |observer| {
             for pool in asked.upgrade().iter().flat_map(connections) {
                 observer.observe(pool.most.into(), &[KeyValue::new("pool", pool.name)]);
+            }
+        })
+        .build();
+}
+
+/// As it was found last.
+pub(super) fn watch_condition(meter: &Meter, store: &Weak<Store>) {
+    let asked = Weak::clone(store);
+    let _condition = meter
+        .u64_observable_gauge("auth.store.condition")
+        .with_description("How the database was found last: 1 for what it is, 0 for the others")
+        .with_callback(move |observer| {
+            let Some(found) = asked.upgrade().map(|store| store.last_condition()) else {
+                return;
+            };
+            for condition in Condition::ALL {
+                let labels = [KeyValue::new("condition", condition.as_str())];
+                observer.observe(u64::from(condition == found), &labels);
             }
         })
         .build();

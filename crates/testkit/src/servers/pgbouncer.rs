@@ -1,0 +1,158 @@
+//! A PgBouncer between a test and a PostgreSQL.
+
+use std::{
+    fs,
+    net::{Ipv4Addr, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, geteuid, kill_process};
+use tempfile::TempDir;
+use url::Url;
+
+use super::{free_port, postgres::folder_of_the_server};
+
+/// How long it may take to listen.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// For how long a client keeps a session of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PoolMode {
+    /// While it is connected.
+    Session,
+    /// For a transaction.
+    Transaction,
+    /// For a statement.
+    Statement,
+}
+
+/// A `pgbouncer` on a free port of loopback, gone when this is dropped. It takes the role of the server's URL
+/// without a password, and leads to each database of that server by its name.
+pub struct PgBouncer {
+    port: u16,
+    folder: TempDir,
+    child: Option<Child>,
+}
+
+impl PgBouncer {
+    /// Starts one in front of the server of `url`, with so many sessions for each database, and these lines in its
+    /// configuration.
+    ///
+    /// # Panics
+    /// When there is no `pgbouncer`, or it does not listen.
+    pub async fn start(url: &str, mode: PoolMode, sessions: u32, more: &str) -> Self {
+        let server = Url::parse(url).expect("the URL of a PostgreSQL");
+        let mut pooler = Self {
+            port: 0,
+            folder: folder_of_the_server(),
+            child: None,
+        };
+        for _ in 0..5 {
+            // Another process may take the port between the choice and the start.
+            pooler.port = free_port();
+            pooler.configure(&server, mode, sessions, more);
+            if pooler.serve().await {
+                return pooler;
+            }
+        }
+        panic!("pgbouncer does not start");
+    }
+
+    /// The database of this URL, by way of the pooler.
+    ///
+    /// # Panics
+    /// When it is no URL.
+    pub fn url_of(&self, database: &str) -> String {
+        let mut url = Url::parse(database).expect("the URL of a database");
+        url.set_host(Some("127.0.0.1")).expect("a host");
+        url.set_port(Some(self.port)).expect("a port");
+        url.into()
+    }
+
+    fn configure(&self, server: &Url, mode: PoolMode, sessions: u32, more: &str) {
+        let (host, port) = (server.host_str().expect("a host"), server.port());
+        let port = port.unwrap_or(5432);
+        let mode = match mode {
+            PoolMode::Session => "session",
+            PoolMode::Transaction => "transaction",
+            PoolMode::Statement => "statement",
+        };
+        let folder = self.folder.path().display();
+        let text = format!(
+            "[databases]\n* = host={host} port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {}\nunix_socket_dir =\nauth_type = trust\nauth_file = {folder}/users\n\
+             pool_mode = {mode}\ndefault_pool_size = {sessions}\nmax_client_conn = 500\n\
+             pidfile = {folder}/pid\n{more}\n",
+            self.port
+        );
+        let user = format!("\"{}\" \"\"\n", server.username());
+        for (name, text) in [("ini", text), ("users", user)] {
+            fs::write(self.folder.path().join(name), text).expect("a file of its own");
+        }
+        // Others may read them: it does not run as root.
+        let pid = self.folder.path().join("pid");
+        let _ = fs::remove_file(pid);
+    }
+
+    async fn serve(&mut self) -> bool {
+        let mut child = command()
+            .arg("--quiet")
+            .arg(self.folder.path().join("ini"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("PgBouncer: run deploy/servers.sh install");
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let has_ended = child.try_wait().expect("a child of ours").is_some();
+            let listens = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port)).is_ok();
+            if has_ended {
+                return false;
+            }
+            if listens && self.pid().is_some() {
+                self.child = Some(child);
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let _ = child.kill();
+        false
+    }
+
+    fn pid(&self) -> Option<Pid> {
+        let file = fs::read_to_string(self.folder.path().join("pid")).ok()?;
+        Pid::from_raw(file.trim().parse().ok()?)
+    }
+}
+
+impl Drop for PgBouncer {
+    fn drop(&mut self) {
+        // Itself, and then who started it as another user.
+        if let Some(pid) = self.pid() {
+            let _ = kill_process(pid, Signal::KILL);
+        }
+        if let Some(mut child) = self.child.take() {
+            let _ = child.wait();
+        }
+    }
+}
+
+/// It refuses to run as root. Debian keeps it where only root looks.
+fn command() -> Command {
+    let of_debian = Path::new("/usr/sbin/pgbouncer");
+    let program = if of_debian.exists() {
+        of_debian
+    } else {
+        Path::new("pgbouncer")
+    };
+    if geteuid().is_root() {
+        let mut command = Command::new("runuser");
+        command.args(["-u", "postgres", "--"]).arg(program);
+        command
+    } else {
+        Command::new(program)
+    }
+}
