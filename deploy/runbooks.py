@@ -8,7 +8,8 @@ The deployment is a node in production mode on a PostgreSQL with the roles of de
 with accounts, sessions, a locked one, a parked message and a parked event. On a page:
 
 - a block of `sql` says as whom it is run: `sql as=auth` (what nodes sign in as), `as=auth_owner`, or `as=postgres`;
-- a block of `sh` is run as it stands, in an empty folder, with the settings of the node in the environment;
+- a block of `sh` is run as it stands, in an empty folder, with the settings of the node in the environment, and with
+  `as=auth_backup` as another role of the database;
 - a block of `promql`, and every alert, selects series that the node shows;
 - in the text, what begins with `fashionistar-auth `, with a word of SQL, or names keys of Redis by the default prefix.
 
@@ -36,7 +37,8 @@ from stores import RedisProcesses
 
 ROOT = Path(__file__).resolve().parent.parent
 DATABASE = "runbooks"
-PASSWORDS = {"auth_owner": "of-the-owner-of-the-tables", "auth": "of-the-nodes-and-nobody-else"}
+PASSWORDS = {"auth_owner": "of-the-owner-of-the-tables", "auth": "of-the-nodes-and-nobody-else",
+             "auth_backup": "of-backups-and-nobody-else"}
 REDIS_PASSWORD = "of-redis-and-nobody-else"
 # What stands in the text and is not run, by its first word, and why.
 REASONS = {
@@ -98,9 +100,10 @@ class Deployment:
 
     def database(self):
         for statement in [f"drop database if exists {DATABASE} with (force)", f"create database {DATABASE}",
-                          "drop role if exists auth_owner", "drop role if exists auth"]:
+                          "drop role if exists auth_owner", "drop role if exists auth", "drop role if exists auth_backup"]:
             self.servers.sql(statement)
-        passwords = {"OWNER_PASSWORD": PASSWORDS["auth_owner"], "SERVICE_PASSWORD": PASSWORDS["auth"]}
+        passwords = {"OWNER_PASSWORD": PASSWORDS["auth_owner"], "SERVICE_PASSWORD": PASSWORDS["auth"],
+                     "BACKUP_PASSWORD": PASSWORDS["auth_backup"]}
         run(f"{self.servers.programs}/psql", self.url("postgres"), "-Xq", "--file", ROOT / "deploy/roles.sql",
             env=os.environ | passwords)
         self.command("migrate", "up", "--grant-to", "auth", DATABASE__URL=self.url("auth_owner"))
@@ -194,12 +197,12 @@ class Deployment:
     def sql(self, role, text):
         return run(f"{self.servers.programs}/psql", self.url(role), "-XqtA", "-v", "ON_ERROR_STOP=1", "-c", text).strip()
 
-    def shell(self, text, allowed):
+    def shell(self, text, allowed, role="auth"):
         folder = self.folder / f"run-{time.monotonic_ns()}"
         folder.mkdir()
         if "sqlite3 " in text:
             run(self.binary, "migrate", "up", env={"FASHIONISTAR_AUTH__DATA_DIR": str(folder), "PATH": os.environ["PATH"]})
-        done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=folder, env=self.environment(),
+        done = subprocess.run(["bash", "-euo", "pipefail", "-c", text], cwd=folder, env=self.environment(DATABASE__URL=self.url(role)),
                               stdin=subprocess.DEVNULL, capture_output=True, text=True)
         if "fashionistar-auth doctor" in text and set(re.findall(r"^FAIL +(\w+)", done.stdout, re.M)) == PLANTED:
             return None
@@ -301,7 +304,7 @@ class Run:
         return [f"as {role}: {done.stderr.strip()}"] if done.returncode else []
 
     def call(self, code, allowed):
-        found = self.deployment.shell(self.deployment.filled_in(code.text, code.page), allowed)
+        found = self.deployment.shell(self.deployment.filled_in(code.text, code.page), allowed, code.notes.get("as", "auth"))
         return [found] if found else []
 
     async def alerts(self):
@@ -331,7 +334,7 @@ async def carry_out(arguments):
         await done.page(page)
     await deployment.without_redis()
     deployment.node.stop()
-    for statement in [f"drop database {DATABASE} with (force)", "drop role auth", "drop role auth_owner"]:
+    for statement in [f"drop database {DATABASE} with (force)", "drop role auth", "drop role auth_owner", "drop role auth_backup"]:
         deployment.servers.sql(statement)
     print(f"{len(done.done)} alerts, commands and queries of {len(pages)} runbooks work; not run:")
     print("\n".join(f"  {it}" for it in done.left) or "  none")

@@ -52,7 +52,7 @@ pub(crate) async fn run_either(
     }
 }
 
-fn for_engine(text: &str, backend: DbBackend) -> String {
+pub(crate) fn for_engine(text: &str, backend: DbBackend) -> String {
     let put_in = |text: String, (placeholder, postgres, sqlite): (&str, &str, &str)| {
         let word = if backend == DbBackend::Sqlite {
             sqlite

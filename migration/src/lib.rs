@@ -42,6 +42,7 @@ mod m20261129_000023_gathered_notices;
 mod m20261129_000024_service_clock;
 mod m20261130_000026_put_off;
 mod m20261130_000027_providers;
+mod m20261130_000029_restores;
 mod runner;
 
 use async_trait::async_trait;
@@ -89,8 +90,22 @@ impl MigratorTrait for Migrator {
             Box::new(m20261129_000024_service_clock::Migration),
             Box::new(m20261130_000026_put_off::Migration),
             Box::new(m20261130_000027_providers::Migration),
+            Box::new(m20261130_000029_restores::Migration),
         ]
     }
+}
+
+/// The names of all migrations of this release, oldest first.
+pub fn names() -> Vec<String> {
+    Migrator::migrations()
+        .iter()
+        .map(|migration| migration.name().to_owned())
+        .collect()
+}
+
+/// The statement that makes the table of restores where it is missing: data that are put back may be older than it.
+pub fn restores_table(backend: DbBackend) -> String {
+    m20261130_000029_restores::restores_table(backend)
 }
 
 /// The migrations that this release has and the database has not, oldest first. Changes nothing, and may

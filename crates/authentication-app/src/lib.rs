@@ -5,6 +5,7 @@
 
 pub mod accounts;
 mod back_off;
+mod by_hand;
 pub mod caching;
 pub mod challenges;
 mod context;

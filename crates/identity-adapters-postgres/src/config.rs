@@ -1,6 +1,6 @@
 //! How to reach the database.
 
-use std::{fmt, time::Duration};
+use std::{fmt, fs::File, sync::Arc, time::Duration};
 
 use crate::pool::Deadlines;
 
@@ -28,6 +28,8 @@ pub struct StoreConfig {
     /// the next statement of an open transaction. SQLite waits half as long for another process that
     /// writes. Default 10 s.
     pub statement_timeout: Duration,
+    /// Kept open for as long as the [`crate::Store`] is: a lock of the caller's on the database.
+    pub held: Option<Arc<File>>,
 }
 
 impl StoreConfig {
@@ -40,6 +42,7 @@ impl StoreConfig {
             acquire_timeout: Duration::from_secs(2),
             start_timeout: START_AT_LEAST,
             statement_timeout: Duration::from_secs(10),
+            held: None,
         }
     }
 

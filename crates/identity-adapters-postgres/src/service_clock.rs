@@ -15,7 +15,7 @@ macro_rules! read {
         concat!(
             "SELECT ",
             $now,
-            " AS db_now, latest, set_backs FROM service_clock WHERE id = 1"
+            " AS db_now, latest, set_backs, revocations FROM service_clock WHERE id = 1"
         )
     };
 }
@@ -82,6 +82,7 @@ impl TimeStore for Store {
             now: now.map(from_micros),
             latest: row.get(TABLE, "latest")?,
             set_backs: row.get(TABLE, "set_backs")?,
+            revocations: row.get(TABLE, "revocations")?,
             round_trip,
         })
     }

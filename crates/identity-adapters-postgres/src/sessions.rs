@@ -2,7 +2,8 @@
 
 use async_trait::async_trait;
 use authentication_app::ports::{
-    EndedSession, ForgivenSession, NewSession, RotatedSession, SessionRepository, StoreError,
+    CaughtUp, EndedSession, ForgivenSession, NewSession, Revocation, RevokedSession,
+    RotatedSession, SessionRepository, StoreError,
 };
 use authentication_domain::{
     accounts::AccountId,
@@ -14,6 +15,7 @@ use time::OffsetDateTime;
 use crate::{
     account_record::wrapped_key_of,
     dialect::Dialect,
+    revocations,
     sql::{Row, Sql},
     unit_of_work::SqlUnitOfWork,
 };
@@ -143,11 +145,12 @@ const END_ALL: &str = concat!(
     " AND ($2 IS NULL OR id <> $2) RETURNING id"
 );
 
-/// By the primary key. `$1` session, `$2` presented, `$3` now, `$4` grace, `$5` reason.
+/// By the primary key. `$1` session, `$2` presented, `$3` now, `$4` grace, `$5` reason. A generation that is ahead is
+/// no theft: the store lost what made it.
 const END_REUSED: &str = concat!(
     "UPDATE sessions SET ended_at = $3, end_reason = $5 WHERE id = $1 AND ",
     live!("$3"),
-    " AND NOT ",
+    " AND generation >= $2 AND NOT ",
     generation_counts!(),
     " AND ",
     no_proof_ended!(),
@@ -176,6 +179,25 @@ const FORGIVE: &str = concat!(
      RETURNING ",
     rotated_columns!(),
     ", ",
+    key_columns!()
+);
+
+/// By the primary keys of `sessions` and `accounts`. `$1` session, `$2` presented, `$3` now, `$4` grace.
+/// `RotationRules::judge` says `Ahead`, or `Repeated` after a rival of this very moment.
+const CATCH_UP: &str = concat!(
+    "UPDATE sessions SET generation = $2 + 1, \
+     rotated_at = CASE WHEN generation < $2 THEN $3 ELSE rotated_at END, \
+     last_used_at = CASE WHEN $3 > last_used_at THEN $3 ELSE last_used_at END, \
+     idle_deadline = CASE WHEN generation > $2 THEN idle_deadline \
+     WHEN $3 + idle_micros < absolute_deadline THEN $3 + idle_micros ELSE absolute_deadline END \
+     WHERE id = $1 AND ",
+    counting!("$3"),
+    " AND (generation < $2 OR (generation = $2 + 1 AND $3 - rotated_at < $4)) AND ",
+    no_proof_ended!(),
+    " AND EXISTS (SELECT 1 FROM accounts a \
+     WHERE a.id = sessions.account_id AND a.status = 'active') RETURNING ",
+    rotated_columns!(),
+    ", CASE WHEN rotated_at = $3 THEN CAST(1 AS bigint) ELSE 0 END AS moved, ",
     key_columns!()
 );
 
@@ -324,13 +346,41 @@ impl SessionRepository for SqlUnitOfWork {
             .bind(&RotationRules::FORGIVEN_GENERATIONS)
             .row(self)
             .await?;
+        row.as_ref().map(forgiven_of).transpose()
+    }
+
+    #[tracing::instrument(name = "sessions.catch_up", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn catch_up(
+        &mut self,
+        session: SessionId,
+        presented: u32,
+        rules: RotationRules,
+        now: OffsetDateTime,
+    ) -> Result<Option<CaughtUp>, StoreError> {
+        let row = Sql::new(CATCH_UP)
+            .bind(&session)
+            .bind(&presented)
+            .bind(&now)
+            .bind(&rules.grace)
+            .row(self)
+            .await?;
         row.map(|row| {
-            Ok(ForgivenSession {
-                session: rotated_of(&row)?,
-                wrapped_key: wrapped_key_of(&row)?,
+            let moved: i64 = row.get(SESSIONS, "moved")?;
+            Ok(CaughtUp {
+                session: forgiven_of(&row)?,
+                is_first: moved != 0,
             })
         })
         .transpose()
+    }
+
+    #[tracing::instrument(name = "sessions.end_selected", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
+    async fn end_selected(
+        &mut self,
+        revocation: Revocation<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Vec<RevokedSession>, StoreError> {
+        revocations::end_batch(self, revocation, now).await
     }
 
     #[tracing::instrument(name = "sessions.end", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
@@ -410,6 +460,14 @@ pub(crate) fn proofs_of(row: &Row) -> Result<Proofs, StoreError> {
     Ok(match second {
         Some(second) => first.and(second, second_at),
         None => first,
+    })
+}
+
+/// In a row with `rotated_columns` and `key_columns`.
+fn forgiven_of(row: &Row) -> Result<ForgivenSession, StoreError> {
+    Ok(ForgivenSession {
+        session: rotated_of(row)?,
+        wrapped_key: wrapped_key_of(row)?,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The store as the composition root holds it.
 
 use std::{
+    fs::File,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -27,6 +28,7 @@ pub struct Store {
     /// For units of work and single writes. On PostgreSQL the same connections.
     pub(crate) writer: Pool,
     statements: Arc<AtomicU64>,
+    _held: Option<Arc<File>>,
     pub(crate) events_committed: watch::Sender<()>,
 }
 
@@ -43,6 +45,7 @@ impl Store {
             readers,
             writer,
             statements,
+            _held: config.held.clone(),
             events_committed: watch::Sender::new(()),
         })
     }

@@ -58,6 +58,9 @@ pub enum StartError {
         "the database takes no writes: it is a replica, or default_transaction_read_only is set; point database.url at the primary, or name all servers in it"
     )]
     ReadOnlyDatabase,
+    /// Half of it is old, or somebody replaces it right now.
+    #[error("{} is being restored; if that was stopped half way, run the same backup restore again", .0.display())]
+    BeingRestored(PathBuf),
     /// The key ring and the database do not belong together.
     #[error(
         "the key ring does not open the database's service key: it is the ring of another database, or lacks a key that it still needs"

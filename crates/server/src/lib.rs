@@ -4,6 +4,7 @@
 //! It holds no rule of the business and answers no request by itself.
 
 mod application;
+mod backup;
 pub mod commands;
 pub mod config;
 mod connections;

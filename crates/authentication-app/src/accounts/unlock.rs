@@ -2,20 +2,15 @@
 
 use std::sync::Arc;
 
-use authentication_domain::{
-    accounts::AccountId,
-    audit::{Action, Diff, Outcome},
-};
-use common::{Clock, Id, RequestId, SecureRandom};
+use authentication_domain::{accounts::AccountId, audit::Action};
+use common::{Clock, RequestId, SecureRandom};
 use serde_json::json;
 
 use crate::{
-    ports::{AuditRecord, IdentityStore, ServicePurpose, StoreError, Vault},
+    by_hand::ByHand,
+    ports::{AuditRecord, IdentityStore, StoreError, Vault},
     retry::retrying,
 };
-
-/// Marks ids that nothing else refers to by type.
-enum Entry {}
 
 /// What unlocking stands on: no keys but those of the trail.
 pub struct UnlockPorts {
@@ -65,30 +60,15 @@ impl Unlocks {
         unit.commit().await
     }
 
-    /// Of nobody who is known here: who asked for it stands in the ticket that the reason names.
     fn entry(&self, account: AccountId, reason: &str) -> AuditRecord {
-        let (now, random) = (self.ports.clock.now(), self.ports.random.as_ref());
-        let id = Id::<Entry>::at(now, random).as_uuid();
-        let diff = Diff::between(&json!({}), &json!({"reason": reason}));
-        let seal = |plain: &[u8]| {
-            let purpose = ServicePurpose::AnonymousAudit;
-            self.ports
-                .vault
-                .seal_for_service(purpose, id.as_bytes(), plain)
+        let by_hand = ByHand {
+            vault: self.ports.vault.as_ref(),
+            random: self.ports.random.as_ref(),
+            run: &self.run,
+            command: "users unlock",
         };
-        AuditRecord {
-            id,
-            at: now,
-            action: Action::AccountUnlocked,
-            outcome: Outcome::Success,
-            actor: None,
-            subject: Some(account),
-            identifier: None,
-            session: None,
-            request_id: self.run.clone(),
-            sealed_for: None,
-            context: seal(br#"{"command":"users unlock"}"#),
-            diff: Some(seal(&serde_json::to_vec(&diff).unwrap_or_default())),
-        }
+        let what = json!({"reason": reason});
+        let now = self.ports.clock.now();
+        by_hand.entry(Action::AccountUnlocked, (Some(account), None), &what, now)
     }
 }

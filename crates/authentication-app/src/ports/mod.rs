@@ -29,6 +29,7 @@ mod passkeys;
 mod password_hasher;
 mod rekeying;
 mod relying_party;
+mod restores;
 mod second_factors;
 mod sessions;
 mod shared_time;
@@ -105,13 +106,17 @@ pub use relying_party::{
     AllowedCredential, AssertionAnswer, AttestationAnswer, BegunCeremony, CeremonyFault,
     EnrolledCredential, EnrolmentSubject, RelyingParty, RelyingPartyFailed,
 };
+pub use restores::{
+    Restore, Revocation, RevocationStore, RevokedSession, SelectedSessions, SessionSelection,
+    Voided,
+};
 pub use second_factors::{
     NewPendingSignIn, PendingSignInRecord, SecondFactorQueries, SecondFactorRepository, TotpCodes,
     TotpEnrolment, TotpRecord, TotpState,
 };
 pub use sessions::{
-    EndedSession, ForgivenSession, NewSession, RotatedSession, SessionQueries, SessionRepository,
-    SessionSnapshot, SessionSummary,
+    CaughtUp, EndedSession, ForgivenSession, NewSession, RotatedSession, SessionQueries,
+    SessionRepository, SessionSnapshot, SessionSummary,
 };
 pub use shared_time::{SharedTime, Ticks, TimeStore};
 pub use throttle::{Throttle, ThrottleKey, ThrottleOutcome, ThrottleRequest};

@@ -14,7 +14,7 @@ use common::{
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-use super::{AccountRecord, Sealed, StoreError, WrappedKey};
+use super::{AccountRecord, Revocation, RevokedSession, Sealed, StoreError, WrappedKey};
 
 /// A session to be kept.
 #[derive(Debug, Clone)]
@@ -113,6 +113,15 @@ pub struct ForgivenSession {
     pub session: RotatedSession,
     /// For the audit entry.
     pub wrapped_key: WrappedKey,
+}
+
+/// A generation that the store did not know, and that goes on.
+#[derive(Debug, Clone)]
+pub struct CaughtUp {
+    /// As its tokens and its audit entry need it.
+    pub session: ForgivenSession,
+    /// Whether this call moved the chain; a rival did otherwise.
+    pub is_first: bool,
 }
 
 /// A session that a statement ended.
@@ -237,6 +246,31 @@ pub trait SessionRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<ForgivenSession>, StoreError>;
 
+    /// Goes on from a generation that is ahead of the store's, where [`RotationRules::judge`] says so: the commits that
+    /// made it are lost, and its successor is the current one from here on. Within the grace time from then on the same
+    /// successor again. `None`, and nothing done, otherwise.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn catch_up(
+        &mut self,
+        session: SessionId,
+        presented: u32,
+        rules: RotationRules,
+        now: OffsetDateTime,
+    ) -> Result<Option<CaughtUp>, StoreError>;
+
+    /// Ends a batch of live sessions of many accounts, in the order of their ids, and has every node forget what it
+    /// remembers of sessions.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn end_selected(
+        &mut self,
+        revocation: Revocation<'_>,
+        now: OffsetDateTime,
+    ) -> Result<Vec<RevokedSession>, StoreError>;
+
     /// Ends one live session of an account; `None` when it is not live, or not the account's.
     ///
     /// # Errors
@@ -262,7 +296,7 @@ pub trait SessionRepository: Send {
     ) -> Result<Vec<SessionId>, StoreError>;
 
     /// Ends a live session because a generation was presented that, judged in the same statement, still
-    /// is neither current nor within its grace time nor ended by a proof; `None` when it is not live, or the rule
+    /// is neither current nor ahead nor within its grace time nor ended by a proof; `None` when it is not live, or the rule
     /// says so after all. Whether the generation may be forgiven was asked before.
     ///
     /// # Errors

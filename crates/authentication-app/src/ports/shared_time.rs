@@ -25,6 +25,8 @@ pub struct SharedTime {
     pub latest: OffsetDateTime,
     /// How often the time went back so far.
     pub set_backs: i64,
+    /// How often sessions were ended by hand so far; it may go back when the database is restored.
+    pub revocations: i64,
     /// How long the question took.
     pub round_trip: StdDuration,
 }

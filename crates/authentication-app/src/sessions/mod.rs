@@ -13,6 +13,8 @@ mod reauthenticate_by_provider;
 mod recent;
 mod recorded;
 mod refresh;
+mod restored;
+mod revoke;
 
 use std::sync::Arc;
 
@@ -32,6 +34,8 @@ pub use reauthenticate_by_provider::ReauthenticateByProviderError;
 pub use recent::ProofMethod;
 pub(crate) use recorded::{AnsweredSignIn, RecordedSignIn, RecordedTokens, Recording};
 pub use refresh::RefreshError;
+pub use restored::{Aftermath, Restores};
+pub use revoke::{RevocationPorts, Revocations, Revoked};
 
 use crate::Foundation;
 

@@ -2,7 +2,7 @@
 //!
 //! One conditional UPDATE rotates and answers. Only when it refuses does a second unit look whether the token was a
 //! replaced one: it forgives the session's own device a lost answer, rarely enough, and ends the session otherwise
-//! (RFC 9700 §4.14.2). What a proof replaced is neither.
+//! (RFC 9700 §4.14.2). What a proof replaced is neither, and neither is a generation that the store lost (ADR 0053).
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -13,7 +13,10 @@ use authentication_domain::{
 use super::{Sessions, TokenSet, begin::TokenBasis};
 use crate::{
     RequestContext, corrupt, measured,
-    ports::{Invalidation, Measure, MessageKind, RotatedSession, SigningFailed, StoreError},
+    ports::{
+        ForgivenSession, Invalidation, Measure, MessageKind, RotatedSession, SigningFailed,
+        StoreError, UnitOfWork,
+    },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
 };
@@ -103,19 +106,63 @@ impl Sessions {
             return Ok(tokens);
         }
         let refusal = self.end_if_reused(token, ctx).await?;
-        if matches!(refusal, RefreshError::InvalidToken) && ctx.device_token.is_some() {
-            // Another tab was forgiven in this very moment, which began a new grace time.
-            let now = base.clock.now();
-            let rules = base.rules.rotation;
-            let again = base
-                .store
-                .rotate(token.session, token.generation, rules, now)
-                .await?;
-            if let Some(rotated) = again {
-                return self.tokens_of(rotated, token);
-            }
+        if matches!(refusal, RefreshError::InvalidToken)
+            && let Some(tokens) = self.catch_up(token, ctx).await?
+        {
+            return Ok(tokens);
         }
         Err(refusal)
+    }
+
+    /// Goes on from a generation that the store lost; each time is in the trail. Also when another tab was forgiven,
+    /// or caught up, in this very moment, which began a new grace time.
+    async fn catch_up(
+        &self,
+        token: &RefreshToken,
+        ctx: &RequestContext,
+    ) -> Result<Option<TokenSet>, RefreshError> {
+        let base = &self.base;
+        let (now, rules) = (base.clock.now(), base.rules.rotation);
+        let mut unit = base.store.begin().await?;
+        let caught = unit
+            .sessions()
+            .catch_up(token.session, token.generation, rules, now)
+            .await?;
+        let Some(caught) = caught else {
+            return Ok(None);
+        };
+        if !caught.is_first {
+            unit.commit().await?;
+            return self.tokens_of(caught.session.session, token).map(Some);
+        }
+        let caught = caught.session;
+        let tokens = self
+            .put_on_record_and_answer(unit, Action::RefreshAhead, caught, token, ctx)
+            .await?;
+        tracing::warn!("a refresh token is ahead of the database: its latest commits are lost");
+        Ok(Some(tokens))
+    }
+
+    async fn put_on_record_and_answer(
+        &self,
+        mut unit: Box<dyn UnitOfWork>,
+        action: Action,
+        moved: ForgivenSession,
+        token: &RefreshToken,
+        ctx: &RequestContext,
+    ) -> Result<TokenSet, RefreshError> {
+        let base = &self.base;
+        let account = moved.session.account;
+        let key = base
+            .vault
+            .unwrap_key(account, &moved.wrapped_key)
+            .map_err(|_| corrupt("account_keys", "wrapped_key"))?;
+        let act = Act::of(action, Outcome::Success, account, &key);
+        let entry = base.record(&act.session(token.session), ctx, base.clock.now());
+        unit.audit().append(&[entry]).await?;
+        let tokens = self.tokens_of(moved.session, token)?;
+        unit.commit().await?;
+        Ok(tokens)
     }
 
     /// The successor once more, for the session's own device; each time is in the trail.
@@ -141,16 +188,9 @@ impl Sessions {
         let Some(forgiven) = forgiven else {
             return Ok(None);
         };
-        let account = forgiven.session.account;
-        let key = base
-            .vault
-            .unwrap_key(account, &forgiven.wrapped_key)
-            .map_err(|_| corrupt("account_keys", "wrapped_key"))?;
-        let act = Act::of(Action::RefreshForgiven, Outcome::Success, account, &key);
-        let entry = base.record(&act.session(token.session), ctx, now);
-        unit.audit().append(&[entry]).await?;
-        let tokens = self.tokens_of(forgiven.session, token)?;
-        unit.commit().await?;
+        let tokens = self
+            .put_on_record_and_answer(unit, Action::RefreshForgiven, forgiven, token, ctx)
+            .await?;
         Ok(Some(tokens))
     }
 

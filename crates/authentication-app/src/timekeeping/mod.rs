@@ -19,6 +19,7 @@ use std::{
 
 use common::{Clock as _, clock::SKEW};
 use time::{Duration, OffsetDateTime};
+use tokio::sync::watch;
 
 use crate::ports::{SharedTime, StoreError, TimeStore};
 
@@ -38,12 +39,19 @@ pub struct Timekeeping {
 pub struct ClockFigures {
     wall_ahead_millis: AtomicI64,
     set_backs: AtomicU64,
+    revocations: watch::Sender<i64>,
 }
 
 impl ClockFigures {
     /// How far the wall clock of this machine is ahead of the shared time; negative when it is behind.
     pub fn wall_ahead(&self) -> Duration {
         Duration::milliseconds(self.wall_ahead_millis.load(Ordering::Relaxed))
+    }
+
+    /// How often sessions were ended by hand, as of the last look at what nodes share. A change means that what is
+    /// remembered of sessions may not be true any more.
+    pub fn revocations(&self) -> watch::Receiver<i64> {
+        self.revocations.subscribe()
     }
 
     /// How often this node found that the time went back.
@@ -75,6 +83,11 @@ impl Timekeeping {
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn look(&self) -> Result<(), StoreError> {
         let seen = self.store.shared_time().await?;
+        self.figures.revocations.send_if_modified(|known| {
+            let is_news = *known != seen.revocations;
+            *known = seen.revocations;
+            is_news
+        });
         let reading = self.reading(&seen);
         let now = reading.shared + reading.age;
         let ahead = (self.clock.wall() - now).whole_milliseconds();

@@ -26,8 +26,12 @@ pub enum Action {
     RefreshReuse,
     /// A refresh token that had been replaced was used by the session's own device, whose answer got lost.
     RefreshForgiven,
+    /// A refresh token was used whose generation the store does not know yet: its latest commits are lost.
+    RefreshAhead,
     /// A session ended.
     SessionEnded,
+    /// The database was restored to an earlier state, and what was outstanding in it voided.
+    DatabaseRestored,
     /// The person changed the password, knowing the old one.
     PasswordChanged,
     /// The person set a new password by code or link.
@@ -93,7 +97,9 @@ impl Action {
             Self::CodeRefused => "challenge.refused",
             Self::RefreshReuse => "session.refresh_reuse",
             Self::RefreshForgiven => "session.refresh_forgiven",
+            Self::RefreshAhead => "session.refresh_ahead",
             Self::SessionEnded => "session.ended",
+            Self::DatabaseRestored => "service.database_restored",
             Self::PasswordChanged => "credential.password_changed",
             Self::PasswordReset => "credential.password_reset",
             Self::ProfileChanged => "profile.changed",

@@ -32,8 +32,14 @@ impl TotpRules {
 
     /// The steps whose codes count at `now`, the oldest first.
     pub fn steps_at(now: OffsetDateTime) -> impl Iterator<Item = TotpStep> {
+        let TotpStep(last) = Self::last_step_at(now);
+        (last - 2 * Self::SKEW..=last).map(TotpStep)
+    }
+
+    /// The latest step whose code can have been used by `now`.
+    pub fn last_step_at(now: OffsetDateTime) -> TotpStep {
         let current = now.unix_timestamp().div_euclid(Self::STEP.whole_seconds());
-        (current - Self::SKEW..=current + Self::SKEW).map(TotpStep)
+        TotpStep(current + Self::SKEW)
     }
 }
 

@@ -8,10 +8,14 @@
 //!   g           g+1       rotated less than the grace time ago .......... the same answer again: g+1
 //!   g           g+1       later, with the session's device token, and
 //!                         rarely enough ................................. forgiven: the same answer again: g+1
+//!   g           below g   ............................................... the store lost commits: the answer is g+1
 //!   any other             ............................................... theft: the session ends (RFC 9700 §4.14.2)
 //! ```
 //!
 //! That g+1 is current means that it was never presented: whoever presents it makes g+2.
+//!
+//! A generation above the current one was handed out by a store that has forgotten it since: it was restored from a
+//! backup, or a replica without the latest commits took over (docs/adr/0053). Nobody can make such a token but us.
 
 use common::clock;
 use time::{Duration, OffsetDateTime};
@@ -64,6 +68,8 @@ pub enum Rotation {
     Forgiven,
     /// A proof ended it, and whoever gave the proof has other tokens.
     EndedByProof,
+    /// The store lost the commits that made it: the chain goes on after it.
+    Ahead,
     /// It was replaced long ago, or twice over: somebody holds a copy.
     Reused,
 }
@@ -92,6 +98,8 @@ impl RotationRules {
             Rotation::Rotated
         } else if presented < chain.proven {
             Rotation::EndedByProof
+        } else if presented > chain.current {
+            Rotation::Ahead
         } else if presented.checked_add(1) != Some(chain.current) {
             Rotation::Reused
         } else if clock::is_within(chain.rotated_at, self.grace, now) {
@@ -147,7 +155,7 @@ mod tests {
         assert_eq!(judge(4, -61), Rotation::Reused, "a time that nobody knows");
         assert_eq!(judge(4, 10), Rotation::Reused);
         assert_eq!(judge(3, 0), Rotation::Reused, "two back inside the window");
-        assert_eq!(judge(6, 0), Rotation::Reused, "from the future");
+        assert_eq!(judge(6, 0), Rotation::Ahead, "after lost commits");
     }
 
     #[test]
@@ -158,7 +166,7 @@ mod tests {
         assert_eq!(judge(4, 10), Rotation::Forgiven);
         assert_eq!(judge(4, 86_400 * 13), Rotation::Forgiven);
         assert_eq!(judge(3, 10), Rotation::Reused);
-        assert_eq!(judge(6, 10), Rotation::Reused);
+        assert_eq!(judge(6, 10), Rotation::Ahead);
     }
 
     #[test]
@@ -210,7 +218,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_the_current_and_the_one_before_are_ever_honoured(
+        fn only_the_current_the_one_before_and_later_ones_are_ever_honoured(
             presented: u32, current: u32, proven: u32, from_its_device: bool, late in 0i64..100,
         ) {
             let chain = Chain { proven, ..chain(current) };
@@ -221,7 +229,8 @@ mod tests {
                     prop_assert!(presented.checked_add(1) == Some(current) && presented >= proven);
                 }
                 Rotation::EndedByProof => prop_assert!(presented < proven),
-                Rotation::Reused => {}
+                Rotation::Ahead => prop_assert!(presented > current && presented >= proven),
+                Rotation::Reused => prop_assert!(presented < current),
             }
         }
     }

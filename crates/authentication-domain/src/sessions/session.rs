@@ -108,6 +108,10 @@ pub enum EndReason {
     IdentityUnlinked,
     /// A second factor or a passkey was added or taken away in another session.
     FactorsChanged,
+    /// An operator ended it, with others.
+    EndedByOperator,
+    /// The database was restored to an earlier state, in which it may live although it ended since.
+    Restored,
 }
 
 impl EndReason {
@@ -125,6 +129,8 @@ impl EndReason {
             Self::FactorsReset => "factors_reset",
             Self::IdentityUnlinked => "identity_unlinked",
             Self::FactorsChanged => "factors_changed",
+            Self::EndedByOperator => "ended_by_operator",
+            Self::Restored => "restored",
         }
     }
 }

@@ -14,6 +14,7 @@ mod observer;
 mod outages;
 mod plans;
 mod poolers;
+mod restores;
 mod several;
 mod sqlite;
 mod statements;

@@ -3,6 +3,7 @@
 //! A command's result goes to standard output and everything else to standard error. Exit status 0: done;
 //! 1: it could not be done; 2: the command line or the configuration is wrong.
 
+mod backup;
 mod config;
 mod doctor;
 mod events;
@@ -12,6 +13,7 @@ mod messages;
 mod migrate;
 mod openapi;
 mod serve;
+mod sessions;
 mod users;
 
 use std::{
@@ -83,6 +85,12 @@ enum Command {
     /// Shows and handles messages that could not be sent
     #[command(subcommand)]
     Messages(messages::Messages),
+    /// Copies the database, looks into a copy, and puts one back
+    #[command(subcommand)]
+    Backup(backup::Backup),
+    /// Ends sessions of many accounts
+    #[command(subcommand)]
+    Sessions(sessions::Sessions),
     /// Imports users from Django, unlocks accounts, removes lost second factors
     #[command(subcommand)]
     Users(users::Users),
@@ -112,6 +120,8 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
         Command::Openapi => openapi::run(),
         Command::Keys(command) => keys::run(command, config),
         Command::Messages(command) => messages::run(&command, config),
+        Command::Backup(command) => backup::run(&command, config),
+        Command::Sessions(command) => sessions::run(&command, config),
         Command::Users(command) => users::run(&command, config),
     }
 }

@@ -1,6 +1,6 @@
 //! `database.…`: the relational store.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use identity_adapters_postgres::PostgresUrl;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -17,6 +17,9 @@ pub struct DatabaseSettings {
     /// `database.allow_weak_credentials`: lets production mode start on a PostgreSQL that asks for no password, or
     /// for a well-known one. Default false.
     pub allow_weak_credentials: bool,
+    /// `database.tools_dir`: the folder of `pg_dump`, `pg_restore` and `psql`, for backups. Default: where the system
+    /// looks for programs.
+    pub tools_dir: Option<PathBuf>,
     /// `database.max_connections`: connections of this node. Default 16.
     pub max_connections: u32,
     /// `database.acquire_timeout_seconds`: how long a request waits for one, and for
@@ -36,6 +39,7 @@ impl DatabaseSettings {
             allow_weak_credentials: reader
                 .setting("database.allow_weak_credentials", kinds::flag)
                 .unwrap_or(false),
+            tools_dir: reader.setting("database.tools_dir", kinds::path),
             max_connections: reader
                 .setting("database.max_connections", kinds::number(2..=1_000))
                 .unwrap_or(16),

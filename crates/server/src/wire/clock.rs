@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use adapters_crypto::SystemTicks;
 use authentication_app::{
     ports::StoreError,
+    sessions::Liveness,
     timekeeping::{ClockFigures, ServiceClock, Timekeeping},
 };
 use common::Clock;
@@ -56,6 +57,28 @@ impl Clocks {
         workers.supervise("clock", move |stop| watch(Arc::clone(&keeping), stop));
         Ok(())
     }
+}
+
+/// Forgets what this node remembers of sessions whenever an operator ended some, whether or not Redis told it so.
+pub(super) fn hear_of_revocations(
+    figures: &ClockFigures,
+    liveness: &Liveness,
+    workers: &mut Workers,
+) {
+    let revocations = figures.revocations();
+    let liveness = liveness.clone();
+    workers.supervise("hearing", move |mut stop| {
+        let (mut revocations, liveness) = (revocations.clone(), liveness.clone());
+        async move {
+            loop {
+                tokio::select! {
+                    () = stop.requested() => return Ok(()),
+                    changed = revocations.changed() => if changed.is_err() { return Ok(()) },
+                }
+                liveness.forget().await;
+            }
+        }
+    });
 }
 
 async fn watch(keeping: Arc<Timekeeping>, mut stop: Stop) -> Result<(), StoreError> {

@@ -85,15 +85,20 @@ impl Ephemeral {
     }
 
     pub(super) fn liveness(&self, store: Arc<dyn SessionQueries>) -> Liveness {
-        let shared = self.shared.clone();
         let caches = SessionCaches {
             near: self.near.clone(),
-            shared: shared.map(|shared| shared as Arc<dyn SessionCache>),
+            shared: self.shared(),
             // The shared cache tells the other nodes in the same round trip.
             others: Arc::new(LocalRevocations),
             people: self.people.clone(),
         };
         Liveness::new(store, caches, &self.caches)
+    }
+
+    /// The cache of sessions that all nodes share, where there is one.
+    pub(super) fn shared(&self) -> Option<Arc<dyn SessionCache>> {
+        let shared = self.shared.clone();
+        shared.map(|shared| shared as Arc<dyn SessionCache>)
     }
 
     pub(super) fn limits(&self, base: Arc<Foundation>) -> Limits {

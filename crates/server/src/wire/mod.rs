@@ -2,6 +2,7 @@
 
 mod clock;
 mod counters;
+mod embedded_file;
 mod ephemeral;
 mod events;
 mod importing;
@@ -16,6 +17,7 @@ mod patience;
 mod providers;
 mod readiness;
 mod rekeying;
+mod revoking;
 mod store;
 mod unlocking;
 
@@ -59,6 +61,7 @@ use crate::{
 use clock::Clocks;
 pub use counters::Counters;
 pub(crate) use counters::Gauges;
+pub(crate) use embedded_file::{InUse, UnfinishedRestore};
 use ephemeral::Ephemeral;
 pub(crate) use ephemeral::{redis_config, redis_mistake};
 pub(crate) use events::{EventDesk, RelayNode};
@@ -72,7 +75,8 @@ pub(crate) use messages::{check_templates, gateway_of_texts, mail_server};
 use patience::PatientHasher;
 pub(crate) use providers::identity_provider;
 use readiness::Readiness;
-pub(crate) use store::{Schema, impatient, open_migrated as open_migrated_store};
+pub(crate) use revoking::Revoking;
+pub(crate) use store::{Schema, impatient, make_folder_of, open_migrated as open_migrated_store};
 pub(crate) use unlocking::Unlocking;
 
 /// What tests put in the place of what the configuration would choose.
@@ -133,16 +137,22 @@ pub(crate) async fn wire(
     });
     let mut workers = Workers::new(Arc::clone(&random));
     clocks.keep(&store, &mut workers).await?;
-    metrics.watch_clock(clocks.figures);
+    metrics.watch_clock(Arc::clone(&clocks.figures));
     looking::keep_looking(&store, &mut workers);
     let service_key = keys::service_key(&store, &keys, random.as_ref(), clock.now()).await?;
+    let vault = CryptoVault::new(Arc::clone(&keys), service_key, Arc::clone(&random));
+    let vault = Arc::new(vault);
 
     let ephemeral = Ephemeral::open(config, &clock, &random, has_test_clock, &mut workers).await?;
     metrics.watch_caches(&ephemeral.caches);
+    // Nothing is served from data that were put back before what was outstanding in them is voided.
+    revoking::finish_restores(&store, &vault, &clock, &random, ephemeral.shared()).await?;
+    let liveness = ephemeral.liveness(store.clone());
+    clock::hear_of_revocations(&clocks.figures, &liveness, &mut workers);
     let signer = Arc::new(make_signer(config, &keys, &clock, &random, &public_url)?);
     let base = Arc::new(Foundation {
         store: store.clone(),
-        liveness: ephemeral.liveness(store.clone()),
+        liveness,
         people: ephemeral.people.clone(),
         hasher: {
             let hasher = match overrides.around_hasher {
@@ -152,11 +162,7 @@ pub(crate) async fn wire(
             let (deadline, floor) = (config.http.request_deadline, config.passwords.refusal_floor);
             Arc::new(PatientHasher::new(hasher, deadline, floor))
         },
-        vault: Arc::new(CryptoVault::new(
-            Arc::clone(&keys),
-            service_key,
-            Arc::clone(&random),
-        )),
+        vault: vault.clone(),
         index: Arc::new(BlindIndex::new(Arc::clone(&keys))),
         macs: Arc::new(TokenMacs::new(Arc::clone(&keys))),
         totp: Arc::new(AuthenticatorCodes::new(&config.messages.product)),

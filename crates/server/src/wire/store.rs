@@ -15,6 +15,7 @@ use identity_adapters_postgres::{Examination, Store, StoreConfig};
 use migration::{Migrator, MigratorTrait as _};
 use secrecy::{ExposeSecret as _, SecretString};
 
+use super::embedded_file::{InUse, UnfinishedRestore};
 use crate::{StartError, config::Config};
 
 /// The store, ready to serve: an embedded one and one in development mode are migrated, any other must be.
@@ -48,7 +49,27 @@ pub(crate) async fn open_migrated(config: &Config, clock: &dyn Clock) -> Result<
 }
 
 async fn connect(config: &Config) -> Result<Store, StartError> {
-    connect_with(config, |settings| settings).await
+    let file = Schema::embedded_file(config);
+    let held = match &file {
+        Some(file) => {
+            make_folder_of(file)?;
+            let held = InUse::with_others(file).map_err(|error| StartError::file(file, error))?;
+            if held.is_none() || UnfinishedRestore::is_there(file) {
+                return Err(StartError::BeingRestored(file.clone()));
+            }
+            held
+        }
+        None => None,
+    };
+    connect_with(config, |settings| StoreConfig { held, ..settings }).await
+}
+
+/// Makes the folder of a database file, if it is the service's own.
+pub(crate) fn make_folder_of(file: &Path) -> Result<(), StartError> {
+    match file.parent() {
+        Some(folder) if folder != Path::new("") => make_private_folder(folder),
+        _ => Ok(()),
+    }
 }
 
 async fn connect_with(
@@ -97,9 +118,10 @@ fn url_of(file: &Path) -> SecretString {
     format!("sqlite://{}", path.replace('%', "%25").replace('?', "%3F")).into()
 }
 
-/// The file of a SQLite URL, if it is a plain one.
+/// The file of a SQLite URL, if it is a plain one; that it is made if need be goes without saying.
 fn file_of(url: &SecretString) -> Option<PathBuf> {
     let file = url.expose_secret().strip_prefix("sqlite://")?;
+    let file = file.strip_suffix("?mode=rwc").unwrap_or(file);
     let is_plain = !file.is_empty() && !file.contains(['?', '%', ':']);
     is_plain.then(|| PathBuf::from(file))
 }
@@ -209,6 +231,7 @@ mod tests {
         let of = |url: &str| file_of(&url.into());
         assert_eq!(of("sqlite:///srv/auth.db"), Some("/srv/auth.db".into()));
         assert_eq!(of("sqlite://data/auth.db"), Some("data/auth.db".into()));
+        assert_eq!(of("sqlite:///a.db?mode=rwc"), Some("/a.db".into()));
         for other in [
             "sqlite://:memory:",
             "sqlite://x?mode=memory",

@@ -167,8 +167,8 @@ testkit::on_every_engine! {
         app.assert_cost(app.post_request(path, &second), 200, 1).await;
         // Session ended, audit entry, events, what was told before, link and notice.
         app.assert_cost(app.post_request(path, &first), 401, 1 + 6).await;
-        // Of a session that is over: nothing to end.
-        app.assert_cost(app.post_request(path, &first), 401, 1 + 1).await;
+        // Of a session that is over: nothing to end, and nothing to go on from.
+        app.assert_cost(app.post_request(path, &first), 401, 1 + 1 + 1).await;
     }
 
     async fn forgiving_a_lost_answer_costs_one_transaction_more_than_a_refresh(engine: Engine) {

@@ -7,6 +7,7 @@
     reason = "helpers of tests: a broken expectation fails the test"
 )]
 
+mod backup;
 mod collector;
 mod command_line;
 mod configuration;
@@ -20,6 +21,7 @@ mod metrics;
 mod process;
 mod reports;
 mod reset_factors;
+mod revoke;
 mod roles;
 mod sbom;
 mod shutdown;

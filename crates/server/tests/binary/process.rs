@@ -49,23 +49,38 @@ pub(crate) fn result(output: &Output) -> String {
 
 /// What a listener of a running service answers, head and body.
 pub(crate) fn get(address: SocketAddr, path: &str) -> String {
-    let mut connection = TcpStream::connect(address).expect("a connection");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    connection
-        .write_all(request.as_bytes())
-        .expect("the request goes out");
-    let mut answer = String::new();
-    connection.read_to_string(&mut answer).expect("UTF-8");
-    answer
+    exchange(address, &format!("GET {path}"), "", "")
+}
+
+/// The same to the holder of an access token.
+pub(crate) fn get_as(address: SocketAddr, path: &str, token: &str) -> String {
+    exchange(address, &format!("GET {path}"), &bearer(token), "")
 }
 
 /// What it answers to JSON that is posted.
 pub(crate) fn post(address: SocketAddr, path: &str, body: &str) -> String {
+    exchange(
+        address,
+        &format!("POST {path}"),
+        "Content-Type: application/json\r\n",
+        body,
+    )
+}
+
+/// What it answers to the holder of an access token who posts nothing.
+pub(crate) fn post_as(address: SocketAddr, path: &str, token: &str) -> String {
+    exchange(address, &format!("POST {path}"), &bearer(token), "")
+}
+
+fn bearer(token: &str) -> String {
+    format!("Authorization: Bearer {token}\r\n")
+}
+
+fn exchange(address: SocketAddr, line: &str, headers: &str, body: &str) -> String {
     let mut connection = TcpStream::connect(address).expect("a connection");
+    let length = body.len();
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-        body.len()
+        "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
     );
     connection
         .write_all(request.as_bytes())

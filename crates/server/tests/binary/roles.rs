@@ -1,4 +1,4 @@
-//! The roles of `deploy/roles.sql`: one that owns the tables, and one that nodes sign in as.
+//! The roles of `deploy/roles.sql`: one that owns the tables, one that nodes sign in as, and one that makes backups.
 
 use std::{
     fs,
@@ -20,6 +20,7 @@ fn root() -> PathBuf {
 
 const OF_OWNER: &str = "of the owner's own";
 const OF_NODES: &str = "of the nodes' own";
+const OF_BACKUPS: &str = "of the backups' own";
 
 /// `psql`, wherever the servers of the tests have theirs, with these passwords for the script.
 fn psql(url: &str, passwords: [&str; 2], arguments: &[&str]) -> Output {
@@ -29,16 +30,18 @@ fn psql(url: &str, passwords: [&str; 2], arguments: &[&str]) -> Output {
         .args(arguments)
         .env("OWNER_PASSWORD", passwords[0])
         .env("SERVICE_PASSWORD", passwords[1])
+        .env("BACKUP_PASSWORD", OF_BACKUPS)
         .current_dir(root())
         .output()
         .expect("psql runs")
 }
 
-/// A database with two roles of its own, which everybody on the server can see.
+/// A database with three roles of its own, which everybody on the server can see.
 struct Roles {
     database: TestDatabase,
     owner: String,
     service: String,
+    backup: String,
 }
 
 impl Roles {
@@ -49,6 +52,7 @@ impl Roles {
             database,
             owner: format!("{name}_owner"),
             service: format!("{name}_service"),
+            backup: format!("{name}_backup"),
         };
         let script = roles.run_script([OF_OWNER, OF_NODES]);
         assert!(script.status.success(), "{}", complaint(&script));
@@ -56,11 +60,10 @@ impl Roles {
     }
 
     fn run_script(&self, passwords: [&str; 2]) -> Output {
-        let (owner, service) = (
-            format!("--set=owner={}", self.owner),
-            format!("--set=service={}", self.service),
-        );
-        let arguments = [&owner, &service, "--file=deploy/roles.sql"];
+        let owner = format!("--set=owner={}", self.owner);
+        let service = format!("--set=service={}", self.service);
+        let backup = format!("--set=backup={}", self.backup);
+        let arguments = [&owner, &service, &backup, "--file=deploy/roles.sql"];
         psql(self.database.url(), passwords, &arguments)
     }
 
@@ -90,11 +93,12 @@ impl Roles {
             database,
             owner,
             service,
+            backup,
         } = self;
         drop(database);
         let other = TestDatabase::empty(Engine::Production).await;
         other
-            .execute(&format!("DROP ROLE {owner}, {service}"))
+            .execute(&format!("DROP ROLE {owner}, {service}, {backup}"))
             .await;
     }
 }
@@ -208,5 +212,61 @@ async fn nothing_is_granted_to_nobody_or_to_the_owner() {
             complaint(&output)
         );
     }
+    roles.drop().await;
+}
+
+#[tokio::test]
+async fn backups_are_made_by_a_role_that_reads_and_put_back_by_the_owner() {
+    let roles = Roles::make().await;
+    let granted = roles.migrate(&["--grant-to", &roles.service]);
+    assert_eq!(granted.status.code(), Some(0), "{}", complaint(&granted));
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
+    // The ring, and what is sealed under it.
+    drop(Service::start(
+        &data,
+        &[("DATABASE__URL", &roles.service_url())],
+    ));
+    let file = folder.path().join("backup");
+    let operate = |url: &str, arguments: &[&str]| {
+        let settings = [("DATABASE__URL", url), ("DATA_DIR", data.to_str().unwrap())];
+        let all = [
+            &["backup", arguments[0], file.to_str().unwrap()],
+            &arguments[1..],
+        ]
+        .concat();
+        let output = run(&all, &settings);
+        (output.status.code(), complaint(&output))
+    };
+    let (status, why) = operate(&roles.service_url(), &["create"]);
+    assert_eq!(status, Some(1));
+    assert!(why.contains("deploy/roles.sql") && !file.exists(), "{why}");
+
+    let backup_url = roles.url_of(&roles.backup, OF_BACKUPS);
+    for statement in [
+        "DELETE FROM sessions",
+        "INSERT INTO audit_entries_default SELECT * FROM audit_entries",
+        "CREATE TABLE mine (id int)",
+    ] {
+        let output = psql(&backup_url, ["", ""], &["--command", statement]);
+        assert!(
+            complaint(&output).contains("permission denied"),
+            "{statement}"
+        );
+    }
+    let (status, why) = operate(&backup_url, &["create"]);
+    assert_eq!(status, Some(0), "{why}");
+    let (status, why) = operate(&backup_url, &["restore", "--replace"]);
+    assert_eq!(status, Some(1), "it may only read: {why}");
+    let restore = ["restore", "--replace", "--grant-to", &roles.service];
+    let (status, why) = operate(&roles.owner_url(), &restore);
+    assert_eq!(status, Some(0), "{why}");
+    // Nodes serve from it, and the next backup can be made of it.
+    drop(Service::start(
+        &data,
+        &[("DATABASE__URL", &roles.service_url())],
+    ));
+    let (status, why) = operate(&backup_url, &["create", "--overwrite"]);
+    assert_eq!(status, Some(0), "{why}");
     roles.drop().await;
 }

@@ -153,6 +153,10 @@ pub(super) async fn write_sessions(store: &Store, owner: &NewAccount) {
         .await
         .unwrap();
     unit.sessions()
+        .catch_up(second.id, 1_000, rules, START)
+        .await
+        .unwrap();
+    unit.sessions()
         .forgive(second.id, 0, second.device, rules, START)
         .await
         .unwrap();

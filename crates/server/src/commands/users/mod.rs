@@ -14,6 +14,7 @@ use clap::{Args, Subcommand};
 use uuid::Uuid;
 
 use super::Failure;
+pub(super) use reset_factors::reason;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Users {
@@ -42,7 +43,7 @@ pub(super) struct Unlock {
     #[arg(value_name = "ACCOUNT", value_parser = account_id)]
     account: Uuid,
     /// Why: the number of a ticket, nothing personal
-    #[arg(long, value_name = "TEXT", value_parser = reset_factors::reason)]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: String,
 }
 
@@ -52,7 +53,7 @@ pub(super) struct ResetFactors {
     #[arg(value_name = "ACCOUNT", value_parser = account_id)]
     account: Uuid,
     /// Why: the number of a ticket, nothing personal
-    #[arg(long, value_name = "TEXT", required_unless_present = "cancel", value_parser = reset_factors::reason)]
+    #[arg(long, value_name = "TEXT", required_unless_present = "cancel", value_parser = reason)]
     reason: Option<String>,
     /// Cancels the request
     #[arg(long, conflicts_with = "reason")]
@@ -60,7 +61,7 @@ pub(super) struct ResetFactors {
 }
 
 /// Says what is wanted: operators have an address at hand.
-fn account_id(typed: &str) -> Result<Uuid, String> {
+pub(super) fn account_id(typed: &str) -> Result<Uuid, String> {
     typed
         .parse()
         .map_err(|_| "must be the id of the account (a UUID), not an address".to_owned())

@@ -21,7 +21,7 @@ use crate::{
 const LONGEST_REASON: usize = 200;
 
 /// What is kept in clear, and read by others.
-pub(super) fn reason(typed: &str) -> Result<String, String> {
+pub(in crate::commands) fn reason(typed: &str) -> Result<String, String> {
     let reason = typed.trim();
     let is_good = !reason.is_empty()
         && reason.len() <= LONGEST_REASON

@@ -10,7 +10,7 @@ use crate::{
     clock::START,
 };
 
-const ACTIONS: [Action; 29] = [
+const ACTIONS: [Action; 31] = [
     Action::RegistrationRequested,
     Action::AccountRegistered,
     Action::AccountImported,
@@ -22,7 +22,9 @@ const ACTIONS: [Action; 29] = [
     Action::CodeRefused,
     Action::RefreshReuse,
     Action::RefreshForgiven,
+    Action::RefreshAhead,
     Action::SessionEnded,
+    Action::DatabaseRestored,
     Action::PasswordChanged,
     Action::PasswordReset,
     Action::ProfileChanged,

@@ -207,6 +207,7 @@ macro_rules! store_facts_of_accounts {
             rotation_agrees_with_the_domain_at_every_edge,
             ending_for_reuse_agrees_with_the_domain_at_every_edge,
             a_repetition_does_not_prolong_the_grace_time,
+            a_generation_that_the_store_forgot_goes_on_and_is_no_theft,
             without_grace_time_of_fifty_at_once_one_rotates,
             fifty_at_once_get_the_same_successor,
             a_dead_session_does_not_rotate,

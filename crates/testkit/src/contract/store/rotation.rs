@@ -129,7 +129,10 @@ pub async fn rotation_agrees_with_the_domain_at_every_edge(store: Store) {
             let expected = match verdict {
                 Rotation::Rotated => Some(presented + 1),
                 Rotation::Repeated => Some(current),
-                Rotation::Forgiven | Rotation::EndedByProof | Rotation::Reused => None,
+                Rotation::Forgiven
+                | Rotation::EndedByProof
+                | Rotation::Ahead
+                | Rotation::Reused => None,
             };
             let case = format!("{presented} of {current}, {elapsed} after: {verdict:?}");
             assert_eq!(
@@ -179,6 +182,45 @@ pub async fn ending_for_reuse_agrees_with_the_domain_at_every_edge(store: Store)
             assert_eq!(next, lives.then_some(current + 1), "{case}");
         }
     }
+}
+
+/// What a client holds after the store lost commits (a restored backup, a replica that took over).
+pub async fn a_generation_that_the_store_forgot_goes_on_and_is_no_theft(store: Store) {
+    let rules = RotationRules::default();
+    let account = somebody(&store).await.record.account.id;
+    let (session, rotated_at) = refreshed(&store, account, 2).await;
+    let now = rotated_at + Duration::MINUTE;
+    let catch_up = async |presented, now| {
+        in_unit!(store, sessions.catch_up(session, presented, rules, now)).expect("it does or not")
+    };
+    for presented in FIRST..=FIRST + 2 {
+        assert!(catch_up(presented, now).await.is_none(), "{presented}");
+    }
+    let ahead = FIRST + 9;
+    assert!(end_reused(&store, session, ahead, now).await.is_none());
+    let answers = fifty_at_once(|_| {
+        let store = store.clone();
+        async move {
+            in_unit!(store, sessions.catch_up(session, ahead, rules, now)).expect("it goes on")
+        }
+    })
+    .await;
+    let answers: Vec<_> = answers.into_iter().flatten().collect();
+    assert_eq!(answers.len(), 50);
+    assert!(
+        answers
+            .iter()
+            .all(|it| it.session.session.generation == ahead + 1)
+    );
+    // From here on theft is noticed as ever.
+    let later = rotated_at + Duration::MINUTE;
+    assert_eq!(
+        successor(&store, session, ahead + 1, later).await,
+        Some(ahead + 2)
+    );
+    let reused = end_reused(&store, session, FIRST + 2, later).await;
+    assert_eq!(reused.map(|ended| ended.account), Some(account));
+    assert!(catch_up(ahead + 20, later).await.is_none(), "it is over");
 }
 
 pub async fn a_repetition_does_not_prolong_the_grace_time(store: Store) {

@@ -1,0 +1,149 @@
+//! What PostgreSQL's own tools do not say: what is in a dump, and whether a database may be replaced.
+
+use std::str::FromStr as _;
+
+use authentication_app::ports::{Restore, StoreError};
+use common::clock::to_micros;
+use sea_orm::DbBackend;
+use sqlx::{
+    ConnectOptions as _, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
+};
+
+use super::{CopyFacts, facts_of};
+use crate::error::{Fault, from_sqlx};
+
+/// Asking a PostgreSQL beside the pool.
+#[derive(Debug, Clone, Copy)]
+pub struct Server;
+
+/// A moment of the database that a dump is made of, for as long as this is held.
+pub struct ServerCopy {
+    connection: PgConnection,
+    /// As `pg_dump --snapshot` wants it.
+    pub snapshot: String,
+    /// The schema of our tables.
+    pub schema: String,
+    /// What is in it.
+    pub facts: CopyFacts,
+}
+
+/// A database that data are to be put into.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerTarget {
+    /// Where our tables will be.
+    pub schema: String,
+    /// How many tables there are now.
+    pub tables: i64,
+    /// Whether there are accounts.
+    pub has_accounts: bool,
+    /// How many others are connected to it.
+    pub others: i64,
+}
+
+/// Only what the first `DROP` would find out too late: nothing of somebody else's may be in the way.
+const TARGET: &str = "SELECT current_schema()::text, \
+     (SELECT count(*) FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace \
+      AND c.relkind IN ('r', 'p')), \
+     to_regclass('accounts') IS NOT NULL, \
+     (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+      AND pid <> pg_backend_pid() AND usename IS NOT NULL)";
+
+impl Server {
+    /// Holds a moment of the database.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when the role may not read every table.
+    pub async fn hold(url: &str) -> Result<ServerCopy, StoreError> {
+        let failed = |error: sqlx::Error| from_sqlx(&error);
+        let mut connection = connect(url).await?;
+        connection
+            .execute(
+                "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                 SET LOCAL statement_timeout = 0; SET LOCAL idle_in_transaction_session_timeout = 0",
+            )
+            .await
+            .map_err(failed)?;
+        let (snapshot, schema) = sqlx::query_as::<_, (String, String)>(
+            "SELECT pg_export_snapshot(), current_schema()::text",
+        )
+        .fetch_one(&mut connection)
+        .await
+        .map_err(failed)?;
+        let facts = facts_of!(&mut connection, "SELECT current_setting('server_version')")?;
+        Ok(ServerCopy {
+            connection,
+            snapshot,
+            schema,
+            facts,
+        })
+    }
+
+    /// Looks at a database that data are to be put into.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn look_at_target(url: &str) -> Result<ServerTarget, StoreError> {
+        let mut connection = connect(url).await?;
+        let (schema, tables, has_accounts, others) =
+            sqlx::query_as::<_, (String, i64, bool, i64)>(TARGET)
+                .fetch_one(&mut connection)
+                .await
+                .map_err(|error| from_sqlx(&error))?;
+        let _ = connection.close().await;
+        Ok(ServerTarget {
+            schema,
+            tables,
+            has_accounts,
+            others,
+        })
+    }
+
+    /// The commands before the data: from here to [`Self::after_data`] it is one transaction, which takes away what
+    /// is there.
+    pub fn before_data(schema: &str) -> String {
+        let name = schema.replace('\'', "''");
+        format!(
+            "BEGIN;\nSET LOCAL lock_timeout = '30s';\nSET LOCAL statement_timeout = 0;\n\
+             SET LOCAL idle_in_transaction_session_timeout = 0;\nDO $$\nDECLARE\n    made record;\nBEGIN\n    \
+             FOR made IN SELECT c.oid::regclass AS name FROM pg_class c\n        \
+             WHERE c.relnamespace = '{name}'::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition\n        \
+             AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype = 'e')\n    \
+             LOOP\n        EXECUTE format('DROP TABLE %s CASCADE', made.name);\n    END LOOP;\n    \
+             FOR made IN SELECT p.oid::regprocedure AS name FROM pg_proc p\n        \
+             WHERE p.pronamespace = '{name}'::regnamespace\n        \
+             AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')\n    \
+             LOOP\n        EXECUTE format('DROP ROUTINE %s CASCADE', made.name);\n    END LOOP;\nEND\n$$;\n"
+        )
+    }
+
+    /// The commands after the data: they note that the database was put back, and make all of it true at once.
+    pub fn after_data(schema: &str, restore: &Restore) -> String {
+        format!(
+            "SET LOCAL search_path = \"{}\";\n{};\n\
+             INSERT INTO restores (id, marked_at, keeps_sessions) VALUES ('{}', {}, {});\nCOMMIT;\n",
+            schema.replace('"', "\"\""),
+            migration::restores_table(DbBackend::Postgres)
+                .trim_end()
+                .trim_end_matches(';'),
+            restore.id,
+            to_micros(restore.marked_at),
+            i64::from(restore.keeps_sessions),
+        )
+    }
+}
+
+impl ServerCopy {
+    /// Lets go of the moment.
+    pub async fn release(self) {
+        // A transaction that only read.
+        let _ = self.connection.close().await;
+    }
+}
+
+async fn connect(url: &str) -> Result<PgConnection, StoreError> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|_| Fault::UnreadableUrl)?
+        .extra_float_digits(None)
+        .disable_statement_logging();
+    options.connect().await.map_err(|error| from_sqlx(&error))
+}

@@ -1,0 +1,76 @@
+//! Making a backup of the configured database.
+
+use std::path::Path;
+
+use adapters_crypto::SystemClock;
+use common::Clock as _;
+use identity_adapters_postgres::{Embedded, Server};
+use secrecy::ExposeSecret as _;
+use time::format_description::well_known::Rfc3339;
+
+use super::{
+    BackupError, archive,
+    facts::{Engine, Manifest},
+    partial::Partial,
+    server_tools::Tools,
+};
+use crate::{config::Config, wire::Schema};
+
+/// Makes a backup in `target`, which is there afterwards only if it is whole. The service goes on.
+///
+/// # Errors
+/// [`BackupError`].
+pub(crate) async fn create(
+    config: &Config,
+    target: &Path,
+    overwrite: bool,
+) -> Result<Manifest, BackupError> {
+    if !overwrite && target.exists() {
+        return Err(BackupError::Taken(target.to_owned()));
+    }
+    let mut partial = Partial::beside(target, "partial")?;
+    let manifest = match &config.database.url {
+        Some(url) if config.database.is_postgres() => {
+            let copy = Server::hold(url.expose_secret()).await?;
+            let dumped = Tools::of(config).dump(url, &copy, &partial.file);
+            let manifest = Manifest::new(
+                Engine::Postgres,
+                Some(copy.schema.clone()),
+                copy.facts.clone(),
+                made_at(),
+            );
+            copy.release().await;
+            dumped?;
+            manifest
+        }
+        _ => of_embedded(config, &partial).await?,
+    };
+    let mut sealed = archive::seal(&mut partial, manifest.clone())?;
+    if manifest.engine == Engine::Postgres {
+        // Only what its own tool can read is worth its name.
+        Tools::of(config).list(&mut sealed)?;
+    }
+    partial.finish()?;
+    Ok(manifest)
+}
+
+async fn of_embedded(config: &Config, partial: &Partial) -> Result<Manifest, BackupError> {
+    let source = Schema::embedded_file(config).ok_or(BackupError::InMemory)?;
+    if !source.exists() {
+        return Err(BackupError::NoDatabase(source));
+    }
+    Embedded::copy(&source, partial.path()).await?;
+    let facts = Embedded::examine(partial.path())
+        .await?
+        .map_err(BackupError::Damaged)?;
+    Ok(Manifest::new(Engine::Sqlite, None, facts, made_at()))
+}
+
+fn made_at() -> String {
+    let now = SystemClock.now();
+    // A clock beyond the calendar is shown as nothing.
+    now.replace_nanosecond(0)
+        .unwrap_or(now)
+        .format(&Rfc3339)
+        .unwrap_or_default()
+}

@@ -1,0 +1,350 @@
+//! PostgreSQL's own tools: `pg_dump`, `pg_restore` and `psql` as child processes.
+//!
+//! They get the connection in their environment, the password too: a command line can be read by everybody.
+
+use std::{
+    fs::File,
+    io::{self, Read, Write as _},
+    path::PathBuf,
+    process::{Child, ChildStderr, Command, Stdio},
+    thread,
+};
+
+use identity_adapters_postgres::ServerCopy;
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::{BackupError, archive::Archive};
+use crate::config::Config;
+
+/// So much of what a tool says is read.
+const MOST_SAID: u64 = 64 << 10;
+/// So many of its lines are shown.
+const LINES: usize = 3;
+
+/// Where they are.
+pub(super) struct Tools {
+    folder: Option<PathBuf>,
+}
+
+impl Tools {
+    pub(super) fn of(config: &Config) -> Self {
+        Self {
+            folder: config.database.tools_dir.clone(),
+        }
+    }
+
+    fn command(&self, tool: &'static str) -> Command {
+        let mut command = match &self.folder {
+            Some(folder) => Command::new(folder.join(tool)),
+            None => Command::new(tool),
+        };
+        // Messages are read by people and by tests.
+        command
+            .env("LC_ALL", "C")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    /// Dumps a moment into a file. It passes through here, so that the tool ends with us.
+    pub(super) fn dump(
+        &self,
+        url: &SecretString,
+        copy: &ServerCopy,
+        mut into: &File,
+    ) -> Result<(), BackupError> {
+        let tool = "pg_dump";
+        let mut dumping = self
+            .command(tool)
+            .args([
+                "--format=custom",
+                "--no-password",
+                "--lock-wait-timeout=30s",
+            ])
+            .arg(format!("--snapshot={}", copy.snapshot))
+            .arg(format!("--schema={}", copy.schema))
+            .envs(environment(url)?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed(tool, error))?;
+        let (dump, complaints) = (dumping.stdout.take(), dumping.stderr.take());
+        let (copied, said) = thread::scope(|threads| {
+            let complaining = threads.spawn(move || said_by(complaints));
+            let copied = dump.map_or(Ok(0), |mut dump| io::copy(&mut dump, &mut into));
+            (copied, complaining.join().unwrap_or_default())
+        });
+        let ended = dumping.wait().map_err(|error| failed(tool, error))?;
+        copied.map_err(|error| failed(tool, error))?;
+        if ended.success() {
+            return Ok(());
+        }
+        let mut said = shown(&said);
+        if said.contains("permission denied") {
+            said.push_str(" (make backups as the role for them: deploy/roles.sql)");
+        }
+        Err(BackupError::Tool { tool, said })
+    }
+
+    /// Whether `pg_restore` can read a dump.
+    pub(super) fn list(&self, archive: &mut Archive) -> Result<(), BackupError> {
+        let tool = "pg_restore";
+        let mut child = self
+            .command(tool)
+            .arg("--list")
+            .stdin(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed(tool, error))?;
+        let stdin = child.stdin.take();
+        if let Some(mut stdin) = stdin {
+            // It stops reading after the contents.
+            feed(archive, &mut stdin).map_err(|error| failed(tool, error))?;
+        }
+        let done = child
+            .wait_with_output()
+            .map_err(|error| failed(tool, error))?;
+        if done.status.success() {
+            return Ok(());
+        }
+        let said = shown(&String::from_utf8_lossy(&done.stderr));
+        Err(BackupError::Tool { tool, said })
+    }
+
+    /// Puts a dump into a database in one transaction: `before`, the data of `schema`, `after`.
+    pub(super) fn load(
+        &self,
+        url: &SecretString,
+        archive: &mut Archive,
+        schema: &str,
+        (before, after): (&str, &str),
+    ) -> Result<(), BackupError> {
+        let mut restoring = self
+            .command("pg_restore")
+            .args([
+                "--file=-",
+                "--no-owner",
+                "--no-privileges",
+                "--exit-on-error",
+            ])
+            .arg(format!("--schema={schema}"))
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| failed("pg_restore", error))?;
+        let loading = self
+            .command("psql")
+            .args([
+                "--no-psqlrc",
+                "--no-password",
+                "--quiet",
+                "--set=ON_ERROR_STOP=1",
+            ])
+            .envs(environment(url)?)
+            .stdin(Stdio::piped())
+            .spawn();
+        let mut loading = match loading {
+            Ok(child) => child,
+            Err(error) => {
+                end(&mut restoring);
+                return Err(failed("psql", error));
+            }
+        };
+        let pipes = (
+            restoring.stdin.take(),
+            restoring.stdout.take(),
+            loading.stdin.take(),
+        );
+        let (Some(mut dump), Some(mut script), Some(mut commands)) = pipes else {
+            end(&mut restoring);
+            end(&mut loading);
+            return Err(failed("psql", io::ErrorKind::BrokenPipe.into()));
+        };
+        let complaints = (restoring.stderr.take(), loading.stderr.take());
+        thread::scope(|threads| {
+            let of_restoring = threads.spawn(move || said_by(complaints.0));
+            let of_loading = threads.spawn(move || said_by(complaints.1));
+            let feeding = threads.spawn(move || feed(archive, &mut dump));
+            let passed = commands
+                .write_all(before.as_bytes())
+                .and_then(|()| io::copy(&mut script, &mut commands).map(drop));
+            // Whoever still writes to us would wait for ever.
+            drop(script);
+            let fed = feeding
+                .join()
+                .unwrap_or_else(|_| Err(io::ErrorKind::Other.into()));
+            let restored = restoring.wait();
+            let is_complete =
+                passed.is_ok() && fed.is_ok() && restored.is_ok_and(|status| status.success());
+            if is_complete {
+                // A failure shows in how it ends.
+                let _ = commands.write_all(after.as_bytes());
+            } else if passed.is_ok() {
+                // Without the last commands there is no COMMIT; it is not left to how the tool takes the end.
+                let _ = loading.kill();
+            }
+            drop(commands);
+            let loaded = loading.wait();
+            let (restoring, loading) = (of_restoring.join(), of_loading.join());
+            let said = |lines: thread::Result<String>| shown(&lines.unwrap_or_default());
+            match loaded {
+                Ok(status) if status.success() && is_complete => Ok(()),
+                _ if passed.is_err() || is_complete => Err(BackupError::Tool {
+                    tool: "psql",
+                    said: said(loading),
+                }),
+                _ => Err(BackupError::Tool {
+                    tool: "pg_restore",
+                    said: said(restoring),
+                }),
+            }
+        })
+    }
+}
+
+fn end(child: &mut Child) {
+    // It may have ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+fn feed(archive: &mut Archive, into: &mut dyn io::Write) -> io::Result<()> {
+    match archive.copy_to(into) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        done => done,
+    }
+}
+
+fn said_by(pipe: Option<ChildStderr>) -> String {
+    let mut said = Vec::new();
+    if let Some(mut pipe) = pipe {
+        // What it said before a failure to read is what there is.
+        let _ = (&mut pipe).take(MOST_SAID).read_to_end(&mut said);
+        let _ = io::copy(&mut pipe, &mut io::sink());
+    }
+    String::from_utf8_lossy(&said).into_owned()
+}
+
+/// The lines that say what failed; details and contexts may quote rows.
+fn shown(said: &str) -> String {
+    let is_reason = |line: &&str| {
+        let line = line.to_lowercase();
+        line.contains("error:") || line.contains("fatal:") || line.contains("permission denied")
+    };
+    let reasons: Vec<&str> = said
+        .lines()
+        .filter(is_reason)
+        .take(LINES)
+        .map(str::trim)
+        .collect();
+    if reasons.is_empty() {
+        "it did not say why".to_owned()
+    } else {
+        reasons.join("; ")
+    }
+}
+
+fn failed(tool: &'static str, error: io::Error) -> BackupError {
+    if error.kind() == io::ErrorKind::NotFound {
+        BackupError::NoTool { tool }
+    } else {
+        BackupError::Tool {
+            tool,
+            said: error.to_string(),
+        }
+    }
+}
+
+/// The parameters of a URL that the tools know, by the variable of each.
+const PARAMETERS: [(&str, &str); 14] = [
+    ("host", "PGHOST"),
+    ("hostaddr", "PGHOSTADDR"),
+    ("port", "PGPORT"),
+    ("user", "PGUSER"),
+    ("password", "PGPASSWORD"),
+    ("dbname", "PGDATABASE"),
+    ("sslmode", "PGSSLMODE"),
+    ("ssl-mode", "PGSSLMODE"),
+    ("sslrootcert", "PGSSLROOTCERT"),
+    ("sslcert", "PGSSLCERT"),
+    ("sslkey", "PGSSLKEY"),
+    ("channel_binding", "PGCHANNELBINDING"),
+    ("target_session_attrs", "PGTARGETSESSIONATTRS"),
+    ("options", "PGOPTIONS"),
+];
+
+/// How the tools reach the database.
+fn environment(url: &SecretString) -> Result<Vec<(&'static str, String)>, BackupError> {
+    let url = Url::parse(url.expose_secret())
+        .map_err(|_| BackupError::Url("it cannot be read as the URL of one server"))?;
+    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from);
+    let decoded =
+        |text: &str| decoded(text).map_err(|_| BackupError::Url("it has a name that is no text"));
+    let mut variables = Vec::new();
+    if let Some(host) = url.host_str().filter(|host| !host.is_empty()) {
+        // An IPv6 address stands in brackets in a URL alone.
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        variables.push(("PGHOST", decoded(host)?));
+    }
+    if let Some(port) = url.port() {
+        variables.push(("PGPORT", port.to_string()));
+    }
+    if !url.username().is_empty() {
+        variables.push(("PGUSER", decoded(url.username())?));
+    }
+    if let Some(password) = url.password() {
+        variables.push(("PGPASSWORD", decoded(password)?));
+    }
+    let database = url.path().trim_start_matches('/');
+    if !database.is_empty() {
+        variables.push(("PGDATABASE", decoded(database)?));
+    }
+    for (name, value) in url.query_pairs() {
+        let known = PARAMETERS.iter().find(|(parameter, _)| *parameter == name);
+        if let Some((_, variable)) = known {
+            variables.push((*variable, value.into_owned()));
+        }
+    }
+    let has = |wanted: &str, value: Option<&str>| {
+        variables
+            .iter()
+            .any(|(name, it)| *name == wanted && value.is_none_or(|value| it == value))
+    };
+    // Where we ask the authorities of the system, the tools would look for a file of their own.
+    if has("PGSSLMODE", Some("verify-full")) && !has("PGSSLROOTCERT", None) {
+        variables.push(("PGSSLROOTCERT", "system".to_owned()));
+    }
+    Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{environment, shown};
+
+    #[test]
+    fn the_tools_get_the_connection_that_the_service_has() {
+        let url = "postgres://au%40th:p%2Fw%26d@[::1]:5433/my%20db?sslmode=verify-full&statement-cache-capacity=0";
+        let variables = environment(&url.into()).unwrap();
+        let of = |name: &str| {
+            let found = variables.iter().find(|(it, _)| *it == name);
+            found.map(|(_, value)| value.as_str())
+        };
+        assert_eq!(of("PGHOST"), Some("::1"));
+        assert_eq!(of("PGPORT"), Some("5433"));
+        assert_eq!(of("PGUSER"), Some("au@th"));
+        assert_eq!(of("PGPASSWORD"), Some("p/w&d"));
+        assert_eq!(of("PGDATABASE"), Some("my db"));
+        assert_eq!(of("PGSSLMODE"), Some("verify-full"));
+        assert_eq!(of("PGSSLROOTCERT"), Some("system"));
+        assert_eq!(variables.len(), 7);
+    }
+
+    #[test]
+    fn rows_that_a_tool_quotes_are_not_repeated() {
+        let said = "psql:<stdin>:9: ERROR:  duplicate key\nDETAIL:  Key (x)=(ada@example.com)\n\
+                    CONTEXT:  COPY accounts, line 1: \"ada\"\n";
+        assert_eq!(shown(said), "psql:<stdin>:9: ERROR:  duplicate key");
+        assert_eq!(shown("\n"), "it did not say why");
+    }
+}

@@ -1,0 +1,87 @@
+//! What ending many sessions runs on, and finishing a restore: on the command line, and at the start.
+
+use std::sync::Arc;
+
+use adapters_crypto::{CryptoVault, SystemClock};
+use adapters_redis::RedisSessionCache;
+use authentication_app::{
+    ports::{RevocationStore as _, SessionCache},
+    sessions::{Aftermath, Restores, RevocationPorts, Revocations},
+};
+use common::{Clock, Id, RequestId, SecureRandom};
+use identity_adapters_postgres::Store;
+
+use super::{ephemeral, offline::Offline};
+use crate::{StartError, config::Config};
+
+/// Marks the ids of runs.
+enum Run {}
+
+/// Sessions are about to be ended, or a restore to be finished.
+pub(crate) struct Revoking {
+    pub(crate) revocations: Revocations,
+    store: Arc<Store>,
+}
+
+impl Revoking {
+    /// On a database with this release's schema.
+    pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
+        let offline = Offline::open(config).await?;
+        let redis = ephemeral::connect(config).await?;
+        let ports = RevocationPorts {
+            store: offline.store.clone(),
+            shared: redis
+                .map(|redis| Arc::new(RedisSessionCache::new(redis)) as Arc<dyn SessionCache>),
+            vault: offline.vault,
+            clock: Arc::new(SystemClock),
+            random: offline.random,
+        };
+        Ok(Self {
+            revocations: Revocations::new(ports, offline.run),
+            store: offline.store,
+        })
+    }
+
+    /// For what a restore leaves to be done; [`Store::close`] is the caller's.
+    pub(crate) fn into_restores(self) -> (Restores, Arc<Store>) {
+        (Restores::new(self.revocations), self.store)
+    }
+
+    pub(crate) async fn close(self) {
+        self.store.close().await;
+    }
+}
+
+/// Finishes restores that were stopped half way, before this node serves.
+pub(super) async fn finish_restores(
+    store: &Arc<Store>,
+    vault: &Arc<CryptoVault>,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn SecureRandom>,
+    shared: Option<Arc<dyn SessionCache>>,
+) -> Result<Vec<Aftermath>, StartError> {
+    let ports = RevocationPorts {
+        store: store.clone(),
+        shared,
+        vault: vault.clone(),
+        clock: Arc::clone(clock),
+        random: Arc::clone(random),
+    };
+    if store.unfinished_restore().await?.is_none() {
+        return Ok(Vec::new());
+    }
+    let run = Id::<Run>::at(clock.now(), random.as_ref()).as_uuid();
+    let restores = Restores::new(Revocations::new(ports, RequestId::from_uuid(run)));
+    let finished = restores.finish().await?;
+    for done in &finished {
+        let (sessions, accounts) = (done.ended.sessions, done.ended.accounts);
+        let kept = done.voided.sessions_kept;
+        tracing::warn!(
+            sessions,
+            accounts,
+            kept,
+            "a restore was finished before serving"
+        );
+    }
+    Ok(finished)
+}
