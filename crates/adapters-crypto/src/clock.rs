@@ -1,9 +1,10 @@
 //! The clocks of the system.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use authentication_app::ports::Ticks;
 use common::{Clock, clock::truncate_to_micros};
+use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 
 /// The time of the operating system, in UTC, to the microsecond. It may jump: what serves asks
@@ -21,15 +22,23 @@ impl Clock for SystemClock {
     }
 }
 
-/// The two clocks of the operating system: the wall clock, and the one that never goes back.
+/// The two clocks of the operating system: the wall clock, and the one that never goes back. That one also counts
+/// while the machine sleeps (`CLOCK_BOOTTIME`), which the standard library's does not.
 #[derive(Debug, Clone, Copy)]
-pub struct SystemTicks(Instant);
+pub struct SystemTicks(Duration);
 
 impl SystemTicks {
     /// From now on.
     pub fn new() -> Self {
-        Self(Instant::now())
+        Self(since_boot())
     }
+}
+
+fn since_boot() -> Duration {
+    let now = clock_gettime(ClockId::Boottime);
+    let seconds = u64::try_from(now.tv_sec).unwrap_or(0);
+    let nanos = u32::try_from(now.tv_nsec).unwrap_or(0);
+    Duration::new(seconds, nanos)
 }
 
 impl Default for SystemTicks {
@@ -44,7 +53,7 @@ impl Ticks for SystemTicks {
     }
 
     fn elapsed(&self) -> Duration {
-        self.0.elapsed()
+        since_boot().saturating_sub(self.0)
     }
 }
 

@@ -11,6 +11,7 @@ mod dev_mailbox;
 mod sms;
 mod smtp;
 mod templates;
+mod unreached;
 
 pub use by_channel::ByChannel;
 pub use dev_mailbox::{DevMailbox, MailboxFilter, MailboxItem};

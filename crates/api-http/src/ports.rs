@@ -10,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::{ProblemCode, routes::RouteSpec};
 
-/// How a dependency is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+/// How a dependency is, the better ones first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DependencyStatus {
     /// It answers.
@@ -20,6 +20,30 @@ pub enum DependencyStatus {
     Degraded,
     /// It does not answer.
     Down,
+}
+
+/// Why a dependency is not up. A check of something else is a variant more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// It cannot be reached, or does not answer in time.
+    Unreachable,
+    /// It is there, and all connections to it are in use.
+    Busy,
+    /// It has no room left to write.
+    DiskFull,
+    /// It answers, and takes no writes: a replica, or set so.
+    ReadOnly,
+    /// It answers, and is not the one that it should be.
+    WrongServer,
+    /// It answers, and refuses some of what the service does.
+    MissingRight,
+    /// It answers, and broadcasts do not arrive.
+    NotHeard,
+    /// The clock of this machine is behind the time that nodes share.
+    ClockBehind,
+    /// The clock of this machine is ahead of it.
+    ClockAhead,
 }
 
 /// One thing that the service depends on.
@@ -33,10 +57,30 @@ pub struct DependencyState {
     pub state: DependencyStatus,
     /// Whether the service is of no use without it.
     pub required: bool,
-    /// What of it does not work, where it is degraded and that is known.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<String>, nullable = false, example = "refuses_publish")]
-    pub cause: Option<&'static str>,
+    /// Why it is not up; empty when it is.
+    pub causes: Vec<Cause>,
+}
+
+impl DependencyState {
+    /// One that is as it should be.
+    pub const fn up(name: &'static str, required: bool) -> Self {
+        Self {
+            name,
+            state: DependencyStatus::Up,
+            required,
+            causes: Vec::new(),
+        }
+    }
+
+    /// The same, if it is worse off for this reason.
+    #[must_use]
+    pub fn worse(mut self, state: DependencyStatus, cause: Cause) -> Self {
+        self.state = self.state.max(state);
+        if !self.causes.contains(&cause) {
+            self.causes.push(cause);
+        }
+        self
+    }
 }
 
 /// Asks every dependency how it is.

@@ -29,8 +29,8 @@ use tokio::sync::Notify;
 use crate::{
     ApiConfig, ApiState, Draining,
     ports::{
-        DependencyState, DependencyStatus, MailboxMessage, MailboxQuery, MailboxView, NoHttpMeter,
-        ReadinessProbe,
+        Cause, DependencyState, DependencyStatus, MailboxMessage, MailboxQuery, MailboxView,
+        NoHttpMeter, ReadinessProbe,
     },
 };
 
@@ -71,11 +71,10 @@ impl DatabaseSwitch {
 #[async_trait]
 impl ReadinessProbe for DatabaseSwitch {
     async fn check(&self) -> Vec<DependencyState> {
-        vec![DependencyState {
-            name: "database",
-            state: self.0.lock().unwrap().unwrap_or(DependencyStatus::Up),
-            required: true,
-            cause: None,
+        let database = DependencyState::up("database", true);
+        vec![match *self.0.lock().unwrap() {
+            None | Some(DependencyStatus::Up) => database,
+            Some(status) => database.worse(status, Cause::Unreachable),
         }]
     }
 }

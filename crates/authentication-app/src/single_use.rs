@@ -40,6 +40,10 @@ pub(crate) enum SingleUse {
     UndoLink,
     /// An attestation that adds a passkey.
     Enrolment,
+    /// The nonce of an ID token that signs somebody in.
+    SignInNonce,
+    /// The nonce of an ID token that links an identity.
+    LinkNonce,
 }
 
 impl SingleUse {
@@ -53,11 +57,14 @@ impl SingleUse {
             Self::NoticeLink => b"notice-link",
             Self::UndoLink => b"undo-link",
             Self::Enrolment => b"enrolment",
+            Self::SignInNonce => b"sign-in-nonce",
+            Self::LinkNonce => b"link-nonce",
         }
     }
 }
 
 /// A proof that is presented, to record its answer under.
+#[derive(Clone)]
 pub(crate) struct Presented {
     request: IdempotentRequest,
     awaited: Awaited,

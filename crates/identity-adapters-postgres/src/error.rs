@@ -1,7 +1,9 @@
 //! Errors of the driver, as what the caller can do about them.
 
-use authentication_app::ports::{StoreError, UniqueRule};
-use sea_orm::{DbErr, RuntimeErr};
+use std::io;
+
+use authentication_app::ports::{Outage, StoreError, UniqueRule};
+use sea_orm::{ConnAcquireErr, DbErr, RuntimeErr};
 use sqlx::{error::DatabaseError, postgres::PgDatabaseError, sqlite::SqliteError};
 
 use crate::url::UrlMistake;
@@ -119,7 +121,10 @@ const SQLITE_NO_ROOM: [u32; 3] = [13, 778, 4_874];
 
 pub(crate) fn store_error(error: DbErr) -> StoreError {
     match error {
-        DbErr::ConnectionAcquire(_) => StoreError::Unavailable,
+        DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed) => {
+            StoreError::Unavailable(Outage::Closed)
+        }
+        DbErr::ConnectionAcquire(_) => StoreError::Unavailable(Outage::NoneFree),
         DbErr::Conn(RuntimeErr::SqlxError(error))
         | DbErr::Exec(RuntimeErr::SqlxError(error))
         | DbErr::Query(RuntimeErr::SqlxError(error)) => from_sqlx(&error),
@@ -128,20 +133,41 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     }
 }
 
+/// What an error of the driver says of the database itself, if it says anything.
+pub(crate) fn outage_of(error: &sqlx::Error) -> Option<Outage> {
+    match from_sqlx(error) {
+        StoreError::Unavailable(outage) => Some(outage),
+        _ => None,
+    }
+}
+
 pub(crate) fn from_sqlx(error: &sqlx::Error) -> StoreError {
     match error {
         sqlx::Error::Database(error) => from_database(error.as_ref()),
-        sqlx::Error::Io(_)
-        | sqlx::Error::Tls(_)
-        | sqlx::Error::Protocol(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed => StoreError::Unavailable,
+        sqlx::Error::Io(error) => StoreError::Unavailable(outage_of_io(error)),
+        sqlx::Error::Tls(_) => StoreError::Unavailable(Outage::Tls),
+        sqlx::Error::PoolTimedOut => StoreError::Unavailable(Outage::NoneFree),
+        sqlx::Error::PoolClosed => StoreError::Unavailable(Outage::Closed),
+        sqlx::Error::Protocol(_) | sqlx::Error::WorkerCrashed => {
+            StoreError::Unavailable(Outage::Broken)
+        }
         sqlx::Error::Configuration(_) => Fault::UnreadableUrl.into(),
         sqlx::Error::ColumnNotFound(_)
         | sqlx::Error::ColumnDecode { .. }
         | sqlx::Error::Decode(_) => Fault::Driver("a column that cannot be decoded").into(),
         _ => Fault::Driver("sqlx").into(),
+    }
+}
+
+fn outage_of_io(error: &io::Error) -> Outage {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => Outage::NothingListens,
+        io::ErrorKind::TimedOut
+        | io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable => Outage::Silent,
+        // The standard library has no kind for what the resolver says.
+        _ if error.to_string().contains("failed to lookup address") => Outage::NameUnknown,
+        _ => Outage::Broken,
     }
 }
 
@@ -167,26 +193,40 @@ fn from_postgres(error: &PgDatabaseError) -> StoreError {
         }),
         // serialization_failure, deadlock_detected, lock_not_available
         "40001" | "40P01" | "55P03" => StoreError::Retryable,
-        // query_canceled (statement_timeout), read_only_sql_transaction (a replica, after a failover),
-        // idle_in_transaction_session_timeout
-        "57014" | "25006" | "25P03" => StoreError::Unavailable,
         // invalid_sql_statement_name, duplicate_prepared_statement
         code @ ("26000" | "42P05") => Fault::Unprepared(code.to_owned()).into(),
         // PgBouncer's own words, which it gives with its code for everything.
         "08P01" if error.message().contains("statement pooling") => Fault::StatementPooling.into(),
-        // Shutting down or starting up, out of connections, disk or memory, connection lost, I/O error.
-        code if ["57P", "53", "08", "58"]
-            .iter()
-            .any(|class| code.starts_with(class)) =>
-        {
-            StoreError::Unavailable
-        }
-        code => Fault::Postgres {
-            code: code.to_owned(),
-            about: names_in(error),
-        }
-        .into(),
+        code => match outage_of_postgres(code) {
+            Some(outage) => StoreError::Unavailable(outage),
+            None => Fault::Postgres {
+                code: code.to_owned(),
+                about: names_in(error),
+            }
+            .into(),
+        },
     }
+}
+
+/// What a code says of the server itself, and not of the statement.
+fn outage_of_postgres(code: &str) -> Option<Outage> {
+    Some(match code {
+        // query_canceled (statement_timeout), idle_in_transaction_session_timeout
+        "57014" | "25P03" => Outage::TookTooLong,
+        // read_only_sql_transaction: a replica, after a fail-over
+        "25006" => Outage::ReadOnly,
+        "53100" => Outage::DiskFull,
+        "53300" => Outage::OutOfConnections,
+        "3D000" => Outage::NoSuchDatabase,
+        // admin_shutdown, crash_shutdown, cannot_connect_now
+        code if code.starts_with("57P") => Outage::Restarting,
+        // invalid_authorization_specification, invalid_password
+        code if code.starts_with("28") => Outage::WrongCredentials,
+        code if code.starts_with("53") => Outage::OutOfResources,
+        code if code.starts_with("08") => Outage::Broken,
+        code if code.starts_with("58") => Outage::FilesUnusable,
+        _ => return None,
+    })
 }
 
 /// What an error is about, by the names in it. The messages of class 42 (no such table, no permission) are
@@ -204,8 +244,8 @@ fn names_in(error: &PgDatabaseError) -> String {
 fn from_sqlite(error: &SqliteError) -> StoreError {
     const BUSY: u32 = 5;
     const LOCKED: u32 = 6;
+    const READ_ONLY: u32 = 8;
     const IO_ERROR: u32 = 10;
-    const FULL: u32 = 13;
     const CANNOT_OPEN: u32 = 14;
 
     let code = error.code().unwrap_or_default();
@@ -224,7 +264,11 @@ fn from_sqlite(error: &SqliteError) -> StoreError {
     }
     match code.parse().unwrap_or(0_u32) & 0xff {
         BUSY | LOCKED => StoreError::Retryable,
-        IO_ERROR | FULL | CANNOT_OPEN => StoreError::Unavailable,
+        _ if SQLITE_NO_ROOM.contains(&code.parse().unwrap_or(0)) => {
+            StoreError::Unavailable(Outage::DiskFull)
+        }
+        READ_ONLY => StoreError::Unavailable(Outage::ReadOnly),
+        IO_ERROR | CANNOT_OPEN => StoreError::Unavailable(Outage::FilesUnusable),
         _ => Fault::Sqlite {
             code: code.into_owned(),
             message: error.message().to_owned(),

@@ -1,10 +1,15 @@
 //! The time that all nodes share, and what follows it when it goes back (ADR 0045).
 
+use std::{sync::Arc, time::Duration as StdDuration};
+
 use async_trait::async_trait;
-use authentication_app::ports::{SharedTime, StoreError, TimeStore, UnitOfWork as _};
-use common::clock::from_micros;
+use authentication_app::{
+    ports::{SharedTime, StoreError, TimeStore, UnitOfWork as _},
+    timekeeping::ServiceClock,
+};
+use common::{Clock as _, clock::from_micros};
 use time::{Duration, OffsetDateTime};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{dialect::Dialect, error::Fault, sql::Sql, store::Store};
 
@@ -61,6 +66,54 @@ const FOLLOW: [&str; 19] = [
     "UPDATE event_lanes SET due_at = due_at - $1 WHERE due_at IS NOT NULL",
     "UPDATE event_destinations SET rests_until = rests_until - $1 WHERE rests_until IS NOT NULL",
 ];
+
+/// A caller's time that is further from the server's is not judged by.
+const OFF: Duration = Duration::seconds(2);
+/// How long a caller waits for the node's clock to be corrected.
+const CORRECTED_WITHIN: StdDuration = StdDuration::from_millis(500);
+
+impl Store {
+    /// From now on callers go by this clock, which follows the server's, and what depends on seconds is refused when
+    /// it does not.
+    pub fn goes_by(&self, clock: Arc<ServiceClock>) {
+        if Dialect::of(&self.writer) == Dialect::Postgres {
+            // The first one stays.
+            let _ = self.clock.set(clock);
+        }
+    }
+
+    /// How far the node's clock is known to be ahead of the server's; none where it does not follow it.
+    pub(crate) fn ahead_of_the_server(&self) -> Option<Duration> {
+        self.clock.get().map(|clock| clock.ahead())
+    }
+
+    /// Whether the time that a caller judged by is right. If not, it is corrected.
+    ///
+    /// # Errors
+    /// [`StoreError::Retryable`] when it was not: the caller has to judge again.
+    pub(crate) async fn make_sure_of(&self, judged_at: OffsetDateTime) -> Result<(), StoreError> {
+        let Some(clock) = self.clock.get() else {
+            return Ok(());
+        };
+        let seen = self.shared_time().await?;
+        let now = clock.now();
+        let Some(shared) = seen.now.map(|shared| shared + seen.round_trip / 2) else {
+            return Ok(());
+        };
+        let off = now - clock.ahead() - shared;
+        if off.abs() > OFF + seen.round_trip / 2 {
+            let corrected = clock.corrected();
+            clock.doubt();
+            // In vain only if the server is away, which the next try finds out.
+            let _ = timeout(CORRECTED_WITHIN, corrected).await;
+            return Err(StoreError::Retryable);
+        }
+        if now - judged_at > OFF {
+            return Err(StoreError::Retryable);
+        }
+        Ok(())
+    }
+}
 
 #[async_trait]
 impl TimeStore for Store {

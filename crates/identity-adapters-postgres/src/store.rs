@@ -3,13 +3,13 @@
 use std::{
     fs::File,
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
 };
 
-use authentication_app::ports::StoreError;
+use authentication_app::{ports::StoreError, timekeeping::ServiceClock};
 use sea_orm::DbBackend;
 use time::OffsetDateTime;
 use tokio::sync::watch;
@@ -29,6 +29,8 @@ pub struct Store {
     pub(crate) writer: Pool,
     statements: Arc<AtomicU64>,
     _held: Option<Arc<File>>,
+    /// The node's clock, where it follows that of the server.
+    pub(crate) clock: OnceLock<Arc<ServiceClock>>,
     pub(crate) events_committed: watch::Sender<()>,
 }
 
@@ -46,6 +48,7 @@ impl Store {
             writer,
             statements,
             _held: config.held.clone(),
+            clock: OnceLock::new(),
             events_committed: watch::Sender::new(()),
         })
     }
@@ -190,7 +193,7 @@ mod tests {
                 break error;
             }
         };
-        assert!(matches!(refused, StoreError::Unavailable), "{refused:?}");
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused:?}");
         assert_eq!(store.condition(PATIENCE).await, Condition::Full);
         let found = store.find_by_subject(first.index.subject).await.unwrap();
         assert!(found.is_some());

@@ -3,7 +3,8 @@
 //! How it ends, in this order:
 //!
 //! 1. `/health/ready` says that the service drains. For `http.drain_delay_seconds` everything is served as
-//!    before: a balancer hears of it with its next question, and sends requests here until then.
+//!    before: a balancer hears of it with its next question, and sends requests here until then. Each answer ends its
+//!    connection.
 //! 2. The public listener closes. Requests under way are answered, until 25 seconds after the beginning at
 //!    the most; idle connections close at once.
 //! 3. The workers finish the round they are in.
@@ -23,7 +24,7 @@ use std::{
 };
 
 use actix_server::Server;
-use api_http::{Vitals, management_app, public_app, vitals_app};
+use api_http::{Draining, Vitals, management_app, public_app, vitals_app};
 use authentication_app::{caching::Figures, ports::KeySummary};
 use tokio::{
     net::TcpSocket,
@@ -152,6 +153,7 @@ impl Application {
             admission: self.public_connections,
             deadlines: self.deadlines,
             drain_seconds: for_requests.as_secs(),
+            draining: draining.clone(),
         };
         let state = Arc::clone(&self.wired.state);
         let public = public.serve(move || public_app(Arc::clone(&state)))?;
@@ -295,6 +297,8 @@ fn management_listening(
         admission,
         deadlines,
         drain_seconds: MANAGEMENT_DRAIN_SECONDS,
+        // Whoever watches the end keeps the connection.
+        draining: Draining::default(),
     }
 }
 

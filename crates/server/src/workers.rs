@@ -176,6 +176,7 @@ fn give_or_take_a_fifth(duration: Duration, random: &dyn SecureRandom) -> Durati
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use authentication_app::ports::Outage;
     use tokio::sync::Notify;
 
     use super::*;
@@ -211,7 +212,7 @@ mod tests {
             let (start, tell) = (count.fetch_add(1, Ordering::SeqCst), Arc::clone(&tell));
             async move {
                 match start {
-                    0 => Err(StoreError::Unavailable),
+                    0 => Err(StoreError::Unavailable(Outage::Away)),
                     1 => panic!("a bug"),
                     _ => {
                         tell.notify_one();
@@ -233,7 +234,7 @@ mod tests {
         let tell = Arc::clone(&failed);
         workers.supervise("test", move |_| {
             tell.notify_one();
-            async { Err(StoreError::Unavailable) }
+            async { Err(StoreError::Unavailable(Outage::Away)) }
         });
         failed.notified().await;
         let began = Instant::now();

@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use url::Url;
 
 use super::answer;
+use crate::unreached;
 
 /// The settings cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +72,15 @@ pub(super) async fn send(
             answer::meaning(answer.status().as_u16(), retry_after, now)
         }
         // Without a connection nothing was sent.
-        Err(error) if error.is_connect() => Err(DeliveryError::UNREACHED),
+        Err(error) if error.is_connect() => {
+            let cause = if error.is_timeout() {
+                unreached::SILENT
+            } else {
+                unreached::cause(&error)
+            };
+            tracing::warn!(cause, "the gateway of text messages cannot be used");
+            Err(DeliveryError::UNREACHED)
+        }
         Err(error) if error.is_builder() => Err(DeliveryError::Refused { status: None }),
         Err(_) => Err(DeliveryError::Unknown),
     }

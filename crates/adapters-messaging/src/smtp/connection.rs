@@ -22,6 +22,7 @@ use tokio::{
 };
 
 use super::SmtpSecurity;
+use crate::unreached;
 
 /// How long an idle connection is kept. Servers close theirs after some minutes.
 const KEPT_FOR: Duration = Duration::from_secs(30);
@@ -100,8 +101,8 @@ impl Server {
         }
         let mut connection = match timeout_at(deadline, self.connect()).await {
             Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(away(status(&error))),
-            Err(_) => return Err(DeliveryError::UNREACHED),
+            Ok(Err(error)) => return Err(not_reached(&error)),
+            Err(_) => return Err(silent()),
         };
         match address(&mut connection, envelope, deadline).await {
             Ok(()) => Ok(dialogue(connection)),
@@ -111,8 +112,7 @@ impl Server {
 
     /// Connects and authenticates.
     pub(super) async fn check(&self) -> Result<(), DeliveryError> {
-        let connected = self.connect().await;
-        let mut connection = connected.map_err(|error| away(status(&error)))?;
+        let mut connection = self.connect().await.map_err(|error| not_reached(&error))?;
         // It did what was asked for; how it parts is of no interest.
         let _ = connection.quit().await;
         Ok(())
@@ -236,6 +236,20 @@ const fn away(status: Option<u16>) -> DeliveryError {
         status,
         retry_after: None,
     }
+}
+
+/// The same of a server that did not come as far as to a mail, with a line in the log that says why.
+fn not_reached(error: &Error) -> DeliveryError {
+    let status = status(error);
+    let cause = match status {
+        Some(530 | 534 | 535 | 538) => "it refuses the user or the password",
+        Some(_) => "it refuses us",
+        None if error.is_timeout() => unreached::SILENT,
+        None if error.is_tls() => "TLS failed, or its certificate is not trusted",
+        None => unreached::cause(error),
+    };
+    tracing::warn!(cause, status, "the mail server cannot be used");
+    not_taken(error)
 }
 
 fn status(error: &Error) -> Option<u16> {

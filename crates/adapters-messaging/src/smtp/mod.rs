@@ -29,6 +29,8 @@ use tokio::time::{Instant, timeout};
 use connection::{Connections, Dialogue, Server};
 use mail::Sender;
 
+use crate::unreached;
+
 /// How the connection is protected. None falls back to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpSecurity {
@@ -130,13 +132,18 @@ impl SmtpSender {
     /// [`DeliveryError::Away`] with what the server answered, if it did.
     pub async fn check(&self) -> Result<(), DeliveryError> {
         let connected = timeout(self.timeout, self.server.check()).await;
-        connected.unwrap_or(Err(DeliveryError::UNREACHED))
+        connected.unwrap_or_else(|_| Err(silent()))
     }
 
     async fn begin(&self, message: &lettre::Message) -> Result<Dialogue<'_>, DeliveryError> {
         let deadline = Instant::now() + self.timeout;
         self.server.begin(message.envelope(), deadline).await
     }
+}
+
+fn silent() -> DeliveryError {
+    tracing::warn!(cause = unreached::SILENT, "the mail server cannot be used");
+    DeliveryError::UNREACHED
 }
 
 #[async_trait]

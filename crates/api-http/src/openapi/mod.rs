@@ -105,6 +105,7 @@ const BEARER: &str = "bearer";
         root::well_known::related_origins,
         root::health::live,
         root::health::ready,
+        root::health::serving,
         root::mailbox::list,
     ),
     components(schemas(ProblemDocument, FieldError)),

@@ -45,7 +45,7 @@ impl From<StoreError> for Problem {
         let problem = match &error {
             StoreError::Conflict(_) => Self::of(ProblemCode::Conflict),
             StoreError::SessionOver => Self::of(ProblemCode::InvalidToken),
-            StoreError::Retryable | StoreError::Unavailable => {
+            StoreError::Retryable | StoreError::Unavailable(_) => {
                 Self::of(ProblemCode::Unavailable).retry_after(SOON)
             }
             StoreError::Corrupt { .. } | StoreError::Failed(_) => {

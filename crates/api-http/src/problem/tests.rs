@@ -4,7 +4,7 @@ use authentication_app::{
     accounts::{RegisterError, UpdateProfileError},
     challenges::{ProofError, ResendError, SendError, VerifyCodeError},
     credentials::{ChangePasswordError, CompleteResetError},
-    ports::{HashError, SigningFailed, StoreError, UniqueRule},
+    ports::{HashError, Outage, SigningFailed, StoreError, UniqueRule},
     sessions::{AuthenticateError, EndSessionError, LogInError, RefreshError},
 };
 use authentication_domain::credentials::Weakness;
@@ -39,7 +39,10 @@ fn what_a_client_sees_of_each_outcome() {
             seen(StoreError::Conflict(UniqueRule::Other)),
         ),
         ("store: retryable", seen(StoreError::Retryable)),
-        ("store: unavailable", seen(StoreError::Unavailable)),
+        (
+            "store: unavailable",
+            seen(StoreError::Unavailable(Outage::Away)),
+        ),
         (
             "store: corrupt",
             seen(StoreError::Corrupt {
@@ -143,7 +146,7 @@ fn what_a_client_sees_of_each_outcome() {
 /// Whatever was asked: try again, and not "no".
 #[test]
 fn a_store_that_is_away_is_the_same_to_every_route() {
-    let away = || StoreError::Unavailable;
+    let away = || StoreError::Unavailable(Outage::Away);
     let expected = seen(away());
     assert!(expected.starts_with("503 "), "{expected}");
     for outcome in [

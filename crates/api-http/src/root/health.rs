@@ -56,9 +56,9 @@ pub(crate) async fn live() -> HttpResponse {
     answer::bare(StatusCode::OK, &Liveness { status: "alive" })
 }
 
-/// Should requests come here?
+/// Should requests come here, if they can go elsewhere?
 ///
-/// Names each dependency and how it is. 503 when one that is required is down, and from the moment that
+/// Names each dependency, how it is, and why. 503 when one that is required is down, and from the moment that
 /// shutdown begins.
 #[utoipa::path(get, path = "/health/ready", operation_id = "ready", tag = "operation",
     responses(
@@ -69,9 +69,32 @@ pub(crate) async fn ready(state: State) -> HttpResponse {
     told_by(state.readiness.as_ref(), &state.draining).await
 }
 
+/// Should requests come here, if they can go nowhere else?
+///
+/// The same document as that of `/health/ready`. 200 also while something that is required is down: sessions that are
+/// cached, public keys and countries are served, and the rest is answered with 503 at once. 503 from the moment that
+/// shutdown begins.
+#[utoipa::path(get, path = "/health/serving", operation_id = "serving", tag = "operation",
+    responses(
+        (status = 200, description = "They should.", body = Readiness),
+        (status = 503, description = "They should not.", body = Readiness),
+    ))]
+pub(crate) async fn serving(state: State) -> HttpResponse {
+    let dependencies = state.readiness.check().await;
+    let status = match judge(state.draining.has_begun(), &dependencies) {
+        ReadinessStatus::NotReady => ReadinessStatus::Degraded,
+        status => status,
+    };
+    shown(status, dependencies)
+}
+
 pub(crate) async fn told_by(readiness: &dyn ReadinessProbe, draining: &Draining) -> HttpResponse {
     let dependencies = readiness.check().await;
     let status = judge(draining.has_begun(), &dependencies);
+    shown(status, dependencies)
+}
+
+fn shown(status: ReadinessStatus, dependencies: Vec<DependencyState>) -> HttpResponse {
     let document = Readiness {
         status,
         dependencies,
@@ -108,16 +131,13 @@ fn judge(draining: bool, dependencies: &[DependencyState]) -> ReadinessStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ports::Cause;
 
     #[test]
     fn only_what_is_required_closes_the_door() {
-        let dependency = |state, required| DependencyState {
-            name: "x",
-            state,
-            required,
-            cause: None,
-        };
-        let up = dependency(DependencyStatus::Up, true);
+        let dependency =
+            |state, required| DependencyState::up("x", required).worse(state, Cause::Unreachable);
+        let up = DependencyState::up("x", true);
         let optional = dependency(DependencyStatus::Down, false);
         let slow = dependency(DependencyStatus::Degraded, true);
         let lost = dependency(DependencyStatus::Down, true);

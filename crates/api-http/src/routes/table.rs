@@ -520,6 +520,9 @@ pub(super) static ROUTES: &[RouteSpec] = &[
     document("/health/ready", Presence::Both, Counted::Never, || {
         to(root::health::ready)
     }),
+    document("/health/serving", Presence::Both, Counted::Never, || {
+        to(root::health::serving)
+    }),
     document("/metrics", Presence::Management, Counted::Never, || {
         to(root::metrics::show)
     }),

@@ -113,7 +113,7 @@ pub(crate) struct AssertionResponseBody {
     #[schema(
         max_length = 4096,
         pattern = "^[A-Za-z0-9_-]+$",
-        example = "SZYN5YgOjGh0NBcPZHZgW4"
+        example = "SZYN5YgOjGh0NBcPZHZgWw"
     )]
     authenticator_data: String,
     #[garde(length(max = 2048))]

@@ -64,6 +64,8 @@ impl Federation {
             person,
             once: Once::UsedUp(seen),
             role,
+            // The flow was used up before the provider was asked, whose code counts once as well.
+            presented: None,
         };
         self.enter(&arrival, ctx).await
     }

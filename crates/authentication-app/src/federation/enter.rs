@@ -30,7 +30,8 @@ use crate::{
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
-    sessions::{BeginError, FirstFactor, SignIn, SignInAnswer},
+    sessions::{AnsweredSignIn, BeginError, FirstFactor, Recording, SignIn, SignInAnswer},
+    single_use::{Presented, SingleUseError},
 };
 
 /// Somebody whom the provider vouches for, at our door.
@@ -39,6 +40,15 @@ pub(super) struct Arrival {
     pub(super) once: Once,
     /// What they will be if they are new.
     pub(super) role: Role,
+    /// Under what the answer is recorded, if what they bring can be brought again.
+    pub(super) presented: Option<Presented>,
+}
+
+impl Arrival {
+    fn recording(&self, is_new: bool) -> Option<Recording<'_>> {
+        let presented = self.presented.as_ref()?;
+        Some(Recording { presented, is_new })
+    }
 }
 
 /// What became of them.
@@ -77,6 +87,26 @@ pub enum EnterError {
     Store(#[from] StoreError),
 }
 retry_on_store_error!(EnterError);
+
+impl SingleUseError for EnterError {
+    fn used_up() -> Self {
+        Self::Unproven(Unproven::UnknownNonce)
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unproven(Unproven::UnknownNonce))
+    }
+}
+
+impl From<AnsweredSignIn> for Entered {
+    fn from(answered: AnsweredSignIn) -> Self {
+        if answered.is_new {
+            Self::Registered(answered.answer)
+        } else {
+            Self::SignedIn(answered.answer)
+        }
+    }
+}
 
 impl From<BeginError> for EnterError {
     fn from(error: BeginError) -> Self {
@@ -212,7 +242,7 @@ impl Federation {
             method: AuthenticationMethod::Federated,
             came_over: came_over(arrival, owner),
             failures_in_a_row: known.record.failures_in_a_row,
-            recording: None,
+            recording: arrival.recording(false),
         };
         Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
@@ -301,7 +331,7 @@ impl Federation {
             proofs: Proofs::only(AuthenticationMethod::Federated, now),
             remember_until: None,
             failures_in_a_row: false,
-            recording: None,
+            recording: arrival.recording(true),
         };
         let started = base
             .begin_session(unit.as_mut(), &sign_in, ctx, now)
@@ -325,7 +355,10 @@ impl Federation {
             base.session_started(&started, account, ctx, now),
         ];
         unit.outbox().append_events(&events).await?;
-        let signed_in = base.complete(unit, started, opened.view, None, now).await?;
+        let recording = arrival.recording(true);
+        let signed_in = base
+            .complete(unit, started, opened.view.clone(), recording, now)
+            .await?;
         Ok(SignInAnswer::Authenticated(Box::new(signed_in)))
     }
 }

@@ -6,7 +6,7 @@ use authentication_domain::{
     federation::{ExternalPerson, ProviderName},
     opaque_token::TokenDigest,
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use time::OffsetDateTime;
 
 use super::{Federation, Unproven};
@@ -18,6 +18,7 @@ use crate::{
     },
     recorder::Act,
     retry::{retry_on_store_error, retrying},
+    single_use::{Presented, SingleUse, SingleUseError},
 };
 
 /// What the provider gave the client.
@@ -46,6 +47,24 @@ pub enum LinkError {
 }
 retry_on_store_error!(LinkError);
 
+/// What is to be linked.
+struct Linking<'a> {
+    person: &'a ExternalPerson,
+    nonce: TokenDigest,
+    /// Under what the answer is recorded.
+    presented: &'a Presented,
+}
+
+impl SingleUseError for LinkError {
+    fn used_up() -> Self {
+        Self::Unproven(Unproven::UnknownNonce)
+    }
+
+    fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unproven(Unproven::UnknownNonce))
+    }
+}
+
 impl Federation {
     /// Lets an identity open one's own account beside those at other providers (`POST /me/providers/{name}`). Its
     /// address need not be the account's. The nonce must have been asked for in this session: a token that somebody
@@ -65,16 +84,29 @@ impl Federation {
         let key = self.base.data_key(&who.owner)?;
         let theirs = |outcome| self.linking(who, &key, outcome);
         let (person, nonce) = self.noted(proven, theirs, ctx).await?;
-        retrying(|| self.link_once(who, &person, nonce, ctx)).await
+        let token = command.id_token.expose_secret().as_bytes();
+        let presented = Presented::new(SingleUse::LinkNonce, nonce, &[token], ctx);
+        let linking = Linking {
+            person: &person,
+            nonce,
+            presented: &presented,
+        };
+        let done = retrying(|| self.link_once(who, &linking, ctx)).await;
+        let again = async |()| Ok(Some(()));
+        self.base.settle_once(&presented, done, again).await
     }
 
     async fn link_once(
         &self,
         who: &SessionSnapshot,
-        person: &ExternalPerson,
-        nonce: TokenDigest,
+        linking: &Linking<'_>,
         ctx: &RequestContext,
     ) -> Result<(), LinkError> {
+        let Linking {
+            person,
+            nonce,
+            presented,
+        } = *linking;
         let base = &self.base;
         let now = base.clock.now();
         let account = who.owner.account.id;
@@ -96,16 +128,16 @@ impl Federation {
             let theirs = |outcome| self.linking(who, &key, outcome);
             return Ok(self.noted(Err(unknown), theirs, ctx).await?);
         }
+        base.record_single_use(unit.as_mut(), presented, &(), now)
+            .await?;
         match linked {
             Some(linked) if linked.digest == digest => {
                 unit.commit().await?;
                 return Ok(());
             }
             Some(_) => {
-                let entry = base.record(&self.linking(who, &key, ALREADY_LINKED), ctx, now);
-                unit.audit().append(&[entry]).await?;
-                unit.commit().await?;
-                return Err(LinkError::AlreadyLinked);
+                drop(unit);
+                return Err(self.refuse_link(who, nonce, ctx).await?);
             }
             None => {}
         }

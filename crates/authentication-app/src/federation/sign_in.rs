@@ -2,10 +2,15 @@
 
 use authentication_domain::audit::Action;
 use common::access::Role;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{EnterError, Entered, Federation, Once, enter::Arrival};
-use crate::{RequestContext, measured, recorder::Act};
+use crate::{
+    RequestContext, measured,
+    recorder::Act,
+    sessions::RecordedSignIn,
+    single_use::{Presented, SingleUse},
+};
 
 /// What the provider gave the client.
 #[derive(Debug)]
@@ -41,11 +46,19 @@ impl Federation {
         let proven = self.prove(&command.id_token).await;
         let by_nobody = |outcome| Act::of_nobody(Action::SignIn, outcome).at_provider(self.name());
         let (person, nonce) = self.noted(proven, by_nobody, ctx).await?;
+        let token = command.id_token.expose_secret().as_bytes();
+        let presented = Presented::new(SingleUse::SignInNonce, nonce, &[token], ctx);
         let arrival = Arrival {
             person,
             once: Once::Nonce(self.name(), nonce),
             role,
+            presented: Some(presented.clone()),
         };
-        self.enter(&arrival, ctx).await
+        let entered = self.enter(&arrival, ctx).await;
+        let again = async |recorded: RecordedSignIn| {
+            let answered = self.base.sign_in_again(recorded).await?;
+            Ok(answered.map(Entered::from))
+        };
+        self.base.settle_once(&presented, entered, again).await
     }
 }

@@ -195,7 +195,7 @@ impl Notifications {
     /// the mark of a code was written, since only its holder could have sent it, and has not.
     async fn put_back(&self, leased: &LeasedMessage, error: &StoreError) {
         // Of a fault of our own the lease is the pause, and it counts: such a message is parked in the end.
-        if !matches!(error, StoreError::Retryable | StoreError::Unavailable) {
+        if !matches!(error, StoreError::Retryable | StoreError::Unavailable(_)) {
             return;
         }
         let at_once = GiveBack::Wait(self.base.clock.now());

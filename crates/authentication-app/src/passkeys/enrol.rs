@@ -78,8 +78,8 @@ impl Passkeys {
         let presented = Presented::new(SingleUse::Enrolment, holder, &came_back, ctx);
         let done = retrying(|| self.enrol_once(who, command, &presented, ctx)).await;
         let again = async |added: PasskeyId| {
-            let passkeys = self.list(who).await?;
-            Ok(passkeys.into_iter().find(|it| it.id == added))
+            let list = self.list(who).await?;
+            Ok(list.passkeys.into_iter().find(|it| it.id == added))
         };
         self.base.settle_once(&presented, done, again).await
     }

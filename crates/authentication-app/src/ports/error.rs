@@ -13,6 +13,62 @@ pub enum UniqueRule {
     Other,
 }
 
+/// Why a database cannot do anything now, as an operator would say it. There is no value, host or name in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Outage {
+    /// The name of its host means nothing to the resolver.
+    #[error("the name of the database's host does not resolve")]
+    NameUnknown,
+    /// Nothing listens at its address.
+    #[error("the database refuses connections: nothing listens there")]
+    NothingListens,
+    /// It was found to be away, and is asked again in the background.
+    #[error("the database cannot be reached")]
+    Away,
+    /// It does not answer in time.
+    #[error("the database does not answer in time")]
+    Silent,
+    /// The connection ended amid a question.
+    #[error("the connection to the database broke")]
+    Broken,
+    /// TLS could not be agreed on, or the certificate is not trusted.
+    #[error("TLS with the database failed")]
+    Tls,
+    /// It starts up, recovers or shuts down.
+    #[error("the database is starting up or shutting down")]
+    Restarting,
+    /// User or password are wrong, or the role may not log in.
+    #[error("the database refuses the user or the password")]
+    WrongCredentials,
+    /// The server has no database of that name.
+    #[error("the server has no such database")]
+    NoSuchDatabase,
+    /// It is a replica, or set to be read-only.
+    #[error("the database is read-only")]
+    ReadOnly,
+    /// The server lets nobody else in.
+    #[error("the database is out of connections")]
+    OutOfConnections,
+    /// All connections of this node are in use.
+    #[error("no connection to the database was free in time")]
+    NoneFree,
+    /// There is no room to write.
+    #[error("the disk of the database is full")]
+    DiskFull,
+    /// The server has no memory for it, or another limit is reached.
+    #[error("the database is out of memory or of another resource")]
+    OutOfResources,
+    /// The server ended a statement that took too long.
+    #[error("a statement took longer than it may")]
+    TookTooLong,
+    /// Files of the database cannot be read, written or opened.
+    #[error("the database's files cannot be read or written")]
+    FilesUnusable,
+    /// The service closed its connections.
+    #[error("the connections to the database are closed")]
+    Closed,
+}
+
 /// Why the store did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -26,9 +82,9 @@ pub enum StoreError {
     /// done.
     #[error("the session is over, or its token was replaced")]
     SessionOver,
-    /// The database cannot be reached or does not answer in time.
-    #[error("the store is not available")]
-    Unavailable,
+    /// The database cannot do it now: what was asked may succeed later.
+    #[error("the store is not available: {0}")]
+    Unavailable(Outage),
     /// A stored value is not what was written: foreign hands, or a bug.
     #[error("a stored value cannot be read: {table}.{column}")]
     Corrupt {
@@ -49,7 +105,7 @@ impl StoreError {
             Self::Conflict(rule) => Self::Conflict(*rule),
             Self::Retryable => Self::Retryable,
             Self::SessionOver => Self::SessionOver,
-            Self::Unavailable => Self::Unavailable,
+            Self::Unavailable(outage) => Self::Unavailable(*outage),
             Self::Corrupt { table, column } => Self::Corrupt { table, column },
             Self::Failed(cause) => Self::Failed(with_causes(cause.as_ref()).into()),
         }

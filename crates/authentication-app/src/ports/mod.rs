@@ -57,7 +57,7 @@ pub use crypto::{
     DataKey, FieldContext, IdentifierIndex, IndexEntry, IndexKeys, Macs, OpenError, Sealed,
     ServicePurpose, Subject, Vault, WrappedKey,
 };
-pub use error::{StoreError, UniqueRule};
+pub use error::{Outage, StoreError, UniqueRule};
 pub use event_queue::{
     DestinationBacklog, EventQueue, Lease, LeaseRequest, LeasedEvent, ParkedEvent, ParkedSelection,
     SwitchedOff, SwitchedOn,

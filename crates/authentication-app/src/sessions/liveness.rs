@@ -18,8 +18,8 @@ use crate::{
     accounts::People,
     caching::{Boarding, Counters, Flight, Flights, Ledger},
     ports::{
-        CacheError, Invalidation, KnownSession, LoadTicket, RevocationChannel, SessionCache,
-        SessionQueries, SessionSnapshot, StoreError,
+        CacheError, Invalidation, KnownSession, LoadTicket, Outage, RevocationChannel,
+        SessionCache, SessionQueries, SessionSnapshot, StoreError,
     },
 };
 
@@ -114,7 +114,7 @@ impl Liveness {
             }
         }
         if was_lost {
-            return Err(StoreError::Unavailable);
+            return Err(StoreError::Unavailable(Outage::Silent));
         }
         self.0.find_beyond(session, now).await
     }

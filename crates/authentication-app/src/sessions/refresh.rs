@@ -101,7 +101,6 @@ impl Sessions {
         token: &RefreshToken,
         ctx: &RequestContext,
     ) -> Result<TokenSet, RefreshError> {
-        let base = &self.base;
         if let Some(tokens) = self.forgive(token, ctx).await? {
             return Ok(tokens);
         }

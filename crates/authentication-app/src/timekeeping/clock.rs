@@ -1,6 +1,7 @@
 //! The clock that everything is judged by (ADR 0045).
 
 use std::{
+    future::Future,
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration as StdDuration,
 };
@@ -10,6 +11,7 @@ use common::{
     clock::{SKEW, truncate_to_micros},
 };
 use time::{Duration, OffsetDateTime};
+use tokio::sync::Notify;
 
 use crate::ports::Ticks;
 
@@ -48,6 +50,12 @@ pub enum Correction {
 pub struct ServiceClock {
     ticks: Box<dyn Ticks>,
     anchor: Mutex<Anchor>,
+    /// When the monotonic clock began, by the wall clock: it changes when one of them is set, or stands still.
+    began: Mutex<OffsetDateTime>,
+    /// Somebody found it to be wrong.
+    doubted: Notify,
+    /// It was compared with the shared time.
+    compared: Notify,
 }
 
 /// From when on time is counted.
@@ -88,10 +96,40 @@ impl ServiceClock {
             tick: ticks.elapsed(),
             ahead: Duration::ZERO,
         };
+        let began = Mutex::new(beginning(ticks.as_ref()));
         Self {
             ticks,
             anchor: Mutex::new(anchor),
+            began,
+            doubted: Notify::new(),
+            compared: Notify::new(),
         }
+    }
+
+    /// It disagrees with the shared time by more than it should: whoever keeps it looks at once.
+    pub fn doubt(&self) {
+        self.doubted.notify_one();
+    }
+
+    /// Completes when somebody doubts it.
+    pub async fn doubted(&self) {
+        self.doubted.notified().await;
+    }
+
+    /// Completes when it has been compared with the shared time once more, from here on.
+    pub fn corrected(&self) -> impl Future<Output = ()> + '_ {
+        self.compared.notified()
+    }
+
+    /// By how much the wall clock moved against the monotonic one since [`Self::note_wall`].
+    pub fn jumped(&self) -> Duration {
+        let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        (beginning(self.ticks.as_ref()) - began).abs()
+    }
+
+    /// From here on [`Self::jumped`] counts.
+    pub fn note_wall(&self) {
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = beginning(self.ticks.as_ref());
     }
 
     /// The machine's wall clock: what there is where nodes share no other.
@@ -101,6 +139,14 @@ impl ServiceClock {
 
     /// Compares with the shared time, and corrects what can be corrected without going back.
     pub fn correct(&self, reading: Reading) -> Correction {
+        let correction = self.correct_in_silence(reading);
+        if !matches!(correction, Correction::WentBack(_)) {
+            self.compared.notify_waiters();
+        }
+        correction
+    }
+
+    fn correct_in_silence(&self, reading: Reading) -> Correction {
         let tick = self.ticks.elapsed();
         let mut anchor = self.lock();
         let ours = anchor.now(tick);
@@ -128,6 +174,7 @@ impl ServiceClock {
             tick,
             ahead: Duration::ZERO,
         };
+        self.compared.notify_waiters();
     }
 
     /// How far it is ahead of the shared time, as far as that is known.
@@ -147,6 +194,10 @@ impl Clock for ServiceClock {
         // Read under the lock, so that whoever asks later is told no earlier time.
         truncate_to_micros(anchor.now(self.ticks.elapsed()))
     }
+}
+
+fn beginning(ticks: &dyn Ticks) -> OffsetDateTime {
+    ticks.wall() - to_duration(ticks.elapsed())
 }
 
 fn to_duration(duration: StdDuration) -> Duration {
@@ -214,6 +265,20 @@ mod tests {
             assert_eq!(clock.now(), before);
             fake.pass(7);
             assert_eq!(clock.now(), before + Duration::seconds(7));
+        }
+    }
+
+    #[test]
+    fn a_wall_clock_that_jumps_is_noticed_and_one_that_passes_is_not() {
+        let (fake, clock) = clock();
+        fake.pass(3_600);
+        assert_eq!(clock.jumped(), Duration::ZERO);
+        for off in [-90, 90] {
+            let wall = fake.wall();
+            fake.set_wall(wall + Duration::seconds(off));
+            assert_eq!(clock.jumped(), Duration::seconds(90), "{off}");
+            clock.note_wall();
+            assert_eq!(clock.jumped(), Duration::ZERO);
         }
     }
 

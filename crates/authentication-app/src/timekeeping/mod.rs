@@ -25,12 +25,21 @@ use crate::ports::{SharedTime, StoreError, TimeStore};
 
 pub use clock::{Correction, Reading, ServiceClock};
 
+/// An answer that took longer is asked for once more.
+const SLOW: StdDuration = StdDuration::from_millis(100);
+/// How often the latest time is noted at the least.
+const NOTE_EVERY: Duration = Duration::seconds(5);
+/// The two clocks of a machine that differ by more than this, where they did not, have been through something.
+const MUST_LOOK: Duration = Duration::milliseconds(500);
+
 /// Keeps a node's clock with the time that all share.
 pub struct Timekeeping {
     clock: Arc<ServiceClock>,
     store: Arc<dyn TimeStore>,
     /// How often the time went back, as far as this node has followed; `None` before the first look.
     followed: Mutex<Option<i64>>,
+    /// Which time was noted last, and how often the time had gone back by then.
+    noted: Mutex<Option<(OffsetDateTime, i64)>>,
     figures: Arc<ClockFigures>,
 }
 
@@ -38,11 +47,36 @@ pub struct Timekeeping {
 #[derive(Debug, Default)]
 pub struct ClockFigures {
     wall_ahead_millis: AtomicI64,
+    give_or_take_millis: AtomicU64,
     set_backs: AtomicU64,
     revocations: watch::Sender<i64>,
 }
 
 impl ClockFigures {
+    /// A machine whose clock is off by more than this is not well.
+    pub const WRONG: Duration = Duration::seconds(5);
+
+    fn note(&self, ahead: Duration, give_or_take: StdDuration) {
+        let ahead = i64::try_from(ahead.whole_milliseconds()).unwrap_or(i64::MAX);
+        // Rounded up: it is a bound.
+        let bound = u64::try_from(give_or_take.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
+        self.wall_ahead_millis.store(ahead, Ordering::Relaxed);
+        self.give_or_take_millis.store(bound, Ordering::Relaxed);
+    }
+
+    /// By how much [`Self::wall_ahead`] may be wrong at the most: half of the round trip to the store.
+    pub fn give_or_take(&self) -> StdDuration {
+        StdDuration::from_millis(self.give_or_take_millis.load(Ordering::Relaxed))
+    }
+
+    /// How far the machine's clock is ahead of the shared time, if that is more than [`Self::WRONG`] for certain;
+    /// negative when it is behind.
+    pub fn wrong_by(&self) -> Option<Duration> {
+        let ahead = self.wall_ahead();
+        let least = ahead.abs() - self.give_or_take();
+        (least > Self::WRONG).then_some(ahead)
+    }
+
     /// How far the wall clock of this machine is ahead of the shared time; negative when it is behind.
     pub fn wall_ahead(&self) -> Duration {
         Duration::milliseconds(self.wall_ahead_millis.load(Ordering::Relaxed))
@@ -71,8 +105,20 @@ impl Timekeeping {
             clock,
             store,
             followed: Mutex::new(None),
+            noted: Mutex::new(None),
             figures,
         }
+    }
+
+    /// Completes when somebody finds that this node goes by a wrong time.
+    pub async fn doubted(&self) {
+        self.clock.doubted().await;
+    }
+
+    /// Whether the machine's clock was set since the last look, or the machine slept: the time that this node goes by
+    /// may be wrong, and should be looked at now.
+    pub fn is_in_doubt(&self) -> bool {
+        self.clock.jumped() > MUST_LOOK
     }
 
     /// Looks at the shared time, and follows it. The first time also at the latest time that anybody noted, which
@@ -82,7 +128,7 @@ impl Timekeeping {
     /// [`StoreError`]: then the clock goes on by itself.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn look(&self) -> Result<(), StoreError> {
-        let seen = self.store.shared_time().await?;
+        let seen = self.ask().await?;
         self.figures.revocations.send_if_modified(|known| {
             let is_news = *known != seen.revocations;
             *known = seen.revocations;
@@ -90,16 +136,13 @@ impl Timekeeping {
         });
         let reading = self.reading(&seen);
         let now = reading.shared + reading.age;
-        let ahead = (self.clock.wall() - now).whole_milliseconds();
-        let ahead = i64::try_from(ahead).unwrap_or(i64::MAX);
-        self.figures
-            .wall_ahead_millis
-            .store(ahead, Ordering::Relaxed);
+        self.tell_of_the_machine(now, reading.give_or_take);
+        self.clock.note_wall();
         let followed = *self.followed();
         let followed = match followed {
             None => self.begin(&seen, reading, now).await?,
             Some(followed) if followed == seen.set_backs => {
-                self.follow(reading, now, followed).await?
+                self.follow(&seen, reading, now).await?
             }
             // Another node has brought along what is outstanding.
             Some(_) => {
@@ -110,7 +153,56 @@ impl Timekeeping {
             }
         };
         *self.followed() = Some(followed);
-        self.store.note_time(self.clock.now(), followed).await
+        self.note(followed).await
+    }
+
+    /// Now and then is often enough: by as much a set-back may be larger before it is noticed.
+    async fn note(&self, followed: i64) -> Result<(), StoreError> {
+        let now = self.clock.now();
+        let due = match *self.noted() {
+            Some((at, of)) => of != followed || now < at || now - at >= NOTE_EVERY,
+            None => true,
+        };
+        if due {
+            self.store.note_time(now, followed).await?;
+            *self.noted() = Some((now, followed));
+        }
+        Ok(())
+    }
+
+    /// The shared time. Once more if the answer took long, since half of that is how well it is known.
+    async fn ask(&self) -> Result<SharedTime, StoreError> {
+        let seen = self.store.shared_time().await?;
+        if seen.now.is_none() || seen.round_trip < SLOW {
+            return Ok(seen);
+        }
+        let again = self.store.shared_time().await?;
+        Ok(if again.round_trip < seen.round_trip {
+            again
+        } else {
+            let now = seen.now.map(|now| now + again.round_trip);
+            SharedTime { now, ..seen }
+        })
+    }
+
+    /// Notes how the machine's clock is; once in the log when it goes wrong, and once when it is right again.
+    fn tell_of_the_machine(&self, now: OffsetDateTime, give_or_take: StdDuration) {
+        let was_wrong = self.figures.wrong_by().is_some();
+        let ahead = self.clock.wall() - now;
+        self.figures.note(ahead, give_or_take);
+        let seconds = ahead.as_seconds_f64();
+        match (was_wrong, self.figures.wrong_by()) {
+            (false, Some(by)) if by.is_negative() => tracing::warn!(
+                seconds,
+                "the clock of this machine is behind the time that nodes share, which is gone by"
+            ),
+            (false, Some(_)) => tracing::warn!(
+                seconds,
+                "the clock of this machine is ahead of the time that nodes share, which is gone by"
+            ),
+            (true, None) => tracing::info!(seconds, "the clock of this machine is right again"),
+            (true, Some(_)) | (false, None) => {}
+        }
     }
 
     async fn begin(
@@ -130,11 +222,21 @@ impl Timekeeping {
 
     async fn follow(
         &self,
+        seen: &SharedTime,
         reading: Reading,
         now: OffsetDateTime,
-        followed: i64,
     ) -> Result<i64, StoreError> {
+        let followed = seen.set_backs;
         match self.clock.correct(reading) {
+            Correction::WentBack(by) if seen.latest + NOTE_EVERY <= now + SKEW => {
+                // Nobody has seen a later time: it is this node that jumped ahead, and alone.
+                self.clock.set(now);
+                let seconds = by.whole_seconds();
+                tracing::warn!(
+                    seconds,
+                    "this node was ahead of the time that nodes share, and follows it again"
+                );
+            }
             Correction::WentBack(by) => return self.go_back(now, by, followed).await,
             Correction::Forward(by) if by > SKEW => {
                 let seconds = by.whole_seconds();
@@ -184,6 +286,10 @@ impl Timekeeping {
                 give_or_take: StdDuration::ZERO,
             },
         }
+    }
+
+    fn noted(&self) -> MutexGuard<'_, Option<(OffsetDateTime, i64)>> {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn followed(&self) -> MutexGuard<'_, Option<i64>> {

@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use authentication_app::ports::StoreError;
+use authentication_app::ports::{Outage, StoreError};
 use sea_orm::{
     ConnAcquireErr, ConnectionTrait as _, DatabaseConnection, DbBackend, DbErr, QueryResult,
     SqliteTransactionMode, Statement, TransactionOptions, TransactionTrait as _,
@@ -294,7 +294,7 @@ impl Pool {
     /// What the caller learns of a failure; whoever watches over the database learns it too.
     fn told(&self, failure: Failure) -> StoreError {
         let Failure::Driver(error) = failure else {
-            return StoreError::Unavailable;
+            return StoreError::Unavailable(self.silence());
         };
         match (Trouble::of(&error), &self.way) {
             (Trouble::Lost, Way::Server(watch)) => watch.broke(),
@@ -304,7 +304,21 @@ impl Pool {
             (Trouble::Lost | Trouble::Demoted | Trouble::Unprepared, Way::File(_))
             | (Trouble::Other, _) => {}
         }
-        store_error(error)
+        match (store_error(error), &self.way) {
+            // The driver tries until the time is up, and does not say what it was told meanwhile.
+            (StoreError::Unavailable(Outage::NoneFree), Way::Server(watch)) => {
+                StoreError::Unavailable(watch.refusal().unwrap_or(Outage::NoneFree))
+            }
+            (error, _) => error,
+        }
+    }
+
+    /// Why something was not waited for.
+    fn silence(&self) -> Outage {
+        match &self.way {
+            Way::Server(watch) if watch.is_away() => watch.refusal().unwrap_or(Outage::Away),
+            Way::Server(_) | Way::File(_) => Outage::Silent,
+        }
     }
 }
 

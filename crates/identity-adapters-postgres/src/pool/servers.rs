@@ -17,6 +17,7 @@ use std::{
     time::Duration,
 };
 
+use authentication_app::ports::Outage;
 use sqlx::{
     AssertSqlSafe, ConnectOptions as _, Connection as _, PgConnection, Row as _,
     error::DatabaseError,
@@ -26,7 +27,7 @@ use tokio::{task::JoinSet, time::timeout};
 
 use crate::{
     config::StoreConfig,
-    error::Fault,
+    error::{Fault, outage_of},
     url::{PostgresUrl, TargetSession},
 };
 
@@ -75,6 +76,14 @@ impl Missing {
         match self {
             Self::Unsuited => true,
             Self::Refused(error) | Self::Silent(error) => passes(error),
+        }
+    }
+
+    /// The same in an operator's words.
+    pub(super) fn outage(&self) -> Outage {
+        match self {
+            Self::Unsuited => Outage::ReadOnly,
+            Self::Refused(error) | Self::Silent(error) => outage_of(error).unwrap_or(Outage::Away),
         }
     }
 }

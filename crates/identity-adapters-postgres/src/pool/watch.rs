@@ -26,6 +26,7 @@ use std::{
     time::Duration,
 };
 
+use authentication_app::ports::Outage;
 use sea_orm::DatabaseConnection;
 use tokio::{
     sync::watch,
@@ -80,6 +81,8 @@ pub(super) struct Watch {
     away: watch::Sender<bool>,
     closed: AtomicBool,
     probing: AtomicBool,
+    /// Why the last probe was not let in, if it was not.
+    refusal: Mutex<Option<Outage>>,
     answered_at: Mutex<Option<Instant>>,
 }
 
@@ -98,6 +101,7 @@ impl Watch {
             away: watch::Sender::new(false),
             closed: AtomicBool::new(false),
             probing: AtomicBool::new(false),
+            refusal: Mutex::new(None),
             answered_at: Mutex::new(None),
         })
     }
@@ -180,7 +184,29 @@ impl Watch {
         !self.is_away() && !self.is_closed() && self.reach.servers.answers(server, patience).await
     }
 
+    /// Why the last probe was not let in, if it was not.
+    pub(super) fn refusal(&self) -> Option<Outage> {
+        *self.lock_refusal()
+    }
+
+    /// Once in the log for each reason.
+    fn note_refusal(&self, why: Option<Outage>) {
+        let before = std::mem::replace(&mut *self.lock_refusal(), why);
+        match why {
+            Some(cause) if why != before => {
+                tracing::warn!(%cause, "PostgreSQL lets no new connection in");
+            }
+            Some(_) => {}
+            None if before.is_some() && !self.is_away() => {
+                tracing::info!("PostgreSQL lets connections in again");
+            }
+            None => {}
+        }
+    }
+
     fn note_away(&self, missing: &Missing) {
+        let cause = missing.outage();
+        *self.lock_refusal() = Some(cause);
         if self.away.send_replace(true) {
             return;
         }
@@ -190,7 +216,10 @@ impl Watch {
                  until there is one"
             );
         } else {
-            tracing::error!("PostgreSQL cannot be reached: requests are refused until it is back");
+            tracing::error!(
+                %cause,
+                "PostgreSQL cannot be reached: requests are refused until it is back"
+            );
         }
     }
 
@@ -248,6 +277,10 @@ impl Watch {
         *self.lock_answered() = None;
     }
 
+    fn lock_refusal(&self) -> MutexGuard<'_, Option<Outage>> {
+        self.refusal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn lock_answered(&self) -> MutexGuard<'_, Option<Instant>> {
         self.answered_at
             .lock()
@@ -264,8 +297,14 @@ impl Probing {
         let mut pause = FIRST_PAUSE;
         loop {
             match watch.reach.servers.find(watch.reach.patience).await {
-                Ok(seen) => return watch.note_answer(Some(seen)),
-                Err(Missing::Refused(_)) => return watch.note_answer(None),
+                Ok(seen) => {
+                    watch.note_refusal(None);
+                    return watch.note_answer(Some(seen));
+                }
+                Err(refused @ Missing::Refused(_)) => {
+                    watch.note_refusal(Some(refused.outage()));
+                    return watch.note_answer(None);
+                }
                 Err(missing) => {
                     let nobody_asks = Arc::strong_count(watch) == 1;
                     if nobody_asks || watch.is_closed() {

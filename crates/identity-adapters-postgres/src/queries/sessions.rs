@@ -41,25 +41,40 @@ const LIST_SESSIONS: &str = concat!(
     " AND ($3 IS NULL OR id < $3) ORDER BY id DESC LIMIT $4"
 );
 
+macro_rules! rotate {
+    ($agrees:expr) => {
+        concat!(
+            "UPDATE sessions SET \
+             generation = CASE WHEN generation = $2 THEN generation + 1 ELSE generation END, \
+             rotated_at = CASE WHEN generation = $2 THEN $3 ELSE rotated_at END, \
+             last_used_at = CASE WHEN generation = $2 AND $3 > last_used_at \
+             THEN $3 ELSE last_used_at END, \
+             idle_deadline = CASE WHEN generation <> $2 THEN idle_deadline \
+             WHEN $3 + idle_micros < absolute_deadline \
+             THEN $3 + idle_micros ELSE absolute_deadline END \
+             WHERE id = $1 AND ",
+            counting!("$3"),
+            " AND ",
+            generation_counts!(),
+            $agrees,
+            " AND EXISTS (SELECT 1 FROM accounts a \
+             WHERE a.id = sessions.account_id AND a.status = 'active') \
+             RETURNING ",
+            rotated_columns!()
+        )
+    };
+}
+
 /// The rotation: the one statement of a refresh. Open to whoever measures it bare.
 ///
 /// By the primary keys of `sessions` and `accounts`; changes no indexed column. A repetition writes what is
 /// there already: of any number of rivals the first one's rotation is everybody's.
-pub const ROTATE: &str = concat!(
-    "UPDATE sessions SET \
-     generation = CASE WHEN generation = $2 THEN generation + 1 ELSE generation END, \
-     rotated_at = CASE WHEN generation = $2 THEN $3 ELSE rotated_at END, \
-     last_used_at = CASE WHEN generation = $2 AND $3 > last_used_at THEN $3 ELSE last_used_at END, \
-     idle_deadline = CASE WHEN generation <> $2 THEN idle_deadline \
-     WHEN $3 + idle_micros < absolute_deadline THEN $3 + idle_micros ELSE absolute_deadline END \
-     WHERE id = $1 AND ",
-    counting!("$3"),
-    " AND ",
-    generation_counts!(),
-    " AND EXISTS (SELECT 1 FROM accounts a \
-     WHERE a.id = sessions.account_id AND a.status = 'active') \
-     RETURNING ",
-    rotated_columns!()
+pub const ROTATE: &str = rotate!("");
+
+/// The same on PostgreSQL for a node that follows its clock: `$5` how far the node knows to be ahead of it. A node
+/// that is off by more than five seconds writes nothing: the grace time would begin, or end, in the wrong moment.
+const ROTATE_IN_TIME: &str = rotate!(
+    " AND abs($3 - $5 - (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) <= 5000000"
 );
 
 #[async_trait]
@@ -116,13 +131,25 @@ impl SessionQueries for Store {
         rules: RotationRules,
         now: OffsetDateTime,
     ) -> Result<Option<RotatedSession>, StoreError> {
-        let row = Sql::new(ROTATE)
-            .bind(&session)
-            .bind(&presented)
-            .bind(&now)
-            .bind(&rules.grace)
-            .row(&self.writer)
-            .await?;
+        let ahead = self.ahead_of_the_server();
+        let statement = Sql::new(if ahead.is_some() {
+            ROTATE_IN_TIME
+        } else {
+            ROTATE
+        })
+        .bind(&session)
+        .bind(&presented)
+        .bind(&now)
+        .bind(&rules.grace);
+        let statement = match &ahead {
+            Some(ahead) => statement.bind(ahead),
+            None => statement,
+        };
+        let row = statement.row(&self.writer).await?;
+        if row.is_none() {
+            // What follows may end the session, so the time has to be right.
+            self.make_sure_of(now).await?;
+        }
         row.as_ref().map(rotated_of).transpose()
     }
 }

@@ -3,7 +3,7 @@
 use std::{error::Error as _, time::Duration};
 
 use authentication_app::ports::{
-    AccountQueries as _, Maintenance as _, NewAccount, StoreError, UnitOfWorkFactory as _,
+    AccountQueries as _, Maintenance as _, NewAccount, Outage, StoreError, UnitOfWorkFactory as _,
 };
 use common::money::{Currency, Money};
 use identity_adapters_postgres::{Store, StoreConfig};
@@ -69,9 +69,9 @@ testkit::on_every_engine! {
         let database = TestDatabase::start(engine).await;
         let store = store_on(&database).await;
         store.close().await;
-        assert!(matches!(store.ping().await, Err(StoreError::Unavailable)));
-        assert!(matches!(store.begin().await.map(drop), Err(StoreError::Unavailable)));
-        assert!(matches!(store.purge_expired(START).await, Err(StoreError::Unavailable)));
+        assert!(matches!(store.ping().await, Err(StoreError::Unavailable(Outage::Closed))));
+        assert!(matches!(store.begin().await.map(drop), Err(StoreError::Unavailable(_))));
+        assert!(matches!(store.purge_expired(START).await, Err(StoreError::Unavailable(_))));
     }
 
     async fn whoever_finds_no_connection_free_in_time_is_told(engine: Engine) {
@@ -89,7 +89,7 @@ testkit::on_every_engine! {
                 Err(error) => break error,
             }
         };
-        assert!(matches!(refused, StoreError::Unavailable), "{refused:?}");
+        assert!(matches!(refused, StoreError::Unavailable(Outage::NoneFree)), "{refused:?}");
         assert_eq!(held.len(), if engine == Engine::Embedded { 1 } else { 2 });
         held.pop();
         store.begin().await.unwrap();
@@ -143,7 +143,10 @@ async fn what_takes_too_long_is_given_up_on_postgres() {
         )
         .await;
     let answer = store.find_by_subject(owner.index.subject).await;
-    assert!(matches!(answer, Err(StoreError::Unavailable)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(StoreError::Unavailable(Outage::TookTooLong))),
+        "{answer:?}"
+    );
 }
 
 #[tokio::test]
@@ -167,8 +170,46 @@ async fn a_server_that_is_not_there_is_unavailable() {
         ..StoreConfig::new("postgres://nobody:canary-secret@127.0.0.1:1/nothing")
     };
     let error = Store::connect(&config).await.map(drop).unwrap_err();
-    assert!(matches!(error, StoreError::Unavailable), "{error:?}");
+    assert!(
+        matches!(error, StoreError::Unavailable(Outage::NothingListens)),
+        "{error:?}"
+    );
     assert!(!format!("{config:?}").contains("canary"));
+}
+
+/// What an operator has to do differs, so what is said does.
+#[tokio::test]
+async fn a_server_that_cannot_be_used_is_said_to_be_so_for_its_reason() {
+    async fn refusal(url: &str) -> String {
+        let config = StoreConfig {
+            acquire_timeout: Duration::from_secs(5),
+            ..StoreConfig::new(url)
+        };
+        let error = Store::connect(&config).await.map(drop).unwrap_err();
+        error.to_string()
+    }
+    let unresolved = refusal("postgres://nobody:canary-secret@nowhere.invalid/nothing").await;
+    assert_eq!(
+        unresolved,
+        "the store is not available: the name of the database's host does not resolve"
+    );
+    let database = TestDatabase::postgres().await;
+    let (server, _) = database.url().rsplit_once('/').unwrap();
+    let missing = refusal(&format!("{server}/canary_missing")).await;
+    assert_eq!(
+        missing,
+        "the store is not available: the server has no such database"
+    );
+    database
+        .execute("DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = on', current_database()); END $$")
+        .await;
+    let store = store_on(&database).await;
+    let mut unit = store.begin().await.unwrap();
+    let refused = unit.accounts().insert(&new_account()).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the store is not available: the database is read-only"
+    );
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@
     reason = "a broken expectation fails the test, loudly and at its place"
 )]
 
+mod clocks;
 mod everything;
 mod failures;
 mod lanes;

@@ -53,7 +53,7 @@ async fn ask_many(store: &Arc<Store>) -> Vec<Result<(), StoreError>> {
 }
 
 fn all_are_unavailable(answers: &[Result<(), StoreError>]) -> bool {
-    let is_unavailable = |it: &Result<_, _>| matches!(it, Err(StoreError::Unavailable));
+    let is_unavailable = |it: &Result<_, _>| matches!(it, Err(StoreError::Unavailable(_)));
     answers.iter().all(is_unavailable)
 }
 
@@ -86,7 +86,7 @@ async fn heavy_a_server_that_is_away_is_said_to_be_and_comes_back() {
     server.stop_immediately();
     let refused = unit.commit().await;
     assert!(
-        matches!(refused, Err(StoreError::Unavailable)),
+        matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
     );
     assert!(all_are_unavailable(&ask_many(&store).await));
@@ -109,13 +109,16 @@ async fn heavy_nobody_waits_for_a_server_that_is_frozen() {
     server.freeze();
     let (committed, others) = tokio::join!(unit.commit(), ask_many(&store));
     assert!(
-        matches!(committed, Err(StoreError::Unavailable)),
+        matches!(committed, Err(StoreError::Unavailable(_))),
         "{committed:?}"
     );
     assert!(all_are_unavailable(&others), "{others:?}");
     // As many as would take half an hour if each waited for a second.
     for _ in 0..2_000 {
-        assert!(matches!(store.ping().await, Err(StoreError::Unavailable)));
+        assert!(matches!(
+            store.ping().await,
+            Err(StoreError::Unavailable(_))
+        ));
     }
     assert_eq!(store.condition(PATIENCE).await, Condition::Away);
     server.thaw();
@@ -156,7 +159,7 @@ async fn a_server_whose_connections_are_all_in_use_is_busy_and_not_away() {
     }
     let refused = store.begin().await.map(drop);
     assert!(
-        matches!(refused, Err(StoreError::Unavailable)),
+        matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
     );
     let condition = store.condition(Duration::from_millis(300)).await;

@@ -18,7 +18,7 @@ use super::Failure;
 use crate::{
     application::{listen, serve_vitals},
     config::{Config, Variables},
-    shutdown::ShutdownSignals,
+    shutdown::{ShutdownSignals, end_in_any_case},
     telemetry::Telemetry,
     wire::{EventDesk, RelayNode},
 };
@@ -100,6 +100,7 @@ pub(super) fn run(command: &Events, config: Option<&Path>) -> Result<(), Failure
 async fn relay(config: &Config, telemetry: &mut Telemetry) -> Result<(), Failure> {
     // The other commands are ended by a signal as any program is.
     let mut signals = ShutdownSignals::listen()?;
+    end_in_any_case(telemetry.log())?;
     let (listener, management) = listen(config.management.listen, "management.listen")?;
     let node = RelayNode::start(config).await?;
     telemetry.adopt(Arc::clone(&node.metrics));

@@ -16,17 +16,11 @@ mod serve;
 mod sessions;
 mod users;
 
-use std::{
-    error::Error,
-    fmt,
-    io::{self, Write as _},
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{error::Error, fmt, io, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Mistakes;
+use crate::{config::Mistakes, shutdown::complain};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -102,8 +96,7 @@ pub fn run(cli: Cli) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if !matches!(failure, Failure::Told) {
-        // When standard error is closed there is nobody to tell.
-        let _ = writeln!(io::stderr(), "fashionistar-auth: {failure}");
+        complain(format!("fashionistar-auth: {failure}\n"));
     }
     failure.exit_code()
 }

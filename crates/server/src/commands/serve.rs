@@ -1,18 +1,14 @@
 //! `serve`: the service, until it is asked to end.
 
-use std::{
-    fmt::Write as _,
-    io::{self, Write as _},
-    path::Path,
-};
+use std::{fmt::Write as _, io::Write as _, path::Path};
 
 use super::Failure;
 use crate::{
     Application, StartError,
     config::{Config, LogFormat, SenderChoice, Variables},
     connections::raise_file_limit,
-    shutdown::ShutdownSignals,
-    telemetry::Telemetry,
+    shutdown::{ShutdownSignals, end_in_any_case},
+    telemetry::{LogOutput, Telemetry},
     wire::Overrides,
 };
 
@@ -28,6 +24,7 @@ pub(super) fn run(config: Option<&Path>) -> Result<(), Failure> {
     let served = runtime.block_on(async {
         let mut signals = ShutdownSignals::listen()?;
         let mut telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
+        end_in_any_case(telemetry.log())?;
         let format = config.telemetry.log_format;
         let served = serve(config, &mut signals, &mut telemetry).await;
         let served = match served {
@@ -62,7 +59,7 @@ async fn serve(
         application.management_address(),
     );
     tracing::info!(%public, %management, version = env!("CARGO_PKG_VERSION"), "ready");
-    shown.print(&application);
+    shown.print(&application, telemetry.log());
     let asked = async {
         let signal = signals.received().await;
         tracing::info!(signal, "draining");
@@ -86,7 +83,7 @@ impl Shown {
         }
     }
 
-    fn print(&self, application: &Application) {
+    fn print(&self, application: &Application, mut log: LogOutput) {
         if !self.welcome {
             return;
         }
@@ -103,7 +100,7 @@ impl Shown {
             let _ = writeln!(text, "  Mailbox  http://{public}/dev/mailbox");
         }
         let _ = writeln!(text, "  Health   http://{management}/health/ready\n");
-        let _ = io::stderr().write_all(text.as_bytes());
+        let _ = log.write_all(text.as_bytes());
     }
 }
 

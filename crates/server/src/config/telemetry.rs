@@ -4,7 +4,7 @@ use figment::value::Value;
 use secrecy::SecretString;
 use sentry::types::Dsn;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::ParseError};
 use url::Url;
 
 use super::{
@@ -22,9 +22,15 @@ pub enum LogFormat {
     Json,
 }
 
-/// The server tells of its threads, PostgreSQL of tables that are there already, and the migrator of each migration,
-/// which we say in one line. What clients send that is no HTTP is no error of ours, so the parser has no say.
-const DEFAULT_LOG: &str = "info,actix_server=warn,actix_http=off,sqlx=warn,sea_orm_migration=warn";
+const DEFAULT_LOG: &str = "info";
+/// What libraries say, also at `debug`, unless the filter names them. What clients send that is no HTTP is no error
+/// of ours, so the parser has no say.
+const LIBRARIES: &str = "actix_http=off,actix_server=warn,actix_web=warn,h2=warn,hyper=warn,hyper_util=warn,\
+     lettre=warn,mio=warn,opentelemetry=warn,redis=warn,reqwest=warn,rustls=warn,rustls_platform_verifier=warn,\
+     sea_orm=warn,sea_orm_migration=warn,sqlx=warn,tokio_util=warn,tower=warn";
+
+/// The library of numbering plans tells its trace the numbers that it is given: never.
+const SILENT: &str = "rlibphonenumber=off";
 
 /// What the service tells of itself.
 #[derive(Debug, Clone)]
@@ -39,13 +45,23 @@ pub struct TelemetrySettings {
     /// `telemetry.sentry_sample_rate`: which share of them, from 0 to 1. Default 1.
     pub sentry_sample_rate: f32,
     /// `telemetry.log`: what is logged, as `tracing` filters are written: `info`, or
-    /// `info,authentication_app=debug`. Default: `info`, without what libraries have to say of themselves.
+    /// `info,authentication_app=debug`. Default: `info`. Libraries are heard from `warn` on, unless the filter names
+    /// them.
     pub log: String,
     /// `telemetry.log_format`: `text` or `json`. Default: `json` in production mode, otherwise `text`.
     pub log_format: LogFormat,
 }
 
 impl TelemetrySettings {
+    /// What is logged, libraries included.
+    ///
+    /// # Errors
+    /// [`ParseError`], which [`Self::log`] was checked against.
+    pub(crate) fn filter(&self) -> Result<EnvFilter, ParseError> {
+        // Of two parts about the same target the later one counts.
+        EnvFilter::builder().parse(format!("{LIBRARIES},{},{SILENT}", self.log))
+    }
+
     pub(super) fn read(reader: &mut Reader<'_>, mode: Mode) -> Self {
         let formats = &[("text", LogFormat::Text), ("json", LogFormat::Json)];
         let (environment, default_format, format_name) = match mode {

@@ -17,8 +17,8 @@ use std::{
 };
 
 use actix_http::{
-    Extensions, HttpService, KeepAlive, Protocol, Request, Response, body::MessageBody,
-    error::DispatchError,
+    ConnectionType, Extensions, HttpService, KeepAlive, Protocol, Request, Response,
+    body::MessageBody, error::DispatchError,
 };
 use actix_server::Server;
 use actix_service::{
@@ -26,7 +26,7 @@ use actix_service::{
     fn_service, map_config,
 };
 use actix_web::{Error, dev::AppConfig};
-use api_http::LongLived;
+use api_http::{Draining, LongLived};
 use tokio::net::TcpStream;
 
 pub(crate) use admission::{Admission, Counted};
@@ -49,6 +49,8 @@ pub(crate) struct Listening {
     pub(crate) deadlines: Deadlines,
     /// How long requests under way may take when it is asked to end.
     pub(crate) drain_seconds: u64,
+    /// From when on every answer ends its connection, so that whoever comes again goes elsewhere.
+    pub(crate) draining: Draining,
 }
 
 impl Listening {
@@ -71,6 +73,7 @@ impl Listening {
             admission,
             deadlines,
             drain_seconds,
+            draining,
         } = self;
         let address = socket.local_addr()?;
         let most = admission.most().saturating_add(TO_REFUSE);
@@ -95,7 +98,7 @@ impl Listening {
                 .on_connect_ext(|stream: &Guarded, data: &mut Extensions| {
                     let _before = data.insert(stream.exchange());
                 })
-                .finish(answering(application()));
+                .finish(answering(application(), draining.clone()));
             let admission = Arc::clone(&admission);
             fn_service(move |socket: TcpStream| {
                 let admitted = admit(socket, &admission, deadlines);
@@ -125,6 +128,7 @@ fn admit(
 /// The application, with the word to the stream that an answer has been given.
 fn answering<I, S, B>(
     application: I,
+    draining: Draining,
 ) -> impl ServiceFactory<
     Request,
     Config = (),
@@ -150,16 +154,23 @@ where
     B: MessageBody + 'static,
 {
     let application = map_config(application, |()| AppConfig::default());
-    apply_fn_factory(application, |request: Request, application: &S::Service| {
-        let answering = Answering::to(&request);
-        let answer = application.call(request);
-        async move {
-            let answer: Response<B> = answer.await?.into();
-            if answer.extensions().get::<LongLived>().is_some() {
-                answering.lasts();
+    apply_fn_factory(
+        application,
+        move |request: Request, application: &S::Service| {
+            let answering = Answering::to(&request);
+            let answer = application.call(request);
+            let draining = draining.clone();
+            async move {
+                let mut answer: Response<B> = answer.await?.into();
+                if draining.has_begun() {
+                    answer.head_mut().set_connection_type(ConnectionType::Close);
+                }
+                if answer.extensions().get::<LongLived>().is_some() {
+                    answering.lasts();
+                }
+                Ok(answer.map_body(|_, body| Pieces::of(body.boxed(), answering)))
             }
-            Ok(answer.map_body(|_, body| Pieces::of(body.boxed(), answering)))
-        }
-    })
+        },
+    )
     .map_err(|error: S::Error| error.into().error_response())
 }

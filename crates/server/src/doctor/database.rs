@@ -151,7 +151,16 @@ fn through(pooler: &Pooler) -> String {
 fn judge_clock(seen: &Examination) -> Finding {
     const CHECK: &str = "clock";
     let apart = seen.clock_ahead.abs();
-    let shown = format!("{:.3} s from the database's clock", apart.as_seconds_f64());
+    let way = if seen.clock_ahead.is_negative() {
+        "behind"
+    } else {
+        "ahead of"
+    };
+    let shown = format!(
+        "{:.3} s {way} the database's clock, give or take {:.3} s",
+        apart.as_seconds_f64(),
+        (seen.round_trip / 2).as_secs_f64()
+    );
     let advice = "synchronise the clocks of all nodes and of the database (NTP)";
     // Half a round trip is how well it can be told.
     if apart > MOST_SKEW {

@@ -7,6 +7,7 @@
 
 mod fields;
 mod json_lines;
+mod log_output;
 mod log_panic;
 mod metrics;
 mod reports;
@@ -24,7 +25,7 @@ use opentelemetry::KeyValue;
 use opentelemetry_otlp::ExporterBuildError;
 use opentelemetry_sdk::{Resource, error::OTelSdkError, trace::SdkTracerProvider};
 use tracing_subscriber::{
-    EnvFilter, Layer as _, Registry,
+    Layer as _, Registry,
     filter::ParseError,
     layer::SubscriberExt as _,
     util::{SubscriberInitExt as _, TryInitError},
@@ -32,9 +33,14 @@ use tracing_subscriber::{
 use url::Url;
 use uuid::Uuid;
 
-use crate::config::{LogFormat, TelemetrySettings};
+use crate::{
+    config::{LogFormat, TelemetrySettings},
+    shutdown::LOG_END,
+};
 
 use json_lines::JsonLines;
+pub(crate) use log_output::LogOutput;
+use log_output::OneLine;
 use log_panic::log_panic;
 pub(crate) use metrics::{Metrics, Watched};
 pub(crate) use traces::TraceContext;
@@ -85,19 +91,30 @@ pub enum TelemetryError {
     /// What shows the metrics.
     #[error("the metrics cannot be shown")]
     Metrics(#[source] OTelSdkError),
+    /// The thread that writes the log.
+    #[error("the log cannot be written")]
+    Log(#[source] io::Error),
     /// Something else logs in this process.
     #[error("logging was started before")]
     Started(#[from] TryInitError),
 }
-
-/// The library of numbering plans tells its trace the numbers that it is given.
-const SILENT: &str = "rlibphonenumber=off";
 
 /// Logs, traces and reports of this process, from start to flush.
 pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
     reports: Option<Arc<sentry::Client>>,
     metrics: Option<Arc<Metrics>>,
+    /// The last to go, so that the others can still say what they have to say.
+    log: WrittenToTheEnd,
+}
+
+/// When it is dropped, the log is written to its end, if it can be.
+struct WrittenToTheEnd(LogOutput);
+
+impl Drop for WrittenToTheEnd {
+    fn drop(&mut self) {
+        self.0.flush(LOG_END);
+    }
 }
 
 impl fmt::Debug for Telemetry {
@@ -116,12 +133,14 @@ impl Telemetry {
     /// # Errors
     /// [`TelemetryError`].
     pub fn start(settings: &TelemetrySettings) -> Result<Self, TelemetryError> {
-        let filter = EnvFilter::builder().parse(format!("{},{SILENT}", settings.log))?;
+        let filter = settings.filter()?;
+        let log = LogOutput::to_stderr().map_err(TelemetryError::Log)?;
+        let output = log.clone();
         let lines = match settings.log_format {
-            LogFormat::Json => JsonLines::new(io::stderr).boxed(),
+            LogFormat::Json => JsonLines::new(move || output.clone()).boxed(),
             LogFormat::Text => tracing_subscriber::fmt::layer()
                 .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
-                .with_writer(io::stderr)
+                .with_writer(move || OneLine(output.clone()))
                 .boxed(),
         };
         let traces = match &settings.otlp_endpoint {
@@ -139,15 +158,23 @@ impl Telemetry {
             traces,
             reports,
             metrics: None,
+            log: WrittenToTheEnd(log),
         })
     }
 
-    /// Exports the last of these too, in the end.
+    /// Exports the last of these too, in the end; among them how the log is.
     pub(crate) fn adopt(&mut self, metrics: Arc<Metrics>) {
+        metrics.watch_log(self.log.0.clone());
         self.metrics = Some(metrics);
     }
 
-    /// Sends what is not sent yet, all at the same time; gives up after a few seconds.
+    /// Where log lines go.
+    pub(crate) fn log(&self) -> LogOutput {
+        self.log.0.clone()
+    }
+
+    /// Sends what is not sent yet, all at the same time, and writes the log to its end; gives up after a few
+    /// seconds.
     pub async fn flush(self) {
         let metrics = async {
             if let Some(metrics) = self.metrics {

@@ -4,18 +4,23 @@ use std::{sync::Arc, time::Duration};
 
 use adapters_crypto::SystemTicks;
 use authentication_app::{
-    ports::StoreError,
+    ports::{StoreError, Ticks},
     sessions::Liveness,
     timekeeping::{ClockFigures, ServiceClock, Timekeeping},
 };
 use common::Clock;
 use identity_adapters_postgres::Store;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::workers::{Stop, Workers};
 
-/// How often a node looks at the time that all share: a clock that went back is noticed within that.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often a node looks at the time that all share: a clock that went back, and a machine that stood still, are
+/// noticed within that.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// How often it looks whether the machine's own clocks disagree, which costs nothing: one of them was set, or the machine
+/// slept.
+const DOUBT_EVERY: Duration = Duration::from_millis(250);
 
 /// The clock that everything asks: a test's, or one that follows the time that nodes share.
 pub(super) struct Clocks {
@@ -25,7 +30,7 @@ pub(super) struct Clocks {
 }
 
 impl Clocks {
-    pub(super) fn new(of_a_test: Option<Arc<dyn Clock>>) -> Self {
+    pub(super) fn new(of_a_test: Option<Arc<dyn Clock>>, ticks: Option<Box<dyn Ticks>>) -> Self {
         let figures = Arc::default();
         if let Some(clock) = of_a_test {
             return Self {
@@ -34,12 +39,20 @@ impl Clocks {
                 followed: None,
             };
         }
-        let clock = Arc::new(ServiceClock::new(Box::new(SystemTicks::new())));
+        let clock = Arc::new(ServiceClock::new(
+            ticks.unwrap_or_else(|| Box::new(SystemTicks::new())),
+        ));
         Self {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             figures,
             followed: Some(clock),
         }
+    }
+
+    /// How the machine's clock is; none of a test's.
+    pub(super) fn of_the_machine(&self) -> Option<Arc<ClockFigures>> {
+        let figures = Arc::clone(&self.figures);
+        self.followed.as_ref().map(|_| figures)
     }
 
     /// Looks once, before anything is served, and then every few seconds.
@@ -51,6 +64,7 @@ impl Clocks {
         let Some(clock) = self.followed.clone() else {
             return Ok(());
         };
+        store.goes_by(Arc::clone(&clock));
         let keeping = Timekeeping::new(clock, store.clone(), Arc::clone(&self.figures));
         let keeping = Arc::new(keeping);
         keeping.look().await?;
@@ -83,10 +97,21 @@ pub(super) fn hear_of_revocations(
 
 async fn watch(keeping: Arc<Timekeeping>, mut stop: Stop) -> Result<(), StoreError> {
     loop {
-        tokio::select! {
-            () = stop.requested() => return Ok(()),
-            () = sleep(LOOK_EVERY) => {}
+        let looked = Instant::now();
+        loop {
+            tokio::select! {
+                () = stop.requested() => return Ok(()),
+                () = keeping.doubted() => break,
+                () = sleep(DOUBT_EVERY) => {}
+            }
+            if looked.elapsed() >= LOOK_EVERY || keeping.is_in_doubt() {
+                break;
+            }
         }
-        keeping.look().await?;
+        match keeping.look().await {
+            // Nothing is judged meanwhile, and it is looked at in the moment that the store is back.
+            Ok(()) | Err(StoreError::Unavailable(_) | StoreError::Retryable) => {}
+            Err(error) => return Err(error),
+        }
     }
 }

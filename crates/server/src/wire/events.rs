@@ -127,14 +127,14 @@ impl RelayNode {
         // For TLS. An error says that it was done before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let metrics = Arc::new(Metrics::start(config.telemetry.otlp_endpoint.as_ref())?);
-        let clocks = Clocks::new(None);
+        let clocks = Clocks::new(None, None);
         let clock = Arc::clone(&clocks.clock);
         let store = Arc::new(store::open(config, clock.as_ref()).await?);
         metrics.watch_connections(&store);
         let redis = ephemeral::connect(config).await?;
         let mut workers = Workers::new(Arc::new(SystemRandom));
         clocks.keep(&store, &mut workers).await?;
-        metrics.watch_clock(clocks.figures);
+        metrics.watch_clock(Arc::clone(&clocks.figures));
         let relays = Relays {
             ports: RelayPorts {
                 queue: store.clone(),
@@ -149,7 +149,11 @@ impl RelayNode {
         workers.watch_events(events, metrics.meter());
         Ok(Self {
             vitals: Vitals {
-                readiness: Arc::new(Readiness::new(store.clone(), redis)),
+                readiness: Arc::new(Readiness::new(
+                    store.clone(),
+                    redis,
+                    clocks.of_the_machine(),
+                )),
                 draining: Draining::default(),
                 meter: metrics.clone(),
             },

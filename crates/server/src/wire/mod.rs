@@ -38,7 +38,7 @@ use authentication_app::{
     maintenance::Upkeep,
     mfa::Mfa,
     passkeys::Passkeys,
-    ports::{MessageSender, PasswordHasher, StoreError},
+    ports::{MessageSender, PasswordHasher, StoreError, Ticks},
     sessions::Sessions,
 };
 use authentication_domain::{
@@ -84,6 +84,8 @@ pub(crate) use unlocking::Unlocking;
 pub struct Overrides {
     /// Time.
     pub clock: Option<Arc<dyn Clock>>,
+    /// The clocks of the machine, where [`Self::clock`] is none.
+    pub ticks: Option<Box<dyn Ticks>>,
     /// Randomness.
     pub random: Option<Arc<dyn SecureRandom>>,
     /// Who sends messages.
@@ -115,7 +117,7 @@ pub(crate) async fn wire(
     // For TLS to Redis and to the database. An error says that it was done before.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let has_test_clock = overrides.clock.is_some();
-    let clocks = Clocks::new(overrides.clock);
+    let clocks = Clocks::new(overrides.clock, overrides.ticks);
     let clock = Arc::clone(&clocks.clock);
     let random = overrides.random.unwrap_or_else(|| Arc::new(SystemRandom));
     let metrics = Metrics::start(config.telemetry.otlp_endpoint.as_ref())?;
@@ -232,7 +234,11 @@ pub(crate) async fn wire(
         signer,
         clock,
         random,
-        readiness: Arc::new(Readiness::new(store, ephemeral.redis)),
+        readiness: Arc::new(Readiness::new(
+            store,
+            ephemeral.redis,
+            clocks.of_the_machine(),
+        )),
         draining: Draining::default(),
         mailbox,
         meter: metrics.clone(),

@@ -1,10 +1,11 @@
-//! Asking the database and Redis how they are.
+//! How the things are that a node depends on, and why they are not as they should be.
 
 use std::{sync::Arc, time::Duration};
 
 use adapters_redis::{RedisConnection, RedisTrouble};
-use api_http::ports::{DependencyState, DependencyStatus, ReadinessProbe};
+use api_http::ports::{Cause, DependencyState, DependencyStatus, ReadinessProbe};
 use async_trait::async_trait;
+use authentication_app::timekeeping::ClockFigures;
 use identity_adapters_postgres::{Condition, Store};
 use tokio::{
     sync::Mutex,
@@ -20,15 +21,22 @@ const PATIENCE: Duration = Duration::from_millis(400);
 pub(super) struct Readiness {
     store: Arc<Store>,
     redis: Option<RedisConnection>,
+    /// Of the machine's clock; none where a test has its own.
+    clock: Option<Arc<ClockFigures>>,
     /// Held while asking, so that a crowd asks once.
     latest: Mutex<Option<(Instant, Vec<DependencyState>)>>,
 }
 
 impl Readiness {
-    pub(super) fn new(store: Arc<Store>, redis: Option<RedisConnection>) -> Self {
+    pub(super) fn new(
+        store: Arc<Store>,
+        redis: Option<RedisConnection>,
+        clock: Option<Arc<ClockFigures>>,
+    ) -> Self {
         Self {
             store,
             redis,
+            clock,
             latest: Mutex::new(None),
         }
     }
@@ -37,50 +45,55 @@ impl Readiness {
         let redis = async {
             let redis = self.redis.as_ref()?;
             let health = timeout(PATIENCE, redis.health()).await;
-            Some(judge(health.unwrap_or_else(|_| {
-                Err(RedisTrouble::Unusable("no answer".to_owned()))
-            })))
+            Some(health.unwrap_or_else(|_| Err(RedisTrouble::Unusable("no answer".to_owned()))))
         };
         let (store, redis) = tokio::join!(self.store.condition(PATIENCE), redis);
-        let state = |name, (state, cause), required| DependencyState {
-            name,
-            state,
-            required,
-            cause,
-        };
-        let mut all = vec![state("database", (status_of(store), None), true)];
-        // Without Redis each node does with what it has in memory.
-        all.extend(redis.map(|found| state("redis", found, false)));
+        let mut all = vec![of_database(store)];
+        all.extend(redis.map(of_redis));
+        all.extend(self.clock.as_ref().map(|figures| of_clock(figures)));
         all
     }
 }
 
-/// What is wrong goes to everybody by its kind alone; the log and `doctor` have the rest.
-fn judge(health: Result<(), RedisTrouble>) -> (DependencyStatus, Option<&'static str>) {
-    match health {
-        Ok(()) => (DependencyStatus::Up, None),
-        Err(RedisTrouble::Unusable(_)) => (DependencyStatus::Down, None),
-        Err(RedisTrouble::RefusesCommands(_)) => {
-            (DependencyStatus::Degraded, Some("refuses_commands"))
-        }
-        Err(RedisTrouble::RefusesPublish(_)) => {
-            (DependencyStatus::Degraded, Some("refuses_publish"))
-        }
-        Err(RedisTrouble::RefusesSubscribe(_)) => {
-            (DependencyStatus::Degraded, Some("refuses_subscribe"))
-        }
-        Err(RedisTrouble::NotHeard(_)) => (DependencyStatus::Degraded, Some("not_heard")),
+/// A database that is busy, or takes no writes, is still of use to some.
+fn of_database(condition: Condition) -> DependencyState {
+    let database = DependencyState::up("database", true);
+    match condition {
+        Condition::Up => database,
+        Condition::Busy => database.worse(DependencyStatus::Degraded, Cause::Busy),
+        Condition::Full => database.worse(DependencyStatus::Degraded, Cause::DiskFull),
+        Condition::ReadOnly => database.worse(DependencyStatus::Degraded, Cause::ReadOnly),
+        Condition::Denied => database.worse(DependencyStatus::Degraded, Cause::MissingRight),
+        Condition::Foreign => database.worse(DependencyStatus::Down, Cause::WrongServer),
+        Condition::Away => database.worse(DependencyStatus::Down, Cause::Unreachable),
     }
 }
 
-/// A database that is busy, or takes no writes, is still of use to some.
-const fn status_of(database: Condition) -> DependencyStatus {
-    match database {
-        Condition::Up => DependencyStatus::Up,
-        Condition::Busy | Condition::Full | Condition::ReadOnly | Condition::Denied => {
-            DependencyStatus::Degraded
+/// Without Redis each node does with what it has in memory. The log and `doctor` say more of what is wrong.
+fn of_redis(health: Result<(), RedisTrouble>) -> DependencyState {
+    let redis = DependencyState::up("redis", false);
+    match health {
+        Ok(()) => redis,
+        Err(RedisTrouble::Unusable(_)) => redis.worse(DependencyStatus::Down, Cause::Unreachable),
+        Err(
+            RedisTrouble::RefusesCommands(_)
+            | RedisTrouble::RefusesPublish(_)
+            | RedisTrouble::RefusesSubscribe(_),
+        ) => redis.worse(DependencyStatus::Degraded, Cause::MissingRight),
+        Err(RedisTrouble::NotHeard(_)) => redis.worse(DependencyStatus::Degraded, Cause::NotHeard),
+    }
+}
+
+/// Requests are judged by the time that nodes share, so a wrong clock harms nobody yet: the next start may be without
+/// a database to correct it, and other programs of the machine are wrong already.
+fn of_clock(figures: &ClockFigures) -> DependencyState {
+    let clock = DependencyState::up("clock", false);
+    match figures.wrong_by() {
+        None => clock,
+        Some(ahead) if ahead.is_negative() => {
+            clock.worse(DependencyStatus::Degraded, Cause::ClockBehind)
         }
-        Condition::Foreign | Condition::Away => DependencyStatus::Down,
+        Some(_) => clock.worse(DependencyStatus::Degraded, Cause::ClockAhead),
     }
 }
 

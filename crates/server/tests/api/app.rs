@@ -11,7 +11,10 @@ use std::{
     },
 };
 
-use authentication_app::{caching::Figures, ports::KeySummary};
+use authentication_app::{
+    caching::Figures,
+    ports::{KeySummary, Ticks},
+};
 use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use server::{Application, Counters, Overrides, config::Config};
@@ -63,16 +66,17 @@ impl TestApp {
 
     /// [`Self::start`] with a changed configuration.
     pub(crate) async fn start_with(engine: Engine, change: impl FnOnce(&mut Config)) -> Self {
-        let stores = Arc::new(Stores {
-            engine,
-            database: TestDatabase::start(engine).await,
-            redis_prefix: format!("{}:", testkit::unique_name()),
-            data_dir: tempfile::tempdir().expect("a data folder"),
-            clock: Arc::new(TestClock::default()),
-            people: AtomicU32::new(0),
-            nodes: Mutex::default(),
-        });
-        Self::node(stores, change).await
+        Self::node(Stores::new(engine).await, change).await
+    }
+
+    /// One node on a machine with these clocks, which it follows the database's time from.
+    pub(crate) async fn start_on(engine: Engine, ticks: Box<dyn Ticks>) -> Self {
+        Self::machine(Stores::new(engine).await, ticks).await
+    }
+
+    /// A second node of the same service, on another machine.
+    pub(crate) async fn another_node_on(&self, ticks: Box<dyn Ticks>) -> Self {
+        Self::machine(Arc::clone(&self.stores), ticks).await
     }
 
     /// A second node of the same service, on the same stores.
@@ -86,14 +90,30 @@ impl TestApp {
     }
 
     async fn node(stores: Arc<Stores>, change: impl FnOnce(&mut Config)) -> Self {
-        // What a test that fails has to say for itself, beside its last words.
-        testkit::log_capture::show_warnings();
-        let mut config = stores.config();
-        change(&mut config);
         let overrides = Overrides {
             clock: Some(stores.clock.clone()),
             ..Overrides::default()
         };
+        Self::with_overrides(stores, change, overrides).await
+    }
+
+    async fn machine(stores: Arc<Stores>, ticks: Box<dyn Ticks>) -> Self {
+        let overrides = Overrides {
+            ticks: Some(ticks),
+            ..Overrides::default()
+        };
+        Self::with_overrides(stores, |_| {}, overrides).await
+    }
+
+    async fn with_overrides(
+        stores: Arc<Stores>,
+        change: impl FnOnce(&mut Config),
+        overrides: Overrides,
+    ) -> Self {
+        // What a test that fails has to say for itself, beside its last words.
+        testkit::log_capture::show_warnings();
+        let mut config = stores.config();
+        change(&mut config);
         let application = Application::build(config, overrides)
             .await
             .expect("the service starts");
@@ -392,6 +412,18 @@ impl TestApp {
 }
 
 impl Stores {
+    async fn new(engine: Engine) -> Arc<Self> {
+        Arc::new(Self {
+            engine,
+            database: TestDatabase::start(engine).await,
+            redis_prefix: format!("{}:", testkit::unique_name()),
+            data_dir: tempfile::tempdir().expect("a data folder"),
+            clock: Arc::new(TestClock::default()),
+            people: AtomicU32::new(0),
+            nodes: Mutex::default(),
+        })
+    }
+
     fn config(&self) -> Config {
         let mut config = Config::for_tests(self.data_dir.path());
         // The same for every node, whatever port it got.

@@ -36,6 +36,9 @@ impl TestApp {
     }
 }
 
+/// A proof that can be used once has its answer recorded, and the record taken when the answer is given.
+const ONCE: u64 = 2;
+
 /// A unit of an act through a session begins by holding the session, and the account where units may write at once.
 fn hold(engine: Engine) -> u64 {
     match engine {
@@ -96,14 +99,14 @@ testkit::on_every_engine! {
         });
         let known = app.post_request(path, &body).header("X-Device-Token", &person.device_token);
         // Ceremony and use, and nobody's failures have to be cleared.
-        app.assert_cost(known, 200, 1 + 2 + SIGN_IN_TRANSACTION - 1).await;
-        // Used: one read.
-        app.assert_cost(app.post_request(path, &body), 401, 1).await;
-        // A failure: one read; ceremony, audit entry.
+        app.assert_cost(known, 200, 1 + 2 + SIGN_IN_TRANSACTION - 1 + ONCE).await;
+        // Used: one read, and whether an answer waits.
+        app.assert_cost(app.post_request(path, &body), 401, 2).await;
+        // A failure: one read; ceremony, audit entry; whether an answer waits.
         let asked = app.ask_for_passkey().await;
         let foreign = passkey.sign(&asked.options, &Conduct::at("https://evil.example"));
         let body = json!({"challenge_id": asked.challenge, "credential": foreign});
-        app.assert_cost(app.post_request(path, &body), 401, 3).await;
+        app.assert_cost(app.post_request(path, &body), 401, 4).await;
     }
 
     async fn looking_after_passkeys_is_within_its_budget(engine: Engine) {
@@ -120,7 +123,7 @@ testkit::on_every_engine! {
         // the notice.
         let body = json!({"credential": credential});
         let enrol = signed_in("POST", "/api/v1/me/passkeys").json(&body);
-        let added = app.assert_cost(enrol, 201, 3 + 12 + hold(engine)).await;
+        let added = app.assert_cost(enrol, 201, 3 + 12 + hold(engine) + ONCE).await;
         app.me(access).await.assert_status(200);
         app.assert_cost(signed_in("GET", "/api/v1/me/passkeys"), 200, 1).await;
         // Ceremony; ceremony used, use noted, session proven, audit entry.
@@ -154,7 +157,7 @@ testkit::on_every_engine! {
         });
         // Step, sign-in and a guess used up in the place of the failures.
         let prove = app.post_request("/api/v1/auth/mfa/verify", &body);
-        app.assert_cost(prove, 200, 1 + 3 + SIGN_IN_TRANSACTION - 1).await;
+        app.assert_cost(prove, 200, 1 + 3 + SIGN_IN_TRANSACTION - 1 + ONCE).await;
     }
 
     async fn refreshing_costs_one_statement_and_theft_one_transaction_more(engine: Engine) {
@@ -249,16 +252,16 @@ testkit::on_every_engine! {
         let challenge = app.ask_to_register(&email, PASSWORD).await.text_of("/challenge_id");
         let code = app.code_sent_to(&email).await;
         let wrong = json!({"challenge_id": challenge, "code": wrong_code(&code)});
-        // One read; try on the challenge, try in the window, audit entry.
-        app.assert_cost(app.post_request("/api/v1/auth/verify-otp", &wrong), 401, 4).await;
+        // One read; try on the challenge, try in the window, audit entry; whether an answer waits.
+        app.assert_cost(app.post_request("/api/v1/auth/verify-otp", &wrong), 401, 5).await;
         let right = json!({"challenge_id": challenge, "code": code});
         let (answer, cost) = app.cost(app.post_request("/api/v1/auth/verify-otp", &right)).await;
         answer.assert_status(201);
         // One read; challenge, code and try; the account's six rows; a sign-in from a new device; and, since there
         // was a wrong code before, two statements that end failures in a row.
-        assert_eq!(cost, 1 + 3 + 6 + SIGN_IN_TRANSACTION + 2);
-        // Used: one read.
-        app.assert_cost(app.post_request("/api/v1/auth/verify-otp", &right), 401, 1).await;
+        assert_eq!(cost, 1 + 3 + 6 + SIGN_IN_TRANSACTION + 2 + ONCE);
+        // Used: one read, and whether an answer waits.
+        app.assert_cost(app.post_request("/api/v1/auth/verify-otp", &right), 401, 2).await;
     }
 
     async fn what_reads_nothing_costs_nothing(engine: Engine) {

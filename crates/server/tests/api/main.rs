@@ -14,6 +14,7 @@ mod person;
 mod budgets;
 mod caches;
 mod canaries;
+mod clocks;
 mod costs;
 mod devices;
 mod django_passwords;

@@ -11,6 +11,7 @@ use crate::{
     answer::Answer,
     app::TestApp,
     google::Bed,
+    grants::Grant,
     outstanding::{Outstanding, Scene},
     person::{PASSWORD, Tokens},
 };
@@ -45,7 +46,10 @@ async fn an_answer_that_nobody_got_is_given_to_one_repeat() {
     let node = bed
         .another_node_with(|config| config.database.url = Some(url.into()))
         .await;
-    for outstanding in Outstanding::ALL {
+    // A flow is used up before its provider is asked, and the provider's code counts once: whoever was answered 503
+    // in between begins again.
+    let flow = Outstanding::SignIn(Grant::GoogleFlow);
+    for outstanding in Outstanding::ALL.into_iter().filter(|it| *it != flow) {
         let scene = Box::pin(Scene::set(&bed)).await;
         let request = outstanding.ask(&bed, &scene).await;
         let mut request = request.build().unwrap();

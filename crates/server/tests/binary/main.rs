@@ -16,6 +16,7 @@ mod doctor;
 mod documents;
 mod events;
 mod keys;
+mod log;
 mod messages;
 mod metrics;
 mod process;

@@ -77,14 +77,33 @@ fn a_request_under_way_is_answered_and_readiness_says_so_meanwhile() {
     }
 }
 
+/// The head of another answer on the same connection.
+fn ask_again(connection: &mut TcpStream) -> String {
+    connection
+        .write_all(b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .unwrap();
+    let mut answer = Vec::new();
+    while !answer.ends_with(br#"{"status":"alive"}"#) {
+        let mut byte = [0];
+        connection.read_exact(&mut byte).unwrap();
+        answer.push(byte[0]);
+    }
+    String::from_utf8(answer).unwrap().to_lowercase()
+}
+
 /// A balancer hears of it with its next question, and sends people here until then.
 #[test]
 fn whoever_comes_before_the_balancer_knows_is_served() {
     let folder = tempfile::tempdir().unwrap();
     let settings = [("HTTP__DRAIN_DELAY_SECONDS", "4")];
     let mut service = Service::start(folder.path(), &settings);
+    let mut kept = TcpStream::connect(service.public).unwrap();
+    assert!(!ask_again(&mut kept).contains("connection: close"));
     service.signal(Signal::TERM);
     service.wait_for("draining");
+    // Whoever keeps a connection is answered on it, and told to open another one, which leads elsewhere.
+    while !ask_again(&mut kept).contains("connection: close") {}
+    assert_eq!(kept.read(&mut [0]).unwrap(), 0, "it is closed");
     for address in [service.management, service.public] {
         let mut health = get(address, "/health/ready");
         while !health.contains("draining") {

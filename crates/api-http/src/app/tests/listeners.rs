@@ -10,19 +10,32 @@ async fn readiness_names_what_is_down_and_says_when_it_drains() {
     assert_eq!(ready.status, 200);
     assert_eq!(
         ready.json(),
-        json!({ "status": "ready", "dependencies": [{ "name": "database", "state": "up", "required": true }] })
+        json!({ "status": "ready", "dependencies": [
+            { "name": "database", "state": "up", "required": true, "causes": [] }
+        ] })
     );
     test.database.set(DependencyStatus::Down);
     let down = ask(&test, get("/health/ready")).await;
     assert_eq!(down.status, 503);
     assert_eq!(down.json()["status"], "not_ready");
+    assert_eq!(
+        down.json()["dependencies"][0]["causes"],
+        json!(["unreachable"])
+    );
     assert_eq!(down.header("retry-after"), "1");
     assert_safe_headers(&down);
+    let serving = ask(&test, get("/health/serving")).await;
+    assert_eq!(serving.status, 200, "there is nowhere else to go");
+    assert_eq!(serving.json()["status"], "degraded");
+    assert_eq!(serving.json()["dependencies"], down.json()["dependencies"]);
     test.database.set(DependencyStatus::Up);
     test.state.draining.begin();
     let draining = ask(&test, get("/health/ready")).await;
     assert_eq!(draining.status, 503);
     assert_eq!(draining.json()["status"], "draining");
+    let serving = ask(&test, get("/health/serving")).await;
+    assert_eq!(serving.status, 503);
+    assert_eq!(serving.json(), draining.json());
     assert_eq!(ask(&test, get("/health/live")).await.status, 200);
 }
 

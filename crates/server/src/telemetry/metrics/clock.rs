@@ -7,6 +7,13 @@ use opentelemetry::metrics::Meter;
 
 pub(super) fn watch(meter: &Meter, figures: Arc<ClockFigures>) {
     let asked = Arc::clone(&figures);
+    let _give_or_take = meter
+        .f64_observable_gauge("auth.clock.uncertainty")
+        .with_unit("s")
+        .with_description("By how much auth_clock_ahead_seconds may be wrong at the most")
+        .with_callback(move |observer| observer.observe(asked.give_or_take().as_secs_f64(), &[]))
+        .build();
+    let asked = Arc::clone(&figures);
     let _ahead = meter
         .f64_observable_gauge("auth.clock.ahead")
         .with_unit("s")

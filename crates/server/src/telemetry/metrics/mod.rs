@@ -15,12 +15,16 @@ mod clients;
 mod clock;
 mod counts;
 mod facts;
+mod log;
 mod process;
 mod providers;
 mod requests;
 mod saturation;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use adapters_google::OpenIdProvider;
 use api_http::ports::{AnsweredRequest, Exposition, HttpMeter};
@@ -37,7 +41,7 @@ use opentelemetry_sdk::metrics::{PeriodicReader, SdkMeterProvider};
 use prometheus::{Encoder as _, Registry, TextEncoder};
 use url::Url;
 
-use super::{PATIENCE, TelemetryError, otlp_path, resource};
+use super::{LogOutput, PATIENCE, TelemetryError, otlp_path, resource};
 use crate::{connections::Admission, shutdown::EXPORTS_END};
 use facts::Facts;
 use requests::Requests;
@@ -55,6 +59,7 @@ pub(crate) struct Metrics {
     registry: Registry,
     facts: Arc<Facts>,
     requests: Requests,
+    log: Arc<OnceLock<LogOutput>>,
 }
 
 impl Metrics {
@@ -84,11 +89,14 @@ impl Metrics {
         let facts = Arc::new(Facts::new(&meter));
         let requests = Requests::new(&meter);
         process::watch(&meter);
+        let log = Arc::default();
+        log::watch(&meter, Arc::clone(&log));
         Ok(Self {
             provider,
             registry,
             facts,
             requests,
+            log,
         })
     }
 
@@ -128,6 +136,12 @@ impl Metrics {
     pub(crate) fn watch_clock(&self, figures: Arc<ClockFigures>) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         clock::watch(&self.provider.meter_with_scope(scope), figures);
+    }
+
+    /// Asks this log how many lines it lost, whenever somebody asks. Without one there are none to lose.
+    pub(crate) fn watch_log(&self, output: LogOutput) {
+        // A process has one log.
+        let _ = self.log.set(output);
     }
 
     /// Asks how each cache does, whenever somebody asks.
