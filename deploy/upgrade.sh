@@ -9,7 +9,8 @@
 # people use them. Then: `migrate up` of the new release as the owner of the tables; the nodes become new one by one;
 # they become old again one by one, on the new schema; and new once more. It prints the requests that failed in each
 # step, and which locks the migration held on tables, for how long, and how long anybody waited for them.
-# Ends with status 1 if a request failed or somebody was signed out. Needs `deploy/servers.sh install faults`.
+# Ends with status 1 if a request failed or somebody was signed out. Without optimisation, or on a busy machine, some
+# sign-ins are refused since their hash waited too long (503): those count as failed too. Needs `deploy/servers.sh install faults`.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 source "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"

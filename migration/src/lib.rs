@@ -48,7 +48,7 @@ mod runner;
 use async_trait::async_trait;
 use sea_orm_migration::{
     MigrationTrait,
-    sea_orm::{DatabaseConnection, DbErr},
+    sea_orm::{DatabaseConnection, DbBackend, DbErr},
 };
 use time::OffsetDateTime;
 

@@ -85,7 +85,7 @@ impl Application {
         let public_url = public_url(&config, public_address);
         // Before anything is opened.
         let public_connections = public_connections(&config)?;
-        let wired = wire::wire(&config, overrides, public_url).await?;
+        let wired = Box::pin(wire::wire(&config, overrides, public_url)).await?;
         let management_connections = Arc::new(Admission::new(config.management.most_connections));
         wired.metrics.watch_clients(vec![
             ("public", Arc::clone(&public_connections)),

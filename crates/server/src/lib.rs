@@ -16,6 +16,7 @@ mod wire;
 mod workers;
 
 pub use application::{Application, Handle};
+pub use connections::TooFewFiles;
 pub use error::{RunError, StartError};
 pub use telemetry::{Telemetry, TelemetryError};
 pub use wire::{AroundHasher, Counters, Overrides};

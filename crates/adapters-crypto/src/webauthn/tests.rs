@@ -100,8 +100,8 @@ fn a_passkey_is_enrolled_and_signs() {
     assert_eq!(enrolled.aaguid, Some(Uuid::from_bytes(AAGUID)));
     assert_eq!(enrolled.transports, ["internal"]);
     for origin in [ORIGIN, OTHER_ORIGIN, APP, RELATED] {
-        let (_, enrolled) = enrol_as(&party, &Conduct::at(origin));
-        assert!(enrolled.is_ok(), "{origin}");
+        let (_, there) = enrol_as(&party, &Conduct::at(origin));
+        assert!(there.is_ok(), "{origin}");
         let conduct = Conduct {
             counter: 3,
             ..Conduct::at(origin)

@@ -21,7 +21,7 @@ use tokio::{
     time::{Instant as Deadline, timeout_at},
 };
 
-use super::SmtpSecurity;
+use super::{SmtpSecurity, silent};
 use crate::unreached;
 
 /// How long an idle connection is kept. Servers close theirs after some minutes.
@@ -112,7 +112,8 @@ impl Server {
 
     /// Connects and authenticates.
     pub(super) async fn check(&self) -> Result<(), DeliveryError> {
-        let mut connection = self.connect().await.map_err(|error| not_reached(&error))?;
+        let connected = self.connect().await;
+        let mut connection = connected.map_err(|error| not_reached(&error))?;
         // It did what was asked for; how it parts is of no interest.
         let _ = connection.quit().await;
         Ok(())
@@ -249,7 +250,7 @@ fn not_reached(error: &Error) -> DeliveryError {
         None => unreached::cause(error),
     };
     tracing::warn!(cause, status, "the mail server cannot be used");
-    not_taken(error)
+    away(status)
 }
 
 fn status(error: &Error) -> Option<u16> {

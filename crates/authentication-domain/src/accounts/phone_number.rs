@@ -237,7 +237,8 @@ mod tests {
     fn every_countrys_examples_are_one_number_in_every_form() {
         let mut examples = 0;
         for region in PLANS.get_supported_regions() {
-            let alpha2 = &region.to_string();
+            let alpha2 = region.to_string();
+            let alpha2 = alpha2.as_str();
             for kind in [PhoneNumberType::Mobile, PhoneNumberType::FixedLine] {
                 let Ok(example) = PLANS.get_example_number_for_type_and_region(region, kind) else {
                     continue;

@@ -9,7 +9,7 @@ use sqlx::{
     sqlite::SqliteConnectOptions,
 };
 
-use super::{CopyFacts, facts_of};
+use super::CopyFacts;
 use crate::error::{Fault, from_sqlx};
 
 /// A copy waits this long for somebody who writes.

@@ -38,7 +38,6 @@ macro_rules! facts_of {
         .map_err(|error| $crate::error::from_sqlx(&error))
     };
 }
-use facts_of;
 
 mod embedded;
 mod server;

@@ -9,7 +9,7 @@ use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
 
-use super::{CopyFacts, facts_of};
+use super::CopyFacts;
 use crate::error::{Fault, from_sqlx};
 
 /// Asking a PostgreSQL beside the pool.

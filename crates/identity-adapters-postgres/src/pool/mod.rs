@@ -347,13 +347,11 @@ impl Db for Pool {
         let ask = |line: Line| {
             let (statement, pooled) = (statement.clone(), self.pooled(&line));
             async move {
-                match pooled {
-                    Some(pooled) => pooled.write(&statement).await,
-                    None => {
-                        let done = line.connection.execute_raw(statement).await?;
-                        Ok(done.rows_affected())
-                    }
+                if let Some(pooled) = pooled {
+                    return pooled.write(&statement).await;
                 }
+                let done = line.connection.execute_raw(statement).await?;
+                Ok(done.rows_affected())
             }
         };
         let written = self.ask(self.only_reads, ask).await?;

@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use authentication_app::ports::{Outage, StoreError};
+use authentication_app::ports::StoreError;
 use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection,

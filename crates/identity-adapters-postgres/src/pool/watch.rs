@@ -192,15 +192,13 @@ impl Watch {
     /// Once in the log for each reason.
     fn note_refusal(&self, why: Option<Outage>) {
         let before = std::mem::replace(&mut *self.lock_refusal(), why);
-        match why {
-            Some(cause) if why != before => {
-                tracing::warn!(%cause, "PostgreSQL lets no new connection in");
-            }
-            Some(_) => {}
-            None if before.is_some() && !self.is_away() => {
-                tracing::info!("PostgreSQL lets connections in again");
-            }
-            None => {}
+        if why == before {
+            return;
+        }
+        if let Some(cause) = why {
+            tracing::warn!(%cause, "PostgreSQL lets no new connection in");
+        } else if !self.is_away() {
+            tracing::info!("PostgreSQL lets connections in again");
         }
     }
 

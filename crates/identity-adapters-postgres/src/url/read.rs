@@ -6,6 +6,9 @@ use url::{Url, form_urlencoded};
 
 use super::{TargetSession, UrlMistake};
 
+/// A host, where one is named, and its port.
+type HostAndPort = (Option<String>, Option<u16>);
+
 /// What a URL says, as it is read.
 #[derive(Default)]
 pub(super) struct Read {
@@ -104,40 +107,39 @@ impl Read {
     }
 
     /// Hosts with their ports; one without a name where none is named.
-    fn places(&mut self) -> Result<Vec<(Option<String>, Option<u16>)>, UrlMistake> {
-        let hosts: Vec<(Option<String>, Option<u16>)> =
-            match (self.host.take(), self.hostaddr.take()) {
-                // libpq checks the certificate by the one and connects to the other, which the driver cannot.
-                (Some(_), Some(_)) => {
-                    return Err(UrlMistake::Value("hostaddr", "none beside host"));
-                }
-                (None, Some(_)) if !self.hosts.is_empty() => {
-                    return Err(UrlMistake::Value("hostaddr", "none beside a host"));
-                }
-                (Some(hosts), None) | (None, Some(hosts)) => {
-                    for host in &hosts {
-                        if !host.starts_with('/') && !is_name(host) {
-                            return Err(UrlMistake::Value(
-                                "host",
-                                "names, addresses or folders of sockets",
-                            ));
-                        }
+    fn places(&mut self) -> Result<Vec<HostAndPort>, UrlMistake> {
+        let hosts: Vec<HostAndPort> = match (self.host.take(), self.hostaddr.take()) {
+            // libpq checks the certificate by the one and connects to the other, which the driver cannot.
+            (Some(_), Some(_)) => {
+                return Err(UrlMistake::Value("hostaddr", "none beside host"));
+            }
+            (None, Some(_)) if !self.hosts.is_empty() => {
+                return Err(UrlMistake::Value("hostaddr", "none beside a host"));
+            }
+            (Some(hosts), None) | (None, Some(hosts)) => {
+                for host in &hosts {
+                    if !host.starts_with('/') && !is_name(host) {
+                        return Err(UrlMistake::Value(
+                            "host",
+                            "names, addresses or folders of sockets",
+                        ));
                     }
-                    let keeps_ports = hosts.len() == self.hosts.len();
-                    let ports = self.hosts.iter().map(|(_, port)| *port);
-                    let ports: Vec<_> = ports.filter(|_| keeps_ports).collect();
-                    let port_of = |at: usize| ports.get(at).copied().flatten();
-                    let numbered = hosts.into_iter().enumerate();
-                    numbered
-                        .map(|(at, host)| (Some(host), port_of(at)))
-                        .collect()
                 }
-                (None, None) if self.hosts.is_empty() => vec![(None, None)],
-                (None, None) => {
-                    let hosts = std::mem::take(&mut self.hosts).into_iter();
-                    hosts.map(|(host, port)| (Some(host), port)).collect()
-                }
-            };
+                let keeps_ports = hosts.len() == self.hosts.len();
+                let ports = self.hosts.iter().map(|(_, port)| *port);
+                let ports: Vec<_> = ports.filter(|_| keeps_ports).collect();
+                let port_of = |at: usize| ports.get(at).copied().flatten();
+                let numbered = hosts.into_iter().enumerate();
+                numbered
+                    .map(|(at, host)| (Some(host), port_of(at)))
+                    .collect()
+            }
+            (None, None) if self.hosts.is_empty() => vec![(None, None)],
+            (None, None) => {
+                let hosts = std::mem::take(&mut self.hosts).into_iter();
+                hosts.map(|(host, port)| (Some(host), port)).collect()
+            }
+        };
         let Some(ports) = self.ports.take() else {
             return Ok(hosts);
         };

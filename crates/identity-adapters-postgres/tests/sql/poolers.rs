@@ -151,7 +151,10 @@ async fn each_transaction_through_a_pooler_has_its_timeouts() {
         )
         .await;
     let answer = store.find_by_subject(owner.index.subject).await;
-    assert!(matches!(answer, Err(StoreError::Unavailable)), "{answer:?}");
+    assert!(
+        matches!(answer, Err(StoreError::Unavailable(_))),
+        "{answer:?}"
+    );
     assert_eq!(still_asking(&database).await, 0);
 }
 

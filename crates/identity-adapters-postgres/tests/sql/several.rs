@@ -60,7 +60,7 @@ async fn heavy_of_several_servers_the_one_that_takes_writes_is_found_also_after_
     // One that knows the standby alone reads, and says that it is read-only.
     let refused = register(&alone).await.map(drop);
     assert!(
-        matches!(refused, Err(StoreError::Unavailable)),
+        matches!(refused, Err(StoreError::Unavailable(_))),
         "{refused:?}"
     );
     assert_eq!(alone.condition(PATIENCE).await, Condition::ReadOnly);

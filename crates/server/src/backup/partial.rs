@@ -32,11 +32,10 @@ impl Partial {
             .mode(0o600)
             .open(&path);
         let file = made.map_err(BackupError::file(&path))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {}
-            Err(rustix::io::Errno::WOULDBLOCK) => return Err(BackupError::Busy(path)),
-            // A file system without locks: then two at once are the operator's to avoid.
-            Err(_) => {}
+        // On a file system without locks, two at once are the operator's to avoid.
+        let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
+        if locked == Err(rustix::io::Errno::WOULDBLOCK) {
+            return Err(BackupError::Busy(path));
         }
         let partial = Self {
             path,

@@ -69,15 +69,15 @@ impl Tools {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| failed(tool, error))?;
+            .map_err(|error| failed(tool, &error))?;
         let (dump, complaints) = (dumping.stdout.take(), dumping.stderr.take());
         let (copied, said) = thread::scope(|threads| {
             let complaining = threads.spawn(move || said_by(complaints));
             let copied = dump.map_or(Ok(0), |mut dump| io::copy(&mut dump, &mut into));
             (copied, complaining.join().unwrap_or_default())
         });
-        let ended = dumping.wait().map_err(|error| failed(tool, error))?;
-        copied.map_err(|error| failed(tool, error))?;
+        let ended = dumping.wait().map_err(|error| failed(tool, &error))?;
+        copied.map_err(|error| failed(tool, &error))?;
         if ended.success() {
             return Ok(());
         }
@@ -96,15 +96,15 @@ impl Tools {
             .arg("--list")
             .stdin(Stdio::piped())
             .spawn()
-            .map_err(|error| failed(tool, error))?;
+            .map_err(|error| failed(tool, &error))?;
         let stdin = child.stdin.take();
         if let Some(mut stdin) = stdin {
             // It stops reading after the contents.
-            feed(archive, &mut stdin).map_err(|error| failed(tool, error))?;
+            feed(archive, &mut stdin).map_err(|error| failed(tool, &error))?;
         }
         let done = child
             .wait_with_output()
-            .map_err(|error| failed(tool, error))?;
+            .map_err(|error| failed(tool, &error))?;
         if done.status.success() {
             return Ok(());
         }
@@ -132,7 +132,7 @@ impl Tools {
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|error| failed("pg_restore", error))?;
+            .map_err(|error| failed("pg_restore", &error))?;
         let loading = self
             .command("psql")
             .args([
@@ -148,7 +148,7 @@ impl Tools {
             Ok(child) => child,
             Err(error) => {
                 end(&mut restoring);
-                return Err(failed("psql", error));
+                return Err(failed("psql", &error));
             }
         };
         let pipes = (
@@ -159,7 +159,7 @@ impl Tools {
         let (Some(mut dump), Some(mut script), Some(mut commands)) = pipes else {
             end(&mut restoring);
             end(&mut loading);
-            return Err(failed("psql", io::ErrorKind::BrokenPipe.into()));
+            return Err(failed("psql", &io::ErrorKind::BrokenPipe.into()));
         };
         let complaints = (restoring.stderr.take(), loading.stderr.take());
         thread::scope(|threads| {
@@ -245,7 +245,7 @@ fn shown(said: &str) -> String {
     }
 }
 
-fn failed(tool: &'static str, error: io::Error) -> BackupError {
+fn failed(tool: &'static str, error: &io::Error) -> BackupError {
     if error.kind() == io::ErrorKind::NotFound {
         BackupError::NoTool { tool }
     } else {

@@ -26,7 +26,7 @@ pub(super) fn run(config: Option<&Path>) -> Result<(), Failure> {
         let mut telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
         end_in_any_case(telemetry.log())?;
         let format = config.telemetry.log_format;
-        let served = serve(config, &mut signals, &mut telemetry).await;
+        let served = Box::pin(serve(config, &mut signals, &mut telemetry)).await;
         let served = match served {
             Err(failure @ Failure::Other(_)) if format == LogFormat::Json => {
                 tracing::error!(reason = %failure, "the service cannot go on");

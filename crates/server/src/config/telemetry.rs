@@ -22,15 +22,15 @@ pub enum LogFormat {
     Json,
 }
 
+/// The library of numbering plans writes the numbers that it is given to its trace: a log at `trace` is to have none.
+const SILENT: &str = "rlibphonenumber=off";
+
 const DEFAULT_LOG: &str = "info";
 /// What libraries say, also at `debug`, unless the filter names them. What clients send that is no HTTP is no error
 /// of ours, so the parser has no say.
 const LIBRARIES: &str = "actix_http=off,actix_server=warn,actix_web=warn,h2=warn,hyper=warn,hyper_util=warn,\
      lettre=warn,mio=warn,opentelemetry=warn,redis=warn,reqwest=warn,rustls=warn,rustls_platform_verifier=warn,\
      sea_orm=warn,sea_orm_migration=warn,sqlx=warn,tokio_util=warn,tower=warn";
-
-/// The library of numbering plans tells its trace the numbers that it is given: never.
-const SILENT: &str = "rlibphonenumber=off";
 
 /// What the service tells of itself.
 #[derive(Debug, Clone)]

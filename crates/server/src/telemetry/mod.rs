@@ -123,7 +123,7 @@ impl fmt::Debug for Telemetry {
             .field("traces", &self.traces.is_some())
             .field("reports", &self.reports.is_some())
             .field("metrics", &self.metrics.is_some())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 

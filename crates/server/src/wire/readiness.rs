@@ -69,18 +69,31 @@ fn of_database(condition: Condition) -> DependencyState {
     }
 }
 
-/// Without Redis each node does with what it has in memory. The log and `doctor` say more of what is wrong.
+/// Without Redis each node does with what it has in memory.
 fn of_redis(health: Result<(), RedisTrouble>) -> DependencyState {
     let redis = DependencyState::up("redis", false);
-    match health {
-        Ok(()) => redis,
-        Err(RedisTrouble::Unusable(_)) => redis.worse(DependencyStatus::Down, Cause::Unreachable),
+    let (state, cause) = match health {
+        Ok(()) => return redis,
+        Err(RedisTrouble::Unusable(reason)) => (DependencyStatus::Down, of_reason(&reason)),
         Err(
             RedisTrouble::RefusesCommands(_)
             | RedisTrouble::RefusesPublish(_)
             | RedisTrouble::RefusesSubscribe(_),
-        ) => redis.worse(DependencyStatus::Degraded, Cause::MissingRight),
-        Err(RedisTrouble::NotHeard(_)) => redis.worse(DependencyStatus::Degraded, Cause::NotHeard),
+        ) => (DependencyStatus::Degraded, Cause::MissingRight),
+        Err(RedisTrouble::NotHeard(_)) => (DependencyStatus::Degraded, Cause::NotHeard),
+    };
+    redis.worse(state, cause)
+}
+
+/// The code of a server that is there and cannot be used; the log and `doctor` say more.
+fn of_reason(reason: &str) -> Cause {
+    match reason {
+        "READONLY" => Cause::ReadOnly,
+        "OOM" => Cause::DiskFull,
+        "MOVED" => Cause::WrongServer,
+        // What a script may not do is an error of the script.
+        "NOPERM" | "ERR" | "NOAUTH" | "authentication failed" => Cause::MissingRight,
+        _ => Cause::Unreachable,
     }
 }
 
@@ -104,7 +117,7 @@ impl ReadinessProbe for Readiness {
         match &*latest {
             Some((at, states)) if at.elapsed() < FRESH => states.clone(),
             _ => {
-                let states = self.ask().await;
+                let states = Box::pin(self.ask()).await;
                 *latest = Some((Instant::now(), states.clone()));
                 states
             }

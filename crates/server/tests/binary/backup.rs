@@ -202,8 +202,8 @@ testkit::on_every_engine! {
         let mut client = sign_in(service.public);
         drop(service);
         let unfinished = match engine {
-            Engine::Embedded => "randomblob(16)",
-            Engine::Production => "gen_random_uuid()",
+            testkit::Engine::Embedded => "randomblob(16)",
+            testkit::Engine::Production => "gen_random_uuid()",
         };
         let marked = format!("INSERT INTO restores (id, marked_at, keeps_sessions) VALUES ({unfinished}, 9000000000000000, 0)");
         place.database.execute(&marked).await;

@@ -236,7 +236,7 @@ async fn a_device_offers_no_passkey_that_was_removed_and_knows_the_new_name() {
     request("DELETE", &path(&items), Value::Null).await;
     let (refused, _) = bed.sign_in(json!({})).await;
     assert_eq!(refused["code"], "unknown_passkey", "{refused}");
-    assert_eq!(on_device().await, [Value::Null; 0]);
+    assert!(on_device().await.is_empty());
 
     // One that is removed here goes at once.
     let added = bed.browser.eval("enrol(...given)", &with_token).await;
@@ -245,6 +245,6 @@ async fn a_device_offers_no_passkey_that_was_removed_and_knows_the_new_name() {
     assert_eq!(on_device().await.len(), 1);
     request("DELETE", &path(&items), Value::Null).await;
     bed.browser.eval(tell, &with_token).await;
-    assert_eq!(on_device().await, [Value::Null; 0]);
+    assert!(on_device().await.is_empty());
     bed.end().await;
 }

@@ -42,7 +42,9 @@ testkit::on_every_engine! {
         let off = async || database.count("event_destinations WHERE off_at IS NOT NULL").await == 1;
         until("the destination is switched off", off).await;
         // Whatever else is written waits, also for a node that begins now.
-        relays.into_iter().for_each(|relay| assert!(relay.end()));
+        for relay in relays {
+            assert!(relay.end());
+        }
         events.extend(write(&store, account, 2).await);
         status.store(204, Ordering::Relaxed);
         let lines = fs::read_to_string(&log).unwrap();

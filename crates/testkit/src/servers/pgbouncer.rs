@@ -42,7 +42,7 @@ impl PgBouncer {
     ///
     /// # Panics
     /// When there is no `pgbouncer`, or it does not listen.
-    pub async fn start(url: &str, mode: PoolMode, sessions: u32, more: &str) -> Self {
+    pub async fn start(url: &str, mode: PoolMode, sessions: u32, settings: &str) -> Self {
         let server = Url::parse(url).expect("the URL of a PostgreSQL");
         let mut pooler = Self {
             port: 0,
@@ -52,7 +52,7 @@ impl PgBouncer {
         for _ in 0..5 {
             // Another process may take the port between the choice and the start.
             pooler.port = free_port();
-            pooler.configure(&server, mode, sessions, more);
+            pooler.configure(&server, mode, sessions, settings);
             if pooler.serve().await {
                 return pooler;
             }
@@ -71,7 +71,7 @@ impl PgBouncer {
         url.into()
     }
 
-    fn configure(&self, server: &Url, mode: PoolMode, sessions: u32, more: &str) {
+    fn configure(&self, server: &Url, mode: PoolMode, sessions: u32, settings: &str) {
         let (host, port) = (server.host_str().expect("a host"), server.port());
         let port = port.unwrap_or(5432);
         let mode = match mode {
@@ -84,7 +84,7 @@ impl PgBouncer {
             "[databases]\n* = host={host} port={port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {}\nunix_socket_dir =\nauth_type = trust\nauth_file = {folder}/users\n\
              pool_mode = {mode}\ndefault_pool_size = {sessions}\nmax_client_conn = 500\n\
-             pidfile = {folder}/pid\n{more}\n",
+             pidfile = {folder}/pid\n{settings}\n",
             self.port
         );
         let user = format!("\"{}\" \"\"\n", server.username());
@@ -119,6 +119,7 @@ impl PgBouncer {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         let _ = child.kill();
+        let _ = child.wait();
         false
     }
 

@@ -7,6 +7,7 @@ use actix_web::{
         StatusCode,
         header::{self, Accept, Header as _},
     },
+    mime::Mime,
 };
 
 use crate::{
@@ -88,7 +89,7 @@ fn wants_page(request: &HttpRequest) -> bool {
     let ranked = accept.ranked();
     ranked
         .iter()
-        .map(|range| range.essence_str())
+        .map(Mime::essence_str)
         .find(|range| ["text/html", "application/json"].contains(range))
         == Some("text/html")
 }

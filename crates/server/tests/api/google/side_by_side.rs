@@ -218,7 +218,7 @@ testkit::on_every_engine! {
         app.settle_messages().await;
         let texts = Value::from(app.mailbox(&person.identifier).await).to_string();
         assert!(texts.contains("sign-in with Google") && texts.contains("sign-in with Our company"), "{texts}");
-        let data = app.texts("SELECT data FROM outbox_events WHERE type LIKE '%federation.unlinked%'").await;
+        let data = app.texts("SELECT data FROM outbox_events WHERE event_type LIKE '%federation.unlinked%'").await;
         assert!(data.len() == 1 && data[0].contains(r#""provider":"entra""#), "{data:?}");
     }
 

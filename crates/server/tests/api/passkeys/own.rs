@@ -61,9 +61,10 @@ testkit::on_every_engine! {
         let listed = app.get_as(&person.tokens.access, PASSKEYS).await;
         let ids = [first.id(), second.id()].map(|id| URL_SAFE_NO_PAD.encode(id));
         let mut told: Vec<_> = listed.data()["credential_ids"].as_array().unwrap().clone();
-        told.sort_by_key(|id| id.as_str() != Some(&ids[0]));
+        told.sort_by_key(|id| id.as_str() != Some(ids[0].as_str()));
         assert_eq!(told, ids);
-        let items = listed.data()["items"].as_array().unwrap();
+        let data = listed.data();
+        let items = data["items"].as_array().unwrap();
         assert!(items.iter().all(|it| told.contains(&it["credential_id"])), "{items:?}");
     }
 

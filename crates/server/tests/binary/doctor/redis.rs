@@ -35,7 +35,12 @@ fn every_topology_is_examined() {
         ("REDIS__URL", "redis://other/0"),
         by_sentinel[2],
     ];
-    assert_redis(&used, &unknown, "fail", "master name not found by sentinel");
+    assert_redis(
+        &used,
+        &unknown,
+        "fail",
+        "cannot be used (master name not found",
+    );
     let of_cluster = [("REDIS__MODE", "cluster"), ("REDIS__URL", cluster.as_str())];
     assert_redis(&used, &of_cluster, "ok", "noeviction");
     assert_redis(&used, &[of_cluster[1]], "fail", "a node of a Cluster");
