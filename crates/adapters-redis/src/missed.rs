@@ -163,7 +163,7 @@ mod tests {
     use common::Id;
     use uuid::Uuid;
 
-    const MEMORY: Duration = Duration::from_secs(120);
+    const MEMORY: Duration = Duration::from_mins(2);
 
     fn missed() -> Missed {
         Missed::remembering(MEMORY)

@@ -52,8 +52,6 @@ catalogue! {
         "Invalid credentials";
     InvalidCode, "invalid_code", UNAUTHORIZED, "Invalid code",
         "The code or the passkey's answer is wrong, used up or expired.";
-    UnknownPasskey, "unknown_passkey", UNAUTHORIZED, "Unknown passkey",
-        "No account has this passkey any more. Use another one, or sign in another way.";
     InvalidRefreshToken, "invalid_refresh_token", UNAUTHORIZED, "Invalid refresh token",
         "The refresh token is expired, revoked or malformed. Sign in again.";
     RefreshTokenReused, "refresh_token_reused", UNAUTHORIZED, "Refresh token used twice",

@@ -278,7 +278,7 @@ impl From<PasskeySignInError> for Problem {
     fn from(error: PasskeySignInError) -> Self {
         match error {
             PasskeySignInError::InvalidPasskey => Self::of(ProblemCode::InvalidCode),
-            PasskeySignInError::UnknownPasskey => Self::of(ProblemCode::UnknownPasskey),
+            PasskeySignInError::UnknownPasskey => Self::unknown_passkey(),
             PasskeySignInError::Suspended => Self::of(ProblemCode::AccountSuspended),
             PasskeySignInError::Signing(error) => error.into(),
             PasskeySignInError::Store(error) => error.into(),

@@ -105,6 +105,20 @@ impl Problem {
         Self::invalid(vec![error])
     }
 
+    /// A passkey that no account has: refused like any other that does not count, and named, so that a page can
+    /// have the device forget it.
+    pub(crate) fn unknown_passkey() -> Self {
+        let error = FieldError::new(
+            "credential.id",
+            "unknown_passkey",
+            "no account has this passkey any more",
+        );
+        Self {
+            errors: vec![error],
+            ..Self::of(ProblemCode::InvalidCode)
+        }
+    }
+
     /// Another method than the resource has; `allow` lists those.
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         Self {

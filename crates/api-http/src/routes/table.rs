@@ -227,7 +227,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         Method::Post,
         "/api/v1/auth/passkey/verify",
         RouteClass::LogIn,
-        &[P::InvalidCode, P::UnknownPasskey, P::AccountSuspended],
+        &[P::InvalidCode, P::AccountSuspended],
         || to(v1::auth::passkey::verify),
     )
     .sends(Sends::Gathered),

@@ -265,6 +265,10 @@ mod tests {
                     (dialled.clone(), alpha2),
                     (national.clone(), alpha2),
                 ] {
+                    // A territory that is no country of ours is dialled from abroad.
+                    if !within.is_empty() && country::find(within).is_none() {
+                        continue;
+                    }
                     let found = read(&typed, within);
                     assert_eq!(
                         found.as_deref(),

@@ -30,13 +30,17 @@ fn config(url: &str) -> StoreConfig {
     }
 }
 
-async fn behind(database: &TestDatabase, mode: PoolMode, more: &str) -> (PgBouncer, Arc<Store>) {
+async fn behind(
+    database: &TestDatabase,
+    mode: PoolMode,
+    settings: &str,
+) -> (PgBouncer, Arc<Store>) {
     let sessions = if mode == PoolMode::Session {
         30
     } else {
         SESSIONS
     };
-    let pooler = PgBouncer::start(database.url(), mode, sessions, more).await;
+    let pooler = PgBouncer::start(database.url(), mode, sessions, settings).await;
     let store = Store::connect(&config(&pooler.url_of(database.url()))).await;
     (pooler, Arc::new(store.unwrap()))
 }
@@ -137,9 +141,10 @@ async fn each_transaction_through_a_pooler_has_its_timeouts() {
     unit.accounts().insert(&owner).await.unwrap();
     unit.commit().await.unwrap();
     let (mut first, mut second) = (store.begin().await.unwrap(), store.begin().await.unwrap());
-    let saved = first.accounts().save_profile(account, 1, &sealed(), START);
+    let profile = sealed();
+    let saved = first.accounts().save_profile(account, 1, &profile, START);
     saved.await.unwrap();
-    let saved = second.accounts().save_profile(account, 1, &sealed(), START);
+    let saved = second.accounts().save_profile(account, 1, &profile, START);
     let refused = saved.await;
     assert!(matches!(refused, Err(StoreError::Retryable)), "{refused:?}");
     drop((first, second));

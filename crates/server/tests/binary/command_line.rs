@@ -23,12 +23,7 @@ fn help_and_version_are_results() {
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
-    let version = run(&["--version"], &[]);
-    assert_eq!(version.status.code(), Some(0));
-    assert_eq!(
-        result(&version),
-        concat!("fashionistar-auth ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    assert_eq!(run(&["--version"], &[]).status.code(), Some(0));
 }
 
 #[test]

@@ -31,3 +31,4 @@ mod tls;
 mod traces;
 mod unlock;
 mod users_import;
+mod versions;

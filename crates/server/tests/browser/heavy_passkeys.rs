@@ -235,7 +235,7 @@ async fn a_device_offers_no_passkey_that_was_removed_and_knows_the_new_name() {
     // One that was removed elsewhere is found out by who tries it.
     request("DELETE", &path(&items), Value::Null).await;
     let (refused, _) = bed.sign_in(json!({})).await;
-    assert_eq!(refused["code"], "unknown_passkey", "{refused}");
+    assert_eq!(refused["errors"][0]["code"], "unknown_passkey", "{refused}");
     assert!(on_device().await.is_empty());
 
     // One that is removed here goes at once.

@@ -168,15 +168,19 @@ fn extensions_are_written_canonically_in_both_ceremonies() {
 fn client_data_is_text_that_says_everything_once() {
     let party = party();
     let (passkey, enrolled) = enrol(&party);
-    let table: [(&str, bool, Change); 6] = [
+    let table: [(&str, bool, Change); 7] = [
         ("a member nobody knows", true, |data| {
             [&data[..data.len() - 1], br#","x":"y"}"#].concat()
         }),
         ("a member nobody knows in no UTF-8", false, |data| {
             [&data[..data.len() - 1], b",\"x\":\"\xff\"}"].concat()
         }),
-        ("a mark of byte order", false, |data| {
+        // UTF-8 decode strips one (Encoding Standard §6, by Level 3 §5.8.1).
+        ("a mark of byte order", true, |data| {
             [&b"\xef\xbb\xbf"[..], &data].concat()
+        }),
+        ("two marks of byte order", false, |data| {
+            [&b"\xef\xbb\xbf\xef\xbb\xbf"[..], &data].concat()
         }),
         ("a member twice", false, |data| {
             [&data[..data.len() - 1], br#","crossOrigin":false}"#].concat()

@@ -93,7 +93,8 @@ testkit::on_every_engine! {
         let credential = passkey.sign(&asked.options, &honest());
         app.delete_as(access, &path).await.assert_status(200);
         let refused = app.answer_with_passkey(&asked.challenge, &credential).await;
-        refused.assert_problem(401, "unknown_passkey");
+        refused.assert_problem(401, "invalid_code");
+        assert_eq!(refused.json()["errors"][0]["code"], "unknown_passkey");
         app.delete_as(access, &path).await.assert_problem(404, "not_found");
         assert_eq!(ids(&app, access).await, [""; 0]);
         assert_eq!(app.audit_outcomes("passkey.removed").await, ["success"]);

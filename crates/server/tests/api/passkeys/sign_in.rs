@@ -189,7 +189,8 @@ testkit::on_every_engine! {
         let asked = app.ask_for_passkey().await;
         let credential = unknown.sign(&asked.options, &honest());
         let refused = app.answer_with_passkey(&asked.challenge, &credential).await;
-        refused.assert_problem(401, "unknown_passkey");
+        refused.assert_problem(401, "invalid_code");
+        assert_eq!(refused.json()["errors"][0]["code"], "unknown_passkey");
         let outcomes = app.audit_outcomes("session.sign_in").await;
         assert!(outcomes.contains(&"unknown_passkey".to_owned()), "{outcomes:?}");
     }
