@@ -37,7 +37,7 @@ impl TestApp {
 }
 
 /// A proof that can be used once has its answer recorded, and the record taken when the answer is given.
-const ONCE: u64 = 2;
+pub(crate) const ONCE: u64 = 2;
 
 /// A unit of an act through a session begins by holding the session, and the account where units may write at once.
 fn hold(engine: Engine) -> u64 {

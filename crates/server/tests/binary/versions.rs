@@ -21,12 +21,17 @@ fn binary_metrics_document_and_changelog_tell_one_version() {
     let changelog = fs::read_to_string(changelog).unwrap();
     let released = |line: &&str| line.starts_with("## [") && !line.contains("Unreleased");
     let newest = changelog.lines().find(released).unwrap();
-    assert!(newest.starts_with(&format!("## [{VERSION}] - ")), "{newest}");
+    assert!(
+        newest.starts_with(&format!("## [{VERSION}] - ")),
+        "{newest}"
+    );
 
     let folder = tempfile::tempdir().unwrap();
     let service = Service::start(folder.path(), &[]);
     let metrics = get(service.management, "/metrics");
-    let info = metrics.lines().find(|line| line.starts_with("target_info{"));
+    let info = metrics
+        .lines()
+        .find(|line| line.starts_with("target_info{"));
     let info = info.unwrap_or_else(|| panic!("{metrics}"));
     for label in [
         format!("service_version=\"{VERSION}\""),
