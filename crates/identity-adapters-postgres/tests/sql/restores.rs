@@ -55,6 +55,11 @@ async fn end_batch(store: &Store, selection: &SessionSelection) -> usize {
     ended
 }
 
+/// The number in the first row.
+fn number(rows: &[sea_orm::QueryResult]) -> i64 {
+    rows.first().unwrap().try_get("", "n").unwrap()
+}
+
 testkit::on_every_engine! {
     async fn sessions_that_rivals_end_end_once(engine: Engine) {
         let database = TestDatabase::start(engine).await;
@@ -87,7 +92,6 @@ testkit::on_every_engine! {
         assert_eq!(ended.into_iter().sum::<usize>(), 20);
         assert_eq!(store.count_selected(&ALL, START).await.unwrap(), SelectedSessions::default());
         let after = database.rows("SELECT revocations AS n FROM service_clock").await;
-        let number = |rows: &[sea_orm::QueryResult]| rows[0].try_get::<i64>("", "n").unwrap();
         assert!(number(&after) >= number(&before) + 3, "nodes see that something ended");
     }
 
@@ -121,7 +125,7 @@ testkit::on_every_engine! {
                 Voided { devices: 2, ..Voided::default() }
             };
             assert_eq!(voided, [expected]);
-            assert_eq!(database.rows(codes).await[0].try_get::<i64>("", "n").unwrap(), 2);
+            assert_eq!(number(&database.rows(codes).await), 2);
             store.finish_restore(restore.id, START).await.unwrap();
             assert_eq!(store.unfinished_restore().await.unwrap(), None);
         }

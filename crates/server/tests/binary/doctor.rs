@@ -278,7 +278,13 @@ fn a_server_that_hangs_delays_its_own_line_only() {
     let url = format!("redis://:canary-of-a-store@127.0.0.1:{port}");
     let data = used.data();
     let settings = [("DATA_DIR", data.as_str()), ("REDIS__URL", &url)];
-    assert_finding(&settings, "redis", "fail", "does not answer us", 1);
+    assert_finding(
+        &settings,
+        "redis",
+        "fail",
+        "it cannot be used (timed out)",
+        1,
+    );
     assert_finding(&settings, "database", "ok", "SQLite", 1);
 }
 

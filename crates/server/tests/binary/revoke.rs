@@ -88,9 +88,11 @@ async fn every_node_hears_of_it_by_redis() {
     place.import_one();
     let redis = RedisServer::start().await;
     let (database, redis) = (place.database.url().to_owned(), redis.url());
+    // One issuer, so that each node takes the tokens of the other.
     let of_nodes = [
         ("DATABASE__URL", database.as_str()),
         ("REDIS__URL", redis.as_str()),
+        ("HTTP__PUBLIC_URL", "https://auth.example.com"),
     ];
     let data = place.path("data");
     let nodes = [

@@ -112,7 +112,9 @@ impl Person {
         let body = json!({"challenge_id": challenge, "code": code});
         let (status, answer) = client.post("/api/v1/auth/verify-otp", &body).await?;
         match status {
-            201 if !came_through => self.registered = true,
+            // Done now, or done before and answered to this repeat.
+            201 => self.registered = true,
+            // Done before; the answer was given, and got lost on its way.
             401 if came_through => self.registered = true,
             // Asked for again in the same moment in which it arrived.
             401 if self.resent > 0 && self.superseded.is_none() => {
