@@ -114,8 +114,11 @@ pub(crate) trait SingleUseError: From<StoreError> {
 impl Foundation {
     /// Records the answer in the unit that uses the proof up.
     ///
+    /// The unit used it up, so no rival did. What stands under its key already is the answer to an earlier proof of
+    /// the same holder that nobody asked for again: it makes room.
+    ///
     /// # Errors
-    /// [`StoreError::Retryable`] when a rival was first: it used the proof up, too, and the next try finds that.
+    /// [`StoreError::Retryable`] when another record came in between.
     pub(crate) async fn record_single_use<T: Serialize + DeserializeOwned>(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -124,13 +127,16 @@ impl Foundation {
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let (request, lifetime) = (&presented.request, ANSWERED_AGAIN_FOR);
-        match self
-            .record_answer(unit, request, answer, lifetime, now)
-            .await?
-        {
-            Earlier::Nothing => Ok(()),
-            Earlier::Same(_) | Earlier::Another => Err(StoreError::Retryable),
+        for _ in 0..2 {
+            if let Earlier::Nothing = self
+                .record_answer(unit, request, answer, lifetime, now)
+                .await?
+            {
+                return Ok(());
+            }
+            unit.idempotency().claim(request.key).await?;
         }
+        Err(StoreError::Retryable)
     }
 
     /// Settles what is answered to a proof that was presented: every use case that takes one ends here.
@@ -152,17 +158,25 @@ impl Foundation {
             Ok(answer) if !presented.awaited.is_so() || self.claim(presented).await? => Ok(answer),
             Ok(_) => Err(E::used_up()),
             Err(refused) if refused.is_refusal() => {
-                let now = self.clock.now();
-                let Earlier::Same(left) = self.find_answer(&presented.request, now).await? else {
-                    return Err(refused);
-                };
-                if !self.claim(presented).await? {
-                    return Err(refused);
+                match self.take_what_is_left(presented).await? {
+                    Some(left) => again(left).await?.ok_or(refused),
+                    None => Err(refused),
                 }
-                again(left).await?.ok_or(refused)
             }
             failed => failed,
         }
+    }
+
+    /// What was recorded for the same request that nobody got the answer to. It is given once.
+    pub(crate) async fn take_what_is_left<R: DeserializeOwned>(
+        &self,
+        presented: &Presented,
+    ) -> Result<Option<R>, StoreError> {
+        let now = self.clock.now();
+        let Earlier::Same(left) = self.find_answer(&presented.request, now).await? else {
+            return Ok(None);
+        };
+        Ok(self.claim(presented).await?.then_some(left))
     }
 
     async fn claim(&self, presented: &Presented) -> Result<bool, StoreError> {

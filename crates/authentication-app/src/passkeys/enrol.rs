@@ -73,15 +73,38 @@ impl Passkeys {
         command: &Enrol,
         ctx: &RequestContext,
     ) -> Result<PasskeyView, EnrolError> {
-        let holder = holder_of_session(who.session);
-        let came_back = command.answer.parts();
-        let presented = Presented::new(SingleUse::Enrolment, holder, &came_back, ctx);
+        let presented = presented(who, command, ctx);
         let done = retrying(|| self.enrol_once(who, command, &presented, ctx)).await;
-        let again = async |added: PasskeyId| {
-            let list = self.list(who).await?;
-            Ok(list.passkeys.into_iter().find(|it| it.id == added))
-        };
+        let again = async |added| self.added(who, added).await;
         self.base.settle_once(&presented, done, again).await
+    }
+
+    /// The passkey that the same request added a moment ago, when nobody got the answer. For a session that may not
+    /// add one now: an account's first passkey asks for more than the sign-in that added it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    #[tracing::instrument(skip_all)]
+    pub async fn enrolled_before(
+        &self,
+        who: &SessionSnapshot,
+        command: &Enrol,
+        ctx: &RequestContext,
+    ) -> Result<Option<PasskeyView>, StoreError> {
+        let presented = presented(who, command, ctx);
+        match self.base.take_what_is_left(&presented).await? {
+            Some(added) => self.added(who, added).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn added(
+        &self,
+        who: &SessionSnapshot,
+        added: PasskeyId,
+    ) -> Result<Option<PasskeyView>, StoreError> {
+        let list = self.list(who).await?;
+        Ok(list.passkeys.into_iter().find(|it| it.id == added))
     }
 
     async fn enrol_once(
@@ -216,6 +239,11 @@ impl Passkeys {
         unit.commit().await?;
         Err(error)
     }
+}
+
+fn presented(who: &SessionSnapshot, command: &Enrol, ctx: &RequestContext) -> Presented {
+    let holder = holder_of_session(who.session);
+    Presented::new(SingleUse::Enrolment, holder, &command.answer.parts(), ctx)
 }
 
 /// An enrolment that is about to end.

@@ -36,16 +36,22 @@ async fn send_to(node: &TestApp, request: &Request) -> Answer {
     node.send(RequestBuilder::from_parts(client, request)).await
 }
 
-/// The database commits, and the node never hears of it: 503. Of those who repeat the request, at any node and at
-/// once, one gets the answer; with a key all of them do.
-#[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_nobody_got_is_given_to_one_repeat() {
-    let bed = Bed::start(Engine::Production).await;
+/// A node that reaches its database through a proxy.
+async fn node_behind_a_proxy(bed: &Bed) -> (TestApp, Proxy) {
     let proxy = Proxy::before(bed.app.database().url());
     let url = proxy.url().to_owned();
     let node = bed
         .another_node_with(|config| config.database.url = Some(url.into()))
         .await;
+    (node, proxy)
+}
+
+/// The database commits, and the node never hears of it: 503. Of those who repeat the request, at any node and at
+/// once, one gets the answer; with a key all of them do.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_got_is_given_to_one_repeat() {
+    let bed = Bed::start(Engine::Production).await;
+    let (node, proxy) = node_behind_a_proxy(&bed).await;
     // A flow is used up before its provider is asked, and the provider's code counts once: whoever was answered 503
     // in between begins again.
     let flow = Outstanding::SignIn(Grant::GoogleFlow);
@@ -87,6 +93,45 @@ async fn an_answer_that_nobody_got_is_given_to_one_repeat() {
             assert!(late.status.is_client_error(), "{outstanding:?}: {late:?}");
         }
     }
+}
+
+/// Somebody who was not answered begins anew instead of repeating what they sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_nobody_asks_for_is_in_nobodys_way() {
+    let bed = Bed::start(Engine::Production).await;
+    let (node, proxy) = node_behind_a_proxy(&bed).await;
+    let scene = Box::pin(Scene::set(&bed)).await;
+    let enrolment = Outstanding::PasskeyEnrolment;
+    let first = enrolment.ask(&bed, &scene).await.build().unwrap();
+    let quiet = (bed.app.quiet().await, node.quiet().await);
+    proxy.lose_the_answer_of_the_next_commit();
+    assert_eq!(send_to(&node, &first).await.status, 503);
+    drop(quiet);
+    let second = enrolment.ask(&bed, &scene).await;
+    bed.app.send(second).await.assert_status(201);
+}
+
+/// With an account's first passkey more is asked for than the sign-in that added it.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_accounts_first_passkey_is_answered_again() {
+    let bed = Bed::start(Engine::Production).await;
+    let (node, proxy) = node_behind_a_proxy(&bed).await;
+    let person = bed.app.register_person().await;
+    let request = bed.app.next_passkey(&person.tokens.access).await;
+    let request = request.build().unwrap();
+    let quiet = (bed.app.quiet().await, node.quiet().await);
+    proxy.lose_the_answer_of_the_next_commit();
+    assert_eq!(send_to(&node, &request).await.status, 503);
+    drop(quiet);
+    let repeated = send_to(&bed.app, &request).await;
+    repeated.assert_status(201);
+    let listed = bed
+        .app
+        .get_as(&person.tokens.access, "/api/v1/me/passkeys")
+        .await;
+    assert_eq!(listed.data()["items"], json!([repeated.data()]));
+    let late = send_to(&bed.app, &request).await;
+    late.assert_problem(403, "reauthentication_required");
 }
 
 /// The answer took too long, and the work was done all the same.

@@ -1,7 +1,7 @@
 //! `POST /me/passkeys/options`, `POST /me/passkeys`, `GET /me/passkeys`, `PATCH /me/passkeys/{id}` and
 //! `DELETE /me/passkeys/{id}`
 
-use actix_web::{HttpResponse, http::StatusCode};
+use actix_web::{HttpRequest, HttpResponse, http::StatusCode};
 use authentication_app::passkeys::{Enrol, PasskeyList, PasskeyView};
 use authentication_domain::{passkeys::Passkey, profiles::DisplayName};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -15,7 +15,7 @@ use uuid::Uuid;
 use crate::{
     Authenticated, FieldError, Problem, RecentlyAuthenticated,
     answer::{self, Answer, Nothing},
-    ingress::{Context, JsonBody, PathId},
+    ingress::{Context, JsonBody, PathId, demand_recent},
     state::State,
     to_the_end::to_the_end,
     v1::passkey_answers::RegistrationCredentialBody,
@@ -41,6 +41,15 @@ pub(crate) struct EnrolBody {
     #[garde(inner(length(chars, max = DisplayName::MAX_LENGTH)))]
     #[schema(min_length = 1, max_length = 80, example = "My phone")]
     name: Option<String>,
+}
+
+impl EnrolBody {
+    fn into_command(self) -> Result<Enrol, Problem> {
+        Ok(Enrol {
+            name: name_of(self.name.as_deref())?,
+            answer: self.credential.into_answer()?,
+        })
+    }
 }
 
 /// Another name; null takes it away.
@@ -124,19 +133,36 @@ pub(crate) async fn options(
     responses((status = 201, description = "It is there.", body = Answer<PasskeyItem>)))]
 pub(crate) async fn enrol(
     state: State,
+    request: HttpRequest,
     Context(context): Context,
-    who: RecentlyAuthenticated,
-    JsonBody(body): JsonBody<EnrolBody>,
+    who: Authenticated,
+    body: Result<JsonBody<EnrolBody>, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let command = Enrol {
-        name: name_of(body.name.as_deref())?,
-        answer: body.credential.into_answer()?,
+    let recent = demand_recent(&request, who.session()).await;
+    let command = body.and_then(|JsonBody(body)| body.into_command());
+    let added = match recent {
+        Ok(()) => {
+            let command = command?;
+            to_the_end(async move {
+                let passkeys = &state.passkeys;
+                passkeys.enrol(who.session(), &command, &context).await
+            })
+            .await?
+        }
+        Err(refusal) => {
+            let Ok(command) = command else {
+                return Err(refusal);
+            };
+            to_the_end(async move {
+                let passkeys = &state.passkeys;
+                passkeys
+                    .enrolled_before(who.session(), &command, &context)
+                    .await
+            })
+            .await?
+            .ok_or(refusal)?
+        }
     };
-    let added = to_the_end(async move {
-        let passkeys = &state.passkeys;
-        passkeys.enrol(who.session(), &command, &context).await
-    })
-    .await?;
     let data = PasskeyItem::from(added);
     Ok(answer::with_status(
         StatusCode::CREATED,
