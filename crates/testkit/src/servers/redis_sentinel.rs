@@ -31,11 +31,20 @@ impl RedisSentinel {
         let primary = RedisServer::start().await;
         let replica = RedisServer::start().await;
         primary.order("CONFIG SET repl-diskless-sync-delay 0");
-        replica.order(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
         for server in [&primary, &replica] {
             server.order(&format!("CONFIG SET masterauth {OF_THE_SERVERS}"));
-            server.require_password(OF_THE_SERVERS);
         }
+        // Before the replica comes: one whose greeting is cut off by it tries again after a minute.
+        primary.require_password(OF_THE_SERVERS);
+        replica.order(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
+        // And before the sentinel looks: it looks again after ten seconds.
+        while !replica
+            .ask("INFO replication")
+            .contains("master_link_status:up")
+        {
+            tokio::time::sleep(A_MOMENT).await;
+        }
+        replica.require_password(OF_THE_SERVERS);
         let port = primary.port();
         let settings = |port: u16| {
             let name = Self::NAME;
@@ -90,6 +99,15 @@ impl RedisSentinel {
         ];
         redis_cli(&self.sentinel, OF_THE_SENTINEL, &impatient);
         self.primary.kill();
+    }
+
+    /// Comes back when the sentinel names the replica as the primary.
+    pub async fn until_the_replica_is_primary(&self) {
+        let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME];
+        let port = self.replica.port().to_string();
+        while !redis_cli(&self.sentinel, OF_THE_SENTINEL, &question).contains(&port) {
+            tokio::time::sleep(A_MOMENT).await;
+        }
     }
 
     /// Cuts the replica off without a word to anybody, and keeps what comes from here on from it. The replica has to
