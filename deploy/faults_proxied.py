@@ -136,32 +136,27 @@ async def promotion(arguments, servers, proxy):
     await standby.back_to_the_beginning()
 
 
-async def sentinel(arguments, servers, proxy):
-    redis = stores.Sentinels(Path(arguments.folder))
+async def redis_fails_over(what, arguments, servers, proxy, redis):
     pair = Pair(arguments, proxy, **servers.settings() | redis.settings())
     everybody = await pair.people()
 
     async def fail_over():
-        redis.kill_master()
-        await redis.until_another_master()
+        redis.lose_a_master()
+        await redis.until_it_is_replaced()
 
-    await judged(f"Redis fail-over by Sentinel behind {proxy}", pair, everybody, fail_over)
+    await judged(f"{what} behind {proxy}", pair, everybody, fail_over)
     pair.stop()
     redis.stop()
+
+
+async def sentinel(arguments, servers, proxy):
+    redis = stores.Sentinels(Path(arguments.folder))
+    await redis_fails_over("Redis fail-over by Sentinel", arguments, servers, proxy, redis)
 
 
 async def cluster(arguments, servers, proxy):
     redis = stores.Cluster(Path(arguments.folder))
-    pair = Pair(arguments, proxy, **servers.settings() | redis.settings())
-    everybody = await pair.people()
-
-    async def fail_over():
-        redis.kill_a_master()
-        await redis.until_ok()
-
-    await judged(f"Redis Cluster without a master behind {proxy}", pair, everybody, fail_over)
-    pair.stop()
-    redis.stop()
+    await redis_fails_over("Redis Cluster without a master", arguments, servers, proxy, redis)
 
 
 async def pgbouncer(arguments, servers, proxy):

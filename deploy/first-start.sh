@@ -27,25 +27,7 @@ if ((EUID != 0)); then
     exec sudo --preserve-env -- "${BASH_SOURCE[0]}" --binary "$service_binary" --away "$away"
 fi
 if [[ -z ${FIRST_START_INSIDE:-} ]]; then
-    work_dir="$(mktemp -d)"
-    own_servers=
-    # shellcheck disable=SC2317 # called by the trap
-    cleanup() {
-        local status=$?
-        trap '' INT TERM
-        [[ -z $own_servers ]] || "$project_root/deploy/servers.sh" down || true
-        rm -rf -- "$work_dir"
-        exit "$status"
-    }
-    trap cleanup EXIT
-    trap 'exit 130' INT
-    trap 'exit 143' TERM
-    forget_service_settings
-    if [[ -z ${TEST_SERVERS_DIR:-} ]]; then
-        server_variables="$("$project_root/deploy/servers.sh" up)"
-        eval "$server_variables"
-        own_servers=yes
-    fi
+    begin_with_servers
     FIRST_START_INSIDE="$work_dir" unshare --mount --propagation private -- "${BASH_SOURCE[0]}" \
         --binary "$service_binary" --away "$away"
     exit

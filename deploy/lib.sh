@@ -190,6 +190,31 @@ forget_service_settings() {
     for name in $(compgen -v FASHIONISTAR_AUTH_); do unset "$name"; done
 }
 
+# A folder of the script's own, and servers for tests unless the calling shell has some; both go when the script ends.
+begin_with_servers() {
+    work_dir="$(mktemp -d)"
+    own_servers=
+    trap leave_servers EXIT
+    trap 'exit 130' INT
+    trap 'exit 143' TERM
+    forget_service_settings
+    if [[ -z ${TEST_SERVERS_DIR:-} ]]; then
+        local server_variables
+        # In two steps: `eval` alone would hide a failure.
+        server_variables="$("$project_root/deploy/servers.sh" up)"
+        eval "$server_variables"
+        own_servers=yes
+    fi
+}
+
+leave_servers() {
+    local status=$?
+    trap '' INT TERM
+    [[ -z $own_servers ]] || "$project_root/deploy/servers.sh" down || true
+    rm -rf -- "$work_dir"
+    exit "$status"
+}
+
 # start_service FOLDER PORT [NAME=VALUE…]: starts the release binary in FOLDER and waits until it is ready.
 start_service() {
     local folder="$1" port="$2"

@@ -14,24 +14,6 @@ if [[ ${1:-} == --binary ]]; then
 fi
 [[ -x $service_binary ]] || fail "there is no $service_binary: cargo build --release first"
 
-work_dir="$(mktemp -d)"
-own_servers=
-cleanup() {
-    local status=$?
-    trap '' INT TERM
-    [[ -z $own_servers ]] || "$project_root/deploy/servers.sh" down || true
-    rm -rf -- "$work_dir"
-    exit "$status"
-}
-trap cleanup EXIT
-trap 'exit 130' INT
-trap 'exit 143' TERM
-
-forget_service_settings
-if [[ -z ${TEST_SERVERS_DIR:-} ]]; then
-    server_variables="$("$project_root/deploy/servers.sh" up)"
-    eval "$server_variables"
-    own_servers=yes
-fi
+begin_with_servers
 python3 "$project_root/deploy/runbooks.py" --binary "$service_binary" --folder "$work_dir" \
     --postgres-programs "$(postgres_bin_dir)" "$@"

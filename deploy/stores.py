@@ -155,10 +155,10 @@ class Sentinels(RedisProcesses):
         hosts = ",".join(f"redis://127.0.0.1:{it}" for it in self.sentinels)
         return {"REDIS__MODE": "sentinel", "REDIS__URL": "redis://fa", "REDIS__SENTINEL__URLS": hosts}
 
-    def kill_master(self):
+    def lose_a_master(self):
         self.kill(self.master)
 
-    async def until_another_master(self):
+    async def until_it_is_replaced(self):
         while self.ask(self.sentinels[0], "sentinel", "get-master-addr-by-name", "fa").split("\n")[-1] != str(self.replica):
             await asyncio.sleep(0.1)
 
@@ -183,11 +183,11 @@ class Cluster(RedisProcesses):
         return {"REDIS__MODE": "cluster", "REDIS__URL": f"redis://127.0.0.1:{self.ports[0]}",
                 "REDIS__CLUSTER__NODES": nodes, "REDIS__KEY_PREFIX": "{faults}:"}
 
-    def kill_a_master(self):
+    def lose_a_master(self):
         self.killed = next(it for it in self.ports if "role:master" in self.ask(it, "info", "replication"))
         self.kill(self.killed)
 
-    async def until_ok(self):
+    async def until_it_is_replaced(self):
         others = [it for it in self.ports if it != self.killed]
         while any("cluster_state:ok" not in self.ask(it, "cluster", "info") for it in others) or 3 != sum(
             "role:master" in self.ask(it, "info", "replication") for it in others
