@@ -43,6 +43,7 @@ mod m20261129_000024_service_clock;
 mod m20261130_000026_put_off;
 mod m20261130_000027_providers;
 mod m20261130_000029_restores;
+mod m20261130_000030_lanes_put_off;
 mod runner;
 
 use async_trait::async_trait;
@@ -91,6 +92,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000026_put_off::Migration),
             Box::new(m20261130_000027_providers::Migration),
             Box::new(m20261130_000029_restores::Migration),
+            Box::new(m20261130_000030_lanes_put_off::Migration),
         ]
     }
 }

@@ -179,7 +179,7 @@ impl Relay {
         let (event, rules) = (&leased.event, &self.rules);
         let never = |why: &str| Err(SinkError::Never(why.to_owned()));
         // Counted when it was leased, so that one that ends its relay is not tried for ever.
-        if leased.attempts >= rules.most_attempts {
+        if leased.attempts.saturating_sub(leased.put_off) >= rules.most_attempts {
             return never("it ended its relay again and again");
         }
         if !self.wants(&event.type_name) {
@@ -241,11 +241,10 @@ impl Relay {
         retry_after: Option<Duration>,
         outcome: Outcome,
     ) -> Result<Outcome, StoreError> {
-        let tries = leased.attempts.saturating_add(1);
-        if tries >= self.rules.most_attempts {
+        if leased.put_off.saturating_add(1) >= self.rules.most_attempts {
             return self.park(leased, why).await;
         }
-        let next = self.next_attempt(leased.attempts, retry_after);
+        let next = self.next_attempt(leased.put_off, retry_after);
         let postpone = || self.ports.queue.postpone_event(&leased.lease, next, why);
         let held = retrying(postpone).await?;
         Ok(self.told(leased, held, outcome, Some(why)))
@@ -295,8 +294,10 @@ impl Relay {
         Ok(self.told(leased, held, Outcome::Away, Some(why)))
     }
 
-    fn next_attempt(&self, attempts_before: u32, retry_after: Option<Duration>) -> OffsetDateTime {
-        let pause = BACK_OFF.pause(attempts_before, self.ports.random.as_ref());
+    /// The pause grows with failures alone: a relay that dies takes the leases of many accounts with it, and none of
+    /// them is to wait longer for that.
+    fn next_attempt(&self, failures_before: u32, retry_after: Option<Duration>) -> OffsetDateTime {
+        let pause = BACK_OFF.pause(failures_before, self.ports.random.as_ref());
         let asked_for = retry_after.map(|asked_for| asked_for.min(retry_after::LONGEST));
         self.ports.clock.now() + pause.max(asked_for.unwrap_or_default())
     }

@@ -47,8 +47,10 @@ pub struct LeasedEvent {
     pub lease: Lease,
     /// The event.
     pub event: QueuedEvent,
-    /// How many times it was tried before.
+    /// How many times it was leased before.
     pub attempts: u32,
+    /// How many of these ended with a failure that was written down; the others ended with their relay.
+    pub put_off: u32,
 }
 
 /// An event that was given up at a destination.

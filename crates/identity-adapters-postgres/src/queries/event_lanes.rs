@@ -42,7 +42,7 @@ macro_rules! lease {
 /// What was just leased, by `event_lanes_due_idx`, `outbox_events_account_idx` and the primary key.
 /// `$1` destination, `$2` token, `$3` the end of the lease. A statement of its own: what the one before
 /// waited for may have been committed after it began, and it would not see the events of that.
-const LEASED: &str = "SELECT l.account_id, l.only_sequence, l.attempts, e.sequence, e.id, \
+const LEASED: &str = "SELECT l.account_id, l.only_sequence, l.attempts, l.put_off, e.sequence, e.id, \
      e.occurred_at, e.event_type, e.data, e.request_id \
      FROM event_lanes l JOIN outbox_events e ON e.sequence = \
      (SELECT min(x.sequence) FROM outbox_events x \
@@ -66,7 +66,7 @@ const CLOSED: &str = "RETURNING account_id, only_sequence";
 
 /// The lane goes on with its next event. `$5` the sequence that was delivered, `$6` now.
 const ADVANCE: &str = concat!(
-    "UPDATE event_lanes SET delivered = $5, due_at = $6, token = NULL, attempts = 0, failure = NULL, \
+    "UPDATE event_lanes SET delivered = $5, due_at = $6, token = NULL, attempts = 0, put_off = 0, failure = NULL, \
      oldest_at = coalesce((SELECT e.occurred_at FROM outbox_events e \
      WHERE e.account_id = $2 AND e.sequence > $5 ORDER BY e.sequence LIMIT 1), oldest_at) WHERE",
     held!()
@@ -74,7 +74,7 @@ const ADVANCE: &str = concat!(
 
 /// `$5` when it is due again, `$6` why.
 const POSTPONE: &str = concat!(
-    "UPDATE event_lanes SET due_at = $5, token = NULL, failure = $6 WHERE",
+    "UPDATE event_lanes SET due_at = $5, token = NULL, put_off = put_off + 1, failure = $6 WHERE",
     held!()
 );
 
@@ -135,6 +135,7 @@ pub(super) async fn lease(
                 event,
                 // This lease is counted already.
                 attempts: attempts.saturating_sub(1),
+                put_off: row.get(LANES, "put_off")?,
             }),
             // Nobody can be handed it, and it is to hold up nothing.
             Err(error) => {

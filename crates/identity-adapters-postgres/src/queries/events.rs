@@ -47,7 +47,7 @@ const LIST_PARKED: &str = "SELECT l.destination, l.parked_at, l.attempts, l.fail
 /// By `event_lanes_parked_idx`; every name is greater than none. `$1` now.
 macro_rules! resend {
     () => {
-        "UPDATE event_lanes SET due_at = $1, parked_at = NULL, attempts = 0 \
+        "UPDATE event_lanes SET due_at = $1, parked_at = NULL, attempts = 0, put_off = 0 \
          WHERE destination > '' AND due_at IS NULL"
     };
 }

@@ -256,6 +256,27 @@ async fn t77_an_event_that_ends_its_relay_again_and_again_is_parked() {
     assert_eq!(scene.got(), 0);
 }
 
+/// A relay that dies takes the leases of many accounts with it, whatever ended it.
+#[tokio::test]
+async fn after_relays_that_died_a_failure_is_the_first_one() {
+    let scene = Scene::set(&[]).await;
+    write(&scene.store, account(), 1).await;
+    for _ in 0..3 {
+        assert!(scene.lease().await.is_some());
+        scene.clock.advance(Duration::seconds(30));
+    }
+    for pause in [1, 2] {
+        scene.answer(Answer::Fail(SinkError::away("away")));
+        assert_eq!(scene.deliver().await, Outcome::Away);
+        // And a fifth of it, give or take.
+        scene
+            .clock
+            .advance(Duration::milliseconds(1_000 * pause + 200 * pause));
+    }
+    scene.answer(Answer::Take);
+    assert_eq!(scene.deliver().await, Outcome::Delivered);
+}
+
 #[tokio::test]
 async fn t76_a_relay_that_comes_too_late_marks_nothing() {
     let scene = Scene::set(&[]).await;

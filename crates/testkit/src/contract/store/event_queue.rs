@@ -213,6 +213,7 @@ pub async fn a_postponed_event_holds_up_its_account_until_its_time(store: Store)
     for attempts in 0..3 {
         let leased = lease_one(&store, now).await;
         assert_eq!((leased.event.id, leased.attempts), (events[0].id, attempts));
+        assert_eq!(leased.put_off, attempts);
         // Later than the lease would end, and earlier.
         let next = now + if attempts == 0 { 5 * LEASE } else { LEASE / 5 };
         let postponed = store.postpone_event(&leased.lease, next, "away").await;
@@ -223,7 +224,28 @@ pub async fn a_postponed_event_holds_up_its_account_until_its_time(store: Store)
     let leased = lease_one(&store, now).await;
     assert!(finish(&store, &leased.lease, now).await);
     let next = lease_one(&store, now).await;
-    assert_eq!((next.event.id, next.attempts), (events[1].id, 0));
+    assert_eq!(
+        (next.event.id, next.attempts, next.put_off),
+        (events[1].id, 0, 0)
+    );
+}
+
+pub async fn a_lease_that_ended_by_itself_is_no_failure(store: Store) {
+    serve(&store, SOMEWHERE).await;
+    write(&store, id(), 1).await;
+    lease_one(&store, START).await;
+    let leased = lease_one(&store, START + LEASE).await;
+    assert_eq!((leased.attempts, leased.put_off), (1, 0));
+    let now = START + LEASE;
+    let postponed = store.postpone_event(&leased.lease, now, "away").await;
+    assert!(postponed.unwrap());
+    let leased = lease_one(&store, now).await;
+    assert_eq!((leased.attempts, leased.put_off), (2, 1));
+    park(&store, &leased, now).await;
+    let again = store.resend_parked_events(ParkedSelection::All, now).await;
+    assert_eq!(again.unwrap(), 1);
+    let leased = lease_one(&store, now).await;
+    assert_eq!((leased.attempts, leased.put_off), (0, 0));
 }
 
 pub async fn a_parked_event_lets_the_next_one_pass(store: Store) {

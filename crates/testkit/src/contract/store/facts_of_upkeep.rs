@@ -85,6 +85,7 @@ macro_rules! store_facts_of_upkeep {
             whoever_lost_the_lease_changes_nothing,
             events_finished_together_are_finished_each_for_itself,
             a_postponed_event_holds_up_its_account_until_its_time,
+            a_lease_that_ended_by_itself_is_no_failure,
             a_parked_event_lets_the_next_one_pass,
             a_parked_event_is_sent_again_when_asked,
             an_event_that_is_sent_again_stands_in_nobodys_way,
