@@ -17,7 +17,7 @@ pub struct PageRequest<C> {
 
 /// The limit is not between 1 and [`MAX_LIMIT`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a page has between 1 and {MAX_LIMIT} items")]
+#[error("must be between 1 and {MAX_LIMIT}")]
 pub struct LimitOutOfRange;
 
 impl<C> PageRequest<C> {

@@ -63,7 +63,7 @@ pub(crate) fn identifier_of(
         _ => Err(FieldError::new(
             "identifier",
             "exactly_one_required",
-            "give exactly one of identifier, email and phone",
+            "send exactly one of identifier, email and phone",
         )),
     }
 }
@@ -83,7 +83,7 @@ pub(crate) fn plain_password(
     })
 }
 
-const NO_CODE: &str = "a code has six digits, or twelve letters and digits";
+const NO_CODE: &str = "must be six digits, or twelve letters and digits";
 
 /// A code as it was sent.
 pub(crate) fn one_time_code(typed: &str) -> Result<OneTimeCode, FieldError> {
@@ -92,13 +92,8 @@ pub(crate) fn one_time_code(typed: &str) -> Result<OneTimeCode, FieldError> {
 
 /// A challenge id or a mailed token that could be one of ours.
 pub(crate) fn opaque_token(field: &'static str, sent: String) -> Result<OpaqueToken, FieldError> {
-    OpaqueToken::from_client(sent).ok_or_else(|| {
-        FieldError::new(
-            field,
-            "invalid_format",
-            "send it exactly as it was received",
-        )
-    })
+    OpaqueToken::from_client(sent)
+        .ok_or_else(|| FieldError::new(field, "invalid_format", "send it exactly as received"))
 }
 
 /// A second factor that is proven with a code.
@@ -123,7 +118,7 @@ pub(crate) fn second_proof(
         CodeMethod::Totp => (
             SecondFactor::Totp,
             OneTimeCode::parse(text).is_some_and(|it| it.format() == CodeFormat::Digits),
-            "a code has six digits",
+            "must be six digits",
         ),
         CodeMethod::Otp => (
             SecondFactor::OneTimeCode,
@@ -133,7 +128,7 @@ pub(crate) fn second_proof(
         CodeMethod::RecoveryCode => (
             SecondFactor::RecoveryCode,
             RecoveryCode::parse(text).is_some(),
-            "a recovery code has 24 letters and digits",
+            "must be 24 letters and digits",
         ),
     };
     if well_formed {

@@ -55,7 +55,7 @@ fn key_of(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Problem> {
         return Err(Problem::invalid_field(FieldError::new(
             HEADER,
             "invalid_format",
-            "an idempotency key is 1 to 255 printable ASCII characters",
+            "send one key of 1 to 255 printable ASCII characters",
         )));
     }
     let principal = session_of(request).map_or("anonymous".to_owned(), |id| id.to_string());

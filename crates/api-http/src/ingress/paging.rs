@@ -51,7 +51,7 @@ fn parse_limit(text: &str) -> Result<u32, Problem> {
         Problem::invalid_field(FieldError::new(
             "limit",
             "out_of_range",
-            "a limit is a whole number from 1 to 100",
+            "must be a whole number from 1 to 100",
         ))
     };
     text.parse().map_err(|_| refused())
@@ -62,7 +62,7 @@ fn refused_cursor() -> Problem {
     Problem::invalid_field(FieldError::new(
         "cursor",
         "invalid_format",
-        "send the next_cursor of the page before",
+        "send the next_cursor of the previous page",
     ))
 }
 

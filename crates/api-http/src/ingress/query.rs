@@ -14,7 +14,7 @@ impl QueryParams {
         if query.is_empty() {
             return Ok(Self(Vec::new()));
         }
-        let unreadable = || malformed("", "invalid_query", "the query string cannot be read");
+        let unreadable = || malformed("", "invalid_query", "the query string can't be read");
         let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|_| unreadable())?
             .into_inner();
@@ -59,14 +59,14 @@ pub(crate) fn check_names(query: &str, known: &[&'static str]) -> Result<(), Pro
             return Err(malformed(
                 "",
                 "unknown_parameter",
-                "there is no such parameter",
+                "the query string has an unknown parameter",
             ));
         };
         if seen.contains(known) {
             return Err(malformed(
                 known,
                 "duplicate_parameter",
-                "the parameter is there twice",
+                "this parameter appears more than once",
             ));
         }
         seen.push(*known);

@@ -39,77 +39,77 @@ macro_rules! catalogue {
 
 catalogue! {
     MalformedRequest, "malformed_request", BAD_REQUEST, "Malformed request",
-        "The request cannot be read.";
+        "The request couldn't be read. Check its syntax and its fields.";
     InvalidState, "invalid_state", BAD_REQUEST, "Invalid state",
-        "This sign-in was not begun here, or is over. Begin it again.";
+        "This sign-in wasn't started here or is no longer valid. Start again.";
     InvalidRedirectUri, "invalid_redirect_uri", BAD_REQUEST, "Redirect URI not allowed",
-        "The redirect URI is not one of the allowed.";
+        "This redirect URI isn't allowed. Use one of the configured URIs.";
     Unauthenticated, "unauthenticated", UNAUTHORIZED, "Not signed in",
         "Sign in and send the access token in the Authorization header.";
     InvalidToken, "invalid_token", UNAUTHORIZED, "Invalid access token",
-        "The access token is expired, revoked or malformed.";
+        "The access token is expired, revoked or malformed. Refresh it or sign in again.";
     InvalidCredentials, "invalid_credentials", UNAUTHORIZED, "Invalid credentials",
         "Invalid credentials";
     InvalidCode, "invalid_code", UNAUTHORIZED, "Invalid code",
-        "The code or the passkey's answer is wrong, used up or expired.";
+        "The code, link or passkey response is wrong, expired or already used. Try again or request a new one.";
     InvalidRefreshToken, "invalid_refresh_token", UNAUTHORIZED, "Invalid refresh token",
         "The refresh token is expired, revoked or malformed. Sign in again.";
-    RefreshTokenReused, "refresh_token_reused", UNAUTHORIZED, "Refresh token used twice",
-        "The refresh token had been replaced, so the session was ended. Sign in again.";
+    RefreshTokenReused, "refresh_token_reused", UNAUTHORIZED, "Refresh token reused",
+        "This refresh token had already been replaced, so the session was ended. Sign in again.";
     Forbidden, "forbidden", FORBIDDEN, "Not allowed",
-        "Your account is not allowed to do this.";
+        "Your account doesn't have permission to do this.";
     AccountSuspended, "account_suspended", FORBIDDEN, "Account suspended",
         "This account is suspended. Contact support.";
-    ReauthenticationRequired, "reauthentication_required", FORBIDDEN, "Confirm it is you",
-        "This needs a recent sign-in. Confirm who you are, and repeat it.";
-    SecondFactorRequired, "second_factor_required", FORBIDDEN, "Second factor needed",
-        "Your role needs a second factor for this. Set one up or sign in with it.";
-    SecondFactorNotAllowed, "second_factor_not_allowed", FORBIDDEN, "Another second factor needed",
-        "This sign-in cannot be completed that way; see its methods.";
+    ReauthenticationRequired, "reauthentication_required", FORBIDDEN, "Confirm it's you",
+        "This requires a recent sign-in. Confirm it's you, then try again.";
+    SecondFactorRequired, "second_factor_required", FORBIDDEN, "Second factor required",
+        "Your role requires a second factor for this. Set one up or sign in with it.";
+    SecondFactorNotAllowed, "second_factor_not_allowed", FORBIDDEN, "Second factor not accepted",
+        "This sign-in can't be completed with that method. Use one of the methods listed for it.";
     NoSecondFactor, "no_second_factor", CONFLICT, "No second factor",
-        "Set a second factor up first.";
-    AnotherProofRequired, "another_proof_required", FORBIDDEN, "Another proof required",
-        "This number was not used for long. Sign in with your password, or on a device that you used before.";
+        "Set up a second factor first.";
+    AnotherProofRequired, "another_proof_required", FORBIDDEN, "Another sign-in method required",
+        "This number hasn't been used for a long time. Sign in with your password, or on a device you've used before.";
     InvalidCurrentPassword, "invalid_current_password", FORBIDDEN, "Wrong current password",
-        "The current password is wrong.";
+        "The current password is wrong. Try again or reset your password.";
     NotFound, "not_found", NOT_FOUND, "Not found",
-        "There is nothing here.";
+        "This resource doesn't exist or isn't available to you.";
     MethodNotAllowed, "method_not_allowed", METHOD_NOT_ALLOWED, "Method not allowed",
-        "This address does not take this method; see the Allow header.";
-    Conflict, "conflict", CONFLICT, "Changed at the same moment",
-        "Somebody else changed this at the same moment. Read it again and repeat the change.";
-    LastWayIn, "last_way_in", CONFLICT, "The last way in",
-        "Without it nobody could sign in to this account. Add another way in, or set a password, first.";
+        "This URL doesn't support this method. See the Allow header.";
+    Conflict, "conflict", CONFLICT, "Changed at the same time",
+        "Another request changed this at the same time. Load it again and repeat your change.";
+    LastWayIn, "last_way_in", CONFLICT, "Last way to sign in",
+        "This is the only way to sign in to this account. Add another one or set a password first.";
     TooManyPasskeys, "too_many_passkeys", CONFLICT, "Too many passkeys",
-        "This account has as many passkeys as it may have. Remove one first.";
-    AccountExistsLinkRequired, "account_exists_link_required", CONFLICT, "An account has this address",
-        "An account with this address exists. Sign in to it, and link the provider there.";
-    AlreadyLinked, "already_linked", CONFLICT, "Linked already",
-        "This account at the provider opens another account, or another one at the provider opens yours.";
-    IdempotencyInProgress, "idempotency_in_progress", CONFLICT, "The same request is in progress",
-        "A request with the same idempotency key is being answered. Try again in a moment.";
-    PayloadTooLarge, "payload_too_large", PAYLOAD_TOO_LARGE, "Body too large",
-        "The body is larger than this service reads.";
+        "This account has the maximum number of passkeys. Remove one first.";
+    AccountExistsLinkRequired, "account_exists_link_required", CONFLICT, "Account already exists",
+        "An account with this address already exists. Sign in to it and link the provider there.";
+    AlreadyLinked, "already_linked", CONFLICT, "Already linked",
+        "This provider account is linked to another account, or your account is linked to a different one at this provider. Unlink that one first.";
+    IdempotencyInProgress, "idempotency_in_progress", CONFLICT, "Request already in progress",
+        "A request with the same idempotency key is still being processed. Try again in a moment.";
+    PayloadTooLarge, "payload_too_large", PAYLOAD_TOO_LARGE, "Request body too large",
+        "The request body is larger than this service accepts. Send a smaller one.";
     UnsupportedMediaType, "unsupported_media_type", UNSUPPORTED_MEDIA_TYPE, "Unsupported media type",
         "Send the body as application/json in UTF-8, without a content encoding.";
     ValidationFailed, "validation_failed", UNPROCESSABLE_ENTITY, "Validation failed",
-        "Some values cannot be taken as they are; see errors.";
-    IdempotencyKeyReused, "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key used before",
-        "The idempotency key came with another request before. Use a new one.";
+        "Some values aren't valid. Correct the fields listed in errors.";
+    IdempotencyKeyReused, "idempotency_key_reused", UNPROCESSABLE_ENTITY, "Idempotency key already used",
+        "This idempotency key was already used for a different request. Use a new one.";
     RateLimited, "rate_limited", TOO_MANY_REQUESTS, "Too many requests",
         "Too many requests. Wait before you try again.";
     AccountLocked, "account_locked", TOO_MANY_REQUESTS, "Password sign-in locked",
-        "Too many failed attempts. Wait, reset the password, or sign in another way.";
+        "Too many failed attempts. Wait, reset your password, or sign in another way.";
     TooManyAttempts, "too_many_attempts", TOO_MANY_REQUESTS, "Too many attempts",
         "Too many wrong codes. Wait before you try again.";
     InternalError, "internal_error", INTERNAL_SERVER_ERROR, "Internal error",
-        "Something went wrong on our side. Tell support the request id.";
+        "Something went wrong on our side. Contact support and give them the request ID.";
     Overloaded, "overloaded", SERVICE_UNAVAILABLE, "Overloaded",
         "The service is busy. Try again in a moment.";
     Unavailable, "unavailable", SERVICE_UNAVAILABLE, "Temporarily unavailable",
-        "A part of the service cannot be reached. Try again in a moment.";
-    DeadlineExceeded, "deadline_exceeded", SERVICE_UNAVAILABLE, "Took too long",
-        "The request took too long and was given up. Try again in a moment.";
+        "Part of the service can't be reached. Try again in a moment.";
+    DeadlineExceeded, "deadline_exceeded", SERVICE_UNAVAILABLE, "Request timed out",
+        "The request took too long, so it was abandoned. Try again in a moment.";
 }
 
 impl ProblemCode {

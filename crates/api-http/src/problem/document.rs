@@ -25,7 +25,7 @@ pub(crate) struct ProblemDocument {
     #[schema(minimum = 400, maximum = 599, example = 422)]
     status: u16,
     /// What happened, for a person.
-    #[schema(value_type = String, example = "Some values cannot be taken as they are; see errors.")]
+    #[schema(value_type = String, example = "Some values aren't valid. Correct the fields listed in errors.")]
     detail: &'static str,
     /// Stable and machine-readable; decide by it.
     #[schema(value_type = String, example = "validation_failed")]

@@ -202,7 +202,7 @@ impl From<ChangeIdentifierError> for Problem {
             ChangeIdentifierError::Unchanged => Self::invalid_field(FieldError::new(
                 "identifier",
                 "unchanged",
-                "this is the identifier that the account has",
+                "this is already the account's identifier",
             )),
             ChangeIdentifierError::Send(error) => error.into(),
         }

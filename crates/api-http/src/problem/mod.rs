@@ -40,11 +40,7 @@ pub struct FieldError {
 impl FieldError {
     /// A role that nobody gives themselves.
     pub(crate) fn role_not_offered() -> Self {
-        Self::new(
-            "role",
-            "role_not_offered",
-            "register as client or as vendor",
-        )
+        Self::new("role", "role_not_offered", "use client or vendor")
     }
 
     /// `code` is stable, `message` a phrase for a person; neither repeats what the client sent.
@@ -111,7 +107,7 @@ impl Problem {
         let error = FieldError::new(
             "credential.id",
             "unknown_passkey",
-            "no account has this passkey any more",
+            "this passkey isn't registered with any account",
         );
         Self {
             errors: vec![error],

@@ -77,7 +77,7 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let typed = query.get("q").unwrap_or_default();
     if typed.chars().count() > LONGEST_SEARCH {
-        let too_long = FieldError::new("q", "too_long", "type at most 80 characters");
+        let too_long = FieldError::new("q", "too_long", "use at most 80 characters");
         return Err(Problem::invalid_field(too_long));
     }
     if let (true, Some(all)) = (typed.trim().is_empty(), ALL.as_ref()) {

@@ -208,7 +208,7 @@ fn credential_id(id: &str, raw_id: &str) -> Result<Vec<u8>, FieldError> {
         Err(FieldError::new(
             "credential.rawId",
             "invalid_format",
-            "id and rawId are the same text",
+            "id and rawId must be the same",
         ))
     }
 }
@@ -220,7 +220,7 @@ fn public_key(kind: &str) -> Result<(), FieldError> {
         Err(FieldError::new(
             "credential.type",
             "invalid_format",
-            "the type is public-key",
+            "must be public-key",
         ))
     }
 }
@@ -232,7 +232,7 @@ fn decoded(field: &'static str, text: &str) -> Result<Vec<u8>, FieldError> {
         FieldError::new(
             field,
             "invalid_format",
-            "send it as the browser's toJSON() gives it: base64url without padding",
+            "send it as the browser's toJSON() returns it: base64url without padding",
         )
     })
 }

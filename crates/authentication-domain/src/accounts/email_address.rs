@@ -20,7 +20,7 @@ pub struct EmailAddress {
 
 /// Why a text is no address that we could send to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not an email address that mail can be sent to")]
+#[error("not an email address that we can send mail to")]
 pub struct InvalidEmail;
 
 impl EmailAddress {

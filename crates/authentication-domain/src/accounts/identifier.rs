@@ -34,7 +34,7 @@ pub enum SignUpMethod {
 /// The text is neither an address nor a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "neither an email address nor a telephone number; write a number in international form, or give its country"
+    "not a valid email address or phone number; write a number in international format, or give its country"
 )]
 pub struct InvalidIdentifier;
 

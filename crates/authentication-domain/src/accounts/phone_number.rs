@@ -24,7 +24,7 @@ pub struct PhoneNumber(String);
 /// Why a text is no number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "not a telephone number that exists; write it in international form, such as +2348012345678, or give its country"
+    "not a valid phone number; write it in international format, such as +2348012345678, or give its country"
 )]
 pub struct InvalidPhone;
 

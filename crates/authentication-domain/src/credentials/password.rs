@@ -19,16 +19,16 @@ pub struct PlainPassword {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnusablePassword {
     /// Nothing typed.
-    #[error("a password is needed")]
+    #[error("enter a password")]
     Empty,
     /// Longer than the upper bound, in characters. Refused, never cut.
-    #[error("a password has at most {maximum} characters")]
+    #[error("use at most {maximum} characters")]
     TooLong {
         /// The bound.
         maximum: usize,
     },
     /// Control characters, which no keyboard types and many paths mangle.
-    #[error("a password has no control characters")]
+    #[error("control characters aren't allowed")]
     ControlCharacter,
 }
 

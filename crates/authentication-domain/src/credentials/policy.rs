@@ -46,16 +46,16 @@ pub enum Weakness {
         minimum: usize,
     },
     /// On the list of common and breached passwords.
-    #[error("this password is among the most used and leaked ones; choose another")]
+    #[error("this password is too common or has been leaked; choose another")]
     Common,
     /// Few guesses would find it.
-    #[error("this password is easy to guess; add words or characters that do not belong together")]
+    #[error("this password is easy to guess; add unrelated words or characters")]
     Guessable,
     /// Made of a name of the service or of a role.
-    #[error("this password is made of the name of this service or of a role in it; choose another")]
+    #[error("this password is based on the name of this service or of a role; choose another")]
     DerivedFromContext,
     /// Made of the person's own email address or number.
-    #[error("this password is made of your email address or number; choose another")]
+    #[error("this password is based on your email address or phone number; choose another")]
     DerivedFromIdentifier,
 }
 

@@ -20,19 +20,19 @@ pub struct DisplayName(String);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidText {
     /// Nothing left after trimming.
-    #[error("must not be empty")]
+    #[error("can't be empty")]
     Empty,
     /// More than [`DisplayName::MAX_LENGTH`] characters.
-    #[error("has at most {} characters", DisplayName::MAX_LENGTH)]
+    #[error("use at most {} characters", DisplayName::MAX_LENGTH)]
     TooLong,
     /// Control, bidi override or zero-width characters.
-    #[error("has characters that cannot be shown")]
+    #[error("contains characters that can't be displayed")]
     Unprintable,
     /// No country has this code.
-    #[error("no country has this code; use ISO 3166-1 alpha-2")]
+    #[error("unknown country; use an ISO 3166-1 alpha-2 code")]
     UnknownCountry,
     /// Not a language tag.
-    #[error("not a language tag such as `en` or `fr-CI`")]
+    #[error("not a valid language tag; use one such as `en` or `fr-CI`")]
     MalformedLanguage,
 }
 

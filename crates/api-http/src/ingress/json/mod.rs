@@ -45,7 +45,7 @@ pub(super) fn read(
         let mut body = Vec::new();
         while let Some(chunk) = payload.next().await {
             let chunk =
-                chunk.map_err(|_| malformed("", "incomplete_body", "the body ended early"))?;
+                chunk.map_err(|_| malformed("", "incomplete_body", "the body is incomplete"))?;
             if body.len() + chunk.len() > most {
                 return Err(Problem::of(ProblemCode::PayloadTooLarge));
             }
@@ -108,38 +108,42 @@ where
 
 fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body)
-        .map_err(|_| malformed("", "invalid_utf8", "the body is not UTF-8"))?;
+        .map_err(|_| malformed("", "invalid_utf8", "the body isn't valid UTF-8"))?;
     // serde would take an array for a struct, field by field.
     let begins = text.trim_start_matches([' ', '\t', '\r', '\n']);
     if begins.is_empty() {
-        return Err(malformed("", "empty_body", "a JSON object is expected"));
+        return Err(malformed("", "empty_body", "send a JSON object"));
     }
     if !begins.starts_with('{') {
-        return Err(malformed("", "invalid_json", "a JSON object is expected"));
+        return Err(malformed("", "invalid_json", "send a JSON object"));
     }
     let mut json = serde_json::Deserializer::from_str(text);
     let value = serde_path_to_error::deserialize(&mut json).map_err(|error| refusal(&error))?;
     json.end()
-        .map_err(|_| malformed("", "invalid_json", "something follows the JSON object"))?;
+        .map_err(|_| malformed("", "invalid_json", "remove what follows the JSON object"))?;
     Ok(value)
 }
 
 fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     if error.inner().classify() != Category::Data {
-        return malformed("", "invalid_json", "the body is not valid JSON");
+        return malformed("", "invalid_json", "the body isn't valid JSON");
     }
     let message = error.inner().to_string();
     // serde has no kinds, only texts; the tests below hold on to these.
     let quoted = || field_name(message.split('`').nth(1).unwrap_or_default());
     if message.starts_with("unknown field") {
-        malformed(quoted(), "unknown_field", "there is no such field")
+        malformed(quoted(), "unknown_field", "this field doesn't exist")
     } else if message.starts_with("duplicate field") {
-        malformed(quoted(), "duplicate_field", "the field is there twice")
+        malformed(
+            quoted(),
+            "duplicate_field",
+            "this field appears more than once",
+        )
     } else if message.starts_with("missing field") {
-        malformed(quoted(), "missing_field", "the field is missing")
+        malformed(quoted(), "missing_field", "this field is required")
     } else {
         let field = field_name(&error.path().to_string());
-        malformed(field, "wrong_type", "the value is of another type")
+        malformed(field, "wrong_type", "the value has the wrong type")
     }
 }
 

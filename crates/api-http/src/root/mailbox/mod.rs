@@ -99,7 +99,7 @@ fn limit(text: &str) -> Result<usize, Problem> {
         Problem::invalid_field(FieldError::new(
             "limit",
             "out_of_range",
-            "must be a whole number from 1",
+            "must be a whole number, at least 1",
         ))
     })
 }

@@ -272,7 +272,7 @@ pub(crate) fn bounded(
         Err(FieldError::new(
             field,
             "invalid_format",
-            "send it exactly as it was received",
+            "send it exactly as received",
         ))
     }
 }

@@ -131,7 +131,7 @@ fn federation_of(state: &ApiState, name: Option<&str>) -> Result<Federation, Fie
     let named = name.ok().and_then(|name| state.providers.named(name));
     named.cloned().ok_or_else(|| {
         let field = "provider";
-        FieldError::new(field, "not_offered", "there is no such provider here")
+        FieldError::new(field, "not_offered", "this provider isn't configured")
     })
 }
 
@@ -175,7 +175,7 @@ impl ReauthenticateBody {
             (None, Some(CodeMethod::Otp), Some(_), None) => Err(FieldError::new(
                 "method",
                 "not_offered",
-                "confirm with the password, an authenticator app, a recovery code, a passkey or an ID token",
+                "use your password, an authenticator app, a recovery code, a passkey or an ID token",
             )),
             (None, Some(method), Some(code), None) => {
                 second_proof(method, code).map(Reauthentication::SecondFactor)
@@ -190,6 +190,6 @@ fn exactly_one_proof() -> Problem {
     Problem::invalid_field(FieldError::new(
         "password",
         "exactly_one_proof",
-        "give the password, or a method with its code, or a challenge with a passkey's answer, or an ID token",
+        "send exactly one of: password; method and code; challenge_id and credential; id_token",
     ))
 }

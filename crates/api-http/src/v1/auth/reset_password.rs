@@ -121,7 +121,7 @@ fn proof_of(
         _ => refusals.keep(Err(FieldError::new(
             "code",
             "exactly_one_required",
-            "give either challenge_id with code, or token",
+            "send either challenge_id and code, or token",
         ))),
     }
 }
