@@ -39,7 +39,7 @@ pub(crate) async fn not_me(
     let token = opaque_token("token", body.token).map_err(Problem::invalid_field)?;
     to_the_end(async move { state.accounts.not_me(&token, &context).await }).await?;
     Ok(answer::ok(
-        "All devices are signed out. Reset the password to sign in with it again",
+        "All devices have been signed out. Reset your password before you sign in with it again",
         Nothing {},
     ))
 }
@@ -63,7 +63,7 @@ pub(crate) async fn undo_identifier_change(
     })
     .await?;
     Ok(answer::ok(
-        "The change is taken back, and all devices are signed out. Reset the password to sign in with it again",
+        "The change has been undone, and all devices have been signed out. Reset your password before you sign in with it again",
         Nothing {},
     ))
 }

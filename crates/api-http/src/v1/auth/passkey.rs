@@ -55,7 +55,7 @@ pub(crate) async fn options(state: State) -> Result<HttpResponse, Problem> {
         challenge_id: options.challenge_id,
         public_key: options.public_key,
     };
-    Ok(answer::ok("Use a passkey", data))
+    Ok(answer::ok("Use your passkey", data))
 }
 
 /// Sign in with a passkey.

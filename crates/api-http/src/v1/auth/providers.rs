@@ -61,7 +61,7 @@ pub(crate) async fn list(state: State) -> HttpResponse {
         items: state.providers.iter().map(ProviderItem::of).collect(),
         next_cursor: None,
     };
-    answer::ok("Providers", list)
+    answer::ok("Sign-in providers", list)
 }
 
 /// A nonce for one ID token.
@@ -213,7 +213,7 @@ pub(crate) async fn authorize(
         state: begun.state.expose().to_owned(),
         binding: begun.binding.expose().to_owned(),
     };
-    Ok(answer::ok("Continue at the provider", data))
+    Ok(answer::ok("Continue with the provider", data))
 }
 
 /// Complete a sign-in at a provider.

@@ -68,7 +68,7 @@ pub(crate) async fn forget(
             .await
     })
     .await?;
-    Ok(answer::ok("Device forgotten", Nothing {}))
+    Ok(answer::ok("Device removed", Nothing {}))
 }
 
 impl From<KnownDevice> for DeviceItem {

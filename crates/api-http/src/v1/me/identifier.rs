@@ -107,7 +107,10 @@ pub(crate) async fn confirm(
             .await
     })
     .await?;
-    Ok(answer::ok("Identifier changed", UserView::from(view)))
+    Ok(answer::ok(
+        "Sign-in email address or phone number changed",
+        UserView::from(view),
+    ))
 }
 
 impl ChangeIdentifierBody {

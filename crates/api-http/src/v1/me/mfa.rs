@@ -111,7 +111,10 @@ pub(crate) async fn begin_totp(
 ) -> Result<HttpResponse, Problem> {
     let enrolment = to_the_end(async move { state.mfa.begin_totp(who.session()).await }).await?;
     let data = TotpEnrolmentView::from(enrolment);
-    Ok(answer::ok("Scan the code and confirm", data))
+    Ok(answer::ok(
+        "Scan the QR code, then confirm with a code from the app",
+        data,
+    ))
 }
 
 /// Confirm an authenticator app.
@@ -137,7 +140,7 @@ pub(crate) async fn confirm_totp(
     })
     .await?;
     let data = ConfirmedTotpView::from(confirmed);
-    Ok(answer::ok("Authenticator app confirmed", data))
+    Ok(answer::ok("Authenticator app set up", data))
 }
 
 /// Take the authenticator app away.
@@ -170,7 +173,7 @@ pub(crate) async fn renew_recovery_codes(
     })
     .await?;
     let data = RecoveryCodesView::from(codes);
-    Ok(answer::ok("Your recovery codes", data))
+    Ok(answer::ok("Your new recovery codes", data))
 }
 
 impl From<TotpEnrolment> for TotpEnrolmentView {

@@ -75,7 +75,7 @@ pub(crate) async fn change(
             .await
     })
     .await?;
-    Ok(answer::ok("Profile changed", UserView::from(view)))
+    Ok(answer::ok("Profile updated", UserView::from(view)))
 }
 
 impl ProfilePatch {

@@ -64,7 +64,7 @@ pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpRespons
         items: linked.into_iter().map(LinkedProviderItem::from).collect(),
         next_cursor: None,
     };
-    Ok(answer::ok("Your providers", list))
+    Ok(answer::ok("Your sign-in providers", list))
 }
 
 /// Get a nonce for an ID token that is used in this session.

@@ -67,7 +67,7 @@ pub(crate) async fn options(
     let public_key =
         to_the_end(async move { state.passkeys.begin_second_factor(&challenge).await }).await?;
     let data = SecondFactorOptionsView { public_key };
-    Ok(answer::ok("Use a passkey", data))
+    Ok(answer::ok("Use your passkey", data))
 }
 
 /// Complete a sign-in with a passkey.
