@@ -402,7 +402,7 @@ impl TestApp {
             1,
             "{events:?}"
         );
-        self.message_with(&person.identifier, "sign-in was ended")
+        self.message_with(&person.identifier, "copy of one of your sessions")
             .await;
     }
 

@@ -177,7 +177,7 @@ testkit::on_every_engine! {
         assert_eq!(app.audit_outcomes("account.secured").await, ["success"]);
         let secured = "com.fashionistar.auth.account.secured.v1".to_owned();
         assert!(app.event_types().await.contains(&secured));
-        app.message_with(&person.identifier, "was secured").await;
+        app.message_with(&person.identifier, "We've secured your").await;
         // The right password looks like a wrong one, from whichever device, and is counted like one.
         for _ in 0..2 {
             app.log_in(&person.identifier, PASSWORD).await.assert_problem(401, "invalid_credentials");

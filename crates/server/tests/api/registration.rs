@@ -95,7 +95,7 @@ testkit::on_every_engine! {
         app.post_as(access, "/api/v1/me/identifier", &body).await.assert_status(202);
         app.until("its owner is told", async || {
             let messages = app.mailbox("+2348012345678").await;
-            messages.iter().any(|it| it.to_string().contains("has an account already"))
+            messages.iter().any(|it| it.to_string().contains("already has an account"))
         })
         .await;
     }

@@ -18,7 +18,7 @@ const CONFIRM: &str = "/api/v1/auth/password/reset/confirm";
 /// How long a patient stranger goes on.
 const DAYS: u32 = 60;
 const HUNDRED: usize = 100;
-const NOTICE: &str = "keeps trying to get into your";
+const NOTICE: &str = "Repeated attempts to get into your";
 
 /// A challenge that somebody asked for.
 struct Asked {

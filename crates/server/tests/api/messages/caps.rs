@@ -106,7 +106,7 @@ testkit::on_every_engine! {
         let mails = mail.mails();
         assert_eq!(mails.len(), 4);
         for notice in &mails[2..] {
-            assert_eq!(notice.header("Subject"), Some("Sign-in to Fashionistar is paused"));
+            assert_eq!(notice.header("Subject"), Some("Password sign-in to Fashionistar is paused"));
         }
     }
 

@@ -71,7 +71,7 @@ testkit::on_every_engine! {
         app.wake_worker().await;
         let notices = app.notices_to(&person).await;
         assert!((3..=6).contains(&notices.len()), "{}", notices.len());
-        assert_eq!(notices[0]["subject"], "Sign-in to Fashionistar is paused");
+        assert_eq!(notices[0]["subject"], "Password sign-in to Fashionistar is paused");
         assert!(app.count("outbox_messages").await <= 1);
     }
 

@@ -43,7 +43,7 @@ testkit::on_every_engine! {
         app.pass_seconds(15 * 60).await;
         app.settle_messages().await;
         let notices = app.mailbox(&person.identifier).await;
-        let summary = "2 more times: somebody tried to sign in with a copy of one of your passkeys";
+        let summary = "2 more times: someone tried to sign in with a copy of one of your passkeys";
         assert_eq!(has(&notices, "text", summary), 1, "{notices:?}");
     }
 

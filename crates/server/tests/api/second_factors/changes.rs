@@ -127,7 +127,7 @@ testkit::on_every_engine! {
         let challenge = app.challenge_of(&it.person).await;
         let wrong = wrong_code(&it.code(&app));
         app.second_step(&challenge, "totp", &wrong).await.assert_problem(401, "invalid_code");
-        let words = "authenticator app is closed";
+        let words = "disabled your authenticator app";
         app.settle_messages().await;
         assert_eq!(app.messages_about(&it.person.identifier, words).await.len(), 0, "one is left");
         // Wrong codes through a session count as well.
