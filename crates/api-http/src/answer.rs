@@ -9,11 +9,11 @@ use crate::{Problem, ProblemCode};
 /// JSON, with the charset that OWASP ASVS 4.1.1 asks for.
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
 
-/// What succeeded, in words and as data.
+/// The result, as a message and as data.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Answer<T> {
-    /// A sentence fit for a person.
+    /// A message for people.
     #[schema(value_type = String)]
     message: &'static str,
     data: T,
@@ -25,17 +25,17 @@ impl<T> Answer<T> {
     }
 }
 
-/// An empty object: the sentence says it all.
+/// An empty object.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Nothing {}
 
-/// All of a list, or one page of it.
+/// A whole list, or one page of it.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Items<T> {
     pub(crate) items: Vec<T>,
-    /// For the next page; absent at the end of the list.
+    /// The cursor for the next page; absent on the last page.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub(crate) next_cursor: Option<String>,

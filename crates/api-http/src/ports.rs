@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 
 use crate::{ProblemCode, routes::RouteSpec};
 
-/// How a dependency is, the better ones first.
+/// The state of a dependency, best first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DependencyStatus {
@@ -22,7 +22,7 @@ pub enum DependencyStatus {
     Down,
 }
 
-/// Why a dependency is not up. A check of something else is a variant more.
+/// Why a dependency isn't up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
@@ -46,18 +46,18 @@ pub enum Cause {
     ClockAhead,
 }
 
-/// One thing that the service depends on.
+/// A dependency of the service.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DependencyState {
-    /// Which.
+    /// The id.
     #[schema(value_type = String, example = "database")]
     pub name: &'static str,
-    /// How it is.
+    /// Its state.
     pub state: DependencyStatus,
-    /// Whether the service is of no use without it.
+    /// Whether the service needs it to work.
     pub required: bool,
-    /// Why it is not up; empty when it is.
+    /// Why it isn't up; empty if it is.
     pub causes: Vec<Cause>,
 }
 
@@ -95,7 +95,7 @@ pub trait ReadinessProbe: Send + Sync {
 #[derive(Clone, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MailboxMessage {
-    /// To whom.
+    /// The recipient.
     #[schema(example = "ada@example.com")]
     pub to: String,
     /// `email` or `sms`.
@@ -105,11 +105,11 @@ pub struct MailboxMessage {
     pub subject: String,
     /// Plain text.
     pub text: String,
-    /// The mail as it looks. Absent from text messages, and from all but the newest mails.
+    /// The mail as HTML. Absent for text messages, and for all but the newest mails.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub html: Option<String>,
-    /// The code in it, if it carries one.
+    /// The code in the message, if there is one.
     #[schema(required, example = "493817")]
     pub code: Option<String>,
     /// When it was sent.

@@ -96,7 +96,7 @@ pub(crate) fn opaque_token(field: &'static str, sent: String) -> Result<OpaqueTo
         .ok_or_else(|| FieldError::new(field, "invalid_format", "send it exactly as received"))
 }
 
-/// A second factor that is proven with a code.
+/// A second factor that is verified with a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum CodeMethod {

@@ -64,7 +64,7 @@ pub(super) fn add(paths: &mut Paths) {
 fn become_googles(operation: &mut Operation, id: &str, stands_for: &str) {
     operation.operation_id = Some(id.to_owned());
     let told = operation.description.take().unwrap_or_default();
-    let same = format!("The same as `{stands_for}` with `google` for the name.");
+    let same = format!("The same as `{stands_for}`, with `google` as the name.");
     operation.description = Some(format!("{same}\n\n{told}").trim_end().to_owned());
     if let Some(parameters) = &mut operation.parameters {
         parameters.retain(|it| !matches!(it, RefOr::T(it) if it.name == "name"));

@@ -32,21 +32,21 @@ const BEARER: &str = "bearer";
 #[openapi(
     info(
         title = "fashionistar-auth",
-        description = "Identity, authentication and authorization of Fashionistar.\n\n\
-            Success is `{\"message\", \"data\"}`; a refusal is a problem document (RFC 9457), whose `code` is stable. \
-            Every answer carries `X-Request-Id`; send one of your own to find it again in the logs. \
-            Calls are counted by address and by account: see `RateLimit` and `RateLimit-Policy`.",
+        description = "Identity, authentication and authorization for Fashionistar.\n\n\
+            Success is `{\"message\", \"data\"}`; an error is a problem document (RFC 9457) with a stable `code`. \
+            Every answer has an `X-Request-Id`; send your own to find the request in the logs. \
+            Calls are rate limited by address and by account: see `RateLimit` and `RateLimit-Policy`.",
     ),
     servers((url = "/", description = "This service")),
     tags(
-        (name = "registration", description = "From an address or a number to an account."),
+        (name = "registration", description = "Registering with an email address or a phone number."),
         (name = "sign-in", description = "Sessions and their tokens."),
-        (name = "providers", description = "Signing in through identity providers, those that are configured."),
-        (name = "google", description = "The same through Google, under paths of its own."),
-        (name = "passwords", description = "Changing a password, and setting one anew."),
-        (name = "passkeys", description = "Passkeys: a finger, a face or a PIN in the place of a password."),
-        (name = "me", description = "One's own account."),
-        (name = "forms", description = "What forms offer."),
+        (name = "providers", description = "Signing in with the configured identity providers."),
+        (name = "google", description = "Signing in with Google, under its own paths."),
+        (name = "passwords", description = "Changing and resetting passwords."),
+        (name = "passkeys", description = "Passkeys: a fingerprint, face or PIN instead of a password."),
+        (name = "me", description = "Your account."),
+        (name = "forms", description = "Data for forms."),
         (name = "operation", description = "For gateways, orchestrators and load balancers."),
         (name = "development", description = "Absent in production."),
     ),
@@ -122,7 +122,7 @@ pub fn openapi() -> OpenApi {
             HttpBuilder::new()
                 .scheme(HttpAuthScheme::Bearer)
                 .bearer_format("JWT")
-                .description(Some("The `access_token` of a sign-in."))
+                .description(Some("The `access_token` from a sign-in."))
                 .build(),
         )),
     );

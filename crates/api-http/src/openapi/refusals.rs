@@ -115,17 +115,17 @@ pub(super) fn headers() -> BTreeMap<String, RefOr<Header>> {
         (
             "X-Request-Id",
             Type::String,
-            "The id of the request, as sent or as made.",
+            "The id of the request: the one that was sent, or a new one.",
         ),
         (
             "RateLimit-Policy",
             Type::String,
-            "What is allowed: `\"address\";q=60;w=60` is 60 calls in 60 seconds. Absent when nothing was counted.",
+            "The quota: `\"address\";q=60;w=60` means 60 calls in 60 seconds. Absent if nothing was counted.",
         ),
         (
             "RateLimit",
             Type::String,
-            "Where this call left it: `\"address\";r=59;t=30` is 59 calls left, all again in 30 seconds.",
+            "What is left of the quota: `\"address\";r=59;t=30` means 59 calls left, and the full quota again in 30 seconds.",
         ),
         (
             "Retry-After",
@@ -135,7 +135,7 @@ pub(super) fn headers() -> BTreeMap<String, RefOr<Header>> {
         (
             "WWW-Authenticate",
             Type::String,
-            "`Bearer`, with an error where an access token was refused (RFC 6750).",
+            "`Bearer`, with an error if an access token was refused (RFC 6750).",
         ),
     ]
     .into_iter()

@@ -14,28 +14,28 @@ pub(crate) const MEDIA_TYPE: &str = "application/problem+json; charset=utf-8";
 #[schema(as = Problem)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProblemDocument {
-    /// Names the kind of problem.
+    /// Identifies the kind of problem.
     #[serde(rename = "type")]
     #[schema(value_type = String, format = "uri", example = "urn:problem:fashionistar-auth:validation_failed")]
     type_uri: String,
-    /// The kind of problem in words.
+    /// A short title for the kind of problem.
     #[schema(value_type = String, example = "Validation failed")]
     title: &'static str,
-    /// The status of the answer.
+    /// The HTTP status.
     #[schema(minimum = 400, maximum = 599, example = 422)]
     status: u16,
-    /// What happened, for a person.
+    /// What happened and what to do next, for people.
     #[schema(value_type = String, example = "Some values aren't valid. Correct the fields listed in errors.")]
     detail: &'static str,
-    /// Stable and machine-readable; decide by it.
+    /// Stable and machine-readable; use it to tell problems apart.
     #[schema(value_type = String, example = "validation_failed")]
     code: &'static str,
-    /// Tell it to support.
+    /// The id of the request; give it to support.
     #[schema(example = "019a2b3c4d5e7f8091a2b3c4d5e6f708")]
     request_id: String,
-    /// What is wrong with which field; empty when it is not about fields.
+    /// What's wrong with which field; empty if the problem isn't about fields.
     errors: Vec<FieldError>,
-    /// `reauthentication_required`: what `POST /auth/reauthenticate` takes for the proofs that are missing.
+    /// Only for `reauthentication_required`: the missing proofs, as `POST /auth/reauthenticate` accepts them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Option<Vec<String>>, example = json!(["password", "id_token", "webauthn", "totp", "recovery_code"]))]
     methods: Vec<&'static str>,

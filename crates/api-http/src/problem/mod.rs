@@ -22,17 +22,17 @@ use utoipa::ToSchema;
 pub use catalogue::ProblemCode;
 pub(crate) use document::{MEDIA_TYPE, ProblemDocument};
 
-/// What is wrong with one field.
+/// What's wrong with one field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct FieldError {
-    /// The field of the body, the parameter or the header; empty when it is the request as a whole.
+    /// The body field, parameter or header; empty for the request as a whole.
     #[schema(value_type = String, example = "password")]
     pub field: Cow<'static, str>,
     /// Stable and machine-readable.
     #[schema(value_type = String, example = "password_too_short")]
     pub code: Cow<'static, str>,
-    /// Fit for a person.
+    /// A message for people.
     #[schema(value_type = String, example = "use at least 8 characters")]
     pub message: Cow<'static, str>,
 }

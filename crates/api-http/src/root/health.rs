@@ -16,7 +16,7 @@ use crate::{
     state::State,
 };
 
-/// The process lives.
+/// The process is alive.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Liveness {
@@ -25,7 +25,7 @@ pub(crate) struct Liveness {
     status: &'static str,
 }
 
-/// Whether requests should come here.
+/// Whether this node should get requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ReadinessStatus {
@@ -39,7 +39,7 @@ pub(crate) enum ReadinessStatus {
     Draining,
 }
 
-/// Whether requests should come here, and how each dependency is.
+/// Whether this node should get requests, and the state of each dependency.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Readiness {
@@ -49,35 +49,35 @@ pub(crate) struct Readiness {
 
 /// Is the process alive?
 ///
-/// Asks nobody and is not counted: restart the process when this does not answer.
+/// Checks no dependencies and isn't rate limited. Restart the process if this doesn't answer.
 #[utoipa::path(get, path = "/health/live", operation_id = "live", tag = "operation",
-    responses((status = 200, description = "It is.", body = Liveness)))]
+    responses((status = 200, description = "The process is alive.", body = Liveness)))]
 pub(crate) async fn live() -> HttpResponse {
     answer::bare(StatusCode::OK, &Liveness { status: "alive" })
 }
 
-/// Should requests come here, if they can go elsewhere?
+/// Is this node ready for requests?
 ///
-/// Names each dependency, how it is, and why. 503 when one that is required is down, and from the moment that
-/// shutdown begins.
+/// Lists each dependency with its state and the causes. 503 if a required one is down, and from the start of
+/// shutdown.
 #[utoipa::path(get, path = "/health/ready", operation_id = "ready", tag = "operation",
     responses(
-        (status = 200, description = "They should.", body = Readiness),
-        (status = 503, description = "They should not.", body = Readiness),
+        (status = 200, description = "Yes.", body = Readiness),
+        (status = 503, description = "No.", body = Readiness),
     ))]
 pub(crate) async fn ready(state: State) -> HttpResponse {
     told_by(state.readiness.as_ref(), &state.draining).await
 }
 
-/// Should requests come here, if they can go nowhere else?
+/// Can this node serve requests if no other node can?
 ///
-/// The same document as that of `/health/ready`. 200 also while something that is required is down: sessions that are
-/// cached, public keys and countries are served, and the rest is answered with 503 at once. 503 from the moment that
-/// shutdown begins.
+/// The same document as `/health/ready`. 200 even while a required dependency is down: cached sessions, public
+/// keys and countries are still served, and everything else is answered with 503 at once. 503 from the start of
+/// shutdown.
 #[utoipa::path(get, path = "/health/serving", operation_id = "serving", tag = "operation",
     responses(
-        (status = 200, description = "They should.", body = Readiness),
-        (status = 503, description = "They should not.", body = Readiness),
+        (status = 200, description = "Yes.", body = Readiness),
+        (status = 503, description = "No.", body = Readiness),
     ))]
 pub(crate) async fn serving(state: State) -> HttpResponse {
     let dependencies = state.readiness.check().await;

@@ -19,42 +19,42 @@ const KEEP_FIVE_MINUTES: &str = "public, max-age=300";
 /// A JWK Set (RFC 7517 §5).
 #[derive(ToSchema)]
 pub(crate) struct KeySet {
-    /// The public keys; tokens name theirs by `kid`.
+    /// The public keys. The `kid` of a token names its key.
     #[expect(dead_code, reason = "describes what the token signer publishes")]
     keys: Vec<serde_json::Value>,
 }
 
-/// Metadata (`OpenID` Connect Discovery 1.0 §3, RFC 8414), as far as this service has what it names.
+/// Metadata (`OpenID` Connect Discovery 1.0 §3, RFC 8414), as far as it applies to this service.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Metadata {
     /// The `iss` of access tokens.
     #[schema(format = "uri")]
     issuer: String,
-    /// Where the keys are.
+    /// The address of the public keys.
     #[schema(format = "uri")]
     jwks_uri: String,
     /// None: this service has no authorization endpoint.
     #[schema(value_type = Vec<String>)]
     response_types_supported: [&'static str; 0],
-    /// `public`: a person has the same `sub` for everybody.
+    /// `public`: a person has the same `sub` for every client.
     #[schema(value_type = Vec<String>)]
     subject_types_supported: [&'static str; 1],
-    /// How tokens are signed.
+    /// The signature algorithms of tokens.
     #[schema(value_type = Vec<String>)]
     id_token_signing_alg_values_supported: Vec<&'static str>,
-    /// What access tokens say (RFC 9068).
+    /// The claims in access tokens (RFC 9068).
     #[schema(value_type = Vec<String>)]
     claims_supported: [&'static str; 13],
 }
 
-/// The public keys of access tokens: of those in use, of the one that comes next, and of those before.
+/// Public keys that verify access tokens: current, next and previous.
 ///
-/// May be kept for five minutes; `ETag` and `If-None-Match` tell whether it changed since.
+/// Can be cached for five minutes. Use `ETag` and `If-None-Match` to check whether it has changed.
 #[utoipa::path(get, path = "/.well-known/jwks.json", operation_id = "json_web_keys", tag = "operation",
     responses(
         (status = 200, description = "A JWK Set.", body = KeySet),
-        (status = 304, description = "The one you have is the current one."),
+        (status = 304, description = "Not changed."),
     ))]
 pub(crate) async fn keys(state: State, request: HttpRequest) -> Result<HttpResponse, Problem> {
     let set = Rendered::of(&state.signer.public_keys())
@@ -62,7 +62,7 @@ pub(crate) async fn keys(state: State, request: HttpRequest) -> Result<HttpRespo
     Ok(set.answer(&request, KEEP_FIVE_MINUTES))
 }
 
-/// What verifies an access token.
+/// Metadata for verifying access tokens.
 #[utoipa::path(get, path = "/.well-known/openid-configuration", operation_id = "openid_configuration", tag = "operation",
     responses((status = 200, description = "The metadata.", body = Metadata)))]
 pub(crate) async fn metadata(state: State) -> HttpResponse {
@@ -93,21 +93,21 @@ pub(crate) async fn metadata(state: State) -> HttpResponse {
     ))
 }
 
-/// The pages that may ask for passkeys of this domain (W3C Web Authentication Level 3 §5.11.1).
+/// The origins that may use passkeys of this domain (W3C Web Authentication Level 3 §5.11.1).
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RelatedOrigins {
-    /// As browsers send their origin.
+    /// The origins, as browsers send them.
     #[schema(example = json!(["https://fashionistar.example"]))]
     origins: Vec<String>,
 }
 
-/// The pages that may ask for passkeys, also from other domains.
+/// Origins that may use passkeys of this domain.
 ///
-/// Browsers ask the domain of the passkeys for it; where that is another host than this service's, it passes the
-/// question on.
+/// Browsers request this from the passkey domain. If that domain is on another host than this service, that host
+/// must forward the request here.
 #[utoipa::path(get, path = "/.well-known/webauthn", operation_id = "related_origins", tag = "operation",
-    responses((status = 200, description = "The pages.", body = RelatedOrigins)))]
+    responses((status = 200, description = "The origins.", body = RelatedOrigins)))]
 pub(crate) async fn related_origins(state: State) -> HttpResponse {
     let origins = state.passkeys.pages().to_vec();
     may_be_kept(answer::bare(StatusCode::OK, &RelatedOrigins { origins }))

@@ -38,7 +38,7 @@ static ALL: LazyLock<Option<Rendered>> = LazyLock::new(|| Rendered::of(&listed("
 /// Longer than the name of any country.
 const LONGEST_SEARCH: usize = 80;
 
-/// A country or territory of ISO 3166-1.
+/// A country or territory (ISO 3166-1).
 #[derive(Serialize, ToSchema)]
 #[schema(as = Country)]
 #[serde(deny_unknown_fields)]
@@ -55,21 +55,21 @@ pub(crate) struct CountryView {
     /// International calling code.
     #[schema(value_type = String, example = "+234")]
     dial_code: &'static str,
-    /// ISO 4217 code; null where there is no currency.
+    /// ISO 4217 code; null if there is no currency.
     #[schema(required, value_type = Option<String>, example = "NGN")]
     currency: Option<&'static str>,
 }
 
-/// Countries.
+/// List countries.
 ///
-/// All of them, in order of their code, or those that somebody typing `q` may mean: a part of the name, the
-/// alpha-2 code, or the beginning of the calling code.
-/// May be kept for an hour; `ETag` and `If-None-Match` tell whether the answer changed since.
+/// All of them, sorted by code, or those that match `q`: part of the name, the alpha-2 code, or the start of the
+/// calling code. Can be cached for an hour. Use `ETag` and `If-None-Match` to check whether the answer has
+/// changed.
 #[utoipa::path(get, path = "/api/v1/countries", operation_id = "list_countries", tag = "forms",
-    params(("q" = Option<String>, Query, max_length = 80, description = "What was typed.", example = "nig")),
+    params(("q" = Option<String>, Query, max_length = 80, description = "What the person has typed.", example = "nig")),
     responses(
         (status = 200, description = "The countries.", body = Answer<Items<CountryView>>),
-        (status = 304, description = "What you have is what there is."),
+        (status = 304, description = "Not changed since."),
     ))]
 pub(crate) async fn list(
     request: HttpRequest,

@@ -11,8 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{FieldError, Problem, ingress::Refusals};
 
-/// `RegistrationResponseJSON`: what the device answered to an enrolment. Members that are not named here are
-/// let pass.
+/// `RegistrationResponseJSON`: the response of the device to an enrolment. Other members are ignored.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = RegistrationCredential)]
 pub(crate) struct RegistrationCredentialBody {
@@ -24,7 +23,7 @@ pub(crate) struct RegistrationCredentialBody {
         example = "5f0c1e9aezcPTyaIqgHC0w"
     )]
     id: String,
-    /// The same again.
+    /// The same as `id`.
     #[serde(rename = "rawId")]
     #[garde(length(max = 1364))]
     #[schema(
@@ -58,15 +57,14 @@ pub(crate) struct AttestationResponseBody {
     #[garde(length(max = 12_288))]
     #[schema(max_length = 12_288, pattern = "^[A-Za-z0-9_-]+$", example = "oA")]
     attestation_object: String,
-    /// How the device can be reached; names that are not known are passed over.
+    /// How the device can be reached. Unknown values are ignored.
     #[serde(default)]
     #[garde(length(max = 16))]
     #[schema(value_type = Vec<String>, max_items = 16, example = json!(["internal", "hybrid"]))]
     transports: Vec<Value>,
 }
 
-/// `AuthenticationResponseJSON`: what the device answered to a sign-in. Members that are not named here are
-/// let pass.
+/// `AuthenticationResponseJSON`: the response of the device to a sign-in. Other members are ignored.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(as = AuthenticationCredential)]
 pub(crate) struct AuthenticationCredentialBody {
@@ -78,7 +76,7 @@ pub(crate) struct AuthenticationCredentialBody {
         example = "5f0c1e9aezcPTyaIqgHC0w"
     )]
     id: String,
-    /// The same again.
+    /// The same as `id`.
     #[serde(rename = "rawId")]
     #[garde(length(max = 1364))]
     #[schema(
@@ -119,7 +117,7 @@ pub(crate) struct AssertionResponseBody {
     #[garde(length(max = 2048))]
     #[schema(max_length = 2048, pattern = "^[A-Za-z0-9_-]+$", example = "MEUCIQDx")]
     signature: String,
-    /// Whose it is; null or absent where the device did not say.
+    /// The user handle; null or absent if the device didn't send one.
     #[serde(default, rename = "userHandle")]
     #[garde(length(max = 128))]
     #[schema(

@@ -23,15 +23,15 @@ use crate::{
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; \
     connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
-/// What was sent (development only).
+/// Sent messages (development only).
 ///
-/// Newest first; in memory only, of the node that sent it. A browser (`Accept: text/html` before
+/// Newest first. Kept in memory only, on the node that sent them. A browser (`Accept: text/html` before
 /// `application/json`) gets a page that shows the messages.
 #[utoipa::path(get, path = "/dev/mailbox", operation_id = "development_mailbox", tag = "development",
     params(
         ("to" = Option<String>, Query, description = "Only messages to this recipient.", example = "ada@example.com"),
-        ("q" = Option<String>, Query, description = "Only messages whose recipient, subject, text or code has this in it."),
-        ("limit" = Option<usize>, Query, description = "At most so many.", minimum = 1, example = 20)),
+        ("q" = Option<String>, Query, description = "Only messages that contain this in the recipient, subject, text or code."),
+        ("limit" = Option<usize>, Query, description = "The maximum number of messages.", minimum = 1, example = 20)),
     responses((status = 200, description = "The messages.", body = Items<MailboxMessage>)))]
 pub(crate) async fn list(
     state: State,

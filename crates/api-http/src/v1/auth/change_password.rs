@@ -16,7 +16,7 @@ use crate::{
     v1::views::TokensView,
 };
 
-/// The old password, and the new one.
+/// The current password and the new one.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "current_password": "correct horse battery staple", "new_password": "purple monkey dishwasher 7" }))]
 #[serde(deny_unknown_fields)]
@@ -29,7 +29,7 @@ pub(crate) struct ChangePasswordBody {
     new_password: SecretString,
 }
 
-/// The session's tokens from here on: those from before count no more.
+/// The session's new tokens. The previous ones are no longer valid.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasswordChangedView {
@@ -38,11 +38,11 @@ pub(crate) struct PasswordChangedView {
 
 /// Change the password.
 ///
-/// All other sessions end. This one goes on with the tokens of the answer; those from before count no more, the
-/// refresh token neither.
+/// All other sessions end. The current one continues with the tokens in the answer; its previous access and
+/// refresh tokens are no longer valid.
 #[utoipa::path(post, path = "/api/v1/auth/password/change", operation_id = "change_password", tag = "passwords",
     params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
-        description = "The same key and body get the same answer for 24 hours, also with the access token from before.")),
+        description = "The same key and body get the same answer for 24 hours, even with the previous access token.")),
     request_body = ChangePasswordBody,
     responses((status = 200, description = "Changed.", body = Answer<PasswordChangedView>)))]
 pub(crate) async fn change_password(

@@ -10,19 +10,19 @@ use crate::{
     ingress::{Refusals, country_of, identifier_of},
 };
 
-/// Exactly one of the three.
+/// Exactly one of the three identifier fields.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "identifier": "ada@example.com" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct IdentifierBody {
-    /// An email address, or a phone number as `phone` takes it.
+    /// An email address, or a phone number in the same format as `phone`.
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254)]
     identifier: Option<String>,
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254, format = Email)]
     email: Option<String>,
-    /// International form (`+`, country code, number), or as it is dialled in `country`.
+    /// In international format (`+`, country code, number), or as dialled in `country`.
     #[garde(length(chars, max = 40))]
     #[schema(
         max_length = 40,
@@ -30,7 +30,7 @@ pub(crate) struct IdentifierBody {
         example = "+2348012345678"
     )]
     phone: Option<String>,
-    /// ISO 3166-1 alpha-2: where a number without `+` is dialled.
+    /// ISO 3166-1 alpha-2. The country in which a number without `+` is dialled.
     #[garde(length(chars, max = 2))]
     #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
     country: Option<String>,

@@ -18,19 +18,19 @@ use crate::{
     v1::views::{self, SignInView},
 };
 
-/// An identifier, in exactly one of the three fields, and the password.
+/// The password, and an identifier in exactly one of the three fields.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "identifier": "ada@example.com", "password": "correct horse battery staple" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogInBody {
-    /// An email address, or a phone number as `phone` takes it.
+    /// An email address, or a phone number in the same format as `phone`.
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254)]
     identifier: Option<String>,
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254, format = Email)]
     email: Option<String>,
-    /// International form (`+`, country code, number), or as it is dialled in `country`.
+    /// In international format (`+`, country code, number), or as dialled in `country`.
     #[garde(length(chars, max = 40))]
     #[schema(
         max_length = 40,
@@ -38,7 +38,7 @@ pub(crate) struct LogInBody {
         example = "+2348012345678"
     )]
     phone: Option<String>,
-    /// ISO 3166-1 alpha-2: where a number without `+` is dialled.
+    /// ISO 3166-1 alpha-2. The country in which a number without `+` is dialled.
     #[garde(length(chars, max = 2))]
     #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
     country: Option<String>,
@@ -49,13 +49,13 @@ pub(crate) struct LogInBody {
 
 /// Sign in with a password.
 ///
-/// Five failures within 15 minutes lock password sign-in for the identifier, known or not, for 15 minutes;
-/// a device that brings its `X-Device-Token` is counted apart. A hundred failures in a row close it to devices that
-/// are not known, until somebody signs in, or the password is reset.
+/// Five failures within 15 minutes lock password sign-in for the identifier for 15 minutes, whether or not an
+/// account has it. A device that sends its `X-Device-Token` is counted separately. A hundred consecutive failures
+/// block password sign-in from unknown devices until the owner signs in or resets the password.
 #[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "log_in", tag = "sign-in",
-    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
     request_body = LogInBody,
-    responses((status = 200, description = "Signed in, or a second factor is asked for.", body = Answer<SignInView>)))]
+    responses((status = 200, description = "Signed in, or a second factor is required.", body = Answer<SignInView>)))]
 pub(crate) async fn log_in(
     state: State,
     Context(context): Context,

@@ -12,12 +12,12 @@ use crate::{
     v1::views::ChallengeView,
 };
 
-/// Ask for a code to sign in with.
+/// Request a sign-in code.
 ///
-/// The answer does not tell whether anybody has the identifier.
+/// The answer doesn't reveal whether an account has the identifier.
 #[utoipa::path(post, path = "/api/v1/auth/login/otp", operation_id = "log_in_otp", tag = "sign-in",
     request_body = IdentifierBody,
-    responses((status = 202, description = "If somebody has the identifier, a code is on its way.", body = Answer<ChallengeView>)))]
+    responses((status = 202, description = "If an account has the identifier, a code is on its way.", body = Answer<ChallengeView>)))]
 pub(crate) async fn log_in_otp(
     state: State,
     Context(context): Context,

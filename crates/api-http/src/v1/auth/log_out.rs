@@ -40,7 +40,7 @@ fn signed_out(request: &HttpRequest, mut answer: HttpResponse) -> HttpResponse {
 
 /// Sign out.
 ///
-/// Ends the session that asks. A browser is told to clear what it keeps (`Clear-Site-Data`).
+/// Ends the current session. Tells browsers to clear stored data (`Clear-Site-Data`).
 #[utoipa::path(post, path = "/api/v1/auth/logout", operation_id = "log_out", tag = "sign-in",
     responses((status = 200, description = "Signed out.", body = Answer<Nothing>)))]
 pub(crate) async fn log_out(
@@ -55,8 +55,8 @@ pub(crate) async fn log_out(
 
 /// Sign out everywhere.
 ///
-/// Ends every session of the account, the one that asks too. Needs a recent sign-in. A browser is told to clear
-/// what it keeps (`Clear-Site-Data`).
+/// Ends every session of the account, including the current one. Requires a recent sign-in. Tells browsers to
+/// clear stored data (`Clear-Site-Data`).
 #[utoipa::path(post, path = "/api/v1/auth/logout-all", operation_id = "log_out_everywhere", tag = "sign-in",
     responses((status = 200, description = "Signed out everywhere.", body = Answer<EndedSessions>)))]
 pub(crate) async fn log_out_everywhere(

@@ -13,7 +13,7 @@ use crate::{
     to_the_end::to_the_end,
 };
 
-/// The token of the link in a notice, from its fragment.
+/// The token from the fragment of the link in a notice.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "token": "5f0c1e9a7b3d4f2688aa01c2d3e4f506" }))]
 #[serde(deny_unknown_fields)]
@@ -23,11 +23,11 @@ pub(crate) struct NoticeTokenBody {
     token: String,
 }
 
-/// Say of a notice: this was not me.
+/// Report activity that wasn't you.
 ///
-/// Every session of the account ends, no device stays known, and the password counts no more until it is reset.
-/// The link in a notice leads to a page of the site, which posts this after one confirming act: whoever only
-/// follows links, as scanners of mail do, changes nothing.
+/// Ends every session of the account, forgets its devices and blocks the password until it is reset. The link in
+/// a notice leads to a page of the site, which sends this request after the person confirms. Only following the
+/// link, as mail scanners do, changes nothing.
 #[utoipa::path(post, path = "/api/v1/auth/not-me", operation_id = "not_me", tag = "sign-in",
     request_body = NoticeTokenBody,
     responses((status = 200, description = "Done. The owner has to reset the password.", body = Answer<Nothing>)))]
@@ -44,13 +44,13 @@ pub(crate) async fn not_me(
     ))
 }
 
-/// Take a change of identifier back.
+/// Undo a change of identifier.
 ///
-/// For the link that whoever had the identifier before got. The account has that identifier again, whatever it
-/// was changed to since, and what `POST /auth/not-me` does is done as well.
+/// Takes the token from the link that was sent to the previous identifier. The account gets that identifier back,
+/// even if it has been changed again since, and everything that `POST /auth/not-me` does is done as well.
 #[utoipa::path(post, path = "/api/v1/auth/identifier/undo", operation_id = "undo_identifier_change", tag = "sign-in",
     request_body = NoticeTokenBody,
-    responses((status = 200, description = "Taken back. The owner has to reset the password.", body = Answer<Nothing>)))]
+    responses((status = 200, description = "Undone. The owner has to reset the password.", body = Answer<Nothing>)))]
 pub(crate) async fn undo_identifier_change(
     state: State,
     Context(context): Context,

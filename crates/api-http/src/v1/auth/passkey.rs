@@ -19,12 +19,12 @@ use crate::{
     },
 };
 
-/// What a page hands to `navigator.credentials.get()`.
+/// Options for `navigator.credentials.get()`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PasskeyOptions)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasskeyOptionsView {
-    /// Opaque; bring it with the answer.
+    /// Opaque; send it with the response.
     #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
     challenge_id: String,
     /// `PublicKeyCredentialRequestOptionsJSON`, for `PublicKeyCredential.parseRequestOptionsFromJSON()`.
@@ -32,7 +32,7 @@ pub(crate) struct PasskeyOptionsView {
     public_key: Value,
 }
 
-/// What the device answered.
+/// The response of the device.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasskeyAnswerBody {
@@ -43,10 +43,10 @@ pub(crate) struct PasskeyAnswerBody {
     credential: AuthenticationCredentialBody,
 }
 
-/// Begin a sign-in with a passkey.
+/// Get options for signing in with a passkey.
 ///
-/// The same for everybody: the device knows whose passkeys it has, and the service learns it from the answer.
-/// Fit for conditional UI. The answer counts once, within five minutes.
+/// The options don't depend on the account: the device knows whose passkeys it has, and the service learns the
+/// account from the response. Suitable for conditional UI. The response is accepted once, within five minutes.
 #[utoipa::path(post, path = "/api/v1/auth/passkey/options", operation_id = "passkey_options", tag = "passkeys",
     responses((status = 200, description = "The options.", body = Answer<PasskeyOptionsView>)))]
 pub(crate) async fn options(state: State) -> Result<HttpResponse, Problem> {
@@ -60,9 +60,9 @@ pub(crate) async fn options(state: State) -> Result<HttpResponse, Problem> {
 
 /// Sign in with a passkey.
 ///
-/// Whatever comes of it, the challenge is used up.
+/// The challenge is used up whether or not this succeeds.
 #[utoipa::path(post, path = "/api/v1/auth/passkey/verify", operation_id = "verify_passkey", tag = "passkeys",
-    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
     request_body = PasskeyAnswerBody,
     responses((status = 200, description = "Signed in.", body = Answer<SignInView>)))]
 pub(crate) async fn verify(

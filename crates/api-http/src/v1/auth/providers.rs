@@ -26,18 +26,19 @@ use crate::{
 /// An ID token of Google's is some 1,200 characters; one with every claim there is, not much more.
 pub(crate) const LONGEST_ID_TOKEN: usize = 8_192;
 
-/// A provider through which people sign in here.
+/// An identity provider that is available for sign-in.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Provider)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProviderItem {
-    /// In the paths of the other routes.
+    /// The name to use in paths.
     #[schema(example = "google")]
     name: String,
-    /// For a button.
+    /// The text for a button.
     #[schema(example = "Google")]
     label: String,
-    /// Whether people can be sent there (`POST /auth/providers/{name}/authorize`). An ID token can be brought to each.
+    /// Whether the redirect flow is available (`POST /auth/providers/{name}/authorize`). ID tokens are accepted from
+    /// every provider.
     code_flow: bool,
 }
 
@@ -51,11 +52,11 @@ impl ProviderItem {
     }
 }
 
-/// The providers through which people sign in here.
+/// Identity providers available for sign-in.
 ///
-/// In the order of their names, all on one page; none where none is configured.
+/// Sorted by name, all on one page; empty if none is configured.
 #[utoipa::path(get, path = "/api/v1/auth/providers", operation_id = "list_providers", tag = "providers",
-    responses((status = 200, description = "All of them.", body = Answer<Items<ProviderItem>>)))]
+    responses((status = 200, description = "The whole list.", body = Answer<Items<ProviderItem>>)))]
 pub(crate) async fn list(state: State) -> HttpResponse {
     let list = Items {
         items: state.providers.iter().map(ProviderItem::of).collect(),
@@ -68,7 +69,7 @@ pub(crate) async fn list(state: State) -> HttpResponse {
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NonceView {
-    /// Counts once, for ten minutes.
+    /// Valid once, for ten minutes.
     #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
     nonce: String,
 }
@@ -81,65 +82,65 @@ impl NonceView {
     }
 }
 
-/// What the provider gave the client.
+/// The ID token from the provider.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "id_token": "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.e30.c2ln", "role": "client" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProviderTokenBody {
-    /// With a nonce of `POST /auth/providers/{name}/options`.
+    /// With a nonce from `POST /auth/providers/{name}/options`.
     #[garde(skip)]
     #[schema(value_type = String, min_length = 1, max_length = 8192)]
     id_token: SecretString,
-    /// `client` (the default) or `vendor`: what the person is to be if they have no account yet.
+    /// `client` (the default) or `vendor`: the role of a new account.
     #[garde(length(chars, max = 20))]
     #[schema(pattern = "^(client|vendor)$", example = "client")]
     role: Option<String>,
 }
 
-/// Where the person is to come back to.
+/// Where the person returns to.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "redirect_uri": "https://www.example.com/auth/google" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthorizeBody {
-    /// One of the provider's `redirect_uris`, to the letter.
+    /// Exactly one of the provider's `redirect_uris`.
     #[garde(length(chars, min = 1, max = 2048))]
     #[schema(min_length = 1, max_length = 2048)]
     redirect_uri: String,
 }
 
-/// Where to send the person, and what to keep.
+/// Where to redirect the person, and what to keep.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct AuthorizeView {
     /// The provider's page.
     #[schema(example = "https://accounts.google.com/o/oauth2/v2/auth?client_id=…")]
     authorization_url: String,
-    /// Comes back with the person; the same as in the URL.
+    /// Returned by the provider; the same value as in the URL.
     #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
     state: String,
-    /// Keep it where only this browser has it (a cookie with `HttpOnly`), and bring it to the callback.
+    /// Keep it for this browser only (in an `HttpOnly` cookie), and send it with the callback.
     #[schema(example = "88aa01c2d3e4f5065f0c1e9a7b3d4f26")]
     binding: String,
 }
 
-/// What the person came back with.
+/// The parameters from the redirect back.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "code": "4/0AX4XfWh", "state": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "binding": "88aa01c2d3e4f5065f0c1e9a7b3d4f26" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct CallbackBody {
-    /// The `code` of the query.
+    /// The `code` query parameter.
     #[garde(skip)]
     #[schema(value_type = String, min_length = 1, max_length = 2048)]
     code: SecretString,
-    /// The `state` of the query.
+    /// The `state` query parameter.
     #[garde(length(chars, min = 1, max = 128))]
     #[schema(pattern = "^[!-~]{1,128}$")]
     state: String,
-    /// What `POST /auth/providers/{name}/authorize` answered this browser.
+    /// The `binding` that `POST /auth/providers/{name}/authorize` returned to this browser.
     #[garde(length(chars, min = 1, max = 128))]
     #[schema(pattern = "^[!-~]{1,128}$")]
     binding: String,
-    /// The `iss` of the query, if there is one (RFC 9207).
+    /// The `iss` query parameter, if present (RFC 9207).
     #[garde(length(chars, max = 2048))]
     #[schema(max_length = 2048)]
     iss: Option<String>,
@@ -151,12 +152,13 @@ pub(crate) struct CallbackBody {
 
 /// Get a nonce for an ID token.
 ///
-/// For clients that show the provider's own button: hand the nonce to its library, and the ID token that comes
-/// back to `POST /auth/providers/{name}`; it counts at no other provider, and links nothing
-/// (`POST /me/providers/{name}/options`). With an `X-Device-Token` the nonce counts only with the same one.
+/// For clients that show the provider's own button: pass the nonce to the provider's library, and the ID token it
+/// returns to `POST /auth/providers/{name}`. The nonce is valid for this provider only, and can't be used for
+/// linking (see `POST /me/providers/{name}/options`). If it was issued with an `X-Device-Token`, it is valid only
+/// with the same one.
 #[utoipa::path(post, path = "/api/v1/auth/providers/{name}/options", operation_id = "provider_options", tag = "providers",
-    params(("name" = String, Path, description = "Which provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
-    responses((status = 200, description = "A nonce.", body = Answer<NonceView>)))]
+    params(("name" = String, Path, description = "The name of the provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
+    responses((status = 200, description = "The nonce.", body = Answer<NonceView>)))]
 pub(crate) async fn options(
     at: AtProvider,
     Context(context): Context,
@@ -166,17 +168,17 @@ pub(crate) async fn options(
     Ok(answer::ok("Nonce issued", NonceView::of(&nonce)))
 }
 
-/// Sign in with an ID token of a provider.
+/// Sign in with a provider's ID token.
 ///
-/// The first time an account is made, with the verified address for its identifier and no password. An address
-/// that belongs to an account already is 409 `account_exists_link_required`: sign in to that account, and link
-/// the provider with `POST /me/providers/{name}`.
+/// The first sign-in creates an account without a password; its identifier is the verified email address. If that
+/// address already belongs to an account, the answer is 409 `account_exists_link_required`: sign in to that
+/// account and link the provider with `POST /me/providers/{name}`.
 #[utoipa::path(post, path = "/api/v1/auth/providers/{name}", operation_id = "sign_in_with_provider", tag = "providers",
-    params(("name" = String, Path, description = "Which provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    params(("name" = String, Path, description = "The name of the provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
     request_body = ProviderTokenBody,
     responses(
-        (status = 200, description = "Signed in, or a second factor is asked for.", body = Answer<SignInView>),
-        (status = 201, description = "The account exists, and its owner is signed in.", body = Answer<SignInView>),
+        (status = 200, description = "Signed in, or a second factor is required.", body = Answer<SignInView>),
+        (status = 201, description = "Account created, and signed in.", body = Answer<SignInView>),
     ))]
 pub(crate) async fn sign_in(
     at: AtProvider,
@@ -195,13 +197,13 @@ pub(crate) async fn sign_in(
     Ok(entered_answer(entered))
 }
 
-/// Begin a sign-in at a provider.
+/// Start a sign-in with a provider.
 ///
-/// For clients that send the person there. State, nonce and PKCE verifier stay with the service.
+/// For clients that redirect the person to the provider. State, nonce and PKCE verifier stay with the service.
 #[utoipa::path(post, path = "/api/v1/auth/providers/{name}/authorize", operation_id = "provider_authorize",
-    tag = "providers", params(("name" = String, Path, description = "Which provider.")),
+    tag = "providers", params(("name" = String, Path, description = "The name of the provider.")),
     request_body = AuthorizeBody,
-    responses((status = 200, description = "Where to send the person.", body = Answer<AuthorizeView>)))]
+    responses((status = 200, description = "Where to redirect the person.", body = Answer<AuthorizeView>)))]
 pub(crate) async fn authorize(
     at: AtProvider,
     JsonBody(body): JsonBody<AuthorizeBody>,
@@ -216,16 +218,17 @@ pub(crate) async fn authorize(
     Ok(answer::ok("Continue with the provider", data))
 }
 
-/// Complete a sign-in at a provider.
+/// Complete a sign-in with a provider.
 ///
-/// A state that was not begun by this client at this provider, or was used before, is 400 `invalid_state`, and the
-/// provider is not asked. After a 503 the same call may be repeated; if that is 400 or 401, the flow is over: begin again.
+/// A state that this client didn't start with this provider, or that was already used, is 400 `invalid_state`;
+/// the provider isn't called. After a 503, the same call may be repeated. If that returns 400 or 401, the flow
+/// has ended: start again.
 #[utoipa::path(post, path = "/api/v1/auth/providers/{name}/callback", operation_id = "provider_callback", tag = "providers",
-    params(("name" = String, Path, description = "Which provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    params(("name" = String, Path, description = "The name of the provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
     request_body = CallbackBody,
     responses(
-        (status = 200, description = "Signed in, or a second factor is asked for.", body = Answer<SignInView>),
-        (status = 201, description = "The account exists, and its owner is signed in.", body = Answer<SignInView>),
+        (status = 200, description = "Signed in, or a second factor is required.", body = Answer<SignInView>),
+        (status = 201, description = "Account created, and signed in.", body = Answer<SignInView>),
     ))]
 pub(crate) async fn callback(
     at: AtProvider,

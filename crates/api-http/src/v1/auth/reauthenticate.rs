@@ -28,8 +28,8 @@ use crate::{
     },
 };
 
-/// The password; or a code of a second factor with its method; or a passkey, in answer to
-/// `POST /auth/passkey/options`; or an ID token of an account at a provider that is linked.
+/// Exactly one of: the password; a code with its method; a passkey response to `POST /auth/passkey/options`; an
+/// ID token for the linked account at a provider.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "method": "totp", "code": "493817" }))]
 #[serde(deny_unknown_fields)]
@@ -39,7 +39,7 @@ pub(crate) struct ReauthenticateBody {
     password: Option<SecretString>,
     #[garde(skip)]
     method: Option<CodeMethod>,
-    /// Six digits, or a recovery code as it was shown.
+    /// Six digits, or a recovery code as shown.
     #[garde(skip)]
     #[schema(value_type = Option<String>, min_length = 6, max_length = 64)]
     code: Option<SecretString>,
@@ -48,33 +48,33 @@ pub(crate) struct ReauthenticateBody {
     challenge_id: Option<String>,
     #[garde(dive)]
     credential: Option<AuthenticationCredentialBody>,
-    /// Of the account that is linked at `provider`, with a nonce of `POST /me/providers/{name}/options`.
+    /// For the linked account at `provider`, with a nonce from `POST /me/providers/{name}/options`.
     #[garde(skip)]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 8192)]
     id_token: Option<SecretString>,
-    /// Whose ID token it is. Without it, `google`.
+    /// The provider of the ID token; `google` by default.
     #[garde(length(chars, max = 24))]
     #[schema(max_length = 24, pattern = "^[a-z][a-z0-9_-]*$", example = "google")]
     provider: Option<String>,
 }
 
-/// The session's tokens from here on: those from before count no more.
+/// The session's new tokens. The previous ones are no longer valid.
 #[derive(Serialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ReauthenticatedView {
     tokens: TokensView,
 }
 
-/// Prove again who one is.
+/// Confirm it's you again.
 ///
-/// Renews the proof of a factor for what needs a recent sign-in: the password renews the first factor, a code the
-/// second one, a passkey both. The session goes on with the tokens of the answer; those from before count no more,
-/// the refresh token neither.
+/// Step-up for operations that require a recent sign-in. The password or an ID token renews the first factor, a
+/// code the second factor, a passkey both. The session continues with the tokens in the answer; its previous
+/// access and refresh tokens are no longer valid.
 #[utoipa::path(post, path = "/api/v1/auth/reauthenticate", operation_id = "reauthenticate", tag = "sign-in",
     params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
-        description = "The same key and body get the same answer for 24 hours, also with the access token from before.")),
+        description = "The same key and body get the same answer for 24 hours, even with the previous access token.")),
     request_body = ReauthenticateBody,
-    responses((status = 200, description = "Proven.", body = Answer<ReauthenticatedView>)))]
+    responses((status = 200, description = "Confirmed.", body = Answer<ReauthenticatedView>)))]
 pub(crate) async fn reauthenticate(
     state: State,
     who: Repeater,

@@ -34,11 +34,11 @@ pub(crate) struct Refreshed {
 
 /// Refresh the tokens.
 ///
-/// Each refresh token is used once; whoever repeats the call within ten seconds gets the same successor, and so does
-/// later, a few times, a client that sends the session's `X-Device-Token`. A token that was replaced longer ago ends
-/// its session: somebody holds a copy.
+/// Each refresh token can be used once. Repeating the call within ten seconds returns the same new tokens, and so
+/// it does later, a few times, for a client that sends the session's `X-Device-Token`. Otherwise, a token that
+/// has already been replaced ends its session, since a copy of it may be in use.
 #[utoipa::path(post, path = "/api/v1/auth/token/refresh", operation_id = "refresh_tokens", tag = "sign-in",
-    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of the sign-in that began the session.")),
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` from the sign-in that started the session.")),
     request_body = RefreshBody,
     responses((status = 200, description = "New tokens.", body = Answer<Refreshed>)))]
 pub(crate) async fn refresh(

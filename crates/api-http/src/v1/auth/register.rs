@@ -26,7 +26,7 @@ pub(crate) struct RegisterBody {
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254, format = Email)]
     email: Option<String>,
-    /// International form (`+`, country code, number), or as it is dialled in `country`.
+    /// In international format (`+`, country code, number), or as dialled in `country`.
     #[garde(length(chars, max = 40))]
     #[schema(
         max_length = 40,
@@ -34,27 +34,27 @@ pub(crate) struct RegisterBody {
         example = "+2348012345678"
     )]
     phone: Option<String>,
-    /// In place of `email` or `phone`.
+    /// Instead of `email` or `phone`.
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254)]
     identifier: Option<String>,
-    /// Long enough, not among the common ones, not easy to guess, not made of the identifier.
+    /// Must be long enough, not common, not easy to guess, and not based on the identifier.
     #[garde(skip)]
     #[schema(value_type = String, format = Password, min_length = 8, max_length = 256)]
     password: SecretString,
-    /// `client` (who buys, the default) or `vendor` (who sells).
+    /// `client` (buys; the default) or `vendor` (sells).
     #[garde(length(chars, max = 20))]
     #[schema(pattern = "^(client|vendor)$", example = "client")]
     role: Option<String>,
-    /// How others see the person.
+    /// The name that others see.
     #[garde(length(chars, max = DisplayName::MAX_LENGTH))]
     #[schema(min_length = 1, max_length = 80)]
     display_name: Option<String>,
-    /// ISO 3166-1 alpha-2; also where a number without `+` is dialled.
+    /// ISO 3166-1 alpha-2. Also the country in which a number without `+` is dialled.
     #[garde(length(chars, max = 2))]
     #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
     country: Option<String>,
-    /// BCP 47 language tag, for messages.
+    /// BCP 47 language tag; the language of messages.
     #[garde(length(chars, max = 35))]
     #[schema(
         max_length = 35,
@@ -64,15 +64,15 @@ pub(crate) struct RegisterBody {
     language: Option<String>,
 }
 
-/// Ask for an account.
+/// Register an account.
 ///
-/// A code goes to the address or number; the account exists once the code is proven. The answer does not
-/// tell whether the identifier is taken.
+/// Sends a code to the address or number. The account is created once the code is verified. The answer doesn't
+/// reveal whether the identifier is taken.
 #[utoipa::path(post, path = "/api/v1/auth/register", operation_id = "register", tag = "registration",
     params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
         description = "The same key and body get the same answer for 24 hours.")),
     request_body = RegisterBody,
-    responses((status = 202, description = "A code is on its way, unless one went out within the last minute.", body = Answer<ChallengeView>)))]
+    responses((status = 202, description = "A code is on its way, unless one was sent within the last minute.", body = Answer<ChallengeView>)))]
 pub(crate) async fn register(
     state: State,
     Context(context): Context,

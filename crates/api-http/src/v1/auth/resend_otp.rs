@@ -14,7 +14,7 @@ use crate::{
     v1::views::ChallengeView,
 };
 
-/// A challenge.
+/// The challenge whose code is sent again.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506" }))]
 #[serde(deny_unknown_fields)]
@@ -24,12 +24,12 @@ pub(crate) struct ResendBody {
     challenge_id: String,
 }
 
-/// Ask for a code again.
+/// Resend a code.
 ///
-/// The new code makes the old one void, and buys no new tries.
+/// The new code replaces the old one and doesn't reset the number of tries.
 #[utoipa::path(post, path = "/api/v1/auth/resend-otp", operation_id = "resend_otp", tag = "registration",
     request_body = ResendBody,
-    responses((status = 202, description = "A code is on its way, unless one went out within the last minute.", body = Answer<ChallengeView>)))]
+    responses((status = 202, description = "A code is on its way, unless one was sent within the last minute.", body = Answer<ChallengeView>)))]
 pub(crate) async fn resend_otp(
     state: State,
     Context(context): Context,

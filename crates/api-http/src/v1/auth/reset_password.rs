@@ -17,8 +17,7 @@ use crate::{
     v1::views::ChallengeView,
 };
 
-/// What shows that the person reads what is sent to the identifier, and the new password. Either
-/// `challenge_id` with `code`, or `token`.
+/// The new password, and either `challenge_id` with `code`, or `token`.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "code": "493817", "new_password": "purple monkey dishwasher 7" }))]
 #[serde(deny_unknown_fields)]
@@ -26,14 +25,14 @@ pub(crate) struct ConfirmResetBody {
     #[garde(length(chars, min = 1, max = 128))]
     #[schema(pattern = "^[!-~]{1,128}$")]
     challenge_id: Option<String>,
-    /// Six digits, or twelve letters and digits: spaces, hyphens and small letters are forgiven.
+    /// Six digits, or twelve letters and digits. Spaces, hyphens and lower-case letters are accepted.
     #[garde(length(chars, min = 6, max = 36))]
     #[schema(
         max_length = 36,
         pattern = "^( *([0-9] *){6}|[ -]*([0-9A-TV-Za-tv-z][ -]*){12})$"
     )]
     code: Option<String>,
-    /// Of the mailed link.
+    /// The token from the link in the mail.
     #[garde(length(chars, min = 1, max = 128))]
     #[schema(pattern = "^[!-~]{1,128}$")]
     token: Option<String>,
@@ -42,12 +41,12 @@ pub(crate) struct ConfirmResetBody {
     new_password: SecretString,
 }
 
-/// Ask for a new password.
+/// Request a password reset.
 ///
-/// The answer does not tell whether anybody has the identifier.
+/// The answer doesn't reveal whether an account has the identifier.
 #[utoipa::path(post, path = "/api/v1/auth/password/reset", operation_id = "request_password_reset", tag = "passwords",
     request_body = IdentifierBody,
-    responses((status = 202, description = "If somebody has the identifier, a code is on its way.", body = Answer<ChallengeView>)))]
+    responses((status = 202, description = "If an account has the identifier, a code is on its way.", body = Answer<ChallengeView>)))]
 pub(crate) async fn request_reset(
     state: State,
     Context(context): Context,
@@ -70,10 +69,9 @@ pub(crate) async fn request_reset(
 
 /// Set a new password.
 ///
-/// Signs nobody in, and ends every session of the account. A password that is not good enough leaves the
-/// code alive.
+/// Ends every session of the account and doesn't sign in. If the password is rejected, the code stays valid.
 #[utoipa::path(post, path = "/api/v1/auth/password/reset/confirm", operation_id = "confirm_password_reset", tag = "passwords",
-    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
     request_body = ConfirmResetBody,
     responses((status = 200, description = "The password is set.", body = Answer<Nothing>)))]
 pub(crate) async fn confirm_reset(

@@ -15,7 +15,7 @@ use crate::{
     v1::views::{self, SignInView, SignedInView},
 };
 
-/// A code with its challenge.
+/// A code and its challenge.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "code": "493817" }))]
 #[serde(deny_unknown_fields)]
@@ -23,7 +23,7 @@ pub(crate) struct VerifyBody {
     #[garde(length(chars, min = 1, max = 128))]
     #[schema(pattern = "^[!-~]{1,128}$")]
     challenge_id: String,
-    /// Six digits, or twelve letters and digits: spaces, hyphens and small letters are forgiven.
+    /// Six digits, or twelve letters and digits. Spaces, hyphens and lower-case letters are accepted.
     #[garde(length(chars, min = 6, max = 36))]
     #[schema(
         max_length = 36,
@@ -32,15 +32,15 @@ pub(crate) struct VerifyBody {
     code: String,
 }
 
-/// Prove a code.
+/// Verify a code.
 ///
-/// Completes a registration, or signs in without a password.
+/// Completes a registration or a passwordless sign-in.
 #[utoipa::path(post, path = "/api/v1/auth/verify-otp", operation_id = "verify_otp", tag = "registration",
-    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    params(("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
     request_body = VerifyBody,
     responses(
-        (status = 200, description = "Signed in, or a second factor is asked for.", body = Answer<SignInView>),
-        (status = 201, description = "The account exists, and its owner is signed in.", body = Answer<SignedInView>),
+        (status = 200, description = "Signed in, or a second factor is required.", body = Answer<SignInView>),
+        (status = 201, description = "Account created, and signed in.", body = Answer<SignedInView>),
     ))]
 pub(crate) async fn verify_otp(
     state: State,

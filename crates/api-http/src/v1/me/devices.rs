@@ -16,29 +16,29 @@ use crate::{
     to_the_end::to_the_end,
 };
 
-/// A device that the service knows, as its owner sees it.
+/// A known device of the account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = KnownDevice)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeviceItem {
     id: Uuid,
-    /// The session that asks was begun from it.
+    /// Whether the current session was started from it.
     current: bool,
-    /// When one first signed in from it.
+    /// When it was first used to sign in.
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// When one last did.
+    /// When it was last used to sign in.
     #[serde(with = "time::serde::rfc3339")]
     last_used_at: OffsetDateTime,
-    /// Until when it skips the second factor; null if it does not.
+    /// Until when it skips the second factor; null if it doesn't.
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required)]
     remembered_until: Option<OffsetDateTime>,
 }
 
-/// One's own devices, the one used last first. There are 20 at the most, all on one page.
+/// Your devices, most recently used first. At most 20, all on one page.
 #[utoipa::path(get, path = "/api/v1/me/devices", operation_id = "list_my_devices", tag = "me",
-    responses((status = 200, description = "All of them.", body = Answer<Items<DeviceItem>>)))]
+    responses((status = 200, description = "The whole list.", body = Answer<Items<DeviceItem>>)))]
 pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpResponse, Problem> {
     let devices = state.sessions.list_devices(who.session()).await?;
     let list = Items {
@@ -48,13 +48,13 @@ pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpRespons
     Ok(answer::ok("Your devices", list))
 }
 
-/// Forget one of one's own devices.
+/// Forget one of your devices.
 ///
-/// From there on it is like any other: its failures are counted with those of strangers, and it is asked for a
-/// second factor again. Sessions that were begun from it go on. Needs a recent sign-in.
+/// The device is then treated like an unknown one: its failures count with those of unknown devices, and it no
+/// longer skips the second factor. Sessions started from it continue. Requires a recent sign-in.
 #[utoipa::path(delete, path = "/api/v1/me/devices/{id}", operation_id = "forget_my_device", tag = "me",
-    params(("id" = Uuid, Path, description = "Which.")),
-    responses((status = 200, description = "It is forgotten.", body = Answer<Nothing>)))]
+    params(("id" = Uuid, Path, description = "The id.")),
+    responses((status = 200, description = "Forgotten.", body = Answer<Nothing>)))]
 pub(crate) async fn forget(
     state: State,
     Context(context): Context,

@@ -19,7 +19,7 @@ use crate::{
     v1::views::{ChallengeView, UserView},
 };
 
-/// Exactly one of the two.
+/// Exactly one of `email` and `phone`.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "email": "ada@example.org" }))]
 #[serde(deny_unknown_fields)]
@@ -27,7 +27,7 @@ pub(crate) struct ChangeIdentifierBody {
     #[garde(length(chars, max = 254))]
     #[schema(max_length = 254, format = Email)]
     email: Option<String>,
-    /// International form (`+`, country code, number), or as it is dialled in `country`.
+    /// In international format (`+`, country code, number), or as dialled in `country`.
     #[garde(length(chars, max = 40))]
     #[schema(
         max_length = 40,
@@ -35,13 +35,13 @@ pub(crate) struct ChangeIdentifierBody {
         example = "+2348012345678"
     )]
     phone: Option<String>,
-    /// ISO 3166-1 alpha-2: where a number without `+` is dialled; that of the profile when absent.
+    /// ISO 3166-1 alpha-2. The country in which a number without `+` is dialled; by default, the profile's.
     #[garde(length(chars, max = 2))]
     #[schema(pattern = "^[A-Za-z]{2}$", example = "NG")]
     country: Option<String>,
 }
 
-/// The code that was sent to the new identifier, with its challenge.
+/// The code sent to the new identifier, and its challenge.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "code": "493817" }))]
 #[serde(deny_unknown_fields)]
@@ -49,7 +49,7 @@ pub(crate) struct ConfirmIdentifierBody {
     #[garde(length(chars, min = 1, max = 128))]
     #[schema(pattern = "^[!-~]{1,128}$")]
     challenge_id: String,
-    /// Six digits, or twelve letters and digits: spaces, hyphens and small letters are forgiven.
+    /// Six digits, or twelve letters and digits. Spaces, hyphens and lower-case letters are accepted.
     #[garde(length(chars, min = 6, max = 36))]
     #[schema(
         max_length = 36,
@@ -58,12 +58,12 @@ pub(crate) struct ConfirmIdentifierBody {
     code: String,
 }
 
-/// Ask to have another identifier.
+/// Request a change of identifier.
 ///
-/// A code goes to the new one. The answer does not tell whether anybody has it. Needs a recent sign-in.
+/// Sends a code to the new identifier. The answer doesn't reveal whether it is taken. Requires a recent sign-in.
 #[utoipa::path(post, path = "/api/v1/me/identifier", operation_id = "change_my_identifier", tag = "me",
     request_body = ChangeIdentifierBody,
-    responses((status = 202, description = "A code is on its way, unless one went out within the last minute.", body = Answer<ChallengeView>)))]
+    responses((status = 202, description = "A code is on its way, unless one was sent within the last minute.", body = Answer<ChallengeView>)))]
 pub(crate) async fn change(
     state: State,
     Context(context): Context,
@@ -86,13 +86,14 @@ pub(crate) async fn change(
     ))
 }
 
-/// Prove the new identifier.
+/// Confirm the new identifier.
 ///
-/// The account has it from here on, and its other sessions end. Whoever had the one before is told, and can take
-/// the change back for 72 hours, in which nobody else can have that one.
+/// The account now has the new identifier, and its other sessions end. A notice goes to the previous identifier,
+/// from which the change can be undone for 72 hours. Until then, no other account can use the previous
+/// identifier.
 #[utoipa::path(post, path = "/api/v1/me/identifier/confirm", operation_id = "confirm_my_identifier", tag = "me",
     request_body = ConfirmIdentifierBody,
-    responses((status = 200, description = "The account as it is now.", body = Answer<UserView>)))]
+    responses((status = 200, description = "The updated account.", body = Answer<UserView>)))]
 pub(crate) async fn confirm(
     state: State,
     Context(context): Context,

@@ -26,9 +26,9 @@ use crate::{
 #[schema(as = Mfa)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct MfaView {
-    /// Whether signing in asks for one.
+    /// Whether signing in requires a second factor.
     enabled: bool,
-    /// Which are set up.
+    /// The second factors that are set up.
     #[schema(schema_with = factor_names)]
     methods: Vec<SecondFactor>,
 }
@@ -42,12 +42,12 @@ impl From<SecondFactors> for MfaView {
     }
 }
 
-/// What an authenticator app is told. Shown once.
+/// The data for an authenticator app. Shown once.
 #[derive(Serialize, ToSchema)]
 #[schema(as = TotpEnrolment)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TotpEnrolmentView {
-    /// Base32, for typing it in.
+    /// Base32, for manual entry.
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String, example = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ")]
     secret: SecretString,
@@ -69,7 +69,7 @@ pub(crate) struct RecoveryCodesView {
     recovery_codes: Vec<String>,
 }
 
-/// What follows from an authenticator app that counts from now on.
+/// The result of activating an authenticator app.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ConfirmedTotp)]
 #[serde(deny_unknown_fields)]
@@ -77,11 +77,11 @@ pub(crate) struct ConfirmedTotpView {
     /// Shown once.
     #[schema(example = json!(["8PXV-3W9K-QZ2M-7D4R-N0TB-C6HJ"]))]
     recovery_codes: Vec<String>,
-    /// The session's, with two factors in them: those from before count no more.
+    /// The session's new tokens, with two factors. The previous ones are no longer valid.
     tokens: TokensView,
 }
 
-/// A code of the app that is being set up.
+/// A code from the app that is being set up.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "code": "493817" }))]
 #[serde(deny_unknown_fields)]
@@ -92,17 +92,18 @@ pub(crate) struct ConfirmTotpBody {
     code: SecretString,
 }
 
-/// One's own second factors.
+/// Your second factors.
 #[utoipa::path(get, path = "/api/v1/me/mfa", operation_id = "my_mfa", tag = "me",
-    responses((status = 200, description = "Which are set up.", body = Answer<MfaView>)))]
+    responses((status = 200, description = "The second factors that are set up.", body = Answer<MfaView>)))]
 pub(crate) async fn show(who: Authenticated) -> HttpResponse {
     let factors = who.session().owner.second_factors;
     answer::ok("Your second factors", MfaView::from(factors))
 }
 
-/// Set an authenticator app up.
+/// Set up an authenticator app.
 ///
-/// It counts once a code of it was confirmed, within 10 minutes; an app that counts already stays until then.
+/// The app becomes active when one of its codes is confirmed within 10 minutes. An app that is already active
+/// stays active until then.
 #[utoipa::path(post, path = "/api/v1/me/mfa/totp", operation_id = "begin_totp", tag = "me",
     responses((status = 200, description = "The secret, shown once.", body = Answer<TotpEnrolmentView>)))]
 pub(crate) async fn begin_totp(
@@ -119,13 +120,13 @@ pub(crate) async fn begin_totp(
 
 /// Confirm an authenticator app.
 ///
-/// Answers with ten recovery codes, once; earlier ones are void. The session is one with two factors from
-/// now on, and goes on with the tokens of the answer; those from before count no more, the refresh token neither.
+/// Returns ten recovery codes, once; earlier ones are no longer valid. The session now has two factors and
+/// continues with the tokens in the answer; its previous access and refresh tokens are no longer valid.
 #[utoipa::path(post, path = "/api/v1/me/mfa/totp/confirm", operation_id = "confirm_totp", tag = "me",
     params(("Idempotency-Key" = Option<String>, Header, pattern = "^[ -~]{1,255}$",
-        description = "The same key and body get the same answer for 24 hours, also with the access token from before.")),
+        description = "The same key and body get the same answer for 24 hours, even with the previous access token.")),
     request_body = ConfirmTotpBody,
-    responses((status = 200, description = "It counts.", body = Answer<ConfirmedTotpView>)))]
+    responses((status = 200, description = "The app is active.", body = Answer<ConfirmedTotpView>)))]
 pub(crate) async fn confirm_totp(
     state: State,
     RecentRepeater(who): RecentRepeater,
@@ -143,9 +144,9 @@ pub(crate) async fn confirm_totp(
     Ok(answer::ok("Authenticator app set up", data))
 }
 
-/// Take the authenticator app away.
+/// Remove the authenticator app.
 #[utoipa::path(delete, path = "/api/v1/me/mfa/totp", operation_id = "remove_totp", tag = "me",
-    responses((status = 200, description = "It counts no more.", body = Answer<Nothing>)))]
+    responses((status = 200, description = "Removed.", body = Answer<Nothing>)))]
 pub(crate) async fn remove_totp(
     state: State,
     who: RecentlyAuthenticated,
@@ -155,9 +156,9 @@ pub(crate) async fn remove_totp(
     Ok(answer::ok("Authenticator app removed", Nothing {}))
 }
 
-/// A fresh set of recovery codes.
+/// Create a new set of recovery codes.
 ///
-/// Shown once; the old ones are void.
+/// Shown once. Earlier codes are no longer valid.
 #[utoipa::path(post, path = "/api/v1/me/mfa/recovery-codes", operation_id = "renew_recovery_codes", tag = "me",
     responses((status = 200, description = "The codes.", body = Answer<RecoveryCodesView>)))]
 pub(crate) async fn renew_recovery_codes(

@@ -21,7 +21,7 @@ use crate::{
     v1::passkey_answers::RegistrationCredentialBody,
 };
 
-/// What a page hands to `navigator.credentials.create()`.
+/// Options for `navigator.credentials.create()`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EnrolmentOptions)]
 #[serde(deny_unknown_fields)]
@@ -37,7 +37,7 @@ pub(crate) struct EnrolmentOptionsView {
 pub(crate) struct EnrolBody {
     #[garde(dive)]
     credential: RegistrationCredentialBody,
-    /// What its owner calls it.
+    /// The name that its owner gives it.
     #[garde(inner(length(chars, max = DisplayName::MAX_LENGTH)))]
     #[schema(min_length = 1, max_length = 80, example = "My phone")]
     name: Option<String>,
@@ -52,7 +52,7 @@ impl EnrolBody {
     }
 }
 
-/// Another name; null takes it away.
+/// The new name; null removes it.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RenameBody {
@@ -67,52 +67,52 @@ pub(crate) struct RenameBody {
     name: Option<String>,
 }
 
-/// A passkey, as its owner sees it.
+/// A passkey of the account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Passkey)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasskeyItem {
     id: Uuid,
-    /// What devices know it by: base64url without padding, as `PublicKeyCredential.id`.
+    /// Its credential id, base64url without padding, as in `PublicKeyCredential.id`.
     #[schema(example = "3q2-7wABAgM")]
     credential_id: String,
     #[schema(required, example = "My phone")]
     name: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     created_at: OffsetDateTime,
-    /// When it last signed its owner in.
+    /// When it was last used to sign in.
     #[serde(with = "time::serde::rfc3339::option")]
     #[schema(required)]
     last_used_at: Option<OffsetDateTime>,
-    /// Whether it may leave its device, into a password manager's vault for one.
+    /// Whether it can be synced to other devices, for example by a password manager.
     backup_eligible: bool,
-    /// Whether a copy was kept elsewhere when it was last used.
+    /// Whether it was backed up when it was last used.
     backed_up: bool,
-    /// The make of its device or password manager, if it told.
+    /// The model of its device or password manager, if known.
     #[schema(required)]
     aaguid: Option<Uuid>,
 }
 
-/// All passkeys of an account, and what `PublicKeyCredential.signalAllAcceptedCredentials()` is called with.
+/// All passkeys of an account, and the arguments for `PublicKeyCredential.signalAllAcceptedCredentials()`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = PasskeyList)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasskeyListView {
     items: Vec<PasskeyItem>,
-    /// `rpId`: the domain that they belong to.
+    /// `rpId`: the domain that the passkeys belong to.
     #[schema(example = "fashionistar.example")]
     rp_id: String,
-    /// `userId`: what devices keep beside them. Base64url without padding.
+    /// `userId`: the user handle that devices store with the passkeys, base64url without padding.
     #[schema(example = "AAECAwQFBgcICQoLDA0ODw")]
     user_handle: String,
-    /// `allAcceptedCredentialIds`: those of all items.
+    /// `allAcceptedCredentialIds`: the credential ids of all items.
     credential_ids: Vec<String>,
 }
 
-/// Begin to add a passkey.
+/// Get options for adding a passkey.
 ///
-/// Needs a recent sign-in. The answer counts once, within five minutes and in this session; whoever asks again
-/// ends what was begun before.
+/// Requires a recent sign-in. The response is accepted once, within five minutes and in this session. Requesting
+/// new options invalidates the previous ones.
 #[utoipa::path(post, path = "/api/v1/me/passkeys/options", operation_id = "my_passkey_options", tag = "passkeys",
     responses((status = 200, description = "The options.", body = Answer<EnrolmentOptionsView>)))]
 pub(crate) async fn options(
@@ -127,10 +127,10 @@ pub(crate) async fn options(
 
 /// Add a passkey.
 ///
-/// Needs a recent sign-in. Whatever comes of it, what was begun is over.
+/// Requires a recent sign-in. The options are used up whether or not this succeeds.
 #[utoipa::path(post, path = "/api/v1/me/passkeys", operation_id = "add_my_passkey", tag = "passkeys",
     request_body = EnrolBody,
-    responses((status = 201, description = "It is there.", body = Answer<PasskeyItem>)))]
+    responses((status = 201, description = "Added.", body = Answer<PasskeyItem>)))]
 pub(crate) async fn enrol(
     state: State,
     request: HttpRequest,
@@ -171,22 +171,22 @@ pub(crate) async fn enrol(
     ))
 }
 
-/// One's own passkeys, oldest first.
+/// Your passkeys, oldest first.
 ///
-/// There are so few that they come all at once. With them comes what a page tells devices, so that they offer no
-/// passkey that was removed here.
+/// All on one page. The answer also has the data with which a page tells devices to stop offering passkeys that
+/// were removed here.
 #[utoipa::path(get, path = "/api/v1/me/passkeys", operation_id = "list_my_passkeys", tag = "passkeys",
-    responses((status = 200, description = "All of them.", body = Answer<PasskeyListView>)))]
+    responses((status = 200, description = "The whole list.", body = Answer<PasskeyListView>)))]
 pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpResponse, Problem> {
     let list = state.passkeys.list(who.session()).await?;
     Ok(answer::ok("Your passkeys", PasskeyListView::from(list)))
 }
 
-/// Give a passkey another name.
+/// Rename a passkey.
 #[utoipa::path(patch, path = "/api/v1/me/passkeys/{id}", operation_id = "rename_my_passkey", tag = "passkeys",
-    params(("id" = Uuid, Path, description = "Which.")),
+    params(("id" = Uuid, Path, description = "The id.")),
     request_body = RenameBody,
-    responses((status = 200, description = "As it is now.", body = Answer<PasskeyItem>)))]
+    responses((status = 200, description = "The updated passkey.", body = Answer<PasskeyItem>)))]
 pub(crate) async fn rename(
     state: State,
     Context(context): Context,
@@ -204,13 +204,14 @@ pub(crate) async fn rename(
     Ok(answer::ok("Passkey renamed", PasskeyItem::from(renamed)))
 }
 
-/// Take a passkey away.
+/// Remove a passkey.
 ///
-/// Needs a recent sign-in. All other sessions of the account end. The last one stays (409 `last_way_in`) where there
-/// is neither a password nor a linked provider, and a code alone opens nothing.
+/// Requires a recent sign-in. Ends all other sessions of the account. The last passkey can't be removed (409
+/// `last_way_in`) if the account has no password and no linked provider, and can't be signed in to with a code
+/// alone.
 #[utoipa::path(delete, path = "/api/v1/me/passkeys/{id}", operation_id = "remove_my_passkey", tag = "passkeys",
-    params(("id" = Uuid, Path, description = "Which.")),
-    responses((status = 200, description = "It is gone.", body = Answer<Nothing>)))]
+    params(("id" = Uuid, Path, description = "The id.")),
+    responses((status = 200, description = "Removed.", body = Answer<Nothing>)))]
 pub(crate) async fn remove(
     state: State,
     Context(context): Context,

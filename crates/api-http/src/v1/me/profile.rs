@@ -19,12 +19,12 @@ use crate::{
     v1::views::UserView,
 };
 
-/// What to change (RFC 7396): what is absent stays, what is null is taken away.
+/// A merge patch (RFC 7396): absent fields stay as they are, null removes a value.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "display_name": "Ada", "language": null }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ProfilePatch {
-    /// How others see the person.
+    /// The name that others see.
     #[serde(default, deserialize_with = "named")]
     #[garde(inner(length(chars, max = DisplayName::MAX_LENGTH)))]
     #[schema(value_type = Option<String>, min_length = 1, max_length = 80)]
@@ -42,14 +42,14 @@ pub(crate) struct ProfilePatch {
     #[garde(inner(length(chars, max = 2)))]
     #[schema(value_type = Option<String>, pattern = "^[A-Za-z]{2}$")]
     country: Option<Option<String>>,
-    /// BCP 47 language tag, for messages.
+    /// BCP 47 language tag; the language of messages.
     #[serde(default, deserialize_with = "named")]
     #[garde(inner(length(chars, max = 35)))]
     #[schema(value_type = Option<String>, max_length = 35, pattern = "^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")]
     language: Option<Option<String>>,
 }
 
-/// One's own account.
+/// Your account.
 #[utoipa::path(get, path = "/api/v1/me", operation_id = "show_me", tag = "me",
     responses((status = 200, description = "The account.", body = Answer<UserView>)))]
 pub(crate) async fn show(state: State, who: Authenticated) -> Result<HttpResponse, Problem> {
@@ -57,10 +57,10 @@ pub(crate) async fn show(state: State, who: Authenticated) -> Result<HttpRespons
     Ok(answer::ok("Your account", UserView::from(view)))
 }
 
-/// Change one's own profile.
+/// Change your profile.
 #[utoipa::path(patch, path = "/api/v1/me", operation_id = "change_me", tag = "me",
     request_body = ProfilePatch,
-    responses((status = 200, description = "The account as it is now.", body = Answer<UserView>)))]
+    responses((status = 200, description = "The updated account.", body = Answer<UserView>)))]
 pub(crate) async fn change(
     state: State,
     Context(context): Context,

@@ -20,26 +20,26 @@ use crate::{
     v1::auth::providers::{LONGEST_ID_TOKEN, NonceView, bounded},
 };
 
-/// What the provider gave the client.
+/// The ID token from the provider.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "id_token": "eyJhbGciOiJSUzI1NiIsImtpZCI6ImsxIn0.e30.c2ln" }))]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinkProviderBody {
-    /// With a nonce of `POST /me/providers/{name}/options`.
+    /// With a nonce from `POST /me/providers/{name}/options`.
     #[garde(skip)]
     #[schema(value_type = String, min_length = 1, max_length = 8192)]
     id_token: SecretString,
 }
 
-/// An identity that opens the account.
+/// A provider identity that is linked to the account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = LinkedProvider)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LinkedProviderItem {
-    /// The provider; perhaps one that is configured no more, and opens nothing.
+    /// The provider's name. A provider that is no longer configured can't be used to sign in.
     #[schema(example = "google")]
     name: String,
-    /// Since when.
+    /// When it was linked.
     #[serde(with = "time::serde::rfc3339")]
     linked_at: OffsetDateTime,
 }
@@ -53,11 +53,11 @@ impl From<LinkedIdentity> for LinkedProviderItem {
     }
 }
 
-/// The providers that open one's own account.
+/// Your linked providers.
 ///
-/// In the order of their names, all on one page.
+/// Sorted by name, all on one page.
 #[utoipa::path(get, path = "/api/v1/me/providers", operation_id = "list_my_providers", tag = "me",
-    responses((status = 200, description = "All of them.", body = Answer<Items<LinkedProviderItem>>)))]
+    responses((status = 200, description = "The whole list.", body = Answer<Items<LinkedProviderItem>>)))]
 pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpResponse, Problem> {
     let linked = state.sessions.linked_identities(who.session()).await?;
     let list = Items {
@@ -67,14 +67,14 @@ pub(crate) async fn list(state: State, who: Authenticated) -> Result<HttpRespons
     Ok(answer::ok("Your sign-in providers", list))
 }
 
-/// Get a nonce for an ID token that is used in this session.
+/// Get a nonce for an ID token to use in this session.
 ///
-/// For `POST /me/providers/{name}` and `POST /auth/reauthenticate`: it counts at this provider and in this session
-/// alone, once, for ten minutes, until a change of what opens the account, and signs nobody in. With an `X-Device-Token` it counts only with the
-/// same one.
+/// For `POST /me/providers/{name}` and `POST /auth/reauthenticate`. The nonce is valid once, for ten minutes, for
+/// this provider and in this session only. A change to the account's sign-in methods invalidates it. It can't be
+/// used to sign in. If it was issued with an `X-Device-Token`, it is valid only with the same one.
 #[utoipa::path(post, path = "/api/v1/me/providers/{name}/options", operation_id = "link_provider_options", tag = "me",
-    params(("name" = String, Path, description = "Which provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
-    responses((status = 200, description = "A nonce.", body = Answer<NonceView>)))]
+    params(("name" = String, Path, description = "The name of the provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
+    responses((status = 200, description = "The nonce.", body = Answer<NonceView>)))]
 pub(crate) async fn options(
     who: Authenticated,
     at: AtProvider,
@@ -90,12 +90,13 @@ pub(crate) async fn options(
     Ok(answer::ok("Nonce issued", NonceView::of(&nonce)))
 }
 
-/// Let one's account at a provider open this account.
+/// Link a provider account to this account.
 ///
-/// Needs a recent sign-in. The address at the provider may be another one. There is one identity of each provider. The nonce must be one that was asked for in
-/// this session. One that was issued with an `X-Device-Token` counts only with the same one.
+/// Requires a recent sign-in. The email address at the provider may differ from the account's. An account can
+/// have one identity per provider. The nonce must have been requested in this session. If it was issued with an
+/// `X-Device-Token`, it is valid only with the same one.
 #[utoipa::path(post, path = "/api/v1/me/providers/{name}", operation_id = "link_provider", tag = "me",
-    params(("name" = String, Path, description = "Which provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` of an earlier sign-in.")),
+    params(("name" = String, Path, description = "The name of the provider."), ("X-Device-Token" = Option<String>, Header, description = "The `device_token` from an earlier sign-in.")),
     request_body = LinkProviderBody,
     responses((status = 200, description = "Linked.", body = Answer<Nothing>)))]
 pub(crate) async fn link(
@@ -114,10 +115,11 @@ pub(crate) async fn link(
 
 /// Unlink a provider.
 ///
-/// Needs a recent sign-in. All other sessions end. It stays (409 `last_way_in`) where there is neither a
-/// password nor a passkey nor another provider, and a code alone opens nothing: set a password first, by `POST /auth/password/reset`.
+/// Requires a recent sign-in. Ends all other sessions. Refused with 409 `last_way_in` if the account has no
+/// password, no passkey and no other provider, and can't be signed in to with a code alone: set a password first,
+/// with `POST /auth/password/reset`.
 #[utoipa::path(delete, path = "/api/v1/me/providers/{name}", operation_id = "unlink_provider", tag = "me",
-    params(("name" = String, Path, description = "Which provider.")),
+    params(("name" = String, Path, description = "The name of the provider.")),
     responses((status = 200, description = "Unlinked.", body = Answer<Nothing>)))]
 pub(crate) async fn unlink(
     Context(context): Context,

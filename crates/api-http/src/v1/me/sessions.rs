@@ -20,13 +20,13 @@ use crate::{
     v1::views::{DeviceView, PlaceView},
 };
 
-/// A session, as its owner sees it.
+/// A session of the account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SessionItem {
     id: Uuid,
-    /// It is the one that asks.
+    /// Whether it is the current session.
     current: bool,
     device: DeviceView,
     place: PlaceView,
@@ -35,7 +35,7 @@ pub(crate) struct SessionItem {
     /// When its tokens were last refreshed.
     #[serde(with = "time::serde::rfc3339")]
     last_used_at: OffsetDateTime,
-    /// When it ends by itself unless it is used.
+    /// When it expires if it isn't used.
     #[serde(with = "time::serde::rfc3339")]
     expires_at: OffsetDateTime,
 }
@@ -48,13 +48,13 @@ pub(crate) struct EndedSessions {
     pub(crate) ended: usize,
 }
 
-/// One's own sessions, newest first.
+/// Your sessions, newest first.
 #[utoipa::path(get, path = "/api/v1/me/sessions", operation_id = "list_my_sessions", tag = "me",
     params(
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items to a page; 20 when absent."),
-        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{43}$", description = "The `next_cursor` of the page before."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "Items per page; 20 by default."),
+        ("cursor" = Option<String>, Query, pattern = "^[A-Za-z0-9_-]{43}$", description = "The `next_cursor` of the previous page."),
     ),
-    responses((status = 200, description = "One page.", body = Answer<Items<SessionItem>>)))]
+    responses((status = 200, description = "A page of sessions.", body = Answer<Items<SessionItem>>)))]
 pub(crate) async fn list(
     state: State,
     who: Authenticated,
@@ -71,12 +71,12 @@ pub(crate) async fn list(
     Ok(answer::ok("Your sessions", list))
 }
 
-/// End one of one's own sessions.
+/// End one of your sessions.
 ///
-/// Any but the one that asks needs a recent sign-in.
+/// Ending another session than the current one requires a recent sign-in.
 #[utoipa::path(delete, path = "/api/v1/me/sessions/{id}", operation_id = "end_my_session", tag = "me",
-    params(("id" = Uuid, Path, description = "Which.")),
-    responses((status = 200, description = "It is over.", body = Answer<Nothing>)))]
+    params(("id" = Uuid, Path, description = "The id.")),
+    responses((status = 200, description = "The session has ended.", body = Answer<Nothing>)))]
 pub(crate) async fn end(
     state: State,
     request: HttpRequest,
@@ -91,11 +91,11 @@ pub(crate) async fn end(
     Ok(answer::ok("Session ended", Nothing {}))
 }
 
-/// End all of one's own sessions but the one that asks.
+/// End all your other sessions.
 ///
-/// Needs a recent sign-in.
+/// Requires a recent sign-in.
 #[utoipa::path(delete, path = "/api/v1/me/sessions", operation_id = "end_my_other_sessions", tag = "me",
-    responses((status = 200, description = "They are over.", body = Answer<EndedSessions>)))]
+    responses((status = 200, description = "The other sessions have ended.", body = Answer<EndedSessions>)))]
 pub(crate) async fn end_others(
     state: State,
     Context(context): Context,

@@ -4,33 +4,33 @@ use authentication_app::challenges::IssuedChallenge;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The right to try a code. The same for identifiers that are known and those that are not.
+/// A challenge that a code answers. Looks the same whether or not an account has the identifier.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Challenge)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct ChallengeView {
-    /// Opaque; bring it with the code.
+    /// Opaque; send it with the code.
     #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
     challenge_id: String,
-    /// How long the code is.
+    /// The format of the code.
     #[schema(value_type = FormatName)]
     format: &'static str,
-    /// How the code travels.
+    /// How the code is sent.
     #[schema(value_type = ChannelName)]
     channel: &'static str,
-    /// Where to, masked from what was typed.
+    /// The masked address or number, as it was entered.
     #[schema(example = "a***@e***.com")]
     sent_to: String,
     /// Seconds until the code expires.
     #[schema(example = 600)]
     expires_in: u32,
-    /// Seconds until another code can be asked for.
+    /// Seconds until another code can be requested.
     #[schema(example = 60)]
     resend_in: u32,
 }
 
-/// How long a code is: `digits` are six, `long` twelve letters and digits. Codes are long after many wrong ones. Take
-/// either in the same field, as text.
+/// The format of a code: `digits` is six digits, `long` is twelve letters and digits. Codes are long after many
+/// wrong ones. Accept both in the same text field.
 #[derive(ToSchema)]
 #[schema(as = CodeFormat, rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes the names that the domain writes")]
@@ -39,7 +39,7 @@ pub(crate) enum FormatName {
     Long,
 }
 
-/// How a code travels.
+/// How a code is sent.
 #[derive(ToSchema)]
 #[schema(as = Channel, rename_all = "snake_case")]
 #[expect(dead_code, reason = "describes the names that the domain writes")]

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use woothee::parser::Parser;
 
-/// The device, as far as its user agent tells; null where it does not.
+/// The device, as far as its user agent identifies it; unknown parts are null.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Device)]
 #[serde(deny_unknown_fields)]
@@ -20,12 +20,12 @@ pub(crate) struct DeviceView {
     kind: Option<String>,
 }
 
-/// The place, as far as the address tells.
+/// The place, as far as the address reveals it.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[schema(as = Place)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PlaceView {
-    /// The address without its last part: whoever stole a session must not learn where the owner lives.
+    /// The address without its last part, so that a stolen session doesn't reveal where the owner lives.
     #[schema(example = "203.0.113.0/24")]
     network: String,
 }

@@ -12,7 +12,7 @@ use utoipa::{
 use super::SignedInView;
 use crate::answer;
 
-/// What a route that signs in answers with. `status` tells which of the two it is.
+/// The answer of a route that signs in. `status` tells which of the two it is.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignIn)]
 #[serde(untagged)]
@@ -21,13 +21,13 @@ pub(crate) enum SignInView {
     SecondFactorRequired(SecondFactorView),
 }
 
-/// A sign-in that waits for its second factor.
+/// A sign-in that is waiting for its second factor.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecondFactorRequired)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecondFactorView {
     status: PendingStatus,
-    /// Bring it with the second factor; it counts for 10 minutes.
+    /// Send it with the second factor. Valid for 10 minutes.
     #[schema(example = "5f0c1e9a7b3d4f2688aa01c2d3e4f506")]
     challenge_id: String,
     /// What may be proven.
@@ -35,7 +35,7 @@ pub(crate) struct SecondFactorView {
     methods: Vec<SecondFactor>,
 }
 
-/// Where a sign-in stands.
+/// The state of a sign-in.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum PendingStatus {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::UserView;
 
-/// A person who is signed in.
+/// A completed sign-in.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignedIn)]
 #[serde(deny_unknown_fields)]
@@ -16,13 +16,13 @@ pub(crate) struct SignedInView {
     status: SignInStatus,
     user: UserView,
     tokens: TokensView,
-    /// Keep it, and send it as `X-Device-Token` with later sign-ins: the service then knows the device.
+    /// Store it, and send it as `X-Device-Token` with later sign-ins, so that the service recognizes the device.
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String, example = "fa_dt_v1.019a2b3c4d5e7f8091a2b3c4d5e6f708.c2ln")]
     device_token: SecretString,
 }
 
-/// Where a sign-in stands.
+/// The state of a sign-in.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum SignInStatus {
@@ -45,11 +45,11 @@ pub(crate) struct TokensView {
     /// Seconds until the access token expires.
     #[schema(example = 600)]
     expires_in: u32,
-    /// For the next tokens; each is used once.
+    /// Use it once, to get the next tokens.
     #[serde(serialize_with = "exposed")]
     #[schema(value_type = String, example = "fa_rt_v1.k1.019a2b3c4d5e7f8091a2b3c4d5e6f708.0.c2ln")]
     refresh_token: SecretString,
-    /// Seconds until the refresh token expires, unless it is used.
+    /// Seconds until the refresh token expires if it isn't used.
     #[schema(example = 1_209_600)]
     refresh_expires_in: u32,
     session_id: Uuid,

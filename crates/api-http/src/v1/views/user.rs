@@ -16,21 +16,21 @@ use uuid::Uuid;
 
 use crate::v1::me::mfa::MfaView;
 
-/// An account, as its owner sees it.
+/// An account.
 #[derive(Serialize, ToSchema)]
 #[schema(as = User)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct UserView {
     id: Uuid,
-    /// How the account came to be: `email`, `phone` or `google`. With `google`, `email` is the address that
-    /// Google vouched for.
+    /// How the account was created: `email`, `phone` or `google`. With `google`, `email` is the address that Google
+    /// verified.
     #[schema(value_type = String, example = "email")]
     auth_method: &'static str,
-    /// Unless `auth_method` is `phone`.
+    /// Present unless `auth_method` is `phone`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, format = "email", example = "ada@example.com")]
     email: Option<String>,
-    /// Only when `auth_method` is `phone`. E.164.
+    /// E.164. Present only if `auth_method` is `phone`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false, example = "+2348012345678")]
     phone: Option<String>,
@@ -38,7 +38,7 @@ pub(crate) struct UserView {
     status: &'static str,
     #[schema(schema_with = role_names)]
     roles: Roles,
-    /// How others see them.
+    /// The name that others see.
     #[schema(required, example = "Ada")]
     display_name: Option<String>,
     profile: ProfileView,
@@ -50,7 +50,7 @@ pub(crate) struct UserView {
     updated_at: OffsetDateTime,
 }
 
-/// What a person told about themselves; null where they did not.
+/// What the person has entered; null if nothing.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Profile)]
 #[serde(deny_unknown_fields)]
@@ -119,7 +119,7 @@ fn role_names() -> Array {
         .enum_values(Some(Role::ALL.map(Role::as_str)));
     ArrayBuilder::new()
         .items(role)
-        .description(Some("What the person is to the marketplace."))
+        .description(Some("The person's roles in the marketplace."))
         .build()
 }
 
@@ -134,6 +134,6 @@ fn status_names() -> Object {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .enum_values(Some(states.map(AccountStatus::as_str)))
-        .description(Some("Where the account is in its life."))
+        .description(Some("The state of the account."))
         .build()
 }

@@ -14,7 +14,7 @@ use crate::{
     v1::views::ChallengeView,
 };
 
-/// A sign-in that waits for its second factor.
+/// A sign-in that is waiting for its second factor.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506" }))]
 #[serde(deny_unknown_fields)]
@@ -24,10 +24,10 @@ pub(crate) struct MfaOtpBody {
     challenge_id: String,
 }
 
-/// Send a code as the second factor.
+/// Send a code for the second factor.
 ///
-/// Only where `methods` has `otp`: never over the way that the first factor came, and never to staff. Within
-/// the cool-down nothing is sent anew.
+/// Only if `methods` contains `otp`: never over the channel that was used for the first factor, and never for
+/// staff. During the cool-down, no new message is sent.
 #[utoipa::path(post, path = "/api/v1/auth/mfa/otp", operation_id = "mfa_otp", tag = "sign-in",
     request_body = MfaOtpBody,
     responses((status = 202, description = "A code is on its way.", body = Answer<ChallengeView>)))]

@@ -16,7 +16,7 @@ use crate::{
     v1::views::SignedInView,
 };
 
-/// A code of a second factor, with the sign-in that it completes.
+/// A code for the second factor, and the sign-in that it completes.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506", "method": "totp", "code": "493817", "remember_device": true }))]
 #[serde(deny_unknown_fields)]
@@ -26,11 +26,11 @@ pub(crate) struct MfaVerifyBody {
     challenge_id: String,
     #[garde(skip)]
     method: CodeMethod,
-    /// Six digits, a long code, or a recovery code as it was shown.
+    /// Six digits, a long code, or a recovery code as shown.
     #[garde(skip)]
     #[schema(value_type = String, min_length = 6, max_length = 64)]
     code: SecretString,
-    /// Whether this device shall skip the second factor for 30 days. Staff are asked each time.
+    /// Whether this device skips the second factor for 30 days. Has no effect for staff.
     #[garde(skip)]
     #[serde(default)]
     remember_device: bool,

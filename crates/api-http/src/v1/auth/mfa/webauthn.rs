@@ -16,7 +16,7 @@ use crate::{
     v1::{passkey_answers::AuthenticationCredentialBody, views::SignedInView},
 };
 
-/// A sign-in that waits for its second factor.
+/// A sign-in that is waiting for its second factor.
 #[derive(Deserialize, Validate, ToSchema)]
 #[schema(example = json!({ "challenge_id": "5f0c1e9a7b3d4f2688aa01c2d3e4f506" }))]
 #[serde(deny_unknown_fields)]
@@ -26,7 +26,7 @@ pub(crate) struct SecondFactorOptionsBody {
     challenge_id: String,
 }
 
-/// What a page hands to `navigator.credentials.get()`.
+/// Options for `navigator.credentials.get()`.
 #[derive(Serialize, ToSchema)]
 #[schema(as = SecondFactorOptions)]
 #[serde(deny_unknown_fields)]
@@ -36,7 +36,7 @@ pub(crate) struct SecondFactorOptionsView {
     public_key: Value,
 }
 
-/// What the device answered.
+/// The response of the device.
 #[derive(Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SecondFactorAnswerBody {
@@ -45,15 +45,15 @@ pub(crate) struct SecondFactorAnswerBody {
     challenge_id: String,
     #[garde(dive)]
     credential: AuthenticationCredentialBody,
-    /// Lets this device skip the second factor for 30 days, where the role allows it.
+    /// Whether this device skips the second factor for 30 days, if the role allows it.
     #[serde(default)]
     #[garde(skip)]
     remember_device: bool,
 }
 
-/// Begin to prove a passkey as the second factor.
+/// Get options for a passkey as the second factor.
 ///
-/// Names the passkeys of the one whose first factor was proven.
+/// The options list the passkeys of the account whose first factor was verified.
 #[utoipa::path(post, path = "/api/v1/auth/mfa/webauthn/options", operation_id = "mfa_passkey_options", tag = "passkeys",
     request_body = SecondFactorOptionsBody,
     responses((status = 200, description = "The options.", body = Answer<SecondFactorOptionsView>)))]
@@ -72,7 +72,8 @@ pub(crate) async fn options(
 
 /// Complete a sign-in with a passkey.
 ///
-/// Whatever comes of it, the options are used up; the sign-in waits for another try.
+/// The options are used up whether or not this succeeds; after a failure, the sign-in can be tried again with new
+/// ones.
 #[utoipa::path(post, path = "/api/v1/auth/mfa/webauthn/verify", operation_id = "mfa_verify_passkey", tag = "passkeys",
     request_body = SecondFactorAnswerBody,
     responses((status = 200, description = "Signed in.", body = Answer<SignedInView>)))]
