@@ -228,13 +228,12 @@ impl Accounts {
     ) -> Result<AccountView, ConfirmIdentifierError> {
         let code = command.code.expose().as_bytes();
         let digest = command.challenge.digest();
-        let presented = Presented::new(SingleUse::Identifier, digest, &[code], ctx);
+        let session = who.session.as_uuid();
+        let came_back = [code, session.as_bytes().as_slice()];
+        let presented = Presented::new(SingleUse::Identifier, digest, &came_back, ctx);
         let changed = retrying(|| self.confirm_once(who, command, &presented, ctx)).await;
         let base = &self.base;
-        let again = async |owner: AccountId| {
-            if owner != who.owner.account.id {
-                return Ok(None);
-            }
+        let again = async |()| {
             let fresh = base.as_of_now(who, base.clock.now()).await?;
             Ok(Some(base.open_account(&fresh.owner)?.view))
         };
@@ -340,7 +339,7 @@ impl Accounts {
         let told = base
             .end_others(unit.as_mut(), owner, who.session, reason, ctx, now)
             .await?;
-        base.record_single_use(unit.as_mut(), presented, &account, now)
+        base.record_single_use(unit.as_mut(), presented, &(), now)
             .await?;
         base.notice_of_change(unit.as_mut(), &opened, can_be_undone, ctx, now)
             .await?;

@@ -85,14 +85,21 @@ impl Federation {
         let theirs = |outcome| self.linking(who, &key, outcome);
         let (person, nonce) = self.noted(proven, theirs, ctx).await?;
         let token = command.id_token.expose_secret().as_bytes();
-        let presented = Presented::new(SingleUse::LinkNonce, nonce, &[token], ctx);
+        let session = who.session.as_uuid();
+        let came_back = [token, session.as_bytes().as_slice()];
+        let presented = Presented::new(SingleUse::LinkNonce, nonce, &came_back, ctx);
         let linking = Linking {
             person: &person,
             nonce,
             presented: &presented,
         };
         let done = retrying(|| self.link_once(who, &linking, ctx)).await;
-        let again = async |()| Ok(Some(()));
+        let again = async |()| {
+            let (base, digest) = (&self.base, self.base.digest_of(&person.identity));
+            let linked = base.store.identities_of(who.owner.account.id).await?;
+            // It may have been unlinked since.
+            Ok(linked.iter().any(|it| it.digest == digest).then_some(()))
+        };
         self.base.settle_once(&presented, done, again).await
     }
 

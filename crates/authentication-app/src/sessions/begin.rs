@@ -188,7 +188,7 @@ impl Foundation {
         recording: Option<Recording<'_>>,
         now: OffsetDateTime,
     ) -> Result<SignedIn, StoreError> {
-        let handed_out = (account.account.id, &started.tokens, &started.device_token);
+        let handed_out = (&started.tokens, &started.device_token);
         self.record_session(unit.as_mut(), recording, handed_out, now)
             .await?;
         let superseded = Invalidation::of_sessions(started.superseded);

@@ -1,9 +1,7 @@
 //! Tokens and sign-ins in the recorded answer of a request that may be repeated. Sealed, for as long as the answer is
 //! replayed.
 
-use authentication_domain::{
-    accounts::AccountId, mfa::SecondFactor, opaque_token::OpaqueToken, sessions::SessionId,
-};
+use authentication_domain::{mfa::SecondFactor, opaque_token::OpaqueToken, sessions::SessionId};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -53,7 +51,6 @@ impl From<RecordedTokens> for TokenSet {
 #[derive(Serialize, Deserialize)]
 pub(crate) enum RecordedSignIn {
     Authenticated {
-        account: AccountId,
         tokens: RecordedTokens,
         device_token: String,
         /// Whether the proof made the account.
@@ -96,14 +93,13 @@ impl Foundation {
         &self,
         unit: &mut dyn UnitOfWork,
         recording: Option<Recording<'_>>,
-        (account, tokens, device_token): (AccountId, &TokenSet, &SecretString),
+        (tokens, device_token): (&TokenSet, &SecretString),
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let Some(Recording { presented, is_new }) = recording else {
             return Ok(());
         };
         let answer = RecordedSignIn::Authenticated {
-            account,
             tokens: tokens.into(),
             device_token: device_token.expose_secret().to_owned(),
             is_new,
@@ -129,7 +125,7 @@ impl Foundation {
         self.record_single_use(unit, presented, &answer, now).await
     }
 
-    /// The answer that was recorded, unless the account is closed meanwhile.
+    /// The answer that was recorded, unless its session ended meanwhile, or its account is closed.
     pub(crate) async fn sign_in_again(
         &self,
         recorded: RecordedSignIn,
@@ -148,16 +144,17 @@ impl Foundation {
                 }),
             ),
             RecordedSignIn::Authenticated {
-                account,
                 tokens,
                 device_token,
                 is_new,
             } => {
-                let owner = self.read_account(account).await?;
-                let owner = owner.filter(|it| it.view.account.gate().is_ok());
-                Ok(owner.map(|owner| AnsweredSignIn {
+                let now = self.clock.now();
+                let Some(live) = self.store.find_snapshot(tokens.session, now).await? else {
+                    return Ok(None);
+                };
+                Ok(Some(AnsweredSignIn {
                     answer: SignInAnswer::Authenticated(Box::new(SignedIn {
-                        account: owner.view,
+                        account: self.open_account(&live.owner)?.view,
                         tokens: tokens.into(),
                         device_token: device_token.into(),
                     })),

@@ -94,6 +94,9 @@ impl Listening {
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
                 .client_disconnect_timeout(PARSER_LINGERS)
+                // Who closes their side has given up, as far as proxies and clients with a timeout go: nobody waits for the
+                // answer, and a repeat may get it (ADR 0057).
+                .h1_allow_half_closed(false)
                 .local_addr(address)
                 .on_connect_ext(|stream: &Guarded, data: &mut Extensions| {
                     let _before = data.insert(stream.exchange());

@@ -146,7 +146,7 @@ impl Scene {
         &self.owner.it.person.identifier
     }
 
-    fn access(&self) -> &str {
+    pub(crate) fn access(&self) -> &str {
         &self.owner.it.person.tokens.access
     }
 }
