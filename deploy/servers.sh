@@ -40,11 +40,12 @@ install_servers() {
     node_is_new_enough || missing+=(nodejs npm)
     authenticator >/dev/null || missing+=(oathtool)
     pooler >/dev/null || missing+=(pgbouncer)
+    another_time >/dev/null || missing+=(libfaketime)
     # What the runbooks call.
     command -v sqlite3 >/dev/null || missing+=(sqlite3)
     command -v ss >/dev/null || missing+=(iproute2)
     if ((${#missing[@]} == 0)); then
-        say "PostgreSQL, PgBouncer, Redis, Chromium, Node, oathtool, sqlite3 and ss are there: nothing to install"
+        say "PostgreSQL, PgBouncer, Redis, Chromium, Node, oathtool, libfaketime, sqlite3 and ss are there: nothing to install"
         return
     fi
     if ! on_debian; then
@@ -55,6 +56,7 @@ install_servers() {
         say "  - Node 18 or newer: node, npm on the PATH"
         say "  - oathtool (OATH Toolkit), sqlite3 and ss (iproute2) on the PATH"
         say "  - PgBouncer 1.18 or newer: pgbouncer on the PATH or in /usr/sbin"
+        say "  - libfaketime: libfaketime.so.1 in /usr/lib/*/faketime"
         exit 1
     fi
     # The packages start services of their own on the usual ports. The tests never touch those.
@@ -66,15 +68,15 @@ install_servers() {
     node_is_new_enough || fail "the system's Node is older than 18: install a newer one"
     authenticator >/dev/null || fail "the system's package of oathtool brings no program oathtool"
     pooler >/dev/null || fail "the system's package of PgBouncer brings no program pgbouncer"
+    another_time >/dev/null || fail "the system's package of libfaketime brings no libfaketime.so.1"
 }
 
-# haproxy and nginx before the nodes, PgBouncer and Sentinel under them, and another time of day.
+# haproxy and nginx before the nodes, PgBouncer and Sentinel under them.
 install_for_faults() {
     local program missing=()
     for program in haproxy nginx pgbouncer redis-sentinel; do
         [[ -x $(PATH=$PATH:/usr/sbin command -v "$program") ]] || missing+=("$program")
     done
-    compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null || missing+=(libfaketime)
     ((${#missing[@]} > 0)) || return 0
     on_debian || fail "needs ${missing[*]}: install them, and see that none serves by itself"
     install_packages "${missing[@]}"
@@ -84,6 +86,8 @@ install_for_faults() {
 browser() { command -v chromium || command -v google-chrome; }
 browser_driver() { command -v chromedriver; }
 authenticator() { command -v oathtool; }
+# The library, for programs that are to have another time of day.
+another_time() { compgen -G '/usr/lib/*/faketime/libfaketime.so.1'; }
 # Debian keeps it where only root looks.
 pooler() { command -v pgbouncer || { [[ -x /usr/sbin/pgbouncer ]] && printf '%s\n' /usr/sbin/pgbouncer; }; }
 

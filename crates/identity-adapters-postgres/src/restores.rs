@@ -59,9 +59,8 @@ impl RevocationStore for Store {
     async fn count_selected(
         &self,
         selection: &SessionSelection,
-        now: OffsetDateTime,
     ) -> Result<SelectedSessions, StoreError> {
-        revocations::count(&self.readers, selection, now).await
+        revocations::count(&self.readers, selection).await
     }
 
     #[tracing::instrument(name = "service_clock.announce_revocations", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]

@@ -10,16 +10,17 @@ use crate::{
     sql::{Db, Row, Sql},
 };
 
-/// The sessions of a selection: `$1` now, `$2` begun before, `$3` begun since, `$4` account, `$5` role between
-/// commas, as `accounts.roles` lists them.
+/// The sessions of a selection: `$1` begun before, `$2` begun since, `$3` account, `$4` role between commas, as
+/// `accounts.roles` lists them. Whether one is over is judged by the latest time that a node noted: by a clock that is
+/// ahead, one that nodes accept would be over, and stay.
 macro_rules! selected {
     () => {
         concat!(
-            live!("$1"),
-            " AND created_at < $2 AND ($3 IS NULL OR created_at >= $3) \
-             AND ($4 IS NULL OR account_id = $4) \
-             AND ($5 IS NULL OR EXISTS (SELECT 1 FROM accounts a \
-             WHERE a.id = account_id AND ',' || a.roles || ',' LIKE $5))"
+            live!("(SELECT latest FROM service_clock WHERE id = 1)"),
+            " AND ($1 IS NULL OR created_at < $1) AND ($2 IS NULL OR created_at >= $2) \
+             AND ($3 IS NULL OR account_id = $3) \
+             AND ($4 IS NULL OR EXISTS (SELECT 1 FROM accounts a \
+             WHERE a.id = account_id AND ',' || a.roles || ',' LIKE $4))"
         )
     };
 }
@@ -29,9 +30,9 @@ const COUNT: &str = concat!(
     selected!()
 );
 
-/// By the primary key, from where the last batch ended. `$6` after, `$7` rows, `$8` reason.
+/// By the primary key, from where the last batch ended. `$5` now, `$6` after, `$7` rows, `$8` reason.
 const END_BATCH: &str = concat!(
-    "UPDATE sessions SET ended_at = $1, end_reason = $8 WHERE ended_at IS NULL AND id IN \
+    "UPDATE sessions SET ended_at = $5, end_reason = $8 WHERE ended_at IS NULL AND id IN \
      (SELECT id FROM sessions WHERE ($6 IS NULL OR id > $6) AND ",
     selected!(),
     " ORDER BY id LIMIT $7) RETURNING id, account_id"
@@ -41,10 +42,9 @@ const END_BATCH: &str = concat!(
 pub(crate) const ANNOUNCE: &str =
     "UPDATE service_clock SET revocations = revocations + 1 WHERE id = 1";
 
-fn of_selection(text: &'static str, selection: &SessionSelection, now: OffsetDateTime) -> Sql {
+fn of_selection(text: &'static str, selection: &SessionSelection) -> Sql {
     let role = selection.role.map(|role| format!("%,{},%", role.as_str()));
     Sql::new(text)
-        .bind(&now)
         .bind(&selection.begun_before)
         .bind(&selection.begun_since)
         .bind(&selection.account)
@@ -54,9 +54,8 @@ fn of_selection(text: &'static str, selection: &SessionSelection, now: OffsetDat
 pub(crate) async fn count(
     db: &impl Db,
     selection: &SessionSelection,
-    now: OffsetDateTime,
 ) -> Result<SelectedSessions, StoreError> {
-    let row = of_selection(COUNT, selection, now).row(db).await?;
+    let row = of_selection(COUNT, selection).row(db).await?;
     let number = |name| -> Result<u64, StoreError> {
         let number: i64 = row
             .as_ref()
@@ -75,7 +74,8 @@ pub(crate) async fn end_batch(
     revocation: Revocation<'_>,
     now: OffsetDateTime,
 ) -> Result<Vec<RevokedSession>, StoreError> {
-    let rows = of_selection(END_BATCH, revocation.selection, now)
+    let rows = of_selection(END_BATCH, revocation.selection)
+        .bind(&now)
         .bind(&revocation.after)
         .bind(&revocation.at_most)
         .bind(revocation.reason.as_str())

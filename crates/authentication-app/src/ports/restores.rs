@@ -16,7 +16,7 @@ use super::{StoreError, UnitOfWorkFactory};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSelection {
     /// Begun before this.
-    pub begun_before: OffsetDateTime,
+    pub begun_before: Option<OffsetDateTime>,
     /// Begun at this time or later.
     pub begun_since: Option<OffsetDateTime>,
     /// Of accounts with this role.
@@ -85,14 +85,14 @@ pub struct Voided {
 /// On the pool, or in a unit of its own.
 #[async_trait]
 pub trait RevocationStore: UnitOfWorkFactory {
-    /// How many live sessions a selection means.
+    /// How many live sessions a selection means. One whose time is up counts as live until a node has noted a later
+    /// time: the caller's clock may be wrong.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn count_selected(
         &self,
         selection: &SessionSelection,
-        now: OffsetDateTime,
     ) -> Result<SelectedSessions, StoreError>;
 
     /// Makes every node forget what it remembers of sessions, within seconds and whether or not a broadcast reaches it.

@@ -2,7 +2,6 @@
 
 use authentication_domain::{audit::Action, mfa::TotpRules, sessions::EndReason};
 use serde_json::json;
-use time::Duration;
 
 use super::revoke::{Revocations, Revoked};
 use crate::{
@@ -74,7 +73,7 @@ impl Restores {
             self.revocations.tell_at_last(None).await?;
             SelectedSessions::default()
         } else {
-            self.end_all(&restore).await?.ended
+            self.end_all().await?.ended
         };
         retrying(|| self.put_on_record(&restore, &voided, ended)).await?;
         let now = self.revocations.now();
@@ -86,10 +85,10 @@ impl Restores {
         })
     }
 
-    /// Whether a session was ended after the backup is lost with everything else.
-    async fn end_all(&self, restore: &Restore) -> Result<Revoked, StoreError> {
+    /// Whether a session was ended after the backup is lost with everything else. None begins meanwhile.
+    async fn end_all(&self) -> Result<Revoked, StoreError> {
         let all = SessionSelection {
-            begun_before: restore.marked_at + Duration::MICROSECOND,
+            begun_before: None,
             begun_since: None,
             role: None,
             account: None,

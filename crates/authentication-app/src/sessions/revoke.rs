@@ -70,8 +70,7 @@ impl Revocations {
         &self,
         selection: &SessionSelection,
     ) -> Result<SelectedSessions, StoreError> {
-        let now = self.ports.clock.now();
-        self.ports.store.count_selected(selection, now).await
+        self.ports.store.count_selected(selection).await
     }
 
     /// Ends them. `why` goes on record as it is, and names nobody; `progress` hears after each batch how many ended.

@@ -8,10 +8,8 @@ use std::{
     path::Path,
 };
 
-use adapters_crypto::SystemClock;
 use authentication_app::ports::{ParkedMessage, ParkedMessages as _, StoreError};
 use clap::{Args, Subcommand};
-use common::Clock as _;
 use identity_adapters_postgres::Store;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
@@ -58,16 +56,15 @@ pub(super) fn run(command: &Messages, config: Option<&Path>) -> Result<(), Failu
         .build()?;
     runtime.block_on(async {
         let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
-        let store = wire::open_migrated_store(&config, &SystemClock).await?;
-        let done = carry_out(command, &store).await;
+        let (store, clock) = wire::open_migrated_store(&config).await?;
+        let done = carry_out(command, &store, clock.now()).await;
         store.close().await;
         telemetry.flush().await;
         done
     })
 }
 
-async fn carry_out(command: &Messages, store: &Store) -> Result<(), Failure> {
-    let now = SystemClock.now();
+async fn carry_out(command: &Messages, store: &Store, now: OffsetDateTime) -> Result<(), Failure> {
     match command {
         Messages::Parked => list(store).await,
         Messages::Resend(which) if which.all => {

@@ -5,11 +5,10 @@ use std::{
     path::Path,
 };
 
-use adapters_crypto::SystemClock;
 use authentication_app::ports::{SelectedSessions, SessionSelection};
 use authentication_domain::sessions::EndReason;
 use clap::{ArgGroup, Args, Subcommand};
-use common::{Clock as _, Id, access::Role};
+use common::{Id, access::Role, clock::SKEW};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
@@ -24,7 +23,7 @@ use crate::{
 pub(super) enum Sessions {
     /// Ends sessions, with audit entries and events; every node refuses their tokens within seconds
     ///
-    /// Every condition that is given has to hold. Sessions that begin while it runs stay. It may be stopped and
+    /// Every condition that is given has to hold. Sessions that begin while it runs may stay. It may be stopped and
     /// repeated at any moment. See docs/runbooks/mass-revocation.md.
     Revoke(Revoke),
 }
@@ -69,10 +68,11 @@ fn moment(typed: &str) -> Result<OffsetDateTime, String> {
 }
 
 impl Revoke {
-    /// One selection, or one for each account.
+    /// One selection, or one for each account. What begins later than clocks may differ is not meant, or this would have
+    /// no end.
     fn selections(&self, now: OffsetDateTime) -> Vec<SessionSelection> {
         let one = SessionSelection {
-            begun_before: self.created_before.map_or(now, |before| before.min(now)),
+            begun_before: Some(self.created_before.unwrap_or(now + SKEW)),
             begun_since: self.created_since,
             role: self.role,
             account: None,
@@ -113,7 +113,7 @@ async fn carry_out(command: &Revoke, revoking: &Revoking) -> Result<(), Failure>
     let revocations = &revoking.revocations;
     let mut all = SelectedSessions::default();
     let mut told = true;
-    for selection in command.selections(SystemClock.now()) {
+    for selection in command.selections(revoking.clock.now()) {
         let of_selection = match &command.reason {
             Some(reason) if !command.dry_run => {
                 let why = (

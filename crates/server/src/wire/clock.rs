@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use adapters_crypto::SystemTicks;
 use authentication_app::{
-    ports::{StoreError, Ticks},
+    ports::{StoreError, Ticks, TimeStore as _},
     sessions::Liveness,
     timekeeping::{ClockFigures, ServiceClock, Timekeeping},
 };
@@ -93,6 +93,28 @@ pub(super) fn hear_of_revocations(
             }
         }
     });
+}
+
+/// The time that the service goes by, for a command: what nodes share, whatever the clock of the operator's machine says.
+/// With an embedded store nodes go by the machine's clock; a command's time is no earlier than what they have noted.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn of_a_command(store: &Store) -> Result<Arc<dyn Clock>, StoreError> {
+    let clock = ServiceClock::new(Box::new(SystemTicks::new()));
+    let seen = store.shared_time().await?;
+    let shared = seen.now.map(|now| now + seen.round_trip / 2);
+    let now = shared.unwrap_or_else(|| clock.wall().max(seen.latest));
+    clock.set(now);
+    let ahead = clock.wall() - now;
+    if ahead.abs() > ClockFigures::WRONG {
+        let seconds = ahead.as_seconds_f64();
+        tracing::warn!(
+            seconds,
+            "the clock of this machine is not the time of the service, which is used instead"
+        );
+    }
+    Ok(Arc::new(clock))
 }
 
 async fn watch(keeping: Arc<Timekeeping>, mut stop: Stop) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration as Wait};
 
-use adapters_crypto::{SystemClock, SystemRandom};
+use adapters_crypto::SystemRandom;
 use adapters_memory::EventLog;
 use adapters_redis::{RedisConnection, RedisEventStream};
 use adapters_webhooks::{WebhookConfig, WebhookSink};
@@ -181,9 +181,9 @@ pub(crate) struct EventDesk {
 impl EventDesk {
     /// Opens the store of the configured service; migrating is another command's.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
-        let store = Arc::new(store::open_migrated(config, &SystemClock).await?);
+        let (store, clock) = store::open_migrated(config).await?;
         Ok(Self {
-            events: Events::new(store.clone(), Arc::new(SystemClock)),
+            events: Events::new(store.clone(), clock),
             store,
         })
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapters_crypto::{BlindIndex, DjangoHashes, SystemClock};
+use adapters_crypto::{BlindIndex, DjangoHashes};
 use authentication_app::imports::{ImportPorts, Imports};
 use identity_adapters_postgres::Store;
 
@@ -25,7 +25,7 @@ impl Importing {
             index: Arc::new(BlindIndex::new(offline.keys)),
             issuers: issuers(config),
             hashes: Arc::new(DjangoHashes),
-            clock: Arc::new(SystemClock),
+            clock: offline.clock,
             random: offline.random,
         };
         Ok(Self {

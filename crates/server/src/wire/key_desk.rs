@@ -16,7 +16,7 @@ use authentication_app::{
     },
 };
 use authentication_domain::challenges::ChallengeRules;
-use common::Clock as _;
+use common::Clock;
 use identity_adapters_postgres::Store;
 use secrecy::SecretString;
 use time::{Duration, OffsetDateTime};
@@ -93,7 +93,7 @@ pub(crate) struct KeyDesk {
     place: RingPlace,
     rules: StageRules,
     /// Connected when something has to be counted.
-    store: OnceCell<Arc<Store>>,
+    store: OnceCell<(Arc<Store>, Arc<dyn Clock>)>,
     /// Why it is not: said once, and not waited for again with every question.
     unavailable: OnceCell<String>,
 }
@@ -102,11 +102,13 @@ pub(crate) struct KeyDesk {
 #[async_trait]
 impl Evidence for KeyDesk {
     async fn count(&self, of: Dependents<'_>, now: OffsetDateTime) -> Result<u64, Unknown> {
-        Ok(self.evidence().await?.count_dependents(of, now).await?)
+        let (store, _) = self.evidence().await?;
+        Ok(store.count_dependents(of, now).await?)
     }
 
     async fn tasks(&self) -> Result<Vec<TaskProgress>, Unknown> {
-        Ok(self.evidence().await?.key_tasks().await?)
+        let (store, _) = self.evidence().await?;
+        Ok(store.key_tasks().await?)
     }
 }
 
@@ -125,14 +127,14 @@ impl KeyDesk {
     }
 
     pub(crate) async fn close(self) {
-        if let Some(store) = self.store.into_inner() {
+        if let Some((store, _)) = self.store.into_inner() {
             store.close().await;
         }
     }
 
     /// All keys, with what depends on them.
     pub(crate) async fn list(&self) -> Result<Vec<ListedKey>, KeyDeskError> {
-        let (keys, now) = (self.place.read()?.keys(), SystemClock.now());
+        let (keys, now) = (self.place.read()?.keys(), self.now().await);
         let mut listed = Vec::with_capacity(keys.len());
         for key in &keys {
             let dependents = match key.state {
@@ -150,13 +152,14 @@ impl KeyDesk {
     }
 
     /// Makes the next key of a section.
-    pub(crate) fn add_next(
+    pub(crate) async fn add_next(
         &self,
         section: KeySection,
         algorithm: Option<SigningAlgorithm>,
     ) -> Result<StepDone, KeyDeskError> {
         let seen = self.place.read()?.keys();
-        let (id, document) = self.change(&seen, |ring, now| {
+        let now = self.now().await;
+        let (id, document) = self.change(&seen, |ring| {
             ring.add_next(section, algorithm, &SystemRandom, now)
         })?;
         let what = format!("{section}: {id} is next");
@@ -172,13 +175,11 @@ impl KeyDesk {
         let seen = self.place.read()?.keys();
         let is_next = |key: &&KeySummary| key.section == section && key.state == KeyState::Next;
         let next = seen.iter().find(is_next).ok_or(StageError::NoNext)?;
-        let blockers = self
-            .rules
-            .against_promoting(next, self, SystemClock.now())
-            .await;
+        let now = self.now().await;
+        let blockers = self.rules.against_promoting(next, self, now).await;
         let forced = unless_blocked(blockers, force)?;
         let ((promoted, replaced), document) =
-            self.change(&seen, |ring, now| ring.promote(section, now))?;
+            self.change(&seen, |ring| ring.promote(section, now))?;
         let what = format!("{section}: {promoted} is current, {replaced} is previous");
         Ok(StepDone::new(what, forced, document))
     }
@@ -199,12 +200,10 @@ impl KeyDesk {
             return Err(StageError::Current.into());
         }
         let current = current_of(&seen, section)?;
-        let blockers = self
-            .rules
-            .against_retiring(key, current, self, SystemClock.now())
-            .await;
+        let now = self.now().await;
+        let blockers = self.rules.against_retiring(key, current, self, now).await;
         let forced = unless_blocked(blockers, force)?;
-        let (_, document) = self.change(&seen, |ring, now| ring.retire(section, id, now))?;
+        let (_, document) = self.change(&seen, |ring| ring.retire(section, id, now))?;
         let what = format!("{section}: {id} is retired");
         Ok(StepDone::new(what, forced, document))
     }
@@ -218,30 +217,41 @@ impl KeyDesk {
 
     /// What wraps and indexes anew under the ring as it is now.
     pub(crate) async fn rekeying(&self) -> Result<Rekeying, KeyDeskError> {
-        let (random, clock) = (Arc::new(SystemRandom), Arc::new(SystemClock));
+        let random = Arc::new(SystemRandom);
         let keys = KeysInUse::new(self.place.read()?);
-        let store = self.store().await?;
+        let (store, clock) = self.store().await?;
         let service = keys::service_key(store, &keys, random.as_ref(), clock.now()).await?;
         let vault = CryptoVault::new(Arc::clone(&keys), service, random);
         let index = Arc::new(BlindIndex::new(keys));
-        Ok(Rekeying::new(store.clone(), Arc::new(vault), index, clock))
+        Ok(Rekeying::new(
+            store.clone(),
+            Arc::new(vault),
+            index,
+            Arc::clone(clock),
+        ))
     }
 
-    async fn store(&self) -> Result<&Arc<Store>, KeyDeskError> {
+    /// The time of the service, or the machine's when the store does not tell it: that is a blocker of its own.
+    async fn now(&self) -> OffsetDateTime {
+        let known = self.evidence().await;
+        known.map_or_else(|_| SystemClock.now(), |(_, clock)| clock.now())
+    }
+
+    async fn store(&self) -> Result<&(Arc<Store>, Arc<dyn Clock>), KeyDeskError> {
         let open = || async {
             let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-            let store = store::open_migrated(&self.config, &SystemClock).await?;
-            Ok::<_, KeyDeskError>(Arc::new(store))
+            let opened = store::open_migrated(&self.config).await?;
+            Ok::<_, KeyDeskError>(opened)
         };
         self.store.get_or_try_init(open).await
     }
 
-    async fn evidence(&self) -> Result<&Store, Unknown> {
+    async fn evidence(&self) -> Result<&(Arc<Store>, Arc<dyn Clock>), Unknown> {
         if let Some(reason) = self.unavailable.get() {
             return Err(reason.clone().into());
         }
         match self.store().await {
-            Ok(store) => Ok(store.as_ref()),
+            Ok(opened) => Ok(opened),
             Err(error) => {
                 let reason = error.to_string();
                 // Somebody else's word would be as good.
@@ -255,12 +265,11 @@ impl KeyDesk {
     fn change<T>(
         &self,
         seen: &[KeySummary],
-        step: impl FnOnce(&mut KeyRing, OffsetDateTime) -> Result<T, StageError>,
+        step: impl FnOnce(&mut KeyRing) -> Result<T, StageError>,
     ) -> Result<(T, Option<SecretString>), KeyDeskError> {
-        let now = SystemClock.now();
         let step = |ring: &mut KeyRing| {
             if ring.keys() == seen {
-                step(ring, now).map_err(KeyDeskError::from)
+                step(ring).map_err(KeyDeskError::from)
             } else {
                 Err(KeyDeskError::Raced)
             }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use adapters_crypto::{CryptoVault, KeysInUse, SystemClock, SystemRandom};
-use common::{Clock as _, Id, RequestId, SecureRandom};
+use common::{Clock, Id, RequestId, SecureRandom};
 use identity_adapters_postgres::Store;
 
 use super::{RingPlace, keys, store};
@@ -16,6 +16,8 @@ pub(super) struct Offline {
     pub(super) store: Arc<Store>,
     pub(super) keys: Arc<KeysInUse>,
     pub(super) vault: Arc<CryptoVault>,
+    /// The time of the service.
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn SecureRandom>,
     /// Names this run in the audit log, as a request is named there.
     pub(super) run: RequestId,
@@ -30,14 +32,15 @@ impl Offline {
         let (place, now) = (RingPlace::of(config)?, SystemClock.now());
         let ring = keys::load(config, &place, random.as_ref(), now)?;
         let keys = KeysInUse::new(ring);
-        let store = Arc::new(store::open_migrated(config, &SystemClock).await?);
+        let (store, clock) = store::open_migrated(config).await?;
         let service = keys::service_key(&store, &keys, random.as_ref(), now).await?;
         let vault = CryptoVault::new(Arc::clone(&keys), service, Arc::clone(&random));
-        let run = Id::<Run>::at(SystemClock.now(), random.as_ref());
+        let run = Id::<Run>::at(clock.now(), random.as_ref());
         Ok(Self {
             store,
             keys,
             vault: Arc::new(vault),
+            clock,
             random,
             run: RequestId::from_uuid(run.as_uuid()),
         })

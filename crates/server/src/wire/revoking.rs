@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use adapters_crypto::{CryptoVault, SystemClock};
+use adapters_crypto::CryptoVault;
 use adapters_redis::RedisSessionCache;
 use authentication_app::{
     ports::{RevocationStore as _, SessionCache},
@@ -20,6 +20,8 @@ enum Run {}
 /// Sessions are about to be ended, or a restore to be finished.
 pub(crate) struct Revoking {
     pub(crate) revocations: Revocations,
+    /// The time of the service.
+    pub(crate) clock: Arc<dyn Clock>,
     store: Arc<Store>,
 }
 
@@ -33,10 +35,11 @@ impl Revoking {
             shared: redis
                 .map(|redis| Arc::new(RedisSessionCache::new(redis)) as Arc<dyn SessionCache>),
             vault: offline.vault,
-            clock: Arc::new(SystemClock),
+            clock: Arc::clone(&offline.clock),
             random: offline.random,
         };
         Ok(Self {
+            clock: offline.clock,
             revocations: Revocations::new(ports, offline.run),
             store: offline.store,
         })

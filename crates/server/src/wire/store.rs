@@ -5,6 +5,7 @@ use std::{
     io,
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -15,7 +16,10 @@ use identity_adapters_postgres::{Examination, Store, StoreConfig};
 use migration::{Migrator, MigratorTrait as _};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::embedded_file::{InUse, UnfinishedRestore};
+use super::{
+    clock,
+    embedded_file::{InUse, UnfinishedRestore},
+};
 use crate::{StartError, config::Config};
 
 /// The store, ready to serve: an embedded one and one in development mode are migrated, any other must be.
@@ -37,15 +41,18 @@ pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, St
     Ok(store)
 }
 
-/// The store, if its schema is this release's.
-pub(crate) async fn open_migrated(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
+/// The store, if its schema is this release's, and the time of the service: for a command.
+pub(crate) async fn open_migrated(
+    config: &Config,
+) -> Result<(Arc<Store>, Arc<dyn Clock>), StartError> {
     let store = connect(config).await?;
     let pending = store.pending_migrations().await?;
     if !pending.is_empty() {
         return Err(StartError::PendingMigrations(pending));
     }
+    let clock = clock::of_a_command(&store).await?;
     store.ensure_audit_partitions(clock.now()).await?;
-    Ok(store)
+    Ok((Arc::new(store), clock))
 }
 
 async fn connect(config: &Config) -> Result<Store, StartError> {

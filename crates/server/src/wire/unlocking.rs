@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use adapters_crypto::SystemClock;
 use authentication_app::accounts::{UnlockPorts, Unlocks};
 use identity_adapters_postgres::Store;
 
@@ -22,7 +21,7 @@ impl Unlocking {
         let ports = UnlockPorts {
             store: offline.store.clone(),
             vault: offline.vault,
-            clock: Arc::new(SystemClock),
+            clock: offline.clock,
             random: offline.random,
         };
         Ok(Self {

@@ -94,6 +94,27 @@ impl Place {
         (output.status.code(), result(&output), complaint(&output))
     }
 
+    /// The same on a machine whose clock is off by so much (`-1h`, `+20d`).
+    pub(crate) fn operate_at(
+        &self,
+        off: &str,
+        arguments: &[&str],
+    ) -> (Option<i32>, String, String) {
+        let settings = self.settings();
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let mut command = command(&settings);
+        let command = command
+            .env("LD_PRELOAD", faketime())
+            .env("FAKETIME", off)
+            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+            .args(arguments);
+        let output = command.output().expect("the binary runs");
+        (output.status.code(), result(&output), complaint(&output))
+    }
+
     fn backup(&self) -> PathBuf {
         self.path("backup")
     }
@@ -129,6 +150,14 @@ impl Place {
         let file = self.database.url().strip_prefix("sqlite://")?;
         Some(PathBuf::from(file.strip_suffix("?mode=rwc").unwrap()))
     }
+}
+
+/// Gives a program another time of day.
+fn faketime() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").expect("/usr/lib");
+    let mut files = folders.map(|it| it.unwrap().path().join("faketime/libfaketime.so.1"));
+    let there = files.find(|file| file.exists());
+    there.expect("libfaketime: run deploy/servers.sh install")
 }
 
 fn mode_of(file: &Path) -> u32 {
@@ -193,6 +222,27 @@ testkit::on_every_engine! {
         assert_eq!(refresh(at, &mut back), quietly_over());
         assert_eq!(place.thefts().await, 0);
         assert_eq!(place.recorded("session.refresh_ahead").await, 1);
+    }
+
+    async fn a_restore_under_a_wrong_clock_ends_every_session(engine: Engine) {
+        let place = Place::new(engine).await;
+        place.import_one();
+        for off in ["-1h", "+20d"] {
+            let service = place.serve();
+            let mut client = sign_in(service.public);
+            let file = place.backup();
+            let file = file.to_str().unwrap();
+            let arguments = ["backup", "create", file, "--overwrite"];
+            let (status, said, why) = place.operate_at(off, &arguments);
+            assert_eq!(status, Some(0), "{off}: {said}{why}");
+            drop(service);
+            let arguments = ["backup", "restore", file, "--replace"];
+            let (status, said, why) = place.operate_at(off, &arguments);
+            assert_eq!(status, Some(0), "{off}: {said}{why}");
+            let service = place.serve();
+            assert_eq!(refresh(service.public, &mut client), quietly_over(), "{off}: {said}");
+            drop(service);
+        }
     }
 
     async fn a_node_finishes_a_restore_before_it_serves(engine: Engine) {

@@ -80,6 +80,20 @@ testkit::on_every_engine! {
             assert_eq!(place.operate(&[&["sessions", "revoke"], wrong].concat()).0, Some(2), "{wrong:?}");
         }
     }
+
+    async fn a_wrong_clock_of_the_operators_machine_spares_no_session(engine: Engine) {
+        let place = Place::new(engine).await;
+        place.import_one();
+        let service = place.serve();
+        let revoke = ["sessions", "revoke", "--all", "--reason", "ticket 4711"];
+        for off in ["-60s", "-1h", "+1h", "+20d"] {
+            let client = sign_in(service.public);
+            let (status, said, why) = place.operate_at(off, &revoke);
+            assert_eq!(status, Some(0), "{off}: {why}");
+            assert_eq!(said, "1 sessions of 1 accounts ended\n", "{off}: {why}");
+            is_refused_soon(&service, &client).await;
+        }
+    }
 }
 
 #[tokio::test]

@@ -150,7 +150,7 @@ async fn step(rotate: Rotate, desk: &KeyDesk) -> Result<StepDone, KeyDeskError> 
         Algorithm::Rs256 => SigningAlgorithm::Rs256,
     });
     match step {
-        Step::Next => desk.add_next(section, algorithm),
+        Step::Next => desk.add_next(section, algorithm).await,
         Step::Promote => desk.promote(section, rotate.force).await,
     }
 }

@@ -5,11 +5,11 @@ use std::{
     path::Path,
 };
 
-use adapters_crypto::SystemClock;
 use authentication_app::ports::{FactorResetQueries as _, StoreError};
 use authentication_domain::accounts::AccountId;
-use common::{Clock as _, Id};
+use common::Id;
 use identity_adapters_postgres::Store;
+use time::OffsetDateTime;
 
 use super::ResetFactors;
 use crate::{
@@ -43,10 +43,8 @@ pub(super) fn run(command: &ResetFactors, config: Option<&Path>) -> Result<(), F
         .build()?;
     runtime.block_on(async {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let store = open_migrated_store(&config, &SystemClock)
-            .await
-            .map_err(Failure::other)?;
-        let done = carry_out(&store, command).await;
+        let (store, clock) = open_migrated_store(&config).await.map_err(Failure::other)?;
+        let done = carry_out(&store, command, clock.now()).await;
         store.close().await;
         let told = done.map_err(Failure::other)?;
         writeln!(io::stdout(), "{told}")?;
@@ -54,19 +52,20 @@ pub(super) fn run(command: &ResetFactors, config: Option<&Path>) -> Result<(), F
     })
 }
 
-async fn carry_out(store: &Store, command: &ResetFactors) -> Result<String, Told> {
+async fn carry_out(
+    store: &Store,
+    command: &ResetFactors,
+    now: OffsetDateTime,
+) -> Result<String, Told> {
     let account: AccountId = Id::from_uuid(command.account);
     let Some(reason) = &command.reason else {
-        let called_off = store
-            .withdraw_factor_reset(account, SystemClock.now())
-            .await?;
+        let called_off = store.withdraw_factor_reset(account, now).await?;
         return Ok(String::from(if called_off {
             "called off"
         } else {
             "nothing was asked for"
         }));
     };
-    let now = SystemClock.now();
     if store.ask_for_factor_reset(account, reason, now).await? {
         return Ok(
             "asked for; the owner is told within minutes, and then the waiting time begins".into(),
