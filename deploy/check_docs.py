@@ -3,7 +3,7 @@ every ASVS requirement; and whether their form holds (headings stand alone, tabl
 
     deploy/check_docs.py [FOLDER]    a folder in the place of docs/, for the test of this script
 
-Reads README.md, SECURITY.md and docs/ (of the ADRs, which tell history, the links alone).
+Reads README.md, SECURITY.md, CHANGELOG.md and docs/ (of the changelog and the ADRs, which tell history, the links alone).
 Needs nothing but Python. Prints a line for each fault and ends with 1 if there is one; else it prints counts as JSON.
 The suite runs it: crates/server/tests/binary/documents.rs.
 """
@@ -193,6 +193,7 @@ class Check:
             is_document = file in {"README.md", "SECURITY.md"} or file.startswith("docs/")
             if is_document and file.endswith(".md"):
                 self.document(file)
+        self.links("CHANGELOG.md", self.tree.text("CHANGELOG.md"))
         self.requirements()
 
     def document(self, file):

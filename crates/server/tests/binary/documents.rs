@@ -97,6 +97,11 @@ docker compose run --rm keys keys turn
         .replace(line("V1.2.2"), &format!("{0}\n{0}", line("V1.2.2")))
         .replace(line("V1.2.3"), "| V1.2.3 | 1 |  | somewhere | – |");
     write("security-controls/v1.md", &rows);
+    let deployment = fs::read_to_string(folder.path().join("deployment.md")).unwrap();
+    write(
+        "deployment.md",
+        &deployment.replace("### Memory", "### Room"),
+    );
     let output = check(Some(folder.path()));
     assert_eq!(output.status.code(), Some(1));
     let text = complaint(&output);
@@ -131,6 +136,8 @@ docker compose run --rm keys keys turn
         "V1.2.1 names no test",
         "V1.2.2 has two rows",
         "a row has five columns",
+        // Of the changelog, beside `docs/`.
+        "no such heading: docs/deployment.md#memory",
     ] {
         assert!(text.contains(expected), "{expected}: {text}");
     }
