@@ -35,6 +35,9 @@ pub enum UrlMistake {
     /// A value that a parameter does not have here.
     #[error("must hold {0} with another value: {1}")]
     Value(&'static str, &'static str),
+    /// Said twice, under one spelling or under two.
+    #[error("must hold the parameter {0} once, under one of its spellings")]
+    Repeated(&'static str),
     /// As many ports as hosts, or one for all.
     #[error("must hold one port for all hosts, or one for each")]
     Ports,

@@ -19,6 +19,8 @@ pub(super) struct Read {
     ports: Option<Vec<u16>>,
     pub(super) target: TargetSession,
     kept: Vec<(String, String)>,
+    /// Which were there already: of two values one would be passed over.
+    taken: Vec<&'static str>,
 }
 
 impl Read {
@@ -31,6 +33,11 @@ impl Read {
     }
 
     pub(super) fn take(&mut self, name: &str, value: &str) -> Result<(), UrlMistake> {
+        let name = spelled(name).ok_or_else(|| refused(name))?;
+        if self.taken.contains(&name) {
+            return Err(UrlMistake::Repeated(name));
+        }
+        self.taken.push(name);
         match name {
             "host" => self.host = Some(list(value)),
             "hostaddr" => {
@@ -50,28 +57,20 @@ impl Read {
             "load_balance_hosts" => {
                 must_be("load_balance_hosts", value, &["disable"], "disable")?;
             }
-            "sslmode" | "ssl-mode" => {
+            "sslmode" => {
                 let mode = value.to_ascii_lowercase();
                 must_be("sslmode", &mode, &SSL_MODES, SSL_MODES_IN_WORDS)?;
-                self.keep("sslmode", &mode);
+                self.keep(name, &mode);
             }
-            "sslrootcert" | "ssl-root-cert" | "ssl-ca" if value == "system" => {
-                return Err(UrlMistake::Value("sslrootcert", "the path of a file"));
+            "sslrootcert" if value == "system" => {
+                return Err(UrlMistake::Value(name, "the path of a file"));
             }
-            "sslrootcert" | "ssl-root-cert" | "ssl-ca" => self.keep("sslrootcert", value),
-            "sslcert" | "ssl-cert" => self.keep("sslcert", value),
-            "sslkey" | "ssl-key" => self.keep("sslkey", value),
-            "user" | "password" | "dbname" | "application_name" | "options" => {
-                self.keep(name, value);
-            }
-            _ => return Err(refused(name)),
+            _ => self.keep(name, value),
         }
         Ok(())
     }
 
-    /// The last one counts.
     fn keep(&mut self, name: &str, value: &str) {
-        self.kept.retain(|(kept, _)| kept != name);
         self.kept.push((name.to_owned(), value.to_owned()));
     }
 
@@ -150,6 +149,36 @@ impl Read {
         let hosts = hosts.into_iter().zip(ports);
         Ok(hosts.map(|((host, _), port)| (host, Some(port))).collect())
     }
+}
+
+/// The parameters that are honoured, by every spelling that the driver knows.
+const SPELLINGS: [(&str, &str); 20] = [
+    ("application_name", "application_name"),
+    ("channel_binding", "channel_binding"),
+    ("dbname", "dbname"),
+    ("host", "host"),
+    ("hostaddr", "hostaddr"),
+    ("load_balance_hosts", "load_balance_hosts"),
+    ("options", "options"),
+    ("password", "password"),
+    ("port", "port"),
+    ("sslcert", "sslcert"),
+    ("ssl-cert", "sslcert"),
+    ("sslkey", "sslkey"),
+    ("ssl-key", "sslkey"),
+    ("sslmode", "sslmode"),
+    ("ssl-mode", "sslmode"),
+    ("sslrootcert", "sslrootcert"),
+    ("ssl-root-cert", "sslrootcert"),
+    ("ssl-ca", "sslrootcert"),
+    ("target_session_attrs", "target_session_attrs"),
+    ("user", "user"),
+];
+
+/// libpq's name of a parameter.
+fn spelled(name: &str) -> Option<&'static str> {
+    let found = SPELLINGS.iter().find(|(spelling, _)| *spelling == name);
+    found.map(|(_, name)| *name)
 }
 
 const SSL_MODES: [&str; 5] = ["disable", "prefer", "require", "verify-ca", "verify-full"];

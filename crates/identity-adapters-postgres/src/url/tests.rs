@@ -133,6 +133,41 @@ fn what_cannot_be_honoured_is_refused_and_not_quoted() {
 }
 
 #[test]
+fn a_parameter_that_is_said_twice_is_refused_whatever_its_spelling() {
+    for (parameters, expected) in [
+        ("sslmode=verify-full&sslmode=disable", "sslmode"),
+        ("sslmode=verify-full&ssl-mode=verify-full", "sslmode"),
+        ("sslrootcert=/a&ssl-ca=/canary", "sslrootcert"),
+        ("ssl-root-cert=/a&ssl-ca=/a", "sslrootcert"),
+        ("sslcert=/a&ssl-cert=/b", "sslcert"),
+        ("ssl-key=/a&sslkey=/b", "sslkey"),
+        ("host=a&host=canary", "host"),
+        ("port=1&port=2", "port"),
+        ("user=a&user=canary", "user"),
+        ("password=a&password=canary", "password"),
+        (
+            "target_session_attrs=any&target_session_attrs=read-write",
+            "target_session_attrs",
+        ),
+        (
+            "channel_binding=disable&channel_binding=disable",
+            "channel_binding",
+        ),
+    ] {
+        let url = format!("postgres:///d?{parameters}");
+        let told = PostgresUrl::parse(&url).unwrap_err();
+        assert_eq!(told, UrlMistake::Repeated(expected), "{url}");
+        let told = told.to_string();
+        assert!(
+            told.starts_with("must ") && !told.contains("canary"),
+            "{told}"
+        );
+    }
+    PostgresUrl::parse("postgres://u@h/d?sslmode=require&ssl-ca=/a&ssl-cert=/b&ssl-key=/c")
+        .unwrap();
+}
+
+#[test]
 fn servers_are_chosen_as_libpq_chooses_them() {
     use TargetSession::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby, Unsaid};
     // A primary; a replica; a primary whose sessions are read-only.

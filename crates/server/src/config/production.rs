@@ -58,7 +58,9 @@ impl Config {
             }
             Some(_) => {}
         }
-        if !self.database.is_postgres() {
+        // One that was set and refused stands in the list already.
+        let is_refused = self.database.url.is_none() && self.is_set("database.url");
+        if !self.database.is_postgres() && !is_refused {
             let reason = "must be a postgres:// URL in production mode: the embedded database is one \
                           node's own";
             refuse("database.url", reason);

@@ -80,6 +80,35 @@ fn production_mode_refuses_what_is_for_development() {
 }
 
 #[test]
+fn a_database_url_that_is_refused_is_told_of_once() {
+    for (url, reason) in [
+        (
+            "postgres://auth:canary-of-a-store@db.example/auth?sslmod=require",
+            "must hold no parameter but these",
+        ),
+        (
+            "postgres://auth:canary-of-a-store@db.example/auth?sslmode=verify-full&sslmode=disable",
+            "must hold the parameter sslmode once",
+        ),
+        ("mysql://db.example/auth", "must be a URL that begins with"),
+    ] {
+        let pairs = production_but("DATABASE__URL", url);
+        let pairs: Vec<(&str, &str)> = pairs
+            .iter()
+            .map(|(n, v)| (n.as_str(), v.as_str()))
+            .collect();
+        let found = mistakes(&pairs);
+        assert!(
+            found.len() == 1
+                && found[0].starts_with("database.url (")
+                && found[0].contains(reason)
+                && !found[0].contains("canary"),
+            "{url}: {found:?}"
+        );
+    }
+}
+
+#[test]
 fn production_mode_may_keep_to_one_node_and_says_so() {
     let pairs = production_but("REDIS__URL", "");
     let pairs: Vec<(&str, &str)> = pairs
