@@ -1,6 +1,9 @@
 //! `events.…`: which other systems are told what happened.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    time::Duration,
+};
 
 use adapters_webhooks::{Reach, SigningSecret, Target, TargetPolicy};
 use figment::value::Value;
@@ -161,6 +164,11 @@ impl EventSettings {
             let reason = "must not be set in production mode: it lets webhooks go to this machine";
             found.push(config.mistake("events.allow_loopback", reason));
         }
+        if config.is_production() && self.reach.networks.iter().any(leads_to_this_machine) {
+            let reason = "must not hold loopback or link-local networks in production mode: they let webhooks go \
+                          to this machine, or to what the cloud tells machines alone";
+            found.push(config.mistake("events.webhook_networks", reason));
+        }
         for webhook in &self.webhooks {
             webhook.find_mistakes(config, &mut found);
         }
@@ -231,6 +239,26 @@ fn private_network(value: &Value) -> Parsed<IpNet> {
         return Err("must be networks of /8 or narrower, with IPv6 of /7 or narrower".to_owned());
     }
     Ok(network)
+}
+
+/// This machine by any of its names, and what is reached without a router, such as the metadata of a cloud. What holds
+/// one of these networks, or lies in one.
+fn leads_to_this_machine(network: &IpNet) -> bool {
+    let near = [
+        (IpAddr::from(Ipv4Addr::UNSPECIFIED), 8),
+        (Ipv4Addr::new(127, 0, 0, 0).into(), 8),
+        (Ipv4Addr::new(169, 254, 0, 0).into(), 16),
+        // Unspecified and loopback.
+        (Ipv6Addr::UNSPECIFIED.into(), 127),
+        (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(), 10),
+        // IPv4 in IPv6.
+        (Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().into(), 104),
+        (Ipv4Addr::new(127, 0, 0, 0).to_ipv6_mapped().into(), 104),
+        (Ipv4Addr::new(169, 254, 0, 0).to_ipv6_mapped().into(), 112),
+    ];
+    near.into_iter()
+        .map(|(address, length)| IpNet::new_assert(address, length))
+        .any(|near| near.contains(network) || network.contains(&near))
 }
 
 fn uri(value: &Value) -> Parsed<String> {

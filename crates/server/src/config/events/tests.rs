@@ -253,6 +253,45 @@ fn this_machine_is_no_target_in_production() {
 }
 
 #[test]
+fn networks_that_lead_to_this_machine_are_listed_in_development_alone() {
+    let read = |mode: &str, networks: &str| {
+        let pairs = [
+            ("FASHIONISTAR_AUTH__MODE", mode),
+            ("FASHIONISTAR_AUTH__EVENTS__SINKS", "log"),
+            ("FASHIONISTAR_AUTH__EVENTS__WEBHOOK_NETWORKS", networks),
+        ];
+        Config::for_relaying(None, &Variables::from_pairs(pairs))
+    };
+    for networks in [
+        "127.0.0.0/8",
+        "127.0.0.1",
+        "10.20.0.0/16, 127.0.0.53/32",
+        "0.0.0.0/8",
+        "169.254.0.0/16",
+        "169.254.169.254/32",
+        "::1",
+        "::/7",
+        "fe80::/10",
+        "fe80::/64",
+        "fe00::/7",
+        "::ffff:127.0.0.1/128",
+        "::ffff:0:0/96",
+    ] {
+        let found = told(read("production", networks));
+        assert!(
+            found.len() == 1
+                && found[0].starts_with("events.webhook_networks (variable ")
+                && found[0].contains("must not hold loopback or link-local networks"),
+            "{networks}: {found:?}"
+        );
+        read("development", networks).unwrap();
+    }
+    for networks in ["10.0.0.0/8", "192.168.4.0/24, fd12:3456::/32", "fc00::/7"] {
+        read("production", networks).unwrap();
+    }
+}
+
+#[test]
 fn no_secret_and_no_path_is_shown() {
     let settings = [
         ("SINKS", "webhook"),
