@@ -24,6 +24,13 @@ pub(crate) enum Fault {
     UnreadableUrl,
     #[error("SQLSTATE {code}: {about}")]
     Postgres { code: String, about: String },
+    /// What a role may not do, and who may.
+    #[error("SQLSTATE {code}: {about}: {advice}")]
+    Denied {
+        code: String,
+        about: String,
+        advice: &'static str,
+    },
     /// Why a URL is not taken.
     #[error("the database URL {0}")]
     Url(UrlMistake),
@@ -130,6 +137,36 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
         | DbErr::Query(RuntimeErr::SqlxError(error)) => from_sqlx(&error),
         DbErr::Custom(message) | DbErr::Migration(message) => Fault::Migration(message).into(),
         _ => Fault::Driver("sea-orm").into(),
+    }
+}
+
+/// The same for what not every role may do; `advice` says who may.
+pub(crate) fn denied_or(advice: &'static str) -> impl FnOnce(DbErr) -> StoreError {
+    move |error| {
+        let cause = match store_error(error) {
+            StoreError::Failed(cause) => cause,
+            other => return other,
+        };
+        match cause.downcast::<Fault>() {
+            Ok(fault) => match *fault {
+                // insufficient_privilege; invalid_schema_name, which is what one is that is not to be seen
+                Fault::Postgres { code, about } if code == "42501" || code == "3F000" => {
+                    let about = if about.is_empty() {
+                        "there is no schema for this role".to_owned()
+                    } else {
+                        about
+                    };
+                    Fault::Denied {
+                        code,
+                        about,
+                        advice,
+                    }
+                    .into()
+                }
+                fault => fault.into(),
+            },
+            Err(cause) => StoreError::Failed(cause),
+        }
     }
 }
 

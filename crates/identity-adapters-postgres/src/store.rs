@@ -16,10 +16,15 @@ use tokio::sync::watch;
 
 use crate::{
     config::StoreConfig,
-    error::store_error,
+    error::{denied_or, store_error},
     pool::{self, Condition, Pool, PoolUse, Pools},
     sql::Db as _,
 };
+
+/// For whoever may not read or change the schema.
+const MIGRATE_AS_OWNER: &str =
+    "run fashionistar-auth migrate up --grant-to ROLE as the owner of the tables";
+const AS_OWNER: &str = "do this as the owner of the tables";
 
 /// The relational store on one database.
 pub struct Store {
@@ -86,7 +91,7 @@ impl Store {
     pub async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
         migration::pending(&self.readers.bare())
             .await
-            .map_err(store_error)
+            .map_err(denied_or(MIGRATE_AS_OWNER))
     }
 
     /// Applies what is pending and gives the audit trail room for the months from `now` on.
@@ -95,7 +100,9 @@ impl Store {
     /// [`StoreError`]; what was applied before the migration that failed stays.
     pub async fn migrate(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         let database = self.writer.bare();
-        migration::up(&database, now).await.map_err(store_error)
+        migration::up(&database, now)
+            .await
+            .map_err(denied_or(MIGRATE_AS_OWNER))
     }
 
     /// Takes back the newest migrations, `steps` of them, with all that is in their tables.
@@ -105,7 +112,7 @@ impl Store {
     pub async fn revert_migrations(&self, steps: u32) -> Result<(), StoreError> {
         migration::down(&self.writer.bare(), Some(steps))
             .await
-            .map_err(store_error)
+            .map_err(denied_or(AS_OWNER))
     }
 
     /// Lets a role do what nodes do, and nothing else: no schema, and of the audit trail reading and adding. For
@@ -116,7 +123,7 @@ impl Store {
     pub async fn grant_to_nodes(&self, role: &str) -> Result<(), StoreError> {
         migration::grant_to_nodes(&self.writer.bare(), role)
             .await
-            .map_err(store_error)
+            .map_err(denied_or(AS_OWNER))
     }
 
     /// Gives the audit trail room for the months from `now` on. For a service that runs for long; a

@@ -68,7 +68,8 @@ pub enum StartError {
     AnotherKeyRing,
     /// Production mode leaves the moment of a migration to its operator.
     #[error(
-        "the database lacks {} of this release's migrations ({}): run fashionistar-auth migrate up",
+        "the database lacks {} of this release's migrations ({}), or does not show them to this role: run \
+         fashionistar-auth migrate up (on PostgreSQL with --grant-to ROLE, as the owner of the tables)",
         .0.len(),
         .0.join(", ")
     )]

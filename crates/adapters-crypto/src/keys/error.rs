@@ -14,6 +14,9 @@ pub enum KeyRingError {
         #[source]
         source: io::Error,
     },
+    /// There is no such file.
+    #[error("the key ring at {} is not there", .0.display())]
+    Missing(PathBuf),
     /// The file's mode lets others in.
     #[error(
         "the key ring at {} is open to others (mode {mode:03o}); nobody but its owner may have \
@@ -119,6 +122,6 @@ impl KeyRingError {
     }
 
     pub(super) fn missing(path: &Path) -> Self {
-        Self::file(path, io::ErrorKind::NotFound.into())
+        Self::Missing(path.to_owned())
     }
 }

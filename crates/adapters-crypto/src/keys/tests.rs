@@ -239,10 +239,14 @@ fn a_ring_that_others_can_read_is_refused() {
 fn a_ring_that_should_be_there_is_not_made() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("keys.json");
-    assert!(matches!(
-        KeyRing::load(&path),
-        Err(KeyRingError::File { .. })
-    ));
+    let missing = KeyRing::load(&path).unwrap_err();
+    assert!(matches!(&missing, KeyRingError::Missing(named) if *named == path));
+    let told = format!("the key ring at {} is not there", path.display());
+    assert_eq!(missing.to_string(), told);
+    assert!(
+        std::error::Error::source(&missing).is_none(),
+        "nothing else is said of it"
+    );
     assert!(!path.exists());
     let nowhere = folder.path().join("no/such/folder/keys.json");
     assert!(KeyRing::load_or_create(&nowhere, &SeededRandom::new(1), NOW).is_err());

@@ -25,7 +25,8 @@ pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
 }
 
 fn ask(address: SocketAddr) -> Result<u16, Failure> {
-    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;
+    let mut connection = TcpStream::connect_timeout(&address, PATIENCE)
+        .map_err(|_| Failure::other(format!("nothing answers at {address} (management.listen)")))?;
     connection.set_read_timeout(Some(PATIENCE))?;
     connection
         .write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;

@@ -135,7 +135,10 @@ impl KeyWatch {
             return;
         };
         let was_unreadable = self.is_unreadable;
-        self.is_unreadable = matches!(read, Err(KeyRingError::File { .. }));
+        self.is_unreadable = matches!(
+            read,
+            Err(KeyRingError::File { .. } | KeyRingError::Missing(_))
+        );
         if !self.is_unreadable {
             self.seen = look;
         } else if was_unreadable && !asked {

@@ -89,4 +89,6 @@ fn a_container_engine_can_ask_whether_the_service_is_ready() {
     drop(service);
     let gone = run(&["healthcheck"], &settings);
     assert_eq!(gone.status.code(), Some(1), "{}", complaint(&gone));
+    let told = format!("nothing answers at {management} (management.listen)");
+    assert!(complaint(&gone).contains(&told), "{}", complaint(&gone));
 }
