@@ -1,20 +1,28 @@
 //! What PostgreSQL's own tools do not say: what is in a dump, and whether a database may be replaced.
 
-use std::str::FromStr as _;
-
 use authentication_app::ports::{Restore, StoreError};
 use common::clock::to_micros;
 use sea_orm::DbBackend;
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, PgConnection, postgres::PgConnectOptions,
 };
+use url::Url;
 
 use super::CopyFacts;
-use crate::error::{Fault, from_sqlx};
+use crate::{
+    config::StoreConfig,
+    error::{Fault, from_sqlx},
+    pool::find_server,
+    url::PostgresUrl,
+};
 
-/// Asking a PostgreSQL beside the pool.
-#[derive(Debug, Clone, Copy)]
-pub struct Server;
+/// One PostgreSQL, asked beside the pool. All that is done with it is done on this one, also when the URL names
+/// several.
+pub struct Server {
+    options: PgConnectOptions,
+    url: Url,
+    is_pooled: bool,
+}
 
 /// A moment of the database that a dump is made of, for as long as this is held.
 pub struct ServerCopy {
@@ -38,6 +46,8 @@ pub struct ServerTarget {
     pub has_accounts: bool,
     /// How many others are connected to it.
     pub others: i64,
+    /// Roles besides our own that may write to the tables that are there, which they cannot once these are replaced.
+    pub writers: Vec<String>,
 }
 
 /// Only what the first `DROP` would find out too late: nothing of somebody else's may be in the way.
@@ -46,16 +56,46 @@ const TARGET: &str = "SELECT current_schema()::text, \
       AND c.relkind IN ('r', 'p')), \
      to_regclass('accounts') IS NOT NULL, \
      (SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-      AND pid <> pg_backend_pid() AND usename IS NOT NULL)";
+      AND pid <> pg_backend_pid() AND usename IS NOT NULL), \
+     (SELECT coalesce(array_agg(DISTINCT r.rolname::text), '{}') FROM pg_class c \
+      CROSS JOIN LATERAL aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a \
+      JOIN pg_roles r ON r.oid = a.grantee \
+      WHERE c.oid = to_regclass('accounts') AND a.privilege_type = 'INSERT' AND r.rolname <> current_user)";
 
 impl Server {
+    /// Finds the server that the service would use.
+    ///
+    /// # Errors
+    /// [`StoreError`], also when none of several is the one that is asked for.
+    pub async fn find(url: &str) -> Result<Self, StoreError> {
+        let found = find_server(&StoreConfig::new(url)).await?;
+        let servers = PostgresUrl::parse(url).map_err(Fault::Url)?;
+        let url = servers.servers().get(found.number).cloned();
+        Ok(Self {
+            options: found.options,
+            url: url.ok_or(Fault::UnreadableUrl)?,
+            is_pooled: found.is_pooled,
+        })
+    }
+
+    /// Whether a pooler is in front of it: then what one connection sets, another one has, and a connection may not
+    /// keep its session.
+    pub const fn is_behind_a_pooler(&self) -> bool {
+        self.is_pooled
+    }
+
+    /// Its own URL, in the form of [`PostgresUrl::servers`]. Not to be shown.
+    pub const fn url(&self) -> &Url {
+        &self.url
+    }
+
     /// Holds a moment of the database.
     ///
     /// # Errors
     /// [`StoreError`], also when the role may not read every table.
-    pub async fn hold(url: &str) -> Result<ServerCopy, StoreError> {
+    pub async fn hold(&self) -> Result<ServerCopy, StoreError> {
         let failed = |error: sqlx::Error| from_sqlx(&error);
-        let mut connection = connect(url).await?;
+        let mut connection = self.connect().await?;
         connection
             .execute(
                 "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
@@ -82,10 +122,10 @@ impl Server {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn look_at_target(url: &str) -> Result<ServerTarget, StoreError> {
-        let mut connection = connect(url).await?;
-        let (schema, tables, has_accounts, others) =
-            sqlx::query_as::<_, (String, i64, bool, i64)>(TARGET)
+    pub async fn look_at_target(&self) -> Result<ServerTarget, StoreError> {
+        let mut connection = self.connect().await?;
+        let (schema, tables, has_accounts, others, writers) =
+            sqlx::query_as::<_, (String, i64, bool, i64, Vec<String>)>(TARGET)
                 .fetch_one(&mut connection)
                 .await
                 .map_err(|error| from_sqlx(&error))?;
@@ -95,7 +135,13 @@ impl Server {
             tables,
             has_accounts,
             others,
+            writers,
         })
+    }
+
+    async fn connect(&self) -> Result<PgConnection, StoreError> {
+        let connected = self.options.connect().await;
+        connected.map_err(|error| from_sqlx(&error))
     }
 
     /// The commands before the data: from here to [`Self::after_data`] it is one transaction, which takes away what
@@ -138,12 +184,4 @@ impl ServerCopy {
         // A transaction that only read.
         let _ = self.connection.close().await;
     }
-}
-
-async fn connect(url: &str) -> Result<PgConnection, StoreError> {
-    let options = PgConnectOptions::from_str(url)
-        .map_err(|_| Fault::UnreadableUrl)?
-        .extra_float_digits(None)
-        .disable_statement_logging();
-    options.connect().await.map_err(|error| from_sqlx(&error))
 }

@@ -43,7 +43,7 @@ use crate::{
 pub use condition::Condition;
 use health::Health;
 pub(crate) use health::Look;
-pub(crate) use open::{Pools, open};
+pub(crate) use open::{Pools, find_server, open};
 use pooled::Pooled;
 pub use pooler::Pooler;
 use room::Room;

@@ -13,7 +13,7 @@ use sea_orm::{SqlxPostgresConnector, SqlxSqliteConnector};
 use sqlx::{
     ConnectOptions as _, Connection as _, PgConnection,
     pool::PoolConnectionMetadata,
-    postgres::PgPoolOptions,
+    postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 use tokio::time::{Instant, sleep, timeout};
@@ -84,6 +84,27 @@ async fn open_postgres(
     Ok(Pools {
         readers: pool.for_reading(),
         writer: pool,
+    })
+}
+
+/// The server that a command works on, beside any pool.
+pub(crate) struct Found {
+    /// Which of the URL's servers.
+    pub(crate) number: usize,
+    pub(crate) options: PgConnectOptions,
+    /// Whether something between may give each transaction another session.
+    pub(crate) is_pooled: bool,
+}
+
+/// Finds the server that a pool would lead to.
+pub(crate) async fn find_server(config: &StoreConfig) -> Result<Found, StoreError> {
+    let servers = Arc::new(Servers::of(config)?);
+    let spot = first_of(&servers, config).await?.spot;
+    let options = servers.plain(spot.server).cloned();
+    Ok(Found {
+        number: spot.server,
+        options: options.ok_or(Fault::UnreadableUrl)?,
+        is_pooled: spot.path == Path::Pooled,
     })
 }
 

@@ -186,6 +186,11 @@ impl Servers {
         })
     }
 
+    /// How to reach a server without any setting of ours.
+    pub(super) fn plain(&self, server: usize) -> Option<&PgConnectOptions> {
+        self.places.get(server).map(|place| &place.plain)
+    }
+
     /// From here on there is a pooler.
     pub(super) fn note_pooled(&self, server: usize) {
         let Some(place) = self.places.get(server) else {

@@ -4,14 +4,14 @@ use std::path::Path;
 
 use adapters_crypto::SystemClock;
 use common::Clock as _;
-use identity_adapters_postgres::{Embedded, Server};
-use secrecy::ExposeSecret as _;
+use identity_adapters_postgres::Embedded;
 use time::format_description::well_known::Rfc3339;
 
 use super::{
     BackupError, archive,
     facts::{Engine, Manifest},
     partial::Partial,
+    server_of,
     server_tools::Tools,
 };
 use crate::{config::Config, wire::Schema};
@@ -28,11 +28,12 @@ pub(crate) async fn create(
     if !overwrite && target.exists() {
         return Err(BackupError::Taken(target.to_owned()));
     }
+    let server = server_of(config).await?;
     let mut partial = Partial::beside(target, "partial")?;
-    let manifest = match &config.database.url {
-        Some(url) if config.database.is_postgres() => {
-            let copy = Server::hold(url.expose_secret()).await?;
-            let dumped = Tools::of(config).dump(url, &copy, &partial.file);
+    let manifest = match &server {
+        Some(server) => {
+            let copy = server.hold().await?;
+            let dumped = Tools::of(config).dump(server.url(), &copy, &partial.file);
             let manifest = Manifest::new(
                 Engine::Postgres,
                 Some(copy.schema.clone()),
@@ -43,7 +44,7 @@ pub(crate) async fn create(
             dumped?;
             manifest
         }
-        _ => of_embedded(config, &partial).await?,
+        None => of_embedded(config, &partial).await?,
     };
     let mut sealed = archive::seal(&mut partial, manifest.clone())?;
     if manifest.engine == Engine::Postgres {

@@ -15,8 +15,10 @@ mod server_tools;
 use std::{io, path::PathBuf};
 
 use authentication_app::ports::StoreError;
+use identity_adapters_postgres::Server;
+use secrecy::ExposeSecret as _;
 
-use crate::StartError;
+use crate::{StartError, config::Config};
 
 pub(crate) use create::create;
 pub(crate) use facts::{Finding, Manifest, verify};
@@ -52,6 +54,14 @@ pub(crate) enum BackupError {
     /// Neither a file of its own nor a PostgreSQL.
     #[error("database.url names a database that is no file of its own; there is nothing to copy")]
     InMemory,
+    /// Sessions are lent: what a tool sets in one stays there for a node, and a restore may lose its own half way.
+    #[error(
+        "a pooler is between the service and PostgreSQL: give database.url of PostgreSQL itself"
+    )]
+    Pooler,
+    /// A pipe, a folder, a device: nothing that holds a backup.
+    #[error("{} is no regular file", .0.display())]
+    NoFile(PathBuf),
     /// Data would be lost.
     #[error("{0}; say --replace to put the backup in its place")]
     NotEmpty(String),
@@ -89,6 +99,19 @@ pub(crate) enum BackupError {
     /// The key ring, or another setting.
     #[error(transparent)]
     Start(#[from] StartError),
+}
+
+/// The configured PostgreSQL, where it is one. To be found before anything is touched.
+async fn server_of(config: &Config) -> Result<Option<Server>, BackupError> {
+    let database = &config.database;
+    let Some(url) = database.url.as_ref().filter(|_| database.is_postgres()) else {
+        return Ok(None);
+    };
+    let server = Server::find(url.expose_secret()).await?;
+    if server.is_behind_a_pooler() {
+        return Err(BackupError::Pooler);
+    }
+    Ok(Some(server))
 }
 
 impl BackupError {

@@ -13,7 +13,6 @@ use adapters_crypto::{SystemClock, SystemRandom};
 use authentication_app::{ports::Restore, sessions::Aftermath};
 use common::{Clock as _, Id, clock::to_micros};
 use identity_adapters_postgres::{Embedded, Server, ServerTarget};
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::{Instant, sleep};
 
 use super::{
@@ -21,10 +20,11 @@ use super::{
     archive::{self, Archive},
     facts::{Engine, Finding, Manifest, verify},
     partial::Partial,
-    replaced,
+    replaced, server_of,
     server_tools::Tools,
 };
 use crate::{
+    StartError,
     config::Config,
     wire::{self, InUse, Revoking, Schema, UnfinishedRestore},
 };
@@ -58,13 +58,19 @@ pub(crate) struct PutBack {
     pub(crate) aftermath: Vec<Aftermath>,
     /// Connections that others made meanwhile.
     pub(crate) others: i64,
+    /// Roles that could write to the tables that were replaced, and cannot to the new ones.
+    pub(crate) without_rights: Vec<String>,
 }
 
 /// Puts a backup back, and does what follows.
 ///
 /// # Errors
-/// [`BackupError`]; all but [`BackupError::Aftermath`] leave the old data as they are.
+/// [`BackupError`]. With [`BackupError::Aftermath`] the data of the backup are in place, and the next start of a node
+/// does what is left. With any other one the old data are as they were on PostgreSQL; an embedded database has them
+/// too, or those of the backup if its folder could not be written last, and is whole or keeps every node from
+/// starting.
 pub(crate) async fn restore(config: &Config, order: Order<'_>) -> Result<PutBack, BackupError> {
+    let server = server_of(config).await?;
     let (_, findings) = verify(config, order.file).await?;
     if !findings.is_empty() {
         return Err(BackupError::Unfit(findings));
@@ -76,21 +82,28 @@ pub(crate) async fn restore(config: &Config, order: Order<'_>) -> Result<PutBack
         marked_at: now,
         keeps_sessions: order.keep_sessions,
     };
-    let (replaced, others) = match archive.manifest.engine {
-        Engine::Sqlite => (into_file(config, order, &mut archive, &restore).await?, 0),
-        Engine::Postgres => (
-            None,
-            into_server(config, order, &mut archive, &restore).await?,
+    let (replaced, writers) = match archive.manifest.engine {
+        Engine::Sqlite => (
+            into_file(config, order, &mut archive, &restore).await?,
+            Vec::new(),
         ),
+        Engine::Postgres => {
+            let server = server.as_ref().ok_or(BackupError::Url("it is not set"))?;
+            let writers = into_server(config, server, order, &mut archive, &restore).await?;
+            (None, writers)
+        }
     };
-    let aftermath = follow_up(config, order)
+    let (aftermath, others) = follow_up(config, server.as_ref(), order)
         .await
         .map_err(BackupError::Aftermath)?;
+    let mut without_rights = writers;
+    without_rights.retain(|role| Some(role.as_str()) != order.grant_to);
     Ok(PutBack {
         manifest: archive.manifest,
         replaced,
         aftermath,
         others,
+        without_rights,
     })
 }
 
@@ -127,15 +140,15 @@ async fn into_file(
     Ok(replaced)
 }
 
+/// Answers with the roles that could write to what is replaced. Its COMMIT is the last thing that can fail.
 async fn into_server(
     config: &Config,
+    server: &Server,
     order: Order<'_>,
     archive: &mut Archive,
     restore: &Restore,
-) -> Result<i64, BackupError> {
-    let url = config.database.url.as_ref();
-    let url = url.ok_or(BackupError::Url("it is not set"))?;
-    let target = alone_with(url).await?;
+) -> Result<Vec<String>, BackupError> {
+    let target = alone_with(server).await?;
     if target.tables > 0 && !order.replace {
         let there = format!("the database has {} tables", target.tables);
         return Err(BackupError::NotEmpty(there));
@@ -152,16 +165,15 @@ async fn into_server(
     }
     let before = Server::before_data(&schema);
     let after = Server::after_data(&schema, restore);
-    Tools::of(config).load(url, archive, &schema, (&before, &after))?;
-    let target = Server::look_at_target(url.expose_secret()).await?;
-    Ok(target.others)
+    Tools::of(config).load(server.url(), archive, &schema, (&before, &after))?;
+    Ok(target.writers)
 }
 
 /// The target, once nobody else is connected to it: a server notices late that a client went away.
-async fn alone_with(url: &SecretString) -> Result<ServerTarget, BackupError> {
+async fn alone_with(server: &Server) -> Result<ServerTarget, BackupError> {
     let began = Instant::now();
     loop {
-        let target = Server::look_at_target(url.expose_secret()).await?;
+        let target = server.look_at_target().await?;
         if target.others == 0 || began.elapsed() > OTHERS_LEAVE_WITHIN {
             return Ok(target);
         }
@@ -169,8 +181,17 @@ async fn alone_with(url: &SecretString) -> Result<ServerTarget, BackupError> {
     }
 }
 
-/// Brings the schema up to date, gives the nodes their rights back, and voids what was outstanding.
-async fn follow_up(config: &Config, order: Order<'_>) -> Result<Vec<Aftermath>, crate::StartError> {
+/// Looks who connected meanwhile, brings the schema up to date, gives the nodes their rights back, and voids what was
+/// outstanding. Answers with the connections of others, too.
+async fn follow_up(
+    config: &Config,
+    server: Option<&Server>,
+    order: Order<'_>,
+) -> Result<(Vec<Aftermath>, i64), StartError> {
+    let others = match server {
+        Some(server) => server.look_at_target().await?.others,
+        None => 0,
+    };
     let schema = Schema::open(config).await?;
     let prepared = async {
         schema.up().await?;
@@ -185,17 +206,18 @@ async fn follow_up(config: &Config, order: Order<'_>) -> Result<Vec<Aftermath>, 
     let (restores, store) = Revoking::open(config).await?.into_restores();
     let done = restores.finish().await;
     store.close().await;
-    Ok(done?)
+    Ok((done?, others))
 }
 
 /// Says that the database was put back by other means, and does what follows.
 ///
 /// # Errors
-/// [`crate::StartError`].
+/// [`BackupError`].
 pub(crate) async fn note_restored(
     config: &Config,
     keep_sessions: bool,
-) -> Result<Vec<Aftermath>, crate::StartError> {
+) -> Result<Vec<Aftermath>, BackupError> {
+    server_of(config).await?;
     let (restores, store) = Revoking::open(config).await?.into_restores();
     let done = async {
         restores.mark(keep_sessions).await?;

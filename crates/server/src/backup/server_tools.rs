@@ -12,7 +12,6 @@ use std::{
 
 use identity_adapters_postgres::ServerCopy;
 use percent_encoding::percent_decode_str;
-use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{BackupError, archive::Archive};
@@ -51,7 +50,7 @@ impl Tools {
     /// Dumps a moment into a file. It passes through here, so that the tool ends with us.
     pub(super) fn dump(
         &self,
-        url: &SecretString,
+        url: &Url,
         copy: &ServerCopy,
         mut into: &File,
     ) -> Result<(), BackupError> {
@@ -115,7 +114,7 @@ impl Tools {
     /// Puts a dump into a database in one transaction: `before`, the data of `schema`, `after`.
     pub(super) fn load(
         &self,
-        url: &SecretString,
+        url: &Url,
         archive: &mut Archive,
         schema: &str,
         (before, after): (&str, &str),
@@ -192,7 +191,7 @@ impl Tools {
                 Ok(status) if status.success() && is_complete => Ok(()),
                 _ if passed.is_err() || is_complete => Err(BackupError::Tool {
                     tool: "psql",
-                    said: said(loading),
+                    said: with_owner(said(loading)),
                 }),
                 _ => Err(BackupError::Tool {
                     tool: "pg_restore",
@@ -256,49 +255,38 @@ fn failed(tool: &'static str, error: &io::Error) -> BackupError {
     }
 }
 
-/// The parameters of a URL that the tools know, by the variable of each.
-const PARAMETERS: [(&str, &str); 14] = [
+/// Whoever may not make or drop what is in a schema is told who may.
+fn with_owner(mut said: String) -> String {
+    if said.contains("permission denied") || said.contains("must be owner") {
+        said.push_str(" (restore as the role that owns the schema)");
+    }
+    said
+}
+
+/// The parameters of a server's URL that the tools know, by the variable of each.
+const PARAMETERS: [(&str, &str); 11] = [
     ("host", "PGHOST"),
-    ("hostaddr", "PGHOSTADDR"),
     ("port", "PGPORT"),
     ("user", "PGUSER"),
     ("password", "PGPASSWORD"),
     ("dbname", "PGDATABASE"),
+    ("application_name", "PGAPPNAME"),
+    ("options", "PGOPTIONS"),
     ("sslmode", "PGSSLMODE"),
-    ("ssl-mode", "PGSSLMODE"),
     ("sslrootcert", "PGSSLROOTCERT"),
     ("sslcert", "PGSSLCERT"),
     ("sslkey", "PGSSLKEY"),
-    ("channel_binding", "PGCHANNELBINDING"),
-    ("target_session_attrs", "PGTARGETSESSIONATTRS"),
-    ("options", "PGOPTIONS"),
 ];
 
-/// How the tools reach the database.
-fn environment(url: &SecretString) -> Result<Vec<(&'static str, String)>, BackupError> {
-    let url = Url::parse(url.expose_secret())
-        .map_err(|_| BackupError::Url("it cannot be read as the URL of one server"))?;
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8().map(String::from);
-    let decoded =
-        |text: &str| decoded(text).map_err(|_| BackupError::Url("it has a name that is no text"));
+/// How the tools reach the server of this URL, in which all but the database is a parameter under libpq's name: the
+/// very one that the snapshot is of, also where the setting names several.
+fn environment(url: &Url) -> Result<Vec<(&'static str, String)>, BackupError> {
     let mut variables = Vec::new();
-    if let Some(host) = url.host_str().filter(|host| !host.is_empty()) {
-        // An IPv6 address stands in brackets in a URL alone.
-        let host = host.trim_start_matches('[').trim_end_matches(']');
-        variables.push(("PGHOST", decoded(host)?));
-    }
-    if let Some(port) = url.port() {
-        variables.push(("PGPORT", port.to_string()));
-    }
-    if !url.username().is_empty() {
-        variables.push(("PGUSER", decoded(url.username())?));
-    }
-    if let Some(password) = url.password() {
-        variables.push(("PGPASSWORD", decoded(password)?));
-    }
     let database = url.path().trim_start_matches('/');
     if !database.is_empty() {
-        variables.push(("PGDATABASE", decoded(database)?));
+        let database = percent_decode_str(database).decode_utf8();
+        let database = database.map_err(|_| BackupError::Url("it has a name that is no text"))?;
+        variables.push(("PGDATABASE", database.into_owned()));
     }
     for (name, value) in url.query_pairs() {
         let known = PARAMETERS.iter().find(|(parameter, _)| *parameter == name);
@@ -320,12 +308,19 @@ fn environment(url: &SecretString) -> Result<Vec<(&'static str, String)>, Backup
 
 #[cfg(test)]
 mod tests {
-    use super::{environment, shown};
+    use identity_adapters_postgres::PostgresUrl;
+
+    use super::{environment, shown, with_owner};
+
+    fn variables_of(url: &str, server: usize) -> Vec<(&'static str, String)> {
+        let servers = PostgresUrl::parse(url).unwrap();
+        environment(&servers.servers()[server]).unwrap()
+    }
 
     #[test]
     fn the_tools_get_the_connection_that_the_service_has() {
-        let url = "postgres://au%40th:p%2Fw%26d@[::1]:5433/my%20db?sslmode=verify-full&statement-cache-capacity=0";
-        let variables = environment(&url.into()).unwrap();
+        let url = "postgres://au%40th:p%2Fw%26d@[::1]:5433/my%20db?sslmode=verify-full";
+        let variables = variables_of(url, 0);
         let of = |name: &str| {
             let found = variables.iter().find(|(it, _)| *it == name);
             found.map(|(_, value)| value.as_str())
@@ -338,6 +333,45 @@ mod tests {
         assert_eq!(of("PGSSLMODE"), Some("verify-full"));
         assert_eq!(of("PGSSLROOTCERT"), Some("system"));
         assert_eq!(variables.len(), 7);
+    }
+
+    #[test]
+    fn the_tools_get_one_of_several_servers_and_every_spelling_of_a_parameter() {
+        let url = "postgres://auth@a:1,b:2/d?target_session_attrs=read-write&ssl-mode=verify-ca\
+                   &ssl-ca=/ca&ssl-cert=/cert&ssl-key=/key&options=-csearch_path%3Dauth";
+        let mut variables = variables_of(url, 1);
+        variables.sort_unstable();
+        let expected = [
+            ("PGDATABASE", "d"),
+            ("PGHOST", "b"),
+            ("PGOPTIONS", "-csearch_path=auth"),
+            ("PGPORT", "2"),
+            ("PGSSLCERT", "/cert"),
+            ("PGSSLKEY", "/key"),
+            ("PGSSLMODE", "verify-ca"),
+            ("PGSSLROOTCERT", "/ca"),
+            ("PGUSER", "auth"),
+        ];
+        assert_eq!(
+            variables,
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
+    }
+
+    #[test]
+    fn whoever_may_not_restore_is_told_who_may() {
+        for refused in [
+            "ERROR:  permission denied for schema public",
+            "ERROR:  must be owner of table accounts",
+        ] {
+            let told = with_owner(refused.to_owned());
+            assert!(
+                told.starts_with(refused) && told.contains("as the role that owns the schema"),
+                "{told}"
+            );
+        }
+        let other = "ERROR:  out of shared memory";
+        assert_eq!(with_owner(other.to_owned()), other);
     }
 
     #[test]

@@ -147,6 +147,13 @@ fn tell(stdout: &mut io::Stdout, put_back: &PutBack) -> io::Result<()> {
             "{others} other connections were made meanwhile: restart whatever made them"
         )?;
     }
+    for role in &put_back.without_rights {
+        writeln!(
+            stdout,
+            "warning: {role} lost its rights with the tables that were replaced: run fashionistar-auth migrate up \
+             --grant-to {role}"
+        )?;
+    }
     Ok(())
 }
 

@@ -9,6 +9,11 @@ use std::{
 };
 
 use serde_json::Value;
+use testkit::{
+    TestDatabase,
+    servers::{PgBouncer, PoolMode},
+};
+use url::Url;
 
 use crate::{
     process::{command, complaint, post, result, run},
@@ -85,7 +90,19 @@ fn quietly_over() -> (u16, String) {
 impl Place {
     /// A command of the binary: status, what it says, why it failed.
     pub(crate) fn operate(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        let settings = self.settings();
+        self.operate_with(&[], arguments)
+    }
+
+    /// The same with settings of its own.
+    fn operate_with(
+        &self,
+        changes: &[(&'static str, &str)],
+        arguments: &[&str],
+    ) -> (Option<i32>, String, String) {
+        let mut settings = self.settings();
+        settings.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+        let changes = changes.iter();
+        settings.extend(changes.map(|(name, value)| (*name, (*value).to_owned())));
         let settings: Vec<_> = settings
             .iter()
             .map(|(name, value)| (*name, value.as_str()))
@@ -373,4 +390,115 @@ async fn without_the_tools_of_postgresql_it_says_which_package_has_them() {
         "{why}"
     );
     assert!(!file.exists());
+}
+
+#[tokio::test]
+async fn through_a_pooler_nothing_is_copied_and_nothing_replaced() {
+    let place = Place::new(testkit::Engine::Production).await;
+    place.import_one();
+    let file = place.make_backup();
+    let whole = fs::read(&file).unwrap();
+    // What nobody may lose to a restore that is refused.
+    place
+        .database
+        .execute("UPDATE accounts SET version = version + 40")
+        .await;
+    let versions = "SELECT 1 AS n FROM accounts WHERE version >= 40";
+    for (mode, more) in [
+        (PoolMode::Transaction, ""),
+        (
+            PoolMode::Transaction,
+            "ignore_startup_parameters = extra_float_digits, options",
+        ),
+        (PoolMode::Session, ""),
+    ] {
+        let pooler = PgBouncer::start(place.database.url(), mode, 4, more).await;
+        let url = pooler.url_of(place.database.url());
+        let pooled = [("DATABASE__URL", url.as_str())];
+        let name = file.to_str().unwrap();
+        for arguments in [
+            &["backup", "create", name, "--overwrite"][..],
+            &["backup", "restore", name, "--replace"],
+            &["backup", "restored"],
+        ] {
+            let (status, said, why) = place.operate_with(&pooled, arguments);
+            assert_eq!(status, Some(1), "{arguments:?}: {said}");
+            let reason = "a pooler is between the service and PostgreSQL: give database.url of PostgreSQL itself";
+            assert!(why.contains(reason), "{arguments:?}: {why}");
+            assert_eq!(fs::read(&file).unwrap(), whole);
+            assert!(!place.path(".backup.partial").exists());
+        }
+        // Whoever gets one of the pooler's sessions next finds the tables.
+        for _ in 0..6 {
+            let (status, said, why) = place.operate_with(&pooled, &["migrate", "status"]);
+            assert_eq!(status, Some(0), "{why}");
+            assert!(!said.contains("pending"), "{said}");
+        }
+        assert_eq!(place.database.rows(versions).await.len(), 1);
+        assert_eq!(place.database.count("restores").await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_url_of_several_servers_is_copied_from_and_restored_to_the_one_that_takes_writes() {
+    let place = Place::new(testkit::Engine::Production).await;
+    place.import_one();
+    let url = place.database.url();
+    let more = if url.contains('?') { '&' } else { '?' };
+    // Nothing listens at the first.
+    let url = url.replacen('@', "@127.0.0.1:9,", 1);
+    let url = format!("{url}{more}target_session_attrs=read-write&channel_binding=disable");
+    let several = [("DATABASE__URL", url.as_str())];
+    let file = place.backup();
+    let name = file.to_str().unwrap();
+    for arguments in [
+        &["backup", "create", name][..],
+        &["backup", "verify", name],
+        &["backup", "restore", name, "--replace"],
+        &["backup", "restored"],
+    ] {
+        let (status, said, why) = place.operate_with(&several, arguments);
+        assert_eq!(status, Some(0), "{arguments:?}: {said}{why}");
+    }
+    assert_eq!(place.database.count("accounts").await, 1);
+    assert_eq!(place.recorded("service.database_restored").await, 2);
+}
+
+#[tokio::test]
+async fn what_fails_once_the_data_are_in_place_does_not_say_that_the_old_ones_are() {
+    let place = Place::new(testkit::Engine::Production).await;
+    place.import_one();
+    let file = place.make_backup();
+    let name = Url::parse(place.database.url()).unwrap().path()[1..].to_owned();
+    // The tools themselves; and when the data are committed, the database lets nobody in for a while.
+    let tools = place.path("tools");
+    fs::create_dir(&tools).unwrap();
+    let shut = format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS false");
+    let psql = format!(
+        "psql \"$@\" || exit $?\nexec psql --no-psqlrc --quiet --dbname=postgres --command='{shut}'"
+    );
+    for (tool, script) in [
+        ("pg_restore", "exec pg_restore \"$@\""),
+        ("psql", psql.as_str()),
+    ] {
+        let path = tools.join(tool);
+        fs::write(&path, format!("#!/bin/sh\n{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let changes = [("DATABASE__TOOLS_DIR", tools.to_str().unwrap())];
+    let arguments = ["backup", "restore", file.to_str().unwrap(), "--replace"];
+    let (status, said, why) = place.operate_with(&changes, &arguments);
+    let other = TestDatabase::empty(testkit::Engine::Production).await;
+    other
+        .execute(&format!("ALTER DATABASE \"{name}\" ALLOW_CONNECTIONS true"))
+        .await;
+    assert_eq!(status, Some(1), "{said}");
+    assert!(
+        why.contains("the data are in place, and what follows is not done"),
+        "{why}"
+    );
+    let unfinished = "SELECT 1 AS n FROM restores WHERE finished_at IS NULL";
+    assert_eq!(place.database.rows(unfinished).await.len(), 1);
+    drop(place.serve());
+    assert_eq!(place.database.rows(unfinished).await.len(), 0);
 }

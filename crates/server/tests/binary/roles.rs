@@ -216,6 +216,47 @@ async fn nothing_is_granted_to_nobody_or_to_the_owner() {
 }
 
 #[tokio::test]
+async fn whoever_does_not_own_the_tables_is_told_who_migrates() {
+    let roles = Roles::make().await;
+    let folder = tempfile::tempdir().unwrap();
+    let url = roles.service_url();
+    let keys = result(&run(&["keys", "generate"], &[]));
+    let settings = [
+        ("MODE", "production"),
+        ("DATABASE__URL", url.as_str()),
+        ("DATA_DIR", folder.path().to_str().unwrap()),
+        ("HTTP__PUBLIC_URL", "https://auth.example.com"),
+        ("HTTP__LISTEN", "127.0.0.1:0"),
+        ("MANAGEMENT__LISTEN", "127.0.0.1:0"),
+        ("KEYS__JSON", keys.as_str()),
+        ("MESSAGES__SENDER", "none"),
+    ];
+    let refused = |arguments: &[&str]| {
+        let output = run(arguments, &settings);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        complaint(&output)
+    };
+    let sees = format!("GRANT USAGE ON SCHEMA public TO {}", roles.service);
+    let sees_not = format!("REVOKE USAGE ON SCHEMA public FROM {}", roles.service);
+    for statement in [&sees_not, &sees] {
+        roles.database.execute(statement).await;
+        let why = refused(&["migrate", "up"]);
+        assert!(why.contains("as the owner of the tables"), "{why}");
+    }
+    // The owner did it, and granted nothing.
+    assert_eq!(roles.migrate(&[]).status.code(), Some(0));
+    for statement in [&sees, &sees_not] {
+        roles.database.execute(statement).await;
+        let why = refused(&["serve"]);
+        assert!(
+            why.contains("migrate up") && why.contains("--grant-to ROLE"),
+            "{why}"
+        );
+    }
+    roles.drop().await;
+}
+
+#[tokio::test]
 async fn backups_are_made_by_a_role_that_reads_and_put_back_by_the_owner() {
     let roles = Roles::make().await;
     let granted = roles.migrate(&["--grant-to", &roles.service]);
@@ -228,14 +269,17 @@ async fn backups_are_made_by_a_role_that_reads_and_put_back_by_the_owner() {
         &[("DATABASE__URL", &roles.service_url())],
     ));
     let file = folder.path().join("backup");
-    let operate = |url: &str, arguments: &[&str]| {
+    let output_of = |url: &str, arguments: &[&str]| {
         let settings = [("DATABASE__URL", url), ("DATA_DIR", data.to_str().unwrap())];
         let all = [
             &["backup", arguments[0], file.to_str().unwrap()],
             &arguments[1..],
         ]
         .concat();
-        let output = run(&all, &settings);
+        run(&all, &settings)
+    };
+    let operate = |url: &str, arguments: &[&str]| {
+        let output = output_of(url, arguments);
         (output.status.code(), complaint(&output))
     };
     let (status, why) = operate(&roles.service_url(), &["create"]);
@@ -258,9 +302,28 @@ async fn backups_are_made_by_a_role_that_reads_and_put_back_by_the_owner() {
     assert_eq!(status, Some(0), "{why}");
     let (status, why) = operate(&backup_url, &["restore", "--replace"]);
     assert_eq!(status, Some(1), "it may only read: {why}");
+    assert!(
+        why.contains("restore as the role that owns the schema"),
+        "{why}"
+    );
     let restore = ["restore", "--replace", "--grant-to", &roles.service];
-    let (status, why) = operate(&roles.owner_url(), &restore);
-    assert_eq!(status, Some(0), "{why}");
+    // Without a word of the nodes' role, its rights go with the tables, and the operator is told.
+    let output = output_of(&roles.owner_url(), &restore[..2]);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let warning = format!(
+        "warning: {} lost its rights with the tables that were replaced: run fashionistar-auth migrate up \
+         --grant-to {}",
+        roles.service, roles.service
+    );
+    let said = result(&output);
+    assert!(said.contains(&warning), "{said}");
+    assert_eq!(said.matches("warning").count(), 1, "{said}");
+    let granted = roles.migrate(&["--grant-to", &roles.service]);
+    assert_eq!(granted.status.code(), Some(0), "{}", complaint(&granted));
+    let output = output_of(&roles.owner_url(), &restore);
+    assert_eq!(output.status.code(), Some(0), "{}", complaint(&output));
+    let said = result(&output);
+    assert!(!said.contains("warning"), "{said}");
     // Nodes serve from it, and the next backup can be made of it.
     drop(Service::start(
         &data,
