@@ -7,11 +7,13 @@
 //! The end comes last: a file that was cut short has none. The engine's own tools read the beginning as it stands.
 
 use std::{
-    fs::File,
+    fs::{File, OpenOptions},
     io::{self, Read as _, Seek as _, SeekFrom, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::Path,
 };
 
+use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -66,7 +68,16 @@ pub(super) fn seal(partial: &mut Partial, manifest: Manifest) -> Result<Archive,
 
 /// Opens a backup and reads it to its end.
 pub(super) fn open(path: &Path) -> Result<Result<Archive, Finding>, BackupError> {
-    let mut file = File::open(path).map_err(BackupError::file(path))?;
+    // A pipe would be waited for until somebody writes to it.
+    let opened = OpenOptions::new()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path);
+    let mut file = opened.map_err(BackupError::file(path))?;
+    let metadata = file.metadata().map_err(BackupError::file(path))?;
+    if !metadata.is_file() {
+        return Err(BackupError::NoFile(path.to_owned()));
+    }
     read(&mut file)
         .map(|found| {
             found.map(|(manifest, length)| Archive {
@@ -134,5 +145,39 @@ fn digest_of(file: &mut File, length: u64) -> io::Result<Sha256> {
             return Ok(digest);
         };
         digest.update(part);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::net::UnixListener, sync::mpsc, thread, time::Duration};
+
+    use rustix::fs::{CWD, Mode, mkfifoat};
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_regular_file_is_refused_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        mkfifoat(CWD, &pipe, Mode::RUSR | Mode::WUSR).unwrap();
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&pipe, &link).unwrap();
+        for path in [pipe, link, folder.path().to_owned(), "/dev/zero".into()] {
+            let (told, answer) = mpsc::channel();
+            let opened = path.clone();
+            // Nobody ever writes to the pipe: a failure to refuse it would last for ever.
+            thread::spawn(move || told.send(open(&opened).map(|_| ())));
+            let answer = answer.recv_timeout(Duration::from_secs(30));
+            let answer = answer.unwrap_or_else(|_| panic!("{} is waited for", path.display()));
+            let why = answer.unwrap_err();
+            assert!(matches!(why, BackupError::NoFile(_)), "{why}");
+        }
+        let socket = folder.path().join("socket");
+        let _listener = UnixListener::bind(&socket).unwrap();
+        assert!(open(&socket).is_err());
+        let file = folder.path().join("file");
+        fs::write(&file, "no backup").unwrap();
+        assert!(matches!(open(&file), Ok(Err(Finding::CutShort))));
     }
 }
