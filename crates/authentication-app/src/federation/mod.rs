@@ -97,7 +97,14 @@ impl Federation {
     }
 
     fn judge(&self, claims: IdentityClaims) -> Result<ExternalPerson, Untrusted> {
-        claims.judge(&self.policy.admission)
+        claims.judge(&self.policy.admission).inspect_err(|why| {
+            // As an adapter tells of a token that is not good.
+            tracing::info!(
+                reason = why.as_str(),
+                provider = self.name().as_str(),
+                "an ID token does not count"
+            );
+        })
     }
 
     fn credential(&self) -> CredentialKind {

@@ -15,6 +15,7 @@ mod caching;
 mod effects;
 mod factor_resets;
 mod failures;
+mod federation;
 mod keys;
 mod notifications;
 mod owner;
