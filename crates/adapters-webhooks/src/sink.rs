@@ -1,6 +1,6 @@
 //! One delivery: a POST, and what the answer means.
 
-use std::{error::Error, sync::Arc, time::Duration};
+use std::{error::Error, io, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use authentication_app::ports::{EventSink, OutgoingEvent, SinkError};
@@ -169,6 +169,12 @@ fn not_sent(error: &reqwest::Error) -> SinkError {
         if error.is::<OutOfReach>() {
             return SinkError::away(OutOfReach.to_string());
         }
+        if let Some(error) = of_tls(error) {
+            return SinkError::away(match error {
+                rustls::Error::InvalidCertificate(_) => "its certificate is not trusted",
+                _ => "TLS failed",
+            });
+        }
         cause = error.source();
     }
     SinkError::away(if error.is_timeout() {
@@ -178,6 +184,18 @@ fn not_sent(error: &reqwest::Error) -> SinkError {
     } else {
         "the connection broke"
     })
+}
+
+/// What TLS says of a connection, also as what an error of the system wraps: of one, its source is that of what it
+/// wraps.
+fn of_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
+    let wrapped = error
+        .downcast_ref::<io::Error>()
+        .and_then(io::Error::get_ref);
+    match wrapped {
+        Some(wrapped) => wrapped.downcast_ref(),
+        None => error.downcast_ref(),
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,17 @@
 //! Against receivers of our own on loopback, well behaved and not.
 
 use std::{
-    io,
     net::{Ipv4Addr, SocketAddr},
     sync::atomic::{AtomicUsize, Ordering},
 };
 
 use authentication_domain::accounts::AccountId;
 use secrecy::SecretString;
-use testkit::{builders::id, clock::START};
+use testkit::{
+    builders::id,
+    clock::START,
+    servers::{Certificates, RedisServer},
+};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -202,6 +205,35 @@ async fn whoever_is_not_there_is_away() {
     let (address, _told) = receiver("garbage\r\n\r\n".to_owned()).await;
     let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
     assert_eq!(answered, Err(SinkError::away("the connection broke")));
+}
+
+/// Any server that speaks TLS will do: nothing is said over the connection.
+#[tokio::test]
+async fn a_certificate_that_nobody_trusts_is_named() {
+    let certificates = Certificates::new();
+    for certificate in [certificates.self_signed(), certificates.right()] {
+        let server = RedisServer::start_with_tls(&certificate).await;
+        let url = format!("https://localhost:{}/hook", server.port());
+        let sink = WebhookSink::new(config(&url, LONGEST)).unwrap();
+        let answered = sink.deliver(&event(), START).await;
+        assert_eq!(
+            answered,
+            Err(SinkError::away("its certificate is not trusted"))
+        );
+    }
+    // One that speaks no TLS has no certificate either.
+    let (listener, address) = listen().await;
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream
+            .write_all(b"220 whoever looks, this is no TLS\r\n")
+            .await
+            .unwrap();
+        let _ = read_request(&mut stream).await;
+    });
+    let sink = WebhookSink::new(config(&format!("https://{address}/hook"), LONGEST)).unwrap();
+    let answered = sink.deliver(&event(), START).await;
+    assert_eq!(answered, Err(SinkError::away("TLS failed")));
 }
 
 #[tokio::test]
