@@ -28,6 +28,9 @@ pub struct StoreConfig {
     /// the next statement of an open transaction. SQLite waits half as long for another process that
     /// writes. Default 10 s.
     pub statement_timeout: Duration,
+    /// Whether a pooler that is found is worth a line in the log at info, as it is to a node: a command, which is done
+    /// in a moment, has it at debug. Default true.
+    pub tells_of_poolers: bool,
     /// Kept open for as long as the [`crate::Store`] is: a lock of the caller's on the database.
     pub held: Option<Arc<File>>,
 }
@@ -42,6 +45,7 @@ impl StoreConfig {
             acquire_timeout: Duration::from_secs(2),
             start_timeout: START_AT_LEAST,
             statement_timeout: Duration::from_secs(10),
+            tells_of_poolers: true,
             held: None,
         }
     }

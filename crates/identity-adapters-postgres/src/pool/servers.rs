@@ -34,6 +34,9 @@ use crate::{
 /// The setting that nobody else uses.
 const MARK: &str = "fashionistar.session";
 
+const FOUND_POOLED: &str =
+    "a pooler is between the service and PostgreSQL: nothing is left to its sessions";
+
 /// How statements reach a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Path {
@@ -126,6 +129,7 @@ pub(super) struct Servers {
     target: TargetSession,
     mark: String,
     begin: String,
+    tells_of_poolers: bool,
 }
 
 impl Servers {
@@ -165,6 +169,7 @@ impl Servers {
             target: url.target(),
             mark,
             begin: format!("BEGIN{}", settings.concat()),
+            tells_of_poolers: config.tells_of_poolers,
         })
     }
 
@@ -196,10 +201,13 @@ impl Servers {
         let Some(place) = self.places.get(server) else {
             return;
         };
-        if !place.is_pooled.swap(true, Ordering::AcqRel) {
-            tracing::info!(
-                "a pooler is between the service and PostgreSQL: nothing is left to its sessions"
-            );
+        if place.is_pooled.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if self.tells_of_poolers {
+            tracing::info!("{FOUND_POOLED}");
+        } else {
+            tracing::debug!("{FOUND_POOLED}");
         }
     }
 

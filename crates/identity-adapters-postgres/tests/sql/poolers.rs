@@ -8,7 +8,7 @@ use authentication_app::ports::{
 use identity_adapters_postgres::{Condition, Store, StoreConfig};
 use sqlx::{ConnectOptions as _, Row as _, postgres::PgConnectOptions};
 use testkit::{
-    Engine, TestDatabase,
+    Engine, LogCapture, TestDatabase,
     builders::{new_account, sealed},
     clock::START,
     servers::{PgBouncer, PoolMode},
@@ -43,6 +43,31 @@ async fn behind(
     let pooler = PgBouncer::start(database.url(), mode, sessions, settings).await;
     let store = Store::connect(&config(&pooler.url_of(database.url()))).await;
     (pooler, Arc::new(store.unwrap()))
+}
+
+/// A command is done in a moment, and its standard error is for what went wrong.
+#[tokio::test]
+async fn a_pooler_is_told_to_the_log_of_a_node_and_not_of_a_command() {
+    let database = TestDatabase::empty(Engine::Production).await;
+    let pooler = PgBouncer::start(database.url(), PoolMode::Transaction, SESSIONS, "").await;
+    for (tells_of_poolers, level) in [(true, "INFO"), (false, "DEBUG")] {
+        let (log, capturing) = LogCapture::on_this_thread();
+        let config = StoreConfig {
+            tells_of_poolers,
+            ..config(&pooler.url_of(database.url()))
+        };
+        let store = Store::connect(&config).await.unwrap();
+        drop(capturing);
+        store.close().await;
+        let text = log.text();
+        let mut told = text
+            .lines()
+            .filter(|line| line.contains("a pooler is between"));
+        assert!(
+            told.next().is_some_and(|line| line.contains(level)) && told.next().is_none(),
+            "{level}: {text}"
+        );
+    }
 }
 
 /// From the first migration on: each question that the store can ask, and what an operator is told.

@@ -24,7 +24,7 @@ use crate::{StartError, config::Config};
 
 /// The store, ready to serve: an embedded one and one in development mode are migrated, any other must be.
 pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
-    let store = connect(config).await?;
+    let store = connect(config, User::Node).await?;
     if store.is_read_only().await? {
         return Err(StartError::ReadOnlyDatabase);
     }
@@ -45,7 +45,7 @@ pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, St
 pub(crate) async fn open_migrated(
     config: &Config,
 ) -> Result<(Arc<Store>, Arc<dyn Clock>), StartError> {
-    let store = connect(config).await?;
+    let store = connect(config, User::Command).await?;
     let pending = store.pending_migrations().await?;
     if !pending.is_empty() {
         return Err(StartError::PendingMigrations(pending));
@@ -55,7 +55,16 @@ pub(crate) async fn open_migrated(
     Ok((Arc::new(store), clock))
 }
 
-async fn connect(config: &Config) -> Result<Store, StartError> {
+/// Who works with the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum User {
+    /// What serves or relays until it is stopped.
+    Node,
+    /// What is done in a moment.
+    Command,
+}
+
+async fn connect(config: &Config, user: User) -> Result<Store, StartError> {
     let file = Schema::embedded_file(config);
     let held = match &file {
         Some(file) => {
@@ -68,7 +77,12 @@ async fn connect(config: &Config) -> Result<Store, StartError> {
         }
         None => None,
     };
-    connect_with(config, |settings| StoreConfig { held, ..settings }).await
+    let change = |settings| StoreConfig {
+        held,
+        tells_of_poolers: user == User::Node,
+        ..settings
+    };
+    connect_with(config, change).await
 }
 
 /// Makes the folder of a database file, if it is the service's own.
@@ -164,7 +178,7 @@ pub(crate) struct Schema {
 impl Schema {
     /// Connects, and changes nothing.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
-        let store = connect(config).await?;
+        let store = connect(config, User::Command).await?;
         Ok(Self { store })
     }
 
