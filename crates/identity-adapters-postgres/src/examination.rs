@@ -23,9 +23,12 @@ pub struct Examination {
     pub round_trip: Duration,
     /// How far its clock is ahead of ours; the embedded engine has ours.
     pub clock_ahead: time::Duration,
+    /// Whether our role may use a schema of those in which tables are looked for: without, it sees none.
+    pub has_schema: bool,
     /// Whether our role may create tables.
     pub may_change_schema: bool,
-    /// For how many months, this one included, the audit trail has a partition; the embedded engine needs none.
+    /// For how many months, this one included, the audit trail has a partition; the embedded engine needs none, and
+    /// a database without our tables has no trail.
     pub audit_months: Option<u32>,
     /// Whether it is a replica, which takes no writes.
     pub is_replica: bool,
@@ -49,7 +52,8 @@ const OF_POSTGRES: &str = "SELECT current_setting('server_version'), \
     coalesce((extract(epoch FROM clock_timestamp() - pg_last_xact_replay_timestamp()) * 1000000)::bigint, 0), \
     (SELECT count(*)::int FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid \
      WHERE i.inhparent = to_regclass('audit_entries') AND c.relname::text COLLATE \"C\" \
-     >= 'audit_entries_y' || to_char(now() AT TIME ZONE 'UTC', 'YYYY\"m\"MM'))";
+     >= 'audit_entries_y' || to_char(now() AT TIME ZONE 'UTC', 'YYYY\"m\"MM')), \
+    current_schema() IS NOT NULL";
 const OF_SQLITE: &str = "SELECT sqlite_version()";
 
 impl Store {
@@ -82,6 +86,7 @@ impl Store {
         let mut seen = read(&row, ours, round_trip).map_err(failed)?;
         seen.is_read_only = look.is_read_only;
         seen.denied = look.denied;
+        seen.audit_months = seen.audit_months.filter(|_| look.has_tables);
         seen.pooler = self.writer.pooler(LOOK_AT_POOLER).await;
         Ok(seen)
     }
@@ -102,6 +107,7 @@ async fn of_sqlite(database: &DatabaseConnection) -> Result<Examination, DbErr> 
         version: format!("SQLite {version}"),
         round_trip,
         clock_ahead: time::Duration::ZERO,
+        has_schema: true,
         may_change_schema: true,
         audit_months: None,
         is_replica: false,
@@ -128,6 +134,7 @@ fn read(
         version: format!("PostgreSQL {version}"),
         round_trip,
         clock_ahead: time::Duration::microseconds(theirs.saturating_sub(ours)),
+        has_schema: row.try_get(7)?,
         may_change_schema: row.try_get(2)?,
         audit_months: u32::try_from(months).ok(),
         is_replica: row.try_get(3)?,

@@ -1,20 +1,23 @@
 //! The database and its replicas.
 
-use std::time::Duration;
+use std::{error::Error, time::Duration};
 
 use adapters_crypto::SystemClock;
-use authentication_app::ports::DestinationBacklog;
+use authentication_app::ports::{DestinationBacklog, Outage, StoreError};
 use common::Clock as _;
 use identity_adapters_postgres::{Examination, Pooler, PostgresUrl, Store, StoreConfig};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Finding, network::Address, side_by_side};
 use crate::{
+    StartError,
     config::Config,
     wire::{self, Schema},
 };
 
 const CHECK: &str = "database";
+/// Against missing rights.
+const GRANT: &str = "run migrate up --grant-to ROLE as the owner of the tables";
 const REPLICAS: &str = "replicas";
 /// How long a server may take to let us in. One without a free connection is asked until then, so it has to be
 /// less than all of the check may take.
@@ -35,13 +38,8 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let schema = match Schema::open_within(config, LETS_US_IN).await {
         Ok(schema) => schema,
         Err(error) => {
-            return vec![
-                Finding::fails(CHECK, format!("it takes no connection of ours ({error})")).do_this(
-                    "check user, password, name of the database and sslmode in database.url, and that \
-                     the server has a connection free; for a file, that it is a database and belongs to \
-                     the service's user",
-                ),
-            ];
+            let seen = format!("it takes no connection of ours ({})", with_causes(&error));
+            return vec![Finding::fails(CHECK, seen).do_this(against(&error))];
         }
     };
     let (seen, pending) = (schema.examine().await, schema.pending().await);
@@ -50,11 +48,15 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
         _ => Vec::new(),
     };
     schema.close().await;
-    let (Ok(seen), Ok(pending)) = (seen, pending) else {
-        return vec![
-            Finding::fails(CHECK, "it connects, and does not answer our questions")
-                .do_this("check that the role may read the tables of the service"),
-        ];
+    let (seen, pending) = match (seen, pending) {
+        // What migrations there were is in a table too.
+        (Ok(seen), pending)
+            if !seen.has_schema || (pending.is_err() && !seen.denied.is_empty()) =>
+        {
+            return vec![judge(config, &seen), judge_clock(&seen)];
+        }
+        (Ok(seen), Ok(pending)) => (seen, pending),
+        (Err(error), _) | (_, Err(error)) => return vec![of_no_answer(&error)],
     };
     let mut findings = vec![
         judge(config, &seen),
@@ -63,6 +65,68 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     ];
     findings.extend(destinations.iter().filter_map(judge_destination));
     findings
+}
+
+/// What to do about a database that lets us not in.
+fn against(error: &StartError) -> &'static str {
+    let StartError::Store(StoreError::Unavailable(outage)) = error else {
+        return "correct database.url, or the settings of the pooler before the database; for a file, see that it is \
+                a database and belongs to the service's user";
+    };
+    match outage {
+        Outage::NameUnknown => "correct the host in database.url, or its name in the DNS",
+        Outage::NothingListens | Outage::Away | Outage::Silent => {
+            "start PostgreSQL, or correct host and port in database.url; see whether a firewall is between"
+        }
+        Outage::Broken | Outage::Closed => {
+            "see whether PostgreSQL runs and what its log says; with a pooler before it, whether that reaches it and \
+             knows this user and database"
+        }
+        Outage::Tls => {
+            "check sslmode and sslrootcert in database.url, and whether the server speaks TLS, with a certificate of \
+             that authority and of that name"
+        }
+        Outage::Restarting => "wait until PostgreSQL has started, and look again",
+        Outage::WrongCredentials => {
+            "correct user and password in database.url; see pg_hba.conf, and whether the role may log in"
+        }
+        Outage::NoSuchDatabase => {
+            "correct the name of the database in database.url, or make that database"
+        }
+        Outage::ReadOnly => "point database.url at the primary, or name all servers in it",
+        Outage::OutOfConnections | Outage::NoneFree => {
+            "close connections of others, or raise max_connections of the server"
+        }
+        Outage::DiskFull => "make room on the disk of the database",
+        Outage::OutOfResources => "see the log of the server for what it lacks",
+        Outage::TookTooLong => "see what else keeps the server busy",
+        Outage::FilesUnusable => "see that the file, and its folder, belong to the service's user",
+    }
+}
+
+/// One that lets us in, and says no more.
+fn of_no_answer(error: &StoreError) -> Finding {
+    let cause = with_causes(error);
+    // insufficient_privilege
+    let advice = if cause.contains("42501") {
+        GRANT
+    } else {
+        "see the log of the server"
+    };
+    let seen = format!("it connects, and does not answer our questions ({cause})");
+    Finding::fails(CHECK, seen).do_this(advice)
+}
+
+/// An error with all its causes, as `serve` tells it.
+fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
 }
 
 /// One that wants no events any more.
@@ -119,10 +183,12 @@ fn judge(config: &Config, seen: &Examination) -> Finding {
         Finding::fails(CHECK, format!("{shown}, takes no writes: its sessions are read-only")).do_this(
             "see where default_transaction_read_only is set: postgresql.conf, the database or the role",
         )
+    } else if !seen.has_schema {
+        let seen = format!("{shown}, our role may use no schema of it");
+        Finding::fails(CHECK, seen).do_this(GRANT)
     } else if !seen.denied.is_empty() {
         let seen = format!("{shown}, our role lacks rights on {}", seen.denied);
-        Finding::fails(CHECK, seen)
-            .do_this("run migrate up --grant-to ROLE with the role that owns the tables")
+        Finding::fails(CHECK, seen).do_this(GRANT)
     } else if seen.most_connections.is_some_and(|most| ours > most) {
         Finding::fails(
             CHECK,
@@ -210,8 +276,12 @@ async fn look_at_replica(number: usize, url: &SecretString) -> Finding {
         return fails(trouble);
     }
     let settings = wire::impatient(StoreConfig::new(url.expose_secret()), LETS_US_IN);
-    let Ok(store) = Store::connect(&settings).await else {
-        return fails("it takes no connection of ours".to_owned());
+    let store = match Store::connect(&settings).await {
+        Ok(store) => store,
+        Err(error) => {
+            let cause = with_causes(&error);
+            return fails(format!("it takes no connection of ours ({cause})"));
+        }
     };
     let seen = store.examine(|| SystemClock.now()).await;
     store.close().await;

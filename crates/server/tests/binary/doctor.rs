@@ -13,6 +13,7 @@ use std::{
 };
 
 use serde_json::Value;
+use testkit::servers::{PgBouncer, PoolMode};
 
 use crate::process::{complaint, result, run};
 
@@ -385,7 +386,49 @@ async fn postgres_is_examined() {
         &settings,
         "database",
         "fail",
-        "it takes no connection of ours",
+        "the database refuses the user or the password",
         1,
+    );
+}
+
+/// What is wrong is said as `serve` says it, with what helps against that.
+#[tokio::test]
+async fn why_postgres_lets_us_not_in_is_told() {
+    let database = testkit::TestDatabase::empty(testkit::Engine::Production).await;
+    let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().to_str().unwrap().to_owned();
+    let told = |url: &str, seen: &str, advice: &str| {
+        let settings = [("DATA_DIR", data.as_str()), ("DATABASE__URL", url)];
+        let (_, findings) = examine(&settings);
+        let finding = findings.iter().find(|it| it["check"] == "database");
+        let finding = finding.unwrap_or_else(|| panic!("{findings:#?}"));
+        assert_eq!(finding["health"], "fail", "{finding}");
+        assert!(
+            finding["seen"].as_str().unwrap().contains(seen),
+            "{finding}"
+        );
+        assert!(
+            finding["advice"].as_str().unwrap().contains(advice),
+            "{finding}"
+        );
+    };
+    let url = database.url();
+    let (server, _) = url.rsplit_once('/').unwrap();
+    told(
+        &format!("{server}/no_such_database"),
+        "it takes no connection of ours (the database cannot be used: the store is not available: the server has \
+         no such database)",
+        "correct the name of the database in database.url",
+    );
+    told(
+        &format!("{server}/postgres?sslmode=require"),
+        "TLS with the database failed",
+        "check sslmode",
+    );
+    let pooler = PgBouncer::start(url, PoolMode::Statement, 4, "").await;
+    told(
+        &pooler.url_of(url),
+        "the service needs pool_mode = transaction or session",
+        "the pooler before the database",
     );
 }

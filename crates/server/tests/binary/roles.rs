@@ -164,6 +164,31 @@ async fn nodes_serve_by_a_role_that_can_change_neither_schema_nor_trail() {
 }
 
 #[tokio::test]
+async fn a_role_without_rights_is_told_to_have_them_granted() {
+    let roles = Roles::make().await;
+    let keys = result(&run(&["keys", "generate"], &[]));
+    let assert_denied = |seen: &str| {
+        let denied = examined(&roles, &keys);
+        assert_eq!(denied["health"], "fail", "{denied}");
+        assert!(denied["seen"].as_str().unwrap().contains(seen), "{denied}");
+        let advice = "run migrate up --grant-to ROLE as the owner of the tables";
+        assert_eq!(denied["advice"], advice);
+    };
+    assert_denied("our role may use no schema of it");
+    let usage = format!("GRANT USAGE ON SCHEMA public TO {}", roles.service);
+    roles.database.execute(&usage).await;
+    // Without tables there is no trail, whose partitions could end.
+    let empty = examined(&roles, &keys);
+    assert_eq!(empty["health"], "ok", "{empty}");
+    assert_eq!(roles.migrate(&[]).status.code(), Some(0));
+    assert_denied("our role lacks rights on ");
+    let granted = roles.migrate(&["--grant-to", &roles.service]);
+    assert_eq!(granted.status.code(), Some(0), "{}", complaint(&granted));
+    assert_eq!(examined(&roles, &keys)["health"], "ok");
+    roles.drop().await;
+}
+
+#[tokio::test]
 async fn partitions_that_are_missing_stop_no_node_and_are_told() {
     let roles = Roles::make().await;
     let granted = roles.migrate(&["--grant-to", &roles.service]);
