@@ -48,9 +48,10 @@ fn judge(name: &str, host: &str, addresses: &[IpAddr], reach: &Reach) -> Finding
         )
         .do_this(advice)
     } else {
+        let addresses = if usable == 1 { "address" } else { "addresses" };
         Finding::ok(
             CHECK,
-            format!("{name}: {host} stands for {usable} addresses"),
+            format!("{name}: {host} resolves to {usable} {addresses}; nothing was sent to it"),
         )
     }
 }
@@ -59,6 +60,22 @@ fn judge(name: &str, host: &str, addresses: &[IpAddr], reach: &Reach) -> Finding
 mod tests {
     use super::*;
     use crate::doctor::Health;
+
+    #[test]
+    fn it_is_said_that_nobody_was_called() {
+        let seen = |addresses: &[&str]| {
+            let addresses: Vec<IpAddr> = addresses.iter().map(|it| it.parse().unwrap()).collect();
+            judge("shop", "hooks.example.com", &addresses, &Reach::default()).seen
+        };
+        assert_eq!(
+            seen(&["1.1.1.1"]),
+            "shop: hooks.example.com resolves to 1 address; nothing was sent to it"
+        );
+        assert_eq!(
+            seen(&["1.1.1.1", "1.0.0.1"]),
+            "shop: hooks.example.com resolves to 2 addresses; nothing was sent to it"
+        );
+    }
 
     #[test]
     fn a_name_has_to_stand_for_something_that_may_be_called() {
