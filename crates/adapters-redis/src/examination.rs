@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use deadpool_redis::redis::cmd;
 use futures_util::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use crate::{
     RedisConnection,
@@ -27,8 +27,8 @@ pub struct RedisExamination {
     pub memory_limit: Option<u64>,
     /// Whether it is a primary, which takes writes.
     pub is_primary: bool,
-    /// Whether it writes to a disk.
-    pub is_persistent: bool,
+    /// Whether it writes to a disk, where that can be told.
+    pub is_persistent: Option<bool>,
     /// Whether it is a node of a Cluster.
     pub is_of_a_cluster: bool,
 }
@@ -62,13 +62,31 @@ impl RedisConnection {
         let asked = Instant::now();
         let info: Result<String, _> = self.call(Ask::Command(&cmd("INFO"))).await;
         match info {
-            Ok(info) => Ok(read(&info, asked.elapsed())),
+            Ok(info) => {
+                let mut seen = read(&info, asked.elapsed());
+                if seen.is_persistent.is_none() {
+                    seen.is_persistent = self.has_save_points().await;
+                }
+                Ok(seen)
+            }
             Err(Failure::Told(error)) if is_about_the_call(&error) => {
                 Err(RedisTrouble::RefusesCommands(Reason(&error).to_string()))
             }
             Err(Failure::Told(error)) => Err(RedisTrouble::Unusable(Reason(&error).to_string())),
             Err(Failure::Away) => Err(RedisTrouble::Unusable(self.why_away().unwrap_or_default())),
         }
+    }
+
+    /// Whether it saves from time to time; none where we may not ask. No right of the service's, so a server that
+    /// refuses it is as it should be.
+    async fn has_save_points(&self) -> Option<bool> {
+        let mut question = cmd("CONFIG");
+        question.arg("GET").arg("save");
+        let opened = self.servers().open().await.ok()?;
+        let mut connection = opened.connection;
+        let answer = question.query_async::<Vec<String>>(&mut connection);
+        let answer = timeout(self.response_timeout(), answer).await.ok()?.ok()?;
+        answer.get(1).map(|points| !points.is_empty())
     }
 
     /// Asks every sentinel, or every node of a Cluster that was configured; of a single server there is none.
@@ -107,15 +125,18 @@ fn read(info: &str, round_trip: Duration) -> RedisExamination {
     };
     let text = |name| of(name).unwrap_or("unknown").to_owned();
     let limit = of("maxmemory").and_then(|bytes| bytes.parse().ok());
-    // `rdb_last_save_time` is there without any saving too; a change that was never saved tells.
-    let saves = of("aof_enabled") == Some("1") || of("rdb_changes_since_last_save") == Some("0");
+    let number = |name| of(name).and_then(|text| text.parse::<u64>().ok());
+    // That nothing changed since the last save, and when that was, is said without any saving too: a server that just
+    // started counts as saved.
+    let has_written =
+        of("aof_enabled") == Some("1") || number("rdb_saves").is_some_and(|it| it > 0);
     RedisExamination {
         version: text("redis_version"),
         round_trip,
         eviction_policy: text("maxmemory_policy"),
         memory_limit: limit.filter(|bytes| *bytes > 0),
         is_primary: of("role") != Some("slave"),
-        is_persistent: saves,
+        is_persistent: has_written.then_some(true),
         is_of_a_cluster: of("cluster_enabled") == Some("1"),
     }
 }
@@ -128,12 +149,16 @@ mod tests {
     fn what_redis_says_is_read() {
         let info = "# Server\r\nredis_version:7.0.15\r\n# Memory\r\nmaxmemory:1048576\r\n\
                     maxmemory_policy:allkeys-lru\r\n# Replication\r\nrole:slave\r\naof_enabled:0\r\n\
-                    rdb_changes_since_last_save:12\r\n# Cluster\r\ncluster_enabled:1\r\n";
+                    rdb_changes_since_last_save:0\r\nrdb_saves:0\r\n# Cluster\r\ncluster_enabled:1\r\n";
         let read = read(info, Duration::from_millis(1));
         assert_eq!(read.version, "7.0.15");
         assert_eq!(read.eviction_policy, "allkeys-lru");
         assert_eq!(read.memory_limit, Some(1_048_576));
-        assert!(!read.is_primary && !read.is_persistent && read.is_supported());
+        assert!(!read.is_primary && read.is_supported());
+        assert_eq!(read.is_persistent, None, "it may not have had to save yet");
+        for told in ["aof_enabled:1\r\n", "aof_enabled:0\r\nrdb_saves:2\r\n"] {
+            assert_eq!(super::read(told, Duration::ZERO).is_persistent, Some(true));
+        }
         assert!(read.is_of_a_cluster);
         for (version, supported) in [
             ("6.0.16", false),

@@ -28,6 +28,9 @@ pub enum RedisTrouble {
     /// Some of the commands of our scripts are refused: what needs them is this node's own.
     #[error("it refuses commands that our scripts use ({0})")]
     RefusesCommands(String),
+    /// The user of the service lacks these rights: what needs them is this node's own, or cannot be looked at.
+    #[error("its user lacks rights: {0}")]
+    LacksRights(String),
     /// Other nodes are not told at once what this one ended.
     #[error("it refuses PUBLISH on our channel ({0})")]
     RefusesPublish(String),

@@ -5,6 +5,9 @@ use std::fmt::Display;
 use authentication_app::{caching::Intent, ports::ThrottleKey};
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
 
+/// What comes after the prefix.
+const VERSION: &str = "v1:";
+
 /// Names under one prefix. The version in front changes with what nodes tell each other: clock, tombstones,
 /// counters and broadcast, which releases side by side share. Cached values have a version of their own,
 /// so that no release reads another's.
@@ -16,7 +19,7 @@ pub(crate) struct Keys {
 impl Keys {
     pub(crate) fn new(prefix: &str) -> Self {
         Self {
-            root: format!("{prefix}v1:"),
+            root: format!("{prefix}{VERSION}"),
         }
     }
 
@@ -49,6 +52,16 @@ impl Keys {
     /// A key that is there for the time of one script at the most.
     pub(crate) fn probe(&self) -> String {
         self.name("probe", "")
+    }
+
+    /// A key of `doctor`'s that is there for a second at the most.
+    pub(crate) fn rights(&self) -> String {
+        self.name("rights", "")
+    }
+
+    /// What all names begin with, as it was configured.
+    pub(crate) fn prefix(&self) -> &str {
+        self.root.strip_suffix(VERSION).unwrap_or(&self.root)
     }
 
     /// A channel; the only name here that is not a key.

@@ -17,6 +17,7 @@
 //! | `v1:clock` | the last number given, the number from which on numbers count | a day after use |
 //! | `v1:throttle:<part in ms>:<key>` | calls of each sixtieth of a window | the window and a sixtieth |
 //! | `v1:probe` | what a readiness check writes | for one script |
+//! | `v1:rights` | what `doctor` tries commands on | a second at the most |
 //! | `v1:revocations` | a channel, not a key | – |
 //!
 //! Besides, and under the name that an operator gives it, a stream of events for other systems
@@ -38,6 +39,7 @@ mod missed;
 mod near;
 mod reason;
 mod revocations;
+mod rights;
 mod servers;
 mod session_cache;
 mod throttle;
@@ -49,5 +51,6 @@ pub use event_stream::RedisEventStream;
 pub use examination::{RedisExamination, ServerState};
 pub use health::{RIGHTS, RedisTrouble};
 pub use revocations::RedisRevocations;
+pub use rights::MissingRights;
 pub use session_cache::RedisSessionCache;
 pub use throttle::RedisThrottle;

@@ -2,7 +2,9 @@
 
 mod support;
 
-use adapters_redis::{RIGHTS, RedisConfig, RedisConnection, RedisRevocations, RedisTrouble};
+use adapters_redis::{
+    MissingRights, RIGHTS, RedisConfig, RedisConnection, RedisRevocations, RedisTrouble,
+};
 use support::{node, until};
 use testkit::{LogCapture, servers::RedisServer};
 
@@ -79,4 +81,88 @@ async fn a_health_check_leaves_nothing_behind() {
     redis.health().await.unwrap();
     redis.hear_oneself().await.unwrap();
     assert_eq!(server.ask("DBSIZE"), ":0\r\n");
+}
+
+#[tokio::test]
+async fn each_right_that_is_missing_is_named() {
+    let server = RedisServer::start().await;
+    let missing = async |rights: &str, stream: Option<&str>| {
+        order_user(&server, rights);
+        let redis = service_on(&server).await;
+        redis.missing_rights(stream).await.unwrap()
+    };
+    let stream = Some("fa:events");
+    assert!(missing(RIGHTS, stream).await.is_empty());
+    // The channel is tried by listening to it, and a part of a command is not taken away from it.
+    let not_here = [
+        "publish",
+        "subscribe",
+        "script|load",
+        "role",
+        "cluster|slots",
+        "info",
+    ];
+    let names = RIGHTS.split(' ').filter_map(|rule| rule.strip_prefix('+'));
+    for name in names.filter(|name| !not_here.contains(name)) {
+        let found = missing(&format!("{RIGHTS} -{name}"), stream).await;
+        assert_eq!(found.needed, [format!("+{name}")], "{found:?}");
+        assert!(found.for_looks.is_empty(), "{found:?}");
+    }
+    // A Redis that has the scripts already runs them; one that comes back without them does not.
+    let without_loading = RIGHTS.replace("+script|load ", "");
+    let found = missing(&without_loading, stream).await;
+    assert_eq!(found.needed, ["+script|load"]);
+    let found = missing(&format!("{RIGHTS} -get -pttl -hincrby"), None).await;
+    assert_eq!(found.needed, ["+get", "+pttl", "+hincrby"]);
+    let found = missing(&format!("{RIGHTS} -role -info -xadd"), None).await;
+    let only_looks = MissingRights {
+        needed: Vec::new(),
+        for_looks: vec!["+role".to_owned(), "+info".to_owned()],
+    };
+    assert_eq!(found, only_looks, "no event is written there");
+    // Keys have rights of their own.
+    let found = missing(&RIGHTS.replace("PREFIX", "other:"), None).await;
+    assert_eq!(found.needed, ["~fa:*"]);
+    let found = missing(RIGHTS, Some("elsewhere")).await;
+    assert_eq!(found.needed, ["~elsewhere"]);
+    // What is without a right to remove it goes by itself.
+    missing(RIGHTS, stream).await;
+    until(async || server.ask("DBSIZE") == ":0\r\n").await;
+}
+
+#[tokio::test]
+async fn a_server_that_answers_says_what_is_wrong() {
+    let server = RedisServer::start().await;
+    let trouble = async |redis: &RedisConnection, reason: &str| {
+        let expected = RedisTrouble::Unusable(reason.to_owned());
+        until(async || redis.health().await == Err(expected.clone())).await;
+    };
+    let elsewhere = format!("redis://127.0.0.1:{}/99", server.port());
+    trouble(&node(&elsewhere, "fa:").await, "no such database").await;
+    let redis = node(&server.url(), "fa:").await;
+    server.order("CONFIG SET min-replicas-to-write 1");
+    trouble(&redis, "NOREPLICAS").await;
+    server.order("CONFIG SET min-replicas-to-write 0");
+    server.order("CONFIG SET maxmemory 1");
+    trouble(&redis, "OOM").await;
+    server.order("CONFIG SET maxmemory 0");
+    until(async || redis.health().await == Ok(())).await;
+    // What a script may not do is a right that is missing, whatever its code.
+    order_user(&server, &format!("{RIGHTS} -hdel"));
+    let expected = RedisTrouble::RefusesCommands("NOPERM".to_owned());
+    assert_eq!(service_on(&server).await.health().await, Err(expected));
+}
+
+/// A server that just started has nothing to save, which is no saving.
+#[tokio::test]
+async fn persistence_is_told_only_where_it_is_known() {
+    let server = RedisServer::start().await;
+    let persistent = async |redis: &RedisConnection| redis.examine().await.unwrap().is_persistent;
+    let redis = node(&server.url(), "fa:").await;
+    assert_eq!(persistent(&redis).await, Some(false));
+    order_user(&server, RIGHTS);
+    let service = service_on(&server).await;
+    assert_eq!(persistent(&service).await, None, "it may not ask");
+    server.order("CONFIG SET appendonly yes");
+    assert_eq!(persistent(&service).await, Some(true));
 }

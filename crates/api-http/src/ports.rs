@@ -28,14 +28,20 @@ pub enum DependencyStatus {
 pub enum Cause {
     /// It cannot be reached, or does not answer in time.
     Unreachable,
-    /// It is there, and all connections to it are in use.
+    /// It is there, and all connections to it are in use, or it still loads what it knows.
     Busy,
-    /// It has no room left to write.
+    /// It has no room left to write, or cannot save.
     DiskFull,
+    /// It answers, and has no memory left to write to.
+    OutOfMemory,
+    /// It answers, and takes no writes while it has fewer replicas than it is set to need.
+    NoReplicas,
     /// It answers, and takes no writes: a replica, or set so.
     ReadOnly,
     /// It answers, and is not the one that it should be.
     WrongServer,
+    /// It answers, and has no database of the configured number.
+    NoSuchDatabase,
     /// It answers, and refuses some of what the service does.
     MissingRight,
     /// It answers, and broadcasts do not arrive.

@@ -57,6 +57,14 @@ pub struct EventSettings {
     pub retention: Days,
 }
 
+impl EventSettings {
+    /// The whole name of the stream, with the key prefix of Redis before it where none is set.
+    pub(crate) fn stream_after(&self, key_prefix: &str) -> String {
+        let set = self.redis_stream.clone();
+        set.unwrap_or_else(|| format!("{key_prefix}events"))
+    }
+}
+
 /// A receiver.
 #[derive(Debug, Clone)]
 pub struct WebhookSettings {

@@ -4,7 +4,7 @@ use adapters_redis::{RIGHTS, RedisConnection, RedisExamination, RedisTrouble, Se
 
 use super::{Finding, network::Address};
 use crate::{
-    config::{Config, Mistake, RedisMode},
+    config::{Config, Mistake, RedisMode, SinkChoice},
     wire::{redis_config, redis_mistake},
 };
 
@@ -52,13 +52,17 @@ async fn look_at(config: &Config, redis: &RedisConnection) -> Finding {
     if finding.health == super::Health::Fail {
         return finding;
     }
-    let works = match redis.health().await {
-        Ok(()) => redis.hear_oneself().await,
-        trouble => trouble,
-    };
-    if let Err(trouble) = works {
-        let shown = seen.map(|seen| format!("{}, ", shown(&seen)));
-        finding = of_trouble(config, &shown.unwrap_or_default(), &trouble);
+    let before = seen.map(|seen| format!("{}, ", shown(&seen)));
+    let before = before.unwrap_or_default();
+    match try_rights(config, redis).await {
+        Err(trouble) => finding = of_trouble(config, &before, &trouble),
+        Ok(lacks) if finding.health == super::Health::Ok && !lacks.is_empty() => {
+            let seen = format!("{before}its user lacks rights: {}", lacks.join(" "));
+            finding = Finding::warns(CHECK, seen).do_this(
+                "give it these, with which doctor looks and fail-overs are noticed sooner",
+            );
+        }
+        Ok(_) => {}
     }
     if let Some(address) = redis
         .address()
@@ -67,6 +71,30 @@ async fn look_at(config: &Config, redis: &RedisConnection) -> Finding {
         finding.seen = format!("{address}: {}", finding.seen);
     }
     finding
+}
+
+/// Every right by itself, then all that the service does together. Gives the rights that are missing and that only
+/// looks need.
+async fn try_rights(config: &Config, redis: &RedisConnection) -> Result<Vec<String>, RedisTrouble> {
+    let writes_a_stream = config.events.sinks.contains(&SinkChoice::Redis);
+    let stream = writes_a_stream.then(|| config.events.stream_after(&config.redis.key_prefix));
+    let missing = redis.missing_rights(stream.as_deref()).await?;
+    if missing.needed.is_empty() {
+        redis.health().await?;
+        redis.hear_oneself().await?;
+        return Ok(missing.for_looks);
+    }
+    let mut lacks = missing.needed.join(" ");
+    // The channel has a right of its own, which nothing above needs.
+    if let Err(trouble) = redis.hear_oneself().await
+        && matches!(
+            trouble,
+            RedisTrouble::RefusesPublish(_) | RedisTrouble::RefusesSubscribe(_)
+        )
+    {
+        lacks = format!("{lacks}; {trouble}");
+    }
+    Err(RedisTrouble::LacksRights(lacks))
 }
 
 fn of_trouble(config: &Config, before: &str, trouble: &RedisTrouble) -> Finding {
@@ -82,6 +110,7 @@ fn of_trouble(config: &Config, before: &str, trouble: &RedisTrouble) -> Finding 
              primary with memory left, and the rights of the user: {rights}"
         ),
         RedisTrouble::RefusesCommands(_)
+        | RedisTrouble::LacksRights(_)
         | RedisTrouble::RefusesPublish(_)
         | RedisTrouble::RefusesSubscribe(_) => {
             format!("give the user the rights that the service needs: {rights}")
@@ -131,14 +160,14 @@ fn judge_others(mode: RedisMode, others: &[ServerState]) -> Vec<Finding> {
 
 fn shown(seen: &RedisExamination) -> String {
     format!(
-        "Redis {}, {:.1} ms, {}, {}",
+        "Redis {}, {:.1} ms, {}{}",
         seen.version,
         seen.round_trip.as_secs_f64() * 1_000.0,
         seen.eviction_policy,
-        if seen.is_persistent {
-            "writes to disk (not needed)"
-        } else {
-            "in memory only (enough)"
+        match seen.is_persistent {
+            Some(true) => ", writes to disk (not needed)",
+            Some(false) => ", in memory only (enough)",
+            None => "",
         }
     )
 }

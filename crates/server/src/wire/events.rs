@@ -90,8 +90,7 @@ impl Relays<'_> {
 
 fn redis_stream(config: &Config, redis: &RedisConnection) -> RedisEventStream {
     let events = &config.events;
-    let key = events.redis_stream.clone();
-    let key = key.unwrap_or_else(|| format!("{}events", config.redis.key_prefix));
+    let key = events.stream_after(&config.redis.key_prefix);
     RedisEventStream::new(redis, key, events.redis_stream_length)
 }
 

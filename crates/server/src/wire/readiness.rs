@@ -77,6 +77,7 @@ fn of_redis(health: Result<(), RedisTrouble>) -> DependencyState {
         Err(RedisTrouble::Unusable(reason)) => (DependencyStatus::Down, of_reason(&reason)),
         Err(
             RedisTrouble::RefusesCommands(_)
+            | RedisTrouble::LacksRights(_)
             | RedisTrouble::RefusesPublish(_)
             | RedisTrouble::RefusesSubscribe(_),
         ) => (DependencyStatus::Degraded, Cause::MissingRight),
@@ -89,10 +90,15 @@ fn of_redis(health: Result<(), RedisTrouble>) -> DependencyState {
 fn of_reason(reason: &str) -> Cause {
     match reason {
         "READONLY" => Cause::ReadOnly,
-        "OOM" => Cause::DiskFull,
-        "MOVED" => Cause::WrongServer,
-        // What a script may not do is an error of the script.
-        "NOPERM" | "ERR" | "NOAUTH" | "authentication failed" => Cause::MissingRight,
+        "OOM" => Cause::OutOfMemory,
+        "NOREPLICAS" => Cause::NoReplicas,
+        // It cannot save, and takes nothing until it can.
+        "MISCONF" => Cause::DiskFull,
+        "LOADING" | "no connection free" => Cause::Busy,
+        "no such database" => Cause::NoSuchDatabase,
+        // One that does not know our commands is too old, or no Redis.
+        "MOVED" | "ERR" => Cause::WrongServer,
+        "NOPERM" | "NOAUTH" | "WRONGPASS" | "authentication failed" => Cause::MissingRight,
         _ => Cause::Unreachable,
     }
 }
@@ -121,6 +127,32 @@ impl ReadinessProbe for Readiness {
                 *latest = Some((Instant::now(), states.clone()));
                 states
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_redis_that_answers_is_not_called_unreachable() {
+        for (reason, cause) in [
+            ("OOM", Cause::OutOfMemory),
+            ("NOREPLICAS", Cause::NoReplicas),
+            ("READONLY", Cause::ReadOnly),
+            ("MISCONF", Cause::DiskFull),
+            ("LOADING", Cause::Busy),
+            ("no connection free", Cause::Busy),
+            ("no such database", Cause::NoSuchDatabase),
+            ("ERR", Cause::WrongServer),
+            ("MOVED", Cause::WrongServer),
+            ("NOPERM", Cause::MissingRight),
+            ("no answer", Cause::Unreachable),
+        ] {
+            let state = of_redis(Err(RedisTrouble::Unusable(reason.to_owned())));
+            assert_eq!(state.causes, [cause], "{reason}");
+            assert_eq!(state.state, DependencyStatus::Down, "{reason}");
         }
     }
 }

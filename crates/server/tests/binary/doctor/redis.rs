@@ -59,15 +59,46 @@ async fn a_user_without_rights_is_told_by_what_it_lacks() {
             "-subscribe",
             "does not let us listen to our channel (NOPERM)",
         ),
-        ("-hdel", "refuses commands that our scripts use"),
-        ("-@write", "cannot be used"),
-        ("-@scripting", "cannot be used"),
+        ("-hdel", "its user lacks rights: +hdel"),
+        ("-get -pttl -hincrby", "lacks rights: +get +pttl +hincrby"),
+        ("-time", "lacks rights: +time"),
+        ("-script|load", "lacks rights: +script|load"),
+        ("-@scripting", "lacks rights: +evalsha +script|load"),
+        (
+            "-del -publish",
+            "lacks rights: +del; it refuses PUBLISH on our channel (NOPERM)",
+        ),
+        ("resetkeys ~other:*", "lacks rights: ~fa:*"),
     ] {
         server.order(&format!("{all} {right}"));
         assert_redis(&used, &[("REDIS__URL", &url)], "fail", seen);
     }
     server.order(&format!("{all} -info"));
     assert_redis(&used, &[("REDIS__URL", &url)], "warn", "INFO is refused");
-    server.order(all);
+    server.order(&format!("{all} -role"));
+    assert_redis(
+        &used,
+        &[("REDIS__URL", &url)],
+        "warn",
+        "lacks rights: +role",
+    );
+    // Only who writes events there needs the right to.
+    server.order(&format!("{all} -xadd"));
     assert_redis(&used, &[("REDIS__URL", &url)], "ok", "noeviction");
+    let with_events = [("REDIS__URL", url.as_str()), ("EVENTS__SINKS", "redis")];
+    assert_redis(&used, &with_events, "fail", "lacks rights: +xadd");
+    server.order(all);
+    assert_redis(
+        &used,
+        &with_events,
+        "ok",
+        "noeviction, in memory only (enough)",
+    );
+    let elsewhere = url.replace("/0", "/99");
+    assert_redis(
+        &used,
+        &[("REDIS__URL", &elsewhere)],
+        "fail",
+        "cannot be used (no such database)",
+    );
 }
