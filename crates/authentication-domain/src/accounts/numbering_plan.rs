@@ -3,12 +3,14 @@
 //!
 //! What gets here is digits with or without a plus, so that the library sees nothing odd. A plan's ranges settle
 //! between two readings and refuse nothing, since regulators open new ones before a library knows of them; its
-//! lengths do refuse.
+//! lengths do refuse. They are those of mobile and fixed lines: freephone and premium numbers may be much longer,
+//! and only those that the plan knows count.
 
 use std::sync::LazyLock;
 
 use rlibphonenumber::{
-    NumberLengthType, PhoneNumber as Read, PhoneNumberFormat, PhoneNumberUtil, Region,
+    NumberLengthType, PhoneNumber as Read, PhoneNumberFormat, PhoneNumberType, PhoneNumberUtil,
+    Region, get_national_significant_number_owned as national_number,
 };
 
 use crate::profiles::country::Country;
@@ -18,6 +20,9 @@ static PLANS: LazyLock<Option<PhoneNumberUtil>> = LazyLock::new(|| PhoneNumberUt
 
 /// A form that is read as another one again is no form that a number has; none is read more often.
 const MOST_READINGS: usize = 3;
+
+/// Until 2019 Mexico's mobile numbers were dialled with a 1 from abroad, and address books have it still.
+const MEXICO: i32 = 52;
 
 /// The E.164 form of `+` and digits, or of digits as they are dialled in `country`.
 ///
@@ -46,39 +51,123 @@ fn region_of(plans: &PhoneNumberUtil, country: &Country) -> Option<Region> {
         })
 }
 
-/// The library's reading, unless it is in no known range and another one is. Two that are known are none: a number
-/// without its plus may be either.
+/// With a plus there is one reading. Without one, digits that begin with the country's own calling code may lack
+/// the plus alone, and after `00` they may be a number with it, whatever is dialled before those in that country.
+/// Two that are in known ranges are none.
 fn read(plans: &PhoneNumberUtil, digits: &str, region: Option<Region>) -> Option<String> {
-    let parse = |text: &str| {
-        let read = plans.parse(text, region).ok()?;
-        let length = plans.is_possible_number_with_reason(&read);
-        matches!(length, Ok(NumberLengthType::IsPossible)).then_some(read)
-    };
+    let written = |read: &Read| plans.format(read, PhoneNumberFormat::E164).into_owned();
     let is_known = |read: &Read| plans.is_valid_number(read);
-    let known = |text: String| parse(&text).filter(is_known);
-    let written = |read: Read| plans.format(&read, PhoneNumberFormat::E164).into_owned();
+    let first = reading(plans, digits, region);
+    let own = region.and_then(|region| plans.get_country_code_for_region(region));
+    let Some(own) = own.filter(|_| !digits.starts_with('+')) else {
+        return first.as_ref().map(written);
+    };
 
-    let first = parse(digits);
-    let of_region = || plans.get_country_code_for_region(region?);
-    let code = first.as_ref().map(|read| read.country_code);
-    let code = code.or_else(of_region)?.to_string();
-    let known_first = first.clone().filter(is_known);
-    let national = known_first.or_else(|| without_zero(digits, &code).and_then(known));
-    let is_without_plus = digits.starts_with(&code);
-    let international = is_without_plus
-        .then(|| known(format!("+{digits}")))
-        .flatten();
-    match (national.map(written), international.map(written)) {
-        (Some(one), Some(other)) if one != other => None,
-        (Some(known), _) | (None, Some(known)) => Some(known),
-        (None, None) => first.map(written),
-    }
+    // Beside a number that is in a known range, another reading counts only as it stands.
+    let is_first_known = first.as_ref().is_some_and(is_known);
+    let international = |digits: &str| {
+        let text = format!("+{digits}");
+        if is_first_known {
+            possible(plans, &text, None)
+        } else {
+            reading(plans, &text, None)
+        }
+    };
+    let after_zeros = digits.strip_prefix("00").and_then(international);
+    let lacks_plus = digits.starts_with(&own.to_string());
+    let without_plus = lacks_plus.then(|| international(digits)).flatten();
+    // A number of another country was dialled with the country's own international prefix.
+    let is_foreign = first.as_ref().is_some_and(|read| read.country_code != own);
+    let readings = if is_foreign {
+        [first, after_zeros, without_plus]
+    } else {
+        [after_zeros, first, without_plus]
+    };
+
+    let readings = || readings.iter().flatten();
+    let mut known = readings().filter(|read| is_known(read)).map(written);
+    let Some(one) = known.next() else {
+        return readings().next().map(written);
+    };
+    known.all(|other| other == one).then_some(one)
 }
 
-/// A trunk zero that the library's rules do not take off, such as Colombia's before a mobile number.
+/// The library's reading. If it is in no known range, what the number is in one without (a zero, a calling code that
+/// was written twice) goes before it.
+fn reading(plans: &PhoneNumberUtil, digits: &str, region: Option<Region>) -> Option<Read> {
+    let known =
+        |text: String| possible(plans, &text, None).filter(|read| plans.is_valid_number(read));
+    let parsed = plans.parse(digits, region).ok();
+    let first = parsed.clone().filter(|read| is_possible(plans, read));
+    if first
+        .as_ref()
+        .is_some_and(|read| plans.is_valid_number(read))
+    {
+        return first;
+    }
+    // A calling code after a country's own international prefix is one only if a number of it follows.
+    let says_code = digits.starts_with('+');
+    let coded = first.as_ref().or(parsed.as_ref().filter(|_| says_code));
+    let code = coded
+        .map(|read| read.country_code)
+        .or_else(|| plans.get_country_code_for_region(region?));
+    let dropped = code.and_then(|code| without_zero(digits, &code.to_string()));
+    let once = || code_once(parsed.as_ref()?).and_then(known);
+    dropped
+        .and_then(known)
+        .or_else(|| once().filter(|read| is_as_long_as_a_line(plans, read)))
+        .or(first)
+        .or_else(|| {
+            let now = without_mexican_one(parsed.as_ref()?)?;
+            possible(plans, &now, None)
+        })
+}
+
+fn possible(plans: &PhoneNumberUtil, text: &str, region: Option<Region>) -> Option<Read> {
+    let read = plans.parse(text, region).ok()?;
+    is_possible(plans, &read).then_some(read)
+}
+
+/// Whether a number is as long as its plan says, and as a mobile or a fixed line if the plan does not know it.
+fn is_possible(plans: &PhoneNumberUtil, read: &Read) -> bool {
+    let length = plans.is_possible_number_with_reason(read);
+    matches!(length, Ok(NumberLengthType::IsPossible))
+        && (plans.is_valid_number(read) || is_as_long_as_a_line(plans, read))
+}
+
+/// Each kind by itself: what can be dialled within a town only as a fixed line may be all of a mobile number.
+fn is_as_long_as_a_line(plans: &PhoneNumberUtil, read: &Read) -> bool {
+    [PhoneNumberType::Mobile, PhoneNumberType::FixedLine]
+        .into_iter()
+        .any(|kind| {
+            let length = plans.is_possible_number_for_type_with_reason(read, kind);
+            matches!(length, Ok(NumberLengthType::IsPossible))
+        })
+}
+
+/// A trunk zero that the library's rules do not take off, such as Colombia's before a mobile number. Two zeros are
+/// no trunk zeros.
 fn without_zero(digits: &str, code: &str) -> Option<String> {
+    if digits.starts_with("00") {
+        return None;
+    }
     let written = digits.strip_prefix('+');
     let national = written.map_or(Some(digits), |it| it.strip_prefix(code))?;
     let rest = national.strip_prefix('0')?;
     Some(format!("+{code}{rest}"))
+}
+
+/// A calling code that was written twice: by a form that has it before its field and by who filled it in.
+fn code_once(read: &Read) -> Option<String> {
+    let national = national_number(read);
+    let typed = national.trim_start_matches('0');
+    typed
+        .starts_with(&read.country_code.to_string())
+        .then(|| format!("+{typed}"))
+}
+
+fn without_mexican_one(read: &Read) -> Option<String> {
+    let national = national_number(read);
+    let now = national.strip_prefix('1')?;
+    (read.country_code == MEXICO).then(|| format!("+{MEXICO}{now}"))
 }

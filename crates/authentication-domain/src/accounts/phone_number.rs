@@ -15,9 +15,10 @@ const MOST_DIALLED: RangeInclusive<usize> = 4..=24;
 /// A number in E.164 form: `+`, country code, subscriber number; 15 digits at the most.
 ///
 /// However it is written it is the same number: with spaces, hyphens, dots, slashes or brackets, with the national
-/// prefix that is dialled within the country (`+44 (0)7911 123456`), or as it is dialled there, where the country is
-/// known. Of its country's numbering plan the lengths count and the ranges do not, since plans open new ones every
-/// month: that it exists is proven by the code that reaches it (ADR 0048).
+/// prefix that is dialled within the country (`+44 (0)7911 123456`), or as it is dialled there or from there, where
+/// the country is known; `00` is an international prefix everywhere, and a calling code that is written twice counts
+/// once. Of its country's numbering plan the lengths of mobile and fixed lines count and the ranges do not, since
+/// plans open new ones every month: that it exists is proven by the code that reaches it (ADR 0048).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
@@ -181,6 +182,103 @@ mod tests {
     }
 
     #[test]
+    fn two_zeros_are_an_international_prefix_everywhere() {
+        for (typed, alpha2, expected) in [
+            ("00234 803 123 5567", "NG", Some("+2348031235567")),
+            ("0234 803 123 5573", "NG", Some("+2348031235573")),
+            ("0234 803 555 0101", "NG", Some("+2348035550101")),
+            ("00234 803 555 0101", "NG", Some("+2348035550101")),
+            ("00234 (0)803 555 0101", "NG", Some("+2348035550101")),
+            ("0044 7911 123470", "NG", Some("+447911123470")),
+            ("0033 6 12 34 56 70", "NG", Some("+33612345670")),
+            ("00 1 202 555 0123", "NG", Some("+12025550123")),
+            ("00 39 06 1234 5678", "NG", Some("+390612345678")),
+            ("0044 7911 123470", "US", Some("+447911123470")),
+            ("00 7 912 345-67-89", "RU", Some("+79123456789")),
+            // Dialled with the prefix of a carrier it would be a number of Russia, in no known range.
+            ("00 57 321 123 4567", "CO", Some("+573211234567")),
+            // Two trunk zeros are none.
+            ("00 62 812 345 678", "ID", Some("+62812345678")),
+            // Singapore dials 003 before a number of Sweden.
+            ("00 34 612 345 678", "SG", None),
+            ("00 44 7911 1234", "NG", None),
+            ("044 7911 123470", "NG", None),
+            ("00 999 123 456 789", "NG", None),
+        ] {
+            assert_eq!(read(typed, alpha2).as_deref(), expected, "{typed} {alpha2}");
+        }
+    }
+
+    #[test]
+    fn a_calling_code_that_is_written_twice_counts_once() {
+        for (typed, expected) in [
+            ("+234 234 803 123 4567", "+2348031234567"),
+            ("+234 234 0803 123 5572", "+2348031235572"),
+            ("+234 0234 803 123 5572", "+2348031235572"),
+            ("+91 91 9876543210", "+919876543210"),
+            ("+33 33 6 12 34 56 70", "+33612345670"),
+            // Numbers that begin as their calling code does: of East Frisia, and of Lund.
+            ("+49 49 1512 3456790", "+494915123456790"),
+            ("+46 46 812 34 56", "+46468123456"),
+        ] {
+            for alpha2 in ["", "NG", "DE"] {
+                assert_eq!(
+                    read(typed, alpha2).as_deref(),
+                    Some(expected),
+                    "{typed} {alpha2}"
+                );
+            }
+        }
+    }
+
+    /// Seven digits, which no line of New Zealand has, and five of a short one after its calling code.
+    #[test]
+    fn a_number_that_is_too_short_does_not_become_a_shorter_one() {
+        assert_eq!(read("+64 6 486 906", ""), None);
+    }
+
+    /// Mexico gave it up in 2019.
+    #[test]
+    fn the_one_of_mexicos_old_mobile_numbers_goes() {
+        for (typed, alpha2) in [
+            ("+52 1 55 1234 5678", ""),
+            ("+52 55 1234 5678", ""),
+            ("52 1 55 1234 5678", "MX"),
+            ("1 55 1234 5678", "MX"),
+            ("00 52 1 55 1234 5678", "NG"),
+        ] {
+            assert_eq!(
+                read(typed, alpha2).as_deref(),
+                Some("+525512345678"),
+                "{typed} {alpha2}"
+            );
+        }
+        assert_eq!(read("+52 1 1 55 1234 5678", ""), None);
+        assert_eq!(read("+57 1 321 123 4567", ""), None, "of no other country");
+    }
+
+    #[test]
+    fn a_range_that_no_plan_knows_counts_by_the_length_of_a_line() {
+        for (typed, alpha2, expected) in [
+            ("+234 699 123 4567", "", Some("+2346991234567")),
+            ("0699 123 4567", "NG", Some("+2346991234567")),
+            ("234 699 123 4567", "NG", Some("+2346991234567")),
+            ("00234 699 123 4567", "NG", Some("+2346991234567")),
+            ("+49 123 12345678", "", Some("+4912312345678")),
+            ("+62 199 123 4567", "", Some("+621991234567")),
+            // Freephone numbers are longer, and the plan knows them.
+            ("+234 800 1234 5678", "", Some("+23480012345678")),
+            ("+234 699 1234 5678", "", None),
+        ] {
+            let known = PLANS
+                .parse(typed, None)
+                .is_ok_and(|it| PLANS.is_valid_number(&it));
+            assert_eq!(known, typed.starts_with("+234 800"), "{typed}");
+            assert_eq!(read(typed, alpha2).as_deref(), expected, "{typed} {alpha2}");
+        }
+    }
+
+    #[test]
     fn what_is_no_number_is_refused() {
         for (bad, alpha2) in [
             ("", ""),
@@ -284,6 +382,66 @@ mod tests {
         assert!(examples > 450, "{examples}");
     }
 
+    /// With `00` in place of the plus, with the calling code twice, and without the plus, a number is itself or none.
+    #[test]
+    fn every_countrys_mobile_numbers_are_no_others_however_their_code_is_typed() {
+        // Their prefixes are `00` with more digits, or others.
+        let dialled_from = ["NG", "US", "JP", "KR", "SG", "BR", "RU", "ID"];
+        let (mut found_at_home, mut found_from_abroad, mut others) = (0, 0, 0);
+        for region in PLANS.get_supported_regions() {
+            let alpha2 = region.to_string();
+            let kind = PhoneNumberType::Mobile;
+            let Ok(example) = PLANS.get_example_number_for_type_and_region(region, kind) else {
+                continue;
+            };
+            let expected = PLANS.format(&example, PhoneNumberFormat::E164).into_owned();
+            let code = example.country_code;
+            let national = expected.trim_start_matches(&format!("+{code}")).to_owned();
+            let dialled = PLANS.format(&example, PhoneNumberFormat::National);
+            let digits: String = dialled.chars().filter(char::is_ascii_digit).collect();
+            let trunk = digits.strip_suffix(&national).unwrap_or_default();
+            let is_itself_or_none = |typed: &str, within: &str| {
+                let found = read(typed, within);
+                assert!(
+                    found.as_ref().is_none_or(|found| *found == expected),
+                    "{typed} in {within}: {found:?}"
+                );
+                usize::from(found.is_some())
+            };
+            for within in dialled_from {
+                found_from_abroad += is_itself_or_none(&format!("00{code}{national}"), within);
+            }
+            for typed in [
+                format!("00{code}{national}"),
+                format!("00{code}{trunk}{national}"),
+                format!("{code}{national}"),
+                format!("{code}{trunk}{national}"),
+            ] {
+                found_at_home += is_itself_or_none(&typed, &alpha2);
+            }
+            for typed in [
+                format!("+{code}{code}{national}"),
+                format!("+{code}{code}{trunk}{national}"),
+            ] {
+                // What the plan knows as it stands stays as it is.
+                let stands = PLANS.parse(&typed, None).ok();
+                let stands = stands.filter(|stands| PLANS.is_valid_number(stands));
+                let stands =
+                    stands.map(|it| PLANS.format(&it, PhoneNumberFormat::E164).into_owned());
+                if stands.as_ref().is_some_and(|stands| *stands != expected) {
+                    assert_eq!(read(&typed, ""), stands, "{typed}");
+                    others += 1;
+                } else {
+                    assert_eq!(is_itself_or_none(&typed, &alpha2), 1, "{typed}");
+                }
+            }
+        }
+        // Of each there are more than 240.
+        assert!(found_at_home > 940, "{found_at_home}");
+        assert!(found_from_abroad > 1_850, "{found_from_abroad}");
+        assert!(others < 10, "{others}");
+    }
+
     #[test]
     fn a_masked_number_shows_its_country_and_its_end() {
         assert_eq!(
@@ -322,10 +480,16 @@ mod tests {
 
         #[test]
         fn whatever_is_dialled_anywhere_is_one_number_or_none(
-            digits in "\\+?[0-9]{0,26}", at in 0..country::all().len(), code: bool,
+            digits in "\\+?[0-9]{0,26}", at in 0..country::all().len(), written in 0..4,
         ) {
             let country = &country::all()[at];
-            let digits = if code { format!("{}{digits}", country.dial_code) } else { digits };
+            let code = country.dial_code.trim_start_matches('+');
+            let digits = match written {
+                0 => digits,
+                1 => format!("+{code}{digits}"),
+                2 => format!("00{code}{digits}"),
+                _ => format!("+{code}{code}{digits}"),
+            };
             if let Ok(number) = PhoneNumber::parse_in(&digits, Some(country)) {
                 is_settled(&number, country.alpha2);
             }
