@@ -46,8 +46,8 @@ pub(crate) struct Claims {
     pub(crate) nonce: Option<String>,
     #[serde(default, deserialize_with = "if_it_can_be_read")]
     pub(crate) email: Option<String>,
-    /// A boolean and nothing else: a text would be believed by its spelling.
-    #[serde(default, deserialize_with = "if_it_can_be_read")]
+    /// Absent, or what it says: what cannot be read says no.
+    #[serde(default, deserialize_with = "yes_or_no")]
     pub(crate) email_verified: Option<bool>,
     /// Google's: the organisation.
     #[serde(default, deserialize_with = "if_it_can_be_read")]
@@ -122,6 +122,22 @@ fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Stri
         Audience::One(one) => vec![one],
         Audience::Several(several) => several,
     })
+}
+
+/// A boolean, or its word in quotation marks, as some providers send it. Anything else that is there says no, as only
+/// silence may be made up for by what an operator says of a domain.
+fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Answer {
+        Boolean(bool),
+        Word(String),
+    }
+    Ok(Some(match if_it_can_be_read(deserializer)? {
+        Some(Answer::Boolean(answer)) => answer,
+        Some(Answer::Word(word)) => word.eq_ignore_ascii_case("true"),
+        None => false,
+    }))
 }
 
 /// What is of another type than it should be counts as not said. The raw text is looked at, as half of a surrogate

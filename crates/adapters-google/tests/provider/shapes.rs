@@ -83,6 +83,23 @@ async fn what_is_not_needed_never_makes_a_token_unreadable() {
     }
 }
 
+/// An answer that cannot be read is no, and never silence: half of a character and a number beyond all bounds as well.
+#[tokio::test]
+async fn an_address_is_not_verified_by_an_answer_in_another_shape() {
+    let bed = Bed::new();
+    for shape in shapes() {
+        let claims = bed.but("email_verified", shape.clone());
+        let read = bed.verify_claims(&claims).await.unwrap();
+        assert_eq!(read.email_verified, Some(shape == json!(true)), "{shape}");
+    }
+    let text = bed.but("email_verified", json!("mark")).to_string();
+    for nonsense in [r#""true \ud83d""#, "1e999"] {
+        let text = text.replace(r#""mark""#, nonsense);
+        let read = bed.verify(&bed.double.raw_token(text.as_bytes())).await;
+        assert_eq!(read.unwrap().email_verified, Some(false), "{nonsense}");
+    }
+}
+
 /// What is needed and cannot be read was not said, and whoever needs it decides.
 #[tokio::test]
 async fn a_needed_claim_in_another_shape_counts_as_unsaid() {

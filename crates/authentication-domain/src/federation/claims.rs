@@ -17,7 +17,7 @@ pub struct IdentityClaims {
     pub nonce: Option<String>,
     /// `email`.
     pub email: Option<String>,
-    /// `email_verified`: a boolean, not the word (the text `"true"` says nothing).
+    /// `email_verified`: `None` where the claim is absent, and no where it is there and cannot be read.
     pub email_verified: Option<bool>,
     /// `hd`: the domain of the organisation that the account belongs to.
     pub hosted_domain: Option<String>,

@@ -127,6 +127,14 @@ testkit::on_every_engine! {
         ] {
             assert!(metrics.lines().any(|it| it == line), "{line}\n{metrics}");
         }
+        // A no counts in every shape, and so does what is neither yes nor no.
+        for no in [json!(false), json!("false"), json!("no"), json!(null)] {
+            let nonce = two.nonce_at(&format!("{ENTRA}/options")).await;
+            let mut claims = two.entra.claims_with(&nonce, "5", "other@corp.example.com");
+            claims["email_verified"] = no;
+            let body = json!({"id_token": two.entra.double.token(&claims)});
+            app.post(ENTRA, &body).await.assert_problem(401, "invalid_credentials");
+        }
     }
 
     /// A nonce, a token and a flow count where they are from; brought elsewhere they are not used up.
