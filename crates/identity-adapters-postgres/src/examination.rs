@@ -14,6 +14,17 @@ use crate::{
     store::Store,
 };
 
+/// What our role may do in the schema in which tables are looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaRights {
+    /// Nothing: it sees no tables there.
+    None,
+    /// Use what is there.
+    Use,
+    /// Create tables as well.
+    Create,
+}
+
 /// What the database says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examination {
@@ -23,10 +34,8 @@ pub struct Examination {
     pub round_trip: Duration,
     /// How far its clock is ahead of ours; the embedded engine has ours.
     pub clock_ahead: time::Duration,
-    /// Whether our role may use a schema of those in which tables are looked for: without, it sees none.
-    pub has_schema: bool,
-    /// Whether our role may create tables.
-    pub may_change_schema: bool,
+    /// What our role may do in the schema.
+    pub schema: SchemaRights,
     /// For how many months, this one included, the audit trail has a partition; the embedded engine needs none, and
     /// a database without our tables has no trail.
     pub audit_months: Option<u32>,
@@ -107,8 +116,7 @@ async fn of_sqlite(database: &DatabaseConnection) -> Result<Examination, DbErr> 
         version: format!("SQLite {version}"),
         round_trip,
         clock_ahead: time::Duration::ZERO,
-        has_schema: true,
-        may_change_schema: true,
+        schema: SchemaRights::Create,
         audit_months: None,
         is_replica: false,
         is_read_only: false,
@@ -134,8 +142,11 @@ fn read(
         version: format!("PostgreSQL {version}"),
         round_trip,
         clock_ahead: time::Duration::microseconds(theirs.saturating_sub(ours)),
-        has_schema: row.try_get(7)?,
-        may_change_schema: row.try_get(2)?,
+        schema: match (row.try_get(7)?, row.try_get(2)?) {
+            (false, _) => SchemaRights::None,
+            (true, false) => SchemaRights::Use,
+            (true, true) => SchemaRights::Create,
+        },
         audit_months: u32::try_from(months).ok(),
         is_replica: row.try_get(3)?,
         is_read_only: false,

@@ -46,7 +46,7 @@ mod value;
 
 pub use config::StoreConfig;
 pub use copies::{CopyFacts, Embedded, NeededKey, Server, ServerCopy, ServerTarget, Settled};
-pub use examination::Examination;
+pub use examination::{Examination, SchemaRights};
 pub use pool::{Condition, PoolUse, Pooler};
 pub use queries::ROTATE;
 pub use store::Store;

@@ -5,7 +5,9 @@ use std::{error::Error, time::Duration};
 use adapters_crypto::SystemClock;
 use authentication_app::ports::{DestinationBacklog, Outage, StoreError};
 use common::Clock as _;
-use identity_adapters_postgres::{Examination, Pooler, PostgresUrl, Store, StoreConfig};
+use identity_adapters_postgres::{
+    Examination, Pooler, PostgresUrl, SchemaRights, Store, StoreConfig,
+};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{Finding, network::Address, side_by_side};
@@ -51,7 +53,8 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let (seen, pending) = match (seen, pending) {
         // What migrations there were is in a table too.
         (Ok(seen), pending)
-            if !seen.has_schema || (pending.is_err() && !seen.denied.is_empty()) =>
+            if seen.schema == SchemaRights::None
+                || (pending.is_err() && !seen.denied.is_empty()) =>
         {
             return vec![judge(config, &seen), judge_clock(&seen)];
         }
@@ -183,7 +186,7 @@ fn judge(config: &Config, seen: &Examination) -> Finding {
         Finding::fails(CHECK, format!("{shown}, takes no writes: its sessions are read-only")).do_this(
             "see where default_transaction_read_only is set: postgresql.conf, the database or the role",
         )
-    } else if !seen.has_schema {
+    } else if seen.schema == SchemaRights::None {
         let seen = format!("{shown}, our role may use no schema of it");
         Finding::fails(CHECK, seen).do_this(GRANT)
     } else if !seen.denied.is_empty() {
@@ -195,7 +198,9 @@ fn judge(config: &Config, seen: &Examination) -> Finding {
             format!("{shown}, takes fewer connections than we may open ({ours})"),
         )
         .do_this("lower database.max_connections, or raise max_connections there")
-    } else if !seen.may_change_schema && seen.audit_months.is_some_and(|it| it < FEW_MONTHS) {
+    } else if seen.schema != SchemaRights::Create
+        && seen.audit_months.is_some_and(|it| it < FEW_MONTHS)
+    {
         let seen = "our role may not create tables, and the audit trail's partitions end soon";
         Finding::warns(CHECK, format!("{shown}, {seen}"))
             .do_this("run migrate up with the role that owns the tables: it makes 24 months ahead")

@@ -414,14 +414,14 @@ async fn through_a_pooler_nothing_is_copied_and_nothing_replaced() {
     ] {
         let pooler = PgBouncer::start(place.database.url(), mode, 4, more).await;
         let url = pooler.url_of(place.database.url());
-        let pooled = [("DATABASE__URL", url.as_str())];
+        let through_it = [("DATABASE__URL", url.as_str())];
         let name = file.to_str().unwrap();
         for arguments in [
             &["backup", "create", name, "--overwrite"][..],
             &["backup", "restore", name, "--replace"],
             &["backup", "restored"],
         ] {
-            let (status, said, why) = place.operate_with(&pooled, arguments);
+            let (status, said, why) = place.operate_with(&through_it, arguments);
             assert_eq!(status, Some(1), "{arguments:?}: {said}");
             let reason = "a pooler is between the service and PostgreSQL: give database.url of PostgreSQL itself";
             assert!(why.contains(reason), "{arguments:?}: {why}");
@@ -430,7 +430,7 @@ async fn through_a_pooler_nothing_is_copied_and_nothing_replaced() {
         }
         // Whoever gets one of the pooler's sessions next finds the tables.
         for _ in 0..6 {
-            let (status, said, why) = place.operate_with(&pooled, &["migrate", "status"]);
+            let (status, said, why) = place.operate_with(&through_it, &["migrate", "status"]);
             assert_eq!(status, Some(0), "{why}");
             assert!(!said.contains("pending"), "{said}");
         }
