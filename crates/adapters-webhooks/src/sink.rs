@@ -186,16 +186,12 @@ fn not_sent(error: &reqwest::Error) -> SinkError {
     })
 }
 
-/// What TLS says of a connection, also as what an error of the system wraps: of one, its source is that of what it
-/// wraps.
+/// What TLS says of a connection, also as what errors of the system wrap: of those, the source is that of what they wrap.
 fn of_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
-    let wrapped = error
-        .downcast_ref::<io::Error>()
-        .and_then(io::Error::get_ref);
-    match wrapped {
-        Some(wrapped) => wrapped.downcast_ref(),
-        None => error.downcast_ref(),
+    if let Some(error) = error.downcast_ref() {
+        return Some(error);
     }
+    of_tls(error.downcast_ref::<io::Error>()?.get_ref()?)
 }
 
 #[cfg(test)]

@@ -87,13 +87,13 @@ async fn what_is_not_needed_never_makes_a_token_unreadable() {
 #[tokio::test]
 async fn an_address_is_not_verified_by_an_answer_in_another_shape() {
     let bed = Bed::new();
-    for shape in shapes() {
+    for shape in shapes().into_iter().filter(|shape| !shape.is_null()) {
         let claims = bed.but("email_verified", shape.clone());
         let read = bed.verify_claims(&claims).await.unwrap();
         assert_eq!(read.email_verified, Some(shape == json!(true)), "{shape}");
     }
     let text = bed.but("email_verified", json!("mark")).to_string();
-    for nonsense in [r#""true \ud83d""#, "1e999"] {
+    for nonsense in [r#""true \ud83d""#, "1e999", "null"] {
         let text = text.replace(r#""mark""#, nonsense);
         let read = bed.verify(&bed.double.raw_token(text.as_bytes())).await;
         assert_eq!(read.unwrap().email_verified, Some(false), "{nonsense}");

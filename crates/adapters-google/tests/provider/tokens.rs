@@ -230,13 +230,15 @@ async fn t32_only_yes_verifies_an_address_and_nonsense_is_no_token() {
         (json!(1), false),
         (json!([true]), false),
         (json!({"value": true}), false),
-        (Value::Null, false),
     ] {
         let claims = bed.but("email_verified", answer.clone());
         let read = bed.verify_claims(&claims).await.unwrap();
         assert_eq!(read.email_verified, Some(is_verified), "{answer}");
     }
     let mut claims = bed.claims();
+    claims["email_verified"] = Value::Null;
+    let nothing = bed.verify_claims(&claims).await.unwrap();
+    assert_eq!(nothing.email_verified, Some(false), "null");
     claims.as_object_mut().unwrap().remove("email_verified");
     let unsaid = bed.verify_claims(&claims).await.unwrap();
     assert_eq!(unsaid.email_verified, None, "only silence is silence");
