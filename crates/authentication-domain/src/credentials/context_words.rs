@@ -1,4 +1,4 @@
-//! Words that guessers of a service's passwords try first: its own name, its company's, its roles.
+//! Context words that attackers try first: the names of the service, the company and the roles.
 
 use std::{fmt, sync::Arc};
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::{PlainPassword, blocklist};
 
-/// The words of one service. Cheap to clone.
+/// The context words of one deployment. Cheap to clone.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ContextWords {
     words: Arc<[String]>,
@@ -16,15 +16,15 @@ pub struct ContextWords {
 }
 
 impl ContextWords {
-    /// Fewest characters of a word that counts: a shorter one is in every other password.
+    /// Minimum length of a word in characters. Shorter words occur in too many good passwords.
     pub const SHORTEST: usize = 4;
-    /// Most characters of a word.
+    /// Maximum length of a word in characters.
     pub const LONGEST: usize = 64;
-    /// Most words: each is looked for in every new password.
+    /// Maximum number of words. Each one is searched for in every new password.
     pub const MOST: usize = 64;
 
-    /// These words, in lower case. Shorter ones than [`Self::SHORTEST`] count for nothing, and no more than
-    /// [`Self::MOST`] are taken.
+    /// Builds the list from these words, in lower case. Words outside [`Self::SHORTEST`] to [`Self::LONGEST`]
+    /// characters are skipped, and at most [`Self::MOST`] are kept.
     pub fn new(words: impl IntoIterator<Item = impl AsRef<str>>) -> Self {
         let words: Vec<String> = words
             .into_iter()
@@ -38,7 +38,7 @@ impl ContextWords {
         }
     }
 
-    /// What holds when nobody says otherwise: the product's name and its parts, ours, and the names of roles.
+    /// The default list: the product's name and its parts, the names of this service, and the names of roles.
     pub fn of_product(product: &str) -> Self {
         let mut words: Vec<String> = vec![product.to_owned()];
         words.extend(product.split_whitespace().map(str::to_owned));
@@ -54,13 +54,13 @@ impl ContextWords {
         Self::new(words)
     }
 
-    /// The words.
+    /// The words, in lower case.
     pub fn iter(&self) -> impl Iterator<Item = &str> {
         self.words.iter().map(String::as_str)
     }
 
-    /// Whether the password is made of these words and of the owner's own texts, with fewer than `enough`
-    /// characters beside them, or with a password that everybody uses.
+    /// Whether the password consists of these words and the owner's own texts, and what remains is shorter
+    /// than `enough` characters or is itself a common password.
     pub(super) fn make_up(
         &self,
         password: &PlainPassword,
@@ -70,7 +70,7 @@ impl ContextWords {
         let typed = Skeletons::of(password.expose());
         let owner = skeletons_of(owner.iter().map(String::as_str));
         let mut words: Vec<&Skeletons> = self.skeletons.iter().chain(&owner).collect();
-        // A longer word first: `administrator` is not `admin` and something.
+        // Longest first, so that `administrator` is not matched as `admin` plus a remainder.
         words.sort_by_key(|word| std::cmp::Reverse(word.plain.len()));
         let is_made_of_them = |form: fn(&Skeletons) -> &str| {
             let (text, texts) = (form(&typed), words.iter().map(|word| form(word)));
@@ -86,17 +86,17 @@ impl fmt::Debug for ContextWords {
     }
 }
 
-/// A text in the two forms in which it is compared. Both are without what is neither letter nor digit, and
-/// without case.
+/// A text in the two forms used for comparison. Both are lower case and keep only letters and digits.
 #[derive(Clone, PartialEq, Eq)]
 struct Skeletons {
     plain: Zeroizing<String>,
-    /// Digits and signs that look like letters are those letters, and accents are gone.
+    /// Look-alike digits and signs are replaced by letters, and accents are removed.
     read_as_letters: Zeroizing<String>,
 }
 
 impl Skeletons {
-    /// Compatibility forms may be eighteen times as long as what was typed; no more than this is compared.
+    /// Upper bound for compared text. Compatibility normalisation may lengthen the input up to eighteen
+    /// times.
     const MOST_CHARACTERS: usize = 2 * PlainPassword::MAX_LENGTH;
 
     fn of(text: &str) -> Self {
@@ -122,7 +122,7 @@ impl Skeletons {
     }
 }
 
-/// Of each word that is long enough, forwards and backwards.
+/// The skeletons of each sufficiently long word, forwards and backwards.
 fn skeletons_of<'a>(words: impl Iterator<Item = &'a str>) -> Vec<Skeletons> {
     words
         .map(Skeletons::of)
@@ -131,8 +131,7 @@ fn skeletons_of<'a>(words: impl Iterator<Item = &'a str>) -> Vec<Skeletons> {
         .collect()
 }
 
-/// The letter that a sign stands for where people write one for the other. `l` and `i` have the same signs,
-/// so they are one here.
+/// The letter that a look-alike sign stands for. `l` and `i` share their look-alikes, so both become `i`.
 const fn as_letter(c: char) -> char {
     match c {
         '4' | '@' => 'a',
@@ -150,7 +149,7 @@ const fn as_letter(c: char) -> char {
 }
 
 fn is_made_of<'a>(text: &str, words: impl Iterator<Item = &'a str>, enough: usize) -> bool {
-    /// In the place of a word, so that what stood around it makes no new one.
+    /// Replaces a matched word, so that the text around it cannot join into a new match.
     const GAP: char = ' ';
     let mut rest = Zeroizing::new(text.to_owned());
     for word in words.filter(|it| !it.is_empty()) {

@@ -1,10 +1,10 @@
-//! What a person proves who they are with, beside the password.
+//! The kinds of credentials beside the password.
 
 use std::borrow::Cow;
 
 use crate::federation::ProviderName;
 
-/// A way of proving who one is, as its owner is told of it.
+/// A kind of credential, as security notices to its owner name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CredentialKind {
     /// An authenticator app.
@@ -19,14 +19,14 @@ pub enum CredentialKind {
     Provider(ProviderName),
 }
 
-/// What names of providers begin with in stores.
+/// The prefix of stored provider names.
 const PROVIDER: &str = "provider:";
 
 impl CredentialKind {
-    /// Every kind there is, but for providers beside Google: those are named by configuration.
+    /// Every kind except providers beside Google, which the configuration names.
     pub const ALL: [Self; 4] = [Self::Totp, Self::Passkey, Self::RecoveryCodes, Self::Google];
 
-    /// Sign-in with this provider.
+    /// The kind for a linked account at this provider.
     pub fn sign_in_with(provider: ProviderName) -> Self {
         if provider.is_google() {
             Self::Google
@@ -35,7 +35,7 @@ impl CredentialKind {
         }
     }
 
-    /// The name to templates.
+    /// The name used in templates.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Totp => "totp",
@@ -46,7 +46,7 @@ impl CredentialKind {
         }
     }
 
-    /// The name in stores.
+    /// The name used in stores.
     pub fn stored(self) -> Cow<'static, str> {
         match self {
             Self::Provider(name) => format!("{PROVIDER}{name}").into(),
@@ -54,7 +54,7 @@ impl CredentialKind {
         }
     }
 
-    /// As read from a store.
+    /// Parses a name read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         match name.strip_prefix(PROVIDER) {
             Some(provider) => ProviderName::parse(provider).ok().map(Self::Provider),

@@ -1,4 +1,4 @@
-//! Passwords: what one is, which are good enough, and what is kept of them.
+//! Passwords: input, policy and stored hashes.
 
 pub mod blocklist;
 mod context_words;

@@ -5,29 +5,29 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use unicode_normalization::UnicodeNormalization as _;
 
-/// A password in the form in which it is looked at: Unicode NFC of what was typed, whole.
+/// A password in the form in which it is checked and hashed: the whole input in Unicode NFC.
 ///
-/// NFC is the only change (NIST SP 800-63B-4 §3.1.1.2), made here, so that it is the same on every path.
-/// What was typed is kept beside it where it differs, for hashes of systems that change nothing.
+/// NFC is the only change (NIST SP 800-63B-4 §3.1.1.2). It happens here, so that it is the same on every
+/// path. The input as typed is kept as well where it differs, for hashes of systems that do not normalise.
 pub struct PlainPassword {
     normalised: SecretString,
-    /// `None` when it is the same.
+    /// The input as typed; `None` when it equals the normalised form.
     typed: Option<SecretString>,
 }
 
-/// The text cannot be anybody's password, so it is refused without a hash.
+/// The text cannot be a password, so it is refused without computing a hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UnusablePassword {
-    /// Nothing typed.
+    /// The input is empty.
     #[error("enter a password")]
     Empty,
-    /// Longer than the upper bound, in characters. Refused, never cut.
+    /// Longer than the upper bound, in characters. Refused, never truncated.
     #[error("use at most {maximum} characters")]
     TooLong {
         /// The bound.
         maximum: usize,
     },
-    /// Control characters, which no keyboard types and many paths mangle.
+    /// Contains control characters, which keyboards do not produce and many systems mangle.
     #[error("control characters aren't allowed")]
     ControlCharacter,
 }
@@ -43,7 +43,7 @@ impl PlainPassword {
         let too_long = UnusablePassword::TooLong {
             maximum: Self::MAX_LENGTH,
         };
-        // NFC never makes a text three times shorter; what is beyond that is refused before any work.
+        // NFC does not shrink a text to a third or less, so longer input is refused before any work.
         if typed.len() > Self::MAX_LENGTH * 4 * 3 {
             return Err(too_long);
         }
@@ -63,12 +63,12 @@ impl PlainPassword {
         })
     }
 
-    /// The text, for hashers and for the policy.
+    /// The normalised text, for hashers and the policy.
     pub fn expose(&self) -> &str {
         self.normalised.expose_secret()
     }
 
-    /// The text exactly as it was typed: what Django hashed. For comparison with such a hash alone.
+    /// The text exactly as typed, which is what Django hashed. Use it only to verify such a hash.
     pub fn expose_as_typed(&self) -> &str {
         self.typed
             .as_ref()
@@ -76,7 +76,7 @@ impl PlainPassword {
             .expose_secret()
     }
 
-    /// Unicode code points.
+    /// The length in Unicode code points.
     pub fn length(&self) -> usize {
         self.expose().chars().count()
     }

@@ -1,4 +1,4 @@
-//! What is kept of a password.
+//! Stored password hashes.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use std::fmt;
 pub struct PasswordHash(String);
 
 impl PasswordHash {
-    /// Takes what a hasher made or a store kept.
+    /// Wraps the output of a hasher or the value of a store.
     pub const fn from_encoded(encoded: String) -> Self {
         Self(encoded)
     }
 
-    /// The text for hashers and stores.
+    /// The encoded text, for hashers and stores.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,27 +1,27 @@
-//! Which passwords are good enough.
+//! The policy for new passwords.
 //!
-//! NIST SP 800-63B-4 §3.1.1.2 and OWASP ASVS 5.0 V6.2: length, a blocklist, words of the service and texts of
-//! the owner, and an estimate of the guesses it would take. No composition rules, no forced change.
+//! NIST SP 800-63B-4 §3.1.1.2 and OWASP ASVS 5.0 V6.2: minimum length, a blocklist, context words and texts
+//! of the owner, and an estimate of the guesses needed. No composition rules, no forced change.
 //!
-//! In the order of what they cost: [`PasswordPolicy::check`] needs nobody's name and is cheap;
-//! [`PasswordPolicy::check_owner`] is cheap too; [`Strength`], which
-//! [`PasswordPolicy::check_strength`] judges, is estimated last and where the hashes are computed.
+//! The checks run in order of cost. [`PasswordPolicy::check`] is cheap and needs no owner.
+//! [`PasswordPolicy::check_owner`] is cheap too. [`PasswordPolicy::check_strength`] judges a [`Strength`],
+//! which is estimated last and on the pool that computes the hashes.
 
 use common::access::Roles;
 
 use super::{ContextWords, PlainPassword, Strength, blocklist};
 use crate::accounts::Identifier;
 
-/// What a new password must hold to.
+/// The requirements for a new password.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordPolicy {
-    /// Fewest characters for members.
+    /// Minimum length for members, in characters.
     pub minimum_length: usize,
-    /// Fewest characters for staff.
+    /// Minimum length for staff, in characters.
     pub minimum_length_for_staff: usize,
-    /// The least that an estimate may say.
+    /// Minimum strength estimate.
     pub minimum_strength: Strength,
-    /// What no password may be made of.
+    /// Words that a password must not be built from.
     pub words: ContextWords,
 }
 
@@ -36,25 +36,25 @@ impl Default for PasswordPolicy {
     }
 }
 
-/// What is wrong with a password, in words that help to find a better one.
+/// Why a password was refused, worded to help the person choose a better one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Weakness {
     /// Too few characters.
     #[error("use at least {minimum} characters")]
     TooShort {
-        /// The bound that applies.
+        /// The minimum length that applies.
         minimum: usize,
     },
     /// On the list of common and breached passwords.
     #[error("this password is too common or has been leaked; choose another")]
     Common,
-    /// Few guesses would find it.
+    /// An attacker would need few guesses.
     #[error("this password is easy to guess; add unrelated words or characters")]
     Guessable,
-    /// Made of a name of the service or of a role.
+    /// Built from a name of the service or of a role.
     #[error("this password is based on the name of this service or of a role; choose another")]
     DerivedFromContext,
-    /// Made of the person's own email address or number.
+    /// Built from the person's own email address or phone number.
     #[error("this password is based on your email address or phone number; choose another")]
     DerivedFromIdentifier,
 }
@@ -73,7 +73,7 @@ impl Weakness {
 }
 
 impl PasswordPolicy {
-    /// What can be said of the password without knowing whose it is to be, and without much work.
+    /// The checks that need no owner and little work.
     ///
     /// # Errors
     /// The first [`Weakness`] found.
@@ -82,14 +82,14 @@ impl PasswordPolicy {
         if blocklist::is_common(password.expose()) {
             return Err(Weakness::Common);
         }
-        // A few characters around a word that everybody knows are no password.
+        // A context word padded with a few characters is not a sufficient password.
         if self.words.make_up(password, &[], self.minimum_length) {
             return Err(Weakness::DerivedFromContext);
         }
         Ok(())
     }
 
-    /// What can be said besides when it is known whose it is to be.
+    /// The additional checks once the owner and their roles are known.
     ///
     /// # Errors
     /// The first [`Weakness`] found.
@@ -109,7 +109,7 @@ impl PasswordPolicy {
         Ok(())
     }
 
-    /// What guessers of this person's password would try first, for [`Strength::of`].
+    /// Texts that an attacker would try first for this person, for [`Strength::of`].
     pub fn guessed_first(&self, owner: &Identifier) -> Vec<String> {
         let own = owner.password_context();
         own.into_iter()
@@ -117,7 +117,7 @@ impl PasswordPolicy {
             .collect()
     }
 
-    /// The rest of the policy: what came of the estimate.
+    /// The final check, on the strength estimate.
     ///
     /// # Errors
     /// [`Weakness::Guessable`].
@@ -148,7 +148,7 @@ mod tests {
         PlainPassword::from_typed(&SecretString::from(text.to_owned())).unwrap()
     }
 
-    /// The whole policy, in the order in which it is applied.
+    /// Applies the whole policy in its usual order.
     fn whole(typed: &PlainPassword, owner: &Identifier, roles: Roles) -> Result<(), Weakness> {
         let policy = PasswordPolicy::default();
         policy.check(typed)?;

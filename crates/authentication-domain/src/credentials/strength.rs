@@ -1,9 +1,9 @@
-//! How many guesses a password would take: an estimate whose work has a bound.
+//! Strength estimation with bounded work.
 //!
-//! zxcvbn looks every part of a password up once for each way to read its digits and signs as letters.
-//! Both factors are the typist's to choose: 128 characters made for it take 1.5 s of a core. So it gets a
-//! [`sample`] of the password: so many characters, and so few signs to read as letters that there are ten ways
-//! at the most. Then an estimate costs less than the hash that follows it (ADR 0043).
+//! zxcvbn looks up every part of a password once for each way to read its digits and signs as letters. The
+//! client controls both factors: 128 crafted characters take 1.5 s on one core. zxcvbn therefore sees only a
+//! [`sample`] of the password, limited in its number of characters and of look-alike signs, so that there are
+//! at most ten readings. An estimate then costs less than the hash that follows it (ADR 0043).
 
 use zeroize::Zeroizing;
 
@@ -12,26 +12,28 @@ use zeroize::Zeroizing;
 pub struct Strength(u8);
 
 impl Strength {
-    /// As many characters are looked at, the first ones. What can be said of them holds for the whole: more
-    /// characters make no password easier to guess.
+    /// How many characters are examined, from the start. The estimate holds for the whole password: more
+    /// characters do not make it easier to guess.
     pub const MOST_CHARACTERS: usize = 40;
-    /// As many different [`LOOK_ALIKES`] a password may have before some are taken for others.
+    /// How many different [`LOOK_ALIKES`] a password may contain before those of one letter are merged into
+    /// one.
     const MOST_LOOK_ALIKES: usize = 3;
 
-    /// A score as it is.
+    /// Wraps a zxcvbn score.
     pub const fn new(score: u8) -> Self {
         Self(score)
     }
 
-    /// The score.
+    /// The score, 0 to 4.
     pub const fn score(self) -> u8 {
         self.0
     }
 
-    /// Estimates. `context` are texts that guessers of this password would try first.
+    /// Estimates the strength of a password. `context` holds texts that attackers of this password would try
+    /// first.
     ///
-    /// It costs up to some milliseconds of a core: where strangers' requests are answered it belongs on the pool
-    /// of the password hasher, and after whatever is cheaper.
+    /// An estimate takes up to some milliseconds on one core. For unauthenticated requests, run it on the
+    /// password hasher's pool and after the cheaper checks.
     pub fn of(password: &str, context: &[impl AsRef<str>]) -> Self {
         let context: Vec<&str> = context.iter().map(AsRef::as_ref).collect();
         Self(zxcvbn::zxcvbn(&sample(password), &context).score().into())
@@ -41,7 +43,7 @@ impl Strength {
 /// Signs and digits that zxcvbn also reads as letters.
 const LOOK_ALIKES: &str = "4@8({[<3691!|70$5+%2";
 
-/// What of a password is estimated.
+/// The part of a password that zxcvbn sees.
 fn sample(password: &str) -> Zeroizing<String> {
     let first = || password.chars().take(Strength::MOST_CHARACTERS);
     let present = LOOK_ALIKES.chars().filter(|it| first().any(|c| c == *it));
@@ -51,7 +53,8 @@ fn sample(password: &str) -> Zeroizing<String> {
     sample
 }
 
-/// One look-alike for all that stand for the same letter. Digits stay, so that dates and sequences do.
+/// Maps all look-alikes of a letter to one of them. Digits stay, so that dates and sequences are still
+/// recognised.
 const fn one_for_all(c: char) -> char {
     match c {
         '@' => '4',
@@ -71,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    /// Which letters zxcvbn 3 reads its look-alikes as.
+    /// The letter that zxcvbn 3 reads each look-alike as.
     const TABLE: [(char, &str); 12] = [
         ('a', "4@"),
         ('b', "8"),
@@ -86,10 +89,11 @@ mod tests {
         ('x', "%"),
         ('z', "2"),
     ];
-    /// What the module promises.
+    /// The bound that the module documentation states.
     const MOST_READINGS: usize = 10;
 
-    /// In how many ways zxcvbn reads a text: the text is looked up once for each. Its own enumeration, counted.
+    /// The number of ways in which zxcvbn reads a text, which is looked up once for each. Counts zxcvbn's own
+    /// enumeration.
     fn readings(text: &str) -> usize {
         let mut readings: Vec<BTreeSet<(char, char)>> = vec![BTreeSet::new()];
         for (letter, signs) in TABLE {
@@ -155,7 +159,7 @@ mod tests {
     }
 
     proptest! {
-        /// Work is characters times readings, whatever was typed.
+        /// The work is characters times readings and stays bounded for any input.
         #[test]
         fn no_password_buys_more_work_than_the_bound(
             crafted in r"[a4@b8c({\[<e3g69i1!|l7o0s$5t+x%z2]{0,128}",

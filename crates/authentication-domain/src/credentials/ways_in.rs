@@ -1,34 +1,34 @@
-//! Taking a way in away must not lock its owner out.
+//! Removing a way to sign in must not lock the owner out.
 
-/// The ways into an account that are left when one of them goes.
+/// The ways to sign in that remain after one is removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is there or is not, whatever the others are"
 )]
 pub struct WaysIn {
-    /// There is a password.
+    /// A password is set.
     pub password: bool,
     /// An account at an identity provider is linked.
     pub federated: bool,
-    /// There is a passkey.
+    /// A passkey is enrolled.
     pub passkey: bool,
-    /// A code that is sent to the identifier opens the account by itself. It does not where a provider alone
-    /// vouched for the address, which was never written to, and who reads there now is not known; nor at a number
-    /// that was silent for long.
+    /// A code sent to the identifier is enough to open the account. This is not the case where only a
+    /// provider vouched for the address: the service never sent anything there, so it does not know who reads
+    /// it. Nor for a phone number that has not been proven for a long time.
     pub code: bool,
 }
 
-/// Without it there would be no way in.
+/// The removal would leave no way to sign in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("it is the last way into the account")]
 pub struct LastWayIn;
 
 impl WaysIn {
-    /// Whether one is left.
+    /// Whether at least one way to sign in remains.
     ///
     /// # Errors
-    /// [`LastWayIn`] when there is none.
+    /// [`LastWayIn`] when none remains.
     pub const fn suffice(self) -> Result<(), LastWayIn> {
         if self.password || self.federated || self.passkey || self.code {
             Ok(())
