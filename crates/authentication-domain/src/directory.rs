@@ -1,22 +1,22 @@
-//! What other bounded contexts ask of this one. They hold a trait, never a table.
+//! The interface for other bounded contexts. They depend on a trait, never on a table.
 
 use async_trait::async_trait;
 use common::{Id, access::Principal};
 
 use crate::accounts::{AccountId, AccountStatus};
 
-/// Why a question could not be answered.
+/// Why a lookup failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
-    /// The token is not valid (any more), or there is no such person.
+    /// The token is not valid (or no longer valid), or the account does not exist.
     #[error("not known")]
     Unknown,
-    /// The answer cannot be had right now.
+    /// The service cannot answer at the moment.
     #[error("the identity service cannot answer right now")]
     Unavailable,
 }
 
-/// Turns a bearer token into the one who acts.
+/// Resolves a bearer token to the acting principal.
 #[async_trait]
 pub trait AuthenticateToken: Send + Sync {
     /// # Errors
@@ -24,18 +24,18 @@ pub trait AuthenticateToken: Send + Sync {
     async fn authenticate(&self, access_token: &str) -> Result<Principal, DirectoryError>;
 }
 
-/// A person as other contexts may see them: no contact data.
+/// A person as other contexts may see them, without contact data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Person {
-    /// Whom.
+    /// The person's account.
     pub account: AccountId,
-    /// The name they chose to show, if any.
+    /// The display name that the person chose, if any.
     pub display_name: Option<String>,
-    /// Whether they can act.
+    /// The account's state, which decides whether the person can act.
     pub status: AccountStatus,
 }
 
-/// Looks people up.
+/// Looks up people by account.
 #[async_trait]
 pub trait FindPerson: Send + Sync {
     /// # Errors

@@ -1,17 +1,17 @@
-//! Tokens that mean nothing but to whoever made them.
+//! Opaque tokens: random values that carry no information for their holder.
 
 use std::fmt;
 
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-/// A random token as its holder has it: a challenge id, the token of a mailed link.
+/// A random token as its holder presents it, such as a challenge id or the token of a mailed link.
 ///
-/// At least 128 random bits. Never stored: what we keep of it is its [`TokenDigest`].
+/// At least 128 random bits. The token itself is never stored, only its [`TokenDigest`].
 pub struct OpaqueToken(SecretString);
 
 impl OpaqueToken {
-    /// Longest text that is looked at; more cannot be one of ours.
+    /// Maximum length in bytes. A longer text cannot be a token of this service and is not examined.
     const MAX_LENGTH: usize = 128;
 
     /// From 128 random bits, as 32 hexadecimal digits.
@@ -19,7 +19,7 @@ impl OpaqueToken {
         Self(format!("{:032x}", u128::from_be_bytes(bytes)).into())
     }
 
-    /// Takes whatever a client sent, as long as it could be a token at all.
+    /// Accepts client input that could be a token: 1 to 128 visible ASCII characters.
     pub fn from_client(text: String) -> Option<Self> {
         let plausible = !text.is_empty()
             && text.len() <= Self::MAX_LENGTH
@@ -27,12 +27,12 @@ impl OpaqueToken {
         plausible.then(|| Self(text.into()))
     }
 
-    /// What is kept of the token.
+    /// The digest that is stored in place of the token.
     pub fn digest(&self) -> TokenDigest {
         TokenDigest(Sha256::digest(self.0.expose_secret()).into())
     }
 
-    /// The text, for the answer that hands it out.
+    /// The token text, for the response that hands it out.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
@@ -44,7 +44,7 @@ impl fmt::Debug for OpaqueToken {
     }
 }
 
-/// SHA-256 of an [`OpaqueToken`]: enough for 128 random bits, which no dictionary holds.
+/// SHA-256 of an [`OpaqueToken`]. A plain digest is enough: no dictionary covers 128 random bits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenDigest(pub [u8; 32]);
 

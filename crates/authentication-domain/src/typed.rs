@@ -1,11 +1,11 @@
-//! What a person meant by what they typed or pasted, where spelling carries no meaning: numbers and codes.
+//! Normalises numbers and codes as typed or pasted, where separators and letter width carry no meaning.
 
-/// More than anybody types or pastes, in bytes: separators and characters of three bytes included.
+/// Upper bound for typed input, in bytes. It leaves room for separators and for characters of three bytes.
 pub const MOST_TYPED: usize = 96;
 
-/// The characters that carry meaning. Left out is what text processors, mail programs and phones put between or around
-/// them: white space, line breaks, hyphens and dashes, and characters that nobody sees (directions of writing, joiners,
-/// byte-order marks). Full-width forms are read as the ASCII characters that they show.
+/// The characters that carry meaning. White space, line breaks, hyphens, dashes and invisible characters
+/// (direction marks, joiners, byte-order marks) are dropped: text processors, mail programs and phones insert
+/// them. Full-width forms become the ASCII characters that they display.
 pub(crate) fn meant(typed: &str) -> impl Iterator<Item = char> + '_ {
     typed.chars().filter(|it| !is_left_out(*it)).map(narrow)
 }
@@ -14,7 +14,7 @@ const fn is_left_out(character: char) -> bool {
     character.is_whitespace() || is_dash(character) || is_unseen(character)
 }
 
-/// Unicode's general category Pd as far as keyboards and text processors make it, and the minus sign.
+/// The dashes of Unicode general category Pd that keyboards and text processors produce, plus the minus sign.
 const fn is_dash(character: char) -> bool {
     matches!(
         character,
@@ -22,7 +22,7 @@ const fn is_dash(character: char) -> bool {
     )
 }
 
-/// Of Unicode's general category Cf: soft hyphen, marks and embeddings of direction, joiners, byte-order mark.
+/// From Unicode general category Cf: soft hyphen, direction marks and embeddings, joiners, byte-order mark.
 const fn is_unseen(character: char) -> bool {
     matches!(
         character,
@@ -36,7 +36,7 @@ const fn is_unseen(character: char) -> bool {
     )
 }
 
-/// U+FF01 to U+FF5E are the printable characters of ASCII, wider.
+/// Maps the full-width forms U+FF01 to U+FF5E to the printable ASCII characters.
 fn narrow(character: char) -> char {
     let offset = u32::from('\u{ff01}') - u32::from('!');
     match character {
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// What may stand anywhere in a text without changing what is meant.
+    /// Characters that may appear anywhere in a text without changing its meaning.
     const NOISE: [char; 14] = [
         ' ', '\t', '\r', '\n', '\u{a0}', '\u{202f}', '\u{3000}', '-', '\u{2011}', '\u{2013}',
         '\u{200e}', '\u{202a}', '\u{2069}', '\u{feff}',

@@ -1,8 +1,9 @@
-//! The countries and territories of ISO 3166-1 and Kosovo, with what a form needs to offer them.
+//! The countries and territories of ISO 3166-1 plus Kosovo, with the data that a country form needs.
 //!
-//! The table is generated from `data/countries.tsv`, whose sources and choices `data/README.md` names:
-//! a territory without a calling code of its own has that of the network which serves it, and a member
-//! of the North American plan has `+1` alone. Deliberately absent: names in other languages, and area codes.
+//! The table is generated from `data/countries.tsv`; `data/README.md` documents its sources and choices. A
+//! territory without a calling code of its own has the code of the network that serves it. A member of the
+//! North American Numbering Plan has only `+1`. Deliberately absent: names in other languages, and area
+//! codes.
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::is_combining_mark;
@@ -10,37 +11,37 @@ use unicode_normalization::char::is_combining_mark;
 /// A country or territory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Country {
-    /// ISO 3166-1 numeric code; 983 is Kosovo, out of the range that ISO leaves to users.
+    /// ISO 3166-1 numeric code. Kosovo has 983, from the range that ISO reserves for users.
     pub id: u16,
-    /// ISO 3166-1 alpha-2 code, in capitals; `XK` is Kosovo.
+    /// ISO 3166-1 alpha-2 code in upper case; `XK` is Kosovo.
     pub alpha2: &'static str,
     /// English short name.
     pub name: &'static str,
-    /// International calling code with its plus, as in `+234`.
+    /// International calling code with its plus sign, such as `+234`.
     pub dial_code: &'static str,
     /// ISO 4217 code of the currency in use; Antarctica has none.
     pub currency: Option<&'static str>,
 }
 
-// `COUNTRIES` in order of alpha-2 code, and `CALLING_CODES` in order of their digits.
+// `COUNTRIES` is sorted by alpha-2 code, `CALLING_CODES` by digits.
 include!(concat!(env!("OUT_DIR"), "/countries.rs"));
 
-/// Every country, in order of its alpha-2 code.
+/// Every country, sorted by alpha-2 code.
 pub fn all() -> &'static [Country] {
     &COUNTRIES
 }
 
-/// The country of an alpha-2 code in whatever case.
+/// The country with this alpha-2 code, ignoring case.
 pub fn find(alpha2: &str) -> Option<&'static Country> {
     all()
         .iter()
         .find(|country| country.alpha2.eq_ignore_ascii_case(alpha2))
 }
 
-/// The countries that somebody typing `q` may mean: a part of the name, the alpha-2 code, or the
-/// beginning of the calling code with or without its plus.
+/// Countries that match a search for `q`: part of the name, the alpha-2 code, or the beginning of the calling
+/// code with or without its plus sign.
 ///
-/// Case, accents and surrounding blanks do not count, so that `reunion` finds Réunion; an empty `q` finds all.
+/// Case, accents and surrounding blanks are ignored, so `reunion` finds Réunion. An empty `q` finds all.
 pub fn search(q: &str) -> impl Iterator<Item = &'static Country> + use<> {
     let q = folded(q.trim());
     all().iter().filter(move |country| {
@@ -51,9 +52,9 @@ pub fn search(q: &str) -> impl Iterator<Item = &'static Country> + use<> {
     })
 }
 
-/// The longest country calling code, without its plus, that the digits of an E.164 number begin with.
+/// The longest country calling code, without its plus sign, that the digits of an E.164 number begin with.
 ///
-/// Codes that no country has, such as those of satellite networks and of freephone numbers, do not count.
+/// Codes that belong to no country, such as those of satellite networks and freephone numbers, do not match.
 pub fn is_dial_code_prefix(digits: &str) -> Option<&'static str> {
     // No calling code has more than three digits (ITU-T E.164 §6.2.1).
     (1..=3).rev().find_map(|length| {

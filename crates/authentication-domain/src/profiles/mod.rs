@@ -1,4 +1,4 @@
-//! What a person tells about themselves.
+//! Profiles: what people enter about themselves.
 
 pub mod country;
 mod profile;

@@ -1,4 +1,4 @@
-//! The personal part of an account. Kept as one document, encrypted under the person's key.
+//! The personal data of an account, stored as one document encrypted under the person's key.
 
 use std::fmt;
 
@@ -8,9 +8,9 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::country;
 
-/// A line of text that people read: a name.
+/// A name: one line of text that other people read.
 ///
-/// 1 to 80 characters, NFC, trimmed; no control characters and none that reorder or hide text (bidi
+/// 1 to 80 characters, NFC, trimmed. No control characters, and none that reorder or hide text (bidi
 /// overrides, zero-width), which would let one name look like another.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -19,13 +19,13 @@ pub struct DisplayName(String);
 /// The text cannot be shown as a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidText {
-    /// Nothing left after trimming.
+    /// Empty after trimming.
     #[error("can't be empty")]
     Empty,
     /// More than [`DisplayName::MAX_LENGTH`] characters.
     #[error("use at most {} characters", DisplayName::MAX_LENGTH)]
     TooLong,
-    /// Control, bidi override or zero-width characters.
+    /// Contains control, bidi override or zero-width characters.
     #[error("contains characters that can't be displayed")]
     Unprintable,
     /// No country has this code.
@@ -52,11 +52,11 @@ impl InvalidText {
 impl DisplayName {
     /// Upper bound in Unicode code points.
     pub const MAX_LENGTH: usize = 80;
-    /// Marks that a letter may carry; a hundred of them paint over the neighbours.
+    /// Combining marks that may follow one another. A hundred of them would paint over neighbouring text.
     const MOST_MARKS_IN_A_ROW: usize = 4;
 
     /// # Errors
-    /// [`InvalidText`] when it could not be shown as it stands.
+    /// [`InvalidText`] when the text cannot be displayed as a name.
     pub fn parse(typed: &str) -> Result<Self, InvalidText> {
         if typed.len() > Self::MAX_LENGTH * 16 {
             return Err(InvalidText::TooLong);
@@ -69,7 +69,7 @@ impl DisplayName {
             return Err(InvalidText::TooLong);
         }
         let mut marks = 0;
-        // Tags spell hidden text, except in these.
+        // Tag characters can spell hidden text, so they are accepted only in these flags.
         let without_flags = FLAGS
             .iter()
             .fold(text.clone(), |text, flag| text.replace(flag, " "));
@@ -95,15 +95,15 @@ impl fmt::Debug for DisplayName {
     }
 }
 
-/// England, Scotland and Wales: a black flag and the letters of the region as tags (Unicode TS #51, ED-14a). No others
-/// are in general use.
+/// The flags of England, Scotland and Wales: a black flag followed by the region's letters as tag characters
+/// (Unicode TS #51, ED-14a). No others are in general use.
 const FLAGS: [&str; 3] = [
     "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
     "\u{1f3f4}\u{e0067}\u{e0062}\u{e0073}\u{e0063}\u{e0074}\u{e007f}",
     "\u{1f3f4}\u{e0067}\u{e0062}\u{e0077}\u{e006c}\u{e0073}\u{e007f}",
 ];
 
-/// Zero-width joiners stay: Indic scripts and emoji need them.
+/// Zero-width joiners are allowed: Indic scripts and emoji need them.
 fn is_printable(character: char) -> bool {
     !character.is_control()
         && !matches!(character,
@@ -111,10 +111,10 @@ fn is_printable(character: char) -> bool {
             | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}' | '\u{ad}' | '\u{61c}')
 }
 
-/// Everything a person told about themselves. Absent fields were never told.
+/// All personal data that a person entered. A field is absent if the person never entered it.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Profile {
-    /// How others see them.
+    /// The name shown to other people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub display_name: Option<DisplayName>,
     /// Given name.
@@ -126,7 +126,7 @@ pub struct Profile {
     /// ISO 3166-1 alpha-2, upper case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub country: Option<String>,
-    /// BCP 47 language tag, for messages.
+    /// BCP 47 language tag, used for messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub language: Option<String>,
 }
@@ -138,7 +138,7 @@ impl fmt::Debug for Profile {
 }
 
 impl Profile {
-    /// The money of the person's country; naira, the marketplace's own, when they named none.
+    /// The currency of the person's country, or naira, the marketplace's own, if no country is set.
     pub fn currency(&self) -> Currency {
         self.country
             .as_deref()
@@ -148,7 +148,7 @@ impl Profile {
             .unwrap_or(Currency::NGN)
     }
 
-    /// A country by its code, in the form that is kept.
+    /// Parses a country code into its stored form, ISO 3166-1 alpha-2 in upper case.
     ///
     /// # Errors
     /// [`InvalidText::UnknownCountry`].
@@ -158,8 +158,8 @@ impl Profile {
             .ok_or(InvalidText::UnknownCountry)
     }
 
-    /// A language tag: letters, then groups of letters and digits (BCP 47, the part that matters here). Java and POSIX
-    /// join them with `_`; it is kept with hyphens.
+    /// Parses a language tag: letters, then groups of letters and digits (the part of BCP 47 that matters
+    /// here). Java and POSIX separate the groups with `_`; the tag is stored with hyphens.
     ///
     /// # Errors
     /// [`InvalidText::MalformedLanguage`].
@@ -182,7 +182,7 @@ impl Profile {
     }
 }
 
-/// A change to a profile: a field that is `None` stays, `Some(None)` is taken away (RFC 7396).
+/// A change to a profile, as a merge patch (RFC 7396): `None` keeps a field, `Some(None)` removes it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct ProfileChange {
     /// See [`Profile::display_name`].
@@ -198,7 +198,7 @@ pub struct ProfileChange {
 }
 
 impl ProfileChange {
-    /// The profile with the change made.
+    /// Returns the profile with the change applied.
     pub fn apply_to(self, before: &Profile) -> Profile {
         Profile {
             display_name: self
