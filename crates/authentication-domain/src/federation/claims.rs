@@ -1,4 +1,4 @@
-//! What a provider says of a person, and what of it is believed.
+//! The claims of an identity provider about a person, and the rules for trusting them.
 
 use std::fmt;
 
@@ -8,18 +8,19 @@ use crate::{
     profiles::{DisplayName, Profile},
 };
 
-/// The claims of an ID token whose signature, issuer, audience and times are good. Not believed yet.
+/// The claims of an ID token whose signature, issuer, audience and times are valid. Not trusted yet:
+/// [`IdentityClaims::judge`] decides.
 #[derive(Clone, PartialEq, Eq)]
 pub struct IdentityClaims {
-    /// Who.
+    /// Issuer and subject.
     pub identity: ExternalIdentity,
-    /// `nonce`: what we asked with.
+    /// `nonce`: the value that the service sent in the authorization request.
     pub nonce: Option<String>,
     /// `email`.
     pub email: Option<String>,
-    /// `email_verified`: `None` where the claim is absent, and no where it is there and cannot be read.
+    /// `email_verified`: `None` if the claim is absent, `Some(false)` if it is present but not readable.
     pub email_verified: Option<bool>,
-    /// `hd`: the domain of the organisation that the account belongs to.
+    /// `hd`: the domain of the organisation that the account belongs to (a claim of Google).
     pub hosted_domain: Option<String>,
     /// `name`.
     pub name: Option<String>,
@@ -37,43 +38,43 @@ impl fmt::Debug for IdentityClaims {
     }
 }
 
-/// Whom of its people a provider's word is believed of.
+/// The rules that decide which people of a provider are admitted.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct AdmissionRules {
-    /// The organisations whose people are let in (`hd`). None: everybody.
+    /// The organisations whose people are admitted (`hd`). If empty, everybody is.
     pub hosted_domains: Vec<String>,
-    /// Domains whose addresses count as verified where the provider does not say whether they are: those of an
-    /// organisation that gives its people their addresses itself.
+    /// Domains whose addresses count as verified where the provider does not say. Meant for an organisation
+    /// that assigns the addresses of its people itself.
     pub verified_domains: Vec<String>,
 }
 
-/// A person whom the provider vouches for.
+/// A person for whom the provider vouches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExternalPerson {
-    /// Who, for ever.
+    /// The permanent identity of the person.
     pub identity: ExternalIdentity,
-    /// Where they read mail, as of now.
+    /// The person's current email address.
     pub email: EmailAddress,
-    /// What an account that is made for them begins with. What cannot be shown is left out.
+    /// The initial profile for a new account. Values that cannot be displayed are left out.
     pub profile: Profile,
 }
 
-/// Why good claims are not believed.
+/// Why valid claims are not trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Untrusted {
-    /// The provider does not say that it checked the address.
+    /// The provider does not state that it verified the address.
     #[error("the provider did not verify the address")]
     EmailNotVerified,
-    /// There is no address that mail could be sent to.
+    /// There is no address that mail can be sent to.
     #[error("there is no usable address")]
     NoEmail,
-    /// The person belongs to none of the organisations that are let in.
+    /// The person belongs to none of the admitted organisations.
     #[error("the person belongs to no organisation that is let in")]
     ForeignDomain,
 }
 
 impl Untrusted {
-    /// The name in the trail.
+    /// The name in the audit log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::EmailNotVerified => "email_not_verified",
@@ -84,8 +85,8 @@ impl Untrusted {
 }
 
 impl IdentityClaims {
-    /// Whether the person is let in. The claim decides on the organisation and never the address: anybody can have
-    /// an account at the provider under an address of any domain.
+    /// Decides whether the person is admitted. The `hd` claim decides on the organisation, never the address:
+    /// anybody can have an account at the provider under an address of any domain.
     ///
     /// # Errors
     /// [`Untrusted`].
@@ -125,7 +126,7 @@ impl IdentityClaims {
 }
 
 impl IdentityClaims {
-    /// What the provider says counts; where it says nothing, the domain of the address may.
+    /// The provider's statement decides. Only without one does the domain of the address.
     fn has_verified_address(&self, verified_domains: &[String]) -> bool {
         self.email_verified.unwrap_or_else(|| {
             let domain = self.email.as_deref().and_then(|text| text.rsplit_once('@'));
@@ -173,7 +174,7 @@ mod tests {
         assert_eq!(person.profile.language.as_deref(), Some("en"));
     }
 
-    /// T32, T37: what the provider did not check is not believed.
+    /// T32, T37: an address that the provider did not verify is not trusted.
     #[test]
     fn an_address_that_nobody_checked_is_not_believed() {
         for email_verified in [Some(false), None] {
@@ -200,7 +201,7 @@ mod tests {
         }
     }
 
-    /// T32: silence counts for an organisation's own addresses alone, and a no always.
+    /// T32: a missing claim is accepted only for an organisation's own addresses; `false` always refuses.
     #[test]
     fn an_organisations_own_addresses_need_no_word_of_the_provider() {
         let rules = AdmissionRules {
@@ -227,7 +228,7 @@ mod tests {
         }
     }
 
-    /// T32: the claim decides, not the text of the address.
+    /// T32: the claim decides, not the domain of the address.
     #[test]
     fn an_organisation_is_known_by_its_claim() {
         let let_in = AdmissionRules {

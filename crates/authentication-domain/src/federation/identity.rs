@@ -1,11 +1,10 @@
-//! Who somebody is at an identity provider.
+//! The identity of a person at an identity provider.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Issuer and subject: together they name one person for ever, and nothing else does (OpenID Connect Core 1.0
-/// §2, §5.7).
+/// Issuer and subject. Only the pair identifies a person permanently (OpenID Connect Core 1.0 §2, §5.7).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExternalIdentity {
     issuer: String,
@@ -16,7 +15,7 @@ impl ExternalIdentity {
     /// OpenID Connect Core 1.0 §2: at most 255 ASCII characters.
     const MAX_SUBJECT: usize = 255;
 
-    /// `None` for a subject that no provider may give.
+    /// Returns `None` for a subject that no provider may issue.
     pub fn new(issuer: &str, subject: &str) -> Option<Self> {
         let plausible = !subject.is_empty()
             && subject.len() <= Self::MAX_SUBJECT
@@ -29,8 +28,8 @@ impl ExternalIdentity {
         })
     }
 
-    /// The bytes whose keyed digest is unique. The length of the issuer stands first, so that no two pairs have
-    /// the same.
+    /// The bytes that go into the unique keyed digest. The length prefix of the issuer keeps two different
+    /// pairs from having the same bytes.
     pub fn index_form(&self) -> Vec<u8> {
         let mut form = b"federated identity:".to_vec();
         form.extend_from_slice(self.issuer.len().to_string().as_bytes());

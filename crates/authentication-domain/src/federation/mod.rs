@@ -1,7 +1,7 @@
-//! Signing in through an identity provider (OpenID Connect): Google, and others by name.
+//! Sign-in through an identity provider (OpenID Connect): Google, and others by name.
 //!
-//! A person is who the provider says by issuer and subject, and by nothing else: an address can change hands
-//! (OpenID Connect Core 1.0 §5.7). The address is believed once, to make an account for somebody who has none.
+//! Issuer and subject alone identify a person: an address can change hands (OpenID Connect Core 1.0 §5.7).
+//! The address is trusted only once, to create an account for a person who has none.
 
 mod claims;
 mod identity;

@@ -1,28 +1,28 @@
-//! What a provider is called here.
+//! The name of an identity provider in this service.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The name of a provider in settings, routes, stores and labels: 1 to 24 of a–z, 0–9, `_` and `-`, beginning with a
-/// letter.
+/// The name of a provider in settings, routes, stores and labels: 1 to 24 of a–z, 0–9, `_` and `-`, beginning
+/// with a letter.
 ///
-/// It is kept with every identity, nonce and flow of the provider. Who somebody is does not depend on it: that is
-/// issuer and subject ([`super::ExternalIdentity`]).
+/// It is stored with every identity, nonce and flow of the provider. It does not identify people: issuer and
+/// subject do ([`super::ExternalIdentity`]).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ProviderName {
-    /// Filled up with zeros.
+    /// Padded with zero bytes.
     letters: [u8; Self::LONGEST],
 }
 
-/// The text is no name of a provider.
+/// The text is not a valid provider name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the name of a provider must be 1 to 24 of a–z, 0–9, _ and -, and begin with a letter")]
 pub struct InvalidProviderName;
 
 impl ProviderName {
-    /// Of a name, in bytes.
+    /// Maximum length of a name in bytes.
     pub const LONGEST: usize = 24;
     /// The provider of the routes under `/auth/google`.
     pub const GOOGLE: Self = Self {
@@ -49,11 +49,11 @@ impl ProviderName {
     pub fn as_str(&self) -> &str {
         let end = self.letters.iter().position(|letter| *letter == 0);
         let letters = self.letters.get(..end.unwrap_or(Self::LONGEST));
-        // ASCII, since it was read.
+        // Always ASCII, since `parse` checked it.
         std::str::from_utf8(letters.unwrap_or_default()).unwrap_or_default()
     }
 
-    /// Whether it is the provider of the routes under `/auth/google`.
+    /// Whether this is the provider of the routes under `/auth/google`.
     pub fn is_google(self) -> bool {
         self == Self::GOOGLE
     }

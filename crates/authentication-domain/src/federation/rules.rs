@@ -1,20 +1,20 @@
-//! The numbers.
+//! Time limits of federated sign-in.
 
 use time::Duration;
 
-/// How long what was begun may take (OWASP ASVS 5.0 V10.1.2, V10.2.1).
+/// How long a flow may take from start to finish (OWASP ASVS 5.0 V10.1.2, V10.2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FederationRules {
-    /// How long a nonce counts.
+    /// TTL of a nonce.
     pub nonce_lifetime: Duration,
-    /// How long a person may take at the provider.
+    /// How long the person may stay at the provider.
     pub flow_lifetime: Duration,
 }
 
 impl FederationRules {
-    /// How far the provider's clock may be from ours.
+    /// Accepted difference between the provider's clock and the local one.
     pub const CLOCK_SKEW: Duration = Duration::seconds(60);
-    /// No nonce and no flow counts for longer.
+    /// Upper bound for the lifetime of nonces and flows.
     pub const LONGEST: Duration = Duration::minutes(10);
 }
 

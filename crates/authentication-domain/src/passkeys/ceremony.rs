@@ -1,18 +1,18 @@
-//! A ceremony: the service asks, the device answers, once and soon.
+//! WebAuthn ceremonies: one challenge from the service, one answer from the device, within a short time.
 
 use sha2::{Digest as _, Sha256};
 use time::{Duration, OffsetDateTime};
 
 use crate::{opaque_token::TokenDigest, sessions::SessionId};
 
-/// What an answer is good for. One begun for one purpose ends no other.
+/// What an answer may be used for. A ceremony can only be completed for the purpose it was begun for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CeremonyPurpose {
     /// Adds a passkey to the account of a session.
     Enrolment,
-    /// Signs in, without anybody having said who they are.
+    /// Signs in without an identifier having been entered.
     SignIn,
-    /// Completes a sign-in whose first factor was proven.
+    /// Completes a sign-in whose first factor is proven.
     SecondFactor,
 }
 
@@ -20,7 +20,7 @@ impl CeremonyPurpose {
     /// Every purpose there is.
     pub const ALL: [Self; 3] = [Self::Enrolment, Self::SignIn, Self::SecondFactor];
 
-    /// The name in stores.
+    /// The name used in stores.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Enrolment => "enrolment",
@@ -29,7 +29,7 @@ impl CeremonyPurpose {
         }
     }
 
-    /// As read from a store.
+    /// Parses a name read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -37,13 +37,14 @@ impl CeremonyPurpose {
     }
 }
 
-/// The numbers.
+/// Limits for passkeys and their ceremonies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PasskeyRules {
-    /// How long an answer is waited for. Level 3 §15.1 recommends 5 to 10 minutes, for people who have to
-    /// find their phone first.
+    /// TTL of a ceremony. WebAuthn Level 3 §15.1 recommends 5 to 10 minutes, for people who have to find
+    /// their phone first.
     pub ceremony_lifetime: Duration,
-    /// Passkeys of one account: a phone, a laptop, a key in a drawer, and those of the years before.
+    /// Maximum number of passkeys per account: room for a phone, a laptop, a security key kept as a spare,
+    /// and older ones.
     pub most_per_account: u32,
 }
 
@@ -57,16 +58,17 @@ impl Default for PasskeyRules {
 }
 
 impl PasskeyRules {
-    /// No ceremony counts for longer.
+    /// Upper bound for the lifetime of a ceremony.
     pub const LONGEST_CEREMONY: Duration = Duration::minutes(5);
 
-    /// Until when a ceremony that begins now can be ended.
+    /// When a ceremony that begins now expires.
     pub fn expiry(&self, now: OffsetDateTime) -> OffsetDateTime {
         now + self.ceremony_lifetime
     }
 }
 
-/// Who may end an enrolment: the session that began it, and none beside it, be it of the same account.
+/// The holder of an enrolment: only the session that began it may complete it, not another session of the
+/// same account.
 pub fn holder_of_session(session: SessionId) -> TokenDigest {
     let mut digest = Sha256::new();
     digest.update(b"passkey enrolment of session ");

@@ -1,25 +1,27 @@
-//! What is known of a passkey, and what its next use may change about it.
+//! The state of a passkey, and the changes that its next use may make.
 
 use std::fmt;
 
 use common::Id;
 use sha2::{Digest as _, Sha256};
 
-/// Marks ids of passkeys.
+/// Type marker for passkey ids.
 #[derive(Debug)]
 pub enum Passkey {}
-/// Names a passkey of an account to its owner. Not the credential id, which is the device's.
+/// Identifies a passkey of an account to its owner. Different from the credential id, which the device
+/// assigns.
 pub type PasskeyId = Id<Passkey>;
 
-/// SHA-256 of a credential id, by which a passkey is found. The id itself is kept under the person's key.
+/// SHA-256 of a credential id, used to look up a passkey. The id itself is stored encrypted under the
+/// person's key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct CredentialDigest(pub [u8; 32]);
 
 impl CredentialDigest {
-    /// Longest credential id that is looked at (Level 3 §7.1 step 25).
+    /// Maximum length of a credential id in bytes (Level 3 §7.1 step 25).
     pub const LONGEST_ID: usize = 1023;
 
-    /// Of an id as the device gave it.
+    /// The digest of an id as the device sent it.
     pub fn of(credential_id: &[u8]) -> Self {
         Self(Sha256::digest(credential_id).into())
     }
@@ -32,8 +34,8 @@ impl fmt::Debug for CredentialDigest {
     }
 }
 
-/// What a device keeps beside a passkey to say whose it is: bytes that mean nothing to anybody else
-/// (Level 3 §14.6.1), the same for all passkeys of an account.
+/// The user handle that a device stores with a passkey: opaque bytes (Level 3 §14.6.1), the same for all
+/// passkeys of an account.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct UserHandle(pub [u8; 16]);
 
@@ -43,39 +45,39 @@ impl fmt::Debug for UserHandle {
     }
 }
 
-/// What the device signs about itself with every use.
+/// The authenticator state that the device signs with every use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CredentialState {
-    /// How many signatures it gave, or always 0 for devices that do not count.
+    /// The signature counter; always 0 for devices that do not count.
     pub counter: u32,
-    /// Whether it may ever leave the device. Decided when it is made, for good.
+    /// Whether the key may ever leave the device. Fixed at creation.
     pub backup_eligible: bool,
-    /// Whether a copy is kept elsewhere as of now.
+    /// Whether a copy is currently stored elsewhere.
     pub backed_up: bool,
 }
 
-/// Why a signature that is good in itself does not count.
+/// Why a valid signature is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum UseRefused {
-    /// The counter did not grow: there may be two of what there should be one of.
+    /// The signature counter did not increase, so the passkey may have been copied.
     #[error("the signature counter did not grow")]
     CounterRegressed,
-    /// A key that cannot be backed up is, or became able to be (Level 3 §6.1.3).
+    /// The passkey is backed up without being eligible, or its eligibility changed (Level 3 §6.1.3).
     #[error("the backup flags contradict each other or the enrolment")]
     ImpossibleBackupState,
 }
 
 impl CredentialState {
-    /// Whether the flags can be together: what is backed up must be able to be.
+    /// Whether the flags are consistent: only an eligible passkey can be backed up.
     pub const fn is_possible(self) -> bool {
         self.backup_eligible || !self.backed_up
     }
 
-    /// What is known after a use (Level 3 §7.2 steps 18, 19 and 22).
+    /// The state after a use (Level 3 §7.2 steps 18, 19 and 22).
     ///
-    /// A counter that does not grow is refused, unless neither side counts, or the passkey is one that is
-    /// kept in several places at once: their counters know nothing of each other. Whether it is allowed to be
-    /// was settled at its enrolment, so that a thief's copy cannot claim it for itself.
+    /// A counter that does not increase is refused, with two exceptions: neither side counts, or the passkey
+    /// is backed up and so used on several devices, whose counters are independent. Backup eligibility is
+    /// fixed at enrolment, so a stolen copy of a device-bound key cannot claim to be backed up.
     ///
     /// # Errors
     /// [`UseRefused`].

@@ -1,7 +1,7 @@
-//! Passkeys: key pairs whose private half a device keeps, and lets go of a signature only for a person whom
-//! it knows by a finger, a face or a PIN (W3C Web Authentication Level 3).
+//! Passkeys: key pairs whose private half stays on a device, which signs only after it has recognised the
+//! person by fingerprint, face or PIN (W3C Web Authentication Level 3).
 //!
-//! What is signed, and for whom, is checked by whoever knows the format; what follows from it is decided here.
+//! An adapter verifies the formats and signatures; this module decides what follows from them.
 
 mod ceremony;
 mod credential;
