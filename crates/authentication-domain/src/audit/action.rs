@@ -1,89 +1,90 @@
-//! What can be done, as the trail names it.
+//! The actions that the audit log records.
 
-/// An act worth remembering. The names are stable: people search by them.
+/// An action in the audit log. The names are stable, because people search by them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// Someone asked to register an identifier.
     RegistrationRequested,
-    /// An account was made.
+    /// An account was created.
     AccountRegistered,
-    /// An account came over from the system before this one.
+    /// An account was imported from the predecessor system.
     AccountImported,
     /// A person signed in, or tried to.
     SignIn,
-    /// Failures closed password sign-in for an identifier, or for one device of it.
+    /// Failed attempts locked password sign-in for an identifier, or for one of its known devices.
     SignInLocked,
-    /// Failures in a row closed a way of signing in: the password for devices that are not known, or codes of six
-    /// digits.
+    /// Consecutive failures closed a way to sign in: the password on unknown devices, or six-digit codes.
     GuessingStopped,
-    /// An operator opened what failures had closed.
+    /// An operator lifted a lock that failures had caused.
     AccountUnlocked,
-    /// A code was asked for.
+    /// A code was requested.
     CodeRequested,
-    /// A code was tried and did not count.
+    /// A code was presented and refused.
     CodeRefused,
-    /// A refresh token was used that had been replaced.
+    /// A refresh token was presented that had already been replaced.
     RefreshReuse,
-    /// A refresh token that had been replaced was used by the session's own device, whose answer got lost.
+    /// A replaced refresh token was presented by the session's own device, which had not received the
+    /// response.
     RefreshForgiven,
-    /// A refresh token was used whose generation the store does not know yet: its latest commits are lost.
+    /// A refresh token was presented whose generation is ahead of the store, which has lost its latest
+    /// commits.
     RefreshAhead,
     /// A session ended.
     SessionEnded,
-    /// The database was restored to an earlier state, and what was outstanding in it voided.
+    /// The database was restored to an earlier state, and everything outstanding in it was revoked.
     DatabaseRestored,
-    /// The person changed the password, knowing the old one.
+    /// The person changed the password and proved the old one.
     PasswordChanged,
-    /// The person set a new password by code or link.
+    /// The person set a new password with a code or link.
     PasswordReset,
     /// The profile changed.
     ProfileChanged,
-    /// A first factor was proven, and a second one asked for.
+    /// The first factor was proven and a second one requested.
     SecondFactorAsked,
-    /// A second factor was tried and did not count.
+    /// A second factor was presented and refused.
     SecondFactorRefused,
-    /// A second factor counts from now on.
+    /// A second factor was enabled.
     SecondFactorAdded,
-    /// A second factor was taken away.
+    /// A second factor was removed.
     SecondFactorRemoved,
-    /// A fresh set of recovery codes; the old ones are void.
+    /// A new set of recovery codes was issued; the old ones are void.
     RecoveryCodesRenewed,
-    /// A recovery code stood in for another factor.
+    /// A recovery code was used in place of another factor.
     RecoveryCodeUsed,
-    /// The person proved again who they are, or tried to.
+    /// The person reauthenticated, or tried to.
     Reauthenticated,
-    /// The person asked to have another identifier.
+    /// The person requested a change of identifier.
     IdentifierChangeRequested,
-    /// The account has another identifier.
+    /// The identifier of the account was changed.
     IdentifierChanged,
-    /// Whoever had the identifier before took the change back.
+    /// The holder of the previous identifier undid the change.
     IdentifierChangeUndone,
-    /// The owner said of something that they were told of: it was not me.
+    /// The owner reported a notified action as not theirs ("this was not me").
     AccountSecured,
-    /// The person forgot a device.
+    /// The person removed a known device.
     DeviceForgotten,
-    /// The owner was told that their second factors will be taken off.
+    /// The owner was notified that their second factors will be removed.
     FactorResetAnnounced,
-    /// That was called off.
+    /// The announced removal of second factors was cancelled.
     FactorResetCalledOff,
-    /// Every second factor was taken off, since the owner had lost them all.
+    /// All second factors were removed because the owner had lost them.
     FactorsReset,
     /// A passkey was enrolled, or the attempt failed.
     PasskeyAdded,
-    /// A passkey has another name.
+    /// A passkey was renamed.
     PasskeyRenamed,
-    /// A passkey was taken away.
+    /// A passkey was removed.
     PasskeyRemoved,
-    /// A passkey signed with a counter that did not grow: somebody may hold a copy.
+    /// A passkey signed with a counter that did not increase, so it may have been copied.
     PasskeyCopySuspected,
-    /// An identity at a provider opens the account from here on.
+    /// An identity at a provider was linked to the account.
     IdentityLinked,
-    /// It does no more.
+    /// An identity at a provider was unlinked from the account.
     IdentityUnlinked,
 }
 
 impl Action {
-    /// The name in the trail.
+    /// The name in the audit log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::RegistrationRequested => "account.registration_requested",
@@ -128,12 +129,12 @@ impl Action {
     }
 }
 
-/// How it went.
+/// The outcome of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
-    /// Done.
+    /// It succeeded.
     Success,
-    /// Refused; the reason is the entry's own.
+    /// Refused, with the reason that the entry records.
     Refused(&'static str),
 }
 

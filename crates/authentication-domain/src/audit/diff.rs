@@ -1,4 +1,4 @@
-//! What a change changed, field by field.
+//! Field-by-field differences for the audit log.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -6,27 +6,27 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// One field, before and after. Absent is `null`.
+/// One field before and after a change. An absent value is `null`.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// As it was.
+    /// The value before the change.
     pub before: Value,
-    /// As it is.
+    /// The value after the change.
     pub after: Value,
 }
 
-/// The fields that changed. Holds personal values, so it is kept under the person's key only.
+/// The changed fields. Contains personal values, so it is stored only encrypted under the person's key.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Diff(BTreeMap<String, Change>);
 
 impl Diff {
-    /// Of an act that changes no field, or whose fields are secrets (a password).
+    /// For actions that change no field, or whose fields are secrets (a password).
     pub const fn empty() -> Self {
         Self(BTreeMap::new())
     }
 
-    /// Between two states of one thing, field by field.
+    /// The differences between two states of the same object.
     pub fn between<T: Serialize>(before: &T, after: &T) -> Self {
         let fields = |it: &T| match serde_json::to_value(it) {
             Ok(Value::Object(fields)) => fields,
@@ -53,7 +53,7 @@ impl Diff {
         self.0.is_empty()
     }
 
-    /// The names of the fields that changed: not personal, unlike their values.
+    /// The names of the changed fields. Unlike their values, they are not personal.
     pub fn fields(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

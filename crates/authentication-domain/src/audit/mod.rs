@@ -1,4 +1,4 @@
-//! The audit trail: who did what, to whom, from where, and what changed.
+//! The audit log: who did what to whom, from where, and what changed.
 
 mod action;
 mod diff;

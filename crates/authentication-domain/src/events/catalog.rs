@@ -1,4 +1,4 @@
-//! Every event there is. The `type` names are promises to consumers.
+//! The catalog of domain events. The `type` names are a contract with consumers.
 
 use serde_json::{Value, json};
 
@@ -15,126 +15,126 @@ use crate::{
 /// Something that happened to an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A person proved a new identifier; the account exists.
+    /// A person proved a new identifier, and the account was created.
     AccountRegistered {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// What they are.
+        /// Its roles.
         roles: Roles,
     },
-    /// A person came over from the system before this one; the account exists.
+    /// An account was imported from the predecessor system.
     AccountImported {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// What they are.
+        /// Its roles.
         roles: Roles,
-        /// Who they were: what other systems know them by.
+        /// The id in the predecessor system, by which other systems know the person.
         legacy_id: LegacyId,
     },
     /// A person signed in.
     SessionStarted {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which.
+        /// The new session.
         session: SessionId,
     },
-    /// A session ended before its time.
+    /// A session ended before it expired.
     SessionEnded {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which.
+        /// The session that ended.
         session: SessionId,
-        /// Why.
+        /// The reason.
         reason: EndReason,
     },
-    /// A replaced refresh token was used: somebody holds a copy.
+    /// A replaced refresh token was presented, so a copy of it exists.
     RefreshReused {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which session it belonged to.
+        /// The session of the token.
         session: SessionId,
     },
-    /// The password is another one now.
+    /// The password was changed or reset.
     PasswordChanged {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// By code or link instead of with the old password.
+        /// Set with a code or link instead of the old password.
         by_reset: bool,
     },
     /// Fields of the profile changed.
     ProfileChanged {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Their names; consumers ask for the values they may see.
+        /// The names of the fields. Consumers request the values that they may see.
         fields: Vec<String>,
     },
-    /// A second factor counts from now on.
+    /// A second factor was enabled.
     SecondFactorAdded {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which kind.
+        /// The kind of factor.
         factor: SecondFactor,
     },
-    /// A second factor was taken away.
+    /// A second factor was removed.
     SecondFactorRemoved {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which kind.
+        /// The kind of factor.
         factor: SecondFactor,
     },
-    /// The account has another identifier.
+    /// The identifier of the account was changed.
     IdentifierChanged {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which kind it is now.
+        /// The kind of the new identifier.
         method: SignUpMethod,
-        /// It is the one before, which its holder took back.
+        /// The previous holder undid a change, so the old identifier is back.
         undone: bool,
     },
-    /// The owner said of something that they were told of: it was not me. No session and no known device is
-    /// left, and the password counts no more until it is set anew.
+    /// The owner reported a notified action as not theirs ("this was not me"). All sessions and known devices
+    /// are revoked, and the password is void until it is reset.
     AccountSecured {
-        /// Whose.
+        /// The account.
         account: AccountId,
     },
-    /// Every second factor was taken off, since the owner had lost them all.
+    /// All second factors were removed because the owner had lost them.
     FactorsReset {
-        /// Whose.
+        /// The account.
         account: AccountId,
     },
     /// A passkey was enrolled.
     PasskeyAdded {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which.
+        /// The new passkey.
         passkey: PasskeyId,
     },
-    /// A passkey was taken away.
+    /// A passkey was removed.
     PasskeyRemoved {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which.
+        /// The removed passkey.
         passkey: PasskeyId,
     },
-    /// A passkey signed with a counter that did not grow, and was refused: somebody may hold a copy.
+    /// A passkey signed with a counter that did not increase and was refused: it may have been copied.
     PasskeyCopySuspected {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Which.
+        /// The passkey.
         passkey: PasskeyId,
     },
-    /// An identity at a provider opens the account from here on.
+    /// An identity at a provider was linked: it opens the account from now on.
     IdentityLinked {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Where.
+        /// The provider.
         provider: ProviderName,
     },
-    /// It does no more.
+    /// An identity at a provider was unlinked.
     IdentityUnlinked {
-        /// Whose.
+        /// The account.
         account: AccountId,
-        /// Where.
+        /// The provider.
         provider: ProviderName,
     },
 }

@@ -1,4 +1,4 @@
-//! The form in which events leave: CloudEvents 1.0, structured mode, JSON.
+//! The envelope of outgoing events: CloudEvents 1.0, structured mode, JSON.
 
 use common::Id;
 use serde::Serialize;
@@ -7,19 +7,19 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
 use crate::accounts::AccountId;
 
-/// Marks ids of events.
+/// Type marker for event ids.
 #[derive(Debug)]
 pub enum EventKind {}
 /// The CloudEvents `id`: the same for every delivery of one event.
 pub type EventId = Id<EventKind>;
 
-/// An event as it waits in the outbox. It may be one that an older release wrote, so nothing in it is read
-/// before it goes out.
+/// An event in the outbox. An older release may have written it, so its data is passed on without being
+/// interpreted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedEvent {
     /// The same for every delivery.
     pub id: EventId,
-    /// Grows with every event of an account, with gaps.
+    /// Increases with every event of an account, with gaps.
     pub sequence: i64,
     /// When it happened.
     pub at: OffsetDateTime,
@@ -29,17 +29,17 @@ pub struct QueuedEvent {
     pub account: AccountId,
     /// CloudEvents `data`, as JSON.
     pub data: String,
-    /// The request it came with.
+    /// The id of the request that caused it.
     pub request_id: String,
 }
 
-/// What waits in the outbox cannot be made an event of.
+/// The stored event cannot be turned into a CloudEvent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stored event cannot be written as a CloudEvent")]
 pub struct Unwritable;
 
-/// The attributes in the order in which people read them. Names of extensions are lower case without
-/// separators, as CloudEvents 1.0 §3.1 asks.
+/// The attributes, ordered for human readers. Extension names are lower case without separators, as
+/// CloudEvents 1.0 §3.1 requires.
 #[derive(Serialize)]
 struct CloudEvent<'a> {
     specversion: &'static str,
@@ -51,7 +51,7 @@ struct CloudEvent<'a> {
     time: String,
     datacontenttype: &'static str,
     requestid: &'a str,
-    /// The extension of this name compares as text: all are of one length.
+    /// The `sequence` extension is compared as text, so all values have the same length.
     sequence: String,
     data: Value,
 }
@@ -60,10 +60,10 @@ impl QueuedEvent {
     /// The media type of [`Self::to_cloud_event`].
     pub const MEDIA_TYPE: &'static str = "application/cloudevents+json";
 
-    /// The event as it goes out. The same text at every call.
+    /// The event in its outgoing form. Every call gives the same text.
     ///
     /// # Errors
-    /// [`Unwritable`] when its data is no JSON or its time no time.
+    /// [`Unwritable`] when its data is not JSON or its time cannot be formatted.
     pub fn to_cloud_event(&self, source: &str) -> Result<String, Unwritable> {
         let event = CloudEvent {
             specversion: "1.0",

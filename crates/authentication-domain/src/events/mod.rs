@@ -1,4 +1,4 @@
-//! What happened, told to other systems: CloudEvents 1.0. Ids only, never a personal value.
+//! Domain events for other systems: CloudEvents 1.0. They carry ids only, never personal values.
 
 mod catalog;
 mod envelope;

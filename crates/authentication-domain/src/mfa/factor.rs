@@ -1,4 +1,4 @@
-//! What can be asked for after the first factor.
+//! The kinds of second factor.
 
 use common::access::AuthenticationMethod;
 use serde::{Deserialize, Serialize};
@@ -6,13 +6,13 @@ use serde::{Deserialize, Serialize};
 /// A kind of second factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SecondFactor {
-    /// A code of an authenticator app.
+    /// A code from an authenticator app.
     #[serde(rename = "totp")]
     Totp,
     /// A passkey.
     #[serde(rename = "webauthn")]
     WebAuthn,
-    /// One of the codes that were shown when a factor was set up.
+    /// A recovery code, shown when a factor was set up.
     #[serde(rename = "recovery_code")]
     RecoveryCode,
     /// A code by mail or SMS.
@@ -21,7 +21,7 @@ pub enum SecondFactor {
 }
 
 impl SecondFactor {
-    /// In the order in which a person is best asked for them.
+    /// Sorted by preference: the best one to ask for first.
     pub const ALL: [Self; 4] = [
         Self::WebAuthn,
         Self::Totp,
@@ -29,7 +29,7 @@ impl SecondFactor {
         Self::RecoveryCode,
     ];
 
-    /// The name in the HTTP API and the trail.
+    /// The name in the HTTP API and the audit log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Totp => "totp",
@@ -39,7 +39,7 @@ impl SecondFactor {
         }
     }
 
-    /// How a session remembers it.
+    /// The authentication method that a session records for it.
     pub const fn method(self) -> AuthenticationMethod {
         match self {
             Self::Totp => AuthenticationMethod::Totp,
@@ -50,7 +50,7 @@ impl SecondFactor {
     }
 }
 
-/// What an account has set up.
+/// The second factors that an account has set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
 pub struct SecondFactors {
@@ -58,17 +58,18 @@ pub struct SecondFactors {
     pub totp: bool,
     /// At least one passkey.
     pub passkeys: bool,
-    /// At least one recovery code that was not used.
+    /// At least one unused recovery code.
     pub recovery_codes: bool,
 }
 
 impl SecondFactors {
-    /// Whether a second factor is asked for. Recovery codes stand in for another factor; alone they are none.
+    /// Whether sign-in requires a second factor. Recovery codes replace another factor and do not count
+    /// alone.
     pub const fn is_enabled(self) -> bool {
         self.totp || self.passkeys
     }
 
-    /// What is set up, as its owner is shown.
+    /// The enabled factors, as shown to the owner.
     pub fn shown(self) -> impl Iterator<Item = SecondFactor> {
         SecondFactor::ALL
             .into_iter()

@@ -1,6 +1,7 @@
-//! Second factors: which an account has, which may be asked for, and when a sign-in is complete.
+//! Second factors: which an account has, which may be requested, and when a sign-in is complete.
 //!
-//! NIST SP 800-63B-4 §2.2, OWASP ASVS 5.0 V6.3.3 and V6.3.4: whoever set one up is asked for it on every way in.
+//! NIST SP 800-63B-4 §2.2, OWASP ASVS 5.0 V6.3.3 and V6.3.4: an account with a second factor must use it on
+//! every way to sign in.
 
 mod factor;
 mod policy;

@@ -16,21 +16,21 @@ use time::Duration;
 use super::{SecondFactor, SecondFactors};
 use crate::accounts::SignUpMethod;
 
-/// The numbers and the choices.
+/// Limits and options for second factors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SecondFactorRules {
-    /// Whether vendors need a second factor as staff always do.
+    /// Whether vendors must have a second factor. Staff always must.
     pub required_of_vendors: bool,
-    /// How long a device that was told to be remembered skips the second factor.
+    /// How long a remembered device skips the second factor.
     pub remember_for: Duration,
-    /// How long a sign-in waits for its second factor.
+    /// TTL of a sign-in that waits for its second factor.
     pub pending_lifetime: Duration,
-    /// Wrong answers that end a sign-in that waits for its second factor.
+    /// Wrong answers that end a pending sign-in.
     pub tries_per_sign_in: u32,
-    /// Wrong codes of an authenticator app in a row, over any time, after which it has to be set up anew
-    /// (NIST SP 800-63B-4 §3.2.2: no more than a hundred).
+    /// Consecutive wrong authenticator-app codes, over any time, after which the app has to be set up again
+    /// (NIST SP 800-63B-4 §3.2.2: no more than 100).
     pub most_failures_in_a_row: u32,
-    /// How long ago a sign-in may be to count as recent.
+    /// Maximum age of a sign-in that counts as recent.
     pub recent_sign_in: Duration,
 }
 
@@ -47,29 +47,29 @@ impl Default for SecondFactorRules {
     }
 }
 
-/// A sign-in whose first factor was proven.
+/// A sign-in whose first factor is proven.
 #[derive(Debug, Clone, Copy)]
 pub struct Begun {
-    /// What was proven.
+    /// The first factor.
     pub first: AuthenticationMethod,
-    /// The identifier's kind, if the first factor came over what it reaches: a code that was sent there, or a
-    /// password that a code sent there has set.
+    /// The kind of identifier over which the first factor was delivered, if any: it was a code sent there, or
+    /// a password set with such a code.
     pub came_over: Option<SignUpMethod>,
-    /// Whether it comes from a known device that was told to be remembered, and still is.
+    /// Whether the sign-in comes from a known device that is still remembered.
     pub remembered: bool,
 }
 
-/// What comes next.
+/// The next step of a sign-in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum NextStep {
-    /// A session begins.
+    /// The session starts.
     Complete,
-    /// One of these has to be proven first.
+    /// One of these factors has to be proven first.
     SecondFactor(Vec<SecondFactor>),
 }
 
 impl SecondFactorRules {
-    /// What comes after the first factor, for whoever has these roles, this kind of identifier and these
+    /// The step after the first factor, for an account with these roles, this kind of identifier and these
     /// factors.
     pub fn next_step(
         &self,
@@ -92,18 +92,19 @@ impl SecondFactorRules {
         NextStep::SecondFactor(asked.collect())
     }
 
-    /// Whether these roles need a second factor for what only they may do.
+    /// Whether these roles require a second factor.
     pub fn demands(&self, roles: Roles) -> bool {
         roles.is_staff() || (self.required_of_vendors && roles.contains(Role::Vendor))
     }
 
-    /// The roles that count at what was proven: those that need a second factor wait for it.
+    /// The roles that are effective with these proofs. Roles that require a second factor become effective
+    /// with it.
     pub fn counting(&self, roles: Roles, proofs: Proofs) -> Roles {
         let counts = |role: &Role| !self.is_lacking((*role).into(), proofs);
         roles.iter().filter(counts).collect()
     }
 
-    /// Whether a session with these proofs lacks what its roles need.
+    /// Whether a session with these proofs lacks the second factor that its roles require.
     pub fn is_lacking(&self, roles: Roles, proofs: Proofs) -> bool {
         self.demands(roles) && !proofs.is_multi_factor()
     }
@@ -199,7 +200,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whoever has a second factor gets past it only with a passkey or from a remembered member's device.
+        /// With a second factor set up, only a passkey or a remembered device of a member completes a sign-in
+        /// without it.
         #[test]
         fn nothing_else_completes_a_sign_in(
             first in prop::sample::select(AuthenticationMethod::ALL.to_vec()),

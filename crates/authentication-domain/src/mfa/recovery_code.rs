@@ -1,4 +1,4 @@
-//! Codes for whoever lost the other factor.
+//! Recovery codes, for people who lost their other factor.
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use crate::{
     typed::{MOST_TYPED, meant},
 };
 
-/// Crockford's alphabet: nothing that is taken for something else when read from paper.
+/// Crockford's base 32 alphabet, which omits characters that are easily confused on paper.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// A recovery code as its owner has it: 120 random bits, `XXXX-XXXX-XXXX-XXXX-XXXX-XXXX`.
+/// A recovery code as its owner sees it: 120 random bits, `XXXX-XXXX-XXXX-XXXX-XXXX-XXXX`.
 ///
-/// Shown once. With 112 bits and more, a plain digest may be kept of a look-up secret (NIST SP 800-63B-4
-/// §3.1.2.2, OWASP ASVS 5.0 V6.5.2); so many can be tried by nobody.
+/// Shown once. A look-up secret of 112 bits or more may be stored as a plain digest (NIST SP 800-63B-4
+/// §3.1.2.2, OWASP ASVS 5.0 V6.5.2), because an exhaustive search is infeasible.
 pub struct RecoveryCode(SecretString);
 
-/// What is kept of a recovery code: SHA-256 over the account and the code.
+/// The stored form of a recovery code: SHA-256 over the account and the code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RecoveryCodeDigest(pub [u8; 32]);
 
 impl RecoveryCode {
-    /// When so many are left, the owner is told.
+    /// When this many codes are left, the owner is notified.
     pub const FEW: u32 = 3;
-    /// How many an account is given.
+    /// Number of codes in a set.
     pub const COUNT: usize = 10;
-    /// How many characters count.
+    /// Number of significant characters.
     const LENGTH: usize = 24;
 
     /// From 120 random bits.
@@ -49,8 +49,8 @@ impl RecoveryCode {
         Self(text.into())
     }
 
-    /// What a person typed or pasted; `None` when it cannot be one. Case makes no difference, and letters that
-    /// Crockford's alphabet leaves out are read as the digits that they look like.
+    /// Parses typed or pasted input; `None` when it cannot be a recovery code. Case is ignored, and letters
+    /// that Crockford's alphabet omits are read as the digits that they look like.
     pub fn parse(typed: &str) -> Option<Self> {
         if typed.len() > MOST_TYPED {
             return None;
@@ -73,7 +73,7 @@ impl RecoveryCode {
         (text.len() == Self::LENGTH + 5).then(|| Self(text.into()))
     }
 
-    /// What is kept of it, for this account.
+    /// The digest that is stored for this account.
     pub fn digest(&self, account: AccountId) -> RecoveryCodeDigest {
         let digest = Sha256::new()
             .chain_update(b"fashionistar-auth recovery code")
@@ -82,7 +82,7 @@ impl RecoveryCode {
         RecoveryCodeDigest(digest.finalize().into())
     }
 
-    /// The text, for the answer that shows it.
+    /// The code, for the response that shows it.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }

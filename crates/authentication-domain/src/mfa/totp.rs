@@ -1,4 +1,4 @@
-//! Codes of an authenticator app (RFC 6238): the rules; the arithmetic is an adapter's.
+//! Authenticator app codes (RFC 6238): the rules. An adapter computes the codes.
 
 use std::fmt;
 
@@ -14,23 +14,23 @@ impl fmt::Debug for TotpSecret {
     }
 }
 
-/// A time step: whole thirties of seconds since the epoch. Each is accepted once.
+/// A time step: the number of whole 30-second periods since the Unix epoch. Each step is accepted once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TotpStep(pub i64);
 
-/// The numbers (RFC 6238 §5.2, OWASP ASVS 5.0 V6.5.5). Authenticator apps know no others.
+/// Parameters of TOTP (RFC 6238 §5.2, OWASP ASVS 5.0 V6.5.5). Many authenticator apps support no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TotpRules;
 
 impl TotpRules {
-    /// How long one code counts.
+    /// Length of a time step.
     pub const STEP: Duration = Duration::seconds(30);
-    /// Steps before and after the current one that count too, for clocks that are off.
+    /// Accepted steps before and after the current one, to tolerate clock drift.
     pub const SKEW: i64 = 1;
-    /// How long a secret that was shown waits for its first code.
+    /// How long an enrolment waits for the first code of a displayed secret.
     pub const ENROLMENT: Duration = Duration::minutes(10);
 
-    /// The steps whose codes count at `now`, the oldest first.
+    /// The steps whose codes are accepted at `now`, oldest first.
     pub fn steps_at(now: OffsetDateTime) -> impl Iterator<Item = TotpStep> {
         let TotpStep(last) = Self::last_step_at(now);
         (last - 2 * Self::SKEW..=last).map(TotpStep)
