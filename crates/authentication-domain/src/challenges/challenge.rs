@@ -1,25 +1,26 @@
-//! The rules that make six digits safe.
+//! The rules that make six-digit codes safe.
 //!
-//! NIST SP 800-63B-4 §3.1.3, OWASP ASVS 5.0 V6.5 and V6.6: short-lived, once, only the newest, bound to
-//! a purpose and a recipient, and few guesses that neither a resend nor a new flow renews.
+//! NIST SP 800-63B-4 §3.1.3, OWASP ASVS 5.0 V6.5 and V6.6: codes are short-lived and single-use, only the
+//! newest is valid, each is bound to a purpose and a recipient, and the few allowed guesses are not renewed
+//! by a resend or a new flow.
 
 use common::clock;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-/// What a code is good for. A code for one purpose opens no other.
+/// The purpose of a code. A code for one purpose is not valid for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// Proves the identifier of a new account.
+    /// Verifies the identifier of a new account.
     Registration,
     /// Signs in without a password.
     SignIn,
     /// Sets a new password.
     PasswordReset,
-    /// Completes a sign-in whose first factor was something else.
+    /// Completes a sign-in that began with a different factor.
     SecondFactor,
-    /// Proves the identifier that an account is to have in the place of its own.
+    /// Verifies the new identifier of an account that is changing it.
     IdentifierChange,
 }
 
@@ -33,7 +34,7 @@ impl Purpose {
         Self::IdentifierChange,
     ];
 
-    /// The name in stores and in what a code is derived from.
+    /// The name used in stores and in the derivation of codes.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Registration => "registration",
@@ -44,7 +45,7 @@ impl Purpose {
         }
     }
 
-    /// As read from a store.
+    /// Parses a name read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -52,27 +53,27 @@ impl Purpose {
     }
 }
 
-/// The numbers.
+/// The limits for codes and challenges.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ChallengeRules {
-    /// How long a code counts after it was sent.
+    /// TTL of a code after it is sent.
     pub code_lifetime: Duration,
-    /// How long a mailed link counts (ASVS 6.5.5 allows no more than the code; NIST 24 h by mail).
+    /// TTL of a mailed link (ASVS 6.5.5 allows no more than the code; NIST 24 h by mail).
     pub link_lifetime: Duration,
-    /// Least time between two messages for one purpose to one recipient.
+    /// Minimum time between two messages for one purpose to one recipient.
     pub resend_after: Duration,
-    /// How long a challenge can be resent before it has to be begun anew.
+    /// How long a challenge can be resent before it has to be started again.
     pub challenge_lifetime: Duration,
-    /// Guesses on one challenge, whatever is resent.
+    /// Maximum guesses per challenge, across resends.
     pub tries_per_challenge: u32,
-    /// Guesses on all challenges of one person and purpose within [`Self::TRIES_WINDOW`].
+    /// Maximum guesses on all challenges of one person and purpose within [`Self::TRIES_WINDOW`].
     pub tries_per_window: u32,
-    /// Wrong guesses in a row of six digits, for one person and purpose, over any time (NIST SP 800-63B-4
-    /// §3.2.2). From there on codes are long, and what is guessed at those is not counted in a row.
+    /// Consecutive wrong guesses at six-digit codes, for one person and purpose, over any time (NIST SP
+    /// 800-63B-4 §3.2.2). After that, codes are long, and wrong guesses at those do not add to this count.
     pub most_failures_in_a_row: u32,
-    /// Messages to one recipient an hour.
+    /// Maximum messages to one recipient per hour.
     pub messages_per_hour: u32,
-    /// Messages to one recipient a day.
+    /// Maximum messages to one recipient per day.
     pub messages_per_day: u32,
 }
 
@@ -93,20 +94,22 @@ impl Default for ChallengeRules {
 }
 
 impl ChallengeRules {
-    /// Over which guesses are added up.
+    /// The window over which guesses are added up.
     pub const TRIES_WINDOW: Duration = Duration::hours(1);
 
-    /// Whether a code sent at `sent_at` still counts. One that was sent in the future does not.
+    /// Whether a code sent at `sent_at` is still valid. A time further in the future than [`clock::SKEW`] is
+    /// not.
     pub fn code_counts(&self, sent_at: OffsetDateTime, now: OffsetDateTime) -> bool {
         clock::is_within(sent_at, self.code_lifetime, now)
     }
 
-    /// Whether a link mailed at `sent_at` still counts. One that was mailed in the future does not.
+    /// Whether a link mailed at `sent_at` is still valid. A time further in the future than [`clock::SKEW`]
+    /// is not.
     pub fn link_counts(&self, sent_at: OffsetDateTime, now: OffsetDateTime) -> bool {
         clock::is_within(sent_at, self.link_lifetime, now)
     }
 
-    /// The latest time of an earlier message that lets another one go out at `now`.
+    /// The latest time of an earlier message that allows another one at `now`.
     pub fn resend_cutoff(&self, now: OffsetDateTime) -> OffsetDateTime {
         now - self.resend_after
     }

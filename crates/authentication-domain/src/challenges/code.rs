@@ -1,4 +1,4 @@
-//! The code that a person types.
+//! One-time codes that a person enters.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::typed::{MOST_TYPED, meant};
 
-/// Random bytes that name one sending of a code. The code follows from it under a server key, so that
+/// Random bytes that identify one sending of a code. The code is derived from them with a server key, so that
 /// neither the store nor the outbox ever holds a code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeNonce(pub [u8; 16]);
 
-/// How long a code is. A sending has one format for good.
+/// The format of a code. It is fixed for a sending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum CodeFormat {
-    /// Six decimal digits: few enough that guesses have to be counted.
+    /// Six decimal digits. Guesses must be limited.
     #[default]
     Digits,
-    /// Twelve characters of base 32, sixty bits: more than anybody can guess.
+    /// Twelve base 32 characters, 60 bits: too many to guess.
     Long,
 }
 
 impl CodeFormat {
-    /// Both.
+    /// Both formats.
     pub const ALL: [Self; 2] = [Self::Digits, Self::Long];
 
-    /// The name in stores and in answers.
+    /// The name used in stores and in responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Digits => "digits",
@@ -34,7 +34,7 @@ impl CodeFormat {
         }
     }
 
-    /// As read from a store.
+    /// Parses a name read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|format| format.as_str() == name)
     }
@@ -44,18 +44,18 @@ impl CodeFormat {
 pub struct OneTimeCode(SecretString);
 
 impl OneTimeCode {
-    /// How many digits.
+    /// Length of a code of digits.
     pub const DIGITS: usize = 6;
-    /// How many characters of a long one.
+    /// Length of a long code, in characters.
     pub const LONG: usize = 12;
-    /// Without the letters that look like a digit or like another letter.
+    /// Crockford's base 32, without the letters that look like a digit or like another letter.
     const ALPHABET: [char; 32] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F', 'G', 'H',
         'J', 'K', 'M', 'N', 'P', 'Q', 'R', 'S', 'T', 'V', 'W', 'X', 'Y', 'Z',
     ];
 
-    /// From pseudo-random bytes. Taking 64 bits modulo a million favours no code by more than 2⁻⁴⁴; of a long code
-    /// the bytes give sixty bits.
+    /// Derives a code from pseudo-random bytes. Taking 64 bits modulo a million favours no code by more than
+    /// 2⁻⁴⁴. A long code uses 60 of the bits.
     pub fn from_bytes(bytes: [u8; 8], format: CodeFormat) -> Self {
         let number = u64::from_be_bytes(bytes);
         match format {
@@ -72,8 +72,8 @@ impl OneTimeCode {
         (0..Self::LONG).rev().filter_map(symbol).collect()
     }
 
-    /// What a person typed or pasted; `None` when it is neither. A long code may have small letters, and the letters
-    /// that look like digits (O, I, L).
+    /// Parses typed or pasted input; `None` when it has neither format. A long code may contain lower-case
+    /// letters and the letters that look like digits (O, I, L).
     pub fn parse(typed: &str) -> Option<Self> {
         if typed.len() > MOST_TYPED {
             return None;
@@ -100,7 +100,7 @@ impl OneTimeCode {
         well_formed.then(|| Self(code.into()))
     }
 
-    /// Which of the two it is.
+    /// The format of the code.
     pub fn format(&self) -> CodeFormat {
         let length = self.expose().len();
         if length == Self::LONG {
@@ -110,12 +110,12 @@ impl OneTimeCode {
         }
     }
 
-    /// The characters, for the message that carries them.
+    /// The characters, for the message that delivers the code.
     pub fn expose(&self) -> &str {
         self.0.expose_secret()
     }
 
-    /// Whether both are the same, in time that does not depend on where they differ.
+    /// Compares two codes in constant time.
     pub fn matches(&self, other: &Self) -> bool {
         constant_time::is_equal(self.expose().as_bytes(), other.expose().as_bytes())
     }

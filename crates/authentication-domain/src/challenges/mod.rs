@@ -1,4 +1,4 @@
-//! One-time codes: proof that a person reads what is sent to an address or a number.
+//! One-time codes: they prove that a person receives what is sent to an address or a number.
 
 mod challenge;
 mod code;

@@ -1,34 +1,34 @@
-//! How often each kind of route may be called.
+//! Rate limits per class of routes.
 
 use time::Duration;
 
-/// Routes that share a budget.
+/// Routes that share a rate limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RouteClass {
     /// Registration.
     Register,
     /// Sign-in by password.
     LogIn,
-    /// Whatever sends a message: sign-in by code, resend, reset.
+    /// Routes that send a message: sign-in by code, resend, reset.
     SendCode,
-    /// Whatever takes a code or a token that could be guessed.
+    /// Routes that accept a guessable code or token.
     Verify,
     /// Refreshing tokens.
     Refresh,
-    /// Whatever has a password hashed or judged behind a bearer token.
+    /// Authenticated routes that hash or judge a password.
     Password,
-    /// Everything else behind a bearer token.
+    /// All other authenticated routes.
     SignedIn,
-    /// Everything else that is open to all.
+    /// All other public routes.
     Public,
 }
 
-/// So many calls in a sliding window.
+/// A number of calls per sliding window.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Quota {
     /// Calls allowed in any window.
     pub calls: u32,
-    /// Its length; whole seconds.
+    /// The length of the window, in whole seconds.
     pub window: Duration,
 }
 
@@ -39,13 +39,13 @@ pub struct Limit {
     pub by_address: Option<Quota>,
     /// For one identifier, or for one account when signed in.
     pub by_subject: Option<Quota>,
-    /// For one device that says that it is known to the owner of one identifier. What a device used up is not
+    /// For one device that claims to be a known device of one identifier's owner. Its budget is separate from
     /// the identifier's, which strangers can use up.
     pub by_device: Option<Quota>,
 }
 
 impl Quota {
-    /// So many calls an hour.
+    /// A quota of so many calls per hour.
     pub const fn an_hour(calls: u32) -> Self {
         Self {
             calls,
@@ -62,7 +62,7 @@ impl Quota {
 }
 
 impl RouteClass {
-    /// The name in keys and in `RateLimit-Policy`.
+    /// The name in keys and in the `RateLimit-Policy` header.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Register => "register",
@@ -76,11 +76,11 @@ impl RouteClass {
         }
     }
 
-    /// The table of the design's "Limits". Messages by recipient are the challenge rules' business.
+    /// The limits from the table "Limits" of the design. The challenge rules limit messages per recipient.
     pub const fn limit(self) -> Limit {
         let (by_address, by_subject) = match self {
             Self::Register | Self::SendCode => (Quota::an_hour(20), None),
-            // A hash costs hundreds of times what another call does, signed in or not.
+            // A password hash costs hundreds of times as much as any other call, signed in or not.
             Self::LogIn | Self::Password => (Quota::a_minute(60), Some(Quota::a_minute(20))),
             Self::Verify => (Quota::a_minute(60), None),
             Self::Refresh => (Quota::a_minute(600), None),

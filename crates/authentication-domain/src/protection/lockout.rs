@@ -1,23 +1,23 @@
-//! Lockout that cannot be aimed at a victim.
+//! Account lockout that cannot be used against the owner.
 //!
-//! Failures are counted per identifier, whether or not anybody has it; and apart for each known device of
-//! its owner, so that a stranger's failures never close the door the owner comes through.
+//! Failures are counted per identifier, whether or not an account has it. Each known device of the owner has
+//! a separate counter, so that a stranger's failures never lock the owner's own device.
 //!
-//! Two counts bound two ways of guessing: failures within a window bound a fast one, failures in a row, over
-//! any time, a slow one (NIST SP 800-63B-4 §3.2.2).
+//! Two counters bound two kinds of guessing: failures within a window bound fast guessing, and consecutive
+//! failures over any time bound slow guessing (NIST SP 800-63B-4 §3.2.2).
 
 use common::clock;
 use time::{Duration, OffsetDateTime};
 
-/// The numbers.
+/// The lockout thresholds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LockoutRules {
-    /// Failures that lock.
+    /// Number of failures that cause a lock.
     pub failures: u32,
-    /// How long failures count, and how long the lock holds.
+    /// How long failures are counted, and how long a lock lasts.
     pub window: Duration,
-    /// Failures in a row, over any time, that close the password until somebody signs in, the password is reset,
-    /// or an operator opens it.
+    /// Number of consecutive failures, over any time, that close password sign-in until a successful sign-in,
+    /// a password reset, or an operator's unlock.
     pub most_in_a_row: u32,
 }
 
@@ -31,22 +31,22 @@ impl Default for LockoutRules {
     }
 }
 
-/// What is known of earlier failures.
+/// The record of earlier failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptCounter {
     /// Failures since [`Self::since`].
     pub failures: u32,
-    /// The first failure that counts.
+    /// The time of the first counted failure.
     pub since: OffsetDateTime,
-    /// Until when attempts are refused unheard.
+    /// Until when attempts are refused without being checked.
     pub locked_until: Option<OffsetDateTime>,
-    /// Failures since the last success, however long ago they were.
+    /// Failures since the last success, regardless of age.
     pub in_a_row: u32,
 }
 
 impl AttemptCounter {
-    /// How long the lock still holds; `None` when an attempt may be made. One that would hold for longer than a
-    /// lock can was set by a clock that was ahead, and holds no more.
+    /// The remaining time of a lock; `None` when an attempt may be made. A lock that would last longer than
+    /// the maximum was set by a clock that ran ahead, and is ignored.
     pub fn locked_for(&self, now: OffsetDateTime) -> Option<Duration> {
         self.locked_until
             .filter(|until| clock::counts_until(*until, LockoutRules::WINDOW, now))
@@ -55,11 +55,11 @@ impl AttemptCounter {
 }
 
 impl LockoutRules {
-    /// How long a lock holds at the most.
+    /// Maximum duration of a lock.
     pub const WINDOW: Duration = Duration::minutes(15);
 
-    /// How long attempts are refused unheard; `None` when one may be made. Closed for good looks like a lock that
-    /// has just begun.
+    /// How long attempts are refused without being checked; `None` when one may be made. A permanent closure
+    /// looks like a lock that has just begun.
     pub fn refused_for(&self, counter: &AttemptCounter, now: OffsetDateTime) -> Option<Duration> {
         if counter.in_a_row >= self.most_in_a_row {
             Some(self.window)
@@ -68,7 +68,7 @@ impl LockoutRules {
         }
     }
 
-    /// The counter after one more failure. The reference for what stores do in one conditional write.
+    /// The counter after one more failure. The reference for the single conditional write of the stores.
     pub fn after_failure(
         &self,
         before: Option<AttemptCounter>,

@@ -1,4 +1,4 @@
-//! Protection against guessing and floods: lockout, and limits by address, identifier and route.
+//! Protection against guessing and floods: lockout, and rate limits by address, identifier and route.
 
 mod limits;
 mod lockout;

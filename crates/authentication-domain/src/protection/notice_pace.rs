@@ -1,61 +1,63 @@
-//! How often the owner of an account is told of the same thing.
+//! The pace of security notices of one kind to one account owner.
 //!
-//! The first act is told at once. What follows soon after is gathered into one summary, and the spacing between
-//! notices grows for as long as it goes on. No act is left out, and none waits longer than [`NoticePace::longest`].
+//! The first event is reported immediately. Events soon after it are collected into one summary, and the
+//! interval between notices grows while events continue. No event is dropped, and none waits longer than
+//! [`NoticePace::longest`].
 
 use time::{Duration, OffsetDateTime};
 
-/// The numbers, for one kind of notice.
+/// The intervals for one kind of notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoticePace {
-    /// After the first notice, no other one goes for so long.
+    /// The minimum interval after the first notice.
     pub first: Duration,
-    /// The spacing grows by [`Self::GROWTH`] with each notice, up to this.
+    /// The interval grows by the factor [`Self::GROWTH`] with each notice, up to this maximum.
     pub longest: Duration,
 }
 
-/// What was told of one kind to one account.
+/// What has been sent of one kind of notice to one account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoticeState {
-    /// When the last notice went, or the summary that is open will go.
+    /// When the last notice was sent, or when the open summary is due.
     pub told_at: OffsetDateTime,
-    /// No other one goes for so long after it.
+    /// The minimum interval until the next notice.
     pub spacing: Duration,
-    /// A summary is open: it takes in what happens until it is sent.
+    /// Whether a summary is open. It collects events until it is sent.
     pub is_open: bool,
 }
 
-/// What is to be done about one more act.
+/// How one more event is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Telling {
-    /// It is told now.
+    /// In a notice that is sent immediately.
     AtOnce,
-    /// It opens a summary.
+    /// In a new summary.
     Later {
         /// When the summary is due.
         due: OffsetDateTime,
     },
-    /// It went into the summary that is open.
+    /// In the summary that is already open.
     Gathered,
 }
 
 impl NoticePace {
-    /// Of what was done to an account: the owner hears of it within four hours, however much goes on.
+    /// For actions on an account: the owner is notified within four hours, however many there are.
     pub const ACT: Self = Self {
         first: Duration::minutes(15),
         longest: Duration::hours(4),
     };
-    /// Of what failed, and any stranger can repeat for ever: once a day in the end.
+    /// For failed attempts, which any stranger can repeat without end: at most once a day in the long run.
     pub const ATTEMPT: Self = Self {
         first: Duration::minutes(15),
         longest: Duration::DAY,
     };
-    /// How the spacing grows.
+    /// The growth factor of the interval.
     pub const GROWTH: i32 = 4;
-    /// After so long without a notice the spacing is the first one again.
+    /// After this long without a notice, the interval starts at the first value again.
     pub const QUIET: Duration = Duration::DAY;
 
-    /// What follows from one more act. The reference for what stores do in one conditional write.
+    /// The state and the decision after one more event. The reference for the single conditional write of the
+    /// stores.
     pub fn after(
         &self,
         before: Option<NoticeState>,
@@ -79,7 +81,7 @@ impl NoticePace {
             };
             return (told, Telling::AtOnce);
         }
-        // A clock that was set back makes nobody wait longer than the spacing.
+        // A clock that was set back does not extend the wait beyond the interval.
         let due = before.told_at.min(now) + before.spacing;
         let opened = NoticeState {
             told_at: due,
@@ -99,7 +101,7 @@ impl NoticePace {
 }
 
 impl NoticeState {
-    /// The open summary was sent.
+    /// The state after the open summary was sent.
     #[must_use]
     pub const fn sent(self, now: OffsetDateTime) -> Self {
         Self {
@@ -118,7 +120,7 @@ mod tests {
 
     const NOW: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
 
-    /// When notices go out, if an act happens every `every` for `lasts`.
+    /// When notices are sent if an event happens every `every` for `lasts`.
     fn notices(pace: NoticePace, every: Duration, lasts: Duration) -> Vec<Duration> {
         let (mut state, mut now, mut sent) = (None, NOW, Vec::new());
         while now < NOW + lasts {

@@ -1,4 +1,4 @@
-//! What an access token says (RFC 9068). Nothing personal.
+//! The content of an access token (RFC 9068). It contains no personal data.
 
 use common::access::{MethodReferences, Roles};
 use time::OffsetDateTime;
@@ -6,25 +6,25 @@ use time::OffsetDateTime;
 use super::SessionId;
 use crate::accounts::AccountId;
 
-/// The claims of an access token that differ from token to token; issuer, audience, client and `jti`
-/// are the signer's.
+/// The claims that differ from token to token. The signer adds issuer, audience, client and `jti`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessClaims {
-    /// `sub`
+    /// `sub`: the account.
     pub account: AccountId,
-    /// `sid`
+    /// `sid`: the session.
     pub session: SessionId,
-    /// `gen`: the generation of the refresh token that it was made with. One that is older than the session's last
-    /// proof counts no more.
+    /// `gen`: the generation of the refresh token that it was issued with. A token older than the session's
+    /// last proof is no longer valid.
     pub generation: u32,
-    /// `roles`: for gateways, those that count at what was proven; this service takes roles from the account's state.
+    /// `roles`: the roles that are effective with the session's proofs, for gateways. This service reads the
+    /// roles from the account's state.
     pub roles: Roles,
-    /// `amr` and `acr`
+    /// `amr` and `acr`: how the person authenticated.
     pub references: MethodReferences,
-    /// `auth_time`
+    /// `auth_time`: when the person authenticated.
     pub authenticated_at: OffsetDateTime,
-    /// `iat` and `nbf`
+    /// `iat` and `nbf`: when the token was issued.
     pub issued_at: OffsetDateTime,
-    /// `exp`
+    /// `exp`: when the token expires.
     pub expires_at: OffsetDateTime,
 }

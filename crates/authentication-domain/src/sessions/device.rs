@@ -1,34 +1,34 @@
-//! Devices that a person has signed in from before.
+//! Known devices: devices from which a person has signed in before.
 //!
-//! Failed attempts from such a device are counted apart, so that a stranger who guesses cannot lock the
+//! Failed attempts on such a device are counted separately, so that a stranger's guesses cannot lock the
 //! owner out.
 
 use common::Id;
 use uuid::Uuid;
 
-/// Marks ids of devices.
+/// Type marker for device ids.
 #[derive(Debug)]
 pub enum Device {}
 /// Identifies a device of one account.
 pub type DeviceId = Id<Device>;
 
-/// A device token taken apart: `fa_dt_v1.<device>.<mac over device and account>`.
+/// The parts of a device token: `fa_dt_v1.<device>.<mac over device and account>`.
 ///
-/// Whether the mac is good can be told only beside an account.
+/// The MAC can only be verified together with an account.
 #[derive(Clone)]
 pub struct DeviceToken {
-    /// Which device it claims to be.
+    /// The device that the token claims to belong to.
     pub device: DeviceId,
-    /// Over the device and its account.
+    /// MAC over the device and its account.
     pub mac: String,
 }
 
 impl DeviceToken {
-    /// The prefix that secret scanners look for. Never changed.
+    /// The prefix that secret scanners search for. It never changes.
     pub const PREFIX: &'static str = "fa_dt_v1";
     const MAX_LENGTH: usize = 128;
 
-    /// Takes a text apart; `None` when it cannot be one of ours.
+    /// Splits a token into its parts; `None` when it cannot be a token of this service.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > Self::MAX_LENGTH {
             return None;
@@ -43,7 +43,7 @@ impl DeviceToken {
         ours.then_some(token)
     }
 
-    /// The text as clients hold it.
+    /// The token text that clients hold.
     pub fn to_text(&self) -> String {
         let device = self.device.as_uuid().simple();
         format!("{}.{device}.{}", Self::PREFIX, self.mac)

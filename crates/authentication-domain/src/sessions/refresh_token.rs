@@ -1,33 +1,33 @@
-//! Refresh tokens as clients hold them. What one of a live session means: [`super::RotationRules`].
+//! The format of refresh tokens. [`super::RotationRules`] decides what a token of a live session means.
 //!
-//! A token is `fa_rt_v1.<key id>.<session>.<generation>.<mac>`. No token is stored: the session row holds
-//! the current generation, and the mac (under a server key that stays the session's own for its life)
-//! makes garbage cheap to refuse and the successor of a generation always the same text.
+//! A token is `fa_rt_v1.<key id>.<session>.<generation>.<mac>`. No token is stored: the session row holds the
+//! current generation. The MAC uses a server key that stays the same for the life of the session. It makes
+//! forged tokens cheap to refuse, and the successor of a generation is always the same text.
 
 use common::Id;
 use uuid::Uuid;
 
 use super::SessionId;
 
-/// A refresh token taken apart. That its mac is good is not known yet.
+/// The parts of a refresh token whose MAC is not yet verified.
 #[derive(Clone)]
 pub struct RefreshToken {
-    /// Under which key the mac was made.
+    /// The id of the key that made the MAC.
     pub key_id: String,
-    /// Whose session.
+    /// The session of the token.
     pub session: SessionId,
-    /// Which link of the session's chain.
+    /// Its position in the session's chain of tokens.
     pub generation: u32,
-    /// Over everything before it.
+    /// MAC over everything before it.
     pub mac: String,
 }
 
 impl RefreshToken {
-    /// The prefix that secret scanners look for. Never changed.
+    /// The prefix that secret scanners search for. It never changes.
     pub const PREFIX: &'static str = "fa_rt_v1";
     const MAX_LENGTH: usize = 256;
 
-    /// Takes a text apart; `None` when it cannot be one of ours.
+    /// Splits a token into its parts; `None` when it cannot be a token of this service.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > Self::MAX_LENGTH {
             return None;
@@ -47,12 +47,12 @@ impl RefreshToken {
             generation: canonical_generation,
             mac: mac.to_owned(),
         };
-        // One spelling only: what differs in case or leading zeros is not what we issued.
+        // Only one spelling is valid: a token that differs in case or leading zeros was not issued here.
         let ours = prefix == Self::PREFIX && parts.next().is_none() && token.to_text() == text;
         ours.then_some(token)
     }
 
-    /// What the mac is over.
+    /// The text that the MAC covers.
     pub fn signed_part(key_id: &str, session: SessionId, generation: u32) -> String {
         format!(
             "{}.{key_id}.{}.{generation}",
@@ -61,7 +61,7 @@ impl RefreshToken {
         )
     }
 
-    /// The text as clients hold it.
+    /// The token text that clients hold.
     pub fn to_text(&self) -> String {
         let signed = Self::signed_part(&self.key_id, self.session, self.generation);
         format!("{signed}.{}", self.mac)

@@ -1,29 +1,30 @@
-//! What a correctly signed refresh token of a live session means: refreshing that survives lost answers, two tabs and
-//! server-side rendering, and still tells theft.
+//! Refresh token rotation: decides what a correctly signed refresh token of a live session means. Clients may
+//! lose responses, share a session between tabs or render on the server; theft is still detected.
 //!
 //! ```text
 //!   presented   current   and
-//!   g           g         ............................................... rotate: the answer is g+1
+//!   g           g         ............................................... rotate: the response is g+1
 //!   below p     any       p is the generation of the last proof ......... invalid: the proof replaced it
-//!   g           g+1       rotated less than the grace time ago .......... the same answer again: g+1
+//!   g           g+1       rotated within the grace period ............... the same response again: g+1
 //!   g           g+1       later, with the session's device token, and
-//!                         rarely enough ................................. forgiven: the same answer again: g+1
-//!   g           below g   ............................................... the store lost commits: the answer is g+1
+//!                         below the forgiveness limits .................. forgiven: the same response again: g+1
+//!   g           below g   ............................................... the store lost commits: the response is g+1
 //!   any other             ............................................... theft: the session ends (RFC 9700 §4.14.2)
 //! ```
 //!
-//! That g+1 is current means that it was never presented: whoever presents it makes g+2.
+//! While g+1 is current, it has not been presented yet: presenting it makes g+2 current.
 //!
-//! A generation above the current one was handed out by a store that has forgotten it since: it was restored from a
-//! backup, or a replica without the latest commits took over (docs/adr/0053). Nobody can make such a token but us.
+//! A generation above the current one was issued by a store that has lost it since: it was restored from a
+//! backup, or a replica without the latest commits took over (docs/adr/0053). Only this service can issue
+//! such a token.
 
 use common::clock;
 use time::{Duration, OffsetDateTime};
 
-/// The numbers that decide between a retry, a bad line and a theft.
+/// The parameters that tell a retry or a lost response from a theft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RotationRules {
-    /// How long after a rotation its predecessor still gets the same successor.
+    /// How long after a rotation the predecessor gets the same successor again.
     pub grace: Duration,
 }
 
@@ -35,58 +36,62 @@ impl Default for RotationRules {
     }
 }
 
-/// Where a session's chain of refresh tokens stands.
+/// The state of a session's chain of refresh tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Chain {
-    /// The generation that was handed out last.
+    /// The generation that was issued last.
     pub current: u32,
-    /// The one that the last proof began; 0 before the first. Earlier ones have no grace time and are no theft.
+    /// The generation that the last proof started; 0 before the first. Earlier generations get no grace
+    /// period and do not count as theft.
     pub proven: u32,
-    /// When the current one was made, or its predecessor last forgiven.
+    /// When the current generation was issued, or its predecessor last forgiven.
     pub rotated_at: OffsetDateTime,
-    /// What was forgiven, the newest first.
+    /// The latest forgiven reuses, newest first.
     pub forgiven: [Option<Forgiven>; RotationRules::MOST_FORGIVEN],
 }
 
-/// A predecessor that got its successor again after the grace time.
+/// A reuse of a predecessor that was forgiven after the grace period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forgiven {
-    /// When.
+    /// When it was forgiven.
     pub at: OffsetDateTime,
-    /// The generation that it was given.
+    /// The generation that was issued again.
     pub generation: u32,
 }
 
-/// What a correctly signed token of a live session means.
+/// The meaning of a correctly signed token of a live session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Rotation {
-    /// It was the current one; its successor is now.
+    /// It was current; its successor is current now.
     Rotated,
-    /// It was used a moment ago; the same successor is given again.
+    /// It was used within the grace period; the same successor is issued again.
     Repeated,
-    /// It was used longer ago, and its answer got lost: the same successor is given again, and that is counted.
+    /// It was used earlier and the response got lost: the same successor is issued again, and the reuse is
+    /// counted.
     Forgiven,
-    /// A proof ended it, and whoever gave the proof has other tokens.
+    /// A later proof of the same session replaced it with other tokens.
     EndedByProof,
-    /// The store lost the commits that made it: the chain goes on after it.
+    /// The store lost the commits that issued it: the chain continues after it.
     Ahead,
-    /// It was replaced long ago, or twice over: somebody holds a copy.
+    /// It was replaced too long ago, or more than once: a copy of it exists.
     Reused,
 }
 
 impl RotationRules {
-    /// So often at the most within [`Self::FORGIVEN_WITHIN`], and within [`Self::FORGIVEN_GENERATIONS`]: somebody who
-    /// keeps in step with the owner needs it every time, and is found at the fifth.
+    /// Maximum number of forgiven reuses, both within [`Self::FORGIVEN_WITHIN`] and within
+    /// [`Self::FORGIVEN_GENERATIONS`]. A thief who follows the owner's refreshes needs one every time and is
+    /// detected at the fifth.
     pub const MOST_FORGIVEN: usize = 4;
-    /// Finds whoever keeps in step with an owner who is there all day.
+    /// The time window. It detects a thief who follows an owner who is active all day.
     pub const FORGIVEN_WITHIN: Duration = Duration::hours(24);
-    /// Finds whoever keeps in step with an owner who comes once a day.
+    /// The window in generations. It detects a thief who follows an owner who is active once a day.
     pub const FORGIVEN_GENERATIONS: u32 = 20;
 
-    /// The reference for what stores do in conditional UPDATEs. `from_its_device` says whether the caller proved the
-    /// session's device token.
+    /// The reference for the conditional UPDATEs of the stores. `from_its_device` says whether the caller
+    /// presented the session's device token.
     ///
-    /// A clock that runs behind the node that rotated (`now < rotated_at`) counts as no time passed.
+    /// If the clock is behind that of the node that rotated (`now < rotated_at`), by at most [`clock::SKEW`],
+    /// no time counts as passed.
     pub fn judge(
         &self,
         presented: u32,
@@ -113,7 +118,7 @@ impl RotationRules {
 }
 
 impl Chain {
-    /// Whether fewer than the most were forgiven, in either window.
+    /// Whether neither window has reached the maximum.
     fn may_forgive(&self, now: OffsetDateTime) -> bool {
         let [.., oldest] = self.forgiven;
         oldest.is_none_or(|oldest| {

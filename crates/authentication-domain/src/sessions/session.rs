@@ -1,34 +1,34 @@
-//! How long a session lasts and why it ends.
+//! The lifetime of sessions, and the reasons for their end.
 
 use common::{Id, access::Roles};
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-/// Identifies a session; the `sid` of its tokens.
+/// Identifies a session. It is the `sid` claim of its tokens.
 pub type SessionId = Id<common::access::Session>;
 
-/// How long sessions and their access tokens of one kind of person last.
+/// The lifetimes of sessions and access tokens for one group of people.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionLimits {
-    /// Ends when it was not refreshed for this long.
+    /// Idle timeout: the session ends when it is not refreshed for this long.
     pub idle: Duration,
-    /// Ends this long after sign-in, whatever happens.
+    /// Absolute timeout: the session ends this long after sign-in.
     pub absolute: Duration,
     /// Lifetime of an access token.
     pub access_token: Duration,
 }
 
-/// The limits for everybody. NIST SP 800-63B-4 §2: 30 days at most for members, 12 hours for staff.
+/// The limits of all groups. NIST SP 800-63B-4 §2: 30 days at most for members, 12 hours for staff.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionRules {
     /// Clients and vendors.
     pub members: SessionLimits,
-    /// Anyone with a staff role. Their access tokens are short, so that 15 idle minutes mean what they say:
-    /// a session's activity is its refresh.
+    /// Anyone with a staff role. Access tokens of staff are short-lived so that the idle timeout of 15
+    /// minutes is effective: only a refresh counts as activity.
     pub staff: SessionLimits,
-    /// How many live sessions an account has; one more ends the oldest.
+    /// Maximum number of live sessions per account; one more ends the oldest.
     pub most_per_account: u32,
-    /// How many devices an account keeps; one more forgets the one not used for longest.
+    /// Maximum number of known devices per account; one more removes the least recently used.
     pub most_devices: u32,
 }
 
@@ -52,7 +52,7 @@ impl Default for SessionRules {
 }
 
 impl SessionRules {
-    /// What applies to someone with these roles.
+    /// The limits for these roles.
     pub fn limits_for(&self, roles: Roles) -> SessionLimits {
         if roles.is_staff() {
             self.staff
@@ -63,7 +63,7 @@ impl SessionRules {
 }
 
 impl SessionLimits {
-    /// When a session that was active at `now` ends by itself.
+    /// The idle deadline of a session that was active at `now`, at most its absolute deadline.
     pub fn idle_deadline(
         &self,
         now: OffsetDateTime,
@@ -72,7 +72,7 @@ impl SessionLimits {
         absolute_deadline.min(now + self.idle)
     }
 
-    /// When an access token issued at `now` expires: never after its session.
+    /// The expiry of an access token issued at `now`, at most the session's absolute deadline.
     pub fn access_token_expiry(
         &self,
         now: OffsetDateTime,
@@ -90,27 +90,27 @@ pub enum EndReason {
     SignedOut,
     /// The person ended it from another session.
     EndedByOwner,
-    /// The account had too many.
+    /// The account exceeded its maximum number of sessions.
     Superseded,
     /// The password was changed in another session.
     PasswordChanged,
     /// The password was reset.
     PasswordReset,
-    /// A refresh token was used that had been replaced: somebody holds a copy.
+    /// A replaced refresh token was presented, so a copy of it exists.
     RefreshReuse,
     /// The account's identifier was changed in another session.
     IdentifierChanged,
-    /// The owner said of something that they were told of: it was not me.
+    /// The owner reported a notified action as not theirs ("this was not me").
     Disowned,
-    /// Every second factor was taken off the account.
+    /// All second factors were removed from the account.
     FactorsReset,
     /// An identity at a provider was unlinked in another session.
     IdentityUnlinked,
-    /// A second factor or a passkey was added or taken away in another session.
+    /// A second factor or a passkey was added or removed in another session.
     FactorsChanged,
-    /// An operator ended it, with others.
+    /// An operator ended it together with others.
     EndedByOperator,
-    /// The database was restored to an earlier state, in which it may live although it ended since.
+    /// The database was restored to an earlier state, which may list sessions that have ended since.
     Restored,
 }
 
