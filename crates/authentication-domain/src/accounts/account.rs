@@ -1,35 +1,35 @@
-//! The account itself.
+//! Accounts without their personal data.
 
 use common::{Id, access::Roles, timestamps::Timestamps};
 use serde::{Deserialize, Serialize};
 
 use super::{AccountStatus, Closed, SignUpMethod};
 
-/// Identifies an account, and is the `sub` of its tokens. Never used again for another person.
+/// Identifies an account, and is the `sub` claim of its tokens. Never reused for another person.
 pub type AccountId = Id<common::access::Account>;
 
-/// An account without anything personal: what decisions are made on.
+/// The state of an account that decisions are based on. It contains no personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
-    /// Who.
+    /// The account's id.
     pub id: AccountId,
-    /// Which kind of identifier it stands on.
+    /// The kind of identifier that the account was created with.
     pub sign_up_method: SignUpMethod,
-    /// Where it is in its life.
+    /// The lifecycle state.
     pub status: AccountStatus,
-    /// What the person is to the marketplace.
+    /// The person's roles in the marketplace.
     pub roles: Roles,
-    /// Grows with every change; writers compare it.
+    /// Increases with every change, for optimistic concurrency control.
     pub version: i64,
-    /// When it was made and last changed.
+    /// When the account was created and last changed.
     pub timestamps: Timestamps,
 }
 
 impl Account {
-    /// The one gate before every way of getting a token.
+    /// The check that every way of issuing a token must pass.
     ///
     /// # Errors
-    /// [`Closed`] says what may be told, and only to someone who has proven the account is theirs.
+    /// [`Closed`] says what may be disclosed, and only to someone who has proven that the account is theirs.
     pub fn gate(&self) -> Result<(), Closed> {
         self.status.gate()
     }

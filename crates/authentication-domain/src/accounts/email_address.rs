@@ -4,33 +4,33 @@ use std::{borrow::Cow, fmt};
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// A well-formed address, in the one form we keep.
+/// A well-formed address in canonical form.
 ///
-/// Canonical form: Unicode NFKC, trimmed; the domain as lower-case ASCII (IDNA, UTS #46); the local
-/// part as it was typed for mail, and lower-cased for [`EmailAddress::index_form`], because no mail
-/// provider that matters tells `Ada@` from `ada@`, and people type both. Dots and `+tags` are kept:
-/// whether they matter is the provider's own rule. Only an ASCII local part is taken (RFC 5321, without
-/// RFC 6531): what could not be delivered to must not become somebody's only way in, and look-alike
-/// letters are shut out at the same stroke.
+/// Canonical form: Unicode NFKC, trimmed; the domain as lower-case ASCII (IDNA, UTS #46). The local part
+/// keeps its case for delivery and is lower-cased for [`EmailAddress::index_form`], because no relevant mail
+/// provider distinguishes `Ada@` from `ada@`, and people type both. Dots and `+tags` are kept: whether they
+/// matter is up to the provider. Only an ASCII local part is accepted (RFC 5321, without RFC 6531): an
+/// address that mail may not reach must not become the only way into an account, and the rule also excludes
+/// look-alike letters.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EmailAddress {
     local: String,
     domain: String,
 }
 
-/// Why a text is no address that we could send to.
+/// Why a text is not a deliverable address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an email address that we can send mail to")]
 pub struct InvalidEmail;
 
 impl EmailAddress {
-    /// RFC 5321 §4.5.3.1: 64 octets before the `@`.
+    /// RFC 5321 §4.5.3.1.1: at most 64 octets before the `@`.
     const MAX_LOCAL: usize = 64;
-    /// RFC 5321 §4.5.3.1.3, less the angle brackets.
+    /// RFC 5321 §4.5.3.1.3: 256 octets, less the angle brackets.
     const MAX_LENGTH: usize = 254;
 
     /// # Errors
-    /// [`InvalidEmail`] when mail could not be sent to the address as it stands.
+    /// [`InvalidEmail`] when mail could not be sent to the address.
     pub fn parse(typed: &str) -> Result<Self, InvalidEmail> {
         let text = Self::normalised(typed)?;
         let (local, domain) = text.rsplit_once('@').ok_or(InvalidEmail)?;
@@ -46,8 +46,9 @@ impl EmailAddress {
         }
     }
 
-    /// NFKC within a bound, before and after: a character may become eighteen, and work on names of domains
-    /// grows with the square of their length. Four bytes a character at the most.
+    /// NFKC, with a bound on the text before and after: one character may expand to eighteen, and the cost of
+    /// processing a domain name grows with the square of its length. The bound assumes at most four bytes per
+    /// character.
     fn normalised(typed: &str) -> Result<String, InvalidEmail> {
         let most = 4 * Self::MAX_LENGTH;
         if typed.len() > most {
@@ -60,22 +61,22 @@ impl EmailAddress {
         Ok(text)
     }
 
-    /// The address as mail is sent to it.
+    /// The address to which mail is sent.
     pub fn to_text(&self) -> String {
         format!("{}@{}", self.local, self.domain)
     }
 
-    /// The form that is unique: two addresses with one index form belong to one account.
+    /// The form that must be unique: two addresses with the same index form belong to one account.
     pub fn index_form(&self) -> String {
         format!("{}@{}", self.local.to_ascii_lowercase(), self.domain)
     }
 
-    /// The part before the `@`, which no password may be made of.
+    /// The part before the `@`, which a password must not be built from.
     pub fn local_part(&self) -> &str {
         &self.local
     }
 
-    /// Enough for its owner to recognise, too little for anybody else: `a***@e***.com`.
+    /// A masked form that only the owner recognises: `a***@e***.com`.
     pub fn masked(&self) -> String {
         let first = |text: &str| text.chars().next().map(String::from).unwrap_or_default();
         let top_level = self.domain.rsplit('.').next().unwrap_or_default();
@@ -93,7 +94,8 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
-/// RFC 5322 §3.2.3. Quoted local parts are legal, unused, and a parser's delight: not taken.
+/// RFC 5322 §3.2.3. Quoted local parts are legal but practically unused and hard to parse, so they are
+/// refused.
 fn is_dot_atom(text: &str) -> bool {
     !text.is_empty()
         && text.split('.').all(|atom| {
@@ -112,7 +114,7 @@ fn canonical_domain(domain: &str) -> Option<String> {
         && labels.iter().all(|label| {
             (1..=63).contains(&label.len()) && !label.starts_with('-') && !label.ends_with('-')
         });
-    // A numeric top level is an IP address in disguise.
+    // A numeric top-level label indicates an IP address.
     let named = labels
         .last()
         .is_some_and(|label| !label.bytes().all(|byte| byte.is_ascii_digit()));

@@ -1,4 +1,4 @@
-//! What a person signs in with: exactly one per account.
+//! Identifiers: what a person signs in with. Every account has exactly one.
 
 use std::fmt;
 
@@ -10,14 +10,15 @@ use crate::profiles::country::Country;
 /// An email address or a telephone number.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Identifier {
-    /// Mail reaches the person.
+    /// An address that receives mail.
     Email(EmailAddress),
-    /// Text messages reach the person.
+    /// A number that receives text messages.
     Phone(PhoneNumber),
 }
 
-/// How an account came to be: by which kind of identifier, or through a provider (`auth_method` of the HTTP
-/// contract). Whoever came through a provider has the address that it vouched for as their identifier.
+/// How an account was created: with which kind of identifier, or through a provider (`auth_method` of the
+/// HTTP contract). An account created through a provider has the address that the provider vouched for as its
+/// identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SignUpMethod {
@@ -31,7 +32,7 @@ pub enum SignUpMethod {
     Provider,
 }
 
-/// The text is neither an address nor a number.
+/// The text is neither an email address nor a phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a valid email address or phone number; write a number in international format, or give its country"
@@ -39,18 +40,18 @@ pub enum SignUpMethod {
 pub struct InvalidIdentifier;
 
 impl Identifier {
-    /// Reads either kind; an `@` decides which.
+    /// Parses either kind; an `@` decides which.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] when it is neither.
+    /// [`InvalidIdentifier`] when the text is neither.
     pub fn parse(typed: &str) -> Result<Self, InvalidIdentifier> {
         Self::parse_in(typed, None)
     }
 
-    /// Reads either kind, a number also as it is dialled in a country.
+    /// Parses either kind. A number may also be in the national format of `country`.
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] when it is neither.
+    /// [`InvalidIdentifier`] when the text is neither.
     pub fn parse_in(typed: &str, country: Option<&Country>) -> Result<Self, InvalidIdentifier> {
         if typed.contains(['@', '＠']) {
             EmailAddress::parse(typed)
@@ -63,10 +64,11 @@ impl Identifier {
         }
     }
 
-    /// What [`Self::to_text`] gave, as it was stored: a number stands as it is ([`PhoneNumber::from_stored`]).
+    /// Parses the stored output of [`Self::to_text`]. A number is taken unchanged
+    /// ([`PhoneNumber::from_stored`]).
     ///
     /// # Errors
-    /// [`InvalidIdentifier`] when it is neither.
+    /// [`InvalidIdentifier`] when the text is neither.
     pub fn from_stored(text: &str) -> Result<Self, InvalidIdentifier> {
         if text.contains('@') {
             return Self::parse(text);
@@ -76,7 +78,7 @@ impl Identifier {
             .map_err(|_| InvalidIdentifier)
     }
 
-    /// The text that is kept, encrypted, and to which messages go.
+    /// The text that is stored, encrypted, and to which messages are sent.
     pub fn to_text(&self) -> String {
         match self {
             Self::Email(address) => address.to_text(),
@@ -84,7 +86,7 @@ impl Identifier {
         }
     }
 
-    /// The text whose keyed digest is unique. Carries its kind, so that kinds never meet.
+    /// The text whose keyed digest is unique. It includes the kind, so that kinds cannot collide.
     pub fn index_form(&self) -> String {
         match self {
             Self::Email(address) => format!("email:{}", address.index_form()),
@@ -92,7 +94,7 @@ impl Identifier {
         }
     }
 
-    /// For answers and screens: recognisable to its owner alone.
+    /// A masked form for responses and screens that only the owner recognises.
     pub fn masked(&self) -> String {
         match self {
             Self::Email(address) => address.masked(),
@@ -100,7 +102,7 @@ impl Identifier {
         }
     }
 
-    /// Which kind it is.
+    /// The kind of this identifier.
     pub const fn method(&self) -> SignUpMethod {
         match self {
             Self::Email(_) => SignUpMethod::Email,
@@ -108,7 +110,7 @@ impl Identifier {
         }
     }
 
-    /// Texts that no password of this person may be made of.
+    /// Texts that a password of this person must not be built from.
     pub fn password_context(&self) -> Vec<String> {
         match self {
             Self::Email(address) => vec![address.local_part().to_lowercase(), address.index_form()],
@@ -118,7 +120,7 @@ impl Identifier {
 }
 
 impl SignUpMethod {
-    /// The name in stores and answers.
+    /// The name used in stores and responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -128,12 +130,12 @@ impl SignUpMethod {
         }
     }
 
-    /// Whether a provider vouched for the address, to which nothing was ever sent before.
+    /// Whether a provider vouched for the address, to which this service has not sent anything.
     pub const fn is_by_provider(self) -> bool {
         matches!(self, Self::Google | Self::Provider)
     }
 
-    /// As read from a store.
+    /// Parses a name read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Email, Self::Phone, Self::Google, Self::Provider]
             .into_iter()

@@ -1,23 +1,23 @@
-//! How long what was said about an identifier can be taken back, and how long a number speaks for itself.
+//! Time limits for changes of identifiers, and for trust in phone numbers.
 
 use time::{Duration, OffsetDateTime};
 
 use super::SignUpMethod;
 
-/// The numbers.
+/// Limits for identifiers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdentifierRules {
-    /// How long after a change whoever had the identifier before can take it back. Nobody else can have that
-    /// identifier meanwhile.
+    /// How long after a change the previous holder of the identifier can undo it. The identifier stays
+    /// reserved meanwhile.
     pub undo_for: Duration,
-    /// How long the link of a notice counts, with which its owner says "this was not me".
+    /// TTL of the link in a notice that lets the owner report "this was not me".
     pub notice_link_lifetime: Duration,
-    /// How long after a number was last proven a text message to it alone opens the account. Numbers are given
-    /// to other people when nobody uses them (NIST SP 800-63B-4 §3.1.3.3).
+    /// How long after its last proof a text message to a number is enough to open the account. Operators
+    /// reassign unused numbers (NIST SP 800-63B-4 §3.1.3.3).
     pub phone_speaks_for: Duration,
-    /// How long the owner of an account has to say that they lost no factor, before all are taken off.
+    /// How long the owner can object before all second factors are removed.
     pub factor_reset_wait: Duration,
-    /// Changes that one account may ask for within [`Self::REQUESTS_WINDOW`].
+    /// Maximum number of change requests per account within [`Self::REQUESTS_WINDOW`].
     pub changes_per_window: u32,
 }
 
@@ -34,11 +34,11 @@ impl Default for IdentifierRules {
 }
 
 impl IdentifierRules {
-    /// Over which requests for a change are added up.
+    /// The window over which change requests are added up.
     pub const REQUESTS_WINDOW: Duration = Duration::hours(1);
 
-    /// Whether the account's number has been silent for so long that it may be somebody else's by now. Addresses
-    /// are not handed on.
+    /// Whether the account's number was last proven so long ago that it may belong to someone else. Addresses
+    /// are not reassigned.
     pub fn is_silent(
         &self,
         method: SignUpMethod,

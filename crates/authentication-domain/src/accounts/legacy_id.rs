@@ -1,13 +1,13 @@
-//! Who somebody was in the system that they came from.
+//! Ids from the predecessor system.
 
 use std::fmt;
 
 use uuid::Uuid;
 
-/// The key of a row in Django's table of users: a whole number or a UUID, in one form.
+/// The primary key of a row in Django's user table: a whole number or a UUID, in canonical form.
 ///
-/// Other systems know the person by it, so it is shown to them beside the new id. It is no secret, and
-/// nothing personal.
+/// Other systems know the person by it, so they receive it together with the new id. It is neither secret nor
+/// personal data.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LegacyId(String);
 
@@ -28,7 +28,7 @@ impl LegacyId {
         Ok(Self(id.hyphenated().to_string()))
     }
 
-    /// The one form.
+    /// The canonical form.
     pub fn as_str(&self) -> &str {
         &self.0
     }

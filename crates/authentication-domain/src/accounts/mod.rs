@@ -1,4 +1,4 @@
-//! Accounts: who a person is to us, by exactly one identifier.
+//! Accounts: a person as this service knows them, with exactly one identifier.
 
 mod account;
 mod email_address;

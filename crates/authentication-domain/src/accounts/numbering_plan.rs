@@ -1,10 +1,10 @@
-//! What the numbering plans of the world make of dialled digits: libphonenumber's tables and rules, by its port
-//! `rlibphonenumber` (ADR 0048).
+//! Interprets dialled digits by the world's numbering plans, with the tables and rules of libphonenumber in
+//! its port `rlibphonenumber` (ADR 0048).
 //!
-//! What gets here is digits with or without a plus, so that the library sees nothing odd. A plan's ranges settle
-//! between two readings and refuse nothing, since regulators open new ones before a library knows of them; its
-//! lengths do refuse. They are those of mobile and fixed lines: freephone and premium numbers may be much longer,
-//! and only those that the plan knows count.
+//! The input is only digits, with or without a plus sign. A plan's number ranges decide between two readings
+//! but never refuse a number, since regulators open new ranges before a library knows them. A plan's lengths
+//! do refuse. They are those of mobile and fixed lines: freephone and premium numbers may be much longer and
+//! are accepted only if the plan knows them.
 
 use std::sync::LazyLock;
 
@@ -15,18 +15,18 @@ use rlibphonenumber::{
 
 use crate::profiles::country::Country;
 
-/// The tables are part of the library; that they can be read its own tests see, and ours.
+/// The tables are compiled into the library. Its own tests and the tests here prove that they can be read.
 static PLANS: LazyLock<Option<PhoneNumberUtil>> = LazyLock::new(|| PhoneNumberUtil::new().ok());
 
-/// A form that is read as another one again is no form that a number has; none is read more often.
+/// Limit for repeated readings. A canonical form reads as itself; a text that never settles is not a number.
 const MOST_READINGS: usize = 3;
 
-/// Until 2019 Mexico's mobile numbers were dialled with a 1 from abroad, and address books have it still.
+/// Until 2019, Mexican mobile numbers were dialled with a 1 from abroad. Address books still contain it.
 const MEXICO: i32 = 52;
 
-/// The E.164 form of `+` and digits, or of digits as they are dialled in `country`.
+/// The E.164 form of `+` and digits, or of digits as dialled in `country`.
 ///
-/// `None` without a country that they could be of, and where no number of that country is so long.
+/// `None` if no country is known for the digits, or if no number of that country has this length.
 pub(super) fn e164(digits: &str, country: Option<&Country>) -> Option<String> {
     let plans = PLANS.as_ref()?;
     let region = country.and_then(|country| region_of(plans, country));
@@ -41,7 +41,7 @@ pub(super) fn e164(digits: &str, country: Option<&Country>) -> Option<String> {
     None
 }
 
-/// That of a territory without a plan of its own is that of the network which serves it.
+/// The region of a country. A territory without a plan of its own has that of the network that serves it.
 fn region_of(plans: &PhoneNumberUtil, country: &Country) -> Option<Region> {
     let own = Region::from_code(country.alpha2).ok();
     own.filter(|own| plans.get_country_code_for_region(*own).is_some())
@@ -51,9 +51,9 @@ fn region_of(plans: &PhoneNumberUtil, country: &Country) -> Option<Region> {
         })
 }
 
-/// With a plus there is one reading. Without one, digits that begin with the country's own calling code may lack
-/// the plus alone, and after `00` they may be a number with it, whatever is dialled before those in that country.
-/// Two that are in known ranges are none.
+/// With a plus sign there is one reading. Without one, digits that begin with the country's own calling code
+/// may be an international number that lacks its plus. So may digits after `00`, regardless of the country's
+/// own international prefix. Two different readings in known ranges are ambiguous and refused.
 fn read(plans: &PhoneNumberUtil, digits: &str, region: Option<Region>) -> Option<String> {
     let written = |read: &Read| plans.format(read, PhoneNumberFormat::E164).into_owned();
     let is_known = |read: &Read| plans.is_valid_number(read);
@@ -63,7 +63,7 @@ fn read(plans: &PhoneNumberUtil, digits: &str, region: Option<Region>) -> Option
         return first.as_ref().map(written);
     };
 
-    // Beside a number that is in a known range, another reading counts only as it stands.
+    // If the first reading is in a known range, other readings are only accepted without corrections.
     let is_first_known = first.as_ref().is_some_and(is_known);
     let international = |digits: &str| {
         let text = format!("+{digits}");
@@ -76,7 +76,7 @@ fn read(plans: &PhoneNumberUtil, digits: &str, region: Option<Region>) -> Option
     let after_zeros = digits.strip_prefix("00").and_then(international);
     let lacks_plus = digits.starts_with(&own.to_string());
     let without_plus = lacks_plus.then(|| international(digits)).flatten();
-    // A number of another country was dialled with the country's own international prefix.
+    // The digits were dialled with the country's own international prefix.
     let is_foreign = first.as_ref().is_some_and(|read| read.country_code != own);
     let readings = if is_foreign {
         [first, after_zeros, without_plus]
@@ -92,8 +92,8 @@ fn read(plans: &PhoneNumberUtil, digits: &str, region: Option<Region>) -> Option
     known.all(|other| other == one).then_some(one)
 }
 
-/// The library's reading. If it is in no known range, what the number is in one without (a zero, a calling code that
-/// was written twice) goes before it.
+/// The library's reading. If it is in no known range, a corrected reading in a known range takes precedence:
+/// without a trunk zero, or without a repeated calling code.
 fn reading(plans: &PhoneNumberUtil, digits: &str, region: Option<Region>) -> Option<Read> {
     let known =
         |text: String| possible(plans, &text, None).filter(|read| plans.is_valid_number(read));
@@ -105,7 +105,8 @@ fn reading(plans: &PhoneNumberUtil, digits: &str, region: Option<Region>) -> Opt
     {
         return first;
     }
-    // A calling code after a country's own international prefix is one only if a number of it follows.
+    // After a country's own international prefix, digits are a calling code only if a possible number of it
+    // follows.
     let says_code = digits.starts_with('+');
     let coded = first.as_ref().or(parsed.as_ref().filter(|_| says_code));
     let code = coded
@@ -128,14 +129,16 @@ fn possible(plans: &PhoneNumberUtil, text: &str, region: Option<Region>) -> Opti
     is_possible(plans, &read).then_some(read)
 }
 
-/// Whether a number is as long as its plan says, and as a mobile or a fixed line if the plan does not know it.
+/// Whether a number has a length that its plan allows, and that of a mobile or fixed line if the plan does
+/// not know it.
 fn is_possible(plans: &PhoneNumberUtil, read: &Read) -> bool {
     let length = plans.is_possible_number_with_reason(read);
     matches!(length, Ok(NumberLengthType::IsPossible))
         && (plans.is_valid_number(read) || is_as_long_as_a_line(plans, read))
 }
 
-/// Each kind by itself: what can be dialled within a town only as a fixed line may be all of a mobile number.
+/// Checks each kind separately: a length that is local-only for fixed lines may be complete for mobile
+/// numbers.
 fn is_as_long_as_a_line(plans: &PhoneNumberUtil, read: &Read) -> bool {
     [PhoneNumberType::Mobile, PhoneNumberType::FixedLine]
         .into_iter()
@@ -145,8 +148,8 @@ fn is_as_long_as_a_line(plans: &PhoneNumberUtil, read: &Read) -> bool {
         })
 }
 
-/// A trunk zero that the library's rules do not take off, such as Colombia's before a mobile number. Two zeros are
-/// no trunk zeros.
+/// Removes a trunk zero that the library's rules keep, such as Colombia's before a mobile number. Two zeros
+/// are not a trunk prefix.
 fn without_zero(digits: &str, code: &str) -> Option<String> {
     if digits.starts_with("00") {
         return None;
@@ -157,7 +160,7 @@ fn without_zero(digits: &str, code: &str) -> Option<String> {
     Some(format!("+{code}{rest}"))
 }
 
-/// A calling code that was written twice: by a form that has it before its field and by who filled it in.
+/// Removes a repeated calling code: a form showed it before its field, and the person typed it again.
 fn code_once(read: &Read) -> Option<String> {
     let national = national_number(read);
     let typed = national.trim_start_matches('0');

@@ -1,4 +1,4 @@
-//! Telephone numbers.
+//! Phone numbers.
 
 use std::{fmt, ops::RangeInclusive};
 
@@ -8,21 +8,21 @@ use crate::{
     typed::{MOST_TYPED, meant},
 };
 
-/// How many digits are looked at: those of the shortest numbers that are dialled within a small country, and those of
-/// E.164 with an international and a national prefix.
+/// Accepted number of digits: from the shortest number dialled within a small country to E.164 with an
+/// international and a national prefix.
 const MOST_DIALLED: RangeInclusive<usize> = 4..=24;
 
-/// A number in E.164 form: `+`, country code, subscriber number; 15 digits at the most.
+/// A number in E.164 form: `+`, country code, subscriber number; at most 15 digits.
 ///
-/// However it is written it is the same number: with spaces, hyphens, dots, slashes or brackets, with the national
-/// prefix that is dialled within the country (`+44 (0)7911 123456`), or as it is dialled there or from there, where
-/// the country is known; `00` is an international prefix everywhere, and a calling code that is written twice counts
-/// once. Of its country's numbering plan the lengths of mobile and fixed lines count and the ranges do not, since
-/// plans open new ones every month: that it exists is proven by the code that reaches it (ADR 0048).
+/// All ways to write a number give the same value: with spaces, hyphens, dots, slashes or brackets; with the
+/// national prefix (`+44 (0)7911 123456`); or, if the country is known, as dialled within it or from it. `00`
+/// is an international prefix everywhere, and a repeated calling code counts once. The lengths of mobile and
+/// fixed lines in the country's numbering plan are enforced. Its ranges are not, since plans open new ones
+/// every month: the code sent to a number proves that it exists (ADR 0048).
 #[derive(Clone, PartialEq, Eq)]
 pub struct PhoneNumber(String);
 
-/// Why a text is no number.
+/// Why a text is not a phone number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "not a valid phone number; write it in international format, such as +2348012345678, or give its country"
@@ -30,19 +30,19 @@ pub struct PhoneNumber(String);
 pub struct InvalidPhone;
 
 impl PhoneNumber {
-    /// Reads a number in international form.
+    /// Parses a number in international format.
     ///
     /// # Errors
-    /// [`InvalidPhone`] unless it begins with `+` and a country calling code that exists, and is as long as a number
-    /// of that country can be.
+    /// [`InvalidPhone`] unless it begins with `+` and an existing country calling code, and has a possible
+    /// length for that country.
     pub fn parse(typed: &str) -> Result<Self, InvalidPhone> {
         Self::parse_in(typed, None)
     }
 
-    /// Reads a number in international form, or as it is dialled in a country.
+    /// Parses a number in international format, or as dialled in a country.
     ///
     /// # Errors
-    /// [`InvalidPhone`] if it is neither, or not as long as a number of its country can be.
+    /// [`InvalidPhone`] if it is neither, or if its length is not possible in its country.
     pub fn parse_in(typed: &str, country: Option<&Country>) -> Result<Self, InvalidPhone> {
         if typed.len() > MOST_TYPED {
             return Err(InvalidPhone);
@@ -53,18 +53,18 @@ impl PhoneNumber {
         let is_dialled = MOST_DIALLED.contains(&digits.len())
             && digits.bytes().all(|byte| byte.is_ascii_digit());
         let read = is_dialled.then(|| numbering_plan::e164(&meant, country));
-        // Networks of satellites, freephone and premium numbers have calling codes, too; no country has them.
+        // Satellite, freephone and premium numbers also have calling codes, but these belong to no country.
         read.flatten()
             .filter(|read| country::is_dial_code_prefix(read.trim_start_matches('+')).is_some())
             .map(Self)
             .ok_or(InvalidPhone)
     }
 
-    /// A number as [`Self::as_str`] gave it, whatever the plans make of it by now: they change, and what was stored is
-    /// somebody's all the same.
+    /// Restores a number from [`Self::as_str`] without applying the numbering plans. They change, and a
+    /// stored number still belongs to someone.
     ///
     /// # Errors
-    /// [`InvalidPhone`] unless it is `+` and digits.
+    /// [`InvalidPhone`] unless it is `+` and 4 to 24 digits that begin with a country calling code.
     pub fn from_stored(text: &str) -> Result<Self, InvalidPhone> {
         let digits = text.strip_prefix('+').ok_or(InvalidPhone)?;
         let is_stored = MOST_DIALLED.contains(&digits.len())
@@ -73,18 +73,18 @@ impl PhoneNumber {
         is_stored.then(|| Self(text.to_owned())).ok_or(InvalidPhone)
     }
 
-    /// The E.164 text.
+    /// The number in E.164 form.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// `+23480`: the calling code and the `digits` after it, which many numbers share.
+    /// The calling code and the `digits` after it, which many numbers share, such as `+23480`.
     pub fn range(&self, digits: usize) -> &str {
         let code = country::is_dial_code_prefix(self.0.trim_start_matches('+')).unwrap_or_default();
         self.0.get(..1 + code.len() + digits).unwrap_or(&self.0)
     }
 
-    /// `+234******78`: the calling code and the last two digits.
+    /// The calling code and the last two digits: `+234******78`.
     pub fn masked(&self) -> String {
         let digits = self.0.trim_start_matches('+');
         let code = country::is_dial_code_prefix(digits).unwrap_or_default();
@@ -153,24 +153,24 @@ mod tests {
             ("+44 (0)7911 123456", "", "+447911123456"),
             ("07911 123456", "GB", "+447911123456"),
             ("0011 44 7911 123456", "AU", "+447911123456"),
-            // Italy dials its zeros from everywhere.
+            // Italian numbers keep their leading zero, also from abroad.
             ("+39 06 1234 5678", "", "+390612345678"),
             ("06 1234 5678", "IT", "+390612345678"),
             ("+39 347 123 4567", "", "+393471234567"),
-            // So do Gabon and Côte d'Ivoire.
+            // So do those of Gabon and Côte d'Ivoire.
             ("+225 01 23 45 67 89", "", "+2250123456789"),
-            // A trunk prefix of more than one digit, and one that is 8.
+            // A trunk prefix of more than one digit, and a trunk prefix 8.
             ("+36 06 20 123 4567", "", "+36201234567"),
             ("8 912 345-67-89", "RU", "+79123456789"),
-            // A number that begins as its trunk prefix does.
+            // A number that begins with the same digits as its trunk prefix.
             ("+7 800 555 35 35", "", "+78005553535"),
-            // The plan of Colombia takes this zero for a digit.
+            // Colombia's plan treats this zero as part of the number.
             ("+57 0 321 123 4567", "", "+573211234567"),
-            // No plus, and no number of Ghana begins so.
+            // Without a plus. No number of Ghana begins like this.
             ("233 24 123 4567", "GH", "+233241234567"),
-            // A territory whose numbers are another one's.
+            // A territory that uses the plan of another country.
             ("021 123 4567", "PN", "+64211234567"),
-            // The country beside it counts only where the number does not say its own.
+            // The selected country only applies to numbers without a calling code.
             ("+44 7911 123456", "NG", "+447911123456"),
         ] {
             assert_eq!(
@@ -195,11 +195,11 @@ mod tests {
             ("00 39 06 1234 5678", "NG", Some("+390612345678")),
             ("0044 7911 123470", "US", Some("+447911123470")),
             ("00 7 912 345-67-89", "RU", Some("+79123456789")),
-            // Dialled with the prefix of a carrier it would be a number of Russia, in no known range.
+            // Read as dialled with a carrier prefix, it would be a Russian number in no known range.
             ("00 57 321 123 4567", "CO", Some("+573211234567")),
-            // Two trunk zeros are none.
+            // Two zeros are not a trunk prefix.
             ("00 62 812 345 678", "ID", Some("+62812345678")),
-            // Singapore dials 003 before a number of Sweden.
+            // Singapore dials 003 before a Swedish number.
             ("00 34 612 345 678", "SG", None),
             ("00 44 7911 1234", "NG", None),
             ("044 7911 123470", "NG", None),
@@ -217,7 +217,7 @@ mod tests {
             ("+234 0234 803 123 5572", "+2348031235572"),
             ("+91 91 9876543210", "+919876543210"),
             ("+33 33 6 12 34 56 70", "+33612345670"),
-            // Numbers that begin as their calling code does: of East Frisia, and of Lund.
+            // Numbers that begin like their calling code: East Frisia and Lund.
             ("+49 49 1512 3456790", "+494915123456790"),
             ("+46 46 812 34 56", "+46468123456"),
         ] {
@@ -231,13 +231,14 @@ mod tests {
         }
     }
 
-    /// Seven digits, which no line of New Zealand has, and five of a short one after its calling code.
+    /// Seven digits, fewer than any line in New Zealand has. Removing a repeated calling code would leave a
+    /// short number of five digits.
     #[test]
     fn a_number_that_is_too_short_does_not_become_a_shorter_one() {
         assert_eq!(read("+64 6 486 906", ""), None);
     }
 
-    /// Mexico gave it up in 2019.
+    /// Mexico abolished it in 2019.
     #[test]
     fn the_one_of_mexicos_old_mobile_numbers_goes() {
         for (typed, alpha2) in [
@@ -266,7 +267,7 @@ mod tests {
             ("00234 699 123 4567", "NG", Some("+2346991234567")),
             ("+49 123 12345678", "", Some("+4912312345678")),
             ("+62 199 123 4567", "", Some("+621991234567")),
-            // Freephone numbers are longer, and the plan knows them.
+            // Freephone numbers are longer, but the plan knows them.
             ("+234 800 1234 5678", "", Some("+23480012345678")),
             ("+234 699 1234 5678", "", None),
         ] {
@@ -293,14 +294,14 @@ mod tests {
             ("+234801\u{0}2345678", ""),
             ("++2348012345678", ""),
             ("+999123456789", ""),
-            // Too short and too long for the plan.
+            // Too short or too long for the plan.
             ("+234 801 234 567", ""),
             ("+44 7911 1234", ""),
             ("+33 6 12 34 56 78 9", ""),
             ("0801 234", "NG"),
-            // A number of East Frisia without its trunk zero, or a mobile one without its plus.
+            // An East Frisian number without its trunk zero, or a mobile number without its plus.
             ("49 1512 3456789", "DE"),
-            // Of no country: freephone, satellite, premium.
+            // Numbers of no country: freephone, satellite, premium.
             ("+800 1234 5678", ""),
             ("+870 773 123 456", ""),
             ("+979 1234 56789", ""),
@@ -330,7 +331,7 @@ mod tests {
         }
     }
 
-    /// Every country of the plans, and every kind of number that is somebody's, in every written form.
+    /// Covers every country in the plans and every kind of subscriber number, in every written form.
     #[test]
     fn every_countrys_examples_are_one_number_in_every_form() {
         let mut examples = 0;
@@ -363,7 +364,7 @@ mod tests {
                     (dialled.clone(), alpha2),
                     (national.clone(), alpha2),
                 ] {
-                    // A territory that is no country of ours is dialled from abroad.
+                    // A territory that is not in the country table is dialled from abroad.
                     if !within.is_empty() && country::find(within).is_none() {
                         continue;
                     }
@@ -374,7 +375,7 @@ mod tests {
                         "{typed:?} in {alpha2}"
                     );
                 }
-                // Without its plus it may be read in two ways, and is never another number.
+                // Without its plus, the text may be ambiguous, but it never becomes a different number.
                 let found = read(&format!("{code}{national}"), alpha2);
                 assert!(found.is_none_or(|found| found == expected), "{expected}");
             }
@@ -382,10 +383,10 @@ mod tests {
         assert!(examples > 450, "{examples}");
     }
 
-    /// With `00` in place of the plus, with the calling code twice, and without the plus, a number is itself or none.
+    /// With `00` for the plus, a repeated calling code, or no plus, a number reads as itself or not at all.
     #[test]
     fn every_countrys_mobile_numbers_are_no_others_however_their_code_is_typed() {
-        // Their prefixes are `00` with more digits, or others.
+        // These countries have other international prefixes, or `00` followed by more digits.
         let dialled_from = ["NG", "US", "JP", "KR", "SG", "BR", "RU", "ID"];
         let (mut found_at_home, mut found_from_abroad, mut others) = (0, 0, 0);
         for region in PLANS.get_supported_regions() {
@@ -423,7 +424,7 @@ mod tests {
                 format!("+{code}{code}{national}"),
                 format!("+{code}{code}{trunk}{national}"),
             ] {
-                // What the plan knows as it stands stays as it is.
+                // A text that the plan knows unchanged is not corrected.
                 let stands = PLANS.parse(&typed, None).ok();
                 let stands = stands.filter(|stands| PLANS.is_valid_number(stands));
                 let stands =
@@ -436,7 +437,7 @@ mod tests {
                 }
             }
         }
-        // Of each there are more than 240.
+        // There are more than 240 of each.
         assert!(found_at_home > 940, "{found_at_home}");
         assert!(found_from_abroad > 1_850, "{found_from_abroad}");
         assert!(others < 10, "{others}");
@@ -458,7 +459,7 @@ mod tests {
         assert_eq!(number.range(40), "+2348012345678");
     }
 
-    /// What is in E.164 form is read as itself, in whatever country.
+    /// A number in E.164 form reads as itself in every country.
     fn is_settled(number: &PhoneNumber, alpha2: &str) {
         assert_eq!(
             PhoneNumber::from_stored(number.as_str()).as_ref(),

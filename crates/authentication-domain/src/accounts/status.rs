@@ -1,4 +1,4 @@
-//! The life of an account.
+//! The lifecycle of an account.
 //!
 //! ```text
 //!            activate             suspend
@@ -11,44 +11,44 @@
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// Where an account is in its life.
+/// The lifecycle state of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "state")]
 pub enum AccountStatus {
-    /// Invited: not yet proven by the person.
+    /// Invited, but the person has not proven the identifier yet.
     Pending,
     /// In use.
     Active,
-    /// Closed by staff. Nothing is lost, nobody gets in.
+    /// Suspended by staff. All data is kept, sign-in is refused.
     Suspended {
-        /// Since when.
+        /// When it was suspended.
         since: OffsetDateTime,
     },
-    /// Closed by its owner; erased for good when the grace period has passed.
+    /// Deleted by its owner. The data is erased when the grace period has passed.
     Deleted {
-        /// Since when.
+        /// When it was deleted.
         since: OffsetDateTime,
     },
 }
 
-/// Why an account gives no token.
+/// Why an account cannot get a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Closed {
-    /// May be told to whoever proved that the account is theirs.
+    /// Disclosed only to a person who has proven that the account is theirs.
     #[error("the account is suspended")]
     Suspended,
-    /// Looks like an account that never was.
+    /// Must look as if the account never existed.
     #[error("there is no such account")]
     Absent,
 }
 
-/// The change does not follow from the state the account is in.
+/// The current state does not allow this change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the account's state does not allow this")]
 pub struct StatusChangeRefused;
 
 impl AccountStatus {
-    /// The name in stores and answers.
+    /// The name used in stores and responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -58,7 +58,7 @@ impl AccountStatus {
         }
     }
 
-    /// Since when, for the states that keep it.
+    /// When the state began, for the states that record it.
     pub const fn since(self) -> Option<OffsetDateTime> {
         match self {
             Self::Pending | Self::Active => None,
@@ -66,7 +66,7 @@ impl AccountStatus {
         }
     }
 
-    /// As read from a store; `None` for a name or a pair that cannot be.
+    /// Builds a state from stored values; `None` for an unknown name or an impossible combination.
     pub fn from_parts(name: &str, since: Option<OffsetDateTime>) -> Option<Self> {
         match (name, since) {
             ("pending", _) => Some(Self::Pending),
@@ -87,7 +87,7 @@ impl AccountStatus {
         }
     }
 
-    /// The person has proven the identifier.
+    /// The person proved the identifier.
     ///
     /// # Errors
     /// [`StatusChangeRefused`] unless pending.
@@ -98,7 +98,7 @@ impl AccountStatus {
         }
     }
 
-    /// Staff close the account.
+    /// Staff suspend the account.
     ///
     /// # Errors
     /// [`StatusChangeRefused`] unless active.
@@ -109,7 +109,7 @@ impl AccountStatus {
         }
     }
 
-    /// Staff open the account again.
+    /// Staff lift the suspension.
     ///
     /// # Errors
     /// [`StatusChangeRefused`] unless suspended.
@@ -120,7 +120,8 @@ impl AccountStatus {
         }
     }
 
-    /// The owner closes the account. Suspended accounts too: a suspension is no reason to be kept.
+    /// The owner deletes the account. A suspended account can be deleted too: a suspension is no reason to
+    /// keep data.
     ///
     /// # Errors
     /// [`StatusChangeRefused`] when it is deleted already.
@@ -131,7 +132,7 @@ impl AccountStatus {
         }
     }
 
-    /// The owner takes the deletion back.
+    /// The owner undoes the deletion.
     ///
     /// # Errors
     /// [`StatusChangeRefused`] unless deleted.
