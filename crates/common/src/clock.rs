@@ -1,42 +1,42 @@
-//! Where "now" comes from, and the precision that time has here.
+//! The clock, and the precision of stored times.
 
 use time::{Duration, OffsetDateTime};
 
-/// How far ahead of ours another node's clock may be. What says that it was made later than that counts for
-/// nothing: it is not young, its time is unknown (ADR 0045).
+/// How far another node's clock may run ahead of this one. A time further in the future is treated as
+/// unknown: what it belongs to is not considered recent (ADR 0045).
 pub const SKEW: Duration = Duration::seconds(60);
 
-/// Whether something was made within the last `lifetime`, by a clock that may be [`SKEW`] ahead of ours.
+/// Whether something was created within the last `lifetime`, by a clock that may run ahead by [`SKEW`].
 pub fn is_within(made_at: OffsetDateTime, lifetime: Duration, now: OffsetDateTime) -> bool {
     now < made_at + lifetime && made_at <= now + SKEW
 }
 
-/// Whether something that lives for `lifetime` at the most, and ends at `until`, counts at `now`. The same rule
-/// for what knows its end and not its beginning.
+/// Whether something that expires at `until` and lives for at most `lifetime` is still valid at `now`. The
+/// same rule as [`is_within`], for values that record their end instead of their beginning.
 pub fn counts_until(until: OffsetDateTime, lifetime: Duration, now: OffsetDateTime) -> bool {
     now < until && until <= now + lifetime + SKEW
 }
 
-/// A source of the current time, so that every rule about time can be tested at its edge.
+/// A source of the current time. Tests replace it to check time rules at their boundaries.
 pub trait Clock: Send + Sync {
-    /// The current time in UTC, cut to whole microseconds (what the stores keep, see [`to_micros`]).
+    /// The current time in UTC, truncated to microseconds, the precision of the stores (see [`to_micros`]).
     fn now(&self) -> OffsetDateTime;
 }
 
-/// Microseconds since the Unix epoch: the form in which every store keeps time.
+/// Microseconds since the Unix epoch: the form in which every store records time.
 ///
-/// An integer compares the same way on PostgreSQL and on SQLite, which text and `timestamptz` do not.
+/// Integers compare the same way in PostgreSQL and SQLite; text and `timestamptz` do not.
 pub fn to_micros(at: OffsetDateTime) -> i64 {
     i64::try_from(at.unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
 }
 
-/// The reverse of [`to_micros`]; a value outside the calendar (years ±9999) becomes the epoch.
+/// The inverse of [`to_micros`]. A value outside the calendar (years ±9999) becomes the epoch.
 pub fn from_micros(micros: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
         .unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// Cuts a time to whole microseconds, so that what was stored and what was decided on are equal.
+/// Truncates a time to microseconds, so that a stored time equals the one that a decision was based on.
 pub fn truncate_to_micros(at: OffsetDateTime) -> OffsetDateTime {
     from_micros(to_micros(at))
 }

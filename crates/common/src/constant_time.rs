@@ -1,9 +1,10 @@
-//! Comparing what must not be guessed byte by byte.
+//! Constant-time comparison of secrets.
 
 use subtle::ConstantTimeEq as _;
 
-/// Whether both are the same, in time that depends on their lengths alone and not on where they differ. The one
-/// way to compare a secret, a code or a mac: types that hold one have no `==` (OWASP ASVS 5.0 V11.2.4).
+/// Compares two values in time that depends only on their lengths, not on where they differ. It is the only
+/// way to compare a secret, a code or a MAC: types that hold one do not implement `==` (OWASP ASVS 5.0
+/// V11.2.4).
 pub fn is_equal(one: &[u8], other: &[u8]) -> bool {
     one.ct_eq(other).into()
 }

@@ -1,4 +1,4 @@
-//! Identifiers that cannot be mistaken for one another.
+//! Typed identifiers that cannot be confused with one another.
 
 use std::{
     cmp::Ordering,
@@ -17,21 +17,22 @@ use crate::{
     random::{self, SecureRandom},
 };
 
-/// Identifier of one kind of entity: an `Id<Session>` is not an `Id<Account>`.
+/// The identifier of one kind of entity: an `Id<Session>` is not an `Id<Account>`.
 ///
-/// UUID version 7 (RFC 9562 §5.7): ordered by time of creation, which keeps indexes compact.
+/// UUID version 7 (RFC 9562 §5.7): sorted by creation time, which keeps indexes compact.
 pub struct Id<K> {
     value: Uuid,
     kind: PhantomData<fn() -> K>,
 }
 
 impl<K> Id<K> {
-    /// A new identifier, from the given clock and randomness.
+    /// Creates an identifier from the given clock and random number generator.
     pub fn mint(clock: &dyn Clock, random: &dyn SecureRandom) -> Self {
         Self::at(clock.now(), random)
     }
 
-    /// A new identifier that sorts at `now` (a use case asks the clock once and passes it on).
+    /// Creates an identifier with the timestamp `now`. A use case reads the clock once and passes the time
+    /// on.
     pub fn at(now: OffsetDateTime, random: &dyn SecureRandom) -> Self {
         let millis = u64::try_from(now.unix_timestamp_nanos() / 1_000_000).unwrap_or(0);
         Self::from_uuid(
@@ -39,7 +40,7 @@ impl<K> Id<K> {
         )
     }
 
-    /// Takes a value that was minted before (read from a store, a path, a token).
+    /// Wraps an existing value, read from a store, a path or a token.
     pub const fn from_uuid(value: Uuid) -> Self {
         Self {
             value,
@@ -47,7 +48,7 @@ impl<K> Id<K> {
         }
     }
 
-    /// The bare value, for stores.
+    /// The UUID itself, for stores.
     pub const fn as_uuid(&self) -> Uuid {
         self.value
     }
@@ -68,7 +69,7 @@ impl<K> FromStr for Id<K> {
     }
 }
 
-// Written by hand: a derive would ask the same of the marker `K`.
+// Written by hand, because a derive would require the same traits of the marker `K`.
 impl<K> Clone for Id<K> {
     fn clone(&self) -> Self {
         *self

@@ -1,9 +1,9 @@
 //! The shared kernel: the few types that every bounded context of the monolith needs.
 //!
-//! It is here so that catalogue, orders and payments speak of people, money, pages and rights in the
-//! same words as the identity service does. It performs no I/O, reads no clock and draws no random
-//! number, and must never know a password, a token or a database row: [`access::Principal`] holds
-//! opaque ids and nothing else about the person.
+//! It exists so that catalogue, orders and payments use the same types for people, money, pages and
+//! permissions as the identity service. It performs no I/O, reads no clock and draws no random number. It
+//! must never contain passwords, tokens or database rows: [`access::Principal`] holds opaque ids and nothing
+//! else about the person.
 
 pub mod access;
 pub mod clock;

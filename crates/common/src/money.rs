@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 pub struct Currency([u8; 3]);
 
 impl Currency {
-    /// Naira: the currency of an account whose country names none.
+    /// Naira: the default currency of an account whose country has none.
     pub const NGN: Self = Self(*b"NGN");
 
-    /// The three letters.
+    /// The three-letter code.
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("XXX")
     }
@@ -62,14 +62,14 @@ impl fmt::Display for Currency {
 /// An amount in the minor unit of its currency (kobo, cents). Never a float.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
-    /// Whole minor units.
+    /// The number of minor units.
     pub minor: i64,
-    /// What they are units of.
+    /// The currency of those units.
     pub currency: Currency,
 }
 
 impl Money {
-    /// Nothing, in `currency`.
+    /// Zero in `currency`.
     pub const fn zero(currency: Currency) -> Self {
         Self { minor: 0, currency }
     }

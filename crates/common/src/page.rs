@@ -1,17 +1,17 @@
-//! Paging by cursor. Never an offset: an offset skips and repeats when rows come and go.
+//! Cursor-based paging. Offsets are not used: they skip or repeat rows when the list changes.
 
 use serde::Serialize;
 
-/// How many items a page has when nobody says.
+/// Page size when the client does not set a limit.
 pub const DEFAULT_LIMIT: u32 = 20;
-/// How many items a page has at the most.
+/// Maximum page size.
 pub const MAX_LIMIT: u32 = 100;
 
-/// Which page is asked for.
+/// A request for one page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageRequest<C> {
     limit: u32,
-    /// The last item of the page before, in the list's own order; `None` for the first page.
+    /// The last item of the previous page, in the list's own order; `None` for the first page.
     pub after: Option<C>,
 }
 
@@ -32,28 +32,28 @@ impl<C> PageRequest<C> {
         }
     }
 
-    /// Items to answer with, at the most.
+    /// Maximum number of items in the response.
     pub fn limit(&self) -> usize {
         self.limit as usize
     }
 
-    /// Rows to read: one more than is answered, which tells whether there is a next page.
+    /// Number of rows to read: one more than the limit, to detect whether there is a next page.
     pub fn rows_to_read(&self) -> u64 {
         u64::from(self.limit) + 1
     }
 }
 
-/// One page, and where the next begins.
+/// One page, with the cursor of the next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Page<T, C> {
-    /// At most as many as were asked for.
+    /// At most as many items as requested.
     pub items: Vec<T>,
-    /// Absent at the end of the list.
+    /// The cursor of the next page; absent on the last one.
     pub next: Option<C>,
 }
 
 impl<T, C> Page<T, C> {
-    /// Makes the page out of up to [`PageRequest::rows_to_read`] rows.
+    /// Builds a page from up to [`PageRequest::rows_to_read`] rows.
     pub fn from_rows(
         mut rows: Vec<T>,
         request: &PageRequest<C>,

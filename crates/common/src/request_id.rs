@@ -1,18 +1,18 @@
-//! The id that ties an answer, its log lines, audit entries and events together.
+//! The request id, which links a response with its log lines, audit entries and events.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// A sane request id: 1 to 128 characters of `A–Z a–z 0–9 . _ -`.
+/// A valid request id: 1 to 128 characters of `A–Z a–z 0–9 . _ -`.
 ///
-/// The narrow alphabet is what makes it safe in headers, log lines and JSON without escaping.
+/// The narrow alphabet makes it safe in headers, log lines and JSON without escaping.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct RequestId(String);
 
 impl RequestId {
-    /// Takes what a client sent, if it is sane; `None` asks the caller to make one instead.
+    /// Accepts a valid id from a client; on `None` the caller generates one instead.
     pub fn parse(text: &str) -> Option<Self> {
         let sane = !text.is_empty()
             && text.len() <= 128
@@ -22,12 +22,12 @@ impl RequestId {
         sane.then(|| Self(text.to_owned()))
     }
 
-    /// From a value this service minted.
+    /// Wraps a value that this service generated.
     pub fn from_uuid(value: uuid::Uuid) -> Self {
         Self(value.simple().to_string())
     }
 
-    /// The text as it is echoed.
+    /// The text that is returned to the client.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,16 +1,16 @@
-//! When somebody who put us off wants to be asked again.
+//! The `Retry-After` header of other services.
 
 use time::{Duration, OffsetDateTime};
 
-/// The longest that anybody can put us off: what they ask for comes from outside.
+/// Upper bound for a pause, since its length comes from outside.
 pub const LONGEST: Duration = Duration::DAY;
 
-/// The pause that a header `Retry-After` asks for (RFC 9110 §10.2.3): whole seconds, or a date in any of the
-/// three forms of HTTP. [`LONGEST`] at the most; `None` for what cannot be read and for what is over.
+/// The pause that a `Retry-After` header requests (RFC 9110 §10.2.3): whole seconds, or a date in any of the
+/// three HTTP formats. At most [`LONGEST`]; `None` for a value that cannot be parsed or is not in the future.
 pub fn pause(text: &str, now: OffsetDateTime) -> Option<Duration> {
     let text = text.trim();
     let asked = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than a number has room for mean a long time too.
+        // A number that overflows also means a long pause.
         text.parse().map_or(LONGEST, Duration::seconds)
     } else {
         OffsetDateTime::from(httpdate::parse_http_date(text).ok()?) - now

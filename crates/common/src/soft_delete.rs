@@ -1,21 +1,21 @@
-//! Deletion that can be taken back for a while (`SoftDeleteModel` of the Django backend).
+//! Deletion with a grace period (`SoftDeleteModel` of the Django backend).
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
-/// Whether a thing is there, and since when it is not.
+/// Whether something is deleted, and when that happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SoftDelete {
     deleted_at: Option<OffsetDateTime>,
 }
 
 impl SoftDelete {
-    /// As read from a store.
+    /// Restores the value read from a store.
     pub const fn from_deleted_at(deleted_at: Option<OffsetDateTime>) -> Self {
         Self { deleted_at }
     }
 
-    /// Gone to everybody but the restoring and the erasing use cases.
+    /// Whether it is hidden from all use cases except restoring and erasing.
     pub const fn is_deleted(&self) -> bool {
         self.deleted_at.is_some()
     }
@@ -25,7 +25,7 @@ impl SoftDelete {
         self.deleted_at
     }
 
-    /// Deleted at `now`; the first deletion counts.
+    /// Marks it as deleted at `now`. A second deletion keeps the first time.
     #[must_use]
     pub fn delete(self, now: OffsetDateTime) -> Self {
         Self {
@@ -33,7 +33,7 @@ impl SoftDelete {
         }
     }
 
-    /// Whether the grace period has passed, after which the thing is erased for good.
+    /// Whether the grace period has passed, so that the data must be erased.
     pub fn is_due_for_erasure(&self, now: OffsetDateTime, grace: Duration) -> bool {
         self.deleted_at.is_some_and(|at| now >= at + grace)
     }

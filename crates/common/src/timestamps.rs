@@ -1,19 +1,19 @@
-//! When a thing was made and last changed (`TimeStampedModel` of the Django backend).
+//! Creation and modification times (`TimeStampedModel` of the Django backend).
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// Creation and last change, UTC.
+/// Times of creation and of the last change, in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Timestamps {
-    /// Set once.
+    /// When it was created. Never changes.
     pub created_at: OffsetDateTime,
-    /// Moves with every change that a reader could notice.
+    /// When it last changed in a way that a reader can notice.
     pub updated_at: OffsetDateTime,
 }
 
 impl Timestamps {
-    /// Of a thing that is made now.
+    /// The timestamps of something created at `now`.
     pub const fn new(now: OffsetDateTime) -> Self {
         Self {
             created_at: now,
@@ -21,7 +21,7 @@ impl Timestamps {
         }
     }
 
-    /// After a change at `now`. Never earlier than before: a node whose clock lags moves nothing back.
+    /// The timestamps after a change at `now`. A node with a slow clock never moves the time back.
     #[must_use]
     pub fn touched(self, now: OffsetDateTime) -> Self {
         Self {

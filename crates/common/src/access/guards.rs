@@ -1,27 +1,27 @@
-//! Guards: questions about a [`Principal`] that are types, so that a signature can ask them.
+//! Guards: authorization checks on a [`Principal`] as types, so that a function signature can require them.
 //!
-//! The same guard stands in a handler's signature and inside a use case. Guards are asynchronous, since
-//! another bounded context's guard may have to look something up ("has bought this"); they compose with
-//! [`AnyOf`], [`AllOf`] and [`Not`].
+//! The same guard works in a handler's signature and in a use case. Guards are asynchronous, since a guard of
+//! another bounded context may need a lookup ("has bought this"). Combine them with [`AnyOf`], [`AllOf`] and
+//! [`Not`].
 
 use std::future::{Future, ready};
 
 use super::{Account, Permission, Principal, Role};
 use crate::Id;
 
-/// The principal may not.
+/// Why access is denied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Denial {
-    /// Whatever they prove. Says nothing more: the reason is for the log, not for the person.
+    /// No further proof would help. Gives no reason: that belongs in the log, not in the response.
     #[error("not allowed")]
     NotAllowed,
-    /// They might, had they signed in with a second factor.
+    /// Access would be allowed after sign-in with a second factor.
     #[error("a second factor is needed")]
     SecondFactorRequired,
 }
 
 impl Denial {
-    /// `Ok` if `allowed`.
+    /// Returns `Ok` if `allowed`.
     ///
     /// # Errors
     /// [`Denial::NotAllowed`] otherwise.
@@ -33,7 +33,7 @@ impl Denial {
         }
     }
 
-    /// `Ok` if a role of theirs allows it, and they proved what that role asks for.
+    /// Returns `Ok` if a role allows it and the session has the proofs that the role requires.
     const fn unless_role(allows: bool, who: &Principal) -> Result<(), Self> {
         match (allows, who.lacks_second_factor) {
             (false, _) => Err(Self::NotAllowed),
@@ -43,13 +43,13 @@ impl Denial {
     }
 }
 
-/// A question about the one who acts.
+/// An authorization check on the acting principal.
 ///
-/// A guard that needs something beside the principal holds it: an id ([`IsOwner`]), or a port of the
-/// bounded context that wrote it. One that needs nothing is `Default` and can stand in a signature.
+/// A guard that needs more than the principal holds it: an id ([`IsOwner`]), or a port of its bounded
+/// context. A guard that needs nothing else is `Default` and can appear in a signature.
 pub trait Guard: Send + Sync {
     /// # Errors
-    /// [`Denial`] when the principal may not.
+    /// [`Denial`] when access is denied.
     fn check(&self, who: &Principal) -> impl Future<Output = Result<(), Denial>> + Send;
 }
 
@@ -68,25 +68,25 @@ macro_rules! role_guards {
 }
 
 role_guards! {
-    /// Sells.
+    /// Has the vendor role.
     IsVendor => |roles| roles.contains(Role::Vendor);
-    /// Any staff role.
+    /// Has any staff role.
     IsStaff => |roles| roles.is_staff();
-    /// Support, and nobody who merely outranks it: ask for [`AnyOf`] to let admins in.
+    /// Has the support role itself; a higher role is not enough. Use [`AnyOf`] to admit admins as well.
     IsSupport => |roles| roles.contains(Role::Support);
-    /// Reviewer.
+    /// Has the reviewer role.
     IsReviewer => |roles| roles.contains(Role::Reviewer);
-    /// Assistant.
+    /// Has the assistant role.
     IsAssistant => |roles| roles.contains(Role::Assistant);
-    /// Editor.
+    /// Has the editor role.
     IsEditor => |roles| roles.contains(Role::Editor);
-    /// Sales.
+    /// Has the sales role.
     IsSales => |roles| roles.contains(Role::Sales);
-    /// Admin.
+    /// Has the admin role.
     IsAdmin => |roles| roles.contains(Role::Admin);
 }
 
-/// Buys. No role asks for a second factor of its own for that.
+/// Has the client role, which never requires a second factor.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct IsClient;
 
@@ -96,12 +96,12 @@ impl Guard for IsClient {
     }
 }
 
-/// The thing belongs to the one who acts.
+/// Owns the resource.
 #[derive(Debug, Clone, Copy)]
 pub struct IsOwner(Id<Account>);
 
 impl IsOwner {
-    /// Of a thing that belongs to `owner`.
+    /// A guard for a resource that belongs to `owner`.
     pub const fn of(owner: Id<Account>) -> Self {
         Self(owner)
     }
@@ -112,7 +112,7 @@ impl Guard for IsOwner {
     }
 }
 
-/// Holds a permission through any role.
+/// Has a permission through any role.
 #[derive(Debug, Clone, Copy)]
 pub struct HasPermission(pub Permission);
 
@@ -122,7 +122,7 @@ impl Guard for HasPermission {
     }
 }
 
-/// At least one of two guards lets the principal pass; nest for more.
+/// At least one of two guards passes. Nest it for more.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AnyOf<A, B>(pub A, pub B);
 
@@ -144,7 +144,7 @@ impl<A: Guard, B: Guard> Guard for AnyOf<A, B> {
     }
 }
 
-/// Both guards let the principal pass; nest for more.
+/// Both guards pass. Nest it for more.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllOf<A, B>(pub A, pub B);
 
@@ -155,7 +155,7 @@ impl<A: Guard, B: Guard> Guard for AllOf<A, B> {
     }
 }
 
-/// The guard does not let the principal pass.
+/// The guard does not pass.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Not<G>(pub G);
 
@@ -177,7 +177,7 @@ mod tests {
     use time::OffsetDateTime;
     use uuid::Uuid;
 
-    /// None of the guards here ever waits, so one poll is the answer.
+    /// No guard in these tests waits, so one poll gives the result.
     fn now(guard: &impl Guard, who: &Principal) -> Result<(), Denial> {
         match pin!(guard.check(who)).poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(answer) => answer,

@@ -1,4 +1,4 @@
-//! Who may do what: the vocabulary of roles, permissions and guards that all bounded contexts share.
+//! Access control: the roles, permissions and guards that all bounded contexts share.
 
 mod guards;
 mod permission;

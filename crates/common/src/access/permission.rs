@@ -1,37 +1,37 @@
-//! What staff may be allowed to do.
+//! The permissions of staff.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One right. The list is closed: a right that the code does not ask for cannot be granted.
+/// One permission. The list is closed: a permission that the code does not check cannot be granted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Permission {
-    /// Look at accounts.
+    /// View accounts.
     #[serde(rename = "users.read")]
     UsersRead,
-    /// Suspend, reactivate, unlock, end sessions, force a reset.
+    /// Suspend, reactivate and unlock accounts, end sessions, force a password reset.
     #[serde(rename = "users.manage")]
     UsersManage,
     /// Merge two accounts of one person.
     #[serde(rename = "users.merge")]
     UsersMerge,
-    /// Grant and take roles.
+    /// Grant and revoke roles.
     #[serde(rename = "roles.manage")]
     RolesManage,
     /// Invite staff.
     #[serde(rename = "staff.manage")]
     StaffManage,
-    /// Move money in or out of a wallet by hand.
+    /// Adjust the balance of a wallet manually.
     #[serde(rename = "wallet.adjust")]
     WalletAdjust,
-    /// Read the audit trail.
+    /// Read the audit log.
     #[serde(rename = "audit.read")]
     AuditRead,
     /// Read the API log.
     #[serde(rename = "logs.read")]
     LogsRead,
-    /// Read scored sign-ins.
+    /// Read the risk scores of sign-ins.
     #[serde(rename = "risk.read")]
     RiskRead,
 }
@@ -50,7 +50,7 @@ impl Permission {
         Self::RiskRead,
     ];
 
-    /// The name in documents and answers.
+    /// The name in documents and responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::UsersRead => "users.read",
@@ -76,7 +76,7 @@ impl fmt::Display for Permission {
 mod tests {
     use super::*;
 
-    /// They stand in tokens and answers of other services.
+    /// The names appear in tokens and in responses of other services.
     #[test]
     fn every_permission_has_a_name_of_its_own() {
         let names: std::collections::BTreeSet<_> =

@@ -1,48 +1,49 @@
-//! The one who acts.
+//! The acting principal.
 
 use time::{Duration, OffsetDateTime};
 
 use super::{MissingProofs, Permission, Proofs, Roles};
 use crate::{Id, clock::SKEW};
 
-/// Marks ids of accounts.
+/// Type marker for account ids.
 #[derive(Debug)]
 pub enum Account {}
-/// Marks ids of sessions.
+/// Type marker for session ids.
 #[derive(Debug)]
 pub enum Session {}
 
-/// A signed-in person: who, through which session, and what they may do as of now.
+/// A signed-in person: the account, the session, and the current authorizations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Principal {
-    /// The account that acts.
+    /// The acting account.
     pub account: Id<Account>,
-    /// The session through which it acts.
+    /// The session in use.
     pub session: Id<Session>,
-    /// From the account's state, not from the token: a role taken away is gone at once.
+    /// Taken from the account's state, not from the token, so that revoking a role takes effect immediately.
     pub roles: Roles,
-    /// What they proved, and when.
+    /// What the person proved in this session, and when.
     pub proofs: Proofs,
-    /// A second factor is set up: what needs a recent sign-in needs it recently, too.
+    /// Whether a second factor is set up. If so, a recent sign-in requires a recent second factor as well.
     pub has_second_factor: bool,
-    /// Their roles ask for a second factor that this session has not proven: what only those roles may do
-    /// has to wait for it.
+    /// Whether the roles require a second factor that this session lacks. Until it is proven, the permissions
+    /// of those roles do not apply.
     pub lacks_second_factor: bool,
 }
 
 impl Principal {
-    /// Whether any role of theirs gives `permission`, and they proved enough to use it.
+    /// Whether a role grants `permission` and the session has the required proofs.
     pub fn may(&self, permission: Permission) -> bool {
         self.roles.allow(permission) && !self.lacks_second_factor
     }
 
-    /// Whether they proved who they are within `window` before `now` (a "recent sign-in"): the first factor and,
-    /// where one is set up, a second one.
+    /// Whether the person authenticated within `window` before `now` (a "recent sign-in"): with the first
+    /// factor and, if one is set up, with a second one.
     pub fn signed_in_recently(&self, now: OffsetDateTime, window: Duration) -> bool {
         self.missing_for_recent(now, window).is_empty()
     }
 
-    /// Which factors they would have to prove again for a recent sign-in. A proof from the future is not recent.
+    /// The factors that must be proven again for a recent sign-in. A proof more than [`SKEW`] in the future
+    /// is not recent.
     pub fn missing_for_recent(&self, now: OffsetDateTime, window: Duration) -> MissingProofs {
         let is_recent = |at: OffsetDateTime| now - at <= window && at <= now + SKEW;
         MissingProofs {
@@ -84,7 +85,7 @@ mod tests {
         assert!(!who.signed_in_recently(AT + window + Duration::MICROSECOND, window));
     }
 
-    /// OWASP ASVS 5.0 V7.5.1: the password does not stand in for the second factor, nor the other way round.
+    /// OWASP ASVS 5.0 V7.5.1: neither factor replaces the other.
     #[test]
     fn each_factor_is_recent_by_itself() {
         use AuthenticationMethod::{OneTimeCode, Passkey, Password, RecoveryCode, Totp};

@@ -1,9 +1,9 @@
-//! What a person proved when they signed in, and what a token says of it.
+//! The proofs of a session, and how tokens describe them.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-/// How a person proved who they are.
+/// A method of authentication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AuthenticationMethod {
@@ -11,19 +11,19 @@ pub enum AuthenticationMethod {
     Password,
     /// A one-time code by mail or SMS.
     OneTimeCode,
-    /// A code of an authenticator app (RFC 6238).
+    /// A code from an authenticator app (RFC 6238).
     Totp,
-    /// One of the codes that were shown when a second factor was set up.
+    /// A recovery code, shown when a second factor was set up.
     RecoveryCode,
-    /// A passkey, with user verification: something one has, opened by something one knows or is.
+    /// A passkey with user verification: a possession, unlocked by a PIN or a biometric trait.
     Passkey,
-    /// An ID token of an `OpenID` provider, whichever.
+    /// An ID token of any `OpenID` provider.
     #[serde(rename = "google")]
     Federated,
 }
 
 impl AuthenticationMethod {
-    /// Every method there is.
+    /// Every method.
     pub const ALL: [Self; 6] = [
         Self::Password,
         Self::OneTimeCode,
@@ -33,8 +33,8 @@ impl AuthenticationMethod {
         Self::Federated,
     ];
 
-    /// The name in stores. That of [`Self::Federated`] is from when there was one provider; releases that run
-    /// beside this one read it.
+    /// The name used in stores. The name of [`Self::Federated`] dates from the time of a single provider.
+    /// Other releases that run at the same time read it.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "pwd",
@@ -46,38 +46,38 @@ impl AuthenticationMethod {
         }
     }
 
-    /// Whether it is two factors by itself: a passkey with user verification is.
+    /// Whether the method alone counts as two factors. A passkey with user verification does.
     pub const fn is_two_factors(self) -> bool {
         matches!(self, Self::Passkey)
     }
 
-    /// As read from a store.
+    /// Parses a name read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|method| method.as_str() == name)
     }
 }
 
-/// One thing that a person proved, and when.
+/// A single proof and its time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Proof {
-    /// With what.
+    /// The method used.
     pub method: AuthenticationMethod,
-    /// When.
+    /// When it was used.
     pub at: OffsetDateTime,
 }
 
-/// All that a person proved in a session: each factor as it was proven last.
+/// All proofs of a session: the latest one of each factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Proofs {
     /// The first factor.
     pub first: Proof,
-    /// The second one.
+    /// The second factor, if one was proven.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub second: Option<Proof>,
 }
 
 impl Proofs {
-    /// One factor.
+    /// Proofs of a single factor.
     pub const fn only(first: AuthenticationMethod, at: OffsetDateTime) -> Self {
         let first = Proof { method: first, at };
         Self {
@@ -86,7 +86,7 @@ impl Proofs {
         }
     }
 
-    /// With a second factor beside the first.
+    /// Adds a second factor.
     #[must_use]
     pub const fn and(self, second: AuthenticationMethod, at: OffsetDateTime) -> Self {
         let second = Proof { method: second, at };
@@ -96,8 +96,8 @@ impl Proofs {
         }
     }
 
-    /// After a proof in the session: the factors that it renews are new, the other one stays as it was. A passkey
-    /// as the first factor was the second one too, and stays that.
+    /// The proofs after a renewal in the session: renewed factors get the new time, the other keeps its own.
+    /// A passkey as first factor was also the second one, and remains so.
     #[must_use]
     pub fn renewed(self, renewal: Renewal, at: OffsetDateTime) -> Self {
         let of = |method| Proof { method, at };
@@ -109,34 +109,34 @@ impl Proofs {
         }
     }
 
-    /// When the second factor was proven last. A passkey with user verification is both factors by itself.
+    /// When the second factor was last proven. A passkey with user verification is both factors.
     pub fn second_at(self) -> Option<OffsetDateTime> {
         let by_itself = self.first.method.is_two_factors().then_some(self.first.at);
         self.second.map(|second| second.at).max(by_itself)
     }
 
-    /// When an enrolled second factor was proven last: an authenticator app, a recovery code or a passkey. A mailed code
-    /// completes a sign-in, but was never enrolled, so it does not make the sign-in a recent one.
+    /// When an enrolled second factor was last proven: an authenticator app, a recovery code or a passkey. A
+    /// mailed code completes a sign-in but was never enrolled, so it does not make the sign-in recent.
     pub fn enrolled_second_at(self) -> Option<OffsetDateTime> {
         let is_enrolled = |second: &Proof| second.method != AuthenticationMethod::OneTimeCode;
         let second = self.second.filter(is_enrolled);
         Self { second, ..self }.second_at()
     }
 
-    /// Whether two different kinds of things were proven (NIST SP 800-63B-4 §2.2). A passkey with user
-    /// verification is two by itself.
+    /// Whether two different kinds of factors were proven (NIST SP 800-63B-4 §2.2). A passkey with user
+    /// verification counts as two.
     pub const fn is_multi_factor(self) -> bool {
         self.first.method.is_two_factors() || self.second.is_some()
     }
 
-    /// Since when all that [`Self::references`] says is true: the `auth_time` of tokens. With two factors it is the
-    /// older proof's time, so that no token claims both factors for a moment at which one was proven.
+    /// The time since which [`Self::references`] holds: the `auth_time` of tokens. With two factors it is the
+    /// time of the older proof, so that no token claims both factors for a moment when only one was proven.
     pub fn authenticated_at(self) -> OffsetDateTime {
         let first = self.first.at;
         self.second_at().map_or(first, |second| second.min(first))
     }
 
-    /// What the tokens say of it.
+    /// The `amr` values of these proofs.
     pub const fn references(self) -> MethodReferences {
         let first = MethodReferences::of(self.first.method);
         let both = match self.second {
@@ -151,17 +151,17 @@ impl Proofs {
     }
 }
 
-/// Which factors a proof in a session renews.
+/// The factors that a proof within a session renews.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Renewal {
-    /// The first factor, with this.
+    /// The method that renews the first factor.
     pub first: Option<AuthenticationMethod>,
-    /// The second one, with this.
+    /// The method that renews the second factor.
     pub second: Option<AuthenticationMethod>,
 }
 
 impl Renewal {
-    /// What a proof with this method renews: the first factor, the second, or, with a passkey, both.
+    /// The factors that this method renews: the first, the second or, for a passkey, both.
     pub const fn by(method: AuthenticationMethod) -> Self {
         let (first, second) = match method {
             AuthenticationMethod::Password | AuthenticationMethod::Federated => {
@@ -176,33 +176,34 @@ impl Renewal {
     }
 }
 
-/// Which factors have to be proven (again) before something may be done.
+/// The factors that must be proven (again) for an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MissingProofs {
     /// The first factor.
     pub first: bool,
-    /// A second one.
+    /// A second factor.
     pub second: bool,
 }
 
 impl MissingProofs {
-    /// Nothing is missing.
+    /// Whether nothing is missing.
     pub const fn is_empty(self) -> bool {
         !self.first && !self.second
     }
 }
 
-/// The `amr` claim: a set of the values of RFC 8176 that this service uses, each at most once.
+/// The `amr` claim: a set of the RFC 8176 values that this service uses, each at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct MethodReferences(u8);
 
 impl MethodReferences {
-    /// In the order in which a token names them; `mfa` is last.
+    /// In the order of the claim; `mfa` is last.
     const VALUES: [&'static str; 5] = ["pwd", "otp", "pop", "fed", "mfa"];
     const MFA: Self = Self(1 << 4);
 
-    /// RFC 8176 §2, where it has a value. A passkey proves possession of a key; a recovery code is a one-time
-    /// password; `fed` is what other services say of a sign-in elsewhere.
+    /// The RFC 8176 §2 value of a method, where there is one. A passkey proves possession of a key, and a
+    /// recovery code is a one-time password. `fed`, for a federated sign-in, is not in RFC 8176; other
+    /// services use it.
     const fn of(method: AuthenticationMethod) -> Self {
         Self(match method {
             AuthenticationMethod::Password => 1,
@@ -218,7 +219,7 @@ impl MethodReferences {
         Self(self.0 | other.0)
     }
 
-    /// The values of the claim.
+    /// The values in the order of the claim.
     pub fn values(self) -> impl Iterator<Item = &'static str> {
         let bits = 0..;
         bits.zip(Self::VALUES)
@@ -226,8 +227,8 @@ impl MethodReferences {
             .map(|(_, value)| value)
     }
 
-    /// As a token of ours says it: known values, in our order, at least one beside `mfa`, and `mfa` where
-    /// there are two.
+    /// Parses the claim of a token from this service: known values in order, at least one beside `mfa`, and
+    /// `mfa` if there are at least two others.
     pub fn from_values<'a>(values: impl IntoIterator<Item = &'a str>) -> Option<Self> {
         let mut bits = 0;
         for value in values {
@@ -243,7 +244,7 @@ impl MethodReferences {
         is_one_of_ours.then_some(Self(bits))
     }
 
-    /// `acr`: how sure the sign-in was, `2` for more than one factor.
+    /// The `acr` claim: `2` for more than one factor, otherwise `1`.
     pub const fn acr(self) -> &'static str {
         if self.0 & Self::MFA.0 == 0 { "1" } else { "2" }
     }
@@ -276,7 +277,7 @@ mod tests {
         Proofs::only(first, AT).and(second, AT)
     }
 
-    /// Each factor keeps its own time, and a token says no more than both.
+    /// Each factor keeps its own time, and a token claims no more than both proofs support.
     #[test]
     fn a_proof_renews_its_own_factor_alone() {
         use AuthenticationMethod::{Passkey, Password, RecoveryCode, Totp};

@@ -1,4 +1,4 @@
-//! Roles, and sets of them.
+//! Roles and role sets.
 
 use std::{fmt, str::FromStr};
 
@@ -6,31 +6,31 @@ use serde::{Deserialize, Serialize};
 
 use super::Permission;
 
-/// What a person is to the marketplace.
+/// A person's role in the marketplace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
 pub enum Role {
-    /// Buys.
+    /// Buys goods.
     Client,
-    /// Sells.
+    /// Sells goods.
     Vendor,
-    /// Staff: helps people with their accounts.
+    /// Staff: supports people with their accounts.
     Support,
-    /// Staff: reviews what vendors list.
+    /// Staff: reviews the listings of vendors.
     Reviewer,
-    /// Staff: assists vendors and clients in their dealings.
+    /// Staff: assists vendors and clients with their transactions.
     Assistant,
-    /// Staff: edits what the marketplace publishes.
+    /// Staff: edits the content of the marketplace.
     Editor,
     /// Staff: sells the marketplace's own services.
     Sales,
-    /// Staff: everything, including other staff.
+    /// Staff: has every permission, including over other staff.
     Admin,
 }
 
 impl Role {
-    /// Every role there is.
+    /// Every role.
     pub const ALL: [Self; 8] = [
         Self::Client,
         Self::Vendor,
@@ -56,12 +56,12 @@ impl Role {
         }
     }
 
-    /// Works for the marketplace; shorter sessions and longer passwords follow.
+    /// Whether the role works for the marketplace. Staff have shorter sessions and longer passwords.
     pub const fn is_staff(self) -> bool {
         !matches!(self, Self::Client | Self::Vendor)
     }
 
-    /// What the role allows. Members need no permission for what is their own.
+    /// The permissions of the role. Members need none for their own data.
     pub const fn permissions(self) -> &'static [Permission] {
         match self {
             Self::Client | Self::Vendor => &[],
@@ -84,7 +84,7 @@ impl fmt::Display for Role {
     }
 }
 
-/// The text names no role.
+/// The text is not the name of a role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no such role")]
 pub struct UnknownRole;
@@ -100,17 +100,17 @@ impl FromStr for Role {
     }
 }
 
-/// A set of roles, in a fixed order.
+/// A set of roles with a fixed order.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Roles(u8);
 
 impl Roles {
-    /// Whether the set has `role`.
+    /// Whether the set contains `role`.
     pub const fn contains(self, role: Role) -> bool {
         self.0 & (1 << role as u8) != 0
     }
 
-    /// The set with `role` in it.
+    /// Adds `role` to the set.
     #[must_use]
     pub const fn with(self, role: Role) -> Self {
         Self(self.0 | (1 << role as u8))
@@ -123,18 +123,18 @@ impl Roles {
             .filter(move |role| self.contains(*role))
     }
 
-    /// Whether any of them is a staff role.
+    /// Whether any role is a staff role.
     pub fn is_staff(self) -> bool {
         self.iter().any(Role::is_staff)
     }
 
-    /// Whether any of them gives `permission`.
+    /// Whether any role grants `permission`.
     pub fn allow(self, permission: Permission) -> bool {
         self.iter()
             .any(|role| role.permissions().contains(&permission))
     }
 
-    /// No role at all.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -155,7 +155,7 @@ impl fmt::Debug for Roles {
         f.debug_set().entries(self.iter()).finish()
     }
 }
-/// Comma-separated, the form in which stores keep a set.
+/// Comma-separated names, the form used in stores.
 impl fmt::Display for Roles {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (position, role) in self.iter().enumerate() {
