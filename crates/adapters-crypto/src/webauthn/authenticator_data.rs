@@ -1,4 +1,4 @@
-//! What the device says of itself (Level 3 §6.1).
+//! Authenticator data: what a device states about itself (Level 3 §6.1).
 //!
 //! ```text
 //! SHA-256 of the domain (32) ‖ flags (1) ‖ counter (4)
@@ -21,7 +21,7 @@ const BACKED_UP: u8 = 0x10;
 const HAS_CREDENTIAL: u8 = 0x40;
 const HAS_EXTENSIONS: u8 = 0x80;
 
-/// The data taken apart. Nothing is left over.
+/// The parsed data. Trailing bytes are refused.
 pub(super) struct AuthenticatorData<'a> {
     rp_id_hash: &'a [u8],
     flags: u8,
@@ -29,9 +29,9 @@ pub(super) struct AuthenticatorData<'a> {
     pub(super) credential: Option<NewCredential<'a>>,
 }
 
-/// A credential that was just made.
+/// A newly created credential.
 pub(super) struct NewCredential<'a> {
-    /// None when the device does not tell its make.
+    /// `None` if the device does not reveal its model.
     pub(super) aaguid: Option<Uuid>,
     pub(super) id: &'a [u8],
 }
@@ -48,7 +48,7 @@ impl<'a> AuthenticatorData<'a> {
             let aaguid = Uuid::from_bytes(take_array(&mut rest)?);
             let length = u16::from_be_bytes(take_array(&mut rest)?);
             let id = take(&mut rest, length.into())?;
-            // Level 3 §7.1 step 20: of an algorithm that was offered.
+            // Level 3 §7.1 step 20: the algorithm must be one of those offered.
             if !cose_key::is_sound(&take_map(&mut rest)?) {
                 return Err(CeremonyFault::Malformed);
             }
@@ -71,11 +71,11 @@ impl<'a> AuthenticatorData<'a> {
         })
     }
 
-    /// Of a new credential, from the CBOR around it (Level 3 §6.5.4).
+    /// Extracts the data of a new credential from the attestation object (Level 3 §6.5.4).
     pub(super) fn within(attestation_object: &[u8]) -> Result<Vec<u8>, CeremonyFault> {
         let mut rest = attestation_object;
         let members = take_map(&mut rest)?;
-        // Level 3 §6.5.4: these three and nothing else.
+        // Level 3 §6.5.4: exactly these three members.
         if !rest.is_empty() || members.len() != 3 {
             return Err(CeremonyFault::Malformed);
         }
@@ -84,7 +84,7 @@ impl<'a> AuthenticatorData<'a> {
             let found = members.find(|(name, _)| name.as_text() == Some(asked));
             found.map(|(_, value)| value)
         };
-        // Level 3 §8.7: whoever states nothing states nothing.
+        // Level 3 §8.7: the statement of format `none` is empty.
         let says_none = member("fmt").and_then(Value::as_text) == Some("none");
         let statement = member("attStmt").and_then(Value::as_map);
         if says_none && !statement.is_some_and(Vec::is_empty) {
@@ -94,7 +94,7 @@ impl<'a> AuthenticatorData<'a> {
         data.cloned().ok_or(CeremonyFault::Malformed)
     }
 
-    /// Steps that registering and signing in share: whose passkey, was somebody there, and who.
+    /// The steps common to registration and sign-in: relying party, user presence and user verification.
     pub(super) fn check(&self, rp_id: &str) -> Result<CredentialState, CeremonyFault> {
         if self.rp_id_hash != digest(&SHA256, rp_id.as_bytes()).as_ref() {
             return Err(CeremonyFault::WrongRelyingParty);

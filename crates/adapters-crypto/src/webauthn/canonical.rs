@@ -1,12 +1,12 @@
-//! CBOR in the one form that authenticators may write (CTAP 2.2 §8, "CTAP2 canonical CBOR encoding form";
-//! Level 3 §1.2 has every decoder refuse another).
+//! CBOR in the canonical form required of authenticators (CTAP 2.2 §8, "CTAP2 canonical CBOR encoding form";
+//! Level 3 §1.2 requires every decoder to refuse other forms).
 //!
-//! Definite lengths, shortest heads, map keys sorted and each there once, no tags, no floating point, at
-//! most four levels. A library reads more than this; what it reads is checked here first.
+//! Definite lengths, shortest heads, sorted and unique map keys, no tags, no floating point, at most four
+//! levels. The CBOR library accepts more than that, so its input is checked here first.
 
 use authentication_app::ports::CeremonyFault;
 
-/// Levels of maps and arrays (CTAP 2.2 §8).
+/// Maximum nesting of maps and arrays (CTAP 2.2 §8).
 const DEEPEST: u8 = 4;
 
 const UNSIGNED: u8 = 0;
@@ -16,10 +16,10 @@ const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
 const MAP: u8 = 5;
 const SIMPLE: u8 = 7;
-/// `false`, `true` and `null`.
+/// The simple values `false`, `true` and `null`.
 const SIMPLE_VALUES: std::ops::RangeInclusive<u64> = 20..=22;
 
-/// Splits one item off the front.
+/// Splits the first item off.
 pub(super) fn take_item<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], CeremonyFault> {
     let whole = *rest;
     let left = skip(whole, 0).ok_or(CeremonyFault::Malformed)?;
@@ -31,7 +31,7 @@ pub(super) fn take_item<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], CeremonyFau
     Ok(item)
 }
 
-/// What follows the first item; `None` when that is not canonical.
+/// The bytes after the first item; `None` when it is not canonical.
 fn skip(bytes: &[u8], depth: u8) -> Option<&[u8]> {
     let (kind, value, mut rest) = head(bytes)?;
     match kind {
@@ -65,7 +65,7 @@ fn skip(bytes: &[u8], depth: u8) -> Option<&[u8]> {
     }
 }
 
-/// The kind of an item, its value or length in the shortest spelling, and what follows.
+/// The major type of an item, its value or length in the shortest encoding, and the bytes after the head.
 fn head(bytes: &[u8]) -> Option<(u8, u64, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     let (kind, short) = (first >> 5, first & 0x1f);
@@ -75,7 +75,7 @@ fn head(bytes: &[u8]) -> Option<(u8, u64, &[u8])> {
         25 => 2,
         26 => 4,
         27 => 8,
-        // 28 to 30 are not assigned, and 31 is a length that is not said.
+        // 28 to 30 are reserved, and 31 is an indefinite length.
         _ => return None,
     };
     let (spelled, rest) = rest.split_at_checked(extra)?;
@@ -91,7 +91,7 @@ fn head(bytes: &[u8]) -> Option<(u8, u64, &[u8])> {
     (value >= least && kind != SIMPLE).then_some((kind, value, rest))
 }
 
-/// Lower major types come first, then shorter keys, then lower bytes. Equal keys are not sorted.
+/// Lower major types first, then shorter keys, then bytewise. Equal keys do not count as sorted.
 fn is_sorted(before: &[u8], key: &[u8]) -> bool {
     let rank = |key: &[u8]| (key.first().map(|first| first >> 5), key.len());
     (rank(before), before) < (rank(key), key)
@@ -123,7 +123,7 @@ mod tests {
             &[0x62, 0xc3, 0xa9],
             &[0x82, 0x01, 0x02],
             &[0xa0],
-            // 1, -1, "a": by kind; 3, 100: by length; "b", "c", "aa": by length and bytes.
+            // 1, -1, "a": by major type; 3, 100: by length; "b", "c", "aa": by length, then by bytes.
             &[0xa3, 0x01, 0x00, 0x20, 0x00, 0x61, 0x61, 0x00],
             &[0xa2, 0x03, 0x00, 0x18, 0x64, 0x00],
             &[
@@ -183,7 +183,7 @@ mod tests {
     }
 
     proptest! {
-        /// It says no more than the library does, and never panics.
+        /// The check accepts nothing that the library cannot read, and never panics.
         #[test]
         fn what_is_canonical_can_be_read(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
             if is_canonical(&bytes) {

@@ -1,14 +1,14 @@
-//! What the browser says of the page that asked (Level 3 §5.8.1).
+//! Client data: what the browser states about the calling page (Level 3 §5.8.1).
 
 use authentication_app::ports::CeremonyFault;
 use serde::Deserialize;
 
-/// What was asked of the browser.
+/// The values of the request to the browser.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Asked<'a> {
     /// `webauthn.create` or `webauthn.get`.
     pub(super) kind: &'static str,
-    /// In base64url without padding, as it was sent.
+    /// Base64url without padding, as it was sent.
     pub(super) challenge: &'a str,
 }
 
@@ -24,21 +24,21 @@ struct ClientData {
     top_origin: Option<String>,
 }
 
-/// What "UTF-8 decode" (Encoding Standard §6) takes off the front; what is hashed and signed keeps it.
+/// "UTF-8 decode" (Encoding Standard §6) removes this prefix; hash and signature still cover it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The client data without its byte-order mark, if it has one.
+/// The client data without its byte-order mark; `None` if it has none.
 pub(super) fn after_mark(json: &[u8]) -> Option<&[u8]> {
     json.strip_prefix(BYTE_ORDER_MARK)
 }
 
-/// Steps 5 to 10 of registering, 10 to 14 of signing in: all compared to the letter.
+/// Steps 5 to 10 of registration, 10 to 14 of sign-in. All comparisons are exact.
 pub(super) fn check(
     json: &[u8],
     asked: Asked<'_>,
     origins: &[String],
 ) -> Result<(), CeremonyFault> {
-    // As text first: of members that it passes over, serde does not look at the encoding.
+    // Check UTF-8 first: serde does not check the encoding of members that it skips.
     let json = after_mark(json).unwrap_or(json);
     let json = std::str::from_utf8(json).map_err(|_| CeremonyFault::Malformed)?;
     let data: ClientData = serde_json::from_str(json).map_err(|_| CeremonyFault::Malformed)?;

@@ -1,7 +1,7 @@
 //! The public key of a new credential (Level 3 §6.5.1, §5.8.5; RFC 9053 §7.1, RFC 8230 §4).
 //!
-//! An algorithm has one curve and one shape here: `alg` and the members that its kind of key needs, and
-//! nothing that is optional. That the point is on its curve the library checks.
+//! An algorithm has exactly one curve and one shape here: `alg` and the members that its key type requires,
+//! and no optional ones. The library checks that the point is on its curve.
 
 use ciborium::Value;
 
@@ -10,7 +10,7 @@ const ALGORITHM: i64 = 3;
 const CURVE: i64 = -1;
 const X: i64 = -2;
 const Y: i64 = -3;
-/// Of RSA; the labels mean what the kind of key makes of them.
+/// For RSA. The meaning of these labels depends on the key type.
 const MODULUS: i64 = -1;
 const EXPONENT: i64 = -2;
 
@@ -24,12 +24,12 @@ const RS256: i64 = -257;
 const P256: i64 = 1;
 const P384: i64 = 2;
 
-/// In bytes: 2048 bits, which is also all that the library takes.
+/// In bytes: 2048 bits, the only size that the library accepts.
 const RSA_MODULUS: usize = 256;
-/// 65537, the least that FIPS 186-5 §5.4 allows; as long as the library takes.
+/// 65537, the minimum of FIPS 186-5 §5.4, in the length that the library accepts.
 const RSA_EXPONENT: [u8; 3] = [1, 0, 1];
 
-/// Whether it is a key of an algorithm that is offered, in that algorithm's shape.
+/// Whether this is a key of an offered algorithm, in the shape of that algorithm.
 pub(super) fn is_sound(members: &[(Value, Value)]) -> bool {
     match (number(members, KIND), number(members, ALGORITHM)) {
         (Some(EC2), Some(ES256)) => is_point(members, P256, 32),

@@ -1,11 +1,12 @@
-//! Passkeys: W3C Web Authentication Level 3, on the side of the service.
+//! Passkeys: the relying party of W3C Web Authentication Level 3.
 //!
-//! What comes in is judged twice. [`client_data`] and [`authenticator_data`] read it to the letter, and say
-//! what is wrong with it; they are strict where a library is lenient (the spelling of a challenge or an
-//! origin, frames, bytes after the end, CBOR that is not canonical, a curve that is not its algorithm's). What they
-//! let pass `webauthn-rs` judges whole: formats, keys, signatures.
+//! Input is checked twice. [`client_data`] and [`authenticator_data`] parse it strictly and report the exact
+//! fault. They are strict where the library is lenient: the spelling of a challenge or an origin, frames,
+//! trailing bytes, non-canonical CBOR, a curve that does not match its algorithm. `webauthn-rs` then checks
+//! the whole: formats, keys and signatures.
 //!
-//! Counters are not judged here but by the domain: the library is shown a credential that never signed.
+//! The domain checks signature counters. The library therefore always sees a credential that has never
+//! signed.
 
 mod authenticator_data;
 mod canonical;

@@ -1,4 +1,4 @@
-//! The relying party, on `webauthn-rs`.
+//! The relying party, implemented with `webauthn-rs`.
 
 use std::time::Duration;
 
@@ -24,51 +24,51 @@ use super::{
     client_data::{self, Asked},
 };
 
-/// How devices can be reached, as far as we tell it on (Level 3 §5.8.4).
+/// The device transports that are passed on to clients (Level 3 §5.8.4).
 const TRANSPORTS: [&str; 6] = ["usb", "nfc", "ble", "smart-card", "hybrid", "internal"];
 
-/// Whose passkeys are taken.
+/// The relying party and its accepted origins.
 #[derive(Debug, Clone)]
 pub struct WebAuthnConfig {
-    /// The domain that passkeys belong to.
+    /// The domain that passkeys are bound to.
     pub rp_id: String,
-    /// What the service calls itself to people.
+    /// The name of the service as shown to people.
     pub rp_name: String,
-    /// Who may ask for passkeys, as clients send it: pages on the domain or below it, and Android apps
-    /// (`android:apk-key-hash:…`). At least one.
+    /// Origins that may request passkeys, as clients send them: pages on the domain or a subdomain, and
+    /// Android apps (`android:apk-key-hash:…`). At least one.
     pub origins: Vec<String>,
-    /// Pages on other domains that may ask, too (Level 3 §5.11).
+    /// Pages on other domains that may also request passkeys (Level 3 §5.11).
     pub related_origins: Vec<String>,
 }
 
-/// Why there is no relying party.
+/// Why the configuration is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum WebAuthnConfigError {
-    /// There is nobody who may ask.
+    /// No origin is configured.
     #[error("needs an origin at least")]
     NoOrigin,
-    /// A page is on another domain.
+    /// An origin is on a different domain.
     #[error("an origin is not on the domain of the passkeys, or below it")]
     ForeignOrigin,
-    /// It is not the origin of a page or of an app.
+    /// An origin is neither that of a page nor that of an app.
     #[error("an origin is none")]
     NoUrl,
 }
 
-/// Judges passkeys of one domain.
+/// Verifies the passkeys of one domain.
 pub struct WebAuthnParty {
     library: Webauthn,
     rp_id: String,
-    /// As clients send them: those of the domain, of apps, and related ones.
+    /// All accepted origins as clients send them: pages of the domain, apps, and related origins.
     origins: Vec<String>,
-    /// Those of pages.
+    /// The origins of pages.
     pages: Vec<String>,
 }
 
-/// What is kept between the halves of a ceremony.
+/// The state between the two halves of a ceremony.
 #[derive(Serialize, Deserialize)]
 struct State<T> {
-    /// As it was sent.
+    /// The challenge as it was sent.
     challenge: String,
     library: T,
 }
@@ -91,7 +91,7 @@ impl WebAuthnParty {
                 return Err(WebAuthnConfigError::ForeignOrigin);
             }
         }
-        // The library wants a page of the domain first. Whether it may ask is judged before, by `client_data`.
+        // The library requires a page of the domain first. `client_data` checks the actual origins before.
         let page = parsed(&format!("https://{}", config.rp_id))?;
         let lifetime = PasskeyRules::default().ceremony_lifetime;
         let mut builder = WebauthnBuilder::new(&config.rp_id, &page)
@@ -114,8 +114,8 @@ impl WebAuthnParty {
     }
 }
 
-/// What an Android app sends as its origin begins with this; the SHA-256 digest of the certificate that it is
-/// signed with follows, in base64url without padding.
+/// The prefix of an Android app's origin. The SHA-256 digest of the app's signing certificate follows, in
+/// base64url without padding.
 const ANDROID_APP: &str = "android:apk-key-hash:";
 
 /// Whether this is the origin of an Android app.
@@ -125,7 +125,8 @@ pub fn is_android_app(origin: &str) -> bool {
     digest.is_some_and(|digest| digest.len() == SHA256_OUTPUT_LEN)
 }
 
-/// Whether a page at `host` may ask for passkeys of `domain`: the same, or one below it (Level 3 §5.1.3).
+/// Whether a page at `host` may request passkeys of `domain`: on the same domain or a subdomain (Level 3
+/// §5.1.3).
 pub fn is_on_domain(host: &str, domain: &str) -> bool {
     let below = host.strip_suffix(domain);
     below.is_some_and(|below| below.is_empty() || below.ends_with('.'))
@@ -155,9 +156,9 @@ impl RelyingParty for WebAuthnParty {
             )
             .map_err(|_| RelyingPartyFailed("no creation options"))?;
         let mut options = public_key(&options)?;
-        // The library asks for less than we want of devices; what they made of it they sign, or not at all.
-        // `hints` prefers what is built in (fingerprint, face, PIN); `authenticatorAttachment` would keep
-        // security keys out.
+        // The library requests less than this service requires; the signed response shows what the device
+        // did. `hints` prefers built-in authenticators (fingerprint, face, PIN). `authenticatorAttachment`
+        // would exclude security keys.
         let selection = json!({
             "residentKey": "required",
             "requireResidentKey": true,
@@ -255,8 +256,8 @@ impl RelyingParty for WebAuthnParty {
     }
 }
 
-/// Whether the passkey signed this (Level 3 §7.2 steps 20 and 21). The library takes no byte-order mark before client
-/// data, and the mark is signed with the rest; all else was judged before.
+/// Verifies the signature of the passkey (Level 3 §7.2 steps 20 and 21). The library refuses a byte-order
+/// mark before client data, but the signature covers it. All other checks come before.
 fn is_signed(answer: &AssertionAnswer, passkey: Passkey) -> bool {
     let hash = digest(&SHA256, &answer.client_data);
     let signed = [answer.authenticator_data.as_slice(), hash.as_ref()].concat();
@@ -265,7 +266,7 @@ fn is_signed(answer: &AssertionAnswer, passkey: Passkey) -> bool {
         .unwrap_or(false)
 }
 
-/// As the domain judges counters and backup flags, the library is shown what it cannot object to.
+/// The domain checks counters and backup flags, so the library gets values that it cannot object to.
 fn never_used(passkey: Passkey, told: CredentialState) -> Passkey {
     let mut credential = Credential::from(passkey);
     credential.counter = 0;
@@ -274,7 +275,7 @@ fn never_used(passkey: Passkey, told: CredentialState) -> Passkey {
     credential.into()
 }
 
-/// The options without what the library wraps them in.
+/// The options without the library's wrapper.
 fn public_key(options: &impl Serialize) -> Result<Map<String, Value>, RelyingPartyFailed> {
     let mut options =
         serde_json::to_value(options).map_err(|_| RelyingPartyFailed("unwritable options"))?;
@@ -300,7 +301,7 @@ fn begun(
     })
 }
 
-/// A state of another release counts no more than one that expired.
+/// A state written by another release is treated like an expired one.
 fn read<T: DeserializeOwned>(state: &[u8]) -> Result<T, CeremonyFault> {
     serde_json::from_slice(state).map_err(|_| CeremonyFault::WrongChallenge)
 }
@@ -315,7 +316,8 @@ fn descriptor(credential: &AllowedCredential) -> Value {
 
 fn registration(answer: &AttestationAnswer) -> Result<RegisterPublicKeyCredential, CeremonyFault> {
     let id = URL_SAFE_NO_PAD.encode(&answer.credential_id);
-    // Nothing signs the client data of an enrolment without attestation, which is what is asked for.
+    // Without attestation, which is what the service requests, no signature covers the client data of an
+    // enrolment.
     let client_data = client_data::after_mark(&answer.client_data).unwrap_or(&answer.client_data);
     let credential = json!({
         "id": id, "rawId": id, "type": "public-key", "extensions": {},

@@ -1,4 +1,4 @@
-//! Whole ceremonies with a device in software, and each check at its edge.
+//! Complete ceremonies with a software authenticator, and each check at its boundary.
 
 mod shapes;
 
@@ -114,12 +114,12 @@ fn a_passkey_is_enrolled_and_signs() {
         };
         assert_eq!(signed, expected);
     }
-    // The same party after a restart, and on another node.
+    // The same relying party after a restart, or on another node.
     let signed = sign(&self::party(), &passkey, &enrolled.material, &honest());
     assert!(signed.is_ok());
 }
 
-/// The domain decides on counters and backup flags: here a lower one is no fault.
+/// The domain checks counters and backup flags, so a lower counter is accepted here.
 #[test]
 fn what_a_device_tells_of_itself_is_handed_on() {
     let party = party();
@@ -263,7 +263,7 @@ fn what_is_not_as_it_was_asked_for_is_named() {
     }
 }
 
-/// "UTF-8 decode" takes one byte-order mark off (Level 3 §7.1 step 5, §7.2 step 9); the signature is over all of it.
+/// "UTF-8 decode" removes one byte-order mark (Level 3 §7.1 step 5, §7.2 step 9); the signature covers it.
 #[test]
 fn a_byte_order_mark_before_client_data_is_passed_over_and_signed() {
     const MARK: &[u8] = b"\xef\xbb\xbf";
@@ -275,7 +275,7 @@ fn a_byte_order_mark_before_client_data_is_passed_over_and_signed() {
     let (passkey, enrolled) = enrol_as(&party, &marked());
     let material = enrolled.unwrap().material;
     assert!(sign(&party, &passkey, &material, &marked()).is_ok());
-    // What was judged with care without a mark is with one, too.
+    // The checks that apply without a mark also apply with one.
     let (_, other) = enrol(&party);
     let refused = |material: &str, conduct| sign(&party, &passkey, material, &conduct).err();
     let forged = refused(&other.material, marked());
@@ -292,7 +292,7 @@ fn a_byte_order_mark_before_client_data_is_passed_over_and_signed() {
     };
     let two = refused(&material, twice);
     assert_eq!(two, Some(CeremonyFault::Malformed));
-    // A mark that was put in or taken off on the way is not what was signed.
+    // Adding or removing a mark in transit invalidates the signature.
     let begun = party.begin_assertion(&[]).unwrap();
     for conduct in [honest(), marked()] {
         let mut answer = assertion(&passkey.sign(&begun.options, &conduct));
@@ -315,7 +315,7 @@ fn a_signature_of_another_key_is_none() {
     assert!(refused.is_err());
 }
 
-/// T25: a state of one ceremony for another.
+/// T25: the state of one ceremony cannot complete another.
 #[test]
 fn a_state_is_of_its_ceremony() {
     let party = party();
@@ -345,7 +345,7 @@ fn an_id_beside_the_signed_one_is_refused() {
     assert_eq!(refused.err(), Some(CeremonyFault::Malformed));
 }
 
-/// T29: whatever comes in, nothing breaks.
+/// T29: arbitrary input never causes a panic.
 #[test]
 fn junk_is_refused_without_a_panic() {
     let party = party();
@@ -367,7 +367,7 @@ fn junk_is_refused_without_a_panic() {
             attestation_object: object,
             ..attestation(&credential)
         };
-        // Some bytes are the device's to choose; whatever is made of them is no panic.
+        // Some bytes are chosen by the device, so any result is acceptable except a panic.
         let _ = party.finish_enrolment(&begun.state, &answer);
     }
 }

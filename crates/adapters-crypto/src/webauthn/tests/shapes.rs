@@ -1,8 +1,8 @@
-//! One shape a row: what Level 3 §7.1 refuses, and what another library would have enrolled.
+//! One malformed shape per row: what Level 3 §7.1 refuses, and what another library would have accepted.
 
 use super::*;
 
-/// The COSE key that the device makes: a5 | 01 02 | 03 26 | 20 01 | 21 58 20 x | 22 58 20 y.
+/// The COSE key that the device creates: a5 | 01 02 | 03 26 | 20 01 | 21 58 20 x | 22 58 20 y.
 const ALGORITHM: usize = 4;
 const CURVE: usize = 6;
 const Y: usize = 42;
@@ -32,20 +32,20 @@ fn with_client_data(client_data: fn(Vec<u8>) -> Vec<u8>) -> Conduct {
     }
 }
 
-/// With these bytes in the place of one.
+/// Replaces one byte by these bytes.
 fn spliced(mut bytes: Vec<u8>, at: usize, with: &[u8]) -> Vec<u8> {
     bytes.splice(at..=at, with.iter().copied());
     bytes
 }
 
-/// With the first byte changed, and others at the end.
+/// Changes the first byte and appends bytes.
 fn wrapped(mut bytes: Vec<u8>, first: u8, end: &[u8]) -> Vec<u8> {
     bytes[0] = first;
     bytes.extend(end);
     bytes
 }
 
-/// What becomes of something that was written as it must be.
+/// A mutation of a well-formed value.
 type Change = fn(Vec<u8>) -> Vec<u8>;
 
 #[test]
@@ -119,7 +119,7 @@ fn an_attestation_object_is_written_canonically() {
             wrapped(object, 0xa4, &[])
         }),
         ("members out of order", |object| {
-            // "fmt": "none" (9 bytes) and "attStmt": {} (9 bytes) change places.
+            // Swaps "fmt": "none" (9 bytes) and "attStmt": {} (9 bytes).
             let mut object = object;
             object[1..19].rotate_left(9);
             object
@@ -128,7 +128,7 @@ fn an_attestation_object_is_written_canonically() {
             spliced(object, 18, &[0xbf, 0xff])
         }),
         ("authenticator data in pieces", |object| {
-            // 19 is the name of the data, 28 the head of the bytes.
+            // 19 is the name of the data, 28 the head of its bytes.
             let object = spliced(object, 28, &[0x5f, 0x58]);
             wrapped(object, 0xa3, &[0xff])
         }),
@@ -175,7 +175,7 @@ fn client_data_is_text_that_says_everything_once() {
         ("a member nobody knows in no UTF-8", false, |data| {
             [&data[..data.len() - 1], b",\"x\":\"\xff\"}"].concat()
         }),
-        // UTF-8 decode strips one (Encoding Standard §6, by Level 3 §5.8.1).
+        // UTF-8 decode strips one mark (Encoding Standard §6, referenced by Level 3 §5.8.1).
         ("a mark of byte order", true, |data| {
             [&b"\xef\xbb\xbf"[..], &data].concat()
         }),
