@@ -1,4 +1,4 @@
-//! How one hash is computed.
+//! The computation of one hash.
 
 use std::sync::Arc;
 
@@ -18,23 +18,23 @@ use super::{
 };
 use crate::keys::{KeyRing, Keyed as _, SecretKey};
 
-/// Bytes of a new hash's output.
+/// Output length of a new hash in bytes.
 const OUTPUT_BYTES: usize = 32;
 
-/// Everything that a hash depends on but the password.
+/// All inputs of a hash except the password.
 #[derive(Clone)]
 pub(super) struct Argon2Recipe {
     algorithm: Algorithm,
     version: Version,
-    /// With the pepper's id as `keyid`, which the computation itself does not look at.
+    /// Includes the pepper's id as `keyid`, which does not affect the computation.
     params: Params,
     salt: Salt,
-    /// `None` in hashes that were not made here.
+    /// `None` in hashes from other systems.
     pepper: Option<Arc<Pepper>>,
 }
 
 impl Argon2Recipe {
-    /// What new hashes are made by.
+    /// The recipe for new hashes.
     #[expect(
         clippy::expect_used,
         reason = "the bounds of HashingConfig lie within those of argon2"
@@ -62,7 +62,7 @@ impl Argon2Recipe {
         }
     }
 
-    /// The same for another person.
+    /// The same recipe with a different salt.
     pub(super) fn with_salt(&self, salt: [u8; SALT_BYTES]) -> Result<Self, HashError> {
         Ok(Self {
             salt: Salt::new(&salt).map_err(|_| HashError::Failed)?,
@@ -70,16 +70,16 @@ impl Argon2Recipe {
         })
     }
 
-    /// Reads recipe and output of a PHC string, within bounds: a broken store is not to make the service
-    /// compute for minutes.
+    /// Parses a PHC string into recipe and output. Parameters are bounded, so that a corrupt store cannot
+    /// make the service compute for minutes.
     pub(super) fn parse(text: &str, peppers: &Peppers) -> Option<(Self, Output)> {
         let phc = phc::PasswordHash::new(text).ok()?;
         let version = phc.version?.try_into().ok()?;
         Self::of(&phc, version, Some(peppers))
     }
 
-    /// The same for a hash of another system, which knows no key of ours. Hashes of the years before
-    /// argon2 had a version 0x13 name none.
+    /// Parses a hash of another system, which has no pepper. Hashes from before argon2 version 0x13 name no
+    /// version.
     pub(super) fn parse_foreign(text: &str) -> Option<(Self, Output)> {
         let phc = phc::PasswordHash::new(text).ok()?;
         let version = match phc.version {
@@ -118,8 +118,9 @@ impl Argon2Recipe {
         Some((recipe, phc.hash?))
     }
 
-    /// Whether a hash made by this recipe is as good as one made by `current`. That is not to have the current
-    /// pepper, but none that is on its way out: a node that lags leaves alone what one ahead of it hashed.
+    /// Whether a hash made by this recipe is as good as one made by `current`. Its pepper need not be the
+    /// current one, only live and not on its way out: a lagging node keeps what a node ahead of it has
+    /// hashed.
     pub(super) fn is_like(&self, current: &Self) -> bool {
         let has_live_pepper = self.pepper.as_ref().is_some_and(|it| !it.is_going);
         has_live_pepper
@@ -129,7 +130,7 @@ impl Argon2Recipe {
             && self.salt.len() >= current.salt.len()
     }
 
-    /// KiB that it takes beside a buffer of `kept` KiB: nothing if it fits in there.
+    /// The memory in KiB needed beside a buffer of `kept` KiB: none if the hash fits into it.
     pub(super) fn memory_beside(&self, kept: u32) -> u32 {
         Some(self.params.m_cost())
             .filter(|kib| *kib > kept)
@@ -147,7 +148,7 @@ impl Argon2Recipe {
         )
     }
 
-    /// KiB of memory, and how many of them are written in all.
+    /// The memory in KiB, and the KiB written in all passes together.
     pub(super) fn cost(&self) -> (u32, u64) {
         let memory = self.params.m_cost();
         (memory, u64::from(memory) * u64::from(self.params.t_cost()))
@@ -188,19 +189,19 @@ impl Argon2Recipe {
     }
 }
 
-/// The secret inputs that are alive (RFC 9106 §3.1, `K`): without them a stolen table of hashes cannot
-/// be searched.
+/// The live secret inputs (RFC 9106 §3.1, `K`). Without them, a stolen table of hashes cannot be attacked
+/// offline.
 pub(crate) struct Peppers {
     current: Arc<Pepper>,
     others: Vec<Arc<Pepper>>,
-    /// Ids of those that were taken away on purpose.
+    /// Ids of peppers that were removed on purpose.
     retired: Vec<KeyId>,
 }
 
 struct Pepper {
     id: KeyId,
     secret: Zeroizing<Vec<u8>>,
-    /// Previous or retired: a sign-in hashes anew.
+    /// Previous or retired: a successful sign-in replaces the hash.
     is_going: bool,
 }
 
@@ -216,8 +217,9 @@ impl Peppers {
         }
     }
 
-    /// The pepper of a hash. One that was retired is a wrong one: comparing costs what it always costs, and
-    /// fails, and the owner has to reset the password. One that was never heard of is a fault of ours.
+    /// Looks up the pepper of a hash. A retired one is replaced by a wrong value: the comparison takes the
+    /// usual time and fails, and the owner has to reset the password. An unknown id is an error of the
+    /// service.
     fn find(&self, id: &[u8]) -> Option<Arc<Pepper>> {
         let mut live = std::iter::once(&self.current).chain(&self.others);
         let known = live.find(|pepper| pepper.id.as_bytes() == id);
@@ -244,14 +246,14 @@ impl Pepper {
     }
 }
 
-/// Whether the engine computes on this processor what RFC 9106 §5.3 says. It chooses its instructions by what
-/// the processor offers; should a choice be wrong, nobody must be hashed by it.
+/// Whether the engine computes the RFC 9106 §5.3 test vector on this processor. It selects instructions by
+/// the processor's features, and a faulty selection must never hash a password.
 pub(super) fn engine_is_sound() -> bool {
     let Some(recipe) = Argon2Recipe::of_the_rfc() else {
         return false;
     };
     let mut memory = Memory::new();
-    // The second time in a buffer that is dirty.
+    // The second run uses a dirty buffer.
     (0..2).all(|_| {
         recipe
             .compute(&[1; 32], &mut memory)
@@ -288,14 +290,14 @@ impl Argon2Recipe {
     }
 }
 
-/// A PHC string has room for eight bytes of `keyid`: those of the id's digest.
+/// A PHC string has room for eight bytes of `keyid`, so the id's digest is truncated.
 fn short_id(id: &str) -> KeyId {
     let digest = digest::digest(&digest::SHA256, id.as_bytes());
     let short = digest.as_ref().get(..KeyId::MAX_LEN).unwrap_or_default();
     KeyId::new(short).unwrap_or_default()
 }
 
-/// How a hash names its pepper.
+/// The text by which a hash names its pepper.
 pub(crate) fn pepper_mark(key: &SecretKey) -> String {
     let id = short_id(key.id());
     format!("keyid={}", STANDARD_NO_PAD.encode(id.as_bytes()))

@@ -1,40 +1,40 @@
-//! What a hash costs, and how many at a time.
+//! Cost parameters of password hashes, and the size of the pool.
 
 use std::thread::available_parallelism;
 
-/// Parameters of argon2id and of the pool.
+/// Parameters of argon2id and of the thread pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HashingConfig {
-    /// `m`: memory of one hash in KiB.
+    /// `m`: memory per hash in KiB.
     pub memory_kib: u32,
     /// `t`: passes over the memory.
     pub iterations: u32,
-    /// `p`: lanes. They are computed one after the other; other hashes keep the other cores busy.
+    /// `p`: lanes. They are computed sequentially; other hashes use the other cores.
     pub parallelism: u32,
-    /// How many hashes are computed at a time.
+    /// Number of hashes computed at the same time.
     pub threads: usize,
-    /// How many may wait. One more is refused at once.
+    /// Maximum number of waiting hashes. One more is refused immediately.
     pub queue: usize,
 }
 
-/// Why passwords cannot be hashed so.
+/// Why the parameters are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashingConfigError {
-    /// Weaker than every setting that OWASP's Password Storage Cheat Sheet names as a minimum.
+    /// Weaker than every minimum setting in OWASP's Password Storage Cheat Sheet.
     #[error(
         "argon2id with {memory_kib} KiB and {iterations} iterations is too weak: at least 19456 KiB \
          with 2, or 47104 with 1, 12288 with 3, 9216 with 4, 7168 with 5"
     )]
     TooWeak {
-        /// What was asked for.
+        /// The configured memory.
         memory_kib: u32,
-        /// What was asked for.
+        /// The configured iterations.
         iterations: u32,
     },
-    /// No service could bear it, or none could work with it.
+    /// Outside the supported range.
     #[error("passwords.{setting} is not between {least} and {most}")]
     OutOfBounds {
-        /// Which.
+        /// The setting.
         setting: &'static str,
         /// The lower bound.
         least: u64,
@@ -44,15 +44,15 @@ pub enum HashingConfigError {
 }
 
 impl HashingConfig {
-    /// The most memory of a hash, whether made here or read from a store.
+    /// Maximum memory of a hash, both new and read from a store.
     pub(super) const MAX_MEMORY_KIB: u32 = 1 << 20;
-    /// The most passes.
+    /// Maximum number of passes.
     pub(super) const MAX_ITERATIONS: u32 = 32;
-    /// The most lanes.
+    /// Maximum number of lanes.
     pub(super) const MAX_PARALLELISM: u32 = 16;
     const MAX_THREADS: usize = 256;
     const MAX_QUEUE: usize = 10_000;
-    /// Settings that OWASP calls equal: KiB and iterations, one lane.
+    /// Settings that OWASP considers equivalent: KiB and iterations, with one lane.
     const LEAST: [(u32, u32); 5] = [
         (47_104, 1),
         (19_456, 2),
@@ -106,7 +106,7 @@ impl HashingConfig {
 }
 
 impl Default for HashingConfig {
-    /// OWASP's second setting, a thread for each core, and half a second's worth of waiting on two.
+    /// OWASP's second setting, one thread per core, and a queue of about half a second on two cores.
     fn default() -> Self {
         Self {
             memory_kib: 19_456,

@@ -1,4 +1,4 @@
-//! Hashes that Django made, as `django.contrib.auth.hashers` writes them.
+//! Password hashes of Django, in the format of `django.contrib.auth.hashers`.
 //!
 //! ```text
 //! pbkdf2_sha256$<iterations>$<salt>$<base64>      also pbkdf2_sha1
@@ -8,7 +8,7 @@
 //! scrypt$<N>$<salt>$<r>$<p>$<base64>
 //! ```
 //!
-//! Every parameter has a bound, so that no file and no store makes the service compute for minutes.
+//! Every parameter is bounded, so that neither a file nor a store can make the service compute for minutes.
 
 mod bcrypt;
 mod pbkdf2;
@@ -25,7 +25,7 @@ use common::constant_time;
 use self::{bcrypt::Bcrypt, pbkdf2::Pbkdf2, scrypt::Scrypt};
 use super::{argon2id::Argon2Recipe, memory::Memory, stored_hash::StoredHash};
 
-/// A hash of Django's, taken apart.
+/// A parsed Django hash.
 pub(super) enum DjangoHash {
     Pbkdf2(Pbkdf2),
     Bcrypt(Bcrypt),
@@ -36,11 +36,11 @@ pub(super) enum DjangoHash {
     },
 }
 
-/// The most memory of a hash with argon2: Django's own take 100 MiB.
+/// Maximum memory of an argon2 hash in KiB: Django's own take 100 MiB.
 const MAX_ARGON2_KIB: u32 = 1 << 18;
-/// The most memory times passes: about a second.
+/// Maximum memory in KiB times passes, about one second.
 const MAX_ARGON2_COST: u64 = 1 << 20;
-/// Bytes of a salt. Django's have 12 or 22.
+/// Maximum length of a salt in bytes. Django's have 12 or 22.
 const MAX_SALT: usize = 128;
 
 impl DjangoHash {
@@ -60,7 +60,7 @@ impl DjangoHash {
         }
     }
 
-    /// KiB that comparing takes beside a buffer of `kept` KiB.
+    /// The memory in KiB that a comparison needs beside a buffer of `kept` KiB.
     pub(super) fn memory_beside(&self, kept: u32) -> u32 {
         match self {
             Self::Pbkdf2(_) | Self::Bcrypt(_) => 0,
@@ -92,23 +92,23 @@ fn parse_argon2(rest: &str) -> Result<DjangoHash, HashRefused> {
     Ok(DjangoHash::Argon2 { recipe, output })
 }
 
-/// A decimal number as Django writes it.
+/// Parses a decimal number as Django writes it.
 fn number(text: &str) -> Result<u32, HashRefused> {
     let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     if !is_plain {
         return Err(HashRefused::Malformed);
     }
-    // What has more digits than fit costs more than anybody would wait for.
+    // A number that overflows means an unacceptable cost.
     text.parse().map_err(|_| HashRefused::TooCostly)
 }
 
-/// Salts are text, and are hashed as such.
+/// Salts are text, and their bytes are hashed as such.
 fn salt(text: &str) -> Result<String, HashRefused> {
     let fits = (1..=MAX_SALT).contains(&text.len());
     fits.then(|| text.to_owned()).ok_or(HashRefused::Malformed)
 }
 
-/// An output of so many bytes.
+/// Decodes an output of `length` bytes.
 fn output(text: &str, length: usize) -> Result<Vec<u8>, HashRefused> {
     let bytes = STANDARD.decode(text).map_err(|_| HashRefused::Malformed)?;
     if bytes.len() == length {
@@ -118,13 +118,13 @@ fn output(text: &str, length: usize) -> Result<Vec<u8>, HashRefused> {
     }
 }
 
-/// Judges what Django keeps in `auth_user.password`.
+/// Parses values of Django's `auth_user.password`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DjangoHashes;
 
 impl ForeignHashes for DjangoHashes {
     fn take(&self, stored: &str) -> Result<Option<PasswordHash>, HashRefused> {
-        // `set_unusable_password`, and what a row never had.
+        // An unusable password (`set_unusable_password`), or an empty value.
         if stored.is_empty() || stored.starts_with('!') {
             return Ok(None);
         }

@@ -1,19 +1,19 @@
-//! The memory that a hashing thread works in, and the engine that works in it.
+//! The memory of a hashing thread, and the hashing engine that uses it.
 
 use argon2::Params;
 use argon2_rust::{Algorithm, Argon2, Hasher, Version, params};
 use authentication_app::ports::HashError;
 
-/// The engine with a buffer that is kept from hash to hash: taking 19 MiB from the system and giving them
-/// back costs a quarter of a hash.
+/// The engine with a buffer that is reused across hashes: allocating and freeing 19 MiB costs a quarter of a
+/// hash.
 ///
-/// What a hash leaves in the buffer is overwritten by the next one. When none comes, [`Memory::rest`] gives
-/// the buffer back to the system, which hands it to nobody without emptying it.
+/// The next hash overwrites what the previous one left in the buffer. When there is none, [`Memory::rest`]
+/// returns the buffer to the system, which clears it before any other process gets it.
 pub(super) struct Memory {
     hasher: Hasher,
 }
 
-/// What goes into a hash.
+/// The inputs of a hash.
 pub(super) struct Inputs<'a> {
     pub(super) algorithm: argon2::Algorithm,
     pub(super) version: argon2::Version,
@@ -24,7 +24,7 @@ pub(super) struct Inputs<'a> {
 }
 
 impl Memory {
-    /// Takes nothing from the system before the first hash.
+    /// Allocates nothing before the first hash.
     pub(super) fn new() -> Self {
         let argon2 = Argon2::new(
             Algorithm::Argon2id,
@@ -36,7 +36,7 @@ impl Memory {
         }
     }
 
-    /// Fills `output`, by whose length the hash goes too.
+    /// Fills `output`. Its length is an input of the hash.
     pub(super) fn hash(&mut self, inputs: &Inputs<'_>, output: &mut [u8]) -> Result<(), HashError> {
         let algorithm = match inputs.algorithm {
             argon2::Algorithm::Argon2d => Algorithm::Argon2d,
@@ -47,7 +47,7 @@ impl Memory {
             argon2::Version::V0x10 => Version::V0x10,
             argon2::Version::V0x13 => Version::V0x13,
         };
-        // Lanes are computed one after the other: other hashes keep the other cores busy.
+        // Lanes are computed sequentially: other hashes use the other cores.
         let params = argon2_rust::Params::builder()
             .memory(params::Memory::kib(inputs.params.m_cost().into()))
             .passes(inputs.params.t_cost())
@@ -69,17 +69,17 @@ impl Memory {
             .map_err(|_| HashError::Failed)
     }
 
-    /// Gives everything back. For idle moments.
+    /// Frees the buffer. For idle periods.
     pub(super) fn rest(&mut self) {
         self.hasher.clear();
     }
 
-    /// Whether it holds nothing.
+    /// Whether no buffer is held.
     pub(super) fn is_at_rest(&self) -> bool {
         self.hasher.reserved_blocks() == 0
     }
 
-    /// Gives back what a hash with larger parameters needed once.
+    /// Frees the buffer if a hash with larger parameters has grown it beyond `blocks`.
     pub(super) fn shrink_to(&mut self, blocks: usize) {
         if self.hasher.reserved_blocks() > blocks {
             self.rest();
@@ -117,7 +117,7 @@ mod tests {
         output
     }
 
-    /// The same by `RustCrypto`'s crate, which the engine has nothing in common with.
+    /// The same hash by `RustCrypto`'s crate, which shares no code with the engine.
     fn reference(inputs: &Inputs<'_>, output: &mut [u8]) {
         argon2::Argon2::new_with_secret(
             inputs.secret,
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_parameters_that_people_are_hashed_with_give_what_the_reference_gives() {
-        // As large as the buffers of the real thing, which come from another place than small ones.
+        // As large as the buffers in production, which are allocated differently from small ones.
         let mut memory = Memory::new();
         for params in [params(19_456, 2, 1, b""), params(7_168, 5, 2, b"")] {
             let inputs = Inputs {

@@ -1,11 +1,11 @@
-//! Password hashes: argon2id (RFC 9106) on a bounded pool of threads of its own.
+//! Password hashes: argon2id (RFC 9106) on a bounded thread pool of its own.
 //!
-//! A hash costs some 7 to 15 ms of a core and 19 MiB. So that it costs nobody else: as many threads as there
-//! are cores, at a lower priority than those that answer requests, each with one buffer that it keeps;
-//! and a queue that is full says so at once instead of letting people wait for what they will not get.
+//! A hash costs about 7 to 15 ms on one core and 19 MiB. To protect other requests, the pool has one thread
+//! per core, at a lower priority than the threads that answer requests, each with one reusable buffer. A full
+//! queue refuses work immediately instead of letting people wait for a hash that will not come in time.
 //!
-//! So memory has a bound: threads times `passwords.memory_kib`, and 256 MiB in all for hashes from elsewhere
-//! that need more.
+//! Memory is bounded: threads times `passwords.memory_kib`, plus 256 MiB in total for hashes from other
+//! systems that need more.
 
 mod argon2id;
 mod config;
@@ -41,31 +41,31 @@ use memory::Memory;
 use pool::Pool;
 use stored_hash::StoredHash;
 
-/// Bytes of a new salt (RFC 9106 §3.1).
+/// Length of a new salt in bytes (RFC 9106 §3.1).
 const SALT_BYTES: usize = 16;
 
-/// Hashes and compares passwords.
+/// Hashes and verifies passwords.
 pub struct Argon2Pool {
     pool: Pool,
     keys: Arc<KeysInUse>,
     config: HashingConfig,
-    /// The salt of a hash that nobody has.
+    /// The salt of a dummy hash that belongs to no account.
     decoy_salt: [u8; SALT_BYTES],
     random: Arc<dyn SecureRandom>,
     hashes: Arc<AtomicU64>,
     estimates: Arc<AtomicU64>,
 }
 
-/// Why no passwords can be hashed.
+/// Why the pool cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum PoolError {
-    /// The parameters.
+    /// The parameters are not usable.
     #[error(transparent)]
     Config(#[from] HashingConfigError),
-    /// The operating system gives no threads.
+    /// The operating system refused a thread.
     #[error("the threads for password hashes cannot be started")]
     Threads(#[source] io::Error),
-    /// The engine does not compute on this processor what the standard says.
+    /// The engine fails the test vector of the standard on this processor.
     #[error(
         "argon2 gives other hashes on this processor than RFC 9106 says: nothing may be hashed here"
     )]
@@ -73,11 +73,11 @@ pub enum PoolError {
 }
 
 impl Argon2Pool {
-    /// Starts the threads; they end when the pool is dropped. Each takes its buffer with its first hash.
+    /// Starts the threads; they end when the pool is dropped. Each allocates its buffer with its first hash.
     ///
     /// # Errors
-    /// [`PoolError`] when the parameters are too weak or out of bounds, threads cannot be had, or the engine
-    /// fails its test.
+    /// [`PoolError`] when the parameters are too weak or out of bounds, a thread cannot be started, or the
+    /// engine fails its self-test.
     pub fn start(
         keys: Arc<KeysInUse>,
         config: &HashingConfig,
@@ -98,34 +98,34 @@ impl Argon2Pool {
         })
     }
 
-    /// Tells how long hashes wait and take.
+    /// Reports waiting times and durations of hashes to `meter`.
     #[must_use]
     pub fn metered(mut self, meter: Arc<dyn Meter>) -> Self {
         self.pool.set_meter(meter);
         self
     }
 
-    /// How many hashes were computed since the start.
+    /// Number of hashes computed since the start.
     pub fn hashes(&self) -> u64 {
         self.hashes.load(Ordering::Relaxed)
     }
 
-    /// How many estimates were made since the start.
+    /// Number of strength estimates since the start.
     pub fn estimates(&self) -> u64 {
         self.estimates.load(Ordering::Relaxed)
     }
 
-    /// How many wait for a thread, or for memory, at this moment.
+    /// Number of jobs that currently wait for a thread or for memory.
     pub fn waiting(&self) -> usize {
         self.pool.waiting()
     }
 
-    /// How many threads compute at this moment.
+    /// Number of threads that are currently computing.
     pub fn busy(&self) -> usize {
         self.pool.busy()
     }
 
-    /// Runs one computation on the pool, which takes so much memory beside what a thread keeps.
+    /// Runs one computation on the pool, which needs `beside_kib` KiB beside the thread's own buffer.
     async fn counted<T: Send + 'static>(
         &self,
         password: &str,
@@ -144,7 +144,7 @@ impl Argon2Pool {
         }
     }
 
-    /// How new hashes are made, with the salt of a hash that nobody has.
+    /// The recipe for new hashes, with the salt of the dummy hash.
     fn current(&self) -> Argon2Recipe {
         Argon2Recipe::current(&self.config, &self.keys.load().peppers, self.decoy_salt)
     }

@@ -16,8 +16,8 @@ use tokio::sync::oneshot;
 
 use super::{HashingConfig, memory::Memory, queue::Queue, room::Room};
 
-/// Added to the niceness of the hashing threads: a tenth of the weight of those that answer requests,
-/// so that these go first, and hashes still go on when everything is busy.
+/// The nice increment of the hashing threads. It gives them a tenth of the weight of threads that answer
+/// requests: those go first, and hashing still progresses under full load.
 #[cfg(target_os = "linux")]
 const NICER_BY: i32 = 10;
 
@@ -31,7 +31,7 @@ pub(super) struct Pool {
 
 impl Pool {
     pub(super) fn start(config: &HashingConfig) -> io::Result<Self> {
-        // Dropped on an early return too, and then the threads that did start end.
+        // Also dropped on an early return, which ends the threads that did start.
         let pool = Self {
             queue: Arc::new(Queue::new(config.queue)),
             room: Room::new(),
@@ -61,7 +61,7 @@ impl Pool {
         self.busy.load(Ordering::Relaxed)
     }
 
-    /// Hashes on a thread of the pool, unless nobody awaits the answer any more when its turn comes.
+    /// Runs a hash on a thread of the pool, unless its caller has gone away before its turn.
     pub(super) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
@@ -76,7 +76,7 @@ impl Pool {
         .await
     }
 
-    /// The same for work that is no hash.
+    /// Runs work that is not a hash in the same way.
     pub(super) async fn run_other<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Memory) -> T + Send + 'static,
@@ -86,7 +86,7 @@ impl Pool {
         let job = Box::new(move |memory: &mut Memory| {
             meter.note(Measure::HashWaited(queued.elapsed()));
             if !answer.is_closed() {
-                // Whoever asked may have gone in the meantime, and then nobody wants to know.
+                // The caller may have gone away in the meantime; then the result is discarded.
                 let _ = answer.send(work(memory));
             }
         });
@@ -96,7 +96,7 @@ impl Pool {
         result.await.map_err(|_| HashError::Failed)
     }
 
-    /// The same for work that takes so many KiB beside what a thread keeps. First it waits for them.
+    /// Runs work that needs `kib` KiB beside the thread's own buffer. Waits for that memory first.
     pub(super) async fn run_large<T: Send + 'static>(
         &self,
         kib: u32,
@@ -108,7 +108,7 @@ impl Pool {
         let taken = self.room.take(kib).await?;
         self.run(move |memory| {
             let done = work(memory);
-            // The system has it back before others take as much.
+            // Free the memory before another job may take as much.
             memory.rest();
             drop(taken);
             done
@@ -128,13 +128,13 @@ impl Drop for Pool {
     }
 }
 
-/// What a thread does. `blocks` is how large a buffer it keeps.
+/// The main loop of a thread. `blocks` is the size of the buffer that it keeps.
 fn work(queue: &Queue, busy: &AtomicUsize, blocks: usize) {
     lower_priority();
     let mut memory = Memory::new();
     while let Some(job) = queue.next(&mut memory) {
         busy.fetch_add(1, Ordering::Relaxed);
-        // A job that panics costs its own answer, not the thread.
+        // A panic fails only its own job, not the thread.
         if catch_unwind(AssertUnwindSafe(|| job(&mut memory))).is_err() {
             tracing::error!("a password hash panicked");
         }
@@ -143,7 +143,7 @@ fn work(queue: &Queue, busy: &AtomicUsize, blocks: usize) {
     }
 }
 
-/// On Linux a thread has a niceness of its own; elsewhere it would be the whole process's.
+/// On Linux the nice value is per thread; on other systems it would change the whole process.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICER_BY) {

@@ -1,4 +1,4 @@
-//! What waits for a hashing thread, and the threads that wait for it.
+//! The queue of jobs for the hashing threads.
 
 use std::{
     collections::VecDeque,
@@ -8,17 +8,17 @@ use std::{
 
 use super::memory::Memory;
 
-/// How long a thread without work keeps its buffer: between the hashes of a busy service there is less, and
-/// what the last hash left lies in memory no longer than this.
+/// How long an idle thread keeps its buffer. A busy service has shorter gaps between hashes, and the remains
+/// of the last hash stay in memory no longer than this.
 const KEEPS_BUFFER: Duration = Duration::from_secs(1);
 
 pub(super) type Job = Box<dyn FnOnce(&mut Memory) + Send>;
 
-/// As many wait as may.
+/// The queue is at capacity.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Full;
 
-/// In order of arrival.
+/// A bounded FIFO queue.
 pub(super) struct Queue {
     state: Mutex<State>,
     arrived: Condvar,
@@ -57,13 +57,13 @@ impl Queue {
         Ok(())
     }
 
-    /// Lets the threads end once nothing waits any more.
+    /// Lets the threads end once the queue is empty.
     pub(super) fn close(&self) {
         self.lock().is_closed = true;
         self.arrived.notify_all();
     }
 
-    /// The next job; `None` when there will be none.
+    /// The next job; `None` when the queue is closed and empty.
     pub(super) fn next(&self, memory: &mut Memory) -> Option<Job> {
         let mut state = self.lock();
         loop {
@@ -77,7 +77,7 @@ impl Queue {
         }
     }
 
-    /// Waits until something may have changed. A thread that waited in vain gives its buffer back.
+    /// Waits for a change. A thread whose wait times out frees its buffer.
     fn wait<'a>(
         &'a self,
         state: MutexGuard<'a, State>,
@@ -92,13 +92,13 @@ impl Queue {
         if !waited.timed_out() || !state.jobs.is_empty() || state.is_closed {
             return state;
         }
-        // Others need not wait while the system takes the buffer back.
+        // Release the lock, so that others need not wait while the system takes the buffer back.
         drop(state);
         memory.rest();
         self.lock()
     }
 
-    /// No job runs while the lock is held, so nothing leaves the state half done.
+    /// No job runs while the lock is held, so a poisoned lock leaves the state consistent.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,8 +1,8 @@
-//! Memory for hashes that need more than a thread keeps: those from an import, and those of a time with
-//! larger parameters.
+//! Memory for hashes that need more than a thread keeps: imported ones, and those from a time with larger
+//! parameters.
 //!
-//! Without a limit every thread could hold 100 MiB and more at one moment, and strangers who know some imported
-//! addresses decide when.
+//! Without a limit, every thread could hold 100 MiB and more at the same time, triggered by anyone who knows
+//! some imported addresses.
 
 use std::sync::{
     Arc,
@@ -12,17 +12,17 @@ use std::sync::{
 use authentication_app::ports::HashError;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Given out in KiB, in order of arrival.
+/// A memory budget in KiB, granted in order of arrival.
 pub(super) struct Room {
     free: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
 
-/// Counts somebody who waits, also when they give up.
+/// Counts a waiting caller, also when it gives up.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl Room {
-    /// What such hashes may take together: two of Django's argon2, or the largest that is taken from it.
+    /// The total memory of such hashes: two of Django's argon2 hashes, or the largest one that is accepted.
     pub(super) const KIB: u32 = 1 << 18;
 
     pub(super) fn new() -> Self {
@@ -32,8 +32,8 @@ impl Room {
         }
     }
 
-    /// Waits until there are so many KiB. What is larger than all of the room gets all of it.
-    /// They are the caller's until the permit is dropped.
+    /// Waits until `kib` KiB are free. A larger request than the whole budget takes all of it. The memory is
+    /// reserved until the permit is dropped.
     pub(super) async fn take(&self, kib: u32) -> Result<OwnedSemaphorePermit, HashError> {
         let _waiting = Waiting::on(&self.waiting);
         let free = Arc::clone(&self.free);

@@ -1,4 +1,4 @@
-//! The forms in which stores keep hashes.
+//! The formats of stored hashes.
 
 use argon2::password_hash::phc::Output;
 use authentication_app::ports::HashError;
@@ -11,19 +11,19 @@ use super::{
     memory::Memory,
 };
 
-/// A hash taken apart, by scheme.
+/// A parsed hash, by scheme.
 pub(super) enum StoredHash {
-    /// A PHC string of argon2, ours or anybody's.
+    /// A PHC string of argon2, from this service or from another system.
     Argon2 {
         recipe: Argon2Recipe,
         output: Output,
     },
-    /// From an import. Always outdated: the first sign-in replaces it.
+    /// From an import. Always outdated: the first successful sign-in replaces it.
     Django(DjangoHash),
 }
 
 impl StoredHash {
-    /// Longer than any hash that we make or take.
+    /// Upper bound for the length of a stored hash, in bytes.
     pub(super) const MAX_LENGTH: usize = 512;
 
     pub(super) fn parse(hash: &PasswordHash, peppers: &Peppers) -> Result<Self, HashError> {
@@ -39,7 +39,7 @@ impl StoredHash {
         Ok(Self::Argon2 { recipe, output })
     }
 
-    /// Whether it is as good as one made by `current`.
+    /// Whether the hash is as good as one made by `current`.
     pub(super) fn is_like(&self, current: &Argon2Recipe) -> bool {
         match self {
             Self::Argon2 { recipe, .. } => recipe.is_like(current),
@@ -47,8 +47,8 @@ impl StoredHash {
         }
     }
 
-    /// What of a password was hashed. Django changes nothing of what is typed, so comparing with the same
-    /// is one hash for everybody, and nobody who got in there is shut out here.
+    /// The form of the password that was hashed. Django does not normalise its input, so comparing the input
+    /// as typed takes one hash for everyone and locks out no one who could sign in there.
     pub(super) fn text_of<'a>(&self, password: &'a PlainPassword) -> &'a str {
         match self {
             Self::Argon2 { .. } => password.expose(),
@@ -56,7 +56,7 @@ impl StoredHash {
         }
     }
 
-    /// KiB that comparing takes beside the buffer that a thread keeps, which has `kept` of them.
+    /// The memory in KiB that a comparison needs beside the thread's buffer of `kept` KiB.
     pub(super) fn memory_beside(&self, kept: u32) -> u32 {
         match self {
             Self::Argon2 { recipe, .. } => recipe.memory_beside(kept),
@@ -64,7 +64,7 @@ impl StoredHash {
         }
     }
 
-    /// Computes the hash of `password` and compares, in constant time.
+    /// Computes the hash of `password` and compares it in constant time.
     pub(super) fn matches(&self, password: &[u8], memory: &mut Memory) -> Result<bool, HashError> {
         match self {
             Self::Argon2 { recipe, output } => {

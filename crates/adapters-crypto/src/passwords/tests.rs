@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use super::*;
 use crate::test_support::{NOW, keys, random, ring, rotated, staged};
 
-/// As cheap as OWASP allows.
+/// The cheapest parameters that OWASP allows.
 const CHEAP: HashingConfig = HashingConfig {
     memory_kib: 7_168,
     iterations: 5,
@@ -137,8 +137,8 @@ async fn a_hash_under_an_earlier_pepper_matches_and_is_outdated() {
     );
 }
 
-/// Nodes take a promotion up one after the other. Were each to hash anew whatever is under the other's pepper,
-/// one would undo what the other did, at twice the work.
+/// Nodes adopt a promotion at different times. If each replaced hashes under the other's pepper, they would
+/// undo each other's work and double the load.
 #[tokio::test]
 async fn a_node_that_lags_leaves_a_hash_under_the_next_pepper_alone() {
     let (older, newer) = (ring(1), ring(2));

@@ -8,19 +8,19 @@ use bcrypt::HashParts;
 use common::constant_time;
 use zeroize::Zeroizing;
 
-/// Django makes 12; each one more doubles. About a second and a half.
+/// Django uses 12; each step doubles the cost. 15 takes about a second and a half.
 const MAX_COST: u32 = 15;
 const MIN_COST: u32 = 4;
 
 pub(in crate::passwords) struct Bcrypt {
-    /// Of the SHA-256 of the password, in hexadecimal digits: so its end counts however long it is.
+    /// Hashes the SHA-256 of the password, in hexadecimal digits, so that long passwords count in full.
     of_sha256: bool,
     parts: HashParts,
 }
 
 impl Bcrypt {
     pub(super) fn parse(rest: &str) -> Result<Self, HashRefused> {
-        // 2a, 2b and 2y are one algorithm for what a person types; 2x is a broken one.
+        // 2a, 2b and 2y give the same result for passwords as people type them; 2x is broken.
         let is_sound = ["$2a$", "$2b$", "$2y$"]
             .iter()
             .any(|version| rest.starts_with(version));
@@ -52,7 +52,7 @@ impl Bcrypt {
         } else {
             Zeroizing::new(password.to_vec())
         };
-        // Cuts after 72 bytes, as the library behind Django did.
+        // Truncates after 72 bytes, as the library behind Django did.
         let (cost, salt) = (self.parts.get_cost(), self.parts.get_salt_raw());
         let computed =
             bcrypt::hash_with_salt(&*hashed, cost, salt).map_err(|_| HashError::Failed)?;

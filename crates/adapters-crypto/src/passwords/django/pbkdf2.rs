@@ -7,7 +7,7 @@ use aws_lc_rs::pbkdf2::{self, Algorithm, PBKDF2_HMAC_SHA1, PBKDF2_HMAC_SHA256};
 
 use super::{number, output, salt};
 
-/// Django 5.2 makes 1,000,000, and every release a fifth more. About a second.
+/// Django 5.2 uses 1,000,000, and each release about a fifth more. The maximum takes about a second.
 const MAX_ITERATIONS: u32 = 5_000_000;
 
 pub(in crate::passwords) struct Pbkdf2 {
@@ -41,7 +41,7 @@ impl Pbkdf2 {
         })
     }
 
-    /// In constant time.
+    /// Compares in constant time.
     pub(super) fn matches(&self, password: &[u8]) -> bool {
         let salt = self.salt.as_bytes();
         pbkdf2::verify(

@@ -1,4 +1,4 @@
-//! scrypt (RFC 7914), with its parameters in Django's own order.
+//! scrypt (RFC 7914), with the parameters in Django's order.
 
 use authentication_app::ports::{HashError, HashRefused};
 use common::constant_time;
@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 
 use super::{number, output, salt};
 
-/// Bytes of Django's outputs.
+/// Output length of Django's hashes in bytes.
 const OUTPUT_BYTES: usize = 64;
-/// The most memory, `128 N r`: Django's own take 16 MiB, and OpenSSL gives it no more than 32.
+/// Maximum memory in bytes, `128 N r`: Django's own take 16 MiB, and OpenSSL allows it no more than 32.
 const MAX_BYTES: u64 = 64 << 20;
-/// The most work, `N r p`: Django's own is 655,360. About a second.
+/// Maximum work, `N r p`: Django's own is 655,360. The maximum takes about a second.
 const MAX_WORK: u64 = 1 << 22;
 
 pub(in crate::passwords) struct Scrypt {
@@ -47,7 +47,7 @@ impl Scrypt {
         })
     }
 
-    /// Beside the buffer of the thread, which it makes no use of.
+    /// The memory in KiB that it needs beside the thread's buffer, which it does not use.
     pub(super) fn memory_kib(&self) -> u32 {
         self.memory_kib
     }

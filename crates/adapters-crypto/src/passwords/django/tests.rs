@@ -118,7 +118,7 @@ fn schemes_that_protect_nobody_are_not_known() {
         "crypt$$ab",
         "5f4dcc3b5aa765d61d8327deb882cf99",
         "hunter2",
-        // Ours never come by file: whoever could hand one in would choose the password.
+        // Hashes in this service's own format are not imported: their author would choose the password.
         "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$AAAAAAAAAAAAAAAAAAAAAA",
     ];
     expect_all(Some(UnknownScheme), &texts.map(str::to_owned));
