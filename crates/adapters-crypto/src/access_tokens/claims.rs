@@ -1,4 +1,4 @@
-//! The second part of a token (RFC 9068 §2.2).
+//! The payload of a token (RFC 9068 §2.2).
 
 use authentication_app::ports::{InvalidToken, SigningFailed};
 use authentication_domain::sessions::AccessClaims;
@@ -12,8 +12,8 @@ use uuid::Uuid;
 
 use super::{JwtConfig, part};
 
-/// All claims are needed, with these types: numbers are whole, finite and no texts. Claims beyond these
-/// change nothing and are passed over (RFC 7519 §4).
+/// All claims are required and typed: numbers are whole and finite, never strings. Other claims are ignored
+/// (RFC 7519 §4).
 #[derive(Serialize, Deserialize)]
 pub(super) struct Claims {
     iss: String,
@@ -29,8 +29,8 @@ pub(super) struct Claims {
     amr: Vec<String>,
     acr: String,
     auth_time: i64,
-    /// Private: the generation of the refresh token that it was made with. A release that did not write it yet may
-    /// run beside this one; its tokens are older than any proof.
+    /// Private claim: the generation of the refresh token that it was issued with. An older release that does
+    /// not write it may run at the same time; its tokens are older than any proof.
     #[serde(default)]
     r#gen: u32,
 }
@@ -60,7 +60,7 @@ impl Claims {
         part::encode(self).ok_or(SigningFailed)
     }
 
-    /// Everything but whether they count at this moment.
+    /// Checks everything except the times.
     pub(super) fn decode(text: &str, config: &JwtConfig) -> Result<AccessClaims, InvalidToken> {
         let claims: Self = part::decode(text).ok_or(InvalidToken)?;
         claims.read(config).ok_or(InvalidToken)
@@ -70,7 +70,7 @@ impl Claims {
         let ours = self.iss == config.issuer
             && self.aud == config.audience
             && self.client_id == config.client_id
-            // We issue no token for later, so the two are never apart.
+            // Tokens are never issued for later use, so the two are always equal.
             && self.nbf == self.iat
             && !self.jti.is_empty();
         let references = MethodReferences::from_values(self.amr.iter().map(String::as_str))?;
@@ -88,7 +88,7 @@ impl Claims {
     }
 }
 
-/// In the one spelling that we issue.
+/// Parses an id in the only spelling that the service issues.
 fn id<K>(text: &str) -> Option<Id<K>> {
     let id = Uuid::try_parse(text).ok()?;
     (id.to_string() == text).then_some(Id::from_uuid(id))

@@ -1,27 +1,27 @@
-//! What tokens say about where they come from and whom they are for.
+//! The fixed claims of tokens: issuer, audience and client.
 
 use time::Duration;
 
-/// The claims that are the same in every token, and how far clocks may be apart.
+/// The claims that are the same in every token, and the tolerated clock skew.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwtConfig {
-    /// `iss`: the service's own address. Compared as it stands, to the last slash.
+    /// `iss`: the service's own address. Compared exactly, including a final slash.
     pub issuer: String,
-    /// `aud`: whoever takes these tokens.
+    /// `aud`: the services that accept these tokens.
     pub audience: String,
-    /// `client_id`: for whom they are issued.
+    /// `client_id`: the client that they are issued for.
     pub client_id: String,
-    /// How far another node's clock may be ahead or behind: 0 to 60 seconds, 5 by default.
+    /// How far another node's clock may run ahead or behind: 0 to 60 seconds, 5 by default.
     pub leeway: Duration,
 }
 
-/// Why tokens cannot be issued so.
+/// Why the configuration is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum JwtConfigError {
-    /// Every one of them is a required claim (RFC 9068 §2.2).
+    /// Each of them is a required claim (RFC 9068 §2.2).
     #[error("the tokens' {0} is empty")]
     Empty(&'static str),
-    /// RFC 7519 §4.1.4: a few minutes at most; a minute is plenty.
+    /// RFC 7519 §4.1.4 allows a few minutes at most; one minute is enough.
     #[error("the tokens' leeway is not between 0 and {} seconds", JwtConfig::MAX_LEEWAY.whole_seconds())]
     Leeway,
 }

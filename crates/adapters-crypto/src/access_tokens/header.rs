@@ -1,4 +1,4 @@
-//! The first part of a token.
+//! The header of a token.
 
 use authentication_app::ports::InvalidToken;
 use serde::{Deserialize, Serialize};
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::part;
 use crate::keys::{Keyed as _, SigningKey};
 
-/// RFC 9068 §2.1, in the short form and in lower case: one spelling, ours.
+/// RFC 9068 §2.1: the short form in lower case, which is the only accepted spelling.
 const ACCESS_TOKEN: &str = "at+jwt";
 
-/// All that a header of ours has. Anything more is refused unread, and with it every member that could
-/// bring a key, name a place, compress or change what is signed: `jwk`, `x5c`, `jku`, `x5u`, `zip`,
-/// `b64`, `cty`, and `crit`, of which we understand nothing (RFC 7515 §4.1.11).
+/// All members of a header. Any other member is refused unread. This covers members that carry or locate a
+/// key, compress the payload or change what is signed: `jwk`, `x5c`, `jku`, `x5u`, `zip`, `b64`, `cty`, and
+/// `crit`, of which no extension is supported (RFC 7515 §4.1.11).
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Header {

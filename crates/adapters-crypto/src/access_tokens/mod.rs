@@ -1,8 +1,8 @@
 //! Access tokens: JWTs (RFC 7519) in the profile of RFC 9068.
 //!
-//! Verification believes nothing: sizes come first, then the header (three members, nothing else), then
-//! the signature by the one algorithm of the key that the header names, and only then the claims. Keys
-//! come from the ring alone; a header can point nowhere (RFC 8725 §3).
+//! Verification trusts nothing in advance: it checks the size first, then the header (exactly three members),
+//! then the signature with the single algorithm of the key that the header names, and only then the claims.
+//! Keys come only from the ring; a header cannot point elsewhere (RFC 8725 §3).
 
 mod claims;
 mod config;
@@ -31,12 +31,12 @@ use claims::Claims;
 pub use config::{JwtConfig, JwtConfigError};
 use header::Header;
 
-/// Ours have some 600 bytes. What is longer is refused before it is looked at.
+/// Tokens have about 600 bytes. Longer input is refused before it is parsed.
 const MAX_TOKEN_BYTES: usize = 4_096;
-/// Tokens whose signature is known to be good. At some 250 bytes each, no more than 25 MB.
+/// Maximum number of cached tokens with a verified signature. About 250 bytes each, so at most 25 MB.
 const MAX_VERIFIED: u64 = 100_000;
 
-/// Signs and verifies access tokens under the `signing` keys of a ring.
+/// Signs and verifies access tokens with the `signing` keys of a ring.
 pub struct JwtSigner {
     keys: Arc<KeysInUse>,
     config: JwtConfig,
@@ -44,16 +44,16 @@ pub struct JwtSigner {
     random: Arc<dyn SecureRandom>,
 }
 
-/// What `signing` of a ring comes down to here.
+/// The `signing` section of a key ring, prepared for use.
 pub(crate) struct SigningKeys {
     signer: SigningKey,
-    /// The encoded header of what is signed now.
+    /// The encoded header for new tokens.
     header: String,
-    /// Of the next key too, which other nodes may sign with already.
+    /// Includes the next key, with which other nodes may already sign.
     verifiers: Vec<Verifier>,
     public_keys: Value,
-    /// By SHA-256 of the token, so that a signature is checked once and not with every request. It goes
-    /// with the ring: a token of a key that was taken away is not remembered.
+    /// Verified tokens by their SHA-256, so that a signature is checked once instead of on every request. The
+    /// cache is dropped with the ring, so that tokens of a removed key are forgotten.
     verified: Cache<[u8; 32], Verified>,
 }
 
@@ -73,7 +73,7 @@ impl SigningKeys {
     }
 }
 
-/// What a header may name.
+/// A key that a header may name.
 struct Verifier {
     key_id: String,
     algorithm: SigningAlgorithm,
@@ -83,13 +83,13 @@ struct Verifier {
 #[derive(Clone)]
 struct Verified {
     claims: AccessClaims,
-    /// From the moment it was verified.
+    /// The remaining lifetime at the time of verification.
     lives_for: StdDuration,
 }
 
 impl JwtSigner {
     /// # Errors
-    /// [`JwtConfigError`] when issuer, audience, client or leeway cannot be meant.
+    /// [`JwtConfigError`] when issuer, audience, client or leeway is not usable.
     pub fn new(
         keys: Arc<KeysInUse>,
         config: JwtConfig,
@@ -133,7 +133,7 @@ impl JwtSigner {
         }
     }
 
-    /// The leeway is for clocks of other nodes; it never makes a lifetime longer by more than itself.
+    /// The leeway tolerates the clocks of other nodes. It extends a lifetime by at most its own length.
     fn check_times(&self, claims: &AccessClaims) -> Result<StdDuration, InvalidToken> {
         let now = self.clock.now();
         let lives_for = claims.expires_at + self.config.leeway - now;
@@ -208,7 +208,7 @@ impl Verifier {
     }
 }
 
-/// The public half as a JWK (RFC 7517 §4).
+/// The public key as a JWK (RFC 7517 §4).
 #[expect(
     clippy::expect_used,
     reason = "the key was parsed when the ring was read, and its members are plain text"

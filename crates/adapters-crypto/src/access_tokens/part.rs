@@ -1,4 +1,4 @@
-//! A part of a token: a JSON object in base64url.
+//! A token part: a JSON object in base64url.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
@@ -8,12 +8,12 @@ pub(super) fn encode<T: Serialize>(value: &T) -> Option<String> {
     Some(URL_SAFE_NO_PAD.encode(json))
 }
 
-/// `None` for padding, stray bits, what is not UTF-8, members that are there twice, and values of another type.
+/// Returns `None` for padding, stray bits, invalid UTF-8, repeated members, and values of the wrong type.
 pub(super) fn decode<T: DeserializeOwned>(text: &str) -> Option<T> {
     let json = URL_SAFE_NO_PAD.decode(text).ok()?;
-    // As text first: of claims that it passes over, serde does not look at the encoding.
+    // Check UTF-8 first: serde does not check the encoding of claims that it skips.
     let json = str::from_utf8(&json).ok()?;
-    // Serde would also fill a struct from an array, which no token is.
+    // Serde would also fill a struct from an array, which is not a valid token part.
     if !json.starts_with('{') {
         return None;
     }

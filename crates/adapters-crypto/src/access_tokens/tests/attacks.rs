@@ -1,5 +1,5 @@
-//! The attacks that a verifier of JWTs has to withstand (RFC 8725), one by one. Where a control other
-//! than the signature is tested, the token is signed with the right key.
+//! The known attacks on JWT verifiers (RFC 8725), one per test. A test of any other control than the
+//! signature uses a token that is signed with the right key.
 
 use authentication_app::ports::Macs as _;
 use authentication_domain::sessions::{DeviceToken, RefreshToken};
@@ -226,7 +226,7 @@ fn every_claim_is_needed_and_is_there_once() {
         let mut without = payload.clone();
         without.as_object_mut().unwrap().remove(name);
         let without = it.signed(&it.header().to_string(), &without.to_string());
-        // A token of the release that did not write it is older than any proof.
+        // A token of the release without this claim is older than any proof.
         if name == "gen" {
             assert_eq!(it.signer.verify(&without).unwrap().generation, 0);
         } else {
@@ -256,7 +256,7 @@ fn a_claim_we_do_not_know_changes_nothing() {
     assert_eq!(it.signer.verify(&token), Ok(claims()));
 }
 
-/// A text of a claim is UTF-8, also where nobody reads it (RFC 7519 §7.2, RFC 8259 §8.1). One claim at a time.
+/// Claims must be UTF-8, even those that are not read (RFC 7519 §7.2, RFC 8259 §8.1). One claim at a time.
 #[test]
 fn a_claim_that_is_not_utf_8_is_refused() {
     let it = fixture();
@@ -275,7 +275,7 @@ fn a_claim_that_is_not_utf_8_is_refused() {
     let mut names: Vec<_> = payload.as_object().unwrap().keys().cloned().collect();
     names.push("scope".to_owned());
     for name in &names {
-        // In the name's value, in what is nested in it, and in a member's name.
+        // In the claim's value, in a nested value, and in a member name.
         for raw in ["\"?\"", "[\"?\"]", "{\"?\":1}"] {
             let mut marked = payload.clone();
             marked[name] = "mark".into();
@@ -305,7 +305,7 @@ fn a_claim_that_is_not_utf_8_is_refused() {
     }
 }
 
-// ---- T05: for others, by others, about others
+// ---- T05: for another audience, from another issuer, about another subject
 
 #[test]
 fn issuer_audience_client_and_subject_are_compared_to_the_letter() {
@@ -396,7 +396,7 @@ fn no_other_token_of_ours_is_an_access_token() {
     assert!(DeviceToken::parse(&it.token()).is_none());
 }
 
-// ---- T07: kinds
+// ---- T07: token types
 
 #[test]
 fn only_the_documented_kind_is_accepted_although_well_signed() {

@@ -1,4 +1,4 @@
-//! What a token says and how long it counts. The attacks have a file of their own.
+//! The content and lifetime of tokens. The attacks have a file of their own.
 
 mod attacks;
 
@@ -67,7 +67,7 @@ fn decode(part: &str) -> Value {
 }
 
 impl Fixture {
-    /// The id of the key that signs.
+    /// The id of the signing key.
     fn signing_key(&self) -> String {
         self.keys.load().signing.signer.id().to_owned()
     }
@@ -88,7 +88,7 @@ impl Fixture {
         decode(self.token().split('.').nth(1).unwrap())
     }
 
-    /// Signs whatever it is given with the right key.
+    /// Signs any header and payload with the right key.
     fn signed(&self, header: &str, payload: &str) -> String {
         let signed = format!("{}.{}", encode(header), encode(payload));
         let signature = self
@@ -113,7 +113,7 @@ impl Fixture {
         self.signed(&self.header().to_string(), &payload.to_string())
     }
 
-    /// Puts raw JSON in the place of a claim's value.
+    /// Replaces the value of a claim by raw JSON.
     fn with_raw_claim(&self, name: &str, raw: &str) -> String {
         let payload = self.payload();
         let replaced = payload.to_string().replace(
@@ -173,7 +173,7 @@ fn anybody_can_verify_a_token_with_the_published_key() {
     let mut validation = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::EdDSA);
     validation.set_audience(&["fashionistar"]);
     validation.set_issuer(&["https://auth.example"]);
-    // Its clock is the real one, ours stands still.
+    // The library uses the real clock; the test clock stands still.
     validation.validate_exp = false;
     let decoded = jsonwebtoken::decode::<Value>(
         it.token(),
@@ -218,7 +218,7 @@ fn keys_of_every_algorithm_sign_and_verify() {
         assert_eq!(it.signer.verify(&it.token()), Ok(claims()));
         assert_eq!(it.signer.algorithms(), [name, "EdDSA"]);
         it.refuses(&it.with_header("alg", json!("EdDSA")));
-        // The other live key of the ring, under this key's name.
+        // Name this key, but sign with the ring's other live key.
         let mut header = it.header();
         header["kid"] = ed25519.into();
         it.refuses(&it.signed(&header.to_string(), &it.payload().to_string()));
