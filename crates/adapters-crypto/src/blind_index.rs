@@ -1,4 +1,4 @@
-//! The blind index: keyed digests by which an encrypted identifier is found.
+//! The blind index: keyed digests for looking up encrypted identifiers.
 
 use std::sync::Arc;
 
@@ -14,13 +14,13 @@ pub struct BlindIndex {
 }
 
 impl BlindIndex {
-    /// The index under the keys in use.
+    /// Creates an index that uses the keys in use.
     pub const fn new(keys: Arc<KeysInUse>) -> Self {
         Self { keys }
     }
 }
 
-/// What `blind_index` of a ring comes down to here.
+/// The `blind_index` section of a key ring, prepared for use.
 pub(crate) struct IndexKeyring {
     current: IndexKey,
     next: Option<IndexKey>,

@@ -1,4 +1,4 @@
-//! The clocks of the system.
+//! The system clocks.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use common::{Clock, clock::truncate_to_micros};
 use rustix::time::{ClockId, clock_gettime};
 use time::OffsetDateTime;
 
-/// The time of the operating system, in UTC, to the microsecond. It may jump: what serves asks
-/// [`authentication_app::timekeeping::ServiceClock`].
+/// The wall clock of the operating system, in UTC with microsecond precision. It may jump; the running
+/// service uses [`authentication_app::timekeeping::ServiceClock`].
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemClock;
 
@@ -22,13 +22,13 @@ impl Clock for SystemClock {
     }
 }
 
-/// The two clocks of the operating system: the wall clock, and the one that never goes back. That one also counts
-/// while the machine sleeps (`CLOCK_BOOTTIME`), which the standard library's does not.
+/// The wall clock and the monotonic clock of the operating system. The monotonic clock is `CLOCK_BOOTTIME`,
+/// which unlike the standard library's keeps counting while the machine sleeps.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemTicks(Duration);
 
 impl SystemTicks {
-    /// From now on.
+    /// Starts the monotonic clock now.
     pub fn new() -> Self {
         Self(since_boot())
     }

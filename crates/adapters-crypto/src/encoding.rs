@@ -1,6 +1,6 @@
-//! One unambiguous way to put several values into one text for a mac or as associated data.
+//! Unambiguous encoding of several values into one text, for MACs and associated data.
 
-/// Each part after its length, so that `("ab", "c")` and `("a", "bc")` never become the same bytes.
+/// Prefixes each part with its length, so that `("ab", "c")` and `("a", "bc")` give different bytes.
 pub(crate) fn length_prefixed(parts: &[&[u8]]) -> Vec<u8> {
     let size = parts.iter().map(|part| part.len() + size_of::<u64>()).sum();
     let mut encoded = Vec::with_capacity(size);

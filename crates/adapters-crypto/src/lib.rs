@@ -1,9 +1,9 @@
-//! Everything that needs a secret key or a costly computation, behind the ports of the use cases:
-//! field encryption, the blind index, macs and codes, access tokens, password hashes, and with them the
-//! system's clock and randomness.
+//! Everything that needs a secret key or expensive computation, behind the ports of the use cases: field
+//! encryption, the blind index, MACs and codes, access tokens and password hashes. The system's clock and
+//! random number generator are here as well.
 //!
-//! One document, the [`KeyRing`], holds every secret key of the service. Nothing here stores a value,
-//! decides what a value is allowed to do, or knows HTTP, SQL or who is asking.
+//! One document, the [`KeyRing`], holds every secret key of the service. This crate stores no values, makes
+//! no authorization decisions, and knows nothing of HTTP, SQL or the caller.
 //!
 //! | what | algorithm | key |
 //! |---|---|---|
@@ -16,10 +16,10 @@
 //! | authenticator apps | HMAC-SHA-1, as RFC 6238 has it | one for each person, sealed |
 //! | passkeys | ES256, ES384, RS256: signatures of devices, verified | public keys, in the store |
 //!
-//! The ring can be exchanged while the service runs ([`KeysInUse`]); each key has a stage, so that nodes may
-//! take a change up at different moments.
+//! The ring can be replaced while the service runs ([`KeysInUse`]). Each key has a stage, so that nodes may
+//! adopt a change at different times.
 //!
-//! No key serves two uses: each use has a sub-key of its own, derived under its own label.
+//! No key serves two purposes: each purpose has its own sub-key, derived with its own label.
 
 mod access_tokens;
 mod blind_index;

@@ -1,4 +1,4 @@
-//! Macs: refresh tokens, device tokens, codes, links, fingerprints. All HMAC-SHA-256.
+//! MACs: refresh tokens, device tokens, codes, links, fingerprints. All are HMAC-SHA-256.
 
 use std::sync::Arc;
 
@@ -19,22 +19,22 @@ use crate::{
     keys::{KeyRing, Keyed as _, KeysInUse, SecretKey},
 };
 
-/// Of a nonce's 16 bytes those that name the key of its code.
+/// The number of bytes of a 16-byte nonce that identify the key of its code.
 const STAMP_BYTES: usize = 4;
 
-/// Makes and recognises what the service hands out without storing it.
+/// Creates and verifies tokens and codes that the service issues without storing them.
 pub struct TokenMacs {
     keys: Arc<KeysInUse>,
 }
 
 impl TokenMacs {
-    /// Macs under the keys in use.
+    /// Creates MACs with the keys in use.
     pub const fn new(keys: Arc<KeysInUse>) -> Self {
         Self { keys }
     }
 }
 
-/// What three sections of a ring come down to here, the current key of each first.
+/// The three MAC sections of a key ring, prepared for use. The current key of each comes first.
 pub(crate) struct MacKeys {
     refresh_tokens: Vec<(String, hmac::Key)>,
     device_tokens: Vec<hmac::Key>,
@@ -71,14 +71,14 @@ impl MacKeys {
         live.find(|(key_id, _)| key_id == id).map(|(_, key)| key)
     }
 
-    /// Whose codes are made now.
+    /// The key for new codes.
     #[expect(clippy::expect_used, reason = "every section has a current key")]
     fn current_codes(&self) -> &CodeKeys {
         self.codes.first().expect("a ring has a key for codes")
     }
 
-    /// Whose code a sending has: the key that its nonce names, or the current one for a nonce that was
-    /// made before nonces named one.
+    /// The keys for the code of a sending: those that its nonce names, or the current ones for a nonce from
+    /// before nonces named a key.
     fn codes_of(&self, nonce: CodeNonce) -> &CodeKeys {
         let named = |keys: &&CodeKeys| nonce.0.starts_with(&keys.stamp);
         self.codes
@@ -148,7 +148,7 @@ impl Macs for TokenMacs {
     }
 
     fn is_our_device_token(&self, token: &DeviceToken, account: AccountId) -> bool {
-        // Device tokens live for years and name no key: every live key is tried.
+        // Device tokens are valid for years and do not name a key, so every live key is tried.
         let text = device_text(token.device, account);
         let keys = self.keys.load();
         let mut live = keys.macs.device_tokens.iter();
@@ -237,14 +237,14 @@ fn mac_text(key: &hmac::Key, message: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(hmac::sign(key, message))
 }
 
-/// Compares in constant time. A mac has one spelling: padding and stray bits are refused.
+/// Compares in constant time. A MAC has only one valid spelling: padding and stray bits are refused.
 fn is_mac(key: &hmac::Key, message: &[u8], mac: &str) -> bool {
     URL_SAFE_NO_PAD
         .decode(mac)
         .is_ok_and(|mac| hmac::verify(key, message, &mac).is_ok())
 }
 
-/// The first `N` bytes of a mac over the parts.
+/// The first `N` bytes of a MAC over the parts.
 fn derived<const N: usize>(key: &hmac::Key, parts: &[&[u8]]) -> [u8; N] {
     const { assert!(N <= 32, "HMAC-SHA-256 gives 32 bytes") };
     let mut bytes = [0; N];

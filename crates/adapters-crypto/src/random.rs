@@ -1,8 +1,8 @@
-//! The system's randomness.
+//! The random number generator of the system.
 
 use common::SecureRandom;
 
-/// The generator of AWS-LC: seeded by the operating system, safe across threads and forks.
+/// The AWS-LC generator: seeded by the operating system, safe with threads and forks.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SystemRandom;
 

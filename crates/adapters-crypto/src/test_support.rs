@@ -1,4 +1,4 @@
-//! A clock that stands still and randomness that repeats itself, for the tests of this crate.
+//! A fixed clock and reproducible randomness, for the tests of this crate.
 
 use std::sync::{
     Arc, Mutex,
@@ -30,7 +30,7 @@ impl Clock for TestClock {
     }
 }
 
-/// Never repeats within a run, and is the same in every run (`SplitMix64`).
+/// A generator that never repeats within a run and is the same in every run (`SplitMix64`).
 pub(crate) struct SeededRandom(AtomicU64);
 
 impl SeededRandom {

@@ -1,4 +1,4 @@
-//! Codes of authenticator apps: RFC 6238 by totp-rs, with the parameters that all of them know.
+//! Codes of authenticator apps: RFC 6238 by totp-rs, with the parameters that all apps support.
 
 use std::fmt;
 
@@ -12,17 +12,18 @@ use secrecy::SecretString;
 use time::OffsetDateTime;
 use totp_rs::{Builder, Secret, Totp, TotpError};
 
-/// The smallest width of the QR code in the units of its SVG.
+/// Minimum width of the QR code, in SVG units.
 const QR_WIDTH: u32 = 240;
 
 /// SHA-1, six digits, thirty seconds.
 pub struct AuthenticatorCodes {
-    /// What the app shows beside the account.
+    /// The name that the app displays with the account.
     issuer: String,
 }
 
 impl AuthenticatorCodes {
-    /// `issuer` is what the person knows the service by. A colon would end it in the URI, and is left out.
+    /// `issuer` is the name by which people know the service. Colons are removed, because one would end the
+    /// issuer in the URI.
     pub fn new(issuer: &str) -> Self {
         Self {
             issuer: issuer.replace(':', ""),
@@ -45,7 +46,8 @@ impl fmt::Debug for AuthenticatorCodes {
 }
 
 impl TotpCodes for AuthenticatorCodes {
-    /// Looks at every step that counts, whichever matches.
+    /// Compares the code with every accepted step, also after a match, so that the time does not depend on
+    /// it.
     fn matching_step(
         &self,
         secret: &TotpSecret,
@@ -100,7 +102,7 @@ mod tests {
         AuthenticatorCodes::new("Fashionistar: test")
     }
 
-    /// RFC 6238, appendix B, with SHA-1: the last six of its eight digits.
+    /// RFC 6238, appendix B, with SHA-1: the last six of the eight digits.
     #[test]
     fn the_vectors_of_the_rfc_hold() {
         let secret = TotpSecret(Zeroizing::new(*b"12345678901234567890"));

@@ -6,12 +6,12 @@
 //! service value version ‖ length of id ‖ id ‖ nonce ‖ …       key: from the service's data key with that id
 //! ```
 //!
-//! What surrounds a value is authenticated with it: which table, column and row, whose key, under which
-//! master key, for which purpose. A ciphertext that is moved does not open (OWASP ASVS 5.0 V11.3). A data
-//! key has no id of its own: a person has one, and it is wrapped with theirs.
+//! The context of a value is authenticated with it: its table, column and row, the owner of its key, the
+//! master key, and its purpose. A ciphertext that is moved elsewhere cannot be decrypted (OWASP ASVS 5.0
+//! V11.3). A person's data key has no id: each person has one, and it is wrapped with their account id.
 //!
-//! The service has a data key as persons have, so that no value is under a master key itself: changing
-//! master keys wraps keys anew and touches no value, those of the append-only trail neither.
+//! The service has a data key like a person, so that no value is encrypted with a master key itself. Changing
+//! master keys re-wraps data keys and touches no value, not even those in the append-only audit log.
 
 use std::sync::Arc;
 
@@ -33,22 +33,22 @@ use crate::{
 };
 
 const VERSION: u8 = 1;
-/// Of service values under a data key. Those of version 1 are under a master key itself.
+/// The version of service values under a data key. Version 1 is under a master key itself.
 const UNDER_DATA_KEY: u8 = 2;
 const NONCE_BYTES: usize = 24;
 
-/// What `field_encryption` of a ring comes down to here.
+/// The `field_encryption` section of a key ring, prepared for use.
 pub(crate) struct MasterKeys {
     current: MasterKey,
     others: Vec<MasterKey>,
-    /// Ids of those that were current before.
+    /// Ids of the previous keys.
     replaced: Vec<String>,
 }
 
 struct MasterKey {
     id: String,
     wrapping: Zeroizing<[u8; 32]>,
-    /// For values that a release before service keys sealed.
+    /// For values that were encrypted by a release without service keys.
     service_values: [Zeroizing<[u8; 32]>; 5],
 }
 
@@ -88,7 +88,7 @@ impl MasterKey {
     }
 }
 
-/// Whose data key it is. Authenticated with it.
+/// The owner of a data key, which is authenticated with it.
 #[derive(Clone, Copy)]
 enum Owner<'a> {
     Person(AccountId),
@@ -126,8 +126,7 @@ fn unwrap(
     }
 }
 
-/// The service's own data key, unwrapped. It lives as long as the process; what changes is only its
-/// wrapping.
+/// The service's own data key, unwrapped. It never changes while the process runs; only its wrapping does.
 pub struct ServiceKey {
     id: String,
     purposes: [Zeroizing<[u8; 32]>; 5],
@@ -135,10 +134,10 @@ pub struct ServiceKey {
 }
 
 impl ServiceKey {
-    /// The id of the one that the service has.
+    /// The id of the service's only data key.
     pub const ID: &'static str = "1";
 
-    /// Makes one, to be kept in the store unless there is one.
+    /// Generates a key. It is stored only if the store has none yet.
     pub fn generate(keys: &KeysInUse, random: &dyn SecureRandom) -> ServiceKeyRecord {
         let mut key = Zeroizing::new([0; 32]);
         random.fill(key.as_mut_slice());
@@ -152,10 +151,10 @@ impl ServiceKey {
         }
     }
 
-    /// Takes up the one that is in the store.
+    /// Unwraps the key from the store.
     ///
     /// # Errors
-    /// [`OpenError`] when the ring does not open it: it is the ring of another database.
+    /// [`OpenError`] when the ring cannot unwrap it, which means that the ring belongs to another database.
     pub fn open(keys: &KeysInUse, record: &ServiceKeyRecord) -> Result<Self, OpenError> {
         let owner = Owner::Service(&record.id);
         let key = unwrap(&keys.load().masters, owner, &record.wrapped)?;
@@ -168,7 +167,7 @@ impl ServiceKey {
     }
 }
 
-/// Seals and opens values.
+/// Encrypts and decrypts values.
 pub struct CryptoVault {
     keys: Arc<KeysInUse>,
     service: ServiceKey,
@@ -176,7 +175,7 @@ pub struct CryptoVault {
 }
 
 impl CryptoVault {
-    /// A vault over `field_encryption` of the ring in use, and the service's data key.
+    /// Creates a vault with the `field_encryption` keys in use and the service's data key.
     pub const fn new(
         keys: Arc<KeysInUse>,
         service: ServiceKey,
@@ -255,7 +254,7 @@ impl Vault for CryptoVault {
 
     fn seal_for_service(&self, purpose: ServicePurpose, binding: &[u8], plain: &[u8]) -> Sealed {
         let id = self.service.id.as_bytes();
-        // The id is one character.
+        // The id is one character long.
         let mut head = vec![UNDER_DATA_KEY, u8::try_from(id.len()).unwrap_or(u8::MAX)];
         head.extend_from_slice(id);
         let key = of_purpose(&self.service.purposes, purpose);
@@ -289,7 +288,7 @@ impl Vault for CryptoVault {
     }
 }
 
-/// `nonce ‖ ciphertext ‖ tag`, after `head`.
+/// Writes `nonce ‖ ciphertext ‖ tag` after `head`.
 #[expect(
     clippy::expect_used,
     reason = "the cipher refuses only texts of 256 GiB and more"
@@ -316,7 +315,7 @@ fn encrypt(
     sealed
 }
 
-/// Opens `nonce ‖ ciphertext ‖ tag`.
+/// Decrypts `nonce ‖ ciphertext ‖ tag`.
 fn decrypt(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, OpenError> {
     let (nonce, encrypted) = sealed.split_first_chunk::<NONCE_BYTES>().ok_or(OpenError)?;
     let text = Payload {
@@ -329,7 +328,7 @@ fn decrypt(key: &[u8; 32], context: &[u8], sealed: &[u8]) -> Result<Zeroizing<Ve
         .map_err(|_| OpenError)
 }
 
-/// Takes the version off, if it is this one.
+/// Strips the version byte, if it is `version`.
 fn after_version(version: u8, sealed: &[u8]) -> Result<&[u8], OpenError> {
     match sealed.split_first() {
         Some((found, rest)) if *found == version => Ok(rest),
@@ -337,7 +336,7 @@ fn after_version(version: u8, sealed: &[u8]) -> Result<&[u8], OpenError> {
     }
 }
 
-/// Takes the id of a key off.
+/// Strips the key id.
 fn after_id(sealed: &[u8]) -> Result<(&str, &[u8]), OpenError> {
     let (&length, rest) = sealed.split_first().ok_or(OpenError)?;
     let (id, rest) = rest.split_at_checked(length.into()).ok_or(OpenError)?;
@@ -371,7 +370,7 @@ const fn label_of(purpose: ServicePurpose) -> &'static str {
     }
 }
 
-/// In the order of [`PURPOSES`].
+/// The key for a purpose; the array is in the order of [`PURPOSES`].
 const fn of_purpose(
     [registration, audit, answer, ceremony, flow]: &[Zeroizing<[u8; 32]>; 5],
     purpose: ServicePurpose,

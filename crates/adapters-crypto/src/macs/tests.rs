@@ -139,7 +139,7 @@ fn a_long_code_is_of_its_sending_too_and_tells_nothing_of_the_digits() {
     for other in [(2, 1), (1, 2)] {
         assert!(!code(other.0, CodeFormat::Long, other.1).matches(&long));
     }
-    // Not the same bytes, written in another way.
+    // A long code is not merely another spelling of the same bytes.
     let digits = code(1, CodeFormat::Digits, 1);
     let bytes: [u8; 8] = derived(
         &macs.keys.load().macs.current_codes().codes,

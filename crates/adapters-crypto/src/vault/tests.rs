@@ -15,7 +15,7 @@ fn vault() -> CryptoVault {
     vault_on(keys(1))
 }
 
-/// A vault with a service key of its own.
+/// A vault with its own service key.
 fn vault_on(keys: Arc<KeysInUse>) -> CryptoVault {
     let record = ServiceKey::generate(&keys, random().as_ref());
     let service = ServiceKey::open(&keys, &record).unwrap();
