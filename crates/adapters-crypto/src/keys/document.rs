@@ -13,11 +13,11 @@
 //! }
 //! ```
 //!
-//! and so on for each section; all of them are needed, and nothing else is allowed. Times are RFC 3339 and
-//! may be absent. A retired key is its id alone.
+//! and the same for each section. All sections are required, and no other members are allowed. Times are RFC
+//! 3339 and optional. A retired key has no value.
 //!
-//! Version 1 has ids and keys only: the first key of a section is current, the others are previous. It is
-//! read, and not written any more.
+//! Version 1 has only ids and keys: the first key of a section is current, the others are previous. It is
+//! still read but no longer written.
 
 use authentication_app::ports::{KeySection, KeyState};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -33,7 +33,7 @@ use super::{
 
 const VERSION: u32 = 2;
 
-/// What tells how to read the rest.
+/// The version, which determines how the rest is parsed.
 #[derive(Deserialize)]
 struct Head {
     version: u32,
@@ -195,7 +195,7 @@ fn entries<K: Keyed, B: AsRef<[u8]> + ?Sized>(
     known.chain(gone).collect()
 }
 
-/// Reads sections, and sees to it that no key is in two of them.
+/// Reads the sections and makes sure that no key occurs in two of them.
 #[derive(Default)]
 struct SectionReader {
     seen: Vec<Zeroizing<[u8; 32]>>,
@@ -269,7 +269,7 @@ fn pair(section: &'static str, entry: Entry) -> Result<SigningKey, KeyRingError>
 
 fn check_id(section: &'static str, id: &str) -> Result<(), KeyRingError> {
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
-    // A dot would break the tokens that carry the id.
+    // The id must not contain a dot, which separates the parts of tokens that carry it.
     if (1..=32).contains(&id.len()) && id.bytes().all(is_plain) {
         Ok(())
     } else {

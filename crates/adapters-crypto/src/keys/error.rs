@@ -1,114 +1,114 @@
-//! Why there is no key ring.
+//! Errors of key rings.
 
 use std::{io, path::Path, path::PathBuf};
 
-/// Why a key ring cannot be used. Names files, sections and key ids; never a value.
+/// Why a key ring cannot be used. Names files, sections and key ids, but never a key.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyRingError {
-    /// The file system refused.
+    /// The file system reported an error.
     #[error("the key ring at {} cannot be read or written", path.display())]
     File {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What the file system said.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },
-    /// There is no such file.
+    /// The file does not exist.
     #[error("the key ring at {} is not there", .0.display())]
     Missing(PathBuf),
-    /// The file's mode lets others in.
+    /// The file mode grants access to other users.
     #[error(
         "the key ring at {} is open to others (mode {mode:03o}); nobody but its owner may have \
          access: chmod 600",
         path.display()
     )]
     OpenToOthers {
-        /// Which file.
+        /// The file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
     },
-    /// Not JSON, or not this document. The text around the place is left out: it may be a key.
+    /// Not JSON, or not a key ring document. The surrounding text is left out, because it may contain a key.
     #[error("the key ring is no well-formed document (line {line}, column {column})")]
     Malformed {
-        /// Counted from 1.
+        /// Starts at 1.
         line: usize,
-        /// Counted from 1; 0 when the line has ended.
+        /// Starts at 1; 0 at the end of a line.
         column: usize,
     },
-    /// A document of another release.
+    /// The document was written by another release.
     #[error("the key ring has version {0}, which this release does not know")]
     UnknownVersion(u32),
-    /// Every section needs a current key.
+    /// A section has no current key.
     #[error("the key ring has no key in {section}")]
     NoKey {
-        /// Where.
+        /// The section.
         section: &'static str,
     },
-    /// Ids are parts of tokens and of stored values.
+    /// An id is malformed. Ids are parts of tokens and of stored values.
     #[error("a key id in {section} of the key ring is not 1 to 32 letters, digits, '-' or '_'")]
     MalformedId {
-        /// Where.
+        /// The section.
         section: &'static str,
     },
-    /// Ids tell keys apart.
+    /// An id is used twice in a section.
     #[error("two keys in {section} of the key ring have the id {id}")]
     RepeatedId {
-        /// Where.
+        /// The section.
         section: &'static str,
-        /// Which.
+        /// The id.
         id: String,
     },
-    /// One key, one use (NIST SP 800-57 part 1 §5.2).
+    /// A key is used twice. One key serves one purpose (NIST SP 800-57 part 1 §5.2).
     #[error("the key {id} in {section} of the key ring is there a second time")]
     RepeatedKey {
-        /// Where it is found again.
+        /// The section of the second occurrence.
         section: &'static str,
-        /// Under which id.
+        /// Its id there.
         id: String,
     },
-    /// A section has one current key, and one next key at the most.
+    /// A section has more than one current or next key.
     #[error("two keys in {section} of the key ring are {state}")]
     TwoInOneStage {
-        /// Where.
+        /// The section.
         section: &'static str,
-        /// Which stage.
+        /// The stage.
         state: &'static str,
     },
-    /// A retired key is its id alone, and every other one has a value.
+    /// A retired key has a value, or a key in another stage has none.
     #[error("the key {id} in {section} of the key ring is {state}, and must {} a value", if *state == "retired" { "not have" } else { "have" })]
     KeyInWrongStage {
-        /// Where.
+        /// The section.
         section: &'static str,
-        /// Which.
+        /// The id.
         id: String,
-        /// Its stage.
+        /// The stage.
         state: &'static str,
     },
-    /// Production mode does not go on with keys that the service made for itself.
+    /// Production mode refuses keys that the service generated for itself.
     #[error("the key ring holds keys that the service made for development")]
     ForDevelopment,
-    /// The file holds no later form of the ring in use.
+    /// The file does not contain a later version of the ring in use.
     #[error("this is another key ring: it does not know the key of {section} that is in use")]
     AnotherRing {
-        /// A section that shows it.
+        /// A section whose current key is missing.
         section: &'static str,
     },
-    /// Somebody else is changing the file, or did since it was read.
+    /// Another process is changing the file, or has changed it since it was read.
     #[error("the key ring at {} was changed by another command at the same moment: nothing was done", path.display())]
     Busy {
-        /// Which file.
+        /// The file.
         path: PathBuf,
     },
-    /// The value is unusable.
+    /// The value is not usable as a key.
     #[error("the key {id} in {section} of the key ring is not {expected}")]
     UnusableKey {
-        /// Where.
+        /// The section.
         section: &'static str,
-        /// Which.
+        /// The id.
         id: String,
-        /// What it has to be.
+        /// The expected kind of key.
         expected: &'static str,
     },
 }

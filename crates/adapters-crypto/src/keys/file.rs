@@ -1,4 +1,4 @@
-//! Key rings in files.
+//! Key ring files.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -13,13 +13,13 @@ use zeroize::Zeroizing;
 
 use super::KeyRingError;
 
-/// Read and write for the owner, nothing for anybody else.
+/// Read and write for the owner, no access for others.
 const MODE: u32 = 0o600;
 const OTHERS: u32 = 0o077;
-/// A ring is a few kilobytes; what is larger is another file.
+/// A ring has a few kilobytes; a larger file is something else.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// The text of the ring at `path`; `None` when there is no file.
+/// The text of the ring at `path`; `None` when the file does not exist.
 pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyRingError> {
     let failed = |source| KeyRingError::file(path, source);
     let file = match File::open(path) {
@@ -27,7 +27,7 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyRingErro
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(failed(error)),
     };
-    // Of the open file, not of the path, which somebody may exchange in between.
+    // Check the open file, not the path, which may be replaced in between.
     let metadata = file.metadata().map_err(failed)?;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & OTHERS != 0 {
@@ -45,8 +45,8 @@ pub(super) fn read(path: &Path) -> Result<Option<Zeroizing<String>>, KeyRingErro
     Ok(Some(text))
 }
 
-/// Puts `text` at `path` unless there is a file already. Nobody ever sees half a file: it is written and
-/// synced beside its place, and a hard link, which never replaces anything, gives it its name.
+/// Writes `text` to `path` unless the file exists. Other processes never see a partial file: it is written
+/// and synced under another name, and a hard link, which never replaces a file, gives it its name.
 pub(super) fn create(
     path: &Path,
     text: &SecretString,
@@ -62,14 +62,14 @@ pub(super) fn create(
     };
     fs::remove_file(&draft).map_err(failed)?;
     linked.map_err(failed)?;
-    // The name is to survive a crash as the content does: without the ring the data is gone.
+    // Sync the directory, so that the name survives a crash as well: without the ring the data is lost.
     File::open(folder)
         .and_then(|folder| folder.sync_all())
         .map_err(failed)
 }
 
-/// Puts `text` in the place of `seen`, at once: a crash leaves the one or the other. Refuses when another is
-/// at it, or the file is not what was seen any more.
+/// Atomically replaces the content `seen` by `text`: a crash leaves either one. Fails when another process is
+/// changing the file, or when it no longer contains `seen`.
 pub(super) fn replace(
     path: &Path,
     seen: &str,
@@ -77,13 +77,13 @@ pub(super) fn replace(
     random: &dyn SecureRandom,
 ) -> Result<(), KeyRingError> {
     let failed = |source| KeyRingError::file(path, source);
-    // What a link points to is replaced, not the link.
+    // Replace the target of a symbolic link, not the link.
     let place = fs::canonicalize(path).map_err(failed)?;
     let busy = || KeyRingError::Busy {
         path: path.to_owned(),
     };
     let folder = folder_of(&place);
-    // The folder is what is locked: a file for it would belong to whoever came first, and shut out the others.
+    // Lock the directory. A lock file would belong to the first user and lock out others.
     let turn = File::open(folder).map_err(failed)?;
     match turn.try_lock() {
         Ok(()) => {}
@@ -99,14 +99,14 @@ pub(super) fn replace(
         .and_then(|()| keep_owner(&draft, &owner))
         .and_then(|()| fs::rename(&draft, &place));
     if let Err(error) = replaced {
-        // It may not even be there.
+        // The draft may not exist.
         let _ = fs::remove_file(&draft);
         return Err(failed(error));
     }
     turn.sync_all().map_err(failed)
 }
 
-/// Whoever runs the command, the service has to be able to read what it made.
+/// The service must be able to read the new file, regardless of which user runs the command.
 fn keep_owner(draft: &Path, owner: &fs::Metadata) -> io::Result<()> {
     let draft = File::open(draft)?;
     let own = draft.metadata()?;

@@ -1,4 +1,4 @@
-//! The ring in use, exchanged whole while the service runs.
+//! The key ring in use, which can be replaced as a whole at run time.
 
 use std::sync::Arc;
 
@@ -11,15 +11,15 @@ use crate::{
     vault::MasterKeys,
 };
 
-/// The ring that everything is made and recognised with, and all that follows from it.
+/// The key ring in use and everything derived from it.
 ///
-/// One exchange gives every user of keys the new ring at once; who has begun with the old one ends with it.
-/// Nodes take a change up at different moments: that is what the stages of a key are for.
+/// A replacement takes effect for all users of keys at once; an operation in progress ends with the old ring.
+/// Nodes adopt a change at different times, which the stages of a key allow for.
 pub struct KeysInUse {
     material: ArcSwap<Material>,
 }
 
-/// What follows from a ring, derived once.
+/// The material derived from a ring, computed once.
 pub(crate) struct Material {
     pub(crate) masters: MasterKeys,
     pub(crate) index: IndexKeyring,
@@ -43,18 +43,18 @@ impl Material {
 }
 
 impl KeysInUse {
-    /// Begins with a ring.
+    /// Starts with a ring.
     pub fn new(ring: KeyRing) -> Arc<Self> {
         Arc::new(Self {
             material: ArcSwap::new(Material::of(ring)),
         })
     }
 
-    /// Goes on with a later form of the ring.
+    /// Replaces the ring by a later version.
     ///
     /// # Errors
-    /// [`KeyRingError::AnotherRing`] when it does not know a key that is current now: then it is another
-    /// ring, and with it nothing could be read any more. The ring in use stays.
+    /// [`KeyRingError::AnotherRing`] when the new ring lacks a key that is current now. It is then a
+    /// different ring, with which existing data would be unreadable. The ring in use stays.
     pub fn replace(&self, ring: KeyRing) -> Result<(), KeyRingError> {
         if let Some(section) = self.material.load().ring.is_unknown_to(&ring) {
             let section = section.as_str();
@@ -64,7 +64,7 @@ impl KeysInUse {
         Ok(())
     }
 
-    /// The keys in use, without the keys.
+    /// The ids and stages of the keys in use, without the secrets.
     pub fn keys(&self) -> Vec<KeySummary> {
         self.material.load().ring.keys()
     }

@@ -5,17 +5,17 @@ use time::OffsetDateTime;
 
 use super::{KeyRingError, StageError};
 
-/// Something with an id that is unique among its kind.
+/// An object with an id that is unique among its kind.
 pub(crate) trait Keyed {
     fn id(&self) -> &str;
 }
 
-/// A key in its stage.
+/// A key with its times.
 pub(super) struct Held<K> {
     pub(super) key: K,
-    /// Unknown of keys from before times were written down.
+    /// `None` for keys from before times were recorded.
     pub(super) made_at: Option<OffsetDateTime>,
-    /// Since when it is in its stage.
+    /// When it entered its stage.
     pub(super) since: Option<OffsetDateTime>,
 }
 
@@ -29,13 +29,14 @@ impl<K> Held<K> {
     }
 }
 
-/// What is left of a key: its id, so that it is never given again, and that what names it is known as waste.
+/// The remainder of a retired key: its id, so that it is never reused and data that names it is known to be
+/// obsolete.
 pub(super) struct Retired {
     pub(super) id: String,
     pub(super) since: Option<OffsetDateTime>,
 }
 
-/// One current key; at most one that comes next; those that were current before, the newest first.
+/// One current key, at most one next key, and the previous keys, newest first.
 pub(crate) struct Live<K> {
     pub(super) current: Held<K>,
     pub(super) next: Option<Held<K>>,
@@ -53,7 +54,7 @@ impl<K: Keyed> Live<K> {
         }
     }
 
-    /// The keys of a document. Their order among the previous ones is kept.
+    /// Builds a section from the keys of a document. Previous keys keep their order.
     pub(super) fn new(
         section: &'static str,
         keys: Vec<(KeyState, Held<K>)>,
@@ -94,39 +95,39 @@ impl<K: Keyed> Live<K> {
         })
     }
 
-    /// Under which new things are made.
+    /// The key for new data.
     pub(crate) const fn current(&self) -> &K {
         &self.current.key
     }
 
-    /// What will be current, if it is known yet.
+    /// The next key, if there is one.
     pub(crate) fn next(&self) -> Option<&K> {
         self.next.as_ref().map(|held| &held.key)
     }
 
-    /// What was current, the newest first.
+    /// The previous keys, newest first.
     pub(crate) fn previous(&self) -> impl Iterator<Item = &K> {
         self.previous.iter().map(|held| &held.key)
     }
 
-    /// Ids of keys that are gone.
+    /// The ids of retired keys.
     pub(crate) fn retired(&self) -> impl Iterator<Item = &str> {
         self.retired.iter().map(|key| key.id.as_str())
     }
 
-    /// All that are known: the current one, the next one, those before.
+    /// All live keys: current, next, previous.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &K> {
         std::iter::once(self.current())
             .chain(self.next())
             .chain(self.previous())
     }
 
-    /// The key with this id, if it is known.
+    /// The live key with this id.
     pub(crate) fn find(&self, id: &str) -> Option<&K> {
         self.iter().find(|key| key.id() == id)
     }
 
-    /// With their stages, in the order of [`Self::iter`].
+    /// All live keys with their stages, in the order of [`Self::iter`].
     pub(super) fn staged(&self) -> impl Iterator<Item = (KeyState, &Held<K>)> {
         std::iter::once((KeyState::Current, &self.current))
             .chain(self.next.iter().map(|held| (KeyState::Next, held)))
@@ -141,7 +142,7 @@ impl<K: Keyed> Live<K> {
         if let Some(next) = self.next() {
             return Err(StageError::NextIsThere(next.id().to_owned()));
         }
-        // One chance in 2^32: the next try makes another.
+        // The chance is 1 in 2^32 per key; a retry generates another id.
         if self.knows_or_knew(key.id()) {
             return Err(StageError::IdIsTaken);
         }
@@ -150,15 +151,15 @@ impl<K: Keyed> Live<K> {
     }
 }
 
-/// Steps that need no key of a kind.
+/// Transitions that do not depend on the type of key.
 pub(super) trait Stages {
-    /// The next key becomes current, and the current one previous; answers with both.
+    /// Makes the next key current and the current one previous. Returns both ids.
     fn promote(&mut self, now: OffsetDateTime) -> Result<(String, String), StageError>;
-    /// Takes away a key that is not current.
+    /// Retires a key that is not current. Returns its former stage.
     fn retire(&mut self, id: &str, now: OffsetDateTime) -> Result<KeyState, StageError>;
-    /// Gives keys from before times were written down the time at which that began.
+    /// Sets the time of keys that have none, to when times were first recorded.
     fn date(&mut self, now: OffsetDateTime);
-    /// Whether a key of this id is known, or known to be gone.
+    /// Whether a key with this id is live or retired.
     fn remembers(&self, id: &str) -> bool;
 }
 

@@ -1,8 +1,7 @@
-//! The service's secret keys: one document, several keys of a kind alive at once.
+//! The secret keys of the service: one document with several live keys of each kind.
 //!
-//! In each section one key is current: what is made, is made under it. The one that comes next is known
-//! beforehand, and those before it so that what was made under them is still known. No value is ever shown
-//! by `Debug` or by an error.
+//! Each section has one current key, which is used for new data. The next key is distributed in advance, and
+//! previous keys are kept to read existing data. Neither `Debug` nor errors ever contain a key.
 
 mod document;
 mod error;
@@ -32,37 +31,37 @@ pub use signing_key::SigningAlgorithm;
 pub(crate) use signing_key::SigningKey;
 pub use stages::StageError;
 
-/// Who made a ring.
+/// Who generated a ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Origin {
-    /// The service itself, on its first start. Production mode refuses such keys.
+    /// The service itself, on its first start. Refused in production mode.
     Generated,
-    /// An operator, who knows where it is kept.
+    /// An operator, who knows where it is stored.
     Provided,
 }
 
-/// Every secret key of the service.
+/// All secret keys of the service.
 pub struct KeyRing {
     origin: Origin,
-    /// Master keys: they wrap the data keys of persons, and seal what belongs to nobody.
+    /// Master keys, which wrap the data keys of persons and of the service.
     pub(crate) field_encryption: Live<SecretKey>,
-    /// Digests of identifiers.
+    /// For digests of identifiers.
     pub(crate) blind_index: Live<SecretKey>,
-    /// Macs of refresh tokens.
+    /// For MACs of refresh tokens.
     pub(crate) refresh_tokens: Live<SecretKey>,
-    /// Macs of device tokens.
+    /// For MACs of device tokens.
     pub(crate) device_tokens: Live<SecretKey>,
-    /// One-time codes, links and fingerprints.
+    /// For one-time codes, links and fingerprints.
     pub(crate) codes: Live<SecretKey>,
-    /// The secret input of password hashes.
+    /// The secret input (pepper) of password hashes.
     pub(crate) password_pepper: Live<SecretKey>,
-    /// Signatures of access tokens.
+    /// For signatures of access tokens.
     pub(crate) signing: Live<SigningKey>,
 }
 
 impl KeyRing {
-    /// A new ring with one key of each kind, as the embedded service makes it for itself.
+    /// Generates a ring with one key of each kind, as in an embedded service.
     pub fn generate(random: &dyn SecureRandom, now: OffsetDateTime) -> Self {
         let key = || Live::only(SecretKey::generate(random), now);
         Self {
@@ -80,8 +79,7 @@ impl KeyRing {
         }
     }
 
-    /// The same keys as an operator's own, for a command that makes a ring to be put where production
-    /// finds it.
+    /// Marks the keys as provided by an operator, for a command that generates a ring for production.
     #[must_use]
     pub fn into_provided(self) -> Self {
         Self {
@@ -98,7 +96,7 @@ impl KeyRing {
         document::parse(json.expose_secret())
     }
 
-    /// The ring as one JSON document. Whoever has it has everything.
+    /// The ring as one JSON document. It contains every secret of the service.
     pub fn to_json(&self) -> SecretString {
         document::write(self)
     }
@@ -106,18 +104,18 @@ impl KeyRing {
     /// Reads a ring from a file that only its owner can read.
     ///
     /// # Errors
-    /// [`KeyRingError`] when the file is not there, is open to others, or holds no ring.
+    /// [`KeyRingError`] when the file does not exist, is accessible to others, or is not a valid ring.
     pub fn load(path: &Path) -> Result<Self, KeyRingError> {
         let text = file::read(path)?.ok_or_else(|| KeyRingError::missing(path))?;
         document::parse(&text)
     }
 
-    /// Reads the ring at `path`, or makes one there (mode 0600) when there is none.
+    /// Reads the ring at `path`, or creates it (mode 0600) if the file does not exist.
     ///
-    /// Two processes that start at once agree on one ring.
+    /// Two processes that start at the same time end up with the same ring.
     ///
     /// # Errors
-    /// [`KeyRingError`] when the file cannot be written, is open to others, or holds no ring.
+    /// [`KeyRingError`] when the file cannot be written, is accessible to others, or is not a valid ring.
     pub fn load_or_create(
         path: &Path,
         random: &dyn SecureRandom,
@@ -127,16 +125,16 @@ impl KeyRing {
             return document::parse(&text);
         }
         file::create(path, &Self::generate(random, now).to_json(), random)?;
-        // Not our own: another process may have been first, and then its ring is the ring.
+        // Load the file instead of using the generated ring, because another process may have created it
+        // first.
         Self::load(path)
     }
 
-    /// Changes the ring in a file: what `change` makes of it takes its place at once, with the mode and the
-    /// owner the file had. A crash leaves the one or the other. Of several that change one ring at one
-    /// moment, one does.
+    /// Changes the ring in a file. The result of `change` replaces it atomically, with the same mode and
+    /// owner; a crash leaves either one. Of several concurrent changes only one succeeds.
     ///
     /// # Errors
-    /// [`KeyRingError`]; or what `change` refuses, and then the file is as it was.
+    /// [`KeyRingError`], or the error of `change`. The file is then unchanged.
     pub fn update<T, E: From<KeyRingError>>(
         path: &Path,
         random: &dyn SecureRandom,
@@ -149,7 +147,7 @@ impl KeyRing {
         Ok(done)
     }
 
-    /// Whether the service made these keys itself. Production mode refuses to start on them.
+    /// Whether the service generated these keys itself. Production mode refuses to start with them.
     pub const fn is_development(&self) -> bool {
         matches!(self.origin, Origin::Generated)
     }

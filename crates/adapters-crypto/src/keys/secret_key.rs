@@ -1,4 +1,4 @@
-//! A symmetric key of 256 bits.
+//! Symmetric keys of 256 bits.
 
 use aws_lc_rs::hmac;
 use common::SecureRandom;
@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::live::Keyed;
 
-/// A secret key with its id. It is never used itself: each use has a sub-key under its own label.
+/// A secret key with its id. It is never used directly: each purpose has a sub-key with its own label.
 pub(crate) struct SecretKey {
     id: String,
     bytes: Zeroizing<[u8; 32]>,
@@ -27,8 +27,8 @@ impl SecretKey {
         &self.bytes
     }
 
-    /// The sub-key for one use: the first block of HKDF-Expand with SHA-256 (RFC 5869 §2.3). The key is
-    /// uniformly random, so there is nothing to extract first.
+    /// The sub-key for one purpose: the first block of HKDF-Expand with SHA-256 (RFC 5869 §2.3). The extract
+    /// step is not needed, because the key is uniformly random.
     pub(crate) fn derive(&self, label: &str) -> Zeroizing<[u8; 32]> {
         let mut block =
             hmac::Context::with_key(&hmac::Key::new(hmac::HMAC_SHA256, self.bytes.as_slice()));
@@ -39,7 +39,7 @@ impl SecretKey {
         derived
     }
 
-    /// The sub-key for one use, as a mac key.
+    /// The sub-key for one purpose, as a MAC key.
     pub(crate) fn derive_mac_key(&self, label: &str) -> hmac::Key {
         hmac::Key::new(hmac::HMAC_SHA256, self.derive(label).as_slice())
     }
@@ -51,7 +51,7 @@ impl Keyed for SecretKey {
     }
 }
 
-/// A short id: it is part of every refresh token and of every stored value.
+/// Generates a short id, since it is part of every refresh token and every stored value.
 pub(super) fn fresh_id(random: &dyn SecureRandom) -> String {
     format!("{:08x}", u32::from_be_bytes(common::random::bytes(random)))
 }

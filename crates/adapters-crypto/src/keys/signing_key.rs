@@ -1,4 +1,4 @@
-//! Private keys that sign access tokens.
+//! Private keys for signing access tokens.
 
 use std::{fmt, sync::Arc};
 
@@ -18,17 +18,17 @@ use zeroize::Zeroizing;
 
 use super::{live::Keyed, secret_key::fresh_id};
 
-/// How a key signs. One key, one algorithm (RFC 8725 §3.1).
+/// Signature algorithms. A key has exactly one (RFC 8725 §3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum SigningAlgorithm {
     /// Ed25519 (RFC 8037).
     #[default]
     #[serde(rename = "EdDSA")]
     EdDsa,
-    /// ECDSA on P-256 with SHA-256, for gateways that know no Ed25519.
+    /// ECDSA on P-256 with SHA-256, for gateways without Ed25519 support.
     #[serde(rename = "ES256")]
     Es256,
-    /// RSASSA-PKCS1-v1_5 with SHA-256, for gateways that know nothing newer; at least 2048 bits.
+    /// RSASSA-PKCS1-v1_5 with SHA-256, for gateways that support nothing newer; at least 2048 bits.
     #[serde(rename = "RS256")]
     Rs256,
 }
@@ -60,7 +60,7 @@ impl SigningAlgorithm {
     }
 }
 
-/// A key pair with its id (`kid`), parsed once: parsing costs as much as signing.
+/// A key pair with its id (`kid`). Parsed once, because parsing costs as much as signing.
 #[derive(Clone)]
 pub(crate) struct SigningKey {
     id: String,
@@ -75,7 +75,7 @@ enum Pair {
 }
 
 impl SigningKey {
-    /// Takes a private key; gives the id back when it is none for the algorithm.
+    /// Parses a private key; returns the id if the key does not fit the algorithm.
     pub(super) fn from_pkcs8(
         id: String,
         algorithm: SigningAlgorithm,
@@ -98,7 +98,7 @@ impl SigningKey {
         }
     }
 
-    /// A new key.
+    /// Generates a new key.
     #[expect(
         clippy::expect_used,
         reason = "every 256 bits are an Ed25519 private key (RFC 8032 §5.1.5), and the library fails to \
@@ -116,7 +116,7 @@ impl SigningKey {
                     .expect("an Ed25519 key has a PKCS #8 form");
                 pkcs8.as_ref().to_vec()
             }
-            // These take their randomness from the library, which draws more of it than a seed.
+            // The library generates these keys with its own randomness; they need more than a seed.
             SigningAlgorithm::Es256 => EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING)
                 .and_then(|pair| pair.to_pkcs8v1())
                 .expect("a P-256 key is made")
@@ -144,7 +144,7 @@ impl SigningKey {
         &self.pkcs8
     }
 
-    /// The signature in the form of a JWS (RFC 7518 §3); `None` when the key cannot sign.
+    /// The signature in JWS form (RFC 7518 §3); `None` when signing fails.
     pub(crate) fn sign(&self, message: &[u8]) -> Option<Vec<u8>> {
         let random = rand::SystemRandom::new();
         match self.pair.as_ref() {
@@ -159,7 +159,7 @@ impl SigningKey {
         }
     }
 
-    /// What verifies its signatures.
+    /// The public key, which verifies the signatures.
     pub(crate) fn public_key(&self) -> DecodingKey {
         match self.pair.as_ref() {
             Pair::Ed25519(pair) => DecodingKey::from_ed_der(pair.public_key().as_ref()),

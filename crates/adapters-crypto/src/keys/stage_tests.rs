@@ -79,7 +79,7 @@ fn a_step_that_is_none_is_refused_and_changes_nothing() {
     assert_eq!(odd, Err(StageError::NoAlgorithm));
     assert_eq!(ring.retire(CODES, &next, NOW), Ok(KeyState::Next));
     assert_eq!(ring.retire(CODES, &next, NOW), Err(StageError::Unknown));
-    // An id is never given twice.
+    // An id is never reused.
     assert_eq!(add_next(&mut ring, CODES), Err(StageError::IdIsTaken));
 }
 
@@ -182,7 +182,7 @@ fn a_changed_ring_takes_the_place_of_the_one_before_with_its_mode() {
         .unwrap()
         .map(|entry| entry.unwrap().file_name())
         .collect();
-    // Nothing that could belong to the wrong one.
+    // No lock file or draft is left, which might belong to another user.
     assert_eq!(names, ["keys.json"]);
 }
 
@@ -306,7 +306,7 @@ proptest! {
             let count = |state| after.iter().filter(|key| key.0 == state).count();
             prop_assert_eq!(count(KeyState::Current), 1);
             prop_assert!(count(KeyState::Next) <= 1);
-            // Nobody is forgotten, retired ones neither.
+            // No key is forgotten, not even a retired one.
             prop_assert!(known.iter().all(|(_, id)| after.iter().any(|key| &key.1 == id)));
             let again = KeyRing::from_json(&ring.to_json()).unwrap();
             prop_assert_eq!(again.keys(), ring.keys());

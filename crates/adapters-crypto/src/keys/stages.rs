@@ -1,7 +1,7 @@
-//! Moving keys from stage to stage.
+//! Transitions of keys between stages.
 //!
-//! What a step has to wait for is decided by those who can see what depends on a key; here is only what
-//! holds whatever depends on it.
+//! The caller decides when a transition is safe, since it can see which data depends on a key. This module
+//! enforces only the rules that hold regardless of that.
 
 use authentication_app::ports::{KeySection, KeyState, KeySummary};
 use common::SecureRandom;
@@ -12,31 +12,31 @@ use super::{
     live::{Held, Live, Stages},
 };
 
-/// Why a key does not move.
+/// Why a transition is refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StageError {
-    /// One step at a time.
+    /// The section already has a next key.
     #[error("the key {0} is next already: promote or retire it first")]
     NextIsThere(String),
-    /// Nothing to promote.
+    /// There is no next key to promote.
     #[error("there is no next key")]
     NoNext,
-    /// The current key is in use by definition.
+    /// The current key is in use and cannot be retired.
     #[error("this key is the current one: promote another first")]
     Current,
-    /// No key of this id is live.
+    /// No live key has this id.
     #[error("there is no live key of this id")]
     Unknown,
-    /// The new key's id was given before.
+    /// The id of the new key has been used before.
     #[error("the id of the new key is taken: try again")]
     IdIsTaken,
-    /// Only signing keys have an algorithm.
+    /// Only signing keys have a choice of algorithm.
     #[error("keys of this section have no choice of algorithm")]
     NoAlgorithm,
 }
 
 impl KeyRing {
-    /// All keys in their stages, retired ones last in each section, without the keys.
+    /// All keys with their stages, without the secrets. Retired keys come last in each section.
     pub fn keys(&self) -> Vec<KeySummary> {
         let mut all = Vec::new();
         for section in KeySection::ALL {
@@ -60,11 +60,11 @@ impl KeyRing {
         all
     }
 
-    /// Makes the key that comes next in a section; a signing key as the current one signs, unless told
-    /// otherwise. Answers with its id.
+    /// Generates the next key of a section and returns its id. A signing key has the algorithm of the current
+    /// one unless another is given.
     ///
     /// # Errors
-    /// [`StageError`] when there is a next key.
+    /// [`StageError`] when the section already has a next key.
     pub fn add_next(
         &mut self,
         section: KeySection,
@@ -87,7 +87,7 @@ impl KeyRing {
         self.signing.add_next(key, now).map(|()| id)
     }
 
-    /// The next key of a section becomes current, and the current one previous. Answers with both ids.
+    /// Makes the next key of a section current, and the current one previous. Returns both ids.
     ///
     /// # Errors
     /// [`StageError::NoNext`].
@@ -100,10 +100,10 @@ impl KeyRing {
         self.stages_mut(section).promote(now)
     }
 
-    /// Takes away a key that is not current, for ever; tells which stage it was in.
+    /// Retires a key that is not current, permanently. Returns its former stage.
     ///
     /// # Errors
-    /// [`StageError`] when it is current or not there.
+    /// [`StageError`] when the key is current or does not exist.
     pub fn retire(
         &mut self,
         section: KeySection,
@@ -114,8 +114,8 @@ impl KeyRing {
         self.stages_mut(section).retire(id, now)
     }
 
-    /// A section whose current key `next` neither knows nor knows to be gone: then `next` is no later form
-    /// of this ring, but another one.
+    /// Returns a section whose current key `next` neither has nor lists as retired. In that case `next` is
+    /// not a later version of this ring, but a different one.
     pub fn is_unknown_to(&self, next: &Self) -> Option<KeySection> {
         KeySection::ALL.into_iter().find(|section| {
             let current = match self.secrets(*section) {
@@ -126,14 +126,14 @@ impl KeyRing {
         })
     }
 
-    /// Keys of a document without times count from when it was first changed.
+    /// Sets missing times of keys to the time of the document's first change.
     fn date(&mut self, now: OffsetDateTime) {
         for section in KeySection::ALL {
             self.stages_mut(section).date(now);
         }
     }
 
-    /// The secret keys of a section; `None` for signing, whose keys are pairs.
+    /// The secret keys of a section; `None` for signing, which has key pairs.
     const fn secrets(&self, section: KeySection) -> Option<&Live<SecretKey>> {
         match section {
             KeySection::FieldEncryption => Some(&self.field_encryption),

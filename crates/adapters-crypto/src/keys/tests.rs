@@ -51,7 +51,7 @@ fn every_kind_of_key_is_a_key_of_its_own() {
     }
 }
 
-/// The document of the release before, with a second key in one section.
+/// A version 1 document with a second key in one section.
 fn first_document() -> Value {
     let mut document = document();
     document["version"] = json!(1);
