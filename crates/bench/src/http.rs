@@ -1,4 +1,4 @@
-//! One keep-alive connection, with as little between the clock and the socket as there can be.
+//! A keep-alive connection with minimal overhead between clock and socket.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::Result;
 
-/// Longest that an answer is waited for.
+/// Timeout for a response.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 pub(crate) struct Connection {
@@ -19,7 +19,7 @@ pub(crate) struct Connection {
     received: Vec<u8>,
 }
 
-/// What came back, and how long it took from the first byte sent to the last byte read.
+/// A response, with the time from the first byte sent to the last byte read.
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
@@ -31,7 +31,7 @@ impl Answer {
         Ok(serde_json::from_slice(&self.body)?)
     }
 
-    /// The text at `/data` and `pointer`.
+    /// The text at `pointer` below `/data`.
     pub(crate) fn text(&self, pointer: &str) -> Result<String> {
         let json = self.json()?;
         let value = json
@@ -51,13 +51,13 @@ impl Answer {
     }
 }
 
-/// The bytes of a request without a body.
+/// A request without a body, ready to send.
 pub(crate) fn get(path: &str, token: Option<&str>) -> Vec<u8> {
     let bearer = token.map_or_else(String::new, |it| format!("authorization: Bearer {it}\r\n"));
     format!("GET {path} HTTP/1.1\r\nhost: bench\r\n{bearer}\r\n").into_bytes()
 }
 
-/// The bytes of a request with a JSON body.
+/// A request with a JSON body, ready to send.
 pub(crate) fn post(path: &str, body: &Value) -> Vec<u8> {
     let body = body.to_string();
     format!(
@@ -88,7 +88,7 @@ impl Connection {
         self.send(&get(path, None))
     }
 
-    /// Sends a request that is ready in every byte, and reads the answer whole.
+    /// Sends a complete request and reads the whole response.
     pub(crate) fn send(&mut self, request: &[u8]) -> Result<Answer> {
         let begun = Instant::now();
         self.stream.write_all(request)?;

@@ -1,8 +1,8 @@
-//! What the service costs, and whether it keeps time to itself.
+//! Benchmarks of the service: its cost, and timing leaks.
 //!
-//! `bench load` runs the release binary and measures its routes; `bench timing` looks for differences in
-//! time between identifiers that somebody has and identifiers that nobody has. Started by the scripts in
-//! `deploy/bench`, explained in `docs/performance.md`. Nothing of it is part of the service.
+//! `bench load` runs the release binary and measures its routes. `bench timing` looks for timing differences
+//! between known and unknown identifiers. The scripts in `deploy/bench` start them, and `docs/performance.md`
+//! explains them. Nothing here is part of the service.
 #![expect(clippy::print_stdout, reason = "a report is what it is for")]
 
 mod http;
@@ -18,7 +18,7 @@ use std::{error::Error, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
-/// Whatever goes wrong ends the run, and is told to the person who started it.
+/// Any error ends the run and is reported to the user.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 /// Measures the service.

@@ -1,4 +1,4 @@
-//! People who use the service in a run.
+//! The people who use the service during a run.
 
 use std::{
     collections::HashMap,
@@ -13,24 +13,24 @@ use crate::{
     service::thread_sleep,
 };
 
-/// A password that the policy takes.
+/// A password that satisfies the policy.
 pub(crate) const PASSWORD: &str = "lilac-Harbour-42-zeppelin";
-/// A password that is nobody's.
+/// A password that no account has.
 pub(crate) const WRONG_PASSWORD: &str = "copper-Meadow-77-obelisk";
 
-/// Longest that the worker is waited for to send all codes.
+/// How long to wait for the worker to send all codes.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How many codes are read at once: the mailbox keeps 10,000 messages.
+/// How many codes are read at once. The mailbox keeps 10,000 messages.
 pub(crate) const AT_ONCE: usize = 2_000;
 
-/// Somebody who asked for an account.
+/// A person whose registration waits for the code.
 #[derive(Clone)]
 pub(crate) struct Applicant {
     pub(crate) email: String,
     pub(crate) challenge: String,
 }
 
-/// Somebody who has one, and is signed in.
+/// A registered person who is signed in.
 #[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) email: String,
@@ -69,7 +69,7 @@ impl Member {
     }
 }
 
-/// Registers people up to the code.
+/// Starts registrations, up to the code.
 pub(crate) fn apply(connection: &mut Connection, emails: &[String]) -> Result<Vec<Applicant>> {
     let path = "/api/v1/auth/register";
     let asked = emails.iter().map(|email| {
@@ -79,7 +79,7 @@ pub(crate) fn apply(connection: &mut Connection, emails: &[String]) -> Result<Ve
     asked.collect()
 }
 
-/// The codes that were sent to these people, waiting for the worker that sends them.
+/// Waits until the worker has sent the codes of these people, and returns them.
 pub(crate) fn codes_of(
     connection: &mut Connection,
     applicants: &[Applicant],
@@ -90,7 +90,7 @@ pub(crate) fn codes_of(
         let items = mailbox.get("items").and_then(Value::as_array);
         let items = items.map_or(&[][..], Vec::as_slice);
         let text = |item: &Value, name: &str| Some(item.get(name)?.as_str()?.to_owned());
-        // Newest first, so the newest must come last to stay.
+        // The mailbox lists the newest message first. Reversed, the newest code replaces older ones.
         let codes: HashMap<_, _> = items
             .iter()
             .rev()
@@ -106,7 +106,7 @@ pub(crate) fn codes_of(
     }
 }
 
-/// Proves the codes.
+/// Completes registrations with their codes.
 pub(crate) fn prove(
     connection: &mut Connection,
     applicants: &[Applicant],
@@ -123,7 +123,7 @@ pub(crate) fn prove(
     proven.collect()
 }
 
-/// Registers people whole.
+/// Registers people completely.
 pub(crate) fn register(connection: &mut Connection, emails: &[String]) -> Result<Vec<Member>> {
     let mut members = Vec::with_capacity(emails.len());
     for some in emails.chunks(AT_ONCE) {

@@ -1,13 +1,13 @@
-//! What processes took of processor and memory, from /proc (Linux).
+//! Processor time and memory of processes, from /proc (Linux).
 
 use std::{fs, ops::Sub};
 
 use crate::Result;
 
-/// Ticks of `/proc/<pid>/stat` a second: `USER_HZ`, which is 100 on every Linux of ours.
+/// Ticks per second in `/proc/<pid>/stat`: `USER_HZ`, which is 100 on all supported Linux systems.
 const TICKS: f64 = 100.0;
 
-/// Processes that serve together, by the first of them.
+/// A group of processes that serve together, identified by the first of them.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Family(pub(crate) u32);
 
@@ -24,7 +24,7 @@ impl Sub for Cpu {
 }
 
 impl Family {
-    /// What the process, its children and those of them that ended took since they began.
+    /// The processor time since the start of the process, its live children, and children that have ended.
     pub(crate) fn cpu(self) -> Result<Cpu> {
         let mut ticks = 0;
         for entry in fs::read_dir("/proc")? {
@@ -32,7 +32,7 @@ impl Family {
             let Some(pid) = name.to_str().and_then(|name| name.parse::<u32>().ok()) else {
                 continue;
             };
-            // It may have ended in the meantime; then its parent has its time.
+            // The process may have ended in the meantime; its parent then accounts for its time.
             let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else {
                 continue;
             };
@@ -49,7 +49,7 @@ impl Family {
         Ok(Cpu(ticks as f64 / TICKS))
     }
 
-    /// MiB that are resident now, and the most that ever were.
+    /// The resident memory in MiB, now and at its peak.
     pub(crate) fn memory(self) -> Result<(f64, f64)> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.0))?;
         let of = |name: &str| -> Result<f64> {
@@ -69,7 +69,7 @@ struct Times {
 
 impl Times {
     fn parse(stat: &str) -> Option<Self> {
-        // The name stands in brackets and may hold anything.
+        // The process name is in brackets and may contain any character.
         let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
         let number = |index: usize| fields.get(index)?.parse::<u64>().ok();
         Some(Self {
@@ -80,7 +80,7 @@ impl Times {
     }
 }
 
-/// The machine, for the head of a report.
+/// A description of the machine, for the head of a report.
 pub(crate) fn machine() -> String {
     let info = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = info

@@ -1,4 +1,4 @@
-//! Randomness that needs to be fair, not secret.
+//! Fast randomness that need not be secret.
 
 use std::hash::{BuildHasher as _, RandomState};
 
@@ -6,7 +6,7 @@ use std::hash::{BuildHasher as _, RandomState};
 pub(crate) struct Dice(u64);
 
 impl Dice {
-    /// Another one in every run.
+    /// Seeds the generator differently in every run.
     pub(crate) fn new() -> Self {
         Self(RandomState::new().hash_one(0))
     }
@@ -18,7 +18,7 @@ impl Dice {
         z ^ (z >> 31)
     }
 
-    /// A number below `end`, which is not 0. The bias is that of a 64-bit number: none to speak of.
+    /// A number below `end`, which must not be 0. The bias of the modulo of a 64-bit number is negligible.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         usize::try_from(self.next() % end.max(1) as u64).unwrap_or_default()
     }

@@ -1,4 +1,4 @@
-//! The release binary as a child process, on stores that are thrown away.
+//! Runs the release binary as a child process, on temporary stores.
 
 use std::{
     env,
@@ -14,9 +14,9 @@ use clap::Args;
 
 use crate::{Result, http::Connection, processes::Family, statistics::millis};
 
-/// Longest that a start is waited for.
+/// Timeout for the start.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How often a service that starts is asked whether it is ready.
+/// Polling interval while the service starts.
 const ASKED_EVERY: Duration = Duration::from_millis(1);
 
 /// Which binary, on which stores.
@@ -39,7 +39,7 @@ pub(crate) struct Stores {
     pub(crate) redis_pid: Option<u32>,
 }
 
-/// The settings and the folder that every start of one service has in common.
+/// The settings and the folder shared by all starts of one service.
 pub(crate) struct SetUp {
     binary: PathBuf,
     folder: tempfile::TempDir,
@@ -48,7 +48,7 @@ pub(crate) struct SetUp {
 }
 
 impl SetUp {
-    /// On an embedded database of its own, or on the database named.
+    /// Uses a new embedded database, or the stores given.
     pub(crate) fn new(binary: &Path, server_stores: Option<(&str, &str)>) -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let address = free_address()?;
@@ -57,7 +57,7 @@ impl SetUp {
             ("HTTP__LISTEN", address.to_string()),
             ("MANAGEMENT__LISTEN", free_address()?.to_string()),
             ("PROTECTION__EXEMPT_NETWORKS", "127.0.0.0/8".to_owned()),
-            // As in production, at the default level.
+            // As in production, at the default log level.
             ("TELEMETRY__LOG_FORMAT", "json".to_owned()),
         ];
         if let Some((database, redis)) = server_stores {
@@ -72,7 +72,7 @@ impl SetUp {
         })
     }
 
-    /// The file of the embedded database.
+    /// The path of the embedded database.
     pub(crate) fn embedded_database(&self) -> PathBuf {
         self.folder
             .path()
@@ -80,7 +80,7 @@ impl SetUp {
             .join("fashionistar-auth.sqlite")
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts the service and waits until it is ready.
     pub(crate) fn start(&self) -> Result<Service> {
         let log = self.folder.path().join("log");
         let output = File::create(&log)?;
@@ -88,7 +88,7 @@ impl SetUp {
         let begun = Instant::now();
         let child = Command::new(&self.binary)
             .env_clear()
-            // What an operator sets for the allocator and the like counts here too.
+            // The operator's settings, such as those of the allocator, apply here too.
             .envs(env::vars_os().filter(|(name, _)| !is_ours(name)))
             .envs(variables.map(|(name, value)| (format!("FASHIONISTAR_AUTH__{name}"), value)))
             .stdin(Stdio::null())
@@ -118,7 +118,7 @@ fn is_ours(name: &std::ffi::OsStr) -> bool {
         .is_some_and(|name| name.starts_with("FASHIONISTAR_AUTH__"))
 }
 
-/// A running service; ends with the value.
+/// A running service, which is stopped on drop.
 pub(crate) struct Service {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -142,19 +142,19 @@ impl Service {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // It may be gone already; and nothing that it keeps is needed any more.
+        // It may have ended already, and its data is no longer needed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// A port that is free at this moment.
+/// A port that is currently free.
 fn free_address() -> Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     Ok(listener.local_addr()?)
 }
 
-/// Waits, on a thread that has nothing else to do.
+/// Sleeps, on a thread that has nothing else to do.
 #[expect(
     clippy::disallowed_methods,
     reason = "a load generator of plain threads has no runtime whose timer it could await"

@@ -1,10 +1,10 @@
-//! Quantiles, and how far a median can be trusted.
+//! Quantiles, and confidence intervals of medians.
 
 use std::time::Duration;
 
 use crate::random::Dice;
 
-/// The value below which `part` of the sorted values lie.
+/// The value below which a share `part` of the sorted values lies.
 pub(crate) fn quantile(sorted: &[f64], part: f64) -> f64 {
     let last = sorted.len().saturating_sub(1);
     #[expect(
@@ -28,7 +28,7 @@ pub(crate) fn median(values: &mut [f64]) -> f64 {
     }
 }
 
-/// A median and the span in which it lies with 99 % confidence, by the percentile bootstrap.
+/// A median with its 99 % confidence interval, by the percentile bootstrap.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct MedianSpan {
     pub(crate) median: f64,
@@ -42,7 +42,7 @@ impl MedianSpan {
     pub(crate) fn of(values: &[f64], dice: &mut Dice) -> Self {
         let mut sorted = values.to_vec();
         let centre = median(&mut sorted);
-        // A resample's median is the value at the median of the drawn ranks: ranks are cheaper to sort out.
+        // The median of a resample is the value at the median of the drawn ranks; ranks are cheaper to sort.
         let mut medians: Vec<f64> = (0..Self::RESAMPLES)
             .map(|_| {
                 let mut ranks = vec![0_u32; sorted.len()];
@@ -62,7 +62,7 @@ impl MedianSpan {
         }
     }
 
-    /// Whether the whole span lies within `bound` of zero.
+    /// Whether the whole interval lies within `bound` of zero.
     pub(crate) fn is_within(&self, bound: f64) -> bool {
         self.low >= -bound && self.high <= bound
     }

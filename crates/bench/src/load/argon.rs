@@ -1,4 +1,4 @@
-//! What password hashes alone allow on this machine: nothing but the computation, on every core.
+//! The upper limit that password hashing sets on this machine: only the computation, on every core.
 
 use std::{
     thread,
@@ -13,7 +13,7 @@ use crate::processes::cores;
 const MEMORY_KIB: u32 = 19_456;
 const ITERATIONS: u32 = 2;
 
-/// Hashes a second of the implementations that are fast, each with its memory kept from hash to hash.
+/// Hashes per second of the fast implementations, each with a reused buffer.
 #[derive(Serialize)]
 pub(super) struct Limit {
     pub(super) threads: usize,
@@ -35,11 +35,11 @@ pub(super) fn measure(duration: Duration) -> Limit {
     }
 }
 
-/// Hashes a second of all threads together.
+/// Hashes per second of all threads together.
 fn on_every_core(duration: Duration, engine: fn() -> Box<dyn FnMut()>) -> f64 {
     let hashes_a_second = |_| {
         let mut hash = engine();
-        // The first one takes its memory from the system.
+        // The first hash allocates the memory.
         hash();
         let (begun, mut done) = (Instant::now(), 0_u32);
         while begun.elapsed() < duration {

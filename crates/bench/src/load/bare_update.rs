@@ -1,4 +1,4 @@
-//! The statement of a refresh, from nothing but a driver: what PostgreSQL takes for it whoever asks.
+//! The statement of a refresh, sent directly with the driver: its cost in PostgreSQL, without the service.
 
 use std::{
     sync::Arc,
@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::Options;
 use crate::{Result, processes::Family};
 
-/// What it costs, in milliseconds of processor time for each statement.
+/// The cost of a statement, in milliseconds of processor time.
 #[derive(Serialize)]
 pub(super) struct BareUpdate {
     pub(super) a_second: f64,
@@ -22,7 +22,7 @@ pub(super) struct BareUpdate {
     pub(super) driver_cpu: f64,
 }
 
-/// A database of the run's own. The servers of tests do not write through to the disk; this one does.
+/// Creates a database for the run. The test servers run without `fsync`; this turns it on.
 pub(crate) async fn create_database(server: &str) -> Result<String> {
     let options: PgConnectOptions = server.parse()?;
     let mut connection = PgConnection::connect_with(&options).await?;
@@ -56,7 +56,7 @@ async fn run(url: &str, postgres: Family, options: &Options) -> Result<BareUpdat
     for row in &rows {
         sessions.push((row.try_get::<Uuid, _>(0)?, row.try_get::<i64, _>(1)?));
     }
-    // As many as the service has connections.
+    // As many connections as the service has.
     let share = sessions.len().div_ceil(options.connections.max(1)).max(1);
     let own = Family(std::process::id());
     let (before, driver_before) = (postgres.cpu()?, own.cpu()?);

@@ -1,4 +1,4 @@
-//! Who sends what: one of these for each connection.
+//! The clients of a load run, one for each connection.
 
 use std::collections::HashMap;
 
@@ -11,12 +11,12 @@ use crate::{
     people::{self, Applicant, Member, PASSWORD},
 };
 
-/// The people of each connection; nobody is of two.
+/// Distributes people over the connections, each person to only one.
 pub(super) fn shares<T>(all: &[T], connections: usize) -> impl Iterator<Item = &[T]> {
     all.chunks(all.len().div_ceil(connections.max(1)).max(1))
 }
 
-/// The same few requests over and over, as often as the limits by account allow.
+/// Repeats the same few requests, as often as the rate limits per account allow.
 pub(super) struct Fixed {
     requests: Vec<Vec<u8>>,
     sent: usize,
@@ -24,9 +24,9 @@ pub(super) struct Fixed {
 }
 
 impl Fixed {
-    /// Of 600 calls a minute.
+    /// Stays below 600 calls a minute.
     const CALLS_EACH: usize = 500;
-    /// Of 20 sign-ins a minute, in each of two measurements.
+    /// Stays below 20 sign-ins a minute, in each of two measurements.
     const SIGN_INS_EACH: usize = 9;
 
     fn of(requests: Vec<Vec<u8>>, times: usize) -> Self {
@@ -73,7 +73,7 @@ impl Client for Fixed {
     }
 }
 
-/// Newcomers up to the code.
+/// Registers new people, up to the code.
 pub(super) struct Applying {
     connection: usize,
     email: String,
@@ -108,7 +108,7 @@ impl Client for Applying {
     }
 }
 
-/// Newcomers with their codes.
+/// Completes registrations with their codes.
 pub(super) struct Proving {
     waiting: Vec<(String, Vec<u8>)>,
     email: String,
@@ -148,7 +148,7 @@ impl Client for Proving {
     }
 }
 
-/// Every session in turn, each with the token of its last answer.
+/// Refreshes every session in turn, each with the token of its last response.
 pub(super) struct Refreshing {
     tokens: Vec<String>,
     current: usize,

@@ -1,4 +1,4 @@
-//! Drives requests over several connections, each on a thread of its own that waits for its answers.
+//! Sends requests over several connections, each with a thread that waits for its responses.
 
 use std::{
     thread,
@@ -11,10 +11,10 @@ use crate::{
     service::{Service, thread_sleep},
 };
 
-/// What came of it.
+/// The result of a measurement.
 #[derive(Default)]
 pub(super) struct Driven {
-    /// Milliseconds of every answer that was the expected one.
+    /// Response times in milliseconds, of all expected responses.
     pub(super) took: Vec<f64>,
     pub(super) errors: u64,
     pub(super) seconds: f64,
@@ -28,14 +28,14 @@ impl Driven {
     }
 }
 
-/// One connection's part of the work. Gives the next request until there is none.
+/// The work of one connection. Yields requests until there are no more.
 pub(super) trait Client: Send {
     fn next(&mut self) -> Option<Vec<u8>>;
-    /// Looks at an answer; `false` when it is not the expected one.
+    /// Checks a response; `false` when it is not the expected one.
     fn take(&mut self, answer: &Answer) -> bool;
 }
 
-/// Lets every client send one request after the other until `until`, or until it has no more.
+/// Lets every client send one request after the other for `duration`, or until it has no more.
 pub(super) fn drive<C: Client>(
     service: &Service,
     clients: &mut [C],

@@ -1,4 +1,4 @@
-//! A load run: each route for some seconds, on each kind of stores.
+//! A load run: measures each route for some seconds, on each kind of stores.
 
 mod argon;
 mod bare_update;
@@ -58,7 +58,7 @@ impl Options {
     }
 }
 
-/// Everything that a run found.
+/// All results of a run.
 #[derive(Serialize)]
 struct Findings {
     machine: String,
@@ -68,7 +68,7 @@ struct Findings {
     stores: Vec<OnStores>,
 }
 
-/// What one run on one kind of stores found.
+/// The results on one kind of stores.
 #[derive(Serialize)]
 struct OnStores {
     stores: &'static str,
@@ -80,7 +80,7 @@ struct OnStores {
     bare_update: Option<BareUpdate>,
 }
 
-/// How often a start on an existing database is timed.
+/// How many starts on an existing database are timed.
 const STARTS: usize = 5;
 
 pub(crate) fn run(options: &Options) -> Result<()> {

@@ -1,4 +1,4 @@
-//! The routes that are measured, one after the other.
+//! The measured routes, in sequence.
 
 use std::{thread, time::Duration};
 
@@ -18,7 +18,7 @@ use crate::{
     statistics::quantile,
 };
 
-/// One line of the report. Milliseconds.
+/// One line of the report. Times are in milliseconds.
 #[derive(Serialize)]
 pub(super) struct Row {
     pub(super) name: &'static str,
@@ -29,13 +29,13 @@ pub(super) struct Row {
     pub(super) p90: f64,
     pub(super) p99: f64,
     pub(super) most: f64,
-    /// Of the service, for each answer; then of PostgreSQL, and of Redis.
+    /// Processor time per response of the service, then of PostgreSQL and of Redis.
     pub(super) service_cpu: f64,
     pub(super) postgres_cpu: Option<f64>,
     pub(super) redis_cpu: Option<f64>,
 }
 
-/// Whose processor time is counted.
+/// The processes whose processor time is counted.
 struct Meter {
     service: Family,
     stores: [Option<Family>; 2],
@@ -51,7 +51,7 @@ impl Meter {
         ))
     }
 
-    /// Measures what `work` costs.
+    /// Measures the cost of `work`.
     fn row(&self, name: &'static str, work: impl FnOnce() -> Result<Driven>) -> Result<Row> {
         let (service, [postgres, redis]) = self.read()?;
         let mut driven = work()?;
@@ -98,7 +98,7 @@ pub(super) fn run(
         shares(&members, options.connections).map(client).collect()
     };
     run.measure("health/live", &mut of_each(|_| Fixed::live()))?;
-    // Once for everybody, so that every session is warm.
+    // One call for everybody, so that every session is cached.
     for member in &members {
         let request = get("/api/v1/me", Some(&member.access_token));
         service.connect()?.send(&request)?.expect(200)?;
@@ -120,7 +120,7 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Measures what these clients do, if that is wanted.
+    /// Measures these clients, if the run includes the row.
     fn measure(&mut self, name: &'static str, clients: &mut [impl Client]) -> Result<()> {
         if self.options.wants(name) {
             let duration = self.options.duration();
@@ -130,7 +130,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// People who are signed in; how they got there is measured too, if that is wanted.
+    /// Creates signed-in people. Their registration is measured too, if the run includes it.
     fn people(&mut self) -> Result<Vec<Member>> {
         let mut members = Vec::new();
         if self.options.wants("register") || self.options.wants("verify-otp") {
@@ -149,21 +149,21 @@ impl Run<'_> {
         let mut applying: Vec<_> = (0..connections).map(Applying::new).collect();
         self.measure("register", &mut applying)?;
         let applicants: Vec<_> = applying.into_iter().flat_map(|it| it.applicants).collect();
-        // As many as a run needs: the mailbox does not keep everything.
+        // Only as many as the run needs, because the mailbox does not keep all messages.
         let wanted = applicants.len().min(self.options.people.max(1));
         let applicants = applicants.get(..wanted).unwrap_or_default();
         let codes = people::codes_of(&mut service.connect()?, applicants)?;
         let mut proving: Vec<_> = shares(applicants, connections)
             .map(|share| Proving::new(share, &codes))
             .collect::<Result<_>>()?;
-        // Everybody, however long it takes.
+        // Completes all registrations, without a time limit.
         let work = || drive(service, &mut proving, Duration::MAX, Duration::ZERO);
         self.rows.push(self.meter.row("verify-otp", work)?);
         Ok(proving.into_iter().flat_map(|it| it.members).collect())
     }
 
-    /// `GET /me` from two people at their own pace, while `flood` signs in as fast as it can. What it costs is
-    /// not told apart from the sign-ins.
+    /// `GET /me` from two people at their own pace, while `flood` signs in as fast as possible. The processor
+    /// time includes the sign-ins.
     fn me_amid_sign_ins(&mut self, members: &[Member], flood: &mut [Fixed]) -> Result<()> {
         let name = "me amid sign-ins";
         if !self.options.wants(name) {

@@ -1,4 +1,4 @@
-//! The figures as a person reads them.
+//! Prints the results for human readers.
 
 use super::{Findings, Limit, OnStores, phases::Row};
 
@@ -72,7 +72,7 @@ fn line(row: &Row) -> String {
     )
 }
 
-/// The figures that design and documents speak of.
+/// The ratios that the design and the documentation refer to.
 fn ratios(limit: &Limit, found: &OnStores) {
     let row = |name: &str| found.rows.iter().find(|row| row.name == name);
     if let Some(login) = row("login") {

@@ -1,4 +1,4 @@
-//! Which routes, and whose identifiers they are asked about.
+//! The measured routes, and the identifiers in their requests.
 
 use std::time::Duration;
 
@@ -15,30 +15,30 @@ use crate::{
     people::{WRONG_PASSWORD, credentials, registration},
 };
 
-/// Whom a request names.
+/// The kind of identifier in a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Whom {
     Nobody,
     Member,
-    /// Asked for an account and never proved the code.
+    /// Requested an account but never proved the code.
     Unverified,
     Suspended,
 }
 
-/// What is done with an identifier.
+/// The action on an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Ask {
     LogIn,
-    /// After the failures that lock it.
+    /// After the number of failures that locks the identifier.
     LogInLocked,
     Register,
     Code(&'static str),
-    /// Of a challenge that was asked for before.
+    /// For a challenge that was requested before.
     Resend,
     WrongCode,
 }
 
-/// Two classes of identifiers at one route.
+/// Two classes of identifiers on one route.
 pub(super) struct Case {
     pub(super) name: &'static str,
     pub(super) bound: Bound,
@@ -65,7 +65,7 @@ impl Case {
     }
 }
 
-/// What the release binary is asked.
+/// The cases for the release binary.
 pub(super) fn all() -> Vec<Case> {
     use Bound::{Hash, NoHash};
     const LOGIN_CODE: Ask = Ask::Code("/api/v1/auth/login/otp");
@@ -162,7 +162,7 @@ pub(super) fn all() -> Vec<Case> {
     ]
 }
 
-/// What a service without a dummy hash is asked.
+/// The case for a service without a dummy hash.
 pub(super) fn no_dummy_hash() -> Case {
     Case {
         expected: Expected::Difference,
@@ -171,7 +171,7 @@ pub(super) fn no_dummy_hash() -> Case {
 }
 
 impl Case {
-    /// Brings people into the state of the case, and writes down what to ask about them.
+    /// Brings people into the state of the case, and prepares the requests about them.
     pub(super) fn pairs<'a>(
         &self,
         population: &mut Population,
@@ -193,14 +193,15 @@ impl Case {
         let pairs: Vec<_> = pairs
             .map(|(known, unknown)| Pair { known, unknown })
             .collect();
-        // Round after round, so that the same one is not asked about twice in a row.
+        // In rounds, so that no identifier is used twice in a row.
         let rounds = (0..uses).flat_map(|_| pairs.iter().cloned());
         Ok(rounds.take(wanted).collect())
     }
 }
 
 impl Ask {
-    /// How often one identifier serves: being locked changes nothing any more, but there are limits a minute.
+    /// How many times an identifier can be used. A lock no longer changes its state, but there are limits per
+    /// minute.
     const fn uses(self) -> usize {
         match self {
             Self::LogInLocked => 14,
@@ -208,14 +209,14 @@ impl Ask {
         }
     }
 
-    /// What may be asked about the same person without one leaving a trace for the other.
+    /// Cases with different tags can use the same person without affecting each other.
     const fn tag(self) -> &'static str {
         match self {
-            // A failure counts for what locks.
+            // A failed sign-in counts towards the lock.
             Self::LogIn | Self::LogInLocked => "login",
             Self::Register => "register",
             Self::Code(path) => path,
-            // Both mail a code first, and a day's messages to one person are few.
+            // Both send a code first, and the daily limit of messages per recipient is low.
             Self::Resend | Self::WrongCode => "challenge",
         }
     }

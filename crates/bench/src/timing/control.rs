@@ -1,4 +1,5 @@
-//! What the release binary offers nobody: accounts put into a state by hand, and a service with a fault.
+//! Functions that the release binary does not offer: account states set by hand, and a service with a
+//! deliberate fault.
 
 use std::{net::SocketAddr, path::Path, sync::Arc};
 
@@ -12,7 +13,7 @@ use uuid::Uuid;
 
 use crate::{Result, service::SetUp};
 
-/// Suspends accounts in the database itself, as staff will through the API.
+/// Suspends accounts directly in the database, as staff will do through the API.
 pub(super) struct Suspender<'a> {
     runtime: &'a Runtime,
     connection: Store,
@@ -23,7 +24,7 @@ enum Store {
     Sqlite(SqliteConnection),
 }
 
-/// One statement on both engines.
+/// The same statement works on both engines.
 const SUSPEND: &str = "UPDATE accounts SET status = 'suspended', status_since = 1 WHERE id = $1";
 
 pub(super) fn suspender<'a>(
@@ -73,7 +74,7 @@ impl Suspender<'_> {
     }
 }
 
-/// Ends the service with the value.
+/// Stops the service on drop.
 pub(super) struct Running<'a> {
     runtime: &'a Runtime,
     handle: Handle,
@@ -85,7 +86,7 @@ impl Drop for Running<'_> {
     }
 }
 
-/// The code of this release in this process, with the fault that the timing protocol exists to find.
+/// Runs the code of this release in this process, with the fault that the timing protocol must detect.
 pub(super) fn start_without_dummy_hash<'a>(
     runtime: &'a Runtime,
     folder: &Path,
@@ -103,7 +104,7 @@ pub(super) fn start_without_dummy_hash<'a>(
     Ok((address, Running { runtime, handle }))
 }
 
-/// Computes nothing when there is nothing to compare with.
+/// A hasher that computes nothing when there is no hash to compare with.
 struct NoDummyHash {
     inner: Arc<dyn PasswordHasher>,
 }

@@ -1,12 +1,13 @@
-//! Whether an answer takes the same time whoever an identifier belongs to.
+//! Measures whether response times reveal the kind of identifier.
 //!
-//! One keep-alive connection; pairs of requests, one about an identifier of each class, back to back in
-//! random order, each identifier used once; the median of the paired differences and its 99 % confidence
-//! interval must lie within a bound. Never judged by a p-value: with so many pairs a difference of a third
-//! of a microsecond is "significant", and of no use to anybody.
+//! A single keep-alive connection sends pairs of requests, one about an identifier of each class, back to
+//! back in random order. Each identifier is used once, except that locked ones are used up to 14 times. The
+//! median of the paired differences and its 99 % confidence interval must lie within a bound. A p-value is
+//! not used: with so many pairs, a difference of a third of a microsecond is "significant" but useless to an
+//! attacker.
 //!
-//! Every run shows that it can see: the same class against itself must pass, and a service that skips the
-//! hash for unknown identifiers must fail.
+//! Every run proves that it can detect differences: a class compared with itself must pass, and a service
+//! that skips the hash for unknown identifiers must fail.
 
 mod cases;
 mod control;
@@ -44,11 +45,11 @@ pub(crate) struct Options {
     json: Option<std::path::PathBuf>,
 }
 
-/// Of the pairs that the negative control gets: what it must see is not small.
+/// The negative control uses one in this many pairs, since the difference it must detect is large.
 const CONTROL_PART: usize = 10;
 const LEAST_FOR_CONTROL: usize = 50;
 
-/// Gives whether everything is as it should be, controls included.
+/// Returns whether all cases gave the expected result, controls included.
 pub(crate) fn run(options: &Options) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -91,8 +92,8 @@ pub(crate) fn run(options: &Options) -> Result<bool> {
     Ok(is_good)
 }
 
-/// The negative control: this release's code in this process, with a hasher that computes nothing for
-/// identifiers that nobody has. The release binary has no such switch.
+/// The negative control: this release's code in this process, with a hasher that computes nothing for unknown
+/// identifiers. The release binary has no such switch.
 fn without_dummy_hash(
     options: &Options,
     runtime: &tokio::runtime::Runtime,

@@ -1,4 +1,4 @@
-//! Measures pairs, and judges them.
+//! Measures and evaluates pairs of requests.
 
 use std::{
     net::SocketAddr,
@@ -16,23 +16,23 @@ use crate::{
     statistics::{MedianSpan, median, millis},
 };
 
-/// Between two requests: what the service does behind an answer (messages, events) is through by then, and a
-/// difference does not hide in the next request's wait for it.
+/// Pause between two requests. Background work of the service (messages, events) is finished by then, so that
+/// the next request does not wait for it, which would hide a difference.
 const SETTLE: Duration = Duration::from_millis(4);
 
-/// Two requests that differ in whose identifier they name.
+/// Two requests that differ only in the class of their identifier.
 #[derive(Clone)]
 pub(super) struct Pair {
-    /// About an identifier that somebody has, in the state of the case.
+    /// Names a known identifier in the state of the case.
     pub(super) known: Vec<u8>,
-    /// About one that nobody has.
+    /// Names an unknown identifier.
     pub(super) unknown: Vec<u8>,
 }
 
-/// Within what the difference must lie.
+/// The bound for the difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Bound {
-    /// 2 % of the answer's time, at least half a millisecond, at the most one.
+    /// 2 % of the response time, but at least 0.5 ms and at most 1 ms.
     Hash,
     /// 50 µs.
     NoHash,
@@ -47,16 +47,16 @@ impl Bound {
     }
 }
 
-/// What must come out.
+/// The expected result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Expected {
     NoDifference,
-    /// A control: whoever does not see this sees nothing.
+    /// A control: a protocol that does not detect this difference detects nothing.
     Difference,
 }
 
-/// What came out. Milliseconds.
+/// The result of a case. Times are in milliseconds.
 #[derive(Serialize)]
 pub(super) struct Finding {
     pub(super) name: &'static str,
@@ -72,7 +72,7 @@ pub(super) struct Finding {
 }
 
 impl Finding {
-    /// A control must show the difference itself: an interval that is merely too wide shows nothing.
+    /// A control must show the difference itself. An interval that is merely too wide does not count.
     pub(super) fn is_as_expected(&self) -> bool {
         match self.expected {
             Expected::NoDifference => self.passes,
@@ -139,7 +139,7 @@ fn settle() {
     thread::sleep(SETTLE);
 }
 
-/// Takes time as a service would that did more for one of the two.
+/// Busy-waits, like a service that does extra work for one of the two classes.
 fn spin(duration: Duration) {
     let begun = Instant::now();
     while begun.elapsed() < duration {

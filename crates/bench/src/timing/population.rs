@@ -1,4 +1,4 @@
-//! People in every state, made through the API like everybody else.
+//! Creates people in every state, through the public API.
 
 use std::{collections::HashMap, net::SocketAddr, thread};
 
@@ -11,15 +11,15 @@ use crate::{
     people::{self, Member, WRONG_PASSWORD},
 };
 
-/// Failures that lock an identifier.
+/// Number of failures that lock an identifier.
 const FAILURES: usize = 5;
-/// How many set people up at once.
+/// Number of connections that set up people in parallel.
 const HELPERS: usize = 4;
 
 pub(super) struct Population {
     address: SocketAddr,
     members: Vec<String>,
-    /// How many of the members were used for what.
+    /// Number of members used, by purpose.
     used: HashMap<&'static str, usize>,
     named: usize,
 }
@@ -34,7 +34,7 @@ impl Population {
         }
     }
 
-    /// Addresses that nobody has, all of one length, and not to be told from the others.
+    /// Unknown addresses, all of the same length and indistinguishable from known ones.
     pub(super) fn nobody(&mut self, count: usize) -> Vec<String> {
         let first = self.named;
         self.named += count;
@@ -42,7 +42,7 @@ impl Population {
         (first..self.named).map(name).collect()
     }
 
-    /// Members about whom nobody asked this yet.
+    /// Members that have not been used for this purpose yet.
     pub(super) fn members_for(&mut self, what: &'static str, count: usize) -> Result<Vec<String>> {
         let used = self.used.get(what).copied().unwrap_or_default();
         let missing = (used + count).saturating_sub(self.members.len());
@@ -70,7 +70,7 @@ impl Population {
         Ok(members.into_iter().map(|it| it.email).collect())
     }
 
-    /// Fails to sign in until the identifiers are locked.
+    /// Makes failed sign-ins until the identifiers are locked.
     pub(super) fn lock(&self, whom: &[String]) -> Result<()> {
         self.in_parallel(whom, |connection, whom| {
             for email in whom {
@@ -84,7 +84,7 @@ impl Population {
         Ok(())
     }
 
-    /// A challenge for each, known or not.
+    /// Requests a challenge for each identifier, known or not.
     pub(super) fn challenges(&self, whom: &[String]) -> Result<Vec<String>> {
         self.in_parallel(whom, |connection, whom| {
             let asked = whom.iter().map(|email| {
@@ -111,7 +111,7 @@ impl Population {
         Ok(members)
     }
 
-    /// Splits the work among a few connections, and keeps the order.
+    /// Distributes the work over a few connections and keeps the order.
     fn in_parallel<T: Sync, R: Send>(
         &self,
         all: &[T],

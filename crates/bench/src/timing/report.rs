@@ -1,4 +1,4 @@
-//! The findings as a person reads them.
+//! Prints the findings for human readers.
 
 use super::{
     Options,
