@@ -33,7 +33,7 @@ pub struct QueuedEvent {
     pub request_id: String,
 }
 
-/// The stored event cannot be turned into a CloudEvent.
+/// The stored event cannot be written in the CloudEvents format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stored event cannot be written as a CloudEvent")]
 pub struct Unwritable;

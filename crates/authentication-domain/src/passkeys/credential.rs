@@ -140,7 +140,7 @@ mod tests {
         for counter in [0, 3, 10] {
             assert_eq!(synced(10).after_use(synced(counter)), Ok(synced(10)));
         }
-        // It was backed up once, and is no more: now there should be one of it.
+        // It was backed up before but is not any more, so its counter must increase again.
         let alone = CredentialState {
             backed_up: false,
             ..synced(9)

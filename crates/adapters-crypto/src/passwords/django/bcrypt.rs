@@ -13,7 +13,7 @@ const MAX_COST: u32 = 15;
 const MIN_COST: u32 = 4;
 
 pub(in crate::passwords) struct Bcrypt {
-    /// Hashes the SHA-256 of the password, in hexadecimal digits, so that long passwords count in full.
+    /// Whether it hashes the SHA-256 of the password, in hexadecimal digits, so that long passwords count in full.
     of_sha256: bool,
     parts: HashParts,
 }
