@@ -1,4 +1,4 @@
-//! How long to leave a server alone that did not answer.
+//! Exponential back-off with jitter for reconnecting to a server that did not answer.
 
 use std::{
     hash::{BuildHasher, RandomState},
@@ -7,14 +7,14 @@ use std::{
 
 const FIRST: Duration = Duration::from_millis(100);
 
-/// Short, because it is also the longest that a server which is back stays unused.
+/// Short, because a server that has recovered may stay unused for this long.
 const LONGEST: Duration = Duration::from_secs(1);
 
-/// The pause after so many failures in a row: doubled each time up to a second, of which a random half is
-/// taken off, so that nodes that lost the same server do not return to it in step.
+/// The pause after `failures` consecutive failures. It doubles with each failure, up to one second. Up to half of it is
+/// subtracted at random (jitter), so that nodes that lost the same server do not reconnect in step.
 pub(crate) fn pause(failures: u32) -> Duration {
     let longest = FIRST.saturating_mul(1 << failures.min(10)).min(LONGEST);
-    // Spreads, and protects nothing: the hasher's random keys are random enough.
+    // Jitter protects no secret: the random keys of the hasher are random enough.
     let share = u32::try_from(RandomState::new().hash_one(failures) % 1_000).unwrap_or(0);
     longest / 2 + longest / 2 * share / 1_000
 }

@@ -1,57 +1,58 @@
-//! Where Redis is, what it is made of, and how long we wait for it.
+//! The configuration of the connection to Redis: addresses, topology, time-outs.
 
 use std::time::Duration;
 
 use secrecy::SecretString;
 
-/// How long we wait when nobody says.
+/// Defaults.
 const CONNECT: Duration = Duration::from_millis(500);
 const RESPONSE: Duration = Duration::from_millis(500);
 const HEARTBEAT: Duration = Duration::from_secs(5);
 
-/// Where Redis is and how long we wait for it.
+/// Addresses, credentials and time-outs of a Redis deployment.
 #[derive(Debug, Clone)]
 pub struct RedisConfig {
     /// `redis://[user:password@]host[:port][/database]`, or `rediss://` for TLS (rustls, with the process's crypto
-    /// provider). Its user, password, database and TLS hold for every server of the topology; what its host means is
-    /// the topology's.
+    /// provider). User, password, database and TLS apply to every server of the topology. The meaning of the host
+    /// depends on the topology ([`RedisTopology`]).
     pub url: SecretString,
-    /// What the servers are to each other.
+    /// How the servers are related.
     pub topology: RedisTopology,
-    /// Certificates of authorities (PEM). They alone vouch for servers, in place of those that the system trusts.
+    /// Certificates (PEM) of the only certificate authorities to trust. `None` trusts those of the system.
     pub authorities: Option<Vec<u8>>,
-    /// Before every key and channel. Two services on one Redis need two.
+    /// The prefix of every key and channel, except the event stream, which has a name of its own. Two services that
+    /// share a Redis need different prefixes.
     pub key_prefix: String,
-    /// The longest that connecting may take, greeting included; 500 ms. With sentinels or a Cluster, finding the
-    /// server may take as long again.
+    /// The time limit for connecting, greeting included; 500 ms. With sentinels or a Cluster, finding the server may
+    /// take as long again.
     pub connect_timeout: Duration,
-    /// The longest that a call may take, measured here; 500 ms.
+    /// The time limit for a call, measured by this process; 500 ms.
     pub response_timeout: Duration,
-    /// How often a listener asks whether the broadcast still reaches it; 5 s. A server that vanished without a
-    /// word sends no message, and neither does one that has nothing to say.
+    /// How often a listener checks that the broadcast still reaches it; 5 s. Silence alone proves nothing: a server
+    /// that vanished sends no message, and neither does one that has nothing to publish.
     pub heartbeat: Duration,
 }
 
-/// What the servers of a Redis are to each other.
+/// The topology of a Redis deployment.
 #[derive(Debug, Clone, Default)]
 pub enum RedisTopology {
-    /// One server, that of the URL, or one behind a stable address.
+    /// One server at the URL, or one behind a stable address.
     #[default]
     Standalone,
-    /// A primary that sentinels name. The host of [`RedisConfig::url`] is the name by which they know it.
+    /// A primary that sentinels monitor. The host of [`RedisConfig::url`] is the name by which they know it.
     Sentinel {
-        /// The sentinels' own URLs, with the credentials and the TLS that they ask for.
+        /// The URLs of the sentinels themselves, with the credentials and the TLS scheme that they require.
         sentinels: Vec<SecretString>,
     },
     /// A Cluster. [`RedisConfig::url`] is one of its nodes.
     Cluster {
-        /// More of its nodes, `host:port`, to ask when that one is away.
+        /// More of its nodes as `host:port`, for when the node of the URL cannot be reached.
         nodes: Vec<String>,
     },
 }
 
 impl RedisConfig {
-    /// The usual settings for one server at `url`.
+    /// The default settings for a single server at `url`.
     pub fn new(url: impl Into<SecretString>) -> Self {
         Self {
             url: url.into(),
@@ -65,37 +66,37 @@ impl RedisConfig {
     }
 }
 
-/// What is wrong with a [`RedisConfig`]. No value is repeated: it may hold a password.
+/// Why a [`RedisConfig`] is invalid. The message never repeats a value, because it may hold a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidRedisConfig {
-    /// In [`RedisConfig::url`].
+    /// [`RedisConfig::url`] is malformed.
     #[error("the URL of Redis is malformed, or its scheme is not supported")]
     Url,
-    /// In [`RedisTopology::Sentinel`].
+    /// [`RedisTopology::Sentinel`] has no sentinel, or a malformed URL.
     #[error("there is no sentinel, or the URL of one is malformed")]
     Sentinels,
-    /// In [`RedisTopology::Cluster`].
+    /// [`RedisTopology::Cluster`] has a malformed node.
     #[error("a node of a Cluster is not named as host:port")]
     Nodes,
-    /// In [`RedisConfig::url`], of a Cluster: it has one database.
+    /// [`RedisConfig::url`] names a database other than 0, which is the only one of a Cluster.
     #[error("a Redis Cluster has no database but 0")]
     Database,
-    /// In [`RedisConfig::authorities`].
+    /// [`RedisConfig::authorities`] holds no certificate in PEM form, or a malformed one.
     #[error("there is no certificate in PEM form, or one is malformed")]
     Authorities,
-    /// In [`RedisConfig::key_prefix`], of a Cluster: the keys of one script have to live together.
+    /// [`RedisConfig::key_prefix`] has no hash tag. On a Cluster, all keys of a script must be on the same node.
     #[error("on a Redis Cluster the prefix of keys must hold a hash tag, such as {{fa}}:")]
     Prefix,
 }
 
-/// What a Cluster places a key by: what stands in its first pair of braces.
+/// The hash tag of a key: the non-empty text in its first pair of braces. A Cluster places a key by its hash tag.
 pub fn hash_tag(key: &str) -> Option<&str> {
     let (_, rest) = key.split_once('{')?;
     let (tag, _) = rest.split_once('}')?;
     (!tag.is_empty()).then_some(tag)
 }
 
-/// Whether a Cluster keeps both keys on the same node, whatever its map.
+/// Whether a Cluster keeps both keys on the same node under every slot map.
 pub(crate) fn live_together(one: &str, other: &str) -> bool {
     hash_tag(one).unwrap_or(one) == hash_tag(other).unwrap_or(other)
 }
@@ -116,7 +117,7 @@ mod tests {
         assert!(!shown.contains("hunter2") && !shown.contains("hunter3"));
     }
 
-    /// As the specification of Redis Cluster has it.
+    /// The rules of the Redis Cluster specification for hash tags.
     #[test]
     fn a_key_is_placed_by_its_first_braces_unless_they_are_empty() {
         assert_eq!(hash_tag("{fa}:v1:clock"), Some("fa"));

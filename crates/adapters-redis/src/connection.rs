@@ -1,20 +1,21 @@
-//! The connection of a node to Redis, one more for each thread that profits from it, and a circuit breaker before
-//! all of them.
+//! The connection of a node to Redis, additional connections for threads that profit from one, and a circuit breaker in
+//! front of all of them.
 //!
 //! ```text
-//!           a call fails                         a pause has passed
+//!           a call fails                          pause has passed
 //! Closed ─────────────────▶ Open (calls fail at ◀───────────────────┐
 //!   ▲                       once, none waits)   ────────────────────┤
-//!   │  it connects and writes       │ a task tries                  │ it does not
+//!   │ connect and write succeed     │ a task tries                  │ attempt fails
 //!   └───────────────────────────────┴───────────────────────────────┘
 //! ```
 //!
-//! So a server that is frozen costs those who were asking it the time for one answer, and nobody after them.
-//! One that answers and refuses (out of memory, read-only, without rights) is as one that is away: what closes
-//! the circuit is a script that writes, as those of the callers do, and not an answer alone.
+//! So a frozen server delays only the calls that are in flight, by one response time-out, and no call after them. A
+//! server that answers and refuses (out of memory, read-only, missing rights) is treated like an unreachable one:
+//! after an outage the circuit closes only when a script that writes has succeeded, as the callers' scripts do. An
+//! answer alone is not enough.
 //!
-//! Every attempt finds the server anew (`servers`), so a fail-over is an outage that ends at another address. A slot
-//! of a Cluster that moved is no outage: the call goes on to where it moved.
+//! Every attempt looks the server up again (`servers`), so a fail-over is an outage that ends at another address. A
+//! slot of a Cluster that moved is no outage: the call follows it to its new node.
 
 use std::{
     future::Future,
@@ -45,13 +46,13 @@ use crate::{
     ticking::BeginLoad,
 };
 
-/// After a call was refused it is found out whether all are, at the most so often.
+/// A refused call triggers a check whether all calls are refused, at most this often.
 const DOUBTED_EVERY: Duration = Duration::from_secs(1);
 
-/// A connection that all callers share and that comes back by itself; clones are the same one.
+/// A connection that all callers share and that reconnects automatically. Clones share the same connection.
 ///
-/// It is multiplexed: commands of many callers travel at once, so there is no pool to wait for and no ping
-/// before a call. A thread with a runtime to itself gets one of its own (`near`), as part of the same line.
+/// It is multiplexed: commands of many callers are in flight at the same time, so there is no pool to wait for and no
+/// ping before a call. A thread with its own runtime gets its own connection to the same server (`near`).
 #[derive(Clone)]
 pub struct RedisConnection {
     shared: Arc<Shared>,
@@ -67,13 +68,13 @@ struct Shared {
     lines: AtomicU64,
     near: NearConnections,
     proof: Proof,
-    /// Held while a slot is followed to where it moved, so that a crowd follows it once.
+    /// Held while a call follows a moved slot, so that concurrent calls follow it only once.
     following: tokio::sync::Mutex<()>,
     listening: Mutex<Listening>,
 }
 
 impl RedisConnection {
-    /// Tries to connect once. A server that is away is no error: calls fail until it is there.
+    /// Tries to connect once. An unreachable server is no error: calls fail until it can be reached.
     ///
     /// # Errors
     /// [`InvalidRedisConfig`].
@@ -94,14 +95,15 @@ impl RedisConnection {
                 listening: Mutex::default(),
             }),
         };
-        // Told in the log when it fails. Nothing is written yet: whoever only looks writes nothing at all.
+        // A failure is logged. Nothing is written yet, so that a process that only inspects Redis writes nothing at
+        // all.
         let opened = connection.shared.servers.open().await;
         connection.note(opened, 0);
         Ok(connection)
     }
 
-    /// The connection for a key that an operator named. On a Cluster another node may have it than has the others;
-    /// that one is connected to when it is asked for.
+    /// The connection for a key whose name an operator chose. On a Cluster that key may be on a different node than all
+    /// others; this opens a separate connection to that node on first use.
     pub(crate) fn of_key(&self, key: &str) -> Self {
         let shared = &self.shared;
         if !shared.servers.is_cluster() || live_together(key, &shared.keys.clock()) {
@@ -132,14 +134,14 @@ impl RedisConnection {
         &self.shared.servers
     }
 
-    /// The server in use, as host and port; none while there is none.
+    /// Host and port of the server in use; `None` while there is no connection.
     pub fn address(&self) -> Option<String> {
         let (host, port) = address_of(self.client()?.get_connection_info())?;
         Some(format!("{host}:{port}"))
     }
 
-    /// How many connections there were, one after the other. What was told over an earlier one may be lost: a
-    /// server that takes over need not know all that its predecessor knew.
+    /// How many connections there have been in succession. Writes that an earlier one confirmed may be lost: after a
+    /// fail-over the new primary may lack the latest writes of its predecessor.
     pub(crate) fn lines(&self) -> u64 {
         self.shared.lines.load(Ordering::Relaxed)
     }
@@ -157,14 +159,15 @@ impl RedisConnection {
             .await
     }
 
-    /// One command, whose answer is of no interest.
+    /// Runs one command and discards its answer.
     pub(crate) async fn command(&self, command: &Cmd) -> Result<(), CacheError> {
         self.call(Ask::Command(command))
             .await
             .map_err(|_| CacheError)
     }
 
-    /// A connection of its own that listens to a channel, at the server in use or, `anew`, at the one found now.
+    /// Opens a separate connection that subscribes to a channel, at the server in use or, with `anew`, at a server that
+    /// is looked up again.
     pub(crate) async fn listen(&self, channel: &str, anew: bool) -> Result<PubSub, String> {
         let listening = async {
             let client = match self.client().filter(|_| !anew) {
@@ -195,12 +198,12 @@ impl RedisConnection {
         listening.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a call would fail at once.
+    /// Whether calls fail at once and no attempt to reconnect is due yet.
     pub(crate) fn is_away(&self) -> bool {
         matches!(&*self.circuit(), Circuit::Open { next_try, .. } if Instant::now() < *next_try)
     }
 
-    /// Why there is no connection, if there is none.
+    /// Why there is no connection; `None` while there is one.
     pub(crate) fn why_away(&self) -> Option<String> {
         match &*self.circuit() {
             Circuit::Open { reason, .. } => Some(reason.clone()),
@@ -208,8 +211,8 @@ impl RedisConnection {
         }
     }
 
-    /// Whether the sentinels name another primary by now than the one in use, which may still answer: cut off from
-    /// them, it does not know yet. The other one is used from here on.
+    /// Whether the sentinels name a different primary than the one in use. The old primary may still answer: if it is
+    /// cut off from the sentinels, it does not know yet that it was replaced. From then on the new primary is used.
     pub(crate) async fn has_another_primary(&self) -> bool {
         let Some(line) = self.current_line() else {
             return false;
@@ -223,7 +226,7 @@ impl RedisConnection {
             Ok(named) if Some(&named) != in_use.as_ref() => {}
             _ => return false,
         }
-        // Only one that says of itself that it is the primary.
+        // Only a server that reports the role of primary itself is used.
         let Ok(opened) = servers.open().await else {
             return false;
         };
@@ -270,7 +273,7 @@ impl RedisConnection {
         answer.unwrap_or_else(|_| Err(no_answer()))
     }
 
-    /// The connection if there is one. If there is none and it is time, somebody else makes one.
+    /// The connection, if there is one. Otherwise, if an attempt is due, a background task makes it.
     fn line(&self) -> Option<Line> {
         let failures = match &mut *self.circuit() {
             Circuit::Closed { line, .. } => return Some(self.nearest(line)),
@@ -281,7 +284,7 @@ impl RedisConnection {
                 if now < *next_try {
                     return None;
                 }
-                // If this attempt ends with its runtime, another may follow.
+                // If this attempt dies with its runtime, another may follow after this time.
                 let longest = self.shared.servers.longest() + self.shared.response_timeout;
                 *next_try = now + longest + pause(*failures);
                 *failures
@@ -303,7 +306,7 @@ impl RedisConnection {
         self.current_line().map(|line| line.opened.client)
     }
 
-    /// The same line by a connection of the calling thread's own, if it has one by now.
+    /// The same line over the calling thread's own connection, if it has one.
     fn nearest(&self, line: &Line) -> Line {
         let number = line.number;
         match self.shared.near.find(number) {
@@ -317,7 +320,7 @@ impl RedisConnection {
             Found::ToOpen => {
                 let (redis, client) = (self.clone(), Arc::clone(&line.opened.client));
                 tokio::spawn(async move {
-                    // Without it the thread goes on with the common one.
+                    // If this fails, the thread keeps using the shared connection.
                     if let Ok(opened) = redis.shared.servers.connect(client).await {
                         redis.shared.near.keep(number, opened.connection);
                     }
@@ -328,11 +331,11 @@ impl RedisConnection {
         line.clone()
     }
 
-    /// The line to the node that our slot of a Cluster moved to.
+    /// Connects to the node that our slot of a Cluster moved to.
     async fn follow(&self, from: &Line, host: Option<&str>, port: u16) -> RedisResult<Line> {
         let _following = self.shared.following.lock().await;
         if let Some(line) = self.current_line().filter(|it| it.number != from.number) {
-            // Somebody else was here before.
+            // Another call has followed the move already.
             return Ok(line);
         }
         let own = address_of(from.opened.client.get_connection_info());
@@ -346,7 +349,7 @@ impl RedisConnection {
         Ok(self.use_from_here_on(opened))
     }
 
-    /// Tries to connect and to write, and notes what came of it.
+    /// Tries to connect and to write, and records the result.
     async fn reconnect(&self, failures: u32) {
         let opened = match self.shared.servers.open().await {
             Ok(opened) => self.proven(&opened.connection).await.map(|()| opened),
@@ -396,8 +399,8 @@ impl RedisConnection {
             Proof::Load(begin_load) => {
                 let mut call = begin_load.of(keys);
                 if self.shared.servers.is_cluster() {
-                    // Beside a key that is there one that never is: a node that is giving our slot away refuses
-                    // them, as it does most of our scripts.
+                    // The script's own key exists; the probe key never does. A node that is migrating our slot refuses
+                    // a script with both (`TRYAGAIN` or `ASK`), as it does most of our scripts.
                     call.key(keys.probe());
                 }
                 self.in_time(Ask::Script(&call).of(connection.clone()))
@@ -412,7 +415,7 @@ impl RedisConnection {
         answer.map(drop)
     }
 
-    /// A call was refused. If it was not that call alone, nobody is to wait for such an answer again.
+    /// After a refused call: opens the circuit if every call is refused, so that no other caller waits for a refusal.
     fn doubt(&self, line: Line) {
         let now = Instant::now();
         match &mut *self.circuit() {
@@ -432,8 +435,8 @@ impl RedisConnection {
         });
     }
 
-    /// Opens the circuit. Also for a moment when the server may be back already: one that takes connections
-    /// and refuses calls (out of memory, loading, demoted) is not to be stormed.
+    /// Opens the circuit. The first pause applies even if the server may be back already: a server that accepts
+    /// connections and refuses calls (out of memory, loading, demoted) must not be flooded.
     fn lost(&self, number: u64, error: &RedisError) {
         let mut circuit = self.circuit();
         if matches!(&*circuit, Circuit::Closed { line, .. } if line.number == number) {

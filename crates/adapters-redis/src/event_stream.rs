@@ -1,8 +1,8 @@
-//! Events for whoever reads a Redis stream.
+//! Events in a Redis stream, for other systems to read.
 //!
-//! An entry has the fields `id`, `type`, `subject`, `time` (microseconds since the epoch) and `event`, the
-//! whole event as CloudEvents JSON. A repetition is another entry with the same `id`. The stream is as lasting
-//! as its Redis: cut to its newest entries, and gone with a server that keeps nothing.
+//! An entry has the fields `id`, `type`, `subject`, `time` (microseconds since the epoch) and `event`, the complete
+//! event as CloudEvents JSON. A repeated delivery is another entry with the same `id`. The stream is trimmed to its
+//! newest entries, and lasts only as long as Redis keeps its data: without persistence, a restart loses it.
 
 use async_trait::async_trait;
 use authentication_app::ports::{EventSink, OutgoingEvent, SinkError};
@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 
 use crate::connection::RedisConnection;
 
-/// Appends events to one stream, in one command each.
+/// Appends events to one stream, with one `XADD` each.
 pub struct RedisEventStream {
     redis: RedisConnection,
     key: String,
@@ -20,8 +20,8 @@ pub struct RedisEventStream {
 }
 
 impl RedisEventStream {
-    /// On the stream `key`, the whole name of it, which keeps about `length` entries. On a Cluster it may live on
-    /// another node than what is kept under our prefix.
+    /// Appends to the stream `key`, which is the full name (no prefix is added), and trims it to about `length`
+    /// entries. On a Cluster it may be on a different node than the keys under our prefix.
     pub fn new(redis: &RedisConnection, key: String, length: u64) -> Self {
         Self {
             redis: redis.of_key(&key),

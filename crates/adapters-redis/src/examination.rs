@@ -1,4 +1,4 @@
-//! A look at Redis, for operators.
+//! Diagnostics of the Redis servers, for operators.
 
 use std::time::Duration;
 
@@ -14,27 +14,27 @@ use crate::{
     servers::Address,
 };
 
-/// What Redis says of itself.
+/// What Redis reports about itself (`INFO`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisExamination {
-    /// Its version.
+    /// Its version, such as `7.0.15`.
     pub version: String,
-    /// How long the question took.
+    /// How long the answer to `INFO` took.
     pub round_trip: Duration,
-    /// What it does when its memory is full; `noeviction` is the one that is safe.
+    /// Its `maxmemory-policy`. Only `noeviction` is safe.
     pub eviction_policy: String,
-    /// Its limit of memory in bytes; none when it has none.
+    /// Its memory limit in bytes; `None` without a limit.
     pub memory_limit: Option<u64>,
-    /// Whether it is a primary, which takes writes.
+    /// Whether its role is primary, so that it takes writes.
     pub is_primary: bool,
-    /// Whether it writes to a disk, where that can be told.
+    /// Whether it persists data to disk; `None` where that cannot be determined.
     pub is_persistent: Option<bool>,
     /// Whether it is a node of a Cluster.
     pub is_of_a_cluster: bool,
 }
 
 impl RedisExamination {
-    /// Whether the version is one that we are made for.
+    /// Whether the version is supported: 6.2 or newer.
     pub fn is_supported(&self) -> bool {
         let mut parts = self.version.split('.').map(str::parse::<u32>);
         let (Some(Ok(major)), Some(Ok(minor))) = (parts.next(), parts.next()) else {
@@ -44,20 +44,20 @@ impl RedisExamination {
     }
 }
 
-/// A server that was asked beside the one in use: a sentinel, or a node of a Cluster.
+/// The state of a server other than the one in use: a sentinel, or a node of a Cluster.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerState {
-    /// Where it is, as host and port.
+    /// Its address as `host:port`.
     pub address: String,
-    /// The primary that it names, if it is a sentinel; or why there is no answer.
+    /// The primary that it names, if it is a sentinel; otherwise `None`. An error says why it did not answer.
     pub answer: Result<Option<String>, String>,
 }
 
 impl RedisConnection {
-    /// Asks Redis how it is set up.
+    /// Asks Redis for its settings.
     ///
     /// # Errors
-    /// [`RedisTrouble`]: it does not answer, or does not let us ask (`INFO`).
+    /// [`RedisTrouble`]: the server cannot be used, or refuses `INFO`.
     pub async fn examine(&self) -> Result<RedisExamination, RedisTrouble> {
         let asked = Instant::now();
         let info: Result<String, _> = self.call(Ask::Command(&cmd("INFO"))).await;
@@ -77,8 +77,8 @@ impl RedisConnection {
         }
     }
 
-    /// Whether it saves from time to time; none where we may not ask. No right of the service's, so a server that
-    /// refuses it is as it should be.
+    /// Whether the server has save points; `None` where `CONFIG` is refused. The service does not need that right, so a
+    /// refusal is no fault.
     async fn has_save_points(&self) -> Option<bool> {
         let mut question = cmd("CONFIG");
         question.arg("GET").arg("save");
@@ -89,7 +89,7 @@ impl RedisConnection {
         answer.get(1).map(|points| !points.is_empty())
     }
 
-    /// Asks every sentinel, or every node of a Cluster that was configured; of a single server there is none.
+    /// Asks every sentinel, or every configured node of a Cluster. The result is empty for a single server.
     pub async fn examine_others(&self) -> Vec<ServerState> {
         let shown = |(host, port): &Address| format!("{host}:{port}");
         let servers = self.servers();
@@ -126,8 +126,8 @@ fn read(info: &str, round_trip: Duration) -> RedisExamination {
     let text = |name| of(name).unwrap_or("unknown").to_owned();
     let limit = of("maxmemory").and_then(|bytes| bytes.parse().ok());
     let number = |name| of(name).and_then(|text| text.parse::<u64>().ok());
-    // That nothing changed since the last save, and when that was, is said without any saving too: a server that just
-    // started counts as saved.
+    // `rdb_changes_since_last_save` and `rdb_last_save_time` prove nothing: a server that has just started reports no
+    // unsaved changes and counts as saved, even without any persistence.
     let has_written =
         of("aof_enabled") == Some("1") || number("rdb_saves").is_some_and(|it| it > 0);
     RedisExamination {

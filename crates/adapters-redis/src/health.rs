@@ -1,4 +1,4 @@
-//! Whether Redis does all that the service asks of it, tried by asking.
+//! Health checks: whether Redis does everything that the service needs, found out by trying it.
 
 use authentication_app::ports::{CacheError, Invalidation};
 use deadpool_redis::redis::Script;
@@ -13,52 +13,53 @@ use crate::{
     ticking::BeginLoad,
 };
 
-/// What a user of ours has to be allowed, as rules of an ACL, with `PREFIX` for the prefix of our keys and channels.
-/// The last three are for looks alone: at a replica before it is written to, at the map of a Cluster, by `doctor`.
+/// The rights that the service's user needs, as ACL rules; `PREFIX` stands for the prefix of keys and channels. The
+/// last three are only for inspection: the role of a primary before it is written to, the slot map of a Cluster, and
+/// `doctor`.
 pub const RIGHTS: &str = "~PREFIX* &PREFIX* -@all +evalsha +script|load +publish +subscribe +ping +exists +time \
                           +get +set +del +pexpire +pttl +hset +hsetnx +hget +hmget +hgetall +hdel +hincrby +xadd \
                           +role +cluster|slots +info";
 
-/// What of the service's work Redis does not do, and why: an error of the system, or a code of the server.
+/// What Redis does not do for the service, and why: an error of the operating system, or an error code of the server.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RedisTrouble {
-    /// It cannot be reached, or takes no writes: limits and sessions are this node's own.
+    /// It cannot be reached, or takes no writes. Rate limits and the session cache are local to this node meanwhile.
     #[error("it cannot be used ({0})")]
     Unusable(String),
-    /// Some of the commands of our scripts are refused: what needs them is this node's own.
+    /// It refuses some commands of our scripts. The features that use them are local to this node.
     #[error("it refuses commands that our scripts use ({0})")]
     RefusesCommands(String),
-    /// The user of the service lacks these rights: what needs them is this node's own, or cannot be looked at.
+    /// The service's user lacks these rights. The features that use them are local to this node or cannot be inspected.
     #[error("its user lacks rights: {0}")]
     LacksRights(String),
-    /// Other nodes are not told at once what this one ended.
+    /// Other nodes do not learn at once which sessions this node ended.
     #[error("it refuses PUBLISH on our channel ({0})")]
     RefusesPublish(String),
-    /// This node does not hear at once what others ended.
+    /// This node does not learn at once which sessions other nodes ended.
     #[error("it does not let us listen to our channel ({0})")]
     RefusesSubscribe(String),
-    /// The same, although nothing was refused.
+    /// As `RefusesSubscribe`, although the server refused nothing.
     #[error("what is published on our channel is not heard ({0})")]
     NotHeard(String),
 }
 
-/// How the listener of this process does.
+/// The state of this process's listener.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) enum Listening {
-    /// There is none: a process that keeps nothing near has nothing to listen for.
+    /// There is no listener: a process without a near cache has nothing to listen for.
     #[default]
     Nobody,
-    /// It hears.
+    /// It receives the broadcast.
     Hears,
-    /// It does not at the moment.
+    /// It is reconnecting.
     Lost,
-    /// It is not let in, or cannot be connected.
+    /// The subscription was refused, or the connection failed.
     Refused(String),
 }
 
 impl RedisConnection {
-    /// Whether Redis takes writes; for readiness checks [`Self::health`] says more. One that has no memory left, or
-    /// takes no writes, answers a PING.
+    /// Whether Redis takes writes. A PING does not show that: a server that is out of memory or read-only answers it.
+    /// For readiness checks, [`Self::health`] says more.
     ///
     /// # Errors
     /// [`CacheError`].
@@ -67,11 +68,11 @@ impl RedisConnection {
         self.begin_a_load().await.map_err(|_| CacheError)
     }
 
-    /// Whether Redis does all that is asked of it: every command of our scripts, telling other nodes, and, if this
-    /// process listens, hearing them. Leaves nothing behind.
+    /// Checks that Redis does everything that the service needs: every command of our scripts, publishing to other
+    /// nodes and, if this process listens, receiving. Leaves no key behind.
     ///
     /// # Errors
-    /// [`RedisTrouble`]; with several, the one that weighs most.
+    /// [`RedisTrouble`]; of several, the most severe.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn health(&self) -> Result<(), RedisTrouble> {
         let attempt = Script::new(include_str!("lua/attempt.lua"));
@@ -94,7 +95,8 @@ impl RedisConnection {
         }
     }
 
-    /// Listens, publishes, and hears it, by a connection of its own; for a process that has no listener.
+    /// Subscribes, publishes and waits for its own message over a separate connection, for a process without a
+    /// listener.
     ///
     /// # Errors
     /// [`RedisTrouble`].
@@ -113,7 +115,7 @@ impl RedisConnection {
         }
     }
 
-    /// Tells every listener of nothing: one that hears it knows that it would hear of something.
+    /// Publishes an empty invalidation. A listener that receives it knows that the broadcast reaches it.
     pub(crate) async fn publish_nothing(&self) -> Result<(), Failure> {
         let nothing = Broadcast::Invalidation(Invalidation::default());
         let message = nothing.to_text().map_err(|CacheError| Failure::Away)?;

@@ -1,16 +1,16 @@
-//! The names of everything we keep in Redis.
+//! The names of all keys and channels that the service uses in Redis.
 
 use std::fmt::Display;
 
 use authentication_app::{caching::Intent, ports::ThrottleKey};
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
 
-/// What comes after the prefix.
+/// The version of the key layout, which follows the prefix.
 const VERSION: &str = "v1:";
 
-/// Names under one prefix. The version in front changes with what nodes tell each other: clock, tombstones,
-/// counters and broadcast, which releases side by side share. Cached values have a version of their own,
-/// so that no release reads another's.
+/// Names under one prefix. The leading version changes with everything that nodes exchange and that releases running
+/// side by side share: clock, tombstones, counters and broadcast. Cached values have their own version, so that no
+/// release reads the values of another.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
     root: String,
@@ -35,7 +35,7 @@ impl Keys {
         self.name(Self::CHANGED, account)
     }
 
-    /// What [`Self::changed`] puts before an account's id; a script that finds the id adds it itself.
+    /// What [`Self::changed`] puts before an account's id. A script that reads the id from a snapshot appends it.
     pub(crate) fn changed_prefix(&self) -> String {
         self.name(Self::CHANGED, "")
     }
@@ -44,27 +44,27 @@ impl Keys {
         self.name("clock", "")
     }
 
-    /// The counter of one key in windows of one length; their parts are `width` milliseconds long.
+    /// The counter of one throttle key for one window length, whose parts are `width` milliseconds long.
     pub(crate) fn throttle(&self, key: &ThrottleKey, width: i64) -> String {
         self.name("throttle:", format_args!("{width}:{}", key.0))
     }
 
-    /// A key that is there for the time of one script at the most.
+    /// A key that exists for the duration of one script at most.
     pub(crate) fn probe(&self) -> String {
         self.name("probe", "")
     }
 
-    /// A key of `doctor`'s that is there for a second at the most.
+    /// A key of `doctor` that exists for one second at most.
     pub(crate) fn rights(&self) -> String {
         self.name("rights", "")
     }
 
-    /// What all names begin with, as it was configured.
+    /// The configured prefix of all names.
     pub(crate) fn prefix(&self) -> &str {
         self.root.strip_suffix(VERSION).unwrap_or(&self.root)
     }
 
-    /// A channel; the only name here that is not a key.
+    /// The broadcast channel; the only name here that is not a key.
     pub(crate) fn revocations(&self) -> String {
         self.name("revocations", "")
     }

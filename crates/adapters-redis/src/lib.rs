@@ -1,29 +1,29 @@
 //! The ephemeral ports on Redis, shared by all nodes: session cache, counters, revocations.
 //!
-//! The relational store stays the truth. Whatever happens to Redis, a caller here gets [`CacheError`] in
-//! bounded time, mostly at once, and does without; a connection that was lost comes back by itself. Every
-//! port call is one round trip: a script, or a single command.
+//! The relational database stays the source of truth. If Redis fails, a caller gets [`CacheError`] in bounded time,
+//! usually at once, and works without it; a lost connection is re-established automatically. A port call is one round
+//! trip (a script, or a single command), unless an unconfirmed invalidation has to be sent first.
 //!
-//! What Redis must be like: version 6.2 or newer, one server, one with sentinels, or a Cluster
-//! ([`RedisTopology`]), and `maxmemory-policy noeviction`, since an evicted tombstone could let a revoked session
-//! back in. It needs no persistence. On a Cluster the key prefix must hold a hash tag, `{fa}:` say: the keys of one
-//! script have to live together.
+//! Requirements on Redis: version 6.2 or newer; a single server, one with sentinels, or a Cluster ([`RedisTopology`]);
+//! and `maxmemory-policy noeviction`, since an evicted tombstone could let a revoked session back in. It needs no
+//! persistence. On a Cluster the key prefix must hold a hash tag, such as `{fa}:`, because all keys of a script must be
+//! on the same node.
 //!
-//! | key (after the prefix) | holds | lives |
+//! | key (after the prefix) | content | TTL |
 //! |---|---|---|
-//! | `v1:sessions:v3:<session>` | a snapshot, sealed values inside; the third version is its shape's | 30 to 35 s |
+//! | `v1:sessions:v3:<session>` | a snapshot with sealed values inside; `v3` is the version of its shape | 30 to 35 s |
 //! | `v1:ended:<session>` | a tombstone | 2 min |
 //! | `v1:changed:<account>` | the number of the account's last change | 2 min |
-//! | `v1:clock` | the last number given, the number from which on numbers count | a day after use |
-//! | `v1:throttle:<part in ms>:<key>` | calls of each sixtieth of a window | the window and a sixtieth |
-//! | `v1:probe` | what a readiness check writes | for one script |
-//! | `v1:rights` | what `doctor` tries commands on | a second at the most |
+//! | `v1:clock` | the last number issued, and the lowest number that is still valid | a day after use |
+//! | `v1:throttle:<part in ms>:<key>` | calls in each sixtieth of a window | the window and a sixtieth |
+//! | `v1:probe` | a value that a readiness check writes | for one script |
+//! | `v1:rights` | the key that `doctor` tries commands on | one second at most |
 //! | `v1:revocations` | a channel, not a key | – |
 //!
-//! Besides, and under the name that an operator gives it, a stream of events for other systems
+//! In addition there may be a stream of events for other systems, under a name that an operator chooses
 //! ([`RedisEventStream`]).
 //!
-//! Keys are made of ids and digests. Nothing here knows a table, a route or another adapter.
+//! Keys consist of ids and digests. This crate knows no table, no route and no other adapter.
 //!
 //! [`CacheError`]: authentication_app::ports::CacheError
 

@@ -1,4 +1,4 @@
-//! What a connection is while it is there, what is asked over it, and what there is while it is not.
+//! A connection, the requests that are sent over it, and the circuit breaker in front of it.
 
 use deadpool_redis::redis::{
     Cmd, FromRedisValue, RedisError, RedisResult, ScriptInvocation, aio::MultiplexedConnection,
@@ -7,18 +7,18 @@ use tokio::time::Instant;
 
 use crate::{servers::Opened, ticking::BeginLoad};
 
-/// What has to work for anything to.
+/// The operation that must succeed before a connection counts as usable.
 pub(crate) enum Proof {
-    /// What every user of the session cache does.
+    /// Beginning a load, which every user of the session cache does.
     Load(BeginLoad),
-    /// Asking for this key, where nothing else of ours lives.
+    /// Looking up this key, on a node that has no other key of ours.
     Key(String),
 }
 
 pub(crate) enum Circuit {
     /// Calls go through.
     Closed { line: Line, next_doubt: Instant },
-    /// Calls fail at once; the first of them when `next_try` has come sends a task to try again.
+    /// Calls fail at once. The first call after `next_try` starts a task that tries to reconnect.
     Open {
         failures: u32,
         next_try: Instant,
@@ -26,14 +26,14 @@ pub(crate) enum Circuit {
     },
 }
 
-/// A connection, numbered, so that a call that fails late does not cut the one that came after.
+/// A numbered connection, so that a call that fails late does not close the successor of its connection.
 #[derive(Clone)]
 pub(crate) struct Line {
     pub(crate) number: u64,
     pub(crate) opened: Opened,
 }
 
-/// What is asked: kept whole, to be asked again elsewhere.
+/// A request, kept whole so that it can be sent again to another node.
 #[derive(Clone, Copy)]
 pub(crate) enum Ask<'a> {
     Script(&'a ScriptInvocation<'a>),
@@ -52,11 +52,11 @@ impl Ask<'_> {
     }
 }
 
-/// Why a call brought nothing.
+/// Why a call returned no value.
 pub(crate) enum Failure {
-    /// It was not sent: the circuit is open.
+    /// The call was not sent, because the circuit is open.
     Away,
-    /// What came of it.
+    /// The call failed with this error.
     Told(RedisError),
 }
 

@@ -1,8 +1,8 @@
-//! Invalidations that Redis has not confirmed yet, or may have lost again.
+//! Invalidations that Redis has not confirmed yet, or may have lost since.
 //!
-//! A server that takes over need not know what its predecessor confirmed a moment before. So what was told lately is
-//! told again over every new connection. As long as a tombstone lives it may matter; after that nothing is left that
-//! it could speak against.
+//! After a fail-over the new primary may lack what its predecessor confirmed shortly before. So recent invalidations
+//! are sent again over every new connection, for as long as their tombstones live. After that, no snapshot is left that
+//! an invalidation could contradict.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,26 +10,26 @@ use authentication_app::ports::Invalidation;
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
 use tokio::time::{Duration, Instant};
 
-/// How many are remembered one by one. With more the whole cache is doubted instead.
+/// How many ids are remembered individually. Beyond that, the entire cache is invalidated instead.
 const MOST: usize = 4_096;
 
-/// What this node has yet to tell Redis, numbered in the order it came up.
+/// What this node still has to send to Redis, numbered in order of arrival.
 #[derive(Debug)]
 pub(crate) struct Missed {
     latest: u64,
     ended: HashMap<SessionId, u64>,
     changed: HashMap<AccountId, u64>,
     everything: Option<u64>,
-    /// How long what was told is remembered.
+    /// How long confirmed invalidations are remembered.
     memory: Duration,
     told: VecDeque<(Instant, What)>,
-    /// How many ids are in `told`.
+    /// The number of ids in `told`.
     told_ids: usize,
-    /// The connection that it was told over.
+    /// The number of the connection over which `told` was sent.
     line: u64,
 }
 
-/// Some of it, as it is told at once.
+/// The invalidations that are sent in one call.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Batch {
     pub(crate) what: What,
@@ -65,7 +65,7 @@ impl Missed {
         }
     }
 
-    /// What was told over an earlier connection is to be told again.
+    /// Sets the number of the current connection. If it is a new one, recent invalidations are pending again.
     pub(crate) fn is_over(&mut self, line: u64, now: Instant) {
         if self.line == line {
             return;
@@ -105,7 +105,7 @@ impl Missed {
         self.doubt_everything();
     }
 
-    /// All there is to tell now, if there is anything.
+    /// All pending invalidations; `None` if there are none.
     pub(crate) fn batch(&self) -> Option<Batch> {
         let what = if self.everything.is_some() {
             What::Everything
@@ -123,7 +123,7 @@ impl Missed {
         })
     }
 
-    /// Redis knows; what came up again since the batch was made stays.
+    /// Redis has confirmed the batch. Ids that were added again after the batch was made stay pending.
     pub(crate) fn confirm(&mut self, batch: Batch, now: Instant) {
         self.ended.retain(|_, number| *number > batch.up_to);
         self.changed.retain(|_, number| *number > batch.up_to);

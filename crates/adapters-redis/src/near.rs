@@ -1,7 +1,7 @@
-//! Connections for threads that have a runtime to themselves, as the workers of the HTTP server do.
+//! Connections for threads that have their own runtime, such as the workers of the HTTP server.
 //!
-//! Whoever asks over a connection that another thread drives wakes that thread with the question and is woken by
-//! it with the answer: as much work as the rest of the call. A connection of the thread's own needs neither.
+//! A call over a connection that another thread drives wakes that thread with the request, and is woken by it with the
+//! answer. Those wake-ups cost as much as the rest of the call. A thread's own connection needs neither.
 
 use std::{
     collections::HashMap,
@@ -12,28 +12,28 @@ use std::{
 use deadpool_redis::redis::aio::MultiplexedConnection;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
-/// By thread, those of a line: when that is lost, all beside it count as lost too.
+/// Connections by thread, each belonging to a line. When the line is lost, they count as lost too.
 #[derive(Default)]
 pub(crate) struct NearConnections(Mutex<HashMap<ThreadId, Near>>);
 
 struct Near {
     line: u64,
-    /// `None` while it is being opened, and when it could not be.
+    /// `None` while it is being opened, and if opening failed.
     connection: Option<MultiplexedConnection>,
 }
 
-/// What a thread finds.
+/// The result of looking up a thread's connection.
 pub(crate) enum Found {
-    /// Its own connection.
+    /// The thread has its own connection.
     Own(MultiplexedConnection),
-    /// None, and it is the first to look: it is to open one, for its later calls.
+    /// The thread has none and is the first to look: it opens one for its later calls.
     ToOpen,
-    /// None; the common one does.
+    /// The thread has none and uses the shared connection.
     None,
 }
 
 impl NearConnections {
-    /// What there is for the calling thread beside this line.
+    /// Looks up the calling thread's connection for this line.
     pub(crate) fn find(&self, line: u64) -> Found {
         if !has_runtime_to_itself() {
             return Found::None;
@@ -54,7 +54,7 @@ impl NearConnections {
         }
     }
 
-    /// Keeps what the calling thread opened beside this line.
+    /// Stores the connection that the calling thread opened for this line.
     pub(crate) fn keep(&self, line: u64, connection: MultiplexedConnection) {
         if let Some(near) = self.lock().get_mut(&thread::current().id())
             && near.line == line
@@ -68,7 +68,7 @@ impl NearConnections {
     }
 }
 
-/// Whether a task of this runtime stays on this thread.
+/// Whether tasks of this runtime stay on this thread.
 fn has_runtime_to_itself() -> bool {
     Handle::try_current().is_ok_and(|it| it.runtime_flavor() == RuntimeFlavor::CurrentThread)
 }

@@ -1,4 +1,4 @@
-//! What an error of Redis means, and what may be said of it.
+//! The classification of Redis errors, and what may be logged about them.
 
 use std::{fmt, io};
 
@@ -8,13 +8,13 @@ pub(crate) fn no_answer() -> RedisError {
     io::Error::from(io::ErrorKind::TimedOut).into()
 }
 
-/// The server's own word, with its code.
+/// Whether the error is an answer of the server, with an error code.
 pub(crate) fn is_refusal(error: &RedisError) -> bool {
     error.code().is_some()
 }
 
-/// The server is there, and this one call may be wrong (or another release's); every other error says that the
-/// server, its memory, or its role as primary, is gone.
+/// Whether the server works and this one call may be at fault (or comes from another release). Every other error means
+/// that the server, its memory, or its role as primary is gone.
 pub(crate) fn is_about_the_call(error: &RedisError) -> bool {
     matches!(
         error.kind(),
@@ -27,7 +27,8 @@ pub(crate) fn is_about_the_call(error: &RedisError) -> bool {
     )
 }
 
-/// Where a node of a Cluster says that a key lives from now on: host (none if it is that node's own) and port.
+/// The new address of a key's slot, as a node of a Cluster states it (`MOVED`): the host, `None` if it is the same
+/// host, and the port.
 pub(crate) fn moved_to(error: &RedisError) -> Option<(Option<&str>, u16)> {
     if error.kind() != ErrorKind::Server(ServerErrorKind::Moved) {
         return None;
@@ -42,17 +43,17 @@ pub(crate) fn moved_to(error: &RedisError) -> Option<(Option<&str>, u16)> {
     }
 }
 
-/// What a user may not.
+/// The kind of permission that a user lacks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Denied {
-    /// The command.
+    /// To run the command.
     Command,
-    /// What the command is about: this key, this channel.
+    /// To access the key or channel.
     What,
 }
 
-/// Whether it is a right that is missing, and which kind. Within a script, and where the driver chooses the database,
-/// it comes with the code of any error, and only the text tells.
+/// Whether the error is a missing permission, and of which kind. Inside a script, and where the driver selects the
+/// database, such an error may have any error code, and only its text shows it.
 pub(crate) fn denied(error: &RedisError) -> Option<Denied> {
     let text = error.detail().unwrap_or_default();
     let is_of_a_script =
@@ -68,15 +69,15 @@ pub(crate) fn denied(error: &RedisError) -> Option<Denied> {
     })
 }
 
-/// The code of a server that denies a right.
+/// The reason for a missing permission.
 pub(crate) const NO_RIGHT: &str = "NOPERM";
-/// Of a server that has no database of the number in the URL.
+/// The reason if the server has no database with the number in the URL.
 pub(crate) const NO_SUCH_DATABASE: &str = "no such database";
-/// Of a server that takes no more connections.
+/// The reason if the server accepts no more connections.
 pub(crate) const NO_CONNECTION_FREE: &str = "no connection free";
 
-/// What may be said of an error: the operating system's words, or the server's code, and where a code stands for
-/// anything what it is. The server's text may repeat what it was sent.
+/// What may be logged about an error: the operating system's text, or the server's error code; where the code is
+/// generic, a description of the error. The server's text is left out, because it may repeat what was sent to it.
 pub(crate) struct Reason<'a>(pub(crate) &'a RedisError);
 
 impl fmt::Display for Reason<'_> {

@@ -1,4 +1,4 @@
-//! Telling every node at once what is not true any more.
+//! The broadcast that tells every node at once which sessions and accounts have changed.
 
 use std::future::Future;
 
@@ -16,19 +16,19 @@ use crate::{back_off::pause, connection::RedisConnection, health::Listening};
 
 /// The broadcast among nodes (Redis pub/sub).
 ///
-/// It is fire and forget: who is not connected misses it, is told of a gap when it is again, and empties
-/// its near cache then. Until then that cache's short life is the bound.
-/// On a Cluster every node passes on what is published on any.
+/// It is fire and forget: a node that is not connected misses messages. When it is connected again, it is notified of a
+/// gap and empties its near cache. Until then, the short TTL of that cache is the bound. On a Cluster, every node
+/// forwards what is published on any node.
 ///
-/// `RedisSessionCache::invalidate` broadcasts by itself, in the same round trip as its tombstones and after
-/// them. [`RevocationChannel::publish`] is for whoever has no shared cache to tell; calling both tells
-/// everybody twice, which costs a round trip and does no harm.
+/// `RedisSessionCache::invalidate` broadcasts in the same round trip as it writes its tombstones, and after them.
+/// [`RevocationChannel::publish`] is for callers without a shared cache. Calling both broadcasts twice, which costs a
+/// round trip and does no harm.
 #[derive(Clone)]
 pub struct RedisRevocations {
     redis: RedisConnection,
 }
 
-/// What travels.
+/// The format of a message.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Broadcast {
@@ -43,15 +43,15 @@ impl Broadcast {
 }
 
 impl RedisRevocations {
-    /// Over this connection; each listener opens one more of its own.
+    /// Uses this connection for publishing; each listener opens its own.
     pub fn new(redis: RedisConnection) -> Self {
         Self { redis }
     }
 
-    /// Listens in the background until `shutdown` completes, and for ever comes back when the connection is
-    /// lost. `on_invalidation` gets what others (and this node) broadcast. `on_gap` is called whenever
-    /// something may have been missed: each time listening begins, also the first, and when a message
-    /// makes no sense (a newer release's).
+    /// Listens in the background until `shutdown` completes, and reconnects without limit when the connection is lost.
+    /// `on_invalidation` receives what other nodes (and this one) broadcast. `on_gap` is called whenever messages may
+    /// have been missed: each time listening begins, including the first, and for a message that cannot be parsed (from
+    /// a newer release).
     ///
     /// Both are called in the order of events, one at a time, and must not block.
     pub fn subscribe(
@@ -65,7 +65,7 @@ impl RedisRevocations {
         let listening = async move {
             let mut failures = 0;
             loop {
-                // Where the last attempt failed there may be nobody any more, and no call that would notice.
+                // After a failed attempt the server may be gone, and there may be no call that would notice it.
                 match redis
                     .listen(&redis.keys().revocations(), failures > 0)
                     .await
@@ -96,7 +96,7 @@ impl RedisRevocations {
     }
 }
 
-/// Told in the log once for each reason: it is tried about once a second.
+/// Logs each reason once, since there is about one attempt per second.
 fn note_refusal(redis: &RedisConnection, reason: String) {
     let refused = Listening::Refused(reason);
     let mut listening = redis.listening();
@@ -108,7 +108,7 @@ fn note_refusal(redis: &RedisConnection, reason: String) {
     *listening = refused;
 }
 
-/// Passes messages on until the connection is lost, or leads to where nothing is told any more.
+/// Passes messages on until the connection is lost, or its server no longer receives what is published.
 async fn listen(
     listener: PubSub,
     redis: &RedisConnection,
@@ -120,7 +120,7 @@ async fn listen(
     let mut heartbeat = time::interval(redis.heartbeat());
     heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let pass_on = |message: &Msg| match parse(message) {
-        // A heartbeat of somebody's.
+        // An empty invalidation is a heartbeat of some node.
         Some(Broadcast::Invalidation(nothing)) if nothing.is_empty() => {}
         Some(Broadcast::Invalidation(invalidation)) => on_invalidation(invalidation),
         Some(Broadcast::Everything) | None => on_gap(),
@@ -132,8 +132,8 @@ async fn listen(
                 None => return,
             },
             _ = heartbeat.tick() => {
-                // A connection that is one is not enough: the server may be no part of the Cluster any more, or
-                // no primary's replica.
+                // An open connection is not enough: the server may have left the Cluster, or may no longer replicate
+                // from the primary.
                 if redis.publish_nothing().await.is_ok() {
                     match time::timeout(redis.response_timeout(), messages.next()).await {
                         Ok(Some(message)) => pass_on(&message),
@@ -148,7 +148,7 @@ async fn listen(
                 if redis.has_another_primary().await {
                     return;
                 }
-                // What was told over the connection before may be lost with its server.
+                // What the previous connection confirmed may be lost with its server.
                 if redis.lines() != lines {
                     lines = redis.lines();
                     on_gap();

@@ -1,8 +1,8 @@
-//! Which of the rights that the service needs its user lacks, found out by trying each command.
+//! Which of the required rights the service's user lacks, found out by trying each command.
 //!
-//! A server judges a command by its rights before it looks at what it is about, so each is sent in a form that does
-//! nothing: about a key that holds another type, or with an argument that no server takes. That key goes by itself
-//! after a second, also where nothing may be removed.
+//! A server checks the rights for a command before it executes it. So each command is sent in a form that has no
+//! effect: on a key that holds another type, or with an argument that every server rejects. The key has a TTL of one
+//! second, so that it disappears even if the user may not delete it.
 
 use deadpool_redis::redis::{Cmd, RedisError, Value, cmd};
 use tokio::time::timeout;
@@ -14,36 +14,36 @@ use crate::{
     servers::Opened,
 };
 
-/// The rights of [`crate::RIGHTS`] that are for looks alone, without the plus.
+/// The rights of [`crate::RIGHTS`] that are only for inspection, without the plus.
 const FOR_LOOKS: [&str; 3] = ["role", "cluster|slots", "info"];
 /// A digest that no script has.
 const NO_SCRIPT: &str = "0000000000000000000000000000000000000000";
 
-/// What a user lacks.
+/// The rights that a user lacks.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct MissingRights {
-    /// What the service works with, as rules of an ACL: `+get`, or `~fa:*` where the keys themselves are refused.
+    /// The rights that the service needs to work, as ACL rules: `+get`, or `~fa:*` where access to the keys is refused.
     pub needed: Vec<String>,
-    /// What only looks need, likewise.
+    /// The rights that are only for inspection, as ACL rules.
     pub for_looks: Vec<String>,
 }
 
 impl RedisConnection {
-    /// Tries every command of [`crate::RIGHTS`], each by itself, and `XADD` only on the stream that is named. Telling
-    /// and listening are left to [`Self::health`] and [`Self::hear_oneself`]. Leaves nothing behind.
+    /// Tries every command of [`crate::RIGHTS`] individually; `XADD` only if a stream is given. Publishing and
+    /// subscribing are left to [`Self::health`] and [`Self::hear_oneself`]. Leaves no key behind after a second.
     ///
     /// # Errors
-    /// [`RedisTrouble::Unusable`]: the server is away.
+    /// [`RedisTrouble::Unusable`]: the server cannot be reached.
     pub async fn missing_rights(
         &self,
         stream: Option<&str>,
     ) -> Result<MissingRights, RedisTrouble> {
         let unusable = |error: RedisError| RedisTrouble::Unusable(Reason(&error).to_string());
-        // Not by the way of calls: the first refusal would close it to all others.
+        // Not through `call`: the first refusal would open the circuit for all other callers.
         let opened = self.servers().open().await.map_err(unusable)?;
         let mut missing = MissingRights::default();
         for (right, command) in self.trials() {
-            // Without these it would stay.
+            // Without `SET` and `DEL`, these two would leave a key behind that has no TTL.
             let would_stay = missing.lacks("set") && missing.lacks("del");
             if would_stay && matches!(right, "hset" | "hsetnx") {
                 continue;
@@ -55,7 +55,7 @@ impl RedisConnection {
             let there = self.of_key(stream);
             let opened = there.servers().open().await.map_err(unusable)?;
             let mut append = cmd("XADD");
-            // No entry may have that id, and the server says so before it makes the stream.
+            // An entry cannot have this id. The server rejects it before it creates the stream.
             append.arg(stream).arg("0-0").arg(&["field", "1"]);
             let refused = self.refused(&opened, &append).await.map_err(unusable)?;
             missing.note("xadd", refused, || format!("~{stream}"));
@@ -63,7 +63,7 @@ impl RedisConnection {
         Ok(missing)
     }
 
-    /// Each right with its command, in an order in which the last one clears away.
+    /// Each right with the command that needs it. The order matters: `DEL` comes last and removes the key.
     fn trials(&self) -> Vec<(&'static str, Cmd)> {
         let key = self.keys().rights();
         let of = |name: &str, more: &[&str]| {
@@ -85,7 +85,7 @@ impl RedisConnection {
             ("evalsha", plain("EVALSHA", &[NO_SCRIPT, "1", &key])),
             ("script|load", plain("SCRIPT", &["LOAD", script])),
             ("exists", of("EXISTS", &[])),
-            // From here on it is a text, and every command about a hash is wrong of it.
+            // From here on the key holds a string, so every hash command fails with a type error.
             ("set", of("SET", &["1", "PX", "1000"])),
             ("get", of("GET", &[])),
             ("pexpire", of("PEXPIRE", &["1000"])),
@@ -96,7 +96,7 @@ impl RedisConnection {
             ("hmget", of("HMGET", &["field"])),
             ("hgetall", of("HGETALL", &[])),
             ("hdel", of("HDEL", &["field"])),
-            // No number to add.
+            // Not a number, so nothing can be added.
             ("hincrby", of("HINCRBY", &["field", "none"])),
             ("del", of("DEL", &[])),
         ];
@@ -106,7 +106,7 @@ impl RedisConnection {
         trials
     }
 
-    /// How a command is refused, if it is for want of a right. What else is wrong with it is meant to be.
+    /// How a command is refused if a right is missing; `None` otherwise. Other errors are expected and ignored.
     async fn refused(&self, opened: &Opened, command: &Cmd) -> Result<Option<Denied>, RedisError> {
         let mut connection = opened.connection.clone();
         let asked = command.query_async::<Value>(&mut connection);
@@ -120,7 +120,7 @@ impl RedisConnection {
 }
 
 impl MissingRights {
-    /// Whether nothing is.
+    /// Whether no right is missing.
     pub fn is_empty(&self) -> bool {
         self.needed.is_empty() && self.for_looks.is_empty()
     }

@@ -1,8 +1,8 @@
-//! Which server to connect to: the one of the URL, the primary that sentinels name, or the node of a Cluster that
-//! has our keys.
+//! Which server to connect to: the one of the URL, the primary that sentinels name, or the node of a Cluster that has
+//! our keys.
 //!
-//! All our keys have one hash tag, so one node of a Cluster has them all, and there is one connection to think of
-//! in every topology ([0051]). Which node that is, its neighbours say by themselves (`MOVED`).
+//! All our keys have the same hash tag, so a single node of a Cluster has them all, and every topology needs only one
+//! connection ([0051]). The other nodes say which node that is (`MOVED`).
 //!
 //! [0051]: ../../../docs/adr/0051-one-primary-in-every-topology-of-redis.md
 
@@ -26,23 +26,23 @@ use crate::{
     reason::{moved_to, no_answer},
 };
 
-/// What the driver looks for; it takes a file without any for one of no authority.
+/// The header that the driver looks for. It reads a file without any as an empty list of authorities.
 const CERTIFICATE: &[u8] = b"-----BEGIN CERTIFICATE-----";
-/// So many nodes of a Cluster are remembered, and so many of them asked at once.
+/// How many nodes of a Cluster are remembered, and how many of them are asked at the same time.
 const MOST_REMEMBERED: usize = 64;
 const MOST_ASKED: usize = 5;
 
 /// A host and a port.
 pub(crate) type Address = (String, u16);
 
-/// A connection to the server that has our keys, and how to make another one like it.
+/// A connection to the server that has our keys, with the client that can open another one.
 #[derive(Clone)]
 pub(crate) struct Opened {
     pub(crate) connection: MultiplexedConnection,
     pub(crate) client: Arc<Client>,
 }
 
-/// The servers, as they were configured and as they say.
+/// The configured servers, and those that they named.
 pub(crate) struct Servers {
     url: ConnectionInfo,
     authorities: Option<TlsCertificates>,
@@ -58,15 +58,15 @@ enum Place {
     },
     Cluster {
         seeds: Vec<Address>,
-        /// Other nodes that nodes told of.
+        /// Other nodes that nodes reported.
         seen: Mutex<Vec<Address>>,
-        /// A key of ours: whoever has it has them all.
+        /// One of our keys: the node that has it has them all.
         key: String,
     },
 }
 
 impl Servers {
-    /// `key` is one of those that are asked for.
+    /// On a Cluster, `key` is the key whose node is connected to.
     pub(crate) fn new(config: &RedisConfig, key: String) -> Result<Self, InvalidRedisConfig> {
         let url = parsed(&config.url).ok_or(InvalidRedisConfig::Url)?;
         let has_certificate =
@@ -107,7 +107,7 @@ impl Servers {
             place,
             connect_timeout: config.connect_timeout,
         };
-        // Reads the certificates too.
+        // Building a client parses the certificates as well.
         servers.client(None).map_err(|_| match config.authorities {
             Some(_) => InvalidRedisConfig::Authorities,
             None => InvalidRedisConfig::Url,
@@ -115,7 +115,7 @@ impl Servers {
         Ok(servers)
     }
 
-    /// The same servers, asked for another key.
+    /// The same servers, for another key.
     pub(crate) fn of_key(&self, key: String) -> Self {
         let place = match &self.place {
             Place::Fixed => Place::Fixed,
@@ -145,7 +145,8 @@ impl Servers {
         matches!(self.place, Place::Sentinels { .. })
     }
 
-    /// The longest that [`Self::open`] takes.
+    /// The time allowed for [`Self::open`]: finding the server, where necessary, and connecting to it. The `ROLE`
+    /// question to a primary that sentinels named is not included.
     pub(crate) fn longest(&self) -> Duration {
         match self.place {
             Place::Fixed => self.connect_timeout,
@@ -153,7 +154,7 @@ impl Servers {
         }
     }
 
-    /// Finds the server that has our keys, and connects to it.
+    /// Finds the server that has our keys and connects to it.
     pub(crate) async fn open(&self) -> RedisResult<Opened> {
         match &self.place {
             Place::Fixed => self.connect(self.client(None)?).await,
@@ -170,19 +171,19 @@ impl Servers {
         }
     }
 
-    /// Connects to a server that another one named.
+    /// Connects to a server that another server named.
     pub(crate) async fn open_at(&self, address: &Address) -> RedisResult<Opened> {
         self.connect(self.client(Some(address))?).await
     }
 
-    /// One more connection to the same server.
+    /// Opens another connection to the same server.
     pub(crate) async fn connect(&self, client: impl Into<Arc<Client>>) -> RedisResult<Opened> {
         let client = client.into();
         let connection = connect(&client, self.connect_timeout).await?;
         Ok(Opened { connection, client })
     }
 
-    /// The primary that most of the sentinels name. One that was cut off may still name an earlier one.
+    /// The primary that most sentinels name. A sentinel that was cut off may still name an earlier primary.
     pub(crate) async fn named(&self) -> RedisResult<Address> {
         let mut votes: Vec<(Address, usize)> = Vec::new();
         let mut failure = None;
@@ -200,7 +201,7 @@ impl Servers {
             .ok_or_else(|| failure.unwrap_or_else(no_answer))
     }
 
-    /// What each sentinel says.
+    /// The answer of each sentinel; empty in other topologies.
     pub(crate) async fn ask_sentinels(&self) -> Vec<(Address, RedisResult<Address>)> {
         let Place::Sentinels { primary, sentinels } = &self.place else {
             return Vec::new();
@@ -214,7 +215,7 @@ impl Servers {
         join_all(asked).await
     }
 
-    /// The nodes of a Cluster that were configured.
+    /// The configured nodes of a Cluster; empty in other topologies.
     pub(crate) fn seeds(&self) -> &[Address] {
         match &self.place {
             Place::Cluster { seeds, .. } => seeds,
@@ -222,8 +223,8 @@ impl Servers {
         }
     }
 
-    /// Remembers the other nodes of a Cluster, for when those that were configured are away. One that does not
-    /// let us ask is no trouble: `MOVED` tells what is needed.
+    /// Remembers the other nodes of a Cluster, for when the configured ones cannot be reached. A node that refuses the
+    /// question is no problem: `MOVED` contains what is needed.
     pub(crate) async fn look_around(&self, opened: Opened) {
         let Place::Cluster { seen, .. } = &self.place else {
             return;
@@ -249,14 +250,14 @@ impl Servers {
                     "the sentinels name a replica",
                 )))
             }
-            // Whoever may not ask finds out by writing.
+            // A user without the right to ask finds out by writing.
             Ok(_) => Ok(opened),
             Err(error) if error.code().is_some() => Ok(opened),
             Err(error) => Err(error),
         }
     }
 
-    /// The node with our keys, or the one that this node names as such.
+    /// Connects to the node that has our keys: this node, or the one that it names.
     async fn owner_by(&self, node: Address, key: &str) -> RedisResult<Opened> {
         let opened = self.open_at(&node).await?;
         let mut question = cmd("EXISTS");
@@ -269,7 +270,7 @@ impl Servers {
                     let host = host.map_or(node.0, str::to_owned);
                     self.open_at(&(host, port)).await
                 }
-                // It is about to give them away, and has them.
+                // The node is migrating the slot away and still has it.
                 None if error.kind() == ErrorKind::Server(ServerErrorKind::Ask) => Ok(opened),
                 None => Err(error),
             },
@@ -297,7 +298,7 @@ impl Servers {
     }
 }
 
-/// Where a client connects to.
+/// The address that a client connects to; `None` for a Unix socket.
 pub(crate) fn address_of(info: &ConnectionInfo) -> Option<Address> {
     match info.addr() {
         ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. } => {
@@ -309,7 +310,7 @@ pub(crate) fn address_of(info: &ConnectionInfo) -> Option<Address> {
 
 fn parsed(url: &SecretString) -> Option<ConnectionInfo> {
     let info = url.expose_secret().into_connection_info().ok()?;
-    // Without it a small command may wait for the answer to the one before.
+    // Without it, Nagle's algorithm may hold a small command back until the previous answer has arrived.
     Some(info.set_tcp_settings(TcpSettings::default().set_nodelay(true)))
 }
 
@@ -346,7 +347,7 @@ fn host_and_port(node: &str) -> Option<Address> {
 async fn connect(client: &Client, longest: Duration) -> RedisResult<MultiplexedConnection> {
     let config = AsyncConnectionConfig::new()
         .set_connection_timeout(Some(longest))
-        // Each call has a timer of its own.
+        // Each call has its own time-out.
         .set_response_timeout(None);
     client
         .get_multiplexed_async_connection_with_config(&config)
@@ -385,7 +386,7 @@ async fn in_time<T>(
         .unwrap_or_else(|_| Err(no_answer()))
 }
 
-/// Some of the nodes that were seen, others each time.
+/// Some of the remembered nodes, different ones at each call.
 fn next_of(seen: &Mutex<Vec<Address>>) -> Vec<Address> {
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
     let next: Vec<_> = seen.iter().take(MOST_ASKED).cloned().collect();
@@ -396,7 +397,7 @@ fn next_of(seen: &Mutex<Vec<Address>>) -> Vec<Address> {
     next
 }
 
-/// The nodes in an answer to `CLUSTER SLOTS`: of each range, after its bounds, its primary and its replicas.
+/// The nodes in an answer to `CLUSTER SLOTS`. Each slot range lists its bounds, then its primary and its replicas.
 fn nodes_in(map: &Value) -> Vec<Address> {
     let Value::Array(ranges) = map else {
         return Vec::new();

@@ -1,15 +1,14 @@
-//! Snapshots of live sessions for all nodes.
+//! Snapshots of live sessions, shared by all nodes.
 //!
-//! Everything is decided inside Redis, by scripts, in the order in which it arrives there. Loads and
-//! invalidations are numbered by one clock; a snapshot carries the number of its load, an account that of
-//! its last change, and the greater one is right. Every other node sees an invalidation from the moment it
-//! is written, with no need to be told.
+//! Scripts make every decision inside Redis, in the order in which they arrive there. A single clock numbers loads and
+//! invalidations. A snapshot carries the number of its load, an account the number of its last change; the greater
+//! number wins. Every other node sees an invalidation as soon as it is written, without any notification.
 //!
-//! An invalidation counts as told only when Redis has said so. Until then this node remembers it, and asks
-//! Redis for nothing else before it is told: after an outage its own requests never see a session it ended
-//! meanwhile. Other nodes may until then, for the 35 seconds that a snapshot lives at most; the same holds
-//! should this process die before it could tell. What it told lately it tells again over every new connection: a
-//! server that took over need not have got it from its predecessor.
+//! An invalidation counts as done only when Redis has confirmed it. Until then this node remembers it, and sends it
+//! before any other request to Redis. So after an outage, this node's requests never see a session that it ended during
+//! the outage. Other nodes may see it until then, for at most the 35 seconds that a snapshot lives; the same holds if
+//! this process dies before it could send the invalidation. Recent invalidations are sent again over every new
+//! connection, because after a fail-over the new primary may lack them.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -31,10 +30,10 @@ use crate::{
     ticking::{BeginLoad, CLOCK_LIFE, millis, with_clock},
 };
 
-/// A load that took longer is refused.
+/// The time limit for a load. A snapshot whose load took longer is refused.
 const LONGEST_LOAD: Duration = Duration::seconds(60);
 
-// Invariant: longer than any load, and than any snapshot with its jitter.
+// Invariant: longer than any load, and longer than the life of any snapshot with its jitter.
 const TOMBSTONE_LIFE: Duration = Duration::seconds(120);
 
 /// The session cache that all nodes share.
@@ -43,7 +42,7 @@ pub struct RedisSessionCache {
     intent: Intent,
     scripts: Scripts,
     missed: Mutex<Missed>,
-    /// Held while Redis is told, so that nobody passes what is being told.
+    /// Held while pending invalidations are sent, so that no other request overtakes them.
     telling: tokio::sync::Mutex<()>,
 }
 
@@ -56,8 +55,7 @@ struct Scripts {
 }
 
 impl RedisSessionCache {
-    /// Should every other safeguard fail, a revoked session is dead when its snapshot's time is over: after
-    /// 30 to 35 seconds.
+    /// If every other safeguard fails, a revoked session is gone when its snapshot expires: after 30 to 35 seconds.
     pub const INTENT: Intent = Intent {
         name: "sessions",
         why: "all nodes ask whether a session is live, every second while it is used; spares the database \
@@ -70,7 +68,7 @@ impl RedisSessionCache {
     }
     .checked();
 
-    /// Over this connection.
+    /// A session cache over this connection, with [`Self::INTENT`].
     pub fn new(redis: RedisConnection) -> Self {
         Self {
             redis,
@@ -87,7 +85,7 @@ impl RedisSessionCache {
         }
     }
 
-    /// Keeps snapshots by another intent, for a minute at most: another release's, in tests.
+    /// Keeps snapshots by another intent, for one minute at most. Tests use it to imitate another release.
     #[must_use]
     pub fn with_intent(self, intent: Intent) -> Self {
         let ttl = intent.ttl.min(Duration::MINUTE);
@@ -97,8 +95,8 @@ impl RedisSessionCache {
         }
     }
 
-    /// Tells Redis what it missed, if anything. Every call does so first; calling it by itself (when the
-    /// broadcast is heard again, say) spares the other nodes the wait for this one's next request.
+    /// Sends pending invalidations to Redis, if there are any. Every call does this first. Calling it explicitly (for
+    /// example when the broadcast is received again) means that other nodes need not wait for this node's next request.
     ///
     /// # Errors
     /// [`CacheError`].
@@ -106,13 +104,13 @@ impl RedisSessionCache {
         if !self.has_to_tell() {
             return Ok(());
         }
-        // Spares whoever comes during an outage the making of a long message, and the queue.
+        // During an outage, callers neither queue nor build a long message.
         if self.redis.is_away() {
             return Err(CacheError);
         }
         let _telling = self.telling.lock().await;
         let Some(batch) = self.missed().batch() else {
-            // Told by somebody else meanwhile.
+            // Another caller has sent them in the meantime.
             return Ok(());
         };
         self.tell(&batch).await?;
@@ -158,7 +156,7 @@ impl RedisSessionCache {
         }
     }
 
-    /// The life of one snapshot in milliseconds. The microsecond in which its load began spreads it.
+    /// The life of a snapshot in milliseconds. Its jitter comes from the microsecond in which the load began.
     fn spread_life(&self, ticket: LoadTicket) -> u64 {
         let draw = u16::try_from(ticket.number % 0xffff).unwrap_or(0);
         millis(self.intent.life_by(draw).total)
@@ -185,7 +183,7 @@ impl SessionCache for RedisSessionCache {
         call.arg(keys.changed_prefix());
         call.arg(millis(self.intent.life_by(0).early));
         let kept: Option<(Vec<u8>, bool)> = self.redis.run(&call).await?;
-        // What does not read is as good as nothing.
+        // A snapshot that cannot be parsed is a miss.
         Ok(kept.and_then(|(kept, is_due)| {
             let snapshot = serde_json::from_slice(&kept).ok()?;
             Some(KnownSession { snapshot, is_due })
@@ -197,7 +195,7 @@ impl SessionCache for RedisSessionCache {
         self.tell_missed().await?;
         let call = self.scripts.begin_load.of(self.redis.keys());
         let number: u64 = self.redis.run(&call).await?;
-        // The number is the server's time.
+        // The ticket number is the server's time in microseconds.
         let begun = from_micros(i64::try_from(number).unwrap_or(0));
         Ok(LoadTicket { number, begun })
     }
@@ -224,7 +222,7 @@ impl SessionCache for RedisSessionCache {
 
     #[tracing::instrument(level = "debug", skip_all)]
     async fn invalidate(&self, invalidation: &Invalidation) -> Result<(), CacheError> {
-        // Remembered before it is told, so that neither an error nor a caller that goes away loses it.
+        // Remembered before it is sent, so that neither an error nor a cancelled caller loses it.
         self.missed().add(invalidation);
         self.tell_missed().await
     }

@@ -1,10 +1,10 @@
-//! Counting calls for all nodes together.
+//! Rate limiting across all nodes.
 //!
-//! The same rule as the counters of a single process have. A window remembers how many calls fell into each
-//! sixtieth of its length; a call counts until its part lies wholly more than one length back. So no span of
-//! the window's length ever sees more calls than the quota, a call weighs for the window and for up to a
-//! sixtieth of it longer, and of `n` calls at one moment on a fresh window exactly `min(n, quota)` are
-//! allowed. A key takes sixty-one small numbers at most, whatever the quota.
+//! The rule is the same as for the in-process counters. A window records how many calls fell into each sixtieth (part)
+//! of its length. A call counts until its part lies entirely more than one window length in the past. So no span of the
+//! window's length ever sees more calls than the quota; a call counts for the window's length and up to a sixtieth
+//! longer; and of `n` simultaneous calls on a fresh window exactly `min(n, quota)` are allowed. A key stores sixty-one
+//! small numbers at most, regardless of the quota.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::connection::RedisConnection;
 
 const PARTS: i64 = 60;
 
-/// Sliding-window counters in Redis, by the time of the server: nodes need not agree on theirs.
+/// Sliding-window counters in Redis. They use the server's time, so the clocks of the nodes need not agree.
 pub struct RedisThrottle {
     redis: RedisConnection,
     count: Script,
@@ -26,7 +26,7 @@ pub struct RedisThrottle {
 }
 
 impl RedisThrottle {
-    /// On the server's time.
+    /// Counts by the server's time.
     pub fn new(redis: RedisConnection) -> Self {
         Self {
             redis,
@@ -35,7 +35,7 @@ impl RedisThrottle {
         }
     }
 
-    /// On a time that is set, for tests.
+    /// Counts by a given clock, for tests.
     #[must_use]
     pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
         Self {
@@ -85,7 +85,7 @@ impl Throttle for RedisThrottle {
     }
 }
 
-/// How long one part of a window is, in whole milliseconds, rounded up: sixty of them cover the window.
+/// The length of one part of a window in whole milliseconds, rounded up so that sixty parts cover the window.
 fn part_width(window: Duration) -> i64 {
     let millis = i64::try_from(window.whole_milliseconds()).unwrap_or(i64::MAX);
     millis

@@ -5,10 +5,10 @@ use time::Duration;
 
 use crate::keys::Keys;
 
-/// After a day without a load or an invalidation nothing is left that a number could be compared with.
+/// The TTL of the clock. After a day without a load or an invalidation, no number is left to compare with.
 pub(crate) const CLOCK_LIFE: Duration = Duration::DAY;
 
-/// A script that asks the clock.
+/// A script that uses the clock (`tick.lua`).
 macro_rules! with_clock {
     ($file:literal) => {
         deadpool_redis::redis::Script::new(concat!(
@@ -19,7 +19,7 @@ macro_rules! with_clock {
 }
 pub(crate) use with_clock;
 
-/// Gives the next number: what every load of a session begins with.
+/// Issues the next number. Every load of a session begins with it.
 pub(crate) struct BeginLoad(Script);
 
 impl BeginLoad {

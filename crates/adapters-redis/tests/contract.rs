@@ -1,4 +1,4 @@
-//! The contracts of the ephemeral ports on Redis in each topology, each test as two nodes under a prefix of its own.
+//! The contracts of the ephemeral ports on Redis, in each topology. Each test runs as two nodes under its own prefix.
 
 mod support;
 
@@ -46,14 +46,14 @@ impl CacheBed for TwoNodes {
     }
 
     async fn nearly_outlive(&self) {
-        // All are due by then, the longest life too; and the shortest is not over.
+        // All snapshots are due by then, even the longest-lived; and the shortest-lived has not expired.
         let longest = self.here.intent().life_by(0);
         self.age(longest.total - longest.early).await;
     }
 }
 
 impl TwoNodes {
-    /// Takes from every key's life. It stands for waiting that long.
+    /// Shortens the TTL of every key. It replaces waiting for that long.
     #[expect(clippy::expect_used, reason = "code of tests")]
     async fn age(&self, by: Duration) {
         let by = i64::try_from(by.whole_milliseconds()).expect("a time within reason");
@@ -70,7 +70,7 @@ impl TwoNodes {
     }
 }
 
-/// The time in Redis is real: the test has half a minute for what it does while a refresh is due.
+/// Redis uses real time: the test has half a minute for its steps while a refresh is due.
 const SLOW: Intent = Intent {
     ttl: Duration::MINUTE,
     early_percent: 50,

@@ -1,4 +1,4 @@
-//! Events in a Redis stream, as whoever reads it finds them.
+//! Events in a Redis stream, as a reader of the stream sees them.
 
 mod support;
 
@@ -58,21 +58,21 @@ async fn the_stream_keeps_about_as_many_as_it_should() {
     }
     let mut redis = raw(&url).await;
     let length: u64 = cmd("XLEN").arg(&key).query_async(&mut redis).await.unwrap();
-    // Redis cuts whole nodes of its own, of a hundred entries.
+    // Redis trims whole internal nodes, of a hundred entries each.
     assert!((100..=200).contains(&length), "{length}");
 }
 
-/// Its name is the operator's, so it may live on any node of a Cluster.
+/// An operator chooses the name, so the stream may be on any node of a Cluster.
 #[tokio::test]
 async fn on_a_cluster_the_stream_lives_where_its_name_puts_it() {
     let prefix = Place::Cluster.prefix();
     let redis = Place::Cluster.node(&prefix).await;
-    // One for each third of the slots at least; and one beside our other keys.
+    // At least one name for each third of the slots, and one next to our other keys.
     let elsewhere = (0..12).map(|_| unique_name());
     let names = elsewhere.chain([format!("{prefix}events")]);
     for key in names {
         let stream = RedisEventStream::new(&redis, key.clone(), 100);
-        // The first call finds that there is no connection yet, as a relay does.
+        // The first call finds no connection yet, as in a relay.
         until(async || stream.deliver(&event(), START).await.is_ok()).await;
     }
 }

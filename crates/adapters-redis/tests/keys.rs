@@ -1,4 +1,4 @@
-//! What is left in Redis, and what it costs to get there.
+//! The keys that remain in Redis, and the round trips that calls need.
 
 mod support;
 
@@ -180,7 +180,7 @@ async fn a_snapshot_is_as_old_as_its_load_and_a_slow_one_is_refused() {
     let cache = RedisSessionCache::new(node(&url, &prefix).await);
     let snapshot = snapshot();
     let now = cache.begin_load().await.unwrap();
-    // As if the clock in Redis had been running for long.
+    // As if the clock in Redis had been running for a long time.
     let mut redis = raw(&url).await;
     let clock = format!("{prefix}v1:clock");
     cmd("HSET")
@@ -195,7 +195,7 @@ async fn a_snapshot_is_as_old_as_its_load_and_a_slow_one_is_refused() {
         number: now.number - seconds * 1_000_000,
         ..now
     };
-    // A minute, or as long as a snapshot lives: it is as old as its load.
+    // A minute is the limit for a load. 35 s is the life of a snapshot, which is as old as its load.
     for refused in [60, 35] {
         assert_eq!(cache.put(earlier(refused), &snapshot).await, Ok(false));
         assert_eq!(get(&cache, snapshot.session).await, None);
@@ -222,7 +222,7 @@ async fn a_snapshot_of_another_release_is_as_good_as_none() {
     assert_eq!(get(&cache, snapshot.session).await, Some(snapshot));
 }
 
-/// The next release, with another shape of snapshots, beside this one.
+/// The next release, with another snapshot shape, runs beside this one.
 #[tokio::test]
 async fn releases_read_each_others_invalidations_and_not_each_others_snapshots() {
     let (url, prefix) = (redis_url(), unique_name());
@@ -254,7 +254,7 @@ async fn releases_read_each_others_invalidations_and_not_each_others_snapshots()
     assert_eq!(get(&theirs, changed.session).await, Some(changed));
 }
 
-/// Whoever changes what is stored raises the version, here and in the intent.
+/// A change of the stored shape requires a new version, here and in the intent.
 #[test]
 fn the_shape_of_a_snapshot_belongs_to_its_version() {
     fn paths(value: &serde_json::Value, at: &str, into: &mut Vec<String>) {
@@ -309,7 +309,7 @@ async fn what_was_loaded_together_does_not_expire_together() {
         load(&cache, &snapshot()).await;
     }
     let lives = lives(&mut raw(&url).await, &prefix).await;
-    // What has passed since, at the most.
+    // The most time that can have passed since.
     let passed = i64::try_from(began.elapsed().as_millis()).unwrap() + 1;
     let lives: HashSet<i64> = lives
         .iter()
@@ -327,7 +327,7 @@ async fn what_was_loaded_together_does_not_expire_together() {
     assert!(lives.len() > 50, "they are spread: {lives:?}");
 }
 
-/// A clock that was set back, or another server's after a fail-over.
+/// A clock that was set back, or the clock of another server after a fail-over.
 #[tokio::test]
 async fn what_happens_is_in_order_although_the_servers_clock_is_behind() {
     let (url, prefix) = (redis_url(), unique_name());

@@ -1,4 +1,4 @@
-//! Redis goes away and comes back; the process stays.
+//! Redis fails and recovers while the process keeps running.
 
 mod support;
 
@@ -12,10 +12,10 @@ use testkit::{builders::id, servers::RedisServer};
 use time::Duration;
 use tokio::time::{Instant, sleep};
 
-/// Long enough for many attempts without pauses between them.
+/// Long enough for many attempts if there were no pauses between them.
 const A_WHILE: std::time::Duration = std::time::Duration::from_secs(2);
 
-/// A node with all it has on Redis.
+/// A node with everything that it has on Redis.
 struct Node {
     redis: RedisConnection,
     cache: RedisSessionCache,
@@ -87,7 +87,7 @@ async fn a_server_that_was_away_at_the_start_is_used_when_it_comes() {
     node.every_call_succeeds().await;
 }
 
-/// Ten thousand waits for the time-out would outlast any test.
+/// Ten thousand response time-outs in a row would exceed any test's time limit.
 #[tokio::test]
 async fn a_frozen_server_does_not_make_every_caller_wait() {
     let server = RedisServer::start().await;
@@ -126,7 +126,7 @@ async fn threads_that_share_a_runtime_share_a_connection() {
     assert_eq!(connections(&server.url()).await, 1);
 }
 
-/// Each is an answer that a PING gets all the same.
+/// Each of these servers still answers a PING.
 #[tokio::test]
 async fn a_server_that_refuses_is_as_one_that_is_away_and_is_not_stormed() {
     for (refuse, take_again) in [
@@ -142,7 +142,7 @@ async fn a_server_that_refuses_is_as_one_that_is_away_and_is_not_stormed() {
         let node = Node::on(&server).await;
         node.every_call_succeeds().await;
         server.order(refuse);
-        // The first ones are refused by the server, and then nobody asks it any more.
+        // The server refuses the first calls; after that, no call reaches it.
         while node.redis.try_writing().await.is_ok() {}
         until(async || node.cache.get(snapshot().session).await.is_err()).await;
         let connections = || server.figure("stats", "total_connections_received");
@@ -153,7 +153,7 @@ async fn a_server_that_refuses_is_as_one_that_is_away_and_is_not_stormed() {
             asked += 1;
             sleep(A_WHILE / 1_000).await;
         }
-        // One is our own. After each failure the pause is longer, up to a second.
+        // One connection is the test's own. The pause grows with each failure, up to one second.
         let came = connections() - before;
         assert!(came <= 8, "{came} connections for {asked} calls: {refuse}");
         server.order(take_again);
@@ -240,7 +240,7 @@ async fn an_invalidation_is_told_although_its_caller_went_away() {
     tokio::select! {
         biased;
         _ = here.cache.invalidate(&first) => panic!("the server is frozen"),
-        // Waits for the first, and is not even sent.
+        // Waits for the first call and is not even sent.
         _ = here.cache.invalidate(&second) => panic!("the server is frozen"),
         () = tokio::task::yield_now() => {}
     }
@@ -269,7 +269,7 @@ async fn a_server_that_lost_its_data_believes_no_load_from_before() {
     for _ in 0..2 {
         node.cache.put(before, &ended).await.unwrap();
         assert_eq!(get(&node.cache, ended.session).await, None);
-        // The second time with a clock that runs again.
+        // The second round is with a running clock again.
         node.every_call_succeeds().await;
     }
 }

@@ -1,4 +1,4 @@
-//! The broadcast among nodes.
+//! The broadcast between nodes.
 
 mod support;
 
@@ -27,7 +27,7 @@ struct Listener {
 }
 
 impl Listener {
-    /// One that listens already: it has been told of its first gap.
+    /// A listener that is already listening: it has been notified of its first gap.
     async fn on(node: &RedisConnection) -> Self {
         let (sender, heard) = mpsc::unbounded_channel();
         let (shutdown, told) = oneshot::channel::<()>();
@@ -147,7 +147,7 @@ async fn a_lost_connection_is_a_gap_when_it_is_back() {
     heard_again(&mut listener).await;
 }
 
-/// It closes no connection and says nothing; only a heartbeat finds out.
+/// A frozen server closes no connection and sends nothing. Only a heartbeat detects it.
 #[tokio::test]
 async fn a_server_that_froze_is_a_gap_when_it_is_back() {
     let (log, _capturing) = LogCapture::on_this_thread();

@@ -1,4 +1,4 @@
-//! What a user of Redis may do, and what is said of one who may not.
+//! Which rights a Redis user needs, and how missing ones are reported.
 
 mod support;
 
@@ -50,7 +50,7 @@ async fn what_a_user_may_not_do_is_told_apart() {
     }
     let expected = RedisTrouble::RefusesSubscribe(no_right("NOPERM"));
     assert_eq!(verdict(without("-subscribe")).await, Err(expected));
-    // Another prefix is another's.
+    // Keys under another prefix belong to someone else.
     let said = verdict(RIGHTS.replace("PREFIX", "other:")).await;
     assert!(matches!(said, Err(RedisTrouble::Unusable(_))), "{said:?}");
 }
@@ -93,7 +93,7 @@ async fn each_right_that_is_missing_is_named() {
     };
     let stream = Some("fa:events");
     assert!(missing(RIGHTS, stream).await.is_empty());
-    // The channel is tried by listening to it, and a part of a command is not taken away from it.
+    // The channel is tried by listening to it, and a subcommand cannot be withdrawn from its command.
     let not_here = [
         "publish",
         "subscribe",
@@ -108,7 +108,7 @@ async fn each_right_that_is_missing_is_named() {
         assert_eq!(found.needed, [format!("+{name}")], "{found:?}");
         assert!(found.for_looks.is_empty(), "{found:?}");
     }
-    // A Redis that has the scripts already runs them; one that comes back without them does not.
+    // A Redis that has the scripts already runs them; one that was restarted does not.
     let without_loading = RIGHTS.replace("+script|load ", "");
     let found = missing(&without_loading, stream).await;
     assert_eq!(found.needed, ["+script|load"]);
@@ -120,12 +120,12 @@ async fn each_right_that_is_missing_is_named() {
         for_looks: vec!["+role".to_owned(), "+info".to_owned()],
     };
     assert_eq!(found, only_looks, "no event is written there");
-    // Keys have rights of their own.
+    // Access to keys is a right of its own.
     let found = missing(&RIGHTS.replace("PREFIX", "other:"), None).await;
     assert_eq!(found.needed, ["~fa:*"]);
     let found = missing(RIGHTS, Some("elsewhere")).await;
     assert_eq!(found.needed, ["~elsewhere"]);
-    // What is without a right to remove it goes by itself.
+    // A key that the user may not delete expires.
     missing(RIGHTS, stream).await;
     until(async || server.ask("DBSIZE") == ":0\r\n").await;
 }
@@ -147,13 +147,13 @@ async fn a_server_that_answers_says_what_is_wrong() {
     trouble(&redis, "OOM").await;
     server.order("CONFIG SET maxmemory 0");
     until(async || redis.health().await == Ok(())).await;
-    // What a script may not do is a right that is missing, whatever its code.
+    // A command that a script may not run is a missing right under any error code.
     order_user(&server, &format!("{RIGHTS} -hdel"));
     let expected = RedisTrouble::RefusesCommands("NOPERM".to_owned());
     assert_eq!(service_on(&server).await.health().await, Err(expected));
 }
 
-/// A server that just started has nothing to save, which is no saving.
+/// A server that has just started has nothing to save, which does not mean that it persists data.
 #[tokio::test]
 async fn persistence_is_told_only_where_it_is_known() {
     let server = RedisServer::start().await;

@@ -1,4 +1,4 @@
-//! What is told survives fail-overs, by sentinels and in a Cluster, and slots that move.
+//! Invalidations survive fail-overs, by sentinels and in a Cluster, and moving slots.
 #![expect(
     clippy::expect_used,
     reason = "code of tests: a broken expectation fails the test"
@@ -20,7 +20,7 @@ use support::{get, load, patient, snapshot, until, until_connected};
 use testkit::servers::{RedisCluster, RedisSentinel};
 use tokio::sync::mpsc;
 
-/// A node of ours: what it has on Redis, and what it hears.
+/// A service node: what it has on Redis, and the broadcasts that it receives.
 struct Node {
     redis: RedisConnection,
     cache: RedisSessionCache,
@@ -73,10 +73,10 @@ impl Node {
         self.cache.invalidate(&ended).await
     }
 
-    /// Whatever else it hears.
+    /// Waits for this session's end and ignores all other messages.
     async fn hears_of_the_end_of(&mut self, session: &SessionSnapshot) {
         loop {
-            // It may be told together with others.
+            // It may arrive in one message together with others.
             match self.heard.recv().await.expect("it listens") {
                 Heard::Invalidation(told) if told.ended.contains(&session.session) => return,
                 Heard::Invalidation(_) | Heard::Gap => {}
@@ -93,7 +93,7 @@ impl Node {
         load(&self.cache, &session).await;
         assert_eq!(get(&self.cache, session.session).await, Some(session));
         assert_eq!(self.count().await, Ok(()));
-        // Its listener may still be on its way.
+        // Its listener may still be connecting.
         until(async || self.redis.health().await.is_ok()).await;
     }
 }
@@ -101,7 +101,7 @@ impl Node {
 fn of_sentinel(servers: &RedisSentinel) -> RedisConfig {
     RedisConfig {
         topology: RedisTopology::Sentinel {
-            // Sentinels that are away, or not what they should be, stop nothing.
+            // Sentinels that cannot be reached, or are something else, are no obstacle.
             sentinels: vec![
                 "redis://127.0.0.1:1".into(),
                 servers.sentinel_url().into(),
@@ -122,7 +122,7 @@ fn of_cluster(cluster: &RedisCluster) -> RedisConfig {
     }
 }
 
-/// Also what the replica had not heard of yet.
+/// This includes what had not been replicated yet.
 #[tokio::test]
 async fn what_was_told_before_a_fail_over_by_sentinels_holds_after_it() {
     let mut servers = RedisSentinel::start().await;
@@ -149,7 +149,7 @@ async fn what_was_told_before_a_fail_over_by_sentinels_holds_after_it() {
         assert_ne!(node.redis.address(), before);
     }
     there.hears_of_a_gap().await;
-    // The next request of the node that ended it, whatever it is about.
+    // Any request of the node that ended it, for any session.
     get(&here.cache, untouched.session).await;
     for node in [&here, &there] {
         for gone in [&early, &late] {
@@ -167,7 +167,7 @@ async fn a_cluster_goes_on_with_the_replica_of_a_primary_that_died() {
     let mut cluster = RedisCluster::start().await;
     let owner = cluster.owner(cluster.slot("{fa}:"));
     cluster.add_replica_of(owner).await;
-    // The configuration knows the one that dies, and nobody else: its neighbours are learnt from it.
+    // Only the node that dies is configured; its neighbours are learnt from it.
     let config = RedisConfig {
         topology: RedisTopology::Cluster { nodes: Vec::new() },
         ..RedisConfig {
@@ -181,7 +181,7 @@ async fn a_cluster_goes_on_with_the_replica_of_a_primary_that_died() {
     let ended = snapshot();
     load(&there.cache, &ended).await;
     cluster.lose(owner);
-    // It is remembered until somebody takes it.
+    // It is remembered until a node takes it.
     assert_eq!(here.end(&ended).await, Err(CacheError));
     for node in [&here, &there] {
         until_connected(&node.redis).await;
@@ -212,7 +212,7 @@ async fn a_slot_that_moves_loses_no_revocation_and_in_the_end_no_call() {
     there.hears_of_the_end_of(&early).await;
 
     cluster.begin_to_move(slot, from, to);
-    // Keys that live on two nodes are in the hands of neither.
+    // While a script's keys are split between two nodes, neither node runs it.
     assert_eq!(here.end(&late).await, Err(CacheError));
     cluster.move_the_rest(slot, from, to);
     until_connected(&here.redis).await;
@@ -225,7 +225,7 @@ async fn a_slot_that_moves_loses_no_revocation_and_in_the_end_no_call() {
     }
     there.hears_of_the_end_of(&late).await;
 
-    // One that moves at once is followed by the call that finds it gone.
+    // If a slot moves at once, the call that finds it gone follows it.
     cluster.begin_to_move(slot, to, from);
     cluster.move_the_rest(slot, to, from);
     assert_eq!(there.count().await, Ok(()));

@@ -1,4 +1,4 @@
-//! What the tests of this crate share.
+//! Helpers that the tests of this crate share.
 #![expect(
     clippy::expect_used,
     reason = "code of tests: a broken expectation fails the test"
@@ -18,7 +18,7 @@ use testkit::{
     redis_cluster_url, redis_sentinel_url, redis_url, unique_name,
 };
 
-/// The servers that the script started, in each topology.
+/// The servers that the start script runs, one for each topology.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Place {
     Standalone,
@@ -27,7 +27,7 @@ pub(crate) enum Place {
 }
 
 impl Place {
-    /// One that no other test has.
+    /// A prefix that no other test uses.
     pub(crate) fn prefix(self) -> String {
         match self {
             Self::Standalone | Self::Sentinel => unique_name(),
@@ -56,14 +56,14 @@ impl Place {
         .await
     }
 
-    /// A connection that sees every key under the prefix.
+    /// A plain connection to the node that has the keys under the prefix.
     pub(crate) async fn raw(self, prefix: &str) -> MultiplexedConnection {
         let address = self.node(prefix).await.address();
         raw(&format!("redis://{}", address.expect("Redis is there"))).await
     }
 }
 
-/// A connection as a node has it, but with the patience of a busy test machine.
+/// A connection as a service node has it, with time-outs for a busy test machine.
 pub(crate) async fn node(url: &str, prefix: &str) -> RedisConnection {
     patient(RedisConfig {
         key_prefix: prefix.to_owned(),
@@ -83,7 +83,7 @@ pub(crate) async fn patient(config: RedisConfig) -> RedisConnection {
         .expect("a URL of Redis")
 }
 
-/// A connection that sees everything.
+/// A plain connection to the server, without prefix or circuit breaker.
 pub(crate) async fn raw(url: &str) -> MultiplexedConnection {
     let client = Client::open(url).expect("a URL of Redis");
     client
@@ -92,7 +92,7 @@ pub(crate) async fn raw(url: &str) -> MultiplexedConnection {
         .expect("Redis is there")
 }
 
-/// How many connections a server has, beside the one that asks.
+/// The number of a server's connections, without the one that asks.
 pub(crate) async fn connections(url: &str) -> usize {
     let mut redis = raw(url).await;
     let list: String = cmd("CLIENT")
@@ -103,7 +103,7 @@ pub(crate) async fn connections(url: &str) -> usize {
     list.lines().count() - 1
 }
 
-/// Every key under a prefix with the milliseconds it has yet to live.
+/// Every key under a prefix with its remaining TTL in milliseconds.
 pub(crate) async fn lives(redis: &mut MultiplexedConnection, prefix: &str) -> HashMap<String, i64> {
     let keys: Vec<String> = cmd("KEYS")
         .arg(format!("{prefix}*"))
@@ -122,19 +122,19 @@ pub(crate) async fn lives(redis: &mut MultiplexedConnection, prefix: &str) -> Ha
     lives
 }
 
-/// Comes back when the fact holds.
+/// Returns when the condition holds.
 pub(crate) async fn until<F: Future<Output = bool>>(fact: impl Fn() -> F) {
     while !fact().await {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
-/// Comes back when the node has its Redis again.
+/// Returns when the node is connected to Redis again.
 pub(crate) async fn until_connected(node: &RedisConnection) {
     until(async || node.try_writing().await.is_ok()).await;
 }
 
-/// Any session of any account.
+/// A snapshot of some session of some account.
 pub(crate) fn snapshot() -> SessionSnapshot {
     SessionSnapshot {
         session: id(),
@@ -156,7 +156,7 @@ pub(crate) async fn load(cache: &dyn SessionCache, snapshot: &SessionSnapshot) {
         .expect("the cache is there");
 }
 
-/// What the cache knows of a session.
+/// The cached snapshot of a session.
 pub(crate) async fn get(cache: &dyn SessionCache, session: SessionId) -> Option<SessionSnapshot> {
     let known = cache.get(session).await.expect("the cache is there");
     known.map(|it| it.snapshot)
