@@ -1,15 +1,15 @@
-//! A provider that does not answer is not asked by everybody at once.
+//! A circuit breaker for a provider that does not answer.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use time::{Duration, OffsetDateTime};
 
-/// So many failures in a row, and nobody asks for a while.
+/// After this many consecutive failures the circuit opens.
 const FAILURES: u32 = 5;
-/// How long nobody asks; then one does, and whether it is answered decides for all.
+/// How long the circuit stays open. After that, the result of a single trial call decides whether it closes.
 const REST: Duration = Duration::seconds(10);
 
-/// Counts failures in a row.
+/// Counts consecutive failures.
 #[derive(Debug, Default)]
 pub(crate) struct Breaker {
     state: Mutex<State>,
@@ -22,8 +22,8 @@ struct State {
 }
 
 impl Breaker {
-    /// Whether the provider may be asked at `now`; otherwise how long it rests. Whoever is let through while
-    /// it is being tried again is the only one.
+    /// Whether the provider may be asked at `now`; otherwise how long the circuit stays open. After that time, only one
+    /// caller is admitted to try the provider again.
     pub(crate) fn admit(&self, now: OffsetDateTime) -> Result<(), Duration> {
         let mut state = self.lock();
         match state.open_until {
@@ -36,7 +36,7 @@ impl Breaker {
         }
     }
 
-    /// Whether nobody may ask at `now`. Lets nobody through.
+    /// Whether the circuit is open at `now`. Unlike [`Self::admit`], this admits no trial call.
     pub(crate) fn is_open(&self, now: OffsetDateTime) -> bool {
         self.lock().open_until.is_some_and(|until| now < until)
     }
@@ -53,7 +53,7 @@ impl Breaker {
         }
     }
 
-    /// What a panic left behind is a number, which is as good as any.
+    /// A poisoned lock is no problem: the state is plain numbers, and every value of them is valid.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,36 +1,36 @@
-//! What a provider is configured with.
+//! The configuration of a provider.
 
 use secrecy::SecretString;
 use url::Url;
 
-/// The provider, and who we are to it.
+/// The provider, and the service's registration as its client.
 #[derive(Debug, Clone)]
 pub struct ProviderConfig {
-    /// What it is called here: for the log.
+    /// The provider's name in the log.
     pub name: String,
-    /// The issuer, to the letter, as ID tokens have it.
+    /// The issuer, exactly as ID tokens have it.
     pub issuer: String,
-    /// Who we are: the client of the site first, then those of apps. ID tokens for any of them count; the code
-    /// flow is the first one's.
+    /// The client ids of this service: the site's first, then those of apps. ID tokens for any of them are accepted;
+    /// the code flow uses the first one.
     pub client_ids: Vec<String>,
     /// The secret of the first client, if it has one.
     pub client_secret: Option<SecretString>,
-    /// Hosts beside the issuer's own that its metadata may name.
+    /// Hosts that the provider's metadata may name, in addition to the issuer's own.
     pub trusted_hosts: Vec<String>,
-    /// Takes `http` to this machine. For development and tests.
+    /// Accepts `http` URLs to this machine. For development and tests.
     pub allow_loopback: bool,
 }
 
-/// The settings cannot be used.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidProvider {
-    /// Not a URL that can be an issuer.
+    /// The URL cannot be an issuer.
     #[error("the issuer must be an https URL without user name, query and fragment")]
     Issuer,
-    /// Nobody we could be.
+    /// There is no client id.
     #[error("there must be a client id")]
     ClientIds,
-    /// The HTTP client cannot be made.
+    /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     Client(#[source] reqwest::Error),
 }
@@ -38,13 +38,13 @@ pub enum InvalidProvider {
 impl ProviderConfig {
     /// Google's own issuer.
     pub const GOOGLE: &'static str = "https://accounts.google.com";
-    /// Where Google has its endpoints beside the issuer's host.
+    /// The hosts of Google's endpoints other than the issuer's host.
     pub const GOOGLES_HOSTS: [&'static str; 2] = ["oauth2.googleapis.com", "www.googleapis.com"];
 
     /// Google's issuer as older ID tokens have it (Google Identity, "Verify the Google ID token on your server side").
     const GOOGLE_WITHOUT_SCHEME: &'static str = "accounts.google.com";
 
-    /// Whether this is the provider's own name for itself. To the letter; Google alone has two.
+    /// Whether `name` is the provider's own identifier, compared exactly. Only Google has two.
     pub(crate) fn is_issuer(&self, name: &str) -> bool {
         let is_google = self.issuer == Self::GOOGLE;
         name == self.issuer || (is_google && name == Self::GOOGLE_WITHOUT_SCHEME)
@@ -64,7 +64,7 @@ impl ProviderConfig {
     }
 }
 
-/// By TLS, or to this machine where that is allowed.
+/// Whether the URL uses TLS, or points to this machine where that is allowed.
 pub(crate) fn is_reachable_safely(url: &Url, allow_loopback: bool) -> bool {
     match url.scheme() {
         "https" => url.has_host(),

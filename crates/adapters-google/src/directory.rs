@@ -1,4 +1,4 @@
-//! The provider's metadata and keys, as of lately.
+//! A cache of the provider's metadata and keys.
 
 use std::{
     future::Future,
@@ -27,33 +27,33 @@ use crate::{
     metadata::Metadata,
 };
 
-/// How long metadata and keys count without being looked at again.
+/// How long metadata and keys are fresh, so that no request is sent.
 const FRESH: Duration = Duration::hours(1);
-/// How long they count while the provider cannot be asked. A key that it withdrew counts no longer than that.
+/// How long they are used while the provider cannot be asked. This bounds how long a withdrawn key is accepted.
 const STALE: Duration = Duration::hours(24);
-/// How often the provider is asked at the most for what is not urgent: for keys, because a token names one that
-/// is not known; and while what is known of it still counts.
+/// The minimum interval between requests that are not urgent: for keys, because a token names an unknown one, and for
+/// everything while the cached values may still be used.
 const AT_MOST_EVERY: Duration = Duration::seconds(10);
-/// How long whoever needs the provider waits for it, in all.
+/// The longest that one operation at the provider may take, retries included.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
-/// Tries within that, and the pause after the first; it doubles.
+/// Attempts within that time, and the pause after the first one, which then doubles.
 const TRIES: u32 = 3;
 const FIRST_PAUSE: Wait = Wait::from_millis(100);
-/// When whoever was refused may come back.
+/// When a caller whose request failed may try again.
 pub(crate) const SOON: Duration = Duration::seconds(2);
 
-/// What is known of the provider.
+/// The cached metadata and keys.
 #[derive(Debug)]
 pub(crate) struct Known {
     pub(crate) metadata: Metadata,
     pub(crate) keys: CoreJsonWebKeySet,
-    /// When all of it was fetched.
+    /// When metadata and keys were last fetched together.
     at: OffsetDateTime,
-    /// When the keys were, last.
+    /// When the keys were last fetched.
     keys_at: OffsetDateTime,
 }
 
-/// Looks things up at the provider, and remembers.
+/// Fetches metadata and keys from the provider, and caches them.
 pub(crate) struct Directory {
     pub(crate) config: ProviderConfig,
     pub(crate) http: Http,
@@ -63,13 +63,13 @@ pub(crate) struct Directory {
     breaker: Breaker,
     token_breaker: Breaker,
     known: RwLock<Option<Arc<Known>>>,
-    /// How often metadata and keys were asked for so far.
+    /// The number of finished attempts to fetch metadata and keys.
     flights: AtomicU64,
-    /// Held by whoever asks, so that nobody else does.
+    /// Held while the provider is asked, so that there is one request at a time.
     flight: Mutex<Asked>,
 }
 
-/// What came of asking in vain, the last time.
+/// The last failures to fetch, for all of it and for the keys alone.
 #[derive(Debug, Default)]
 struct Asked {
     for_all: Option<InVain>,
@@ -106,9 +106,8 @@ impl Directory {
         self.clock.now()
     }
 
-    /// Metadata and keys, fetched if they are not known or were not looked at for an hour. While they count,
-    /// nobody waits for whoever fetches new ones; before any are known, what one is told holds for all who
-    /// waited.
+    /// Metadata and keys. They are fetched if they are unknown or older than an hour. While stale ones may still be
+    /// used, no other caller waits for the fetch. Before any are known, all callers that waited share its result.
     pub(crate) async fn current(&self) -> Result<Arc<Known>, ProviderError> {
         if let Some(known) = self.fresh() {
             return Ok(known);
@@ -137,7 +136,7 @@ impl Directory {
                 *asked = Asked::default();
                 Ok(self.remember(known))
             }
-            // Also when what it says now is not to be trusted: then that is not taken.
+            // This includes metadata that cannot be trusted: they are not used.
             Err(error) => {
                 let at = self.now();
                 asked.for_all = Some(InVain { at, error });
@@ -146,7 +145,7 @@ impl Directory {
         }
     }
 
-    /// Keys that are newer than those in which a token's was not found; `None` when there can be none yet.
+    /// Keys newer than those of `than`, which lack a token's key; `None` if it is too early to ask for them again.
     pub(crate) async fn newer_keys(
         &self,
         than: &Arc<Known>,
@@ -202,7 +201,7 @@ impl Directory {
         Ok(key_set::read(&document)?)
     }
 
-    /// Asks what may be asked twice: again after a pause, and for no longer than anybody should wait.
+    /// Sends an idempotent request, with retries after a jittered pause, within [`PATIENCE`].
     async fn asking<T, F>(&self, ask: impl Fn() -> F) -> Result<T, ProviderError>
     where
         F: Future<Output = Result<T, Failure>>,
@@ -226,8 +225,8 @@ impl Directory {
         .await
     }
 
-    /// Gives a code to the token endpoint. That it fails says nothing of the keys, which may answer all the
-    /// while: it has a breaker of its own.
+    /// Redeems a code at the token endpoint. It has its own circuit breaker, because a failure there does not mean that
+    /// the keys cannot be fetched.
     pub(crate) async fn exchanging<T>(
         &self,
         exchange: impl Future<Output = Result<T, Failure>>,
@@ -235,7 +234,7 @@ impl Directory {
         self.guarded(&self.token_breaker, exchange).await
     }
 
-    /// Asks once, if the breaker lets it, and for no longer than anybody should wait.
+    /// Sends a request if the circuit breaker admits it, within [`PATIENCE`].
     async fn guarded<T>(
         &self,
         breaker: &Breaker,
@@ -259,7 +258,7 @@ impl Directory {
                 Err(ProviderError::Unavailable { retry_after: SOON })
             }
             Err(Failure::Told(error)) => {
-                // It answered, whatever it said.
+                // The provider answered, even if with an error.
                 breaker.succeeded();
                 if let ProviderError::Untrustworthy(fault) = error {
                     tracing::error!(
@@ -273,7 +272,7 @@ impl Directory {
         }
     }
 
-    /// Whether nobody asks it at the moment, for what is known of it or for tokens.
+    /// Whether a circuit is open: for metadata and keys, or for the token endpoint.
     pub(crate) fn rests(&self) -> bool {
         let now = self.now();
         self.breaker.is_open(now) || self.token_breaker.is_open(now)
@@ -302,12 +301,12 @@ impl Directory {
     }
 }
 
-/// Why there is no answer to use.
+/// Why there is no usable answer.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Failure {
-    /// None came, or none that helps.
+    /// No answer came, or none that helps.
     Http(HttpError),
-    /// One came.
+    /// The answer itself is the failure.
     Told(ProviderError),
 }
 
@@ -323,7 +322,7 @@ impl From<ProviderError> for Failure {
     }
 }
 
-/// Whether the same question may be answered a moment later.
+/// Whether the same request may succeed a moment later.
 const fn is_passing(error: HttpError) -> bool {
     match error {
         HttpError::Unreached | HttpError::TooSlow | HttpError::Broken => true,

@@ -1,4 +1,4 @@
-//! The two requests of the code flow: where a person is sent, and the code given back.
+//! The two requests of the code flow: the authorization request that a browser is redirected to, and the code exchange.
 
 use std::{fmt, time::Duration};
 
@@ -23,7 +23,7 @@ use crate::{
     token::if_it_can_be_read,
 };
 
-/// What we ask of a person: who they are, their address, and their name.
+/// The requested scopes: the identity, the e-mail address, and the name.
 const SCOPES: [&str; 3] = ["openid", "email", "profile"];
 
 type ProviderClient = Client<
@@ -39,8 +39,8 @@ type ProviderClient = Client<
     EndpointSet,
 >;
 
-/// The token endpoint's answer: its ID token. Whatever else is there is of no use to us and may be of any shape; some
-/// providers send `expires_in` as a text, and lists for `scope`.
+/// The token endpoint's answer, of which only the ID token is used. Everything else may have any shape: some providers
+/// send `expires_in` as a string, or `scope` as a list.
 #[derive(Serialize, Deserialize)]
 struct WithIdToken {
     #[serde(default, deserialize_with = "if_it_can_be_read")]
@@ -112,7 +112,7 @@ fn client_of(
     Ok(client)
 }
 
-/// OpenID Connect Core 1.0 §3.1.2.1, with PKCE by SHA-256 (RFC 7636 §4.3).
+/// The authorization request (OpenID Connect Core 1.0 §3.1.2.1), with PKCE by SHA-256 (RFC 7636 §4.3).
 pub(crate) fn authorization_url(
     config: &ProviderConfig,
     metadata: &Metadata,
@@ -129,8 +129,8 @@ pub(crate) fn authorization_url(
     Ok(url.into())
 }
 
-/// The ID token for a code (OpenID Connect Core 1.0 §3.1.3). Asked once: a code that was taken and whose answer
-/// was lost is used up.
+/// Exchanges a code for the ID token (OpenID Connect Core 1.0 §3.1.3). There is no retry: if the answer is lost, the
+/// code may be used up already.
 pub(crate) async fn redeem(
     config: &ProviderConfig,
     metadata: &Metadata,

@@ -1,4 +1,4 @@
-//! The HTTP client: to the provider and to nowhere else.
+//! The HTTP client, which connects to the provider only.
 
 use std::{future::Future, pin::Pin, time::Duration};
 
@@ -12,16 +12,16 @@ use url::Url;
 
 use crate::{InvalidProvider, ProviderConfig};
 
-/// How long a connection may take to stand.
+/// The time limit for establishing a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long one request may take in all.
+/// The time limit for one request, answer included.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(3);
-/// The most that is read of an answer: key sets and token answers are a few KiB.
+/// The most bytes that are read of an answer. Key sets and token answers are a few KiB.
 const MOST_OF_AN_ANSWER: usize = 256 * 1024;
-/// How long a connection is kept for the next request.
+/// How long an idle connection is kept for the next request.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// Why there is no answer. In our own words: the client's name the URL, and its query may be a secret.
+/// Why there is no answer. `reqwest`'s messages are not used: they contain the URL, whose query may hold a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum HttpError {
     #[error("the provider cannot be reached")]
@@ -38,7 +38,7 @@ pub(crate) enum HttpError {
     Unmade,
 }
 
-/// The client.
+/// An HTTP client without redirects, proxies and retries.
 pub(crate) struct Http {
     client: Client,
 }
@@ -47,7 +47,7 @@ impl Http {
     pub(crate) fn new(config: &ProviderConfig) -> Result<Self, InvalidProvider> {
         let client = Client::builder()
             .user_agent("fashionistar-auth")
-            // A redirect would send a code, or have keys fetched, wherever somebody likes.
+            // A redirect could send a code to another host, or have keys fetched from one.
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
@@ -62,7 +62,7 @@ impl Http {
         Ok(Self { client })
     }
 
-    /// A JSON document, if the provider answers with 200.
+    /// Fetches a JSON document; any status but 200 is an error.
     pub(crate) async fn document(&self, url: &Url) -> Result<Vec<u8>, HttpError> {
         let request = self
             .client

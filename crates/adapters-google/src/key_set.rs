@@ -1,7 +1,7 @@
-//! The keys that a provider publishes (RFC 7517 §5), and which of them may sign.
+//! The keys that a provider publishes (JWKS, RFC 7517 §5), and which of them are accepted for signatures.
 //!
-//! A key that may not is passed over, as RFC 7517 §5 wants; a set without a single one that may is refused
-//! whole, so that it never takes the place of good keys.
+//! Unacceptable keys are skipped, as RFC 7517 §5 requires. A set without a single acceptable key is rejected as a
+//! whole, so that it never replaces good keys.
 
 use authentication_app::ports::ProviderError;
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -9,13 +9,13 @@ use openidconnect::core::{CoreJsonWebKey, CoreJsonWebKeySet};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// Keys of one set. Google has two; a token without a key id is tried with each of them.
+/// The most keys that a set may have. Google publishes two; each verification searches the whole set.
 const MOST_KEYS: usize = 32;
-/// Of RSA moduli, in bits: NIST SP 800-131A asks for the least; the most bounds the work.
+/// Bits of an RSA modulus. The minimum is from NIST SP 800-131A; the maximum bounds the work.
 const MODULUS_BITS: std::ops::RangeInclusive<usize> = 2_048..=8_192;
-/// Of RSA exponents: FIPS 186-5 §5.4 asks for the least; the most bounds the work.
+/// RSA exponents. The minimum is from FIPS 186-5 §5.4; the maximum bounds the work.
 const EXPONENTS: std::ops::RangeInclusive<u64> = 65_537..=0x1_ffff_ffff;
-/// Of a coordinate of P-256, in bytes (RFC 7518 §6.2.1.2: all of them).
+/// Bytes of a P-256 coordinate (RFC 7518 §6.2.1.2: leading zeros included).
 const COORDINATE: usize = 32;
 
 #[derive(Deserialize)]
@@ -23,10 +23,10 @@ struct Document {
     keys: Vec<Value>,
 }
 
-/// Reads the document, and keeps what may sign.
+/// Parses the document and keeps the keys that may sign.
 ///
 /// # Errors
-/// [`ProviderError::Untrustworthy`] when it is no set of keys, or none of them may sign.
+/// [`ProviderError::Untrustworthy`] if it is not a key set, or has no key that may sign.
 pub(crate) fn read(document: &[u8]) -> Result<CoreJsonWebKeySet, ProviderError> {
     let unreadable = ProviderError::Untrustworthy("its keys cannot be read");
     let text = std::str::from_utf8(document).map_err(|_| unreadable)?;
@@ -55,8 +55,8 @@ pub(crate) fn read(document: &[u8]) -> Result<CoreJsonWebKeySet, ProviderError> 
     Ok(CoreJsonWebKeySet::new(keys))
 }
 
-/// Whether it is a public key for signatures, of an algorithm that is taken, and strong enough. A secret that
-/// two share (`oct`) is none, nor is a private key that somebody published.
+/// Whether it is a public signature key, for an accepted algorithm, and strong enough. A shared secret (`oct`) is not,
+/// nor is a private key that was published.
 fn may_sign(key: &Map<String, Value>) -> bool {
     let text = |name: &str| key.get(name).and_then(Value::as_str);
     let is = |name: &str, expected: &str| match key.get(name) {

@@ -1,17 +1,17 @@
-//! Google, or another OpenID provider, behind the port of the use cases.
+//! Google, or another OpenID provider, behind the use cases' port.
 //!
 //! ```text
-//! metadata and keys   fetched when they are needed first, kept for an hour, one flight at a time; a key that
-//!                     is not known has the keys fetched anew, at most every ten seconds
+//! metadata and keys   fetched on first use, cached for an hour, one request at a time; a token with an unknown key
+//!                     has the keys fetched again, at most every ten seconds
 //! an ID token         RS256 or ES256 by a key of the provider; issuer, audience, authorized party, times
-//! a code              given back once, with the PKCE verifier, over a connection that follows no redirect
+//! a code              redeemed once, with the PKCE verifier, over a connection that follows no redirect
 //! ```
 //!
-//! What the metadata says is believed as far as it stays at home: the issuer must be the configured one to the
-//! letter, and every address must be on its host or on one that configuration names. A provider that does not
-//! answer is asked less and less often (a circuit breaker), and whoever waits for it is told when to come back.
+//! Metadata are trusted only within limits: the issuer must match the configured one exactly, and every endpoint must
+//! be on the issuer's host or on a configured one. After five consecutive failures a circuit breaker admits one attempt
+//! every ten seconds, and callers learn when they may retry.
 //!
-//! It must never know who has an account, or what becomes of whom it vouches for.
+//! This crate must never know who has an account, or what happens to the identities that the provider vouches for.
 
 mod breaker;
 mod config;

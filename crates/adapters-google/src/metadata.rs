@@ -1,4 +1,4 @@
-//! What a provider says of itself (OpenID Connect Discovery 1.0 §3, RFC 8414), and how far it is believed.
+//! A provider's metadata (OpenID Connect Discovery 1.0 §3, RFC 8414), and how far they are trusted.
 
 use authentication_app::ports::ProviderError;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use url::Url;
 
 use crate::{ProviderConfig, config::is_reachable_safely, token::if_it_can_be_read};
 
-/// The part of the document that is of use here.
+/// The members of the document that are used here.
 #[derive(Deserialize)]
 struct Document {
     issuer: String,
@@ -16,25 +16,26 @@ struct Document {
     jwks_uri: Url,
     #[serde(default, deserialize_with = "if_it_can_be_read")]
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
-    /// A text that says so is a promise too: it makes us stricter.
+    /// A string that says so counts too, because it makes us stricter.
     #[serde(default, deserialize_with = "if_it_can_be_read")]
     authorization_response_iss_parameter_supported: Option<Value>,
 }
 
-/// What was said and may be believed.
+/// The metadata that may be trusted.
 #[derive(Debug, Clone)]
 pub(crate) struct Metadata {
     pub(crate) authorization_endpoint: Url,
     pub(crate) token_endpoint: Url,
     pub(crate) jwks_uri: Url,
-    /// The client's secret goes into the body, and not into a header.
+    /// Whether the client secret is sent in the body instead of the `Authorization` header.
     pub(crate) secret_in_body: bool,
-    /// RFC 9207: whoever comes back says from whom.
+    /// Whether authorization responses name their issuer (`iss`, RFC 9207).
     pub(crate) answers_name_the_issuer: bool,
 }
 
 impl Metadata {
-    /// The address of the document. Not joined as a relative one: an issuer may have a path.
+    /// The URL of the document. It is appended to the issuer's path, not resolved against it, since an issuer may have
+    /// one.
     pub(crate) fn address(issuer: &Url) -> Url {
         let mut address = issuer.clone();
         let path = issuer.path().trim_end_matches('/');
@@ -42,8 +43,8 @@ impl Metadata {
         address
     }
 
-    /// Reads the document and refuses what leads away from the provider: another issuer's document (mix-up,
-    /// RFC 9700 §4.4), keys or endpoints on a host that nobody vouched for.
+    /// Parses the document and refuses what leads away from the provider: the document of another issuer (mix-up, RFC
+    /// 9700 §4.4), and keys or endpoints on a host that is not trusted.
     ///
     /// # Errors
     /// [`ProviderError::Untrustworthy`].
@@ -53,7 +54,7 @@ impl Metadata {
         config: &ProviderConfig,
     ) -> Result<Self, ProviderError> {
         let unreadable = ProviderError::Untrustworthy("it cannot be read");
-        // As text first: of members that it passes over, serde does not look at the encoding.
+        // As text first, because serde does not check the encoding of the members that it skips.
         let document = std::str::from_utf8(document).map_err(|_| unreadable)?;
         let document: Document = serde_json::from_str(document).map_err(|_| unreadable)?;
         if document.issuer != config.issuer {
@@ -92,7 +93,7 @@ impl Metadata {
                 return Err(ProviderError::Untrustworthy(fault));
             }
         }
-        // What is not said is `client_secret_basic` (OpenID Connect Discovery 1.0 §3).
+        // The default is `client_secret_basic` (OpenID Connect Discovery 1.0 §3).
         let secret_in_body = document
             .token_endpoint_auth_methods_supported
             .is_some_and(|methods| !methods.iter().any(|it| it == "client_secret_basic"));
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(Metadata::address(&issuer).as_str(), address);
     }
 
-    /// T35.
+    /// Threat T35: metadata that lead to another host or issuer.
     #[test]
     fn a_document_that_leads_away_is_refused() {
         for (field, value) in [

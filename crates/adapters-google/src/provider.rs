@@ -1,4 +1,4 @@
-//! The port.
+//! The port's implementation.
 
 use std::sync::{
     Arc,
@@ -20,7 +20,7 @@ use crate::{
     verification::{NotVerified, verify},
 };
 
-/// Google, or another OpenID provider. Asks it nothing before somebody needs it.
+/// Google, or another OpenID provider. It sends no request before it is first used.
 pub struct OpenIdProvider {
     directory: Directory,
     proven: AtomicU64,
@@ -28,16 +28,16 @@ pub struct OpenIdProvider {
     unavailable: AtomicU64,
 }
 
-/// How a provider does.
+/// Counters and state of a provider, for monitoring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProviderFigures {
-    /// ID tokens that counted, since the start.
+    /// ID tokens that were accepted, since the start.
     pub proven: u64,
-    /// ID tokens and codes that did not.
+    /// ID tokens and codes that were refused, since the start.
     pub refused: u64,
-    /// Of which nobody knows, since the provider did not answer or cannot be believed.
+    /// ID tokens and codes that could not be judged, because the provider did not answer or cannot be trusted.
     pub unavailable: u64,
-    /// Whether it is left alone for a while, after failures in a row.
+    /// Whether a circuit is open after consecutive failures.
     pub rests: bool,
 }
 
@@ -61,7 +61,7 @@ impl OpenIdProvider {
         })
     }
 
-    /// Whether the provider answers, and says of itself what may be believed.
+    /// Checks that the provider answers, and that its metadata can be trusted.
     ///
     /// # Errors
     /// [`ProviderError::Unavailable`] or [`ProviderError::Untrustworthy`].
@@ -69,7 +69,7 @@ impl OpenIdProvider {
         self.directory.current().await.map(|_| ())
     }
 
-    /// How it does.
+    /// Its current counters and state.
     pub fn figures(&self) -> ProviderFigures {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         ProviderFigures {
@@ -80,7 +80,7 @@ impl OpenIdProvider {
         }
     }
 
-    /// Counts an answer.
+    /// Counts the result of a verification.
     fn counted<T>(&self, answer: Result<T, ProviderError>) -> Result<T, ProviderError> {
         let count = match &answer {
             Ok(_) => &self.proven,
@@ -155,7 +155,7 @@ impl OpenIdProvider {
     ) -> Result<IdentityClaims, ProviderError> {
         let directory = &self.directory;
         let known = directory.current().await?;
-        // RFC 9207 §2.4: who is not who was asked gets no code; who promised to say their name says it.
+        // RFC 9207 §2.4: the code goes only to the issuer that was asked. A provider that announced `iss` must send it.
         let is_the_one_asked = match grant.issuer {
             Some(issuer) => directory.config.is_issuer(issuer),
             None => !known.metadata.answers_name_the_issuer,

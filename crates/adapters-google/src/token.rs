@@ -1,8 +1,8 @@
-//! An ID token as it stands, before anything in it is believed (RFC 7515 §3.1, OpenID Connect Core 1.0 §2).
+//! An ID token as it was sent, before anything in it is trusted (RFC 7515 §3.1, OpenID Connect Core 1.0 §2).
 //!
-//! What decides whom a token vouches for, to whom and when must have the type that the standard gives it.
-//! Everything else may be of any shape: providers send dates for numbers, numbers for texts and texts for
-//! objects, and what is not needed never makes a token unreadable.
+//! The claims that decide about subject, issuer, audience and time must have the type of the standard. Everything else
+//! may have any shape: providers send dates instead of numbers, numbers instead of strings and strings instead of
+//! objects. A claim that is not needed never makes a token unreadable.
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde::{Deserialize, Deserializer, de::DeserializeOwned};
@@ -19,8 +19,8 @@ pub(crate) struct Header {
 }
 
 impl Header {
-    /// Whether it is the header of a plain JWT. An extension that must be understood is not (RFC 7515 §4.1.11),
-    /// nor is a token within the token (RFC 7519 §5.2).
+    /// Whether it is the header of a plain JWT: without critical extensions (RFC 7515 §4.1.11), and without a nested
+    /// token (RFC 7519 §5.2).
     pub(crate) fn is_plain(&self) -> bool {
         let is_jwt = self.typ.as_deref().is_none_or(|name| {
             let name = name.to_ascii_lowercase();
@@ -31,7 +31,7 @@ impl Header {
     }
 }
 
-/// The claims that are of use here.
+/// The claims that are used here.
 #[derive(Deserialize)]
 pub(crate) struct Claims {
     pub(crate) iss: String,
@@ -46,10 +46,10 @@ pub(crate) struct Claims {
     pub(crate) nonce: Option<String>,
     #[serde(default, deserialize_with = "if_it_can_be_read")]
     pub(crate) email: Option<String>,
-    /// Absent, or what it says: what cannot be read says no.
+    /// `None` if it is absent. A value that cannot be read counts as `false`.
     #[serde(default, deserialize_with = "yes_or_no")]
     pub(crate) email_verified: Option<bool>,
-    /// Google's: the organisation.
+    /// The organisation; a claim of Google's.
     #[serde(default, deserialize_with = "if_it_can_be_read")]
     pub(crate) hd: Option<String>,
     #[serde(default, deserialize_with = "if_it_can_be_read")]
@@ -62,7 +62,7 @@ pub(crate) struct Claims {
     pub(crate) locale: Option<String>,
 }
 
-/// A `NumericDate` (RFC 7519 §2): seconds since 1970, perhaps with a fraction.
+/// A `NumericDate` (RFC 7519 §2): seconds since 1970, possibly with a fraction.
 #[derive(Clone, Copy, PartialEq, PartialOrd, Deserialize)]
 #[serde(try_from = "f64")]
 pub(crate) struct Instant(pub(crate) f64);
@@ -70,7 +70,7 @@ pub(crate) struct Instant(pub(crate) f64);
 impl TryFrom<f64> for Instant {
     type Error = &'static str;
 
-    /// What lies before 1970 or after the year 9999 is no time of a token.
+    /// Times before 1970 or after the year 9999 are invalid in a token.
     fn try_from(seconds: f64) -> Result<Self, Self::Error> {
         if (0.0..253_402_300_800.0).contains(&seconds) {
             Ok(Self(seconds))
@@ -80,17 +80,17 @@ impl TryFrom<f64> for Instant {
     }
 }
 
-/// A token in its parts.
+/// A token, split into its parts.
 pub(crate) struct Token<'t> {
     pub(crate) header: Header,
     pub(crate) claims: Claims,
-    /// What is signed: header and claims as they were sent.
+    /// The signed part: header and claims as they were sent.
     pub(crate) signed: &'t str,
     pub(crate) signature: Vec<u8>,
 }
 
 impl<'t> Token<'t> {
-    /// `None` when it is no signed token, or lacks what every ID token has.
+    /// `None` if it is not a signed token, or lacks a claim that every ID token has.
     pub(crate) fn read(text: &'t str) -> Option<Self> {
         let (signed, signature) = text.rsplit_once('.')?;
         let (header, claims) = signed.split_once('.')?;
@@ -103,14 +103,14 @@ impl<'t> Token<'t> {
     }
 }
 
-/// As text first (RFC 7519 §7.2): of members that it passes over, serde does not look at the encoding. A point
-/// in it makes it no base64.
+/// As text first (RFC 7519 §7.2), because serde does not check the encoding of the members that it skips. A second dot
+/// is no base64, so a part that contains one is rejected.
 fn part<T: DeserializeOwned>(encoded: &str) -> Option<T> {
     let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
     serde_json::from_str(std::str::from_utf8(&bytes).ok()?).ok()
 }
 
-/// `aud` is a text, or a list of them.
+/// `aud` is a string, or a list of strings.
 fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -124,8 +124,8 @@ fn one_or_several<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Stri
     })
 }
 
-/// A boolean, or its word in quotation marks, as some providers send it. Anything else that is there says no, as only
-/// silence may be made up for by what an operator says of a domain.
+/// A boolean, or `"true"` or `"false"` as a string, as some providers send it. Any other value counts as `false`. Only
+/// an absent claim may be replaced by what the operator configured for a domain.
 fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -140,8 +140,8 @@ fn yes_or_no<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<bool>,
     }))
 }
 
-/// What is of another type than it should be counts as not said. The raw text is looked at, as half of a surrogate
-/// pair or a number beyond all bounds cannot even be a value.
+/// A value of the wrong type counts as absent. The raw text is parsed separately, because half of a surrogate pair or
+/// an out-of-range number cannot even become a JSON value.
 pub(crate) fn if_it_can_be_read<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,

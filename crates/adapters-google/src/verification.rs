@@ -1,4 +1,4 @@
-//! Verifying an ID token (OpenID Connect Core 1.0 §3.1.3.7, RFC 8725).
+//! The verification of an ID token (OpenID Connect Core 1.0 §3.1.3.7, RFC 8725).
 
 use authentication_app::ports::ProviderRefusal;
 use authentication_domain::federation::{ExternalIdentity, FederationRules, IdentityClaims};
@@ -13,12 +13,12 @@ use crate::{
     token::{Claims, Header, Instant, Token},
 };
 
-/// Why a token does not count.
+/// Why a token is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotVerified {
-    /// For good.
+    /// Refused; newer keys would change nothing.
     Refused(ProviderRefusal),
-    /// By a key that is not known: there may be newer ones.
+    /// Signed by an unknown key: there may be newer ones.
     UnknownKey,
 }
 
@@ -28,8 +28,8 @@ impl From<ProviderRefusal> for NotVerified {
     }
 }
 
-/// Everything but the nonce: whether that is one of ours, only the store can tell. What costs least comes first,
-/// and nothing is told of a token before its signature is good but that it is somebody else's.
+/// Verifies everything but the nonce, which only the store can check. Cheap checks come first. Before the signature is
+/// verified, the only possible refusals are an unreadable token, and a foreign issuer or audience.
 pub(crate) fn verify(
     text: &str,
     config: &ProviderConfig,
@@ -51,8 +51,8 @@ pub(crate) fn verify(
     Ok(believed(token.claims, config).ok_or(ProviderRefusal::Unreadable)?)
 }
 
-/// §3.1.3.7, 3 to 5: every audience is one of ours, several need an authorized party, and it must be one of ours
-/// too. An Android app gets tokens for the site's client with its own one as the authorized party.
+/// §3.1.3.7, items 3 to 5: every audience must be ours. A token with several audiences needs an authorized party, which
+/// must be ours too. An Android app gets tokens for the site's client, with its own client as the authorized party.
 fn is_for_us(claims: &Claims, config: &ProviderConfig) -> bool {
     let is_ours = |client: &String| config.client_ids.contains(client);
     let party_is_ours = match &claims.azp {
@@ -62,8 +62,8 @@ fn is_for_us(claims: &Claims, config: &ProviderConfig) -> bool {
     !claims.aud.is_empty() && claims.aud.iter().all(is_ours) && party_is_ours
 }
 
-/// By the one key of the provider that the header can mean. Neither its `kid` nor its `alg` is trusted: they choose
-/// among keys and algorithms that are taken anyway.
+/// Verifies the signature with the one key that the header can mean. Neither `kid` nor `alg` is trusted: they only
+/// choose among keys and algorithms that are accepted anyway.
 fn check_signature(token: &Token<'_>, keys: &CoreJsonWebKeySet) -> Result<(), NotVerified> {
     let algorithm = match token.header.alg.as_str() {
         "RS256" => CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
@@ -75,7 +75,7 @@ fn check_signature(token: &Token<'_>, keys: &CoreJsonWebKeySet) -> Result<(), No
         .iter()
         .filter(|key| is_meant(key, &token.header, &algorithm));
     let key = meant.next().ok_or(NotVerified::UnknownKey)?;
-    // RFC 7515 §4.1.4: without a key id, or with one that two have, nobody knows which is meant.
+    // RFC 7515 §4.1.4: without a key id, or with one that two keys share, the key is ambiguous.
     if meant.next().is_some() {
         return Err(ProviderRefusal::Signature.into());
     }
@@ -96,7 +96,7 @@ fn is_meant(key: &CoreJsonWebKey, header: &Header, algorithm: &CoreJwsSigningAlg
     by_id && by_algorithm && algorithm.key_type().as_ref() == Some(key.key_type())
 }
 
-/// §3.1.3.7, 9 and 10, and RFC 7519 §4.1.5, each as far as the provider's clock may be off.
+/// §3.1.3.7, items 9 and 10, and RFC 7519 §4.1.5, each with a tolerance for the provider's clock.
 fn is_in_its_time(claims: &Claims, now: OffsetDateTime) -> bool {
     let skew = FederationRules::CLOCK_SKEW;
     let earliest = instant(now - skew);
@@ -113,8 +113,7 @@ fn instant(at: OffsetDateTime) -> Instant {
     Instant((at.unix_timestamp_nanos() / 1_000) as f64 / 1e6)
 }
 
-/// `None` when the subject is none that a provider may give. The issuer is kept as it is configured, whichever of
-/// its spellings the token has.
+/// `None` if the subject is invalid. The issuer is stored as configured, in whichever spelling the token has it.
 fn believed(claims: Claims, config: &ProviderConfig) -> Option<IdentityClaims> {
     Some(IdentityClaims {
         identity: ExternalIdentity::new(&config.issuer, &claims.sub)?,

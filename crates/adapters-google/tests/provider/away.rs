@@ -44,7 +44,7 @@ async fn a_document_is_asked_for_again_and_a_code_is_given_once() {
     assert_eq!(bed.double.requests_to("/token").len(), 1);
 }
 
-/// Nobody waits for a provider that says nothing, and after five of them nobody asks it.
+/// A caller's wait for a silent provider is limited. After five failures no request is sent.
 #[tokio::test]
 async fn a_silent_provider_is_given_up_and_then_left_alone() {
     let bed = Bed::new();
@@ -60,7 +60,7 @@ async fn a_silent_provider_is_given_up_and_then_left_alone() {
     });
     assert_eq!(bed.redeem("code").await.err(), left);
     assert_eq!(bed.double.requests_to("/token").len(), asked, "nobody asks");
-    // ID tokens are verified by what is known.
+    // ID tokens are verified with the cached keys.
     bed.verify_claims(&bed.claims()).await.unwrap();
     bed.advance(Duration::seconds(10));
     bed.double.be(OpenIdMood::Well);
@@ -71,7 +71,7 @@ async fn a_silent_provider_is_given_up_and_then_left_alone() {
     bed.redeem("another").await.unwrap();
 }
 
-/// A token endpoint that fails says nothing of the keys.
+/// A failing token endpoint does not stop the keys from being fetched.
 #[tokio::test]
 async fn keys_are_fetched_while_the_token_endpoint_is_left_alone() {
     let bed = Bed::new();
@@ -91,7 +91,7 @@ async fn keys_are_fetched_while_the_token_endpoint_is_left_alone() {
     assert_eq!(bed.redeem("code").await.err(), left);
 }
 
-/// Neither a document nor a code goes where a provider points.
+/// Neither a metadata request nor a code follows a provider's redirect.
 #[tokio::test]
 async fn nobody_is_followed_elsewhere() {
     let (bed, elsewhere) = (Bed::new(), OpenIdDouble::start());
@@ -107,7 +107,7 @@ async fn nobody_is_followed_elsewhere() {
     }
 }
 
-/// An answer that goes on and on is not read to its end, and not asked for again.
+/// An oversized answer is not read to its end, and not requested again.
 #[tokio::test]
 async fn an_answer_that_is_too_large_is_none() {
     let bed = Bed::new();

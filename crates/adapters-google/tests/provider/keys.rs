@@ -1,4 +1,4 @@
-//! Keys that change while we serve.
+//! Key rotation while the service is running.
 
 use authentication_app::ports::{IdentityProvider as _, ProviderError, ProviderRefusal};
 use testkit::{
@@ -20,11 +20,11 @@ async fn a_new_key_is_fetched_when_a_token_names_it() {
     bed.advance(Duration::seconds(10));
     bed.verify_claims(&bed.claims()).await.unwrap();
     assert_eq!(bed.double.requests_to("/keys").len(), 2);
-    // What was withdrawn counts no more.
+    // A withdrawn key is no longer accepted.
     assert_eq!(bed.verify(&old).await.err(), REFUSED);
 }
 
-/// Whoever makes up key ids has us ask at most once in ten seconds.
+/// Invented key ids cause at most one request every ten seconds.
 #[tokio::test]
 async fn unknown_keys_are_looked_for_every_ten_seconds_at_the_most() {
     let bed = Bed::new();
@@ -61,7 +61,7 @@ async fn however_many_ask_at_once_the_provider_is_asked_once() {
     );
 }
 
-/// Whoever asks while it is away is told what the first one was told, and asks it nothing more.
+/// Callers that wait while the provider is down share the first caller's result and send no further request.
 #[tokio::test]
 async fn of_many_who_wait_for_a_provider_that_is_away_one_asks() {
     let bed = Bed::new();
@@ -84,7 +84,7 @@ async fn of_many_who_wait_for_a_provider_that_is_away_one_asks() {
     );
 }
 
-/// While what is known still counts nobody waits, and the provider is asked every ten seconds at the most.
+/// While cached keys may still be used, no caller waits, and the provider is asked every ten seconds at most.
 #[tokio::test]
 async fn keys_that_still_count_are_used_while_their_provider_is_away() {
     let bed = Bed::new();
@@ -110,7 +110,7 @@ async fn keys_that_still_count_are_used_while_their_provider_is_away() {
     assert_eq!(bed.double.requests_to(metadata).len(), asked + 7);
 }
 
-/// Whoever makes up key ids while the provider is away does not have it asked all the time.
+/// Invented key ids cause no extra requests while the provider is down.
 #[tokio::test]
 async fn keys_that_could_not_be_fetched_are_not_fetched_again_for_ten_seconds() {
     let bed = Bed::new();
@@ -154,7 +154,7 @@ async fn keys_are_looked_at_again_after_an_hour_and_outlive_a_day_without_their_
     );
 }
 
-/// Whatever is at the address of the keys: good ones count on, for as long as they do without their provider.
+/// Good keys stay in use as long as without their provider, no matter what their URL returns.
 #[tokio::test]
 async fn an_empty_or_broken_key_set_never_replaces_good_keys() {
     let bed = Bed::new();
@@ -174,7 +174,7 @@ async fn an_empty_or_broken_key_set_never_replaces_good_keys() {
         secret,
     ] {
         bed.double.publish(Some(document));
-        // Once because a token names a key that is not known, and once because an hour has passed.
+        // Asked once because a token names an unknown key, and once because an hour has passed.
         bed.advance(Duration::seconds(10));
         let unknown = forger.token(&bed.claims());
         assert!(bed.verify(&unknown).await.is_err(), "{document}");
@@ -188,7 +188,7 @@ async fn an_empty_or_broken_key_set_never_replaces_good_keys() {
     bed.verify_claims(&bed.claims()).await.unwrap();
 }
 
-/// Before there are good ones, there are none.
+/// Without cached keys, none are accepted.
 #[tokio::test]
 async fn a_key_set_without_a_good_key_is_not_believed() {
     let bed = Bed::new();

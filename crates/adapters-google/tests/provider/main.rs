@@ -1,4 +1,4 @@
-//! What a provider may do to us, and what may be done in its name: a double of one says and signs what it is told.
+//! What a provider may do to the service, and what others may do in its name. A double sends and signs anything.
 #![expect(
     clippy::unwrap_used,
     reason = "tests and their helpers: a broken expectation fails the test"
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use testkit::{SeededRandom, TestClock, clock::START, servers::OpenIdDouble};
 use time::Duration;
 
-/// A provider, and us before it. The clock stands at [`START`].
+/// A provider double, and the adapter that uses it. The clock stands at [`START`].
 struct Bed {
     double: OpenIdDouble,
     clock: Arc<TestClock>,
@@ -47,7 +47,7 @@ impl Bed {
         }
     }
 
-    /// The claims of a good token, now.
+    /// The claims of a valid token at the current time.
     fn claims(&self) -> Value {
         let now = common::Clock::now(self.clock.as_ref()).unix_timestamp();
         json!({
@@ -58,7 +58,7 @@ impl Bed {
         })
     }
 
-    /// Those with one of them changed; `null` leaves it out.
+    /// Valid claims with one of them changed; `null` removes it.
     fn but(&self, claim: &str, value: Value) -> Value {
         let mut claims = self.claims();
         let object = claims.as_object_mut().unwrap();

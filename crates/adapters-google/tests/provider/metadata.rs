@@ -1,4 +1,4 @@
-//! What a provider says of itself, and who says that they are it (T35).
+//! A provider's metadata, and responses that claim to be from it (T35).
 
 use authentication_app::ports::{CodeGrant, IdentityProvider as _, ProviderError};
 use secrecy::SecretString;
@@ -18,7 +18,7 @@ async fn redeem_from(bed: &Bed, issuer: Option<&str>) -> Result<(), ProviderErro
     bed.provider.redeem(&grant).await.map(|_| ())
 }
 
-/// T35: a document of another issuer, or with keys and endpoints elsewhere. Nobody elsewhere is asked.
+/// T35: a document of another issuer, or with keys and endpoints elsewhere. No request is sent there.
 #[tokio::test]
 async fn t35_metadata_that_lead_away_are_refused_before_anything_is_asked() {
     let elsewhere = OpenIdDouble::start();
@@ -53,7 +53,7 @@ async fn t35_metadata_that_lead_away_are_refused_before_anything_is_asked() {
     );
 }
 
-/// T35, RFC 9207: a wrong `iss`, or none where one was promised, ends it before the code is given to anybody.
+/// T35, RFC 9207: a wrong `iss`, or a missing one that was announced, ends the flow before the code is sent anywhere.
 #[tokio::test]
 async fn t35_an_answer_that_is_another_providers_gives_nobody_the_code() {
     let bed = Bed::new();

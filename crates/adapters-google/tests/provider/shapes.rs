@@ -1,11 +1,11 @@
-//! What providers send in other shapes than the standards say: Auth0, Azure and older releases of Keycloak do.
+//! Values that differ in shape from the standards, as Auth0, Azure and older releases of Keycloak send them.
 
 use authentication_app::ports::{CodeGrant, IdentityProvider as _, ProviderError, ProviderRefusal};
 use serde_json::{Value, json};
 
 use super::Bed;
 
-/// What is asked for of no claim here, and claims that go into a profile if they can.
+/// Claims that are not used here, and claims that go into a profile if they can be read.
 const UNNEEDED: [&str; 27] = [
     "updated_at",
     "acr",
@@ -55,7 +55,7 @@ fn shapes() -> Vec<Value> {
     ]
 }
 
-/// Every claim in every shape: in the n-th token the claims have the shapes from the n-th on.
+/// Every claim in every shape: in the n-th token, the claims have the shapes from the n-th on.
 #[tokio::test]
 async fn what_is_not_needed_never_makes_a_token_unreadable() {
     let bed = Bed::new();
@@ -72,7 +72,7 @@ async fn what_is_not_needed_never_makes_a_token_unreadable() {
         assert_eq!(read.email, good.email, "{claims}");
         assert_eq!(read.email_verified, Some(true), "{claims}");
     }
-    // What is no value at all once it is read: half of a character, and a number beyond all bounds.
+    // Text that cannot become a value: half of a surrogate pair, and an out-of-range number.
     for nonsense in [r#""Ada \ud83d""#, "1e999", "-1e999"] {
         for claim in ["name", "locale", "picture", "updated_at"] {
             let text = bed.but(claim, json!("mark")).to_string();
@@ -83,7 +83,7 @@ async fn what_is_not_needed_never_makes_a_token_unreadable() {
     }
 }
 
-/// An answer that cannot be read is no, and never silence: half of a character and a number beyond all bounds as well.
+/// An unreadable value counts as `false`, never as absent; so do half of a surrogate pair and an out-of-range number.
 #[tokio::test]
 async fn an_address_is_not_verified_by_an_answer_in_another_shape() {
     let bed = Bed::new();
@@ -100,7 +100,7 @@ async fn an_address_is_not_verified_by_an_answer_in_another_shape() {
     }
 }
 
-/// What is needed and cannot be read was not said, and whoever needs it decides.
+/// A needed claim that cannot be read counts as absent, and the check that needs it decides.
 #[tokio::test]
 async fn a_needed_claim_in_another_shape_counts_as_unsaid() {
     let bed = Bed::new();
@@ -134,7 +134,7 @@ async fn a_needed_claim_in_another_shape_counts_as_unsaid() {
     }
 }
 
-/// The answer of the token endpoint is of use for its ID token alone.
+/// Only the ID token of the token endpoint's answer is used.
 #[tokio::test]
 async fn what_is_not_needed_never_makes_a_token_response_unreadable() {
     let bed = Bed::new();
@@ -176,7 +176,7 @@ async fn what_is_not_needed_never_makes_a_token_response_unreadable() {
     assert_eq!(unknown.err(), Some(ProviderRefusal::Code.into()));
 }
 
-/// A list that is a text, and a promise in quotation marks.
+/// A string where a list is expected, and a boolean as a string.
 #[tokio::test]
 async fn odd_metadata_are_read_as_far_as_they_are_needed() {
     let bed = Bed::new();

@@ -1,4 +1,4 @@
-//! Tokens that are not what they should be (T30, and the part of T31 and T32 that needs no store).
+//! Invalid tokens (T30, and the part of T31 and T32 that needs no store).
 
 use authentication_app::ports::{ProviderError, ProviderRefusal};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
@@ -18,7 +18,7 @@ impl Bed {
     }
 }
 
-/// T30: for somebody else.
+/// T30: a token for another client.
 #[tokio::test]
 async fn t30_a_token_for_somebody_else_is_refused() {
     let bed = Bed::new();
@@ -35,7 +35,7 @@ async fn t30_a_token_for_somebody_else_is_refused() {
         bed.assert_refused(&token, ProviderRefusal::Audience, &audience.to_string())
             .await;
     }
-    // Several of ours need to say which of them asked.
+    // A token for several of our clients must say which of them asked for it.
     let several = bed
         .double
         .token(&bed.but("aud", json!(["site", "android"])));
@@ -66,7 +66,7 @@ async fn t30_a_token_for_somebody_else_is_refused() {
     assert!(nobody.is_err());
 }
 
-/// T30: by somebody else.
+/// T30: a token of another issuer.
 #[tokio::test]
 async fn t30_a_token_of_another_issuer_is_refused() {
     let bed = Bed::new();
@@ -94,7 +94,7 @@ async fn t30_a_token_of_another_issuer_is_refused() {
     }
 }
 
-/// T30: out of its time, to the second.
+/// T30: an expired token, or one from the future, to the second.
 #[tokio::test]
 async fn t30_a_token_out_of_its_time_is_refused() {
     let bed = Bed::new();
@@ -130,7 +130,7 @@ async fn t30_a_token_out_of_its_time_is_refused() {
     }
 }
 
-/// T30: signed by nobody, by a shared secret, or by a key of its own choice.
+/// T30: an unsigned token, one with a shared secret, and one with a key of its own choice.
 #[tokio::test]
 async fn t30_only_a_key_of_the_provider_signs() {
     let bed = Bed::new();
@@ -173,7 +173,7 @@ async fn t30_only_a_key_of_the_provider_signs() {
             .await;
         }
     }
-    // Another's signature, one that was changed, and one that brings its own key along.
+    // A signature of another provider, a changed one, and a header that brings its own key.
     let forger = OpenIdDouble::start();
     bed.assert_refused(&forger.token(&claims), ProviderRefusal::Signature, "forged")
         .await;
@@ -212,7 +212,7 @@ async fn t30_only_a_key_of_the_provider_signs() {
     }
 }
 
-/// T30, T32: what cannot be read, and what has another type than it must have.
+/// T30, T32: unreadable tokens, and claims of a wrong type.
 #[tokio::test]
 async fn t32_only_yes_verifies_an_address_and_nonsense_is_no_token() {
     let bed = Bed::new();
@@ -276,7 +276,7 @@ async fn t32_only_yes_verifies_an_address_and_nonsense_is_no_token() {
     assert_eq!(nothing.nonce, None, "whoever asks looks at it");
 }
 
-/// A claim that nobody reads is text as well (RFC 7519 §7.2).
+/// Claims that are not used must be valid text as well (RFC 7519 §7.2).
 #[tokio::test]
 async fn a_claim_that_is_not_utf_8_is_refused() {
     let bed = Bed::new();
