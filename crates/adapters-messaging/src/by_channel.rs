@@ -1,15 +1,15 @@
-//! One provider for mail, another for text messages, or none.
+//! One provider for mail and another for text messages; either may be missing.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use authentication_app::ports::{Channel, DeliveryError, Message, MessageSender};
 
-/// Hands each message to the provider of its channel.
+/// Passes each message to the provider of its channel.
 pub struct ByChannel {
-    /// For mail.
+    /// The provider for mail; `None` refuses mail.
     pub email: Option<Arc<dyn MessageSender>>,
-    /// For text messages.
+    /// The provider for text messages; `None` refuses them.
     pub sms: Option<Arc<dyn MessageSender>>,
 }
 
@@ -32,7 +32,7 @@ impl MessageSender for ByChannel {
     }
 
     fn at_once(&self, channel: Channel) -> usize {
-        // Without a provider there is nothing to wait for.
+        // Without a provider, sending fails at once, so there is nothing to limit.
         self.provider(channel)
             .map_or(usize::MAX, |provider| provider.at_once(channel))
     }

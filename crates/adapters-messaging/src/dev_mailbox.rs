@@ -1,4 +1,4 @@
-//! Messages that go nowhere, for development and tests.
+//! A mailbox that delivers nothing, for development and tests.
 
 use std::{
     collections::VecDeque,
@@ -9,18 +9,18 @@ use async_trait::async_trait;
 use authentication_app::ports::{Channel, DeliveryError, Message, MessageSender};
 use time::OffsetDateTime;
 
-/// Keeps the newest messages of this process in memory. Never part of a production set-up: whoever can
-/// read it can sign in as anybody.
+/// Keeps the newest messages of this process in memory. It must never be part of a production set-up: everyone who can
+/// read it can sign in to any account.
 #[derive(Default)]
 pub struct DevMailbox {
     /// Newest first.
     items: Mutex<VecDeque<MailboxItem>>,
 }
 
-/// A message as somebody would have got it.
+/// A message as its recipient would have received it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct MailboxItem {
-    /// The address or number.
+    /// The recipient's address or number.
     pub to: String,
     /// Mail or text message.
     pub channel: Channel,
@@ -28,29 +28,30 @@ pub struct MailboxItem {
     pub subject: String,
     /// Plain text.
     pub text: String,
-    /// The mail as it looks; none for text messages, and for mails with [`DevMailbox::HTML_KEPT`] newer ones.
+    /// The HTML of a mail; `None` for text messages, and for mails older than the [`DevMailbox::HTML_KEPT`] newest
+    /// messages.
     pub html: Option<String>,
-    /// The code in it, if there is one.
+    /// The code in the message, if there is one.
     pub code: Option<String>,
     /// When it was sent.
     pub sent_at: OffsetDateTime,
 }
 
-/// Which messages to show. What is `None` restricts nothing.
+/// Which messages to list. `None` means no restriction.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MailboxFilter<'a> {
-    /// The address or number, however its letters are cased, a number also without its `+`.
+    /// The recipient's address or number, ignoring case; a number also without its `+`.
     pub to: Option<&'a str>,
-    /// What the recipient, the subject, the text or the code contains, however the letters are cased.
+    /// Text in the recipient, the subject, the text or the code, ignoring case.
     pub contains: Option<&'a str>,
-    /// How many, at most.
+    /// The most messages to list.
     pub limit: Option<usize>,
 }
 
 impl DevMailbox {
-    /// How many messages are kept; the oldest goes first.
+    /// How many messages are kept; the oldest are dropped first.
     pub const CAPACITY: usize = 10_000;
-    /// How many of the newest keep their HTML, which is ten times as long as the text.
+    /// How many of the newest messages keep their HTML, which is ten times as long as the text.
     pub const HTML_KEPT: usize = 200;
 
     /// An empty mailbox.
@@ -74,7 +75,7 @@ impl DevMailbox {
     }
 
     fn lock(&self) -> MutexGuard<'_, VecDeque<MailboxItem>> {
-        // Nothing between lock and unlock leaves the list half changed.
+        // A poisoned lock is no problem: nothing panics while the list is half changed.
         self.items.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -108,7 +109,7 @@ impl MessageSender for DevMailbox {
 }
 
 impl MailboxItem {
-    /// `text` is lower case.
+    /// `text` must be in lower case.
     fn contains(&self, text: &str) -> bool {
         [&self.to, &self.subject, &self.text]
             .into_iter()
@@ -117,7 +118,7 @@ impl MailboxItem {
     }
 }
 
-/// In a query string an unescaped `+` is a space, and everybody forgets to escape it.
+/// Compares recipients. In a query string an unescaped `+` means a space, and clients often forget to escape it.
 fn is_same_recipient(kept: &str, asked: &str) -> bool {
     let digits = asked.trim().trim_start_matches('+');
     let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());

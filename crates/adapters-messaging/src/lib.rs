@@ -1,10 +1,10 @@
-//! Ways to get a message to a person, behind the `MessageSender` port, and its words, behind `LetterWriter`.
+//! Delivery of messages to people (the `MessageSender` port), and their texts (the `LetterWriter` port).
 //!
-//! [`Templates`] has the words, in the languages that are built in and those that an operator adds.
-//! [`SmtpSender`] sends mail, [`HttpGateway`] and [`Twilio`] send text messages, and [`ByChannel`] is one sender
-//! for each channel. [`DevMailbox`] keeps messages for developers to read.
+//! [`Templates`] writes the texts, in the built-in languages and those that an operator adds. [`SmtpSender`] sends
+//! mail, [`HttpGateway`] and [`Twilio`] send text messages, and [`ByChannel`] combines one sender for each channel.
+//! [`DevMailbox`] keeps messages for developers to read.
 //!
-//! Who gets a message was decided before; nothing here looks an account up, or logs anything of a message.
+//! The recipient was decided before: this crate looks up no account, and logs no content of a message.
 
 mod by_channel;
 mod dev_mailbox;

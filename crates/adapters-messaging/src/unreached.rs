@@ -1,8 +1,8 @@
-//! Why a provider was not reached, for the log.
+//! Why a provider could not be reached, for the log.
 
 use std::{error::Error, io};
 
-/// In the words of an operator, and without any name, address or content.
+/// The cause in an operator's terms, without any name, address or content.
 pub(crate) fn cause(error: &(dyn Error + 'static)) -> &'static str {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -14,11 +14,11 @@ pub(crate) fn cause(error: &(dyn Error + 'static)) -> &'static str {
     "the connection failed"
 }
 
-/// It takes longer than it may.
+/// The cause if a time limit has passed.
 pub(crate) const SILENT: &str = "it does not answer in time";
 
 fn of_io(error: &io::Error) -> &'static str {
-    // The standard library has no kind for what the resolver says.
+    // The standard library has no error kind for failures of the resolver.
     if error.to_string().contains("failed to lookup address") {
         return "its name does not resolve";
     }
@@ -28,7 +28,7 @@ fn of_io(error: &io::Error) -> &'static str {
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
             "there is no way to it"
         }
-        // What rustls has to say comes as one of these.
+        // Errors of rustls arrive as this kind.
         io::ErrorKind::InvalidData => "TLS failed, or its certificate is not trusted",
         _ => "the connection broke",
     }

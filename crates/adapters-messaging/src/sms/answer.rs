@@ -1,15 +1,15 @@
-//! What a gateway's status means for a message.
+//! The meaning of a gateway's HTTP status for a message.
 
 use authentication_app::ports::DeliveryError;
 use common::retry_after;
 use time::OffsetDateTime;
 
-/// - 2xx: taken.
-/// - Too many, too busy, our credentials or our credit: not taken, and no other message would be; try again. What is
-///   ours to put right is not the message's fault.
-/// - 5xx otherwise: something broke, at the gateway or between it and a proxy before it: unknown, since it may have
-///   broken when the message was out.
-/// - Anything else: no way to send this message.
+/// - 2xx: accepted.
+/// - Rate limit, overload, our credentials or our credit: not accepted, and neither would any other message be; retry.
+///   A fault of ours is not the message's fault.
+/// - Any other 5xx: unknown. Something failed in the gateway, or between it and a proxy in front of it, and the message
+///   may have been sent before that.
+/// - Anything else: the message cannot be sent.
 pub(super) fn meaning(
     status: u16,
     retry_after: Option<&str>,

@@ -1,16 +1,16 @@
-//! What a gateway is sent: JSON with the message in the places that an operator chose.
+//! The body of a gateway request: JSON with placeholders that an operator arranged.
 
 use std::fmt;
 
 use serde_json::Value;
 
-/// What stands for the number, the text, the message's id, and our own number or name.
+/// The placeholders: number, text, message id, and our number or sender name.
 const PLACES: [&str; 4] = ["{to}", "{text}", "{id}", "{from}"];
 
-/// A JSON document whose texts may hold `{to}`, `{text}`, `{id}` and `{from}`. They are put into the texts of
-/// the parsed document, so no message can break out of its place.
+/// A JSON document whose strings may hold `{to}`, `{text}`, `{id}` and `{from}`. They are replaced inside the strings
+/// of the parsed document, so a message cannot break out of its place.
 ///
-/// `Debug` does not show it: many a gateway wants its key in the body.
+/// `Debug` does not show it: many gateways want their key in the body.
 #[derive(Clone, PartialEq, Eq)]
 pub struct BodyTemplate(Value);
 
@@ -20,7 +20,7 @@ impl fmt::Debug for BodyTemplate {
     }
 }
 
-/// What is put in.
+/// The values of the placeholders.
 pub(super) struct Places<'a> {
     pub(super) to: &'a str,
     pub(super) text: &'a str,
@@ -29,10 +29,10 @@ pub(super) struct Places<'a> {
 }
 
 impl BodyTemplate {
-    /// Reads one.
+    /// Parses a template: a JSON object that has both `{to}` and `{text}` in its strings.
     ///
     /// # Errors
-    /// What is wrong with it, in words that go on after the name of the setting.
+    /// What is wrong with it, in words that continue a sentence which starts with the setting's name.
     pub fn parse(text: &str) -> Result<Self, String> {
         let document: Value = serde_json::from_str(text)
             .map_err(|error| format!("must be JSON: line {}", error.line()))?;
@@ -47,7 +47,7 @@ impl BodyTemplate {
         Ok(Self(document))
     }
 
-    /// Whether our own number or name is asked for.
+    /// Whether the template has a `{from}`.
     pub fn needs_from(&self) -> bool {
         mentions(&self.0, "{from}")
     }
@@ -87,7 +87,7 @@ fn filled(value: &Value, places: &Places<'_>) -> Value {
     }
 }
 
-/// In one pass, so that what is put in is not looked through for places again.
+/// Replaces in a single pass, so that placeholders in a replacement are not replaced.
 fn put_in(text: &str, places: &Places<'_>) -> String {
     let mut done = String::with_capacity(text.len() + places.text.len());
     let mut rest = text;

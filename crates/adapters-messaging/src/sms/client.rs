@@ -1,4 +1,4 @@
-//! The HTTP client of gateways.
+//! The HTTP client for gateways.
 
 use std::{fmt, time::Duration};
 
@@ -10,21 +10,21 @@ use url::Url;
 use super::answer;
 use crate::unreached;
 
-/// The settings cannot be used.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidGateway {
     /// The authorities' certificates cannot be read.
     #[error("the certificates of the authorities cannot be read (PEM)")]
     Authorities,
-    /// The client cannot be made.
+    /// The HTTP client cannot be set up.
     #[error("the HTTP client cannot be set up")]
     Client,
-    /// The address of an account cannot be made of the URL.
+    /// The URL cannot be the base of the account's URL.
     #[error("the URL cannot be the beginning of another")]
     Url,
 }
 
-/// Where a gateway is. `Debug` shows no more than its host: many a gateway wants its key in the query.
+/// The URL of a gateway. `Debug` shows its scheme and host only: many gateways want their key in the query.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GatewayUrl(pub Url);
 
@@ -35,8 +35,8 @@ impl fmt::Debug for GatewayUrl {
     }
 }
 
-/// A client that does one request and nothing else: it follows no redirect, repeats nothing by itself, asks no
-/// proxy, and uses no connection twice, since one that closes under a request leaves open what became of it.
+/// A client that sends one request and nothing else: no redirects, no automatic retries, no proxy. It reuses no
+/// connection, because if a reused one closes during a request, the fate of that request is unknown.
 pub(super) fn client(
     url: &GatewayUrl,
     timeout: Duration,
@@ -60,7 +60,7 @@ pub(super) fn client(
     builder.build().map_err(|_| InvalidGateway::Client)
 }
 
-/// Sends a request, once. What the gateway says beyond its status is not read.
+/// Sends a request once. Only the status and `Retry-After` of the answer are read.
 pub(super) async fn send(
     request: RequestBuilder,
     now: OffsetDateTime,
@@ -71,7 +71,7 @@ pub(super) async fn send(
             let retry_after = retry_after.and_then(|value| value.to_str().ok());
             answer::meaning(answer.status().as_u16(), retry_after, now)
         }
-        // Without a connection nothing was sent.
+        // Without a connection, nothing was sent.
         Err(error) if error.is_connect() => {
             let cause = if error.is_timeout() {
                 unreached::SILENT

@@ -1,4 +1,4 @@
-//! Any gateway that takes a text message as JSON.
+//! Any gateway that accepts text messages as JSON.
 
 use std::time::Duration;
 
@@ -13,31 +13,31 @@ use super::{
     client::{client, send},
 };
 
-/// Where text messages are posted to.
+/// A gateway, and how it is called.
 #[derive(Debug, Clone)]
 pub struct GatewayConfig {
-    /// Where to.
+    /// The URL that messages are posted to.
     pub url: GatewayUrl,
-    /// Sent as a bearer token.
+    /// A bearer token; `None` sends none.
     pub token: Option<SecretString>,
-    /// Our own number or name, for a body that has a place for it.
+    /// Our number or sender name, for a body with `{from}`.
     pub from: Option<String>,
-    /// The body.
+    /// The template of the body.
     pub body: BodyTemplate,
-    /// How long all of it may take.
+    /// The time limit for a request, connecting included.
     pub timeout: Duration,
-    /// Certificates (PEM) of the only authorities to be believed; those of the system otherwise.
+    /// Certificates (PEM) of the only certificate authorities to trust. `None` trusts those of the system.
     pub ca_pem: Option<Vec<u8>>,
 }
 
-/// Posts each message with its id as `Idempotency-Key`, the same for every attempt.
+/// Posts each message with its id as `Idempotency-Key`, which is the same at every attempt.
 pub struct HttpGateway {
     config: GatewayConfig,
     client: Client,
 }
 
 impl HttpGateway {
-    /// Connects to nobody yet.
+    /// Opens no connection yet.
     ///
     /// # Errors
     /// [`InvalidGateway`].

@@ -1,4 +1,4 @@
-//! Text messages, by whoever takes them over HTTPS.
+//! Text messages, over providers that accept them by HTTPS.
 
 mod answer;
 mod body;

@@ -1,4 +1,4 @@
-//! Twilio's Messages resource, and whatever speaks as it does.
+//! Twilio's Messages resource, and compatible services.
 
 use std::time::Duration;
 
@@ -13,24 +13,24 @@ use super::{
     client::{client, send},
 };
 
-/// An account at Twilio.
+/// A Twilio account.
 #[derive(Debug, Clone)]
 pub struct TwilioConfig {
-    /// `https://api.twilio.com`, or whoever speaks as it does.
+    /// `https://api.twilio.com`, or the base URL of a compatible service.
     pub base: GatewayUrl,
-    /// The account (`AC…`).
+    /// The account's SID (`AC…`).
     pub account_sid: String,
-    /// Its token.
+    /// The account's auth token.
     pub auth_token: SecretString,
-    /// Our number or name, or the messaging service (`MG…`) that chooses one.
+    /// Our number or sender name, or the messaging service (`MG…`) that chooses one.
     pub from: String,
-    /// How long all of it may take.
+    /// The time limit for a request, connecting included.
     pub timeout: Duration,
-    /// Certificates (PEM) of the only authorities to be believed; those of the system otherwise.
+    /// Certificates (PEM) of the only certificate authorities to trust. `None` trusts those of the system.
     pub ca_pem: Option<Vec<u8>>,
 }
 
-/// Creates a message for each. Twilio has no key by which to recognise a repetition.
+/// Sends each message with one request. Twilio has no idempotency key, so a repetition is another message.
 pub struct Twilio {
     config: TwilioConfig,
     url: Url,
@@ -38,7 +38,7 @@ pub struct Twilio {
 }
 
 impl Twilio {
-    /// Connects to nobody yet.
+    /// Opens no connection yet.
     ///
     /// # Errors
     /// [`InvalidGateway`].

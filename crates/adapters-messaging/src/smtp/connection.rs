@@ -1,4 +1,4 @@
-//! Connections to the mail server: few, kept open for a while, and never in clear where TLS was asked for.
+//! Connections to the mail server: few, kept open for a while, and never unencrypted where TLS is configured.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -24,12 +24,12 @@ use tokio::{
 use super::{SmtpSecurity, silent};
 use crate::unreached;
 
-/// How long an idle connection is kept. Servers close theirs after some minutes.
+/// How long an idle connection is kept. Servers close idle connections after some minutes.
 const KEPT_FOR: Duration = Duration::from_secs(30);
-/// The server closes the connection (RFC 5321 §3.8).
+/// The reply code of a server that closes the connection (RFC 5321 §3.8).
 const CLOSING: u16 = 421;
 
-/// The server, and the connections to it.
+/// The mail server, and the connections to it.
 pub(super) struct Server {
     pub(super) host: String,
     pub(super) port: u16,
@@ -37,19 +37,19 @@ pub(super) struct Server {
     pub(super) tls: Option<TlsParameters>,
     pub(super) credentials: Option<Credentials>,
     pub(super) hello: ClientId,
-    /// How long one of its addresses may take.
+    /// The time limit for each address of the server's name.
     pub(super) connect_timeout: Duration,
     pub(super) connections: Connections,
 }
 
-/// So many at once, and those that are idle.
+/// The limit of concurrent connections, and the idle ones.
 pub(super) struct Connections {
     room: Semaphore,
     idle: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
 }
 
 impl Connections {
-    /// None yet.
+    /// A pool without connections, for `most` of them at a time.
     pub(super) const fn up_to(most: usize) -> Self {
         Self {
             room: Semaphore::const_new(most),
@@ -69,7 +69,7 @@ impl Connections {
     }
 }
 
-/// A dialogue that came as far as the message itself.
+/// An SMTP dialogue that has reached the message itself.
 pub(super) struct Dialogue<'a> {
     server: &'a Server,
     connection: AsyncSmtpConnection,
@@ -77,7 +77,7 @@ pub(super) struct Dialogue<'a> {
 }
 
 impl Server {
-    /// Names sender and recipient, and hears that the server waits for the message. Nothing went out before.
+    /// Sends the envelope and waits until the server asks for the message. No content is sent before that.
     pub(super) async fn begin(
         &self,
         envelope: &Envelope,
@@ -114,7 +114,7 @@ impl Server {
     pub(super) async fn check(&self) -> Result<(), DeliveryError> {
         let connected = self.connect().await;
         let mut connection = connected.map_err(|error| not_reached(&error))?;
-        // It did what was asked for; how it parts is of no interest.
+        // The check has succeeded already; how the connection ends does not matter.
         let _ = connection.quit().await;
         Ok(())
     }
@@ -132,7 +132,7 @@ impl Server {
             AsyncSmtpConnection::connect_tokio1(server, each_address, &self.hello, at_once, None)
                 .await?;
         if let Some(tls) = tls(SmtpSecurity::StartTls) {
-            // An error for a server that does not offer it.
+            // Fails if the server does not offer STARTTLS.
             connection.starttls(tls, &self.hello).await?;
         }
         if let Some(credentials) = &self.credentials {
@@ -144,7 +144,7 @@ impl Server {
 }
 
 impl Dialogue<'_> {
-    /// Sends the message and hears what becomes of it.
+    /// Sends the message and waits for the server's reply.
     pub(super) async fn send(mut self, message: &[u8]) -> Result<(), DeliveryError> {
         match self.connection.message(message).await {
             Ok(_) => {
@@ -156,16 +156,16 @@ impl Dialogue<'_> {
     }
 }
 
-/// Where an introduction ended before the message.
+/// A dialogue that ended before the message.
 struct Stumble {
-    /// What the server answered; `None` when the connection broke, or nothing came in time.
+    /// The server's reply code; `None` if the connection broke or there was no reply in time.
     status: Option<u16>,
-    /// Whether the recipient was named by then. Before, it has nothing to do with the mail.
+    /// Whether `MAIL FROM` was accepted. A failure before that has nothing to do with this mail.
     is_named: bool,
 }
 
 impl Stumble {
-    /// It may be that it was closed while it was idle.
+    /// Whether the connection has ended, which may have happened while it was idle.
     fn ends_the_connection(&self) -> bool {
         self.status.is_none_or(|status| status == CLOSING)
     }
@@ -174,7 +174,7 @@ impl Stumble {
         match self.status {
             _ if !self.is_named => away(self.status),
             Some(status) => judged(status),
-            // That one recipient has such servers is no reason for the others to wait.
+            // One recipient's servers may behave like this, which is no reason for other mail to wait.
             None => DeliveryError::NotTaken {
                 status: None,
                 retry_after: None,
@@ -216,8 +216,8 @@ async fn address(
     }
 }
 
-/// What the server's answer to a mail means: 5yz for ever, anything else for now (RFC 5321 §4.2.1). Greylisting,
-/// a full mailbox and a server that closes (421, 450, 451, 452) are all of the second kind.
+/// The meaning of a reply to a mail: 5yz is permanent, everything else is temporary (RFC 5321 §4.2.1). Greylisting, a
+/// full mailbox and a closing server (421, 450, 451, 452) are temporary.
 const fn judged(status: u16) -> DeliveryError {
     match status {
         500..=599 => DeliveryError::Refused {
@@ -230,8 +230,8 @@ const fn judged(status: u16) -> DeliveryError {
     }
 }
 
-/// What the server's answer to us, or to our name, means, whatever it is: the mail has nothing to do with it, and
-/// may go when it is put right.
+/// The meaning of any reply to the service itself or to its name: it has nothing to do with the mail, which may be sent
+/// once the problem is fixed.
 const fn away(status: Option<u16>) -> DeliveryError {
     DeliveryError::Away {
         status,
@@ -239,7 +239,7 @@ const fn away(status: Option<u16>) -> DeliveryError {
     }
 }
 
-/// The same of a server that did not come as far as to a mail, with a line in the log that says why.
+/// As [`away`], for a dialogue that did not get as far as a mail. Logs the cause.
 fn not_reached(error: &Error) -> DeliveryError {
     let status = status(error);
     let cause = match status {

@@ -1,4 +1,4 @@
-//! A message as a mail.
+//! A message in mail format.
 
 use authentication_app::ports::{DeliveryError, Message};
 use lettre::{
@@ -9,17 +9,18 @@ use lettre::{
     },
 };
 
-/// In whose name mail goes out.
+/// The sender of all mail.
 pub(super) struct Sender {
     pub(super) address: Address,
     pub(super) name: String,
 }
 
 impl Sender {
-    /// The mail. Its id is the message's, so that servers and people's programs can tell a repetition.
+    /// Builds the mail. Its `Message-ID` comes from the message's id, so that servers and mail programs can recognise a
+    /// repeated delivery.
     ///
-    /// Every header is encoded by lettre from a typed value, and the recipient is an address that was parsed
-    /// twice: nothing in them can begin another header.
+    /// lettre encodes every header from a typed value, and the recipient's address is parsed twice. So no value can
+    /// start another header (header injection).
     pub(super) fn mail(&self, message: &Message) -> Result<lettre::Message, DeliveryError> {
         let refused = DeliveryError::Refused { status: None };
         let to: Address = message.to.to_text().parse().map_err(|_| refused)?;
@@ -31,7 +32,7 @@ impl Sender {
             .subject(one_line(&letter.subject))
             .message_id(Some(id))
             .date(message.at.into())
-            // RFC 3834: no holiday notices in answer, please.
+            // RFC 3834: no automatic replies, such as holiday notices.
             .raw_header(header("Auto-Submitted", "auto-generated"))
             .raw_header(header("Content-Language", &letter.language));
         let mail = match &letter.html {
@@ -49,7 +50,7 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
     HeaderValue::new(HeaderName::new_from_ascii_str(name), value.to_owned())
 }
 
-/// A subject has none, and if it had one it would be a space.
+/// A subject has no control characters; should it have one, a space replaces it.
 fn one_line(text: &str) -> String {
     text.split(char::is_control)
         .collect::<Vec<_>>()

@@ -1,8 +1,8 @@
 //! Mail by SMTP.
 //!
-//! The dialogue is driven step by step, and not by lettre's transport, because it matters how far it came:
-//! until the first byte of the message is sent it certainly did not go out, and after its last byte only the
-//! server's answer tells.
+//! The dialogue is driven step by step rather than by lettre's transport, because it matters how far it got. Before the
+//! first byte of the message is sent, the mail has certainly not gone out. After the last byte, only the server's reply
+//! tells whether it has.
 
 mod connection;
 mod mail;
@@ -31,47 +31,47 @@ use mail::Sender;
 
 use crate::unreached;
 
-/// How the connection is protected. None falls back to another.
+/// How the connection is protected. No variant falls back to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmtpSecurity {
     /// TLS from the first byte (RFC 8314), usually on port 465.
     Tls,
-    /// In clear until the server agreed to TLS; a server that does not is refused. Usually on port 587.
+    /// Unencrypted until STARTTLS; a server that does not offer it is refused. Usually on port 587.
     StartTls,
-    /// In clear. For a server on the same machine.
+    /// Unencrypted. For a server on the same machine.
     None,
 }
 
-/// Where mail is handed over, and in whose name.
+/// The mail server, and the sender of the mail.
 #[derive(Debug, Clone)]
 pub struct SmtpConfig {
-    /// The server's name, which its certificate must have.
+    /// The server's host name, which its certificate must have.
     pub host: String,
     /// Its port.
     pub port: u16,
     /// Whether and how TLS is used.
     pub security: SmtpSecurity,
-    /// User name and password.
+    /// User name and password; `None` for a server without authentication.
     pub credentials: Option<(String, SecretString)>,
-    /// What we call ourselves (`EHLO`): a name with a dot in it, or an address. In the place of anything else we
-    /// say the address of this machine, since servers refuse a bare name.
+    /// The name in `EHLO`: a name with a dot in it, or an address. Anything else is replaced by the loopback address,
+    /// since servers refuse a bare name.
     pub ehlo_name: Option<String>,
     /// The address that mail comes from.
     pub from: String,
-    /// The name beside it.
+    /// The display name of that address.
     pub sender_name: String,
-    /// How long it may take to come as far as the message, and again how long to have it answered.
+    /// The time limit for the dialogue before the message, and again for the message and its reply.
     pub timeout: Duration,
-    /// Certificates (PEM) of the only authorities to be believed; those of the system otherwise.
+    /// Certificates (PEM) of the only certificate authorities to trust. `None` trusts those of the system.
     pub ca_pem: Option<Vec<u8>>,
-    /// Connections at once.
+    /// The most concurrent connections.
     pub connections: usize,
 }
 
-/// The settings cannot be used.
+/// Why the settings cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum InvalidSmtp {
-    /// The sender's address is none.
+    /// The sender's address is invalid.
     #[error("the sender's address is not one")]
     From(#[from] AddressError),
     /// The authorities' certificates cannot be read.
@@ -91,7 +91,7 @@ pub struct SmtpSender {
 }
 
 impl SmtpSender {
-    /// Connects to nobody yet.
+    /// Opens no connection yet.
     ///
     /// # Errors
     /// [`InvalidSmtp`].
@@ -111,7 +111,7 @@ impl SmtpSender {
             tls,
             credentials,
             hello: hello(config.ehlo_name.as_deref().unwrap_or_default()),
-            // One address that does not answer leaves time for another.
+            // An address that does not answer leaves time for another.
             connect_timeout: config.timeout / 3,
             connections: Connections::up_to(config.connections),
         };
@@ -126,10 +126,10 @@ impl SmtpSender {
         })
     }
 
-    /// Connects and authenticates, and sends nothing: for whoever wants to know whether it would work.
+    /// Connects and authenticates without sending anything, to check that the settings work.
     ///
     /// # Errors
-    /// [`DeliveryError::Away`] with what the server answered, if it did.
+    /// [`DeliveryError::Away`], with the server's reply code if there was one.
     pub async fn check(&self) -> Result<(), DeliveryError> {
         let connected = timeout(self.timeout, self.server.check()).await;
         connected.unwrap_or_else(|_| Err(silent()))
@@ -151,19 +151,19 @@ impl MessageSender for SmtpSender {
     async fn send(&self, message: &Message) -> Result<(), DeliveryError> {
         let mail = self.sender.mail(message)?;
         let dialogue = self.begin(&mail).await?;
-        // No answer to the message itself says nothing about it.
+        // Without a reply to the message itself, its fate is unknown.
         let answered = timeout(self.timeout, dialogue.send(&mail.formatted())).await;
         answered.unwrap_or(Err(DeliveryError::Unknown))
     }
 
-    /// One to a connection: whoever waited for a connection of ours would be told that the server cannot be
-    /// reached.
+    /// One message per connection: a message that waited for a free connection until its deadline would be reported as
+    /// an unreachable server.
     fn at_once(&self, _: Channel) -> usize {
         self.connections
     }
 }
 
-/// An address is said as a literal (RFC 5321 §4.1.3).
+/// An address is written as a literal (RFC 5321 §4.1.3).
 fn hello(name: &str) -> ClientId {
     let bare = name.trim_start_matches('[').trim_end_matches(']');
     match bare.parse() {

@@ -1,4 +1,4 @@
-//! The templates inside the binary.
+//! The templates that are compiled into the binary.
 
 macro_rules! built_in {
     ($language:literal, $file:literal) => {
@@ -10,7 +10,7 @@ macro_rules! built_in {
     };
 }
 
-/// Language, file, source.
+/// Language, file name and source of each template.
 pub(super) const BUILT_IN: &[(&str, &str, &str)] = &[
     built_in!("en", "account_secured.html"),
     built_in!("en", "account_secured.sms.txt"),

@@ -1,4 +1,4 @@
-//! What is found out about templates before anybody waits for a message.
+//! The checks of templates at start-up, before any message depends on them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,12 +10,12 @@ use super::{
     kinds::{KINDS, Part, TemplateKind, files, is_known, kind_of_file},
 };
 
-/// As good as any, and found again in no other word.
+/// Sample values. They are distinctive, so that they can be found in the rendered text.
 const CODE: &str = "490317";
 const MOMENT: &str = "2026-01-01 00:00 UTC";
 const LINK: &str = "https://shop.example/reset#token=0123456789abcdef";
 
-/// Every language has every file.
+/// Checks that every language has every file.
 pub(super) fn nothing_is_missing(
     languages: &BTreeSet<String>,
     sources: &Sources,
@@ -33,7 +33,7 @@ pub(super) fn nothing_is_missing(
     }
 }
 
-/// An error of the engine, as a mistake in the file where it is.
+/// Turns an error of the template engine into a mistake in the file where it occurred.
 pub(super) fn mistake(file: String, error: &Error) -> TemplateMistake {
     let reason = match error.line() {
         Some(line) => format!("line {line}: {error}"),
@@ -46,11 +46,11 @@ pub(super) fn mistake(file: String, error: &Error) -> TemplateMistake {
 }
 
 impl Templates {
-    /// What is wrong with templates that can each be read.
+    /// The mistakes in templates that all parse.
     pub(super) fn check(&self) -> Vec<TemplateMistake> {
         let mut mistakes = BTreeMap::new();
         let mut note = |mistake: TemplateMistake| {
-            // One is enough for a file: the others usually follow from it.
+            // One mistake per file is enough: the others usually follow from it.
             mistakes.entry(mistake.file.clone()).or_insert(mistake);
         };
         for (name, template) in self.environment.templates() {
@@ -71,7 +71,7 @@ impl Templates {
         }
         for language in &self.languages {
             for kind in KINDS {
-                // With everything that may be there, and with as little as there may be.
+                // Once with every optional value, and once with none.
                 for facts in [self.all_facts(language), self.fewest_facts(language)] {
                     self.try_out(kind, &facts, &mut note);
                 }

@@ -1,4 +1,4 @@
-//! What templates can speak of.
+//! The values of template variables.
 
 use authentication_app::ports::{Gathered, Letter, LetterKind, LinkKind};
 use authentication_domain::credentials::CredentialKind;
@@ -7,7 +7,7 @@ use time::{OffsetDateTime, UtcOffset};
 
 use super::{TemplateConfig, kinds::TemplateKind};
 
-/// What a template can speak of; what a letter does not have is none.
+/// The values of template variables; `None` for what a letter does not have.
 pub(super) struct Facts<'a> {
     pub(super) language: &'a str,
     pub(super) product: &'a str,
@@ -24,7 +24,7 @@ pub(super) struct Facts<'a> {
     pub(super) summary: Option<Summary>,
 }
 
-/// What several notices in one letter tell of.
+/// The content of a letter that gathers several notices.
 #[derive(Clone)]
 pub(super) struct Summary {
     pub(super) notice: &'static str,
@@ -49,7 +49,7 @@ impl Summary {
     }
 }
 
-/// What people know a provider by; its name, if it is configured no more.
+/// The label by which people know a provider, or its name if it is no longer configured.
 fn provider_of(what: CredentialKind, config: &TemplateConfig) -> Option<String> {
     match what {
         CredentialKind::Provider(name) => {
@@ -61,7 +61,7 @@ fn provider_of(what: CredentialKind, config: &TemplateConfig) -> Option<String> 
     }
 }
 
-/// The same in every language.
+/// The format is the same in every language.
 fn point_in_time(at: OffsetDateTime) -> String {
     let at = at.to_offset(UtcOffset::UTC);
     let (date, hour, minute) = (at.date(), at.hour(), at.minute());
@@ -129,7 +129,7 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// The link in a notice. Its fragment tells the page which route takes the token.
+    /// Adds the link of a notice. Its fragment tells the page which route takes the token.
     fn say_it_was_somebody_else(&mut self, letter: &Letter, config: &TemplateConfig) {
         let Some(link) = &letter.link else { return };
         let (page, token) = (&config.notice_page, link.token.expose());
@@ -145,7 +145,7 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// As the engine takes them.
+    /// The values in the form that the template engine takes.
     pub(super) fn to_value(&self) -> Value {
         let summary = self.summary.as_ref();
         Value::from_pairs([

@@ -1,4 +1,4 @@
-//! Reading an operator's templates.
+//! Reads an operator's templates.
 
 use std::{
     fs,
@@ -7,11 +7,11 @@ use std::{
 
 use super::{Sources, TemplateMistake, kinds};
 
-/// No letter is that long.
+/// The largest template in bytes; no letter is that long.
 const LARGEST: u64 = 64 * 1024;
 
-/// The templates in a folder. Files that begin with a dot are passed over; anything else that is no template
-/// is a mistake, because it was meant to be one.
+/// The templates in a folder. Files whose names start with a dot are skipped. Any other file that is no template is a
+/// mistake, because it was meant to be one.
 pub(super) fn read(folder: &Path, mistakes: &mut Vec<TemplateMistake>) -> Sources {
     let mut sources = Sources::new();
     let files: Vec<String> = kinds::files().collect();

@@ -1,4 +1,4 @@
-//! The letters there are, and what their templates may speak of.
+//! The kinds of letters, and the variables of their templates.
 
 use authentication_app::ports::{Letter, LetterKind};
 use authentication_domain::challenges::Purpose;
@@ -6,15 +6,15 @@ use authentication_domain::challenges::Purpose;
 /// The frame around the HTML of every letter.
 pub(super) const LAYOUT: &str = "layout.html";
 
-/// What every template may speak of.
+/// The variables of every template.
 const COMMON: [&str; 3] = ["product", "support", "language"];
 
-/// A letter that has templates.
+/// A kind of letter, with its templates.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct TemplateKind {
-    /// What its files are called, before their endings.
+    /// The base name of its files, without extension.
     pub(super) name: &'static str,
-    /// What its templates may speak of beside the [`COMMON`] things.
+    /// The variables of its templates, in addition to [`COMMON`].
     pub(super) variables: &'static [&'static str],
 }
 
@@ -47,8 +47,8 @@ const PASSKEY_COPY_SUSPECTED: TemplateKind = kind("passkey_copy_suspected", &[])
 const SECOND_FACTOR_REFUSED: TemplateKind = kind("second_factor_refused", NOT_ME);
 const AUTHENTICATOR_CLOSED: TemplateKind = kind("authenticator_closed", NOT_ME);
 
-/// Several notices of one kind in one letter: which kind, how many acts, since when, when the first of them were,
-/// how many are not listed, and when the last one was.
+/// Several notices of one kind in one letter. Its variables are the kind of notice, how many acts, since when, the
+/// times of the first ones, how many are not listed, and the time of the last one.
 const NOTICES_GATHERED: TemplateKind = kind(
     "notices_gathered",
     &[
@@ -65,7 +65,7 @@ const NOTICES_GATHERED: TemplateKind = kind(
     ],
 );
 
-/// All of them.
+/// All kinds of letters.
 pub(super) const KINDS: [&TemplateKind; 24] = [
     &REGISTRATION,
     &SIGN_IN,
@@ -97,10 +97,10 @@ const fn kind(name: &'static str, variables: &'static [&'static str]) -> Templat
     TemplateKind { name, variables }
 }
 
-/// What is written with a template.
+/// The form that a template writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Part {
-    /// A mail as plain text: the subject, an empty line, the text.
+    /// A mail in plain text: the subject, an empty line, the text.
     Mail,
     /// The same mail in HTML.
     Html,
@@ -121,7 +121,7 @@ impl Part {
 }
 
 impl TemplateKind {
-    /// The kind of a letter.
+    /// The kind of a letter, gathered or not.
     pub(super) const fn of(letter: &Letter) -> &'static Self {
         if letter.gathered.is_some() {
             &NOTICES_GATHERED
@@ -130,7 +130,7 @@ impl TemplateKind {
         }
     }
 
-    /// The kind of a letter that tells of one thing.
+    /// The kind of a letter about a single event.
     pub(super) const fn of_one(letter: &LetterKind) -> &'static Self {
         match letter {
             LetterKind::Code { purpose, .. } => match purpose {
@@ -170,7 +170,7 @@ impl TemplateKind {
     }
 }
 
-/// The name of every file of a language.
+/// The names of all files that a language must have.
 pub(super) fn files() -> impl Iterator<Item = String> {
     let letters = KINDS
         .into_iter()
@@ -178,13 +178,13 @@ pub(super) fn files() -> impl Iterator<Item = String> {
     letters.chain([LAYOUT.to_owned()])
 }
 
-/// The kind whose template a file is; none for the [`LAYOUT`], which may speak of what is common.
+/// The kind that a file belongs to; `None` for the [`LAYOUT`], which may only use [`COMMON`] variables.
 pub(super) fn kind_of_file(file: &str) -> Option<&'static TemplateKind> {
     let is_its_file = |kind: &&TemplateKind| Part::ALL.iter().any(|part| kind.file(*part) == file);
     KINDS.into_iter().find(is_its_file)
 }
 
-/// Whether a template, of this kind or the layout, may speak of `variable`.
+/// Whether a template of this kind (`None`: the layout) may use `variable`.
 pub(super) fn is_known(kind: Option<&TemplateKind>, variable: &str) -> bool {
     kind.map_or(COMMON.contains(&variable), |kind| {
         kind.may_speak_of(variable)

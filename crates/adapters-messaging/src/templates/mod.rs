@@ -1,8 +1,8 @@
-//! The words of messages: templates inside the binary, and over them those of an operator's folder.
+//! The texts of messages: templates in the binary, and those in an operator's folder, which override them.
 //!
-//! A folder has one folder for each language, named by its tag (`en`, `fr`, `pt-br`), with plain files in it.
-//! A file over a language that is built in replaces that one file; a new language has all of them. The start
-//! refuses templates that could fail later, or that forget the code, and tells every mistake at once.
+//! The folder has a subfolder for each language, named by its language tag (`en`, `fr`, `pt-br`), with plain files in
+//! it. A file for a built-in language replaces only that file; a new language must have all files. At start-up,
+//! templates that could fail later or that leave out the code are refused, and all mistakes are reported together.
 
 mod built_in;
 mod check;
@@ -25,32 +25,32 @@ use minijinja::{Environment, UndefinedBehavior};
 use facts::Facts;
 use kinds::{Part, TemplateKind};
 
-/// What the words are about, whoever gets them.
+/// The settings of templates that do not depend on the recipient.
 #[derive(Debug, Clone)]
 pub struct TemplateConfig {
-    /// What the service calls itself.
+    /// The name of the product.
     pub product: String,
-    /// Where people turn to with questions: an address or a page.
+    /// Where people can ask for help: an address or a page.
     pub support: Option<String>,
-    /// For people who asked for no language, or for one that is not there.
+    /// The language for people who chose none, or one without templates.
     pub default_language: String,
-    /// The page that takes a reset token from its fragment, which no server log ever sees: an absolute URL
-    /// without a fragment.
+    /// The page that reads a reset token from its fragment, which no server log contains: an absolute URL without a
+    /// fragment.
     pub reset_page: String,
-    /// The page that takes the token of a link in a notice from its fragment, likewise.
+    /// The page that reads the token of a notice's link from its fragment; likewise without a fragment.
     pub notice_page: String,
-    /// What people know providers by, beside Google.
+    /// The labels by which people know providers other than Google.
     pub providers: BTreeMap<ProviderName, String>,
-    /// The operator's folder.
+    /// The operator's folder; `None` uses the built-in templates only.
     pub folder: Option<PathBuf>,
 }
 
-/// What is wrong with a template.
+/// A mistake in a template.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TemplateMistake {
-    /// The file, from the folder on.
+    /// The file's path inside the folder.
     pub file: String,
-    /// What.
+    /// The mistake, in words that follow the path.
     pub reason: String,
 }
 
@@ -60,21 +60,21 @@ impl fmt::Display for TemplateMistake {
     }
 }
 
-/// All templates, checked.
+/// All templates, loaded and checked.
 pub struct Templates {
     environment: Environment<'static>,
     languages: BTreeSet<String>,
     config: TemplateConfig,
 }
 
-/// Templates by language and file.
+/// The sources of templates by language and file name.
 type Sources = BTreeMap<(String, String), String>;
 
 impl Templates {
-    /// Reads and checks all templates.
+    /// Loads and checks all templates.
     ///
     /// # Errors
-    /// Every mistake in them.
+    /// All mistakes in them.
     pub fn load(config: TemplateConfig) -> Result<Self, Vec<TemplateMistake>> {
         let mut mistakes = Vec::new();
         let mut sources: Sources = built_in::BUILT_IN
@@ -95,7 +95,7 @@ impl Templates {
             .collect();
         check::nothing_is_missing(&languages, &sources, &mut mistakes);
         let mut environment = Environment::new();
-        // What is said of a value that is not there must not be an empty space in somebody's mail.
+        // An undefined variable must fail here instead of leaving a gap in a mail.
         environment.set_undefined_behavior(UndefinedBehavior::Strict);
         environment.set_path_join_callback(|name, parent| {
             let language = parent.split('/').next().unwrap_or_default();
@@ -135,7 +135,7 @@ impl Templates {
         }
     }
 
-    /// The language of a letter: the one asked for, the same without its region, or the default.
+    /// The language for a letter: the requested one, the same without its region, or the default.
     fn language(&self, asked_for: Option<&str>) -> &str {
         let asked_for = asked_for.unwrap_or_default().to_ascii_lowercase();
         let primary = asked_for.split('-').next().unwrap_or_default();

@@ -1,4 +1,4 @@
-//! The texts that people get, and what is found out about an operator's.
+//! The texts that recipients get, and the checks of an operator's templates.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::Path};
 
@@ -82,7 +82,7 @@ fn letters() -> Vec<LetterKind> {
     codes.chain(notices).chain(about_credentials).collect()
 }
 
-/// The link that a letter of this kind carries.
+/// The link in a letter of this kind.
 fn link_in(kind: &LetterKind) -> Option<OwnerLink> {
     let (kind, lifetime) = match kind {
         LetterKind::Code { .. }
@@ -127,7 +127,7 @@ fn write_gathered(
     templates.write(&letter, channel).unwrap()
 }
 
-/// Letters of which several can come together.
+/// The kinds of notices that can be gathered into one letter.
 fn gathered_letters() -> impl Iterator<Item = LetterKind> {
     letters().into_iter().filter(|kind| {
         !matches!(
@@ -143,7 +143,7 @@ fn gathered_letters() -> impl Iterator<Item = LetterKind> {
     })
 }
 
-/// So many acts, a minute apart.
+/// A number of acts, a minute apart.
 fn gathered(acts: u32) -> Gathered {
     let since = datetime!(2026-11-29 14:02 UTC);
     let at = |act| since + Duration::minutes(act);
@@ -180,7 +180,7 @@ fn what_people_read_of_several_notices_at_once() {
     insta::assert_snapshot!("summaries_fr", summaries("fr"));
 }
 
-/// None of them is without words of its own.
+/// Each kind has its own wording.
 #[test]
 fn every_summary_says_what_happened() {
     for language in ["en", "fr"] {
@@ -238,7 +238,7 @@ fn what_people_read_in_french() {
     insta::assert_snapshot!("text_messages_fr", all_texts("fr"));
 }
 
-/// More costs twice, and another alphabet halves what fits.
+/// A longer text costs twice, and a character outside GSM 03.38 more than halves what fits.
 #[test]
 fn every_text_message_fits_into_one() {
     let alphabet = "@£$¥èéùìòÇØøÅåÆæßÉ !\"#¤%&'()*+,-./:;<=>?¡ÄÖÑÜ§¿äöñüà";
@@ -302,7 +302,7 @@ fn what_is_put_into_html_is_escaped() {
     assert!(mail.subject.contains("<b>Fish & \"Chips\"</b>"));
 }
 
-/// Under the name that people know it by; under its own when it is configured no more.
+/// The provider has its configured label, or its name if it is no longer configured.
 #[test]
 fn a_notice_says_which_provider() {
     let templates = built_in();
@@ -325,9 +325,9 @@ fn a_notice_says_which_provider() {
     }
 }
 
-// --- an operator's folder
+// --- templates in an operator's folder
 
-/// With these files in it.
+/// A folder with these files.
 fn folder(files: &[(&str, &str)]) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for (name, text) in files {

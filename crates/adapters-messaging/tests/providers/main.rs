@@ -1,4 +1,4 @@
-//! Providers, spoken to for real: a mail server (aiosmtpd) and a double of an HTTP gateway.
+//! Tests against real providers: a mail server (aiosmtpd), and a double of an HTTP gateway.
 #![expect(
     clippy::unwrap_used,
     reason = "helpers of tests: a broken expectation fails the test"
@@ -14,9 +14,9 @@ use authentication_domain::accounts::Identifier;
 use time::macros::datetime;
 use uuid::Uuid;
 
-/// Longer than anything takes that ends by itself.
+/// Longer than anything that ends without a time-out.
 const LONG: Duration = Duration::from_secs(20);
-/// For what ends by its deadline.
+/// For what ends by its time-out.
 const SHORT: Duration = Duration::from_secs(1);
 
 fn message(to: &str) -> Message {

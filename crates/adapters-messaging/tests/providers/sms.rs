@@ -67,7 +67,7 @@ async fn twilio_gets_a_form_for_the_account() {
         request.target,
         "POST /2010-04-01/Accounts/AC17/Messages.json"
     );
-    // AC17:s3cret
+    // Base64 of `AC17:s3cret`.
     assert_eq!(request.headers["authorization"], "Basic QUMxNzpzM2NyZXQ=");
     let body = "To=%2B2348012345678&From=%2B12025550123&Body=490317+est+votre+code.";
     assert_eq!(request.body, body);
@@ -165,7 +165,7 @@ async fn nobody_is_believed_whom_no_authority_vouches_for() {
     for ca_pem in [None, Some(fs::read(tls.other_ca_file()).unwrap())] {
         assert_eq!(send(&with(ca_pem)).await, Err(DeliveryError::UNREACHED));
     }
-    // With the right authority the request is sent, and what answers is no gateway.
+    // With the right authority the request is sent; the server is no gateway, so the result is unknown.
     let known = with(Some(fs::read(tls.ca_file()).unwrap()));
     assert_eq!(send(&known).await, Err(DeliveryError::Unknown));
 }

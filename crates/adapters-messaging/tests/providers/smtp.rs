@@ -66,7 +66,7 @@ async fn a_mail_arrives_over_each_kind_of_tls_with_its_sign_in() {
         assert_eq!(mail.header("Message-ID"), Some(id));
         assert_eq!(mail.code(), "490317");
 
-        // A wrong password is the operator's fault: the mail may go when it is put right.
+        // A wrong password is the operator's fault: the mail may be sent once it is corrected.
         let wrong = with_password("wrong");
         assert_eq!(send(&wrong).await, away(535));
         assert_eq!(wrong.check().await, away(535));
@@ -95,7 +95,7 @@ async fn nobody_is_believed_whom_no_authority_vouches_for() {
     }
 }
 
-/// A server that does not know TLS, or somebody who takes it away.
+/// A server without TLS, or an attacker who strips STARTTLS.
 #[tokio::test]
 async fn a_peer_in_clear_is_refused_when_tls_is_asked_for() {
     let server = MailServer::start(MailTls::None);
@@ -115,13 +115,13 @@ async fn what_the_server_answers_says_whether_to_try_again() {
     let mut server = MailServer::start(MailTls::None);
     let sender = plain(&server, LONG);
     for (order, expected) in [
-        // To us, or to our name: no mail would fare better.
+        // Replies to the service or to its name: no other mail would be accepted either.
         ("connect 421", away(421)),
         ("connect 554", away(554)),
         ("mail 421", away(421)),
         ("mail 450", away(450)),
         ("mail 530", away(530)),
-        // To this mail.
+        // Replies to this mail.
         ("rcpt 550", refused(550)),
         ("rcpt 450", not_taken(450)),
         ("rcpt 451", not_taken(451)),
@@ -133,7 +133,7 @@ async fn what_the_server_answers_says_whether_to_try_again() {
         server.order(order);
         assert_eq!(send(&sender).await, expected, "{order}");
     }
-    // Greylisting: the same mail a little later.
+    // Greylisting: the same mail is accepted a little later.
     assert_eq!(send(&sender).await, Ok(()));
     assert_eq!(server.wait_for_mails(1).len(), 1);
 }
@@ -151,7 +151,7 @@ async fn without_an_answer_to_the_mail_itself_nothing_is_known() {
         send(&plain(&server, SHORT)).await,
         Err(DeliveryError::Unknown)
     );
-    // The server has both.
+    // The server has received both.
     assert_eq!(server.wait_for_mails(2).len(), 2);
 }
 
@@ -168,14 +168,14 @@ async fn what_ended_before_the_mail_was_sent_certainly_did_not_go_out() {
     assert_eq!(send(&plain(&server, SHORT)).await, not_taken);
     server.release();
     assert!(server.mails().is_empty());
-    // Nobody listens there.
+    // No server listens on this port.
     let port = server.port();
     drop(server);
     let sender = SmtpSender::new(config(port, SmtpSecurity::None, None)).unwrap();
     assert_eq!(send(&sender).await, Err(DeliveryError::UNREACHED));
 }
 
-/// Takes connections and says nothing at all.
+/// Accepts connections and never sends anything.
 #[tokio::test]
 async fn a_silent_server_is_given_up() {
     let silent = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
@@ -193,7 +193,7 @@ async fn a_silent_server_is_given_up() {
     }
 }
 
-/// What answers may be no mail server at all.
+/// The peer may not be a mail server at all.
 #[tokio::test]
 async fn nonsense_from_a_server_is_no_success() {
     let gateway = SmsGateway::start();
@@ -215,7 +215,7 @@ async fn one_connection_serves_many_and_is_made_anew_when_it_was_lost() {
     server.order("drop");
     assert_eq!(send(&sender).await, Err(DeliveryError::Unknown));
     assert_eq!(send(&sender).await, Ok(()));
-    // The connection that is kept ends between two mails: the next one does not notice.
+    // The idle connection ends between two mails, which does not affect the next one.
     server.order("drop-early");
     assert_eq!(send(&sender).await, Ok(()));
     assert_eq!(server.wait_for_mails(6).len(), 6);
@@ -239,7 +239,7 @@ async fn nothing_of_a_mail_and_no_password_is_logged() {
     drop(guard);
     let text = logs.text();
     assert!(text.contains("something is captured"));
-    // `c2hvcA==` and the like: user and password go over the wire in base64.
+    // `c2hvcA==` and the like: user and password are sent in base64.
     for secret in [
         "490317",
         "ada@",
@@ -274,7 +274,7 @@ async fn we_introduce_ourselves_by_a_full_name_or_an_address() {
     }
 }
 
-/// More of them would wait within its deadline for a connection of ours.
+/// More messages at a time would spend their time limit waiting for a connection.
 #[test]
 fn as_many_mails_are_on_their_way_as_there_are_connections() {
     let sender = SmtpSender::new(SmtpConfig {
