@@ -1,14 +1,14 @@
-//! Which addresses may be called: those of the public internet, and those that an operator listed.
+//! Which addresses may be connected to: those of the public internet, and those that an operator listed.
 //!
-//! After the special-purpose registries of IANA (RFC 6890 and what updates it). Whatever stands for an IPv4
-//! address inside an IPv6 one is refused whole: the router that unpacks it is not ours to ask.
+//! The tables follow IANA's special-purpose address registries (RFC 6890 and its updates). An IPv6 address with an
+//! embedded IPv4 address is refused altogether, because a router that we do not control decides where it leads.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Network and prefix length: this host, private, shared (CGNAT), loopback, link-local, protocol
-/// assignments, documentation, 6to4 relays, benchmarks, multicast, reserved with broadcast.
+/// IPv4 networks that are not public, with prefix lengths: this host, private, shared (CGNAT), loopback, link-local,
+/// protocol assignments, documentation, 6to4 relays, benchmarks, multicast, reserved with broadcast.
 const SPECIAL_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::UNSPECIFIED, 8),
     (Ipv4Addr::new(10, 0, 0, 0), 8),
@@ -27,10 +27,11 @@ const SPECIAL_V4: [(Ipv4Addr, u32); 15] = [
     (Ipv4Addr::new(240, 0, 0, 0), 4),
 ];
 
-/// What is unicast of the whole internet.
+/// The global unicast addresses of IPv6.
 const GLOBAL_V6: (Ipv6Addr, u32) = (Ipv6Addr::new(0x2000, 0, 0, 0, 0, 0, 0, 0), 3);
 
-/// And within it: protocol assignments (Teredo, benchmarks, ORCHID), documentation, 6to4, documentation.
+/// Exceptions within [`GLOBAL_V6`]: protocol assignments (Teredo, benchmarks, ORCHID), documentation, 6to4,
+/// documentation.
 const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x2001, 0, 0, 0, 0, 0, 0, 0), 23),
     (Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 0), 32),
@@ -38,17 +39,18 @@ const SPECIAL_V6: [(Ipv6Addr, u32); 4] = [
     (Ipv6Addr::new(0x3fff, 0, 0, 0, 0, 0, 0, 0), 20),
 ];
 
-/// Which addresses may be called.
+/// Which addresses may be connected to.
 #[derive(Debug, Clone, Default)]
 pub struct Reach {
-    /// Networks besides the public internet. An IPv4 network has no IPv6 address in it, whatever that wraps.
+    /// Networks in addition to the public internet. An IPv4 network never contains an IPv6 address, not even one with
+    /// an embedded IPv4 address.
     pub networks: Vec<IpNet>,
-    /// This machine too. For development and tests.
+    /// Also allows loopback addresses. For development and tests.
     pub loopback: bool,
 }
 
 impl Reach {
-    /// Whether this one may be.
+    /// Whether this address may be connected to.
     pub fn allows(&self, address: IpAddr) -> bool {
         is_public(address)
             || (self.loopback && address.is_loopback())
@@ -59,7 +61,7 @@ impl Reach {
     }
 }
 
-/// Whether an address is one of the public internet.
+/// Whether an address belongs to the public internet.
 fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => !SPECIAL_V4.iter().any(|network| is_in_v4(address, *network)),
@@ -102,7 +104,7 @@ mod tests {
             "169.254.169.254",
             "0.0.0.0",
             "fd12:3457::1",
-            // Whatever unpacks it.
+            // A listed IPv4 network does not include IPv6 addresses that embed its addresses.
             "::ffff:10.20.0.1",
             "::10.20.0.1",
             "64:ff9b::a14:1",
@@ -110,7 +112,7 @@ mod tests {
         ] {
             assert!(!allows(&internal, address), "{address}");
         }
-        // Unless somebody listed them.
+        // Special addresses are allowed if they are listed.
         let listed = reach(&["127.0.0.0/8", "169.254.169.254/32"]);
         assert!(allows(&listed, "127.0.0.1") && allows(&listed, "169.254.169.254"));
         assert!(!allows(&listed, "169.254.169.253") && !allows(&listed, "::1"));

@@ -1,11 +1,11 @@
-//! Events for other systems as signed HTTP calls (Standard Webhooks, <https://www.standardwebhooks.com>).
+//! Events for other systems as signed HTTP requests (Standard Webhooks, <https://www.standardwebhooks.com>).
 //!
-//! A target is an `https` URL of the public internet, or of a network that an operator listed: what it says is
-//! checked when it is configured, and every address that its name stands for when a connection is made, so that
-//! nobody who controls a name makes the service call another network. Redirects are not followed, answers are read for a moment and 64
-//! KiB, and a delivery takes ten seconds at the most.
+//! A target is an `https` URL on the public internet, or in a network that an operator listed. The URL is checked when
+//! it is configured, and every address that its name resolves to when a connection is made, so that the owner of a name
+//! cannot make the service call another network. Redirects are not followed. At most 64 KiB of an answer are read, for
+//! at most one second. A delivery takes ten seconds at most.
 //!
-//! It must never know what an event means or who is asking.
+//! This crate must never know what an event means, or on whose behalf it is sent.
 
 mod address;
 mod resolver;

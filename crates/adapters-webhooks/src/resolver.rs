@@ -1,5 +1,5 @@
-//! From a name to addresses that may be called, at the moment of connecting: what was checked is what is
-//! connected to.
+//! Name resolution that yields only allowed addresses. It runs at connection time, so that the checked address is the
+//! one that is connected to (no DNS rebinding).
 
 use std::{io, net::SocketAddr, sync::Arc};
 
@@ -8,18 +8,18 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use crate::address::Reach;
 
-/// A name stands for nothing that may be called.
+/// A name resolves to no address that may be connected to.
 #[derive(Debug, thiserror::Error)]
 #[error("the name has no address of the public internet or of events.webhook_networks")]
 pub(crate) struct OutOfReach;
 
-/// Asks for the addresses of a name.
+/// Resolves a name to addresses.
 #[async_trait]
 pub(crate) trait Lookup: Send + Sync {
     async fn addresses(&self, name: &str) -> io::Result<Vec<SocketAddr>>;
 }
 
-/// As the operating system does it.
+/// The resolver of the operating system.
 pub(crate) struct SystemLookup;
 
 #[async_trait]
@@ -29,8 +29,8 @@ impl Lookup for SystemLookup {
     }
 }
 
-/// Gives a client only what it may connect to. Literal addresses do not come here: a target has none that is
-/// out of reach.
+/// Gives the HTTP client only addresses that it may connect to. Literal addresses are not resolved here; `Target`
+/// refuses those that are out of reach.
 pub(crate) struct WithinReach {
     lookup: Arc<dyn Lookup>,
     reach: Arc<Reach>,

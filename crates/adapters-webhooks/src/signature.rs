@@ -1,4 +1,4 @@
-//! Signatures after Standard Webhooks, "Signature scheme": HMAC-SHA256 over `id.timestamp.body`.
+//! Signatures of Standard Webhooks ("Signature scheme"): HMAC-SHA256 over `id.timestamp.body`.
 
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -6,22 +6,22 @@ use secrecy::{ExposeSecret as _, SecretString};
 use std::fmt;
 use zeroize::Zeroizing;
 
-/// By which scanners find a secret that got out.
+/// The prefix by which secret scanners recognise a leaked secret.
 const PREFIX: &str = "whsec_";
-/// What the specification asks for.
+/// The length of a secret in bytes, as the specification requires.
 const BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// The text is no secret of Standard Webhooks. It is not repeated here.
+/// The text is no Standard Webhooks secret. The message does not repeat it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be whsec_ and 24 to 64 random bytes in base64")]
 pub struct InvalidSecret;
 
-/// What one receiver and the service share.
+/// A secret that the service shares with one receiver.
 #[derive(Clone)]
 pub struct SigningSecret(Key);
 
 impl SigningSecret {
-    /// Reads `whsec_…`.
+    /// Parses `whsec_…`.
     ///
     /// # Errors
     /// [`InvalidSecret`].
@@ -50,7 +50,7 @@ impl fmt::Debug for SigningSecret {
     }
 }
 
-/// The header `webhook-signature`: one for each secret, so that a receiver may hold either while they change.
+/// The `webhook-signature` header: one signature for each secret, so that a receiver may have either during a rotation.
 pub(crate) fn signatures(
     secrets: &[SigningSecret],
     id: &str,
@@ -73,7 +73,7 @@ mod tests {
         SigningSecret::parse(&text.into()).unwrap()
     }
 
-    /// The vector that the specification's own libraries are tested with.
+    /// The test vector of the specification's own libraries.
     #[test]
     fn t78_signatures_are_those_of_the_published_vector() {
         let secret = secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");

@@ -1,4 +1,4 @@
-//! One delivery: a POST, and what the answer means.
+//! A delivery: a POST request, and the meaning of the answer.
 
 use std::{error::Error, io, sync::Arc, time::Duration};
 
@@ -21,29 +21,29 @@ use crate::{
     target::Target,
 };
 
-/// The longest that a delivery may take, whatever is configured.
+/// The upper bound of a configured deadline.
 const LONGEST: Duration = Duration::from_secs(10);
-/// Connections that are kept for the next event.
+/// The number of idle connections that are kept for the next event.
 const IDLE_CONNECTIONS: usize = 4;
 const IDLE: Duration = Duration::from_secs(30);
-/// How much of an answer is read, and for how long at the most, so that its connection can be used again.
+/// The most bytes of an answer that are read, and for how long, so that its connection can be reused.
 const MOST_OF_AN_ANSWER: usize = 64 * 1024;
 const READ_FOR: Duration = Duration::from_secs(1);
 
-/// A receiver.
+/// A receiver, and how it is called.
 #[derive(Debug, Clone)]
 pub struct WebhookConfig {
-    /// Where.
+    /// The URL of the receiver.
     pub target: Target,
-    /// With which secrets: the current one, and during a change the one before or after it.
+    /// The secrets to sign with: the current one, and during a rotation also the previous or the next one.
     pub secrets: Vec<SigningSecret>,
-    /// The longest that a delivery may take; ten seconds at the most.
+    /// The time limit for a delivery; ten seconds at most.
     pub deadline: Duration,
-    /// What names may stand for.
+    /// Which addresses the target's name may resolve to.
     pub reach: Reach,
 }
 
-/// The HTTP client cannot be made: no certificates to trust, say.
+/// The HTTP client cannot be set up, for example because there are no trusted certificates.
 #[derive(Debug, thiserror::Error)]
 #[error("the HTTP client for webhooks cannot be made")]
 pub struct WebhookSetupError(#[source] reqwest::Error);
@@ -57,7 +57,7 @@ pub struct WebhookSink {
 }
 
 impl WebhookSink {
-    /// A sink with connections of its own.
+    /// A sink with its own connections.
     ///
     /// # Errors
     /// [`WebhookSetupError`].
@@ -72,11 +72,11 @@ impl WebhookSink {
         let deadline = config.deadline.min(LONGEST);
         let client = Client::builder()
             .user_agent(concat!("fashionistar-auth/", env!("CARGO_PKG_VERSION")))
-            // What the environment says of proxies would decide who is connected to.
+            // Proxy settings of the environment must not decide which host is connected to.
             .no_proxy()
             .redirect(redirect::Policy::none())
             .referer(false)
-            // Whether there is a second try is the relay's to say.
+            // The relay decides about retries.
             .retry(retry::never())
             .http1_only()
             .https_only(!config.reach.loopback)
@@ -97,8 +97,8 @@ impl WebhookSink {
 
 #[async_trait]
 impl EventSink for WebhookSink {
-    /// The answer's status decides. The timestamp is that of the try, as receivers refuse old ones; id and
-    /// body are the same at every try.
+    /// The status of the answer decides. The timestamp is that of the attempt, because receivers refuse old ones; id
+    /// and body are the same at every attempt.
     #[tracing::instrument(name = "webhook.deliver", level = "debug", skip_all)]
     async fn deliver(&self, event: &OutgoingEvent, now: OffsetDateTime) -> Result<(), SinkError> {
         let began = Instant::now();
@@ -122,14 +122,14 @@ impl EventSink for WebhookSink {
         let retry_after = answer.headers().get(RETRY_AFTER);
         let retry_after = retry_after.and_then(|value| value.to_str().ok());
         let retry_after = retry_after.and_then(|text| retry_after::pause(text, now));
-        // Whoever waits for us ends that when the deadline has passed, and would not hear of the status.
+        // The relay stops waiting at the deadline, and would then not see the status.
         let left = self.deadline.saturating_sub(began.elapsed());
         read_out(answer, READ_FOR.min(left / 2)).await;
         judge(status, retry_after)
     }
 }
 
-/// What comes of an answer that nobody wants: a bounded part of it, for a bounded time.
+/// Reads a bounded part of an answer for a bounded time, and discards it.
 async fn read_out(mut answer: Response, patience: Duration) {
     let reading = async {
         let mut read = 0;
@@ -140,11 +140,11 @@ async fn read_out(mut answer: Response, patience: Duration) {
             }
         }
     };
-    // What is left unread closes the connection.
+    // An answer that is not read completely closes the connection.
     let _ = timeout(patience, reading).await;
 }
 
-/// Any failure may say when to come back; of one that says nothing about the event it holds for all events.
+/// Any failure may carry `Retry-After`. For one that is not about this event (`Away`), it applies to all events.
 fn judge(status: StatusCode, retry_after: Option<time::Duration>) -> Result<(), SinkError> {
     let why = format!("answered {}", status.as_u16());
     match status {
@@ -162,7 +162,7 @@ fn judge(status: StatusCode, retry_after: Option<time::Duration>) -> Result<(), 
     }
 }
 
-/// In our own words: the client's name the URL, and its path may be a secret.
+/// `reqwest`'s messages are not used: they contain the URL, whose path may be a secret.
 fn not_sent(error: &reqwest::Error) -> SinkError {
     let mut cause: Option<&(dyn Error + 'static)> = error.source();
     while let Some(error) = cause {
@@ -186,7 +186,8 @@ fn not_sent(error: &reqwest::Error) -> SinkError {
     })
 }
 
-/// What TLS says of a connection, also as what errors of the system wrap: of those, the source is that of what they wrap.
+/// The TLS error in an error, also inside an [`io::Error`], whose `source` skips the error that it wraps and returns
+/// the source of that one.
 fn of_tls<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a rustls::Error> {
     if let Some(error) = error.downcast_ref() {
         return Some(error);

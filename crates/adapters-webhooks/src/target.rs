@@ -1,4 +1,4 @@
-//! Where a webhook goes.
+//! The URL of a webhook.
 
 use std::{fmt, net::IpAddr};
 
@@ -6,48 +6,48 @@ use url::{Host, Url};
 
 use crate::address::Reach;
 
-/// The port of `https`; others have to be allowed.
+/// The port of `https`; all others must be allowed explicitly.
 const HTTPS: u16 = 443;
 
-/// What a target may be.
+/// The rules for targets.
 #[derive(Debug, Clone, Default)]
 pub struct TargetPolicy {
-    /// Ports besides 443.
+    /// Allowed ports other than 443.
     pub ports: Vec<u16>,
-    /// Where it may be. With loopback, `http` and any port are let through to this machine alone; with networks,
-    /// any name is: what it stands for is judged when a connection is made.
+    /// Which hosts are allowed. With loopback, `http` and any port are accepted for this machine only. With networks,
+    /// any name is accepted, and its addresses are checked when a connection is made.
     pub reach: Reach,
 }
 
-/// Why something is no target. The URL is not repeated: its path may be a secret.
+/// Why a URL is not a valid target. The message does not repeat it, because its path may be a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTarget {
-    /// It cannot be read.
+    /// It is not an absolute URL with a host.
     #[error("must be an absolute URL that begins with https://")]
     Malformed,
-    /// Another scheme.
+    /// Its scheme is not `https`.
     #[error("must begin with https://")]
     Scheme,
-    /// It would be sent as a header, and logged by others.
+    /// It holds credentials, which would be sent in a header and logged by others.
     #[error("must not hold a user name or a password")]
     UserInfo,
-    /// Nothing that a server gets.
+    /// It has a fragment, which a client never sends to a server.
     #[error("must not have a fragment")]
     Fragment,
-    /// Another service, as likely as not.
+    /// Its port is not allowed: a different service probably listens there.
     #[error("must be on port 443, or on one of events.webhook_ports")]
     Port,
-    /// An address or a name of a network that is not the public internet.
+    /// Its host is an address or a name outside the public internet and the listed networks.
     #[error("must be a host of the public internet, or of one of events.webhook_networks")]
     Host,
 }
 
-/// The URL of a receiver, checked as far as it says something itself.
+/// The URL of a receiver, after all checks that need no name resolution.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Target(Url);
 
 impl Target {
-    /// Reads the URL as a client will: `127.1`, `0x7f000001` and `2130706433` are 127.0.0.1.
+    /// Parses the URL as the client will: `127.1`, `0x7f000001` and `2130706433` are all 127.0.0.1.
     ///
     /// # Errors
     /// [`InvalidTarget`].
@@ -79,7 +79,7 @@ impl Target {
         Ok(Self(url))
     }
 
-    /// Its host, a name or an address, and its port.
+    /// Its host (a name or an address) and its port.
     pub fn server(&self) -> (&str, u16) {
         let host = self.0.host_str().unwrap_or_default();
         let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -91,7 +91,7 @@ impl Target {
     }
 }
 
-/// Without path and query: some receivers know a sender by them.
+/// Shows neither path nor query, because some receivers use them to authenticate senders.
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Target({})", self.0.origin().ascii_serialization())
@@ -106,8 +106,8 @@ fn is_loopback(host: &Host<&str>) -> bool {
     }
 }
 
-/// What a name stands for is checked when a connection is made; names that never stand for anything public
-/// are refused where somebody can still mend it, unless private networks may be called.
+/// Whether the host may be a target. A name's addresses are checked when a connection is made. Names that never resolve
+/// to a public address are refused here, where an operator can still correct them, unless networks are listed.
 fn may_be_within(reach: &Reach, host: &Host<&str>) -> bool {
     const LOCAL: [&str; 6] = ["localhost", "local", "internal", "lan", "home", "arpa"];
     match host {

@@ -1,4 +1,4 @@
-//! Against receivers of our own on loopback, well behaved and not.
+//! Deliveries to well-behaved and misbehaving receivers on loopback.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -25,7 +25,7 @@ use crate::TargetPolicy;
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OLD_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
 const BODY: &str = r#"{"specversion":"1.0","data":{"text":"ä\n"}}"#;
-/// So that nobody waits ten seconds for what never comes.
+/// Short, so that tests need not wait ten seconds for a time-out.
 const SHORT: Duration = Duration::from_millis(300);
 
 fn event() -> OutgoingEvent {
@@ -67,7 +67,7 @@ async fn listen() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// Reads one request: its head, and its body.
+/// Reads one request; returns its head and its body.
 async fn read_request(stream: &mut TcpStream) -> io::Result<(String, String)> {
     let mut read = Vec::new();
     loop {
@@ -86,7 +86,7 @@ async fn read_request(stream: &mut TcpStream) -> io::Result<(String, String)> {
     }
 }
 
-/// A receiver that answers every request like this, and tells what it got.
+/// A receiver that gives this answer to every request, and sends each request to the channel.
 async fn receiver(answer: String) -> (SocketAddr, UnboundedReceiver<(String, String)>) {
     let (listener, address) = listen().await;
     let (tell, told) = unbounded_channel();
@@ -207,7 +207,7 @@ async fn whoever_is_not_there_is_away() {
     assert_eq!(answered, Err(SinkError::away("the connection broke")));
 }
 
-/// Any server that speaks TLS will do: nothing is said over the connection.
+/// Any TLS server will do, since no data is sent over the connection.
 #[tokio::test]
 async fn a_certificate_that_nobody_trusts_is_named() {
     let certificates = Certificates::new();
@@ -221,7 +221,7 @@ async fn a_certificate_that_nobody_trusts_is_named() {
             Err(SinkError::away("its certificate is not trusted"))
         );
     }
-    // One that speaks no TLS has no certificate either.
+    // A server without TLS has no certificate that could be named.
     let (listener, address) = listen().await;
     tokio::spawn(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
@@ -257,7 +257,7 @@ fn assert_nobody_came(listener: &TcpListener) {
     assert!(matches!(came, Poll::Pending), "a connection was made");
 }
 
-/// A name that its owner points where they like.
+/// A name whose owner changes its addresses at will.
 struct Rebound(Vec<&'static str>, u16);
 
 #[async_trait]
@@ -268,7 +268,7 @@ impl Lookup for Rebound {
     }
 }
 
-/// A sink to a name that stands for these addresses now, whatever it stood for before.
+/// A sink to a name that now resolves to these addresses (DNS rebinding).
 fn rebound(addresses: Vec<&'static str>, port: u16, networks: &[&str]) -> WebhookSink {
     let reach = Reach {
         networks: networks.iter().map(|it| it.parse().unwrap()).collect(),
@@ -317,7 +317,7 @@ async fn t79_a_name_that_stands_for_an_address_inside_is_not_connected_to() {
     assert_nobody_came(&inside);
 }
 
-/// Of all that a name stands for, what is listed is connected to, and nothing else.
+/// Of all addresses of a name, only listed ones are connected to.
 #[tokio::test]
 async fn a_receiver_in_a_listed_network_is_connected_to() {
     let (inside, address) = listen().await;
@@ -327,24 +327,24 @@ async fn a_receiver_in_a_listed_network_is_connected_to() {
         &["127.0.0.0/8"],
     );
     let came = tokio::spawn(async move { inside.accept().await.is_ok() });
-    // It says nothing of TLS.
+    // The receiver does not speak TLS.
     let answered = sink.deliver(&event(), START).await;
     assert_eq!(answered, Err(SinkError::away("cannot be reached")));
     assert!(came.await.unwrap());
 }
 
-/// How a receiver can be bad.
+/// The ways in which a receiver misbehaves.
 #[derive(Debug, Clone, Copy)]
 enum Bad {
-    /// Takes the connection and does nothing.
+    /// Accepts the connection and does nothing.
     Silent,
-    /// Reads a byte a second, and answers nothing.
+    /// Reads one byte per second and never answers.
     SlowReader,
-    /// Begins an answer and does not end its head.
+    /// Starts an answer and never finishes its head.
     SlowHead,
-    /// Takes the event, and answers without end.
+    /// Accepts the event and sends an infinite answer.
     Endless,
-    /// Takes the event, and never ends the answer.
+    /// Accepts the event and never finishes its answer.
     Unending,
 }
 
@@ -400,7 +400,7 @@ async fn an_answer_in_the_last_moment_counts_whatever_its_body_does() {
         io::Result::Ok(())
     });
     let sink = sink_to(address, DEADLINE);
-    // As the relay waits for it.
+    // With the same time-out as the relay.
     let delivered = timeout(DEADLINE, sink.deliver(&event(), START)).await;
     assert_eq!(delivered, Ok(Ok(())));
 }
@@ -425,7 +425,7 @@ async fn t80_a_slow_or_huge_receiver_costs_its_deadline_and_nobody_else_anything
                 tokio::spawn(async move { misbehave(bad, stream, &count).await });
             }
         });
-        // Whoever answers at all must not be late on a machine that others saturate.
+        // A receiver that answers must not miss its deadline on a busy machine.
         let deadline = match bad {
             Bad::Endless | Bad::Unending => LONGEST,
             _ => SHORT,
@@ -444,18 +444,18 @@ async fn t80_a_slow_or_huge_receiver_costs_its_deadline_and_nobody_else_anything
     assert_eq!(answers.len(), 5 * EACH);
     for (bad, answer) in answers {
         let expected = match bad {
-            // What was answered counts, whatever follows.
+            // The status counts, regardless of what follows.
             Bad::Endless | Bad::Unending => Ok(()),
             _ => Err(SinkError::away("no answer in time")),
         };
         assert_eq!(answer, expected, "{bad:?}");
     }
-    // What the sockets hold comes on top of what was read.
+    // Socket buffers hold more than what was read.
     let each = written.load(Ordering::Relaxed) / EACH;
     assert!(each < 16 * 1024 * 1024, "{each} bytes were taken in");
 }
 
-/// Runs the receiver that the documentation shows, and says whether it takes the event.
+/// Runs the receiver of the documentation, and returns whether it accepts the event.
 fn documented_receiver_takes(
     secret: &str,
     (id, timestamp, signature): (&str, i64, &str),
