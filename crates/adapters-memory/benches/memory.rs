@@ -1,4 +1,4 @@
-//! What every signed-in call asks of this node's memory.
+//! Benchmarks of the in-process lookups that every signed-in request makes.
 #![expect(clippy::expect_used, reason = "a broken set-up ends the benchmark")]
 
 use std::{hint::black_box, sync::Arc};

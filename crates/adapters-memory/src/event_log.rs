@@ -1,11 +1,11 @@
-//! Events into the log, where nobody else is to be told.
+//! Writes events to the log, for a deployment without other receivers.
 
 use async_trait::async_trait;
 use authentication_app::ports::{EventSink, OutgoingEvent, SinkError};
 use time::OffsetDateTime;
 
-/// One line for each event: which, what, whose. Not its data: that is ids too, but a log is read by more
-/// people than a stream.
+/// Logs one line for each event: its id, its type, and the account. Its data is left out: it consists of ids too, but a
+/// log has more readers than a stream.
 pub struct EventLog;
 
 #[async_trait]

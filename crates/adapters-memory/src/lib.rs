@@ -1,8 +1,8 @@
-//! Ports inside one process: session cache, counters, revocations, and events into the log.
+//! The ports inside one process: session cache, counters, revocations, and events into the log.
 //!
-//! The embedded mode runs on them alone; beside Redis the session cache is the near cache of each node and
-//! the throttle is what a node counts on while Redis is away. Nothing here outlives the process, and
-//! nothing here knows of another node.
+//! The embedded mode uses nothing else. Next to Redis, the session cache is the near cache of each node, and the
+//! throttle is the fallback of a node while Redis is unreachable. Nothing here outlives the process or knows of another
+//! node.
 
 mod event_log;
 mod revocations;

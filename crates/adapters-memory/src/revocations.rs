@@ -1,9 +1,9 @@
-//! Telling the other nodes, when there are none.
+//! The broadcast of a node that has no other nodes to notify.
 
 use async_trait::async_trait;
 use authentication_app::ports::{CacheError, Invalidation, RevocationChannel};
 
-/// The channel of a node that is alone: everybody there is to tell is told by its own cache.
+/// The channel of a single node, whose own cache is the only one to be invalidated.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct LocalRevocations;
 

@@ -17,21 +17,21 @@ use time::{Duration, OffsetDateTime};
 
 use crate::tombstones::Tombstones;
 
-/// How long a tombstone is kept at least: longer than any load of a snapshot may take.
+/// The minimum TTL of a tombstone: longer than a load of a snapshot may take.
 const TOMBSTONE_LIFE: Duration = Duration::minutes(1);
 
-/// How many snapshots: some 2 KiB each.
+/// The most snapshots; each takes about 2 KiB.
 const NEAR_SESSIONS: u64 = 50_000;
 
-/// How many tombstones are kept at most (some 5 MiB). More than that in a minute costs a few needless
-/// loads, never a wrong answer.
+/// The most tombstones (about 5 MiB). More than that within a minute cost a few unnecessary loads, and never lead to a
+/// wrong answer.
 const MOST_TOMBSTONES: usize = 65_536;
 
 /// The session cache of one process.
 ///
-/// It is the whole cache in the embedded mode ([`Self::ALONE`]), and the near cache of each node in front of
-/// Redis ([`Self::BESIDE_OTHERS`]). An account's change makes its kept snapshots invalid without looking for them: each `get`
-/// compares the ticket it was loaded under with the account's tombstone.
+/// It is the entire cache in the embedded mode ([`Self::ALONE`]), and the near cache of each node in front of Redis
+/// ([`Self::BESIDE_OTHERS`]). A change of an account invalidates its snapshots without searching for them: each `get`
+/// compares the ticket of the snapshot's load with the account's tombstone.
 pub struct MemorySessionCache {
     kept: Cache<SessionId, Arc<Kept>>,
     tombstones: RwLock<Tombstones>,
@@ -49,7 +49,7 @@ struct Kept {
 }
 
 impl MemorySessionCache {
-    /// For a node that is alone: nobody else can end a session.
+    /// For a single node: no other node can end a session.
     pub const ALONE: Intent = Intent {
         name: "sessions_alone",
         why: "every signed-in request asks whether its session is live, and the answer changes rarely",
@@ -61,7 +61,7 @@ impl MemorySessionCache {
     }
     .checked();
 
-    /// For one of several nodes, in front of what they share.
+    /// For one of several nodes, in front of the shared cache.
     pub const BESIDE_OTHERS: Intent = Intent {
         name: "sessions_near",
         why: "spares a round trip to Redis with every signed-in request; a second is the longest that a \
@@ -74,10 +74,10 @@ impl MemorySessionCache {
     }
     .checked();
 
-    /// Remembers nothing yet.
+    /// An empty cache.
     pub fn new(intent: Intent, clock: Arc<dyn Clock>, random: Arc<dyn SecureRandom>) -> Self {
         Self {
-            // This one's own clock only frees memory, and bounds a life when the wall clock is set back.
+            // The TTL of `moka` only frees memory, and bounds an entry's life if the wall clock is set back.
             kept: Cache::builder()
                 .max_capacity(intent.capacity)
                 .time_to_live(intent.ttl.unsigned_abs())
@@ -92,7 +92,7 @@ impl MemorySessionCache {
         }
     }
 
-    /// What [`SessionCache::invalidate`] does, for those who cannot wait (a message from another node).
+    /// Does what [`SessionCache::invalidate`] does, for synchronous callers (a message from another node).
     pub fn forget(&self, invalidation: &Invalidation) {
         self.tombstones_mut().add(invalidation, self.clock.now());
         for session in &invalidation.ended {
@@ -100,7 +100,7 @@ impl MemorySessionCache {
         }
     }
 
-    /// What [`SessionCache::clear`] does, for those who cannot wait. Loads under way are refused too: they
+    /// Does what [`SessionCache::clear`] does, for synchronous callers. Loads in progress are refused too, since they
     /// may have begun before an invalidation that was missed.
     pub fn forget_everything(&self) {
         self.tombstones_mut().overtake_everything();
@@ -110,7 +110,7 @@ impl MemorySessionCache {
     fn find(&self, session: SessionId) -> Option<KnownSession> {
         let kept = self.kept.get(&session)?;
         let now = self.clock.now();
-        // Invariant: the tombstones are read after the snapshot, so that one left before this call counts.
+        // Invariant: the tombstones are read after the snapshot, so that every tombstone from before this call is seen.
         if now >= kept.until || self.overtook(kept.ticket, &kept.snapshot) {
             return None;
         }
@@ -149,7 +149,7 @@ impl SessionCache for MemorySessionCache {
     }
 
     async fn begin_load(&self) -> Result<LoadTicket, CacheError> {
-        // Before the number is read: the load is no younger than that.
+        // The time is read before the number, so that the load never looks younger than it is.
         let now = self.clock.now();
         Ok(self.tombstones().ticket(now))
     }
@@ -159,7 +159,7 @@ impl SessionCache for MemorySessionCache {
         ticket: LoadTicket,
         snapshot: &SessionSnapshot,
     ) -> Result<bool, CacheError> {
-        // An invalidation between this look and the insertion is no harm: `find` looks again.
+        // An invalidation between this check and the insertion does no harm, because `find` checks again.
         let is_current = !self.overtook(ticket, snapshot);
         if is_current {
             let life = self.intent.life(self.random.as_ref());

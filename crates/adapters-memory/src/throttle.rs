@@ -1,4 +1,4 @@
-//! Counting calls on this node.
+//! Rate limiting on this node.
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
@@ -16,18 +16,18 @@ use crate::window::{Window, part_width};
 
 const SHARDS: usize = 64;
 
-/// Of each shard; in all a quarter of a million windows, some 60 MiB when every one is in use.
+/// The most windows in each shard. All shards together hold a quarter of a million, about 60 MiB when all are in use.
 const MOST_WINDOWS: usize = 4_096;
 
-/// How often a shard looks for windows in which nothing counts any more, in milliseconds.
+/// How often a shard removes expired windows, in milliseconds.
 const SWEEP_EVERY: i64 = 60_000;
 
 /// Sliding-window counters of this process.
 ///
-/// Exact at a moment, and never more than the quota in any window (see `window.rs` for the rule that the
-/// counters in Redis share). Windows in which nothing counts any more are swept within a minute or so of
-/// use. When more are alive than there is room for, those that would be idle first are given up; by then a
-/// quarter of a million different callers were counted at once, and limits by caller mean little.
+/// Exact for simultaneous calls, and never more than the quota in any window; `window.rs` has the rule, which the
+/// counters in Redis share. Expired windows are removed about a minute later, if the shard is used. If more windows are
+/// active than there is room for, those that would expire first are dropped. By then a quarter of a million different
+/// callers have been counted at once, and limits per caller mean little.
 pub struct MemoryThrottle {
     shards: Vec<Mutex<Shard>>,
     hasher: RandomState,
@@ -40,24 +40,24 @@ struct Shard {
     next_sweep: i64,
 }
 
-/// One key may be counted in windows of several lengths.
+/// A key may be counted in windows of several lengths.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct WindowKey {
     key: ThrottleKey,
     width: i64,
 }
 
-/// Where a request is counted.
+/// The shard and the window in which a request is counted.
 struct Place {
     shard: usize,
     key: WindowKey,
     quota: u32,
-    /// Stands for a window that nobody has used yet.
+    /// The empty window, used until the first call is counted.
     untouched: Window,
 }
 
 impl MemoryThrottle {
-    /// Nothing counted yet.
+    /// A throttle without any counted calls.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
@@ -80,7 +80,7 @@ impl MemoryThrottle {
         if judged.iter().any(|outcome| !outcome.allowed) {
             return judged;
         }
-        // A window that was named twice still counts the call once.
+        // A window that is named twice counts the call once.
         let windows: HashSet<(usize, &WindowKey)> = places
             .iter()
             .map(|place| (place.shard, &place.key))
@@ -109,7 +109,7 @@ impl MemoryThrottle {
         }
     }
 
-    /// All shards of a call, in ascending order, so that two calls never wait for each other in a circle.
+    /// Locks all shards of a call in ascending order, so that two calls cannot deadlock.
     fn lock(&self, places: &[Place]) -> BTreeMap<usize, MutexGuard<'_, Shard>> {
         let wanted: BTreeSet<usize> = places.iter().map(|place| place.shard).collect();
         wanted
@@ -133,7 +133,7 @@ impl Place {
 
 impl Shard {
     fn count(&mut self, key: &WindowKey, now: i64) {
-        // A clock set back would put the next sweep off by as much.
+        // If the clock was set back, the next sweep would be late by the same amount.
         let overdue = now >= self.next_sweep || self.next_sweep - now > SWEEP_EVERY;
         if overdue || self.windows.len() >= MOST_WINDOWS {
             self.sweep(now);
@@ -155,7 +155,7 @@ impl Shard {
         self.next_sweep = now + SWEEP_EVERY;
     }
 
-    /// Gives up the quarter that would be idle first.
+    /// Drops the quarter of the windows that would expire first.
     fn make_room(&mut self) {
         let mut ends: Vec<i64> = self.windows.values().map(Window::idle_from).collect();
         let mut surplus = ends.len() / 4;

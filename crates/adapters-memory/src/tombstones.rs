@@ -1,9 +1,9 @@
-//! What is known not to be true any more, for as long as something older could still come back.
+//! Tombstones: invalidations that are remembered for as long as an older load could still bring back what they removed.
 //!
-//! Invalidations are numbered; a ticket is the number of the last one its load knew of. What was loaded
-//! under a ticket is overtaken when its session ended, when its account changed under a higher number, or
-//! when tombstones with a higher number have been given up: those might have concerned it. So a load of
-//! any length is judged rightly; the life of a tombstone only decides whether it is still judged kindly.
+//! Invalidations are numbered. A ticket is the number of the latest invalidation before its load began. A snapshot is
+//! overtaken if its session has ended, if its account changed under a higher number, or if tombstones with a higher
+//! number were dropped, because those might have concerned it. So a load of any duration is judged correctly. The TTL
+//! of tombstones only decides how long a load may take without being refused needlessly.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -11,15 +11,15 @@ use authentication_app::ports::{Invalidation, LoadTicket};
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
 use time::{Duration, OffsetDateTime};
 
-/// Tombstones of one cache, bounded in number and age.
+/// The tombstones of one cache, bounded in number and age.
 pub(crate) struct Tombstones {
-    /// The number of the newest invalidation.
+    /// The number of the latest invalidation.
     newest: u64,
-    /// Tickets below this are not believed: tombstones up to this number are gone.
+    /// Tickets below this number are refused: tombstones up to it have been dropped.
     floor: u64,
     ended: HashMap<SessionId, u64>,
     changed: HashMap<AccountId, u64>,
-    /// Oldest first.
+    /// Sorted by age, oldest first.
     by_age: VecDeque<Tombstone>,
     life: Duration,
     most: usize,
@@ -37,7 +37,7 @@ enum Subject {
 }
 
 impl Tombstones {
-    /// Each is kept for `life`, and no more than `most` at once.
+    /// Keeps each tombstone for `life`, and at most `most` of them.
     pub(crate) fn new(life: Duration, most: usize) -> Self {
         Self {
             newest: 0,
@@ -57,7 +57,7 @@ impl Tombstones {
         }
     }
 
-    /// Whether something concerning the pair came in after the ticket, or may have.
+    /// Whether an invalidation after the ticket concerns the session or the account, or may have concerned it.
     pub(crate) fn overtook(
         &self,
         ticket: LoadTicket,
@@ -72,7 +72,7 @@ impl Tombstones {
                 .is_some_and(|number| *number > ticket.number)
     }
 
-    /// Overtakes whatever was loaded for these sessions and accounts.
+    /// Overtakes all loads so far of these sessions and accounts.
     pub(crate) fn add(&mut self, invalidation: &Invalidation, now: OffsetDateTime) {
         self.newest += 1;
         let number = self.newest;
@@ -96,7 +96,7 @@ impl Tombstones {
         self.give_up_old_ones(now);
     }
 
-    /// Overtakes whatever was loaded so far.
+    /// Overtakes all loads so far.
     pub(crate) fn overtake_everything(&mut self) {
         self.newest += 1;
         self.floor = self.newest;
@@ -108,7 +108,7 @@ impl Tombstones {
                 return;
             }
             self.floor = self.floor.max(oldest.number);
-            // A later tombstone of the same subject stays.
+            // A later tombstone of the same session or account stays.
             match oldest.of {
                 Subject::Session(session) if self.ended.get(&session) == Some(&oldest.number) => {
                     self.ended.remove(&session);

@@ -1,21 +1,21 @@
 //! A sliding window of counted calls, in sixty parts.
 //!
-//! A window remembers how many calls fell into each sixtieth of its length, sixty-one numbers at most
-//! whatever the quota. A call counts until its part lies wholly more than one length back, so:
+//! A window records how many calls fell into each sixtieth (part) of its length, in sixty-one numbers at most,
+//! regardless of the quota. A call counts until its part lies entirely more than one window length in the past, so:
 //!
 //! - no span of the window's length ever sees more calls than the quota;
-//! - a call weighs for the length of the window, and for up to a sixtieth of it longer;
-//! - of `n` calls at one moment on a fresh window exactly `min(n, quota)` are allowed.
+//! - a call counts for the length of the window, and up to a sixtieth longer;
+//! - of `n` simultaneous calls on a fresh window exactly `min(n, quota)` are allowed.
 //!
-//! The counter in Redis follows the same rule, so that a node that falls back to its own changes nothing
-//! but whom it counts together.
+//! The counters in Redis follow the same rule. So a node that falls back to its own counters changes only which calls
+//! are counted together.
 
 use authentication_app::ports::ThrottleOutcome;
 use time::Duration;
 
 const PARTS: i64 = 60;
 
-/// How long one part of a window is, in whole milliseconds, rounded up: sixty of them cover the window.
+/// The length of one part of a window in whole milliseconds, rounded up so that sixty parts cover the window.
 pub(crate) fn part_width(window: Duration) -> i64 {
     let millis = i64::try_from(window.whole_milliseconds()).unwrap_or(i64::MAX);
     millis
@@ -24,7 +24,7 @@ pub(crate) fn part_width(window: Duration) -> i64 {
         .max(1)
 }
 
-/// Calls counted under one key. Times are milliseconds since the epoch.
+/// The calls counted under one key. Times are milliseconds since the epoch.
 pub(crate) struct Window {
     width: i64,
     parts: Vec<Part>,
@@ -43,7 +43,7 @@ impl Window {
         }
     }
 
-    /// Where the window stands, and whether it would take one more call.
+    /// The state of the window, and whether it would admit one more call.
     pub(crate) fn judge(&self, quota: u32, now: i64) -> ThrottleOutcome {
         let counted = self.counted(now);
         if counted < quota {
@@ -69,12 +69,12 @@ impl Window {
         }
     }
 
-    /// Where a call that was counted just now left the window.
+    /// The state of the window after a call was counted.
     pub(crate) fn after_counting(&self, quota: u32, now: i64) -> ThrottleOutcome {
         self.allowed(quota.saturating_sub(self.counted(now)), now)
     }
 
-    /// When nothing in it counts any more.
+    /// When the last counted call expires.
     pub(crate) fn idle_from(&self) -> i64 {
         self.parts
             .iter()
@@ -95,8 +95,8 @@ impl Window {
         }
     }
 
-    /// When so many calls have left that one more is allowed. With a quota of nothing that is never; a
-    /// window's time is then the answer that asks for the least.
+    /// When enough calls have expired that one more is allowed. With a quota of zero that never happens, and the answer
+    /// is one window length from now.
     fn room_at(&self, counted: u32, quota: u32, now: i64) -> i64 {
         let mut parts: Vec<&Part> = self.live_parts(now).collect();
         parts.sort_unstable_by_key(|part| part.number);
@@ -121,13 +121,13 @@ impl Window {
             .filter(move |part| is_live(part.number, current))
     }
 
-    /// When calls in this part stop to count.
+    /// When the calls of this part stop counting.
     fn end_of(&self, number: i64) -> i64 {
         (number + PARTS + 1) * self.width
     }
 }
 
-/// Parts ahead of now exist when the clock was set back. They count, so that it frees nobody, unless they
+/// Parts in the future exist when the clock was set back. They count, so that the change frees no calls, unless they
 /// are so far ahead that the clock must have been wrong before.
 fn is_live(number: i64, current: i64) -> bool {
     (current - PARTS..=current + PARTS).contains(&number)

@@ -1,4 +1,4 @@
-//! The contracts of the ephemeral ports, kept inside one process.
+//! The contracts of the ephemeral ports inside one process.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ impl CacheBed for OneProcess {
     }
 
     async fn nearly_outlive(&self) {
-        // All are due by now, the longest life too; and the shortest is not over.
+        // All snapshots are due by now, even the longest-lived; and the shortest-lived has not expired.
         let longest = self.cache.intent().life_by(0);
         self.clock.advance(longest.total - longest.early);
     }
@@ -75,7 +75,7 @@ mod revocations {
             vec![Arc::new(LocalRevocations)]
         }
 
-        /// There is no other node, and this one is told by its own cache.
+        /// There is no other node, and this node's own cache needs no message.
         async fn listen(&self) -> Vec<Told> {
             Vec::new()
         }
