@@ -1,4 +1,4 @@
-//! The account as several queries read it: one list of columns, one way to read them.
+//! The account as several queries read it: one column list and one reader for it.
 
 use authentication_app::ports::{AccountRecord, StoreError, WrappedKey};
 use authentication_domain::{
@@ -9,8 +9,8 @@ use common::{money::Money, timestamps::Timestamps};
 
 use crate::sql::Row;
 
-/// Columns of `accounts a`, `account_keys k`, `profiles p` and `wallets w`, and which second factors there are.
-/// What its owner sees as the last change is the account's or the profile's, whichever is later.
+/// Columns of `accounts a`, `account_keys k`, `profiles p` and `wallets w`, and flags for the existing second factors.
+/// The update time shown to the owner is that of the account or of the profile, whichever is later.
 macro_rules! account_columns {
     () => {
         "a.id AS owner_id, a.sign_up_method, a.identifier, a.status, a.status_since, a.roles, \
@@ -28,7 +28,7 @@ macro_rules! account_columns {
     };
 }
 
-/// What belongs to `accounts a`, by primary keys. LEFT, so that the row also stands when there is no account.
+/// The rows that belong to `accounts a`, by primary keys. LEFT, so that the row is also returned without an account.
 macro_rules! account_parts {
     () => {
         " LEFT JOIN account_keys k ON k.account_id = a.id \
@@ -41,7 +41,7 @@ pub(crate) use {account_columns, account_parts};
 
 const ACCOUNTS: &str = "accounts";
 
-/// The account in a row with [`account_columns`].
+/// Reads the account from a row with [`account_columns`].
 pub(crate) fn account_of(row: &Row) -> Result<AccountRecord, StoreError> {
     let account = Account {
         id: row.get(ACCOUNTS, "owner_id")?,
@@ -87,13 +87,13 @@ fn has(row: &Row, column: &'static str) -> Result<bool, StoreError> {
     Ok(number != 0)
 }
 
-/// The account in a row with [`account_columns`], where the account was joined from the left and need not be there.
+/// Reads the account from a row with [`account_columns`] that was left-joined, so that there may be none.
 pub(crate) fn account_if_any(row: &Row) -> Result<Option<AccountRecord>, StoreError> {
     let there = row.find::<uuid::Uuid>("accounts", "owner_id")?.is_some();
     there.then(|| account_of(row)).transpose()
 }
 
-/// The person's key in a row with its two columns.
+/// Reads the account's data key from a row with its two columns.
 pub(crate) fn wrapped_key_of(row: &Row) -> Result<WrappedKey, StoreError> {
     Ok(WrappedKey {
         master_key_id: row.get("account_keys", "master_key_id")?,

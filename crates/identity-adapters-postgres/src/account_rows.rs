@@ -1,4 +1,4 @@
-//! The rows of new accounts, one statement a table however many they are.
+//! The rows of new accounts: one statement per table, for any number of accounts.
 
 use authentication_app::ports::{AccountRecord, IndexKeys, NewAccount, StoreError, UniqueRule};
 use authentication_domain::accounts::AccountId;
@@ -18,7 +18,7 @@ const PASSWORDS: &str =
     "INSERT INTO password_credentials (account_id, password_hash, updated_at) VALUES ";
 const INDEX: &str = "INSERT INTO identifier_index (key_id, digest, account_id) VALUES ";
 
-/// Everything of these accounts but their identifiers.
+/// Inserts all rows of these accounts except their identifiers.
 pub(crate) async fn insert(
     unit: &SqlUnitOfWork,
     accounts: &[&NewAccount],
@@ -31,15 +31,15 @@ pub(crate) async fn insert(
     insert_passwords(unit, accounts).await
 }
 
-/// Whoever has a row keeps it, unless it is only reserved: then its own account may have it back, and anybody
-/// else once the time is over. What is taken counts as written, what is not does not.
+/// An existing row is taken over only if it is reserved: by its own account at any time, by another account once
+/// the reservation has ended. A taken-over row is counted as written, a refused one is not.
 const UNLESS_TAKEN: &str = " ON CONFLICT (digest, key_id) DO UPDATE \
      SET account_id = excluded.account_id, reserved_until = NULL \
      WHERE identifier_index.reserved_until IS NOT NULL \
      AND (identifier_index.account_id = excluded.account_id OR identifier_index.reserved_until <= ";
 
-/// Claims an identifier for an account, under every key. A rival who did so first, and has not committed, is
-/// waited for.
+/// Claims an identifier for an account, under every index key. Waits for a concurrent claim that is not yet
+/// committed.
 pub(crate) async fn claim_identifier(
     unit: &SqlUnitOfWork,
     index: &IndexKeys,
@@ -47,7 +47,7 @@ pub(crate) async fn claim_identifier(
     now: OffsetDateTime,
 ) -> Result<(), StoreError> {
     let entries = &index.entries;
-    // Two who claim the same take the rows in one order, so that they wait for each other and never both.
+    // Concurrent claims of the same identifier take the rows in the same order, so that they wait and never deadlock.
     let mut sorted: Vec<_> = entries.iter().collect();
     sorted.sort_by_key(|entry| entry.digest);
     let rows = tuples(1, sorted.len(), 3);
@@ -60,13 +60,13 @@ pub(crate) async fn claim_identifier(
     if claimed == entries.len() as u64 {
         return Ok(());
     }
-    // Some rows may be ours by now.
+    // Some of the rows may have been claimed.
     unit.give_up();
     Err(StoreError::Conflict(UniqueRule::Identifier))
 }
 
-/// The statement that claims the identifiers of these accounts, `then` saying what becomes of those that are
-/// taken.
+/// The statement that claims the identifiers of these accounts; `then` is its conflict clause, for identifiers that
+/// are taken.
 pub(crate) fn claim_identifiers<'a>(
     accounts: impl IntoIterator<Item = &'a NewAccount>,
     then: &str,
@@ -78,8 +78,8 @@ pub(crate) fn claim_identifiers<'a>(
             new.index.entries.iter().map(move |entry| (entry, account))
         })
         .collect();
-    // Whoever claims several takes them in one order, so that two wait for each other and never both.
-    // The first of equals stays the first.
+    // All claims take rows in the same order, so that concurrent ones wait and never deadlock. The sort is stable: of
+    // equal entries the first stays first.
     entries.sort_by_key(|(entry, _)| entry.digest);
     let rows = tuples(1, entries.len(), 3);
     let claim = Sql::over_rows(format!("{INDEX}{rows}{then}"));

@@ -17,7 +17,7 @@ use crate::{
     unit_of_work::SqlUnitOfWork,
 };
 
-/// Made or replaced.
+/// Upsert.
 const PUT_PASSWORD: &str = "INSERT INTO password_credentials (account_id, password_hash, updated_at, \
      reset_over) VALUES ($1, $2, $3, $4) ON CONFLICT (account_id) DO UPDATE \
      SET password_hash = excluded.password_hash, updated_at = excluded.updated_at, \
@@ -43,15 +43,15 @@ const SET_FREE: &str =
 
 const NOTE_PROVEN: &str = "UPDATE accounts SET identifier_proven_at = $2 WHERE id = $1";
 
-/// The account is the version that was read: `$1` account, `$2` version.
+/// Condition: the account still has the version that was read. `$1` account, `$2` version.
 macro_rules! if_as_read {
     () => {
         " AND EXISTS (SELECT 1 FROM accounts a WHERE a.id = $1 AND a.version = $2)"
     };
 }
 
-/// Whatever was sent to the account, and was not used, is gone: it counts no more, and no cool-down of it holds up
-/// what is asked for next. Before the account's row is taken, as whoever uses a code up takes that row last.
+/// Deletes everything that was sent to the account and not used: it is no longer valid, and its cool-down no longer
+/// delays the next request. Runs before the account's row is locked, because using up a code locks that row last.
 /// By `identifier_index_account_id_idx` and the leading column of the primary key.
 const VOID_SENT: &str = concat!(
     "DELETE FROM code_dispatches WHERE subject IN \
@@ -59,7 +59,7 @@ const VOID_SENT: &str = concat!(
     if_as_read!()
 );
 
-/// The same of an identifier that the account is about to have: from `$3` on its digests.
+/// The same for an identifier that the account is about to get; its digests begin at `$3`.
 fn void_sent_to(digests: usize) -> String {
     let digests = tuples(3, 1, digests);
     format!(
@@ -74,16 +74,16 @@ fn void_sent_to(digests: usize) -> String {
 /// `$1` account, `$2` now.
 const NOTE_MOVE: &str = "INSERT INTO security_moves (account_id, moved_at) VALUES ($1, $2)";
 
-/// By `security_moves_account_id_idx`. `$1` account, `$2` the last move that was seen.
+/// By `security_moves_account_id_idx`. `$1` account, `$2` the last move seen.
 const MOVED_SINCE: &str =
     "SELECT 1 AS moved FROM security_moves WHERE account_id = $1 AND position > $2 LIMIT 1";
 
-/// The compare-and-set of the account; a clock that lags moves nothing back.
+/// The compare-and-set of the account. A node whose clock lags never moves `updated_at` back.
 const NEXT_VERSION: &str = "UPDATE accounts SET version = version + 1, \
      updated_at = CASE WHEN $3 > updated_at THEN $3 ELSE updated_at END \
      WHERE id = $1 AND version = $2";
 
-/// Only PostgreSQL lets two units write at once. `$1` account.
+/// PostgreSQL only: on SQLite there is one writer at a time. `$1` account.
 const HOLD: &str = "SELECT 1 AS held FROM accounts WHERE id = $1 FOR NO KEY UPDATE";
 
 const SAVE_PROFILE: &str = "UPDATE profiles SET document = $3, version = version + 1, \
@@ -95,7 +95,7 @@ const UPGRADE_PASSWORD_HASH: &str = "UPDATE password_credentials SET password_ha
 
 #[async_trait]
 impl AccountRepository for SqlUnitOfWork {
-    /// Five statements, six with a password. The identifier comes first: rivals wait there for each other.
+    /// Five statements, six with a password. The identifier comes first: concurrent inserts wait for each other there.
     #[tracing::instrument(name = "accounts.insert", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn insert(&mut self, new: &NewAccount) -> Result<(), StoreError> {
         let account = &new.record.account;
@@ -122,8 +122,8 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(saved == 1)
     }
 
-    /// Three statements when the version is another one, six when it is not. The account comes before the index:
-    /// whoever indexes it anew waits there.
+    /// Three statements if the version differs, otherwise six. The account row is locked before the index rows, because
+    /// re-indexing locks them in that order.
     #[tracing::instrument(name = "accounts.change_identifier", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn change_identifier(&mut self, swap: IdentifierSwap<'_>) -> Result<bool, StoreError> {
         let db = &*self;
@@ -171,7 +171,6 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(())
     }
 
-    /// Two statements when the version is another one, four when it is not.
     /// One statement on PostgreSQL, none on SQLite.
     #[tracing::instrument(name = "accounts.hold", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
     async fn hold(&mut self, account: AccountId) -> Result<(), StoreError> {
@@ -181,6 +180,7 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(())
     }
 
+    /// Two statements if the version differs, otherwise four.
     #[tracing::instrument(name = "accounts.lock_password", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn lock_password(
         &mut self,
@@ -199,7 +199,7 @@ impl AccountRepository for SqlUnitOfWork {
         Ok(true)
     }
 
-    /// Two statements when the version is another one, four when it is not.
+    /// Two statements if the version differs, otherwise four.
     #[tracing::instrument(name = "accounts.set_password", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn set_password(
         &mut self,
@@ -259,8 +259,8 @@ impl AccountRepository for SqlUnitOfWork {
     }
 }
 
-/// Makes an account the next version, unless it is another one than was read. Nothing that was handed out under
-/// the version before counts from here on. Three statements, two when the version is another one.
+/// Advances an account to its next version, unless the version differs from the one that was read. Everything that
+/// was issued under the previous version is void. Three statements, two if the version differs.
 pub(crate) async fn next_version(
     unit: &SqlUnitOfWork,
     account: AccountId,
@@ -307,10 +307,12 @@ async fn note_move(
     Ok(())
 }
 
-/// The last move there is now, for what is begun now: of `$account`, or of all without one or where it is NULL.
+/// The position of the latest move, for a flow that begins now: of `$account`, or of all accounts if none is given
+/// or it is NULL.
 ///
-/// Positions of one account are taken and committed in one order, since a unit takes one while it holds the account. Those of
-/// all accounts are not: one that is committed later may be lower. So only what belongs to nobody yet goes by them.
+/// The positions of one account are drawn and committed in the same order, since a unit holds the account while it
+/// draws one. Those of all accounts are not: a lower position may be committed later. So only flows that do not yet
+/// belong to an account use the latter.
 macro_rules! moves_now {
     () => {
         "(SELECT COALESCE(MAX(position), 0) FROM security_moves)"
@@ -328,7 +330,7 @@ macro_rules! moves_now {
     };
 }
 
-/// The account became another version after something had seen `$seen`. By
+/// Whether the account became another version after `$seen` was recorded. By
 /// `security_moves_account_id_idx`.
 macro_rules! moved_since {
     ($account:literal, $seen:literal) => {

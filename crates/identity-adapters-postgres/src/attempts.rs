@@ -1,4 +1,4 @@
-//! Counters of failures and guesses: each a single conditional write, exact under any number of rivals.
+//! Counters of failures and guesses. Each is a single conditional write, so that it is exact under concurrency.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -19,11 +19,11 @@ use crate::{
     unit_of_work::SqlUnitOfWork,
 };
 
-/// What stands for "no known device" in keys.
+/// The key of "no known device".
 pub(crate) const NO_DEVICE: Uuid = Uuid::nil();
 
-/// Whether failures in a row are counted under digests of one identifier, of passwords or of codes: a column of 1 or
-/// 0. By `identifier_index_account_id_idx` and the leading columns of primary keys.
+/// Whether the identifier of `$account` has failures in a row, of passwords or of codes: a column of 1 or 0.
+/// By `identifier_index_account_id_idx` and the leading columns of primary keys.
 macro_rules! in_a_row_of {
     ($account:literal) => {
         concat!(
@@ -45,7 +45,7 @@ pub(crate) fn any_in_a_row(row: &Row) -> Result<bool, StoreError> {
     Ok(any > 0)
 }
 
-/// Whether the failures so far still count: not after a lock, not after the window, and not from the future.
+/// Whether the failures so far still count: not after a lock, not outside the window, not from the future.
 macro_rules! counts {
     () => {
         concat!(
@@ -55,9 +55,9 @@ macro_rules! counts {
     };
 }
 
-/// `LockoutRules::after_failure`, in SQL. `$1` subject, `$2` device, `$3` now, `$4` failures that lock,
-/// `$5` window, `$6` most in a row. No row comes back while the lock holds, which is never for longer than the
-/// window, nor once the row is full.
+/// `LockoutRules::after_failure` in SQL. `$1` subject, `$2` device, `$3` now, `$4` failures until a lock, `$5` window,
+/// `$6` most in a row. Returns no row while the lock holds, which is never longer than the window, nor once the
+/// failures in a row have reached `$6`.
 const RECORD_FAILURE: &str = concat!(
     "INSERT INTO sign_in_failures AS f (subject, device_id, failures, since, locked_until, in_a_row) \
      VALUES ($1, $2, 1, $3, CASE WHEN $4 <= 1 THEN $3 + $5 END, 1) \
@@ -74,7 +74,7 @@ const RECORD_FAILURE: &str = concat!(
     ") AND f.in_a_row < $6 RETURNING failures, since, locked_until, in_a_row"
 );
 
-/// Whether the row is the scope's own and may be cleared.
+/// Whether the row is that of the scope itself and may be cleared.
 macro_rules! clearable {
     () => {
         "device_id = $2 AND (locked_until IS NULL OR locked_until <= $3 OR locked_until > $6) \
@@ -82,9 +82,10 @@ macro_rules! clearable {
     };
 }
 
-/// Not a DELETE, which could not tell a locked row from none. What is cleared counts from the beginning of
-/// time, so the next failure is a first one and the next purge takes the row. `$1` subject, `$2` device, `$3`
-/// now, `$4` most in a row, `$5` 1 if failures in a row of the other scopes end too, `$6` until when a lock can hold.
+/// Not a DELETE, which could not tell a locked row from a missing one. A cleared row gets the epoch as its start, so
+/// that the next failure is a first one and the next purge removes the row. `$1` subject, `$2` device, `$3` now, `$4`
+/// most in a row, `$5` 1 if failures in a row of the other scopes end too, `$6` the latest time until which a lock can
+/// hold.
 const CLEAR_FAILURES: &str = concat!(
     "UPDATE sign_in_failures SET failures = CASE WHEN ",
     clearable!(),
@@ -99,7 +100,7 @@ const CLEAR_FAILURES: &str = concat!(
      RETURNING device_id, failures"
 );
 
-/// The tables that count failures in a row, by the leading column of their primary keys.
+/// The tables that count failures in a row. Statements on them use the leading column of their primary keys.
 const COUNTED_IN_A_ROW: [&str; 2] = ["sign_in_failures", "code_tries"];
 
 const FORGET_SUBJECT: &str = "DELETE FROM sign_in_failures WHERE subject = $1";
@@ -117,8 +118,8 @@ macro_rules! in_window {
     };
 }
 
-/// `$1` subject, `$2` purpose, `$3` device, `$4` now, `$5` most, `$6` window, `$7` most in a row, `$8` 1 if the
-/// row goes on, `$9` 1 if it grows.
+/// `$1` subject, `$2` purpose, `$3` device, `$4` now, `$5` most tries in the window, `$6` window, `$7` most in a row,
+/// `$8` 1 to keep the count in a row (0 resets it), `$9` 1 to add this guess to it.
 const COUNT_GUESS: &str = concat!(
     "INSERT INTO code_tries AS t (subject, purpose, device_id, tries, since, in_a_row) \
      SELECT $1, $2, $3, 1, $4, $9 WHERE $5 > 0 AND $7 > 0 \
@@ -131,7 +132,7 @@ const COUNT_GUESS: &str = concat!(
     ") AND t.in_a_row < $7 RETURNING tries, in_a_row"
 );
 
-/// `$1` subject, `$2` purpose, `$3` device, `$4` now, `$5` most, `$6` window.
+/// `$1` subject, `$2` purpose, `$3` device, `$4` now, `$5` most tries in the window, `$6` window.
 const COUNT_TRY: &str = concat!(
     "INSERT INTO code_tries AS t (subject, purpose, device_id, tries, since) \
      SELECT $1, $2, $3, 1, $4 WHERE $5 > 0 \

@@ -1,4 +1,4 @@
-//! The audit trail: entries are added and never changed; triggers refuse anything else.
+//! The audit trail. Entries are only added; triggers refuse updates and deletes.
 
 use async_trait::async_trait;
 use authentication_app::ports::{AuditRecord, AuditTrail, StoreError};

@@ -1,4 +1,4 @@
-//! One-time codes: challenges, dispatches and quotas of messages.
+//! One-time codes: challenges, dispatches and message quotas.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -25,16 +25,17 @@ const INSERT: &str = "INSERT INTO challenges (digest, subject, index_digest, sec
      channel, payload, created_at, expires_at, tries) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
 
-/// Whether the last sending is old enough, or of no time that was.
+/// Whether the last dispatch is old enough, or lies in the future.
 macro_rules! may_be_replaced {
     () => {
         concat!("(s.sent_at <= $6 OR s.sent_at > $5 + ", skew!(), ")")
     };
 }
 
-/// `$1` subject, `$2` purpose, `$3` nonce, `$4` link, `$5` now, `$6` the latest earlier sending that lets
-/// another one go out, `$7` wrong codes in a row that make the next one long. A younger sending is written back
-/// as it is, which also makes rivals wait for it. What is counted is found by the leading columns of a primary key.
+/// `$1` subject, `$2` purpose, `$3` nonce, `$4` link, `$5` now, `$6` the latest time of an earlier dispatch that allows
+/// a new one, `$7` wrong codes in a row after which the next code is long. A more recent dispatch is written back
+/// unchanged, which also makes concurrent requests wait for it. `code_tries` is read by the leading columns of its
+/// primary key.
 const REQUEST_SENDING: &str = concat!(
     "INSERT INTO code_dispatches AS s (subject, purpose, nonce, link_digest, sent_at, format) \
      VALUES ($1, $2, $3, $4, $5, CASE WHEN EXISTS (SELECT 1 FROM code_tries t \
@@ -52,7 +53,7 @@ const REQUEST_SENDING: &str = concat!(
     " THEN excluded.sent_at ELSE s.sent_at END RETURNING nonce, sent_at, format"
 );
 
-/// Whether the hour that is counted in still is the one, and began by now.
+/// Whether the counted hour is still running, and does not begin in the future.
 macro_rules! this_hour {
     () => {
         concat!(
@@ -87,8 +88,8 @@ macro_rules! full {
     };
 }
 
-/// `$1` subject, `$2` now, `$3` an hour, `$4` a day, `$5` messages an hour, `$6` messages a day. A refusal
-/// counts nothing and writes when the next message may go out, which comes back.
+/// `$1` subject, `$2` now, `$3` an hour, `$4` a day, `$5` messages per hour, `$6` messages per day. A refusal
+/// counts nothing; it writes and returns the time at which the next message may be sent.
 const CLAIM_MESSAGE_QUOTA: &str = concat!(
     "INSERT INTO message_quotas AS q (subject, hour_since, hour_count, day_since, day_count) \
      VALUES ($1, $2, 1, $2, 1) ON CONFLICT (subject) DO UPDATE SET \
@@ -118,7 +119,7 @@ const CLAIM_MESSAGE_QUOTA: &str = concat!(
     " THEN q.hour_since + $3 END RETURNING retry_at"
 );
 
-/// Of a challenge or a waiting sign-in: `$2` now.
+/// Whether a challenge or a pending sign-in is live: `$2` now.
 macro_rules! is_live {
     () => {
         concat!(
@@ -141,14 +142,14 @@ macro_rules! lock_live {
     };
 }
 
-/// `$1` digest, `$2` now, `$3` most.
+/// `$1` digest, `$2` now, `$3` most tries.
 const COUNT_TRY: &str = concat!(
     "UPDATE challenges SET tries = tries + 1 WHERE digest = $1 AND ",
     is_live!(),
     " AND tries < $3 RETURNING tries"
 );
 
-/// `$1` digest, `$2` now, `$3` most.
+/// `$1` digest, `$2` now, `$3` most tries.
 const CONSUME: &str = concat!(
     "UPDATE challenges SET consumed_at = $2 WHERE digest = $1 AND ",
     is_live!(),
@@ -167,8 +168,8 @@ const VOID_CODES: &str =
 
 #[async_trait]
 impl ChallengeRepository for SqlUnitOfWork {
-    /// Keeps the digests under the first two index keys. A key is back-filled whole before it becomes the
-    /// current one, so the first finds everybody, and the second whoever a change of keys is about to reach.
+    /// Stores the digests under the first two index keys. A key is back-filled completely before it becomes the current
+    /// one, so the first digest finds every account, and the second those that a key change is about to reach.
     #[tracing::instrument(name = "challenges.insert", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn insert(&mut self, challenge: &NewChallenge) -> Result<(), StoreError> {
         let mut digests = challenge.index.iter().map(|entry| entry.digest);
@@ -322,12 +323,12 @@ impl ChallengeRepository for SqlUnitOfWork {
     }
 }
 
-/// The sending in a row with its three columns.
+/// Reads the dispatch from a row with its three columns.
 pub(crate) fn dispatch_of(row: &Row) -> Result<CodeDispatch, StoreError> {
     Ok(CodeDispatch {
         nonce: row.get(DISPATCHES, "nonce")?,
         sent_at: row.get(DISPATCHES, "sent_at")?,
-        // A release before this one says nothing: all its codes are six digits.
+        // The release before this one leaves it NULL: all its codes have six digits.
         format: row.find(DISPATCHES, "format")?.unwrap_or_default(),
     })
 }

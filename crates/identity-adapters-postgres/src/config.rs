@@ -4,34 +4,33 @@ use std::{fmt, fs::File, sync::Arc, time::Duration};
 
 use crate::pool::Deadlines;
 
-/// How long a server may be away when the service starts.
+/// Default of [`StoreConfig::start_timeout`].
 const START_AT_LEAST: Duration = Duration::from_secs(5);
 
 /// Where the store is and how long it may take. `Debug` shows no URL: it may hold a password.
 #[derive(Clone)]
 pub struct StoreConfig {
     /// `postgres://…` (see [`crate::PostgresUrl`]), `sqlite://<file>`, or `sqlite::memory:` for a database that
-    /// ends with the [`crate::Store`].
+    /// exists as long as the [`crate::Store`].
     pub url: String,
     /// Read replicas. Nothing reads from them yet: accounts, sessions and codes never will.
     pub replica_urls: Vec<String>,
-    /// Connections to PostgreSQL, or readers of a SQLite file (eight at the most; the one writer comes on
-    /// top). Two at the least. Default 16.
+    /// Connections to PostgreSQL, or readers of a SQLite file (eight at most; the one writer is in addition). At least
+    /// two. Default 16.
     pub max_connections: u32,
-    /// How long a caller waits for a free connection, and on SQLite for the writer. Also how long a server
-    /// may take to show that it is there at all. Default 2 s.
+    /// How long a caller waits for a free connection, or on SQLite for the writer. Also how long a server may take to
+    /// answer a probe. Default 2 s.
     pub acquire_timeout: Duration,
-    /// How long a PostgreSQL may be away, or have no connection free, when the store is opened; as long as
-    /// `acquire_timeout` at the least. Default 5 s.
+    /// How long PostgreSQL may be unreachable, or have no free connection, when the store is opened; at least
+    /// `acquire_timeout`. Default 5 s.
     pub start_timeout: Duration,
-    /// How long PostgreSQL works on one statement. It waits half as long for a lock, and twice as long for
-    /// the next statement of an open transaction. SQLite waits half as long for another process that
-    /// writes. Default 10 s.
+    /// The time limit of one statement on PostgreSQL. The lock timeout is half of it, and the timeout of an idle open
+    /// transaction twice as long. SQLite waits half as long for another process that writes. Default 10 s.
     pub statement_timeout: Duration,
-    /// Whether a pooler that is found is worth a line in the log at info, as it is to a node: a command, which is done
-    /// in a moment, has it at debug. Default true.
+    /// Whether a detected pooler is logged at info, as nodes do. Short-lived commands set it to false, which logs it at
+    /// debug. Default true.
     pub tells_of_poolers: bool,
-    /// Kept open for as long as the [`crate::Store`] is: a lock of the caller's on the database.
+    /// Kept open for as long as the [`crate::Store`]: a lock that the caller holds on the database.
     pub held: Option<Arc<File>>,
 }
 

@@ -16,8 +16,8 @@ use crate::{
     unit_of_work::SqlUnitOfWork,
 };
 
-/// `$1` account, `$2` device, `$3` now. Takes the account's row first, so that two new devices at once are
-/// counted one after the other. By the primary keys of `accounts` and `devices`.
+/// `$1` account, `$2` device, `$3` now. Locks the account's row first, so that two concurrent new devices are counted
+/// one after the other. By the primary keys of `accounts` and `devices`.
 macro_rules! remember {
     ($lock:literal) => {
         concat!(
@@ -32,7 +32,8 @@ macro_rules! remember {
     };
 }
 
-/// All but this one and the `$3` others used last. By the primary key, which begins with the account.
+/// Deletes all except this device and the `$3` others most recently used. By the primary key, which begins with the
+/// account.
 const FORGET_OTHERS: &str = "DELETE FROM devices WHERE account_id = $1 AND id <> $2 AND id NOT IN \
      (SELECT o.id FROM devices o WHERE o.account_id = $1 AND o.id <> $2 \
      ORDER BY o.last_used_at DESC, o.id DESC LIMIT $3)";
@@ -76,7 +77,7 @@ fn summary_of(row: &Row) -> Result<DeviceSummary, StoreError> {
 
 #[async_trait]
 impl DeviceRepository for SqlUnitOfWork {
-    /// One statement for a device that is known, two for a new one.
+    /// One statement for a known device, two for a new one.
     #[tracing::instrument(name = "devices.remember", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn remember(
         &mut self,

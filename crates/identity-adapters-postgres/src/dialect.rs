@@ -1,10 +1,10 @@
-//! Where the two engines need different words.
+//! The differences between the SQL of the two engines.
 
 use sea_orm::DbBackend;
 
 use crate::sql::Db;
 
-/// Which engine's SQL is spoken.
+/// The engine whose SQL is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Dialect {
     Postgres,
@@ -12,7 +12,7 @@ pub(crate) enum Dialect {
 }
 
 impl Dialect {
-    /// What `db` speaks.
+    /// The dialect of `db`.
     pub(crate) fn of(db: &impl Db) -> Self {
         match db.backend() {
             DbBackend::Sqlite => Self::Sqlite,
@@ -20,7 +20,7 @@ impl Dialect {
         }
     }
 
-    /// The text for this engine. SQLite's usually lacks a lock: whoever writes there is alone.
+    /// The text for this engine. That for SQLite usually lacks a lock clause: there is one writer at a time.
     pub(crate) const fn pick(self, postgres: &'static str, sqlite: &'static str) -> &'static str {
         match self {
             Self::Postgres => postgres,
