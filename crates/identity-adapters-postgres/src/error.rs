@@ -1,4 +1,4 @@
-//! Errors of the driver, as what the caller can do about them.
+//! Maps errors of the driver to what the caller can do about them.
 
 use std::io;
 
@@ -8,14 +8,14 @@ use sqlx::{error::DatabaseError, postgres::PgDatabaseError, sqlite::SqliteError}
 
 use crate::url::UrlMistake;
 
-/// The constraint that says: one account per identifier.
+/// The constraint for: one account per identifier.
 const IDENTIFIER_INDEX: &str = "identifier_index_pkey";
-/// The constraint that says: one passkey per credential id.
+/// The constraint for: one passkey per credential id.
 const CREDENTIAL_DIGEST: &str = "passkeys_credential_digest_key";
-/// How the constraints begin that say: one account per identity at a provider, one such identity per account.
+/// Common prefix of the constraints for: one account per identity at a provider, one such identity per account.
 const FEDERATED_IDENTITIES: &str = "federated_identities_";
 
-/// Why a statement failed, without any value that it was about: messages of PostgreSQL may quote them.
+/// Why a statement failed, without the values in it: PostgreSQL's messages may quote them.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Fault {
     #[error("the database URL names no supported database (postgres, sqlite)")]
@@ -24,14 +24,14 @@ pub(crate) enum Fault {
     UnreadableUrl,
     #[error("SQLSTATE {code}: {about}")]
     Postgres { code: String, about: String },
-    /// What a role may not do, and who may.
+    /// A missing privilege, and which role has it.
     #[error("SQLSTATE {code}: {about}: {advice}")]
     Denied {
         code: String,
         about: String,
         advice: &'static str,
     },
-    /// Why a URL is not taken.
+    /// Why a database URL is refused.
     #[error("the database URL {0}")]
     Url(UrlMistake),
     #[error("no server of the database URL is what target_session_attrs asks for")]
@@ -48,10 +48,10 @@ pub(crate) enum Fault {
     /// SQLite's messages name tables and columns, never values.
     #[error("SQLite {code}: {message}")]
     Sqlite { code: String, message: String },
-    /// What sea-orm, sqlx or a migration found, by kind.
+    /// An error of sea-orm, sqlx or a migration, by kind.
     #[error("the driver failed: {0}")]
     Driver(&'static str),
-    /// A migration's own message, which names migrations.
+    /// A migration's own message, which contains names of migrations only.
     #[error("{0}")]
     Migration(String),
     #[error("the column {table}.{column} is not there, or of another type")]
@@ -71,18 +71,18 @@ impl From<Fault> for StoreError {
     }
 }
 
-/// What a failure says about the database itself.
+/// What a failure says about the database server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Trouble {
-    /// The connection is of no use any more: the server stopped, or is another one now.
+    /// The connection is unusable: the server stopped or was replaced.
     Lost,
-    /// The server takes no writes any more: after a failover the primary is another one.
+    /// The server no longer takes writes: after a failover another server is the primary.
     Demoted,
     /// There was no room to write.
     Full,
-    /// A statement that was prepared is not there: another one than ours has the session.
+    /// A prepared statement is missing: the connection no longer has a session of its own.
     Unprepared,
-    /// Nothing, or nothing that concerns the next statement.
+    /// None of these, or nothing that affects the next statement.
     Other,
 }
 
@@ -116,14 +116,14 @@ impl Trouble {
             "25006" => Self::Demoted,
             // invalid_sql_statement_name, duplicate_prepared_statement
             "26000" | "42P05" => Self::Unprepared,
-            // Shutting down, crashed, starting up; connection lost.
+            // Server shutting down, crashed or starting up; connection lost.
             code if code.starts_with("57P0") || code.starts_with("08") => Self::Lost,
             _ => Self::Other,
         }
     }
 }
 
-/// `SQLITE_FULL`, `SQLITE_IOERR_WRITE` (a quota, a limit of the process), `SQLITE_IOERR_SHMSIZE`.
+/// `SQLITE_FULL`, `SQLITE_IOERR_WRITE` (a quota or a process limit), `SQLITE_IOERR_SHMSIZE`.
 const SQLITE_NO_ROOM: [u32; 3] = [13, 778, 4_874];
 
 pub(crate) fn store_error(error: DbErr) -> StoreError {
@@ -140,7 +140,7 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
     }
 }
 
-/// The same for what not every role may do; `advice` says who may.
+/// `store_error` for operations that need a certain role; `advice` names the role.
 pub(crate) fn denied_or(advice: &'static str) -> impl FnOnce(DbErr) -> StoreError {
     move |error| {
         let cause = match store_error(error) {
@@ -149,7 +149,7 @@ pub(crate) fn denied_or(advice: &'static str) -> impl FnOnce(DbErr) -> StoreErro
         };
         match cause.downcast::<Fault>() {
             Ok(fault) => match *fault {
-                // insufficient_privilege; invalid_schema_name, which is what one is that is not to be seen
+                // insufficient_privilege; invalid_schema_name, also reported for a schema that the role cannot see
                 Fault::Postgres { code, about } if code == "42501" || code == "3F000" => {
                     let about = if about.is_empty() {
                         "there is no schema for this role".to_owned()
@@ -170,7 +170,7 @@ pub(crate) fn denied_or(advice: &'static str) -> impl FnOnce(DbErr) -> StoreErro
     }
 }
 
-/// What an error of the driver says of the database itself, if it says anything.
+/// The outage that a driver error indicates, if it indicates one.
 pub(crate) fn outage_of(error: &sqlx::Error) -> Option<Outage> {
     match from_sqlx(error) {
         StoreError::Unavailable(outage) => Some(outage),
@@ -202,7 +202,7 @@ fn outage_of_io(error: &io::Error) -> Outage {
         io::ErrorKind::TimedOut
         | io::ErrorKind::HostUnreachable
         | io::ErrorKind::NetworkUnreachable => Outage::Silent,
-        // The standard library has no kind for what the resolver says.
+        // The standard library has no error kind for failures of the resolver.
         _ if error.to_string().contains("failed to lookup address") => Outage::NameUnknown,
         _ => Outage::Broken,
     }
@@ -218,7 +218,7 @@ fn from_database(error: &dyn DatabaseError) -> StoreError {
     }
 }
 
-/// PostgreSQL manual, appendix A.
+/// Codes: PostgreSQL manual, appendix A.
 fn from_postgres(error: &PgDatabaseError) -> StoreError {
     match error.code() {
         // unique_violation
@@ -232,7 +232,7 @@ fn from_postgres(error: &PgDatabaseError) -> StoreError {
         "40001" | "40P01" | "55P03" => StoreError::Retryable,
         // invalid_sql_statement_name, duplicate_prepared_statement
         code @ ("26000" | "42P05") => Fault::Unprepared(code.to_owned()).into(),
-        // PgBouncer's own words, which it gives with its code for everything.
+        // PgBouncer's own message; it uses this code for all its errors.
         "08P01" if error.message().contains("statement pooling") => Fault::StatementPooling.into(),
         code => match outage_of_postgres(code) {
             Some(outage) => StoreError::Unavailable(outage),
@@ -245,12 +245,12 @@ fn from_postgres(error: &PgDatabaseError) -> StoreError {
     }
 }
 
-/// What a code says of the server itself, and not of the statement.
+/// The outage that a code indicates, if it is about the server and not about the statement.
 fn outage_of_postgres(code: &str) -> Option<Outage> {
     Some(match code {
         // query_canceled (statement_timeout), idle_in_transaction_session_timeout
         "57014" | "25P03" => Outage::TookTooLong,
-        // read_only_sql_transaction: a replica, after a fail-over
+        // read_only_sql_transaction: a replica, after a failover
         "25006" => Outage::ReadOnly,
         "53100" => Outage::DiskFull,
         "53300" => Outage::OutOfConnections,
@@ -266,8 +266,8 @@ fn outage_of_postgres(code: &str) -> Option<Outage> {
     })
 }
 
-/// What an error is about, by the names in it. The messages of class 42 (no such table, no permission) are
-/// nothing but names; others may quote a value.
+/// The names in an error: what it is about. Messages of class 42 (undefined table, insufficient privilege) contain
+/// only names; others may quote a value.
 fn names_in(error: &PgDatabaseError) -> String {
     if error.code().starts_with("42") {
         return error.message().to_owned();
@@ -287,7 +287,7 @@ fn from_sqlite(error: &SqliteError) -> StoreError {
 
     let code = error.code().unwrap_or_default();
     if error.is_unique_violation() {
-        // SQLite knows constraints by their columns and not by their names.
+        // SQLite reports the columns of a constraint instead of its name.
         let of = |column| error.message().contains(column);
         return StoreError::Conflict(if of(" identifier_index.") {
             UniqueRule::Identifier

@@ -1,4 +1,4 @@
-//! A look at the database, for operators.
+//! An examination of the database, for operators.
 
 use std::time::Duration;
 
@@ -14,42 +14,42 @@ use crate::{
     store::Store,
 };
 
-/// What our role may do in the schema in which tables are looked for.
+/// What our role may do in the schema that our tables are looked up in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SchemaRights {
     /// Nothing: it sees no tables there.
     None,
-    /// Use what is there.
+    /// Use existing tables.
     Use,
     /// Create tables as well.
     Create,
 }
 
-/// What the database says of itself.
+/// What the database reports about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Examination {
     /// Engine and version.
     pub version: String,
-    /// How long the question took.
+    /// Duration of the query.
     pub round_trip: Duration,
-    /// How far its clock is ahead of ours; the embedded engine has ours.
+    /// How far the database's clock is ahead of ours. The embedded engine uses our clock.
     pub clock_ahead: time::Duration,
     /// What our role may do in the schema.
     pub schema: SchemaRights,
-    /// For how many months, this one included, the audit trail has a partition; the embedded engine needs none, and
-    /// a database without our tables has no trail.
+    /// The number of months, including the current one, for which the audit trail has a partition. `None` on the
+    /// embedded engine, which needs no partitions, and in a database without our tables.
     pub audit_months: Option<u32>,
     /// Whether it is a replica, which takes no writes.
     pub is_replica: bool,
     /// Whether it takes no writes, as a replica or for another reason.
     pub is_read_only: bool,
-    /// Tables that our role may not use as a node does, with commas between.
+    /// Tables that our role lacks a node's privileges on, separated by commas.
     pub denied: String,
-    /// What is between the service and PostgreSQL.
+    /// The pooler between the service and PostgreSQL.
     pub pooler: Option<Pooler>,
-    /// How far a replica is behind.
+    /// Replication lag, on a replica.
     pub behind: Duration,
-    /// How many connections it takes of everybody; the embedded engine does not count.
+    /// The server's limit of connections for all clients together. `None` on the embedded engine, which has none.
     pub most_connections: Option<u32>,
 }
 
@@ -66,7 +66,7 @@ const OF_POSTGRES: &str = "SELECT current_setting('server_version'), \
 const OF_SQLITE: &str = "SELECT sqlite_version()";
 
 impl Store {
-    /// Asks the database how it is set up; `now` is our clock.
+    /// Examines the database; `now` reads our clock.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -83,14 +83,14 @@ impl Store {
         let mut connection = pool.acquire().await.map_err(failed)?;
         let look = Look::at(&mut connection).await.map_err(failed)?;
         let (asked, before) = (Instant::now(), now());
-        // One message, so that nothing of it is left to the session.
+        // A single message of the simple protocol, which leaves no prepared statement in the session.
         let row = sqlx::raw_sql(OF_POSTGRES)
             .fetch_one(&mut *connection)
             .await
             .map_err(failed)?;
         let round_trip = asked.elapsed();
         drop(connection);
-        // The answer was made half-way between the question and now.
+        // Assumes that the server answered half a round trip ago.
         let ours = before + round_trip / 2;
         let mut seen = read(&row, ours, round_trip).map_err(failed)?;
         seen.is_read_only = look.is_read_only;
@@ -101,7 +101,7 @@ impl Store {
     }
 }
 
-/// How long each of two looks at a pooler may take.
+/// Time limit of each of the two probes of a pooler.
 const LOOK_AT_POOLER: Duration = Duration::from_secs(1);
 
 async fn of_sqlite(database: &DatabaseConnection) -> Result<Examination, DbErr> {

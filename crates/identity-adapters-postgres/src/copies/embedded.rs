@@ -1,4 +1,4 @@
-//! Copies of the embedded database, which is one file.
+//! Copies of the embedded database, which is a single file.
 
 use std::{path::Path, time::Duration};
 
@@ -12,28 +12,28 @@ use sqlx::{
 use super::CopyFacts;
 use crate::error::{Fault, from_sqlx};
 
-/// A copy waits this long for somebody who writes.
+/// Busy timeout of a copy: how long it waits for a writer.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Whoever uses a database that is to be replaced is not waited for.
+/// Busy timeout on a database that is about to be replaced: too short to wait until other users are done.
 const IMPATIENCE: Duration = Duration::from_millis(500);
 
-/// Asking a database file that no pool has open.
+/// Operations on a database file that no pool has open.
 #[derive(Debug, Clone, Copy)]
 pub struct Embedded;
 
-/// What became of a database that is to be replaced.
+/// The state of a database that is about to be replaced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// Everything that was committed is in the one file, and nobody has it open.
+    /// All committed data are in the one file, and no other process has it open.
     Whole,
-    /// Somebody has it open.
+    /// Another process has it open.
     InUse,
     /// It cannot be read.
     Unreadable,
 }
 
 impl Embedded {
-    /// Copies the database in `source`, as of one moment, into `target`, an empty file. Whoever writes goes on.
+    /// Copies the database in `source`, as of one moment, into `target`, an empty file. Writers are not interrupted.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -49,10 +49,11 @@ impl Embedded {
         done
     }
 
-    /// What is in a file that nobody writes to, and whether it is whole: what the engine's own checks found instead.
+    /// Reads the contents of a file without writers, and checks it: the inner `Err` is what the engine's own integrity
+    /// checks reported.
     ///
     /// # Errors
-    /// [`StoreError`], also when it is no database.
+    /// [`StoreError`], also if the file is not a database.
     pub async fn examine(file: &Path) -> Result<Result<CopyFacts, String>, StoreError> {
         let options = SqliteConnectOptions::new()
             .filename(file)
@@ -64,7 +65,7 @@ impl Embedded {
         examined
     }
 
-    /// Notes in a copy that it is about to be put back.
+    /// Records in a copy that it is about to be restored.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -72,7 +73,7 @@ impl Embedded {
         let table = migration::restores_table(DbBackend::Sqlite);
         let mut connection = open(file, IMPATIENCE).await?;
         let done = async {
-            // No file of its own beside it, which would have to be moved along.
+            // A single file: a write-ahead log beside it would have to be moved along.
             sqlx::raw_sql("PRAGMA journal_mode = DELETE")
                 .execute(&mut connection)
                 .await?;
@@ -92,13 +93,13 @@ impl Embedded {
         done.map_err(|error| from_sqlx(&error))
     }
 
-    /// Brings what the write-ahead log holds into a database that is to be replaced, and removes the log: it would
-    /// change what takes the database's place.
+    /// Moves the contents of the write-ahead log into a database that is about to be replaced, and removes the log:
+    /// SQLite would apply it to the file that replaces the database.
     pub async fn settle(file: &Path) -> Settled {
         let Ok(mut connection) = open(file, IMPATIENCE).await else {
             return Settled::Unreadable;
         };
-        // The engine allows it to whoever is alone.
+        // SQLite changes the journal mode only on the sole connection.
         let mode = sqlx::query_scalar::<_, String>("PRAGMA journal_mode = DELETE")
             .fetch_one(&mut connection)
             .await;
@@ -112,7 +113,7 @@ impl Embedded {
     }
 }
 
-/// `SQLITE_BUSY` and `SQLITE_LOCKED`, with whatever detail.
+/// `SQLITE_BUSY` and `SQLITE_LOCKED`, with any extended code.
 fn is_busy(code: Option<&str>) -> bool {
     let code = code.and_then(|code| code.parse::<u32>().ok());
     code.is_some_and(|code| matches!(code & 0xff, 5 | 6))
@@ -152,6 +153,6 @@ async fn open(file: &Path, patience: Duration) -> Result<SqliteConnection, Store
 }
 
 async fn close(connection: SqliteConnection) {
-    // What was done is done or reported; closing cannot undo it.
+    // The work has succeeded or its error is reported; closing changes neither.
     let _ = connection.close().await;
 }

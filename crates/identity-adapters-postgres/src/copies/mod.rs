@@ -1,9 +1,9 @@
-//! What backups need of the two engines: a copy that is consistent, what is in it, and putting one back.
+//! What backups need from the two engines: a consistent copy, its contents, and a restore.
 //!
-//! Files, checksums and the tools of PostgreSQL are the composition root's.
+//! Files, checksums and PostgreSQL's own tools are the task of the composition root.
 
-/// Reads them on one connection, so that they are of one moment where it is in a transaction. `$version` asks the
-/// engine for its own.
+/// Reads [`CopyFacts`] on one connection; inside a transaction they are all as of one moment. `$version` is the query
+/// for the engine's version.
 macro_rules! facts_of {
     ($connection:expr, $version:literal) => {
         async {
@@ -45,24 +45,24 @@ mod server;
 pub use embedded::{Embedded, Settled};
 pub use server::{Server, ServerCopy, ServerTarget};
 
-/// What is in a copy of the database.
+/// The contents of a copy of the database.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CopyFacts {
     /// The engine's version.
     pub engine_version: String,
-    /// The migrations that were applied, oldest first.
+    /// The applied migrations, oldest first.
     pub migrations: Vec<String>,
-    /// The keys of the ring without which nobody is found and nothing opens.
+    /// The keys of the key ring without which no account is found and no sealed value can be opened.
     pub keys: Vec<NeededKey>,
-    /// Accounts.
+    /// Number of accounts.
     pub accounts: i64,
-    /// Sessions that had not been ended.
+    /// Number of sessions that were not ended explicitly.
     pub sessions: i64,
-    /// Entries of the audit trail.
+    /// Number of entries of the audit trail.
     pub audit_entries: i64,
 }
 
-/// A key of the ring, as rows name it.
+/// A key of the key ring, as rows refer to it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NeededKey {
     /// `field_encryption` or `blind_index`.

@@ -1,4 +1,4 @@
-//! What PostgreSQL's own tools do not say: what is in a dump, and whether a database may be replaced.
+//! What PostgreSQL's own tools do not report: the contents of a dump, and whether a database may be replaced.
 
 use authentication_app::ports::{Restore, StoreError};
 use common::clock::to_micros;
@@ -16,41 +16,40 @@ use crate::{
     url::PostgresUrl,
 };
 
-/// One PostgreSQL, asked beside the pool. All that is done with it is done on this one, also when the URL names
-/// several.
+/// One PostgreSQL server, contacted outside the pool. All operations use this one, even if the URL names several.
 pub struct Server {
     options: PgConnectOptions,
     url: Url,
     is_pooled: bool,
 }
 
-/// A moment of the database that a dump is made of, for as long as this is held.
+/// A snapshot of the database for a dump. It is valid as long as this value is held.
 pub struct ServerCopy {
     connection: PgConnection,
-    /// As `pg_dump --snapshot` wants it.
+    /// The snapshot id, as `pg_dump --snapshot` takes it.
     pub snapshot: String,
-    /// The schema of our tables.
+    /// The schema with our tables.
     pub schema: String,
-    /// What is in it.
+    /// The contents of the database.
     pub facts: CopyFacts,
 }
 
-/// A database that data are to be put into.
+/// The database into which data are to be restored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerTarget {
-    /// Where our tables will be.
+    /// The schema that our tables will be in.
     pub schema: String,
-    /// How many tables there are now.
+    /// How many tables the schema has now.
     pub tables: i64,
-    /// Whether there are accounts.
+    /// Whether there is an `accounts` table.
     pub has_accounts: bool,
-    /// How many others are connected to it.
+    /// How many other connections the database has.
     pub others: i64,
-    /// Roles besides our own that may write to the tables that are there, which they cannot once these are replaced.
+    /// Roles other than ours with write access to the existing tables. They lose it when the tables are replaced.
     pub writers: Vec<String>,
 }
 
-/// Only what the first `DROP` would find out too late: nothing of somebody else's may be in the way.
+/// Only what the first `DROP` would find out too late: nothing of another owner may be in the way.
 const TARGET: &str = "SELECT current_schema()::text, \
      (SELECT count(*) FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace \
       AND c.relkind IN ('r', 'p')), \
@@ -66,7 +65,7 @@ impl Server {
     /// Finds the server that the service would use.
     ///
     /// # Errors
-    /// [`StoreError`], also when none of several is the one that is asked for.
+    /// [`StoreError`], also if none of several servers fits `target_session_attrs`.
     pub async fn find(url: &str) -> Result<Self, StoreError> {
         let found = find_server(&StoreConfig::new(url)).await?;
         let servers = PostgresUrl::parse(url).map_err(Fault::Url)?;
@@ -78,21 +77,21 @@ impl Server {
         })
     }
 
-    /// Whether a pooler is in front of it: then what one connection sets, another one has, and a connection may not
-    /// keep its session.
+    /// Whether a pooler is in front of it: settings made on one connection may then apply to another, and a connection
+    /// may not keep its session.
     pub const fn is_behind_a_pooler(&self) -> bool {
         self.is_pooled
     }
 
-    /// Its own URL, in the form of [`PostgresUrl::servers`]. Not to be shown.
+    /// The URL of this server, in the form of [`PostgresUrl::servers`]. It may contain a password: do not display it.
     pub const fn url(&self) -> &Url {
         &self.url
     }
 
-    /// Holds a moment of the database.
+    /// Takes a snapshot of the database and holds it.
     ///
     /// # Errors
-    /// [`StoreError`], also when the role may not read every table.
+    /// [`StoreError`], also if the role may not read every table.
     pub async fn hold(&self) -> Result<ServerCopy, StoreError> {
         let failed = |error: sqlx::Error| from_sqlx(&error);
         let mut connection = self.connect().await?;
@@ -118,7 +117,7 @@ impl Server {
         })
     }
 
-    /// Looks at a database that data are to be put into.
+    /// Examines the database into which data are to be restored.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -144,8 +143,8 @@ impl Server {
         connected.map_err(|error| from_sqlx(&error))
     }
 
-    /// The commands before the data: from here to [`Self::after_data`] it is one transaction, which takes away what
-    /// is there.
+    /// The commands before the data. They open the transaction that [`Self::after_data`] commits, and drop the existing
+    /// tables.
     pub fn before_data(schema: &str) -> String {
         let name = schema.replace('\'', "''");
         format!(
@@ -162,7 +161,7 @@ impl Server {
         )
     }
 
-    /// The commands after the data: they note that the database was put back, and make all of it true at once.
+    /// The commands after the data. They record the restore and commit the whole transaction.
     pub fn after_data(schema: &str, restore: &Restore) -> String {
         format!(
             "SET LOCAL search_path = \"{}\";\n{};\n\
@@ -179,9 +178,9 @@ impl Server {
 }
 
 impl ServerCopy {
-    /// Lets go of the moment.
+    /// Releases the snapshot.
     pub async fn release(self) {
-        // A transaction that only read.
+        // The transaction only read, so an error does not matter.
         let _ = self.connection.close().await;
     }
 }
