@@ -1,4 +1,4 @@
-//! Second factors that are to be taken off.
+//! Resets of second factors, which remove all factors of an account after a waiting time.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -16,7 +16,7 @@ use crate::{
 
 const RESETS: &str = "factor_resets";
 
-/// By primary keys. `$1` account, `$2` reason, `$3` now. An account that its owner closed gets none.
+/// By primary keys. `$1` account, `$2` reason, `$3` now. An account that its owner closed gets no reset.
 const ASK: &str = "INSERT INTO factor_resets (account_id, reason, requested_at) \
      SELECT a.id, $2, $3 FROM accounts a WHERE a.id = $1 AND a.status <> 'deleted' \
      ON CONFLICT (account_id) DO NOTHING";
@@ -27,8 +27,8 @@ const FIND: &str = "SELECT account_id, reason, announced_at, notice_left_at, due
 const WITHDRAW: &str = "UPDATE factor_resets SET called_off_at = $2 \
      WHERE account_id = $1 AND called_off_at IS NULL";
 
-/// By the three indexes of the table beside its key; what is in two of them is to be done once all the same.
-/// `$1` now, `$2` most, `$3` the beginning of time.
+/// By the three indexes of the table in addition to its key. UNION returns a reset that is in two of them once.
+/// `$1` now, `$2` most rows, `$3` the epoch.
 const TO_DO: &str = "SELECT account_id, reason, announced_at, notice_left_at, due_at, called_off_at \
      FROM factor_resets WHERE announced_at IS NULL AND requested_at >= $3 \
      UNION SELECT account_id, reason, announced_at, notice_left_at, due_at, called_off_at \
@@ -39,8 +39,8 @@ const TO_DO: &str = "SELECT account_id, reason, announced_at, notice_left_at, du
 const ANNOUNCE: &str = "UPDATE factor_resets SET announced_at = $2, due_at = $3 \
      WHERE account_id = $1 AND announced_at IS NULL AND called_off_at IS NULL";
 
-/// By `factor_resets_due_at_idx` and `outbox_messages_factor_reset_idx`. A notice of an earlier reset, which was
-/// called off, is none of this one. `$1` now, `$2` when the waiting time is over.
+/// By `factor_resets_due_at_idx` and `outbox_messages_factor_reset_idx`. The notice of an earlier reset, which was
+/// called off, is ignored. `$1` now, `$2` the end of the waiting time.
 const BEGIN_WAITS: &str = "UPDATE factor_resets SET notice_left_at = $1, due_at = $2 \
      WHERE due_at <= $2 AND notice_left_at IS NULL AND called_off_at IS NULL \
      AND NOT EXISTS (SELECT 1 FROM outbox_messages m \
@@ -56,7 +56,7 @@ const DROP_CALLED_OFF: &str = "DELETE FROM factor_resets WHERE account_id = $1 \
 
 const CALL_OFF: &str = "DELETE FROM factor_resets WHERE account_id = $1";
 
-/// What a person proves a second time with. By keys and indexes that begin with the account.
+/// All second factors of an account. By keys and indexes that begin with the account.
 const FACTORS: [&str; 3] = [
     "DELETE FROM passkeys WHERE account_id = $1",
     "DELETE FROM totp_factors WHERE account_id = $1",
@@ -166,7 +166,7 @@ impl FactorResetRepository for SqlUnitOfWork {
         Ok(dropped.await? == 1)
     }
 
-    /// Two statements when the version is another one, six when it is not.
+    /// Two statements if the version differs, otherwise six.
     #[tracing::instrument(name = "factor_resets.remove_factors", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
     async fn remove_factors(
         &mut self,

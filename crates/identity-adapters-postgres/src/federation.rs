@@ -1,4 +1,4 @@
-//! Identities at providers, and sign-ins that are under way there.
+//! Identities at OpenID providers, and sign-ins in progress there.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -30,9 +30,9 @@ const KEEP_NONCE: &str = concat!(
     ")"
 );
 
-/// By the primary key. `$1` digest, `$2` device, `$3` now, `$4` session, `$5` account, `$6` until when one that was
-/// made by now can count, `$7` provider. A nonce that was given to no device counts from any; one of a session counts
-/// there, and one of none in none.
+/// By the primary key. `$1` digest, `$2` device, `$3` now, `$4` session, `$5` account, `$6` the latest expiry of a
+/// nonce that was made by now, `$7` provider. A nonce without a device is valid for any device. A nonce with a session
+/// is valid in that session only, one without a session only outside of sessions.
 const USE_NONCE: &str = concat!(
     "UPDATE federation_nonces SET used_at = $3 \
      WHERE digest = $1 AND used_at IS NULL AND expires_at > $3 AND expires_at <= $6 AND provider = $7 \
@@ -48,7 +48,7 @@ const KEEP_FLOW: &str = concat!(
     ")"
 );
 
-/// By the primary key. `$1` state, `$2` binding, `$3` now, `$4` until when one that was begun by now can count,
+/// By the primary key. `$1` state, `$2` binding, `$3` now, `$4` the latest expiry of a flow that was begun by now,
 /// `$5` provider.
 const CLAIM_FLOW: &str = "UPDATE federation_flows SET claimed_at = $3 \
      WHERE state = $1 AND binding = $2 AND claimed_at IS NULL AND expires_at > $3 AND expires_at <= $4 \

@@ -1,9 +1,8 @@
-//! What was told to whom, and what waits to be told together.
+//! Which notices were sent to whom, and which acts wait to be sent in one summary.
 //!
-//! One row for a recipient and a kind of notice, however much happens. Whoever writes to it holds its lock until
-//! the commit, so rivals judge one after the other. The message of a summary is named by the row for as long as
-//! it takes acts in; closing it takes the name away under the same lock, and what it tells of moves into the
-//! message.
+//! There is one row per recipient and kind of notice, for any number of acts. A writer holds its lock until the commit,
+//! so concurrent acts are judged one after the other. The row names the message of the summary for as long as the
+//! summary takes in acts. Closing it removes the name under the same lock and moves the gathered acts into the message.
 
 use authentication_app::ports::{
     Closing, Gathered, HeldMessage, NoticedAct, Recipient, StoreError,
@@ -25,13 +24,14 @@ use crate::{
 
 const GATHERINGS: &str = "notice_gatherings";
 
-/// A summary is there for so long after it was due at the least: nodes' clocks differ, and a message that was
-/// queued a moment ago by a rival is not seen by a statement that waited for it.
+/// For this long after its due time, a summary is assumed to exist without looking it up: nodes' clocks differ, and a
+/// statement that waited for the row's lock does not see a message that a concurrent unit has just queued.
 const TRUST: Duration = Duration::MINUTE;
 
 /// By the primary key. `$1` recipient, `$2` kind, `$3` detail, `$4` now, `$5` the first spacing, `$6` the longest,
-/// `$7` the message that a summary would be, `$8` after how long it begins afresh, `$9` until when a summary is
-/// there without a look, `$10` the growth, `$11` how many times are kept. The reference is `NoticePace::after`.
+/// `$7` the message of a new summary, `$8` quiet time after which the spacing starts over, `$9` due time after which a
+/// summary exists without a lookup, `$10` growth of the spacing, `$11` how many times are kept. The reference
+/// implementation is `NoticePace::after`.
 const GATHER: &str = "INSERT INTO notice_gatherings AS c \
      (recipient, kind, detail, told_at, spacing, message_id, since, acts, times, last_at) \
      VALUES ($1, $2, $3, $4, $5, NULL, $4, 0, '', $4) \
@@ -59,18 +59,18 @@ const GATHER: &str = "INSERT INTO notice_gatherings AS c \
 const CLOSE: &str = "UPDATE notice_gatherings SET message_id = NULL, told_at = $2 \
      WHERE message_id = $1 RETURNING since, acts, times, last_at";
 
-/// `$1` message, `$2` token, `$3` what it tells of.
+/// `$1` message, `$2` token, `$3` the gathered acts.
 const WRITE_DOWN: &str = "UPDATE outbox_messages SET gathered = $3 WHERE id = $1 AND lease_id = $2";
 
-/// What was written down before. `$1` message, `$2` token.
+/// The gathered acts that an earlier close wrote. `$1` message, `$2` token.
 const WRITTEN_DOWN: &str = "SELECT gathered FROM outbox_messages WHERE id = $1 AND lease_id = $2";
 
 /// By the primary key. `$1` recipient.
 const FORGET: &str = "DELETE FROM notice_gatherings WHERE recipient = $1 \
      RETURNING message_id, since, acts, times, last_at";
 
-/// One that is being sent stays with its worker, which reads what it tells of when it closes it. `$1` message,
-/// `$2` what it tells of, `$3` now.
+/// A summary that is being sent stays with its worker, which reads the acts when it closes it. `$1` message,
+/// `$2` the gathered acts, `$3` now.
 const DUE_NOW: &str = "UPDATE outbox_messages SET gathered = $2, \
      next_attempt_at = CASE WHEN lease_id IS NULL THEN $3 ELSE next_attempt_at END \
      WHERE id = $1 AND next_attempt_at IS NOT NULL";
@@ -124,7 +124,7 @@ pub(crate) async fn close(
     })
 }
 
-/// Of a summary that nothing is gathered for any more.
+/// The result for a summary that takes in no more acts: what an earlier close wrote, if the message is still held.
 async fn closed_before(unit: &SqlUnitOfWork, held: HeldMessage) -> Result<Closing, StoreError> {
     let row = Sql::new(WRITTEN_DOWN)
         .bind(&held.id)
@@ -161,7 +161,7 @@ pub(crate) async fn tell_anew(
     Ok(())
 }
 
-/// A digest of an identifier and an id of an account differ in length.
+/// Unambiguous: the digest of an identifier and the id of an account differ in length.
 fn key_of(recipient: &Recipient) -> Vec<u8> {
     match recipient {
         Recipient::Subject(subject) => subject.0.to_vec(),
@@ -188,7 +188,7 @@ fn times_in(text: &str) -> Option<Vec<OffsetDateTime>> {
     micros.map(|it| it.ok().map(from_micros)).collect()
 }
 
-/// As `outbox_messages.gathered` has it: since, how many, the last, and the times.
+/// The format of `outbox_messages.gathered`: start, number of acts, last time, and the kept times.
 fn to_text(gathered: &Gathered) -> String {
     let mut text = format!(
         "{} {} {}",
@@ -203,7 +203,7 @@ fn to_text(gathered: &Gathered) -> String {
     text
 }
 
-/// In a row of `outbox_messages` with that column.
+/// Reads the gathered acts from a row of `outbox_messages` with that column.
 pub(crate) fn written_down_in(row: &Row) -> Result<Option<Gathered>, StoreError> {
     const MESSAGES: &str = "outbox_messages";
     let text: Option<String> = row.find(MESSAGES, "gathered")?;
@@ -215,7 +215,7 @@ pub(crate) fn written_down_in(row: &Row) -> Result<Option<Gathered>, StoreError>
         .transpose()
 }
 
-/// What [`to_text`] wrote.
+/// Inverse of [`to_text`].
 fn from_text(text: &str) -> Option<Gathered> {
     let mut parts = text.splitn(4, ' ');
     let since = from_micros(parts.next()?.parse().ok()?);

@@ -1,4 +1,4 @@
-//! Recorded answers to requests that may be repeated.
+//! Recorded answers to requests with an idempotency key.
 
 use async_trait::async_trait;
 use authentication_app::ports::{IdempotencyKey, IdempotencyLedger, IdempotencyRecord, StoreError};
@@ -12,8 +12,8 @@ use crate::{
 
 const RECORDS: &str = "idempotency_records";
 
-/// `$5` now, `$6` the latest end that an answer can have. A row comes back when this answer is the recorded one. A
-/// rival's unit in flight is waited for.
+/// `$5` now, `$6` the latest expiry that an answer can have. Returns a row if this answer is the recorded one. Waits
+/// for a concurrent unit that records the same key.
 const RECORD: &str = "INSERT INTO idempotency_records AS r (scope, fingerprint, answer, expires_at) \
      VALUES ($1, $2, $3, $4) \
      ON CONFLICT (scope) DO UPDATE SET fingerprint = excluded.fingerprint, \
@@ -28,7 +28,7 @@ const CLAIM: &str = "DELETE FROM idempotency_records WHERE scope = $1 RETURNING 
 
 #[async_trait]
 impl IdempotencyLedger for SqlUnitOfWork {
-    /// One statement, two when there is an answer already.
+    /// One statement, two if an answer is already recorded.
     #[tracing::instrument(name = "idempotency.record", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn record(
         &mut self,
@@ -48,7 +48,7 @@ impl IdempotencyLedger for SqlUnitOfWork {
             return Ok(None);
         }
         let there = find(self, record.key, now).await?;
-        // It was there a moment ago: whoever removed it left room for this one.
+        // It existed a moment ago. It has been deleted since, so a retry can record this answer.
         there.map(Some).ok_or(StoreError::Retryable)
     }
 
@@ -59,7 +59,7 @@ impl IdempotencyLedger for SqlUnitOfWork {
     }
 }
 
-/// The answer recorded for a key, unless expired.
+/// The answer recorded for a key, unless it has expired.
 pub(crate) async fn find(
     db: &impl Db,
     key: IdempotencyKey,
@@ -70,7 +70,7 @@ pub(crate) async fn find(
     row.as_ref().map(record_of).transpose()
 }
 
-/// The latest end that an answer recorded by now can have.
+/// The latest expiry that an answer recorded by now can have.
 fn latest(now: OffsetDateTime) -> OffsetDateTime {
     now + IdempotencyRecord::REPLAYED_FOR + SKEW
 }

@@ -1,4 +1,4 @@
-//! People from another system, many at a time.
+//! Users imported from another system, in batches.
 
 use std::collections::{HashMap, HashSet};
 
@@ -51,9 +51,9 @@ impl ImportQueries for Store {
 
 #[async_trait]
 impl ImportRepository for SqlUnitOfWork {
-    /// Seven statements, two more when an identifier is taken, and two to four where there are identities. The legacy
-    /// ids come first: two imports of one file wait there for each other, and then the identifiers, where rivals of
-    /// other kinds do.
+    /// Seven statements, two more if an identifier is taken, and two to four more if there are federated identities.
+    /// The legacy ids come first: two imports of the same file wait for each other there. The identifiers come next,
+    /// where other concurrent claims wait.
     #[tracing::instrument(name = "imports.insert", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn insert(
         &mut self,
@@ -89,7 +89,7 @@ fn account_of(user: &NewImport) -> AccountId {
     user.account.record.account.id
 }
 
-/// Those whose legacy id nobody had. Whoever claims several takes them in one order.
+/// Claims the legacy ids; returns the users whose id was free. Rows are claimed in a fixed order to avoid deadlocks.
 async fn claim_ids(
     unit: &SqlUnitOfWork,
     users: &[NewImport],
@@ -114,7 +114,7 @@ async fn claim_ids(
         .collect()
 }
 
-/// Those whose identifier somebody has, under whichever key. Of them nothing stays.
+/// Returns the users whose identifier is taken, under any index key. Their rows are removed again.
 async fn claim_identifiers(
     unit: &SqlUnitOfWork,
     users: &[&NewImport],
@@ -141,7 +141,8 @@ async fn claim_identifiers(
     Ok(taken.into_iter().map(account_of).collect())
 }
 
-/// Those of whom an identity opens an account already, or is that of somebody before them. Of them nothing stays.
+/// Returns the users with an identity that is already linked, or that belongs to an earlier user of the batch. Their
+/// rows are removed again.
 async fn known_identities(
     unit: &SqlUnitOfWork,
     users: &[&NewImport],
@@ -172,11 +173,11 @@ async fn known_identities(
     Ok(known.into_iter().map(account_of).collect())
 }
 
-/// Links them. A rival who linked one of them since it was looked for makes the unit worth doing again.
+/// Links the identities. If one was linked concurrently since the lookup, the unit is retried.
 async fn link(unit: &SqlUnitOfWork, users: &[&NewImport]) -> Result<(), StoreError> {
     let mut identities: Vec<&NewFederatedIdentity> =
         users.iter().flat_map(|user| &user.identities).collect();
-    // Whoever claims several takes them in one order.
+    // Rows are claimed in a fixed order to avoid deadlocks.
     identities.sort_by_key(|it| it.digest);
     if identities.is_empty() {
         return Ok(());

@@ -1,13 +1,13 @@
 //! The relational store: PostgreSQL, and SQLite as the embedded dialect of the same queries.
 //!
-//! [`Store`] is the [`authentication_app::ports::IdentityStore`]. Reads and single conditional writes go to
-//! a pool, units of work take one connection for as long as they are open. Each port has a file, and each
-//! question one text of SQL with the index it relies on beside it; both engines run the same text wherever
-//! they can.
+//! [`Store`] is the [`authentication_app::ports::IdentityStore`]. Reads and single conditional writes use a pool; a
+//! unit of work takes one connection for as long as it is open. Each port has a file, and each query one SQL text. The
+//! comment above the text names its binds (`$1` …) and, after "By", the index that it relies on. Both engines run the
+//! same text wherever possible.
 //!
-//! What must happen once is decided in the statement that does it, never by a read before: rotation of a
-//! session, use of a code, counting of a failure. Nothing here makes an id, reads a clock or opens a sealed
-//! value, and nothing personal goes into a span or an error. It must never know a route or another adapter.
+//! What must happen only once is decided in the statement that does it, never by a read before it: rotating a session,
+//! using up a code, counting a failure. Nothing in this crate generates an id, reads a clock or opens a sealed value,
+//! and no personal data go into a span or an error. It must never know a route or another adapter.
 
 mod account_record;
 mod account_rows;

@@ -1,4 +1,4 @@
-//! Upkeep.
+//! Upkeep: deletes expired rows.
 
 use async_trait::async_trait;
 use authentication_app::ports::{IdempotencyKey, IdempotencyRecord, Maintenance, StoreError};
@@ -7,28 +7,28 @@ use time::{Duration, OffsetDateTime};
 
 use crate::{dialect::Dialect, idempotency, sql::Sql, store::Store};
 
-/// Rows that one statement deletes: few enough that nobody waits long for it.
+/// Rows deleted per statement: few enough that no other statement waits long for their locks.
 const BATCH: u64 = 1000;
 
-/// Rows that serve nobody any more.
+/// A kind of rows that are no longer needed.
 struct Expired {
     table: &'static str,
     /// The columns of its primary key.
     key: &'static str,
-    /// Which rows; `$1` is the time before which they are dead. Each has an index that begins with it.
+    /// Condition for dead rows; `$1` is the time before which they are dead. An index begins with its column.
     dead: &'static str,
-    /// How long they are kept beyond that.
+    /// How long rows are kept beyond that time.
     kept_for: Duration,
 }
 
-/// Longer than any window in which a counter or a sending can count.
+/// Longer than any window in which a counter or a dispatch counts.
 const A_DAY: Duration = Duration::DAY;
-/// For failures in a row of identifiers that nobody has.
+/// Retention of failures in a row for identifiers without an account.
 const NOBODYS_FAILURES: Duration = Duration::days(30);
-/// For the person's own history, and for whoever looks into a theft.
+/// Retention of ended sessions: for the user's own history, and for investigating a theft.
 const ENDED_SESSIONS: Duration = Duration::days(30);
 
-/// Failures in a row of an identifier that nobody has. A window or a lock is over long before.
+/// Failures in a row for an identifier without an account. Any window or lock has ended long before.
 macro_rules! nobodys_in_a_row {
     ($table:literal) => {
         concat!(
@@ -53,7 +53,7 @@ const EXPIRED: [Expired; 21] = [
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,
     },
-    // A secret that was shown and never confirmed.
+    // A TOTP secret that was shown and never confirmed.
     Expired {
         table: "totp_factors",
         key: "account_id",
@@ -84,7 +84,7 @@ const EXPIRED: [Expired; 21] = [
         dead: "since < $1 AND in_a_row = 0",
         kept_for: A_DAY,
     },
-    // Somebody's stay until they sign in: or a guesser would only have to wait.
+    // Those of an existing identifier are kept until a sign-in: otherwise a guesser would only have to wait.
     Expired {
         table: "sign_in_failures",
         key: "subject, device_id",
@@ -109,15 +109,15 @@ const EXPIRED: [Expired; 21] = [
         dead: "since < $1",
         kept_for: A_DAY,
     },
-    // A code that nobody could send and nobody can use any more, and with it what a registration typed.
-    // Notices wait for a person.
+    // A parked code can no longer be used, and the row may contain what was typed at registration. Parked notices are
+    // kept for an operator.
     Expired {
         table: "outbox_messages",
         key: "id",
         dead: "created_at < $1 AND next_attempt_at IS NULL AND kind = 'code'",
         kept_for: A_DAY,
     },
-    // Nothing was told for so long that the next act is told at once. Not while a summary waits.
+    // Quiet for so long that the next act is sent at once anyway. Not while a summary waits.
     Expired {
         table: "notice_gatherings",
         key: "recipient, kind, detail",
@@ -131,7 +131,7 @@ const EXPIRED: [Expired; 21] = [
         dead: "expires_at < $1",
         kept_for: A_DAY,
     },
-    // Whoever had these identifiers cannot take them back any more.
+    // The previous owner can no longer take these identifiers back.
     Expired {
         table: "identifier_index",
         key: "digest, key_id",
@@ -144,7 +144,7 @@ const EXPIRED: [Expired; 21] = [
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,
     },
-    // A nonce that is gone counts as little as one that was used.
+    // A deleted nonce is refused just like a used one.
     Expired {
         table: "federation_nonces",
         key: "digest",
@@ -157,7 +157,7 @@ const EXPIRED: [Expired; 21] = [
         dead: "expires_at < $1",
         kept_for: Duration::ZERO,
     },
-    // Whatever had not seen these moves has expired.
+    // Everything that began before these moves has expired.
     Expired {
         table: "security_moves",
         key: "position",
@@ -170,8 +170,8 @@ const EXPIRED: [Expired; 21] = [
         dead: "ended_at < $1",
         kept_for: ENDED_SESSIONS,
     },
-    // What ended by itself. By the deadline that no refresh moves, since no index may hold the other one:
-    // a session that idled out stays until thirty days after it would have ended anyway.
+    // Sessions that expired. Selected by the absolute deadline, which no refresh moves, because the idle deadline must
+    // not be indexed: a session that idled out stays until thirty days after its absolute deadline.
     Expired {
         table: "sessions",
         key: "id",
@@ -215,7 +215,7 @@ impl Maintenance for Store {
     }
 }
 
-/// Rows that somebody is bringing back to life at this moment are passed over on PostgreSQL.
+/// On PostgreSQL, rows that a concurrent statement is reviving are skipped.
 fn delete_batch(dialect: Dialect, expired: &Expired) -> String {
     let Expired {
         table, key, dead, ..

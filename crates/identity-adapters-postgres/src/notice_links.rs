@@ -1,4 +1,4 @@
-//! Links in notices to the owners of accounts.
+//! Links in notices to account owners.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -17,7 +17,7 @@ use crate::{
 
 const LINKS: &str = "notice_links";
 
-/// Whether account `$account` has a second factor from before `$since`.
+/// Whether account `$account` had a second factor before `$since`.
 macro_rules! factor_from_before {
     ($account:literal, $since:literal) => {
         concat!(
@@ -34,7 +34,7 @@ macro_rules! factor_from_before {
     };
 }
 
-/// `$1` digest, `$2` account, `$3` kind, `$4` previous, `$5` now, `$6` end.
+/// `$1` digest, `$2` account, `$3` kind, `$4` previous, `$5` now, `$6` expiry.
 const KEEP: &str = concat!(
     "INSERT INTO notice_links \
      (digest, account_id, kind, previous, created_at, expires_at, had_second_factor) \
@@ -43,20 +43,20 @@ const KEEP: &str = concat!(
     " THEN 1 ELSE 0 END)"
 );
 
-/// The first notice of a day's that was not answered. By `notice_links_account_id_idx`. `$1` account, `$2` since,
+/// The earliest unanswered notice between two times. By `notice_links_account_id_idx`. `$1` account, `$2` since,
 /// `$3` until.
 const FIRST: &str = "SELECT created_at, had_second_factor FROM notice_links \
      WHERE account_id = $1 AND kind = 'not_me' AND created_at >= $2 AND created_at <= $3 \
      AND claimed_at IS NULL ORDER BY created_at, had_second_factor LIMIT 1";
 
-/// `$1` account, `$2` since, `$3` whether there was a second factor. Keys and indexes begin with the account.
+/// `$1` account, `$2` since, `$3` whether there was a second factor. The keys and indexes begin with the account.
 const TAKE_BACK_PASSKEYS: &str = concat!(
     "DELETE FROM passkeys WHERE account_id = $1 AND created_at >= $2 AND ($3 = 0 OR ",
     factor_from_before!("$1", "$2"),
     ")"
 );
 
-/// The same of the authenticator app.
+/// The same for the authenticator app.
 const TAKE_BACK_TOTP: &str = concat!(
     "DELETE FROM totp_factors WHERE account_id = $1 AND secret IS NOT NULL AND confirmed_at >= $2 \
      AND ($3 = 0 OR ",
@@ -64,7 +64,7 @@ const TAKE_BACK_TOTP: &str = concat!(
     ")"
 );
 
-/// Recovery codes that came since, and those that stand in for nothing. `$1` account, `$2` since.
+/// Recovery codes added since, and all of them once no other second factor is left. `$1` account, `$2` since.
 const TAKE_BACK_CODES: &str = "DELETE FROM recovery_codes WHERE account_id = $1 \
      AND (created_at >= $2 OR NOT (EXISTS \
      (SELECT 1 FROM totp_factors t WHERE t.account_id = $1 AND t.secret IS NOT NULL) \
@@ -228,7 +228,7 @@ impl NoticeRepository for SqlUnitOfWork {
         gatherings::close(self, held, now).await
     }
 
-    /// One statement, and one for each summary that waits.
+    /// One statement, and one more for each waiting summary.
     #[tracing::instrument(name = "notices.tell_anew", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
     async fn tell_anew(
         &mut self,

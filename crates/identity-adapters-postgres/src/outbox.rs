@@ -1,4 +1,4 @@
-//! Events and messages, written with the change that they tell of.
+//! Events and messages, written in the same transaction as the change they report.
 
 use std::borrow::Cow;
 
@@ -19,7 +19,7 @@ const APPEND_MESSAGE: &str = "INSERT INTO outbox_messages (id, kind, purpose, no
      recipient_account, typed_identifier, created_at, next_attempt_at, request_id, attempts, gathers_until) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, coalesce($10, $8), $9, 0, $10)";
 
-/// In `outbox_messages.purpose`, of a notice that has nothing else to name there: a row with a nonce has one.
+/// In `outbox_messages.purpose` of a notice without another detail: a row with a nonce needs a purpose.
 const LINK: &str = "link";
 
 const APPEND_EVENTS: &str =
@@ -34,7 +34,7 @@ impl Outbox for SqlUnitOfWork {
         }
         let insert = match Dialect::of(self) {
             Dialect::Postgres => in_turn(events),
-            // Whoever writes is alone.
+            // One writer at a time, so sequences follow the commits.
             Dialect::Sqlite => Sql::over_rows(format!(
                 "{APPEND_EVENTS} VALUES {}",
                 tuples(1, events.len(), 6)
@@ -86,18 +86,18 @@ impl Outbox for SqlUnitOfWork {
     }
 }
 
-/// The insertion of events, with the locks that it takes first bound already.
+/// The insertion of events, with the binds of its locks already set.
 ///
-/// A lock for each account, held until the commit, before its sequence is drawn: so the events of an account
-/// are numbered in the order in which they are committed, and whoever sees one sees all before it. It is the
-/// last lock that units take, so nobody waits for each other in a circle.
+/// Takes one lock per account, held until the commit, before the sequences of its events are drawn. So the events of an
+/// account are numbered in commit order, and a reader that sees one sees all earlier ones. Units take these locks last,
+/// so they cannot be part of a deadlock.
 fn in_turn(events: &[EventEnvelope]) -> Sql {
     let accounts: BTreeSet<i64> = events.iter().map(turn_of).collect();
     let (turns, rows) = (
         tuples(1, accounts.len(), 1),
         tuples(1 + accounts.len(), events.len(), 6),
     );
-    // The rows are numbered as VALUES gives them, one after the other.
+    // The rows are numbered in the order of VALUES.
     let text = format!(
         "{APPEND_EVENTS} SELECT event.* FROM \
          (SELECT count(pg_advisory_xact_lock(key)) AS taken FROM (VALUES {turns}) AS account (key)) AS turn, \
@@ -106,13 +106,13 @@ fn in_turn(events: &[EventEnvelope]) -> Sql {
     accounts.iter().fold(Sql::new(text), Sql::bind)
 }
 
-/// The number of an account's lock. Two accounts that share one wait for each other now and then.
+/// The advisory lock key of an account. Two accounts with the same key only wait for each other now and then.
 fn turn_of(envelope: &EventEnvelope) -> i64 {
     let (high, low) = envelope.event.account().as_uuid().as_u64_pair();
     (high ^ low).cast_signed()
 }
 
-/// What a notice is about, where it names that beside its kind.
+/// The detail that a notice names in addition to its kind, if it has one.
 pub(crate) fn detail_of(kind: MessageKind) -> Option<Cow<'static, str>> {
     match kind {
         MessageKind::CredentialAdded(what) | MessageKind::CredentialRemoved(what) => {
@@ -122,10 +122,10 @@ pub(crate) fn detail_of(kind: MessageKind) -> Option<Cow<'static, str>> {
     }
 }
 
-/// Of codes, in `outbox_messages.kind`.
+/// The kind of codes in `outbox_messages.kind`.
 pub(crate) const CODE: &str = "code";
 
-/// The name in `outbox_messages.kind`.
+/// The name of a message kind in `outbox_messages.kind`.
 pub(crate) const fn name_of(kind: MessageKind) -> &'static str {
     match kind {
         MessageKind::Code { .. } => CODE,
