@@ -1,4 +1,4 @@
-//! How the database is, asked and remembered.
+//! The condition of the database: how it is determined and remembered.
 
 use std::time::Duration;
 
@@ -8,27 +8,27 @@ use tokio::time::timeout;
 
 use super::{Line, Look, Pool, Way, pooled};
 
-/// How the database is.
+/// The condition of the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
-    /// It answers.
+    /// It answers, and nothing is wrong.
     Up,
-    /// It is there, and all connections are in use.
+    /// It is reachable, but all connections are in use.
     Busy,
-    /// It answers, and has no room left to write.
+    /// It answers, but has no room left for writes.
     Full,
-    /// It answers, and takes no writes: a replica, or one whose sessions are read-only.
+    /// It answers, but takes no writes: a replica, or a server whose sessions are read-only.
     ReadOnly,
-    /// It answers, and our role may not use each table as a node does.
+    /// It answers, but our role lacks a node's privileges on some table.
     Denied,
-    /// It answers, and our tables are not there, or not for our role to see.
+    /// It answers, but our tables do not exist or are not visible to our role.
     Foreign,
     /// It does not answer.
     Away,
 }
 
 impl Condition {
-    /// All of them, the good one first.
+    /// All conditions, beginning with the good one.
     pub const ALL: [Self; 7] = [
         Self::Up,
         Self::Busy,
@@ -39,7 +39,7 @@ impl Condition {
         Self::Away,
     ];
 
-    /// Its name in metrics.
+    /// The name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Up => "up",
@@ -64,7 +64,7 @@ impl Pool {
         }
     }
 
-    /// How it is; answers within about twice `patience`.
+    /// Determines the condition now; takes at most about twice `patience`.
     pub(crate) async fn condition(&self, patience: Duration) -> Condition {
         let found = self.find_condition(patience).await;
         self.health.note(found);
@@ -117,7 +117,7 @@ impl Pool {
         Ok(look.await?.is_read_only)
     }
 
-    /// Nobody may write for a long time; so that it is known all the same, SQLite is asked to write a page.
+    /// There may be no writes for a long time, so SQLite is made to write a page to find out.
     async fn has_room_again(&self, patience: Duration) -> bool {
         const WRITES_A_PAGE: &str = "PRAGMA user_version = 0";
         if let Way::File(connection) = &self.way {

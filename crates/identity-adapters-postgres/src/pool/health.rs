@@ -1,4 +1,4 @@
-//! What is wrong with a database that answers: it takes no writes, lets us at too little, or is not ours.
+//! What is wrong with a database that answers: it takes no writes, denies us privileges, or lacks our tables.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -6,8 +6,8 @@ use sqlx::{PgConnection, Row as _};
 
 use super::{Condition, servers::ask};
 
-/// Whether it takes writes, whether our tables are there, and those of them that we may not use as nodes do:
-/// of the tables beside `accounts` that belong to the same owner. One message, some 30 rows of the catalog.
+/// Whether it takes writes, whether our tables exist, and on which of them our role lacks a node's privileges. Our
+/// tables are those in the schema of `accounts` that have the same owner. One message; reads some 30 catalog rows.
 const LOOK: &str = "SELECT current_setting('transaction_read_only') = 'on', \
     to_regclass('accounts') IS NOT NULL, \
     coalesce((SELECT string_agg(c.relname::text, ', ' ORDER BY c.relname) \
@@ -18,12 +18,12 @@ const LOOK: &str = "SELECT current_setting('transaction_read_only') = 'on', \
         AND (c.relname IN ('seaql_migrations', 'audit_entries') OR \
           has_table_privilege(c.oid, 'UPDATE') AND has_table_privilege(c.oid, 'DELETE')))), '')";
 
-/// What a look finds.
+/// The result of [`LOOK`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Look {
     pub(crate) is_read_only: bool,
     pub(crate) has_tables: bool,
-    /// Tables that our role may not use as a node does, with commas between.
+    /// Tables that our role lacks a node's privileges on, separated by commas.
     pub(crate) denied: String,
 }
 
@@ -50,14 +50,14 @@ impl Look {
     }
 }
 
-/// What was found last. Tells the log when that changes, and not with each look.
+/// The last results. Logs changes only, not each look.
 pub(super) struct Health(Mutex<Found>);
 
 #[derive(Clone, Copy)]
 struct Found {
-    /// By whoever looked last.
+    /// The result of the last look, answered or not.
     last: Condition,
-    /// By the last look that was answered; the log was told of it.
+    /// The result of the last look that was answered. It has been logged.
     told: Condition,
 }
 
@@ -77,7 +77,7 @@ impl Health {
         self.lock().last = found;
     }
 
-    /// Tells of what a look found, if it is another thing than before.
+    /// Logs the result of a look if it differs from the previous one.
     pub(super) fn tell(&self, look: &Look) {
         let found = look.condition();
         if std::mem::replace(&mut self.lock().told, found) == found {

@@ -1,12 +1,12 @@
-//! Asking a database, with a deadline for every wait.
+//! Access to a database, with a time limit for every wait.
 //!
-//! | wait | at most | who ends it |
+//! | wait | at most | enforced by |
 //! |---|---|---|
 //! | a free connection, or the writer of SQLite | `acquire_timeout` | the pool |
-//! | one statement | `statement_timeout` | PostgreSQL, told in the start-up packet or by each transaction |
+//! | one statement | `statement_timeout` | PostgreSQL, set in the start-up packet or by each transaction |
 //! | a lock | half of that | PostgreSQL, SQLite |
-//! | one statement of a server that says nothing | [`SILENCE`] and a probe, `acquire_timeout` | [`watch`] |
-//! | anything at all | those of a connection and a statement, and [`GRACE`] | [`Pool::within`] |
+//! | one statement on a server that does not respond | [`SILENCE`] and a probe, `acquire_timeout` | [`watch`] |
+//! | any call | the sum of those of a connection and a statement, and [`GRACE`] | [`Pool::within`] |
 
 mod condition;
 mod health;
@@ -52,12 +52,12 @@ pub(crate) use unit::Unit;
 pub use usage::PoolUse;
 use watch::Watch;
 
-/// Longer than the server needs to end what takes too long by itself.
+/// Longer than the server needs to cancel a statement that exceeds its own timeout.
 const GRACE: Duration = Duration::from_secs(1);
-/// How long a statement may be unanswered before somebody asks whether the server is there at all.
+/// How long a statement may go unanswered before the server is probed.
 const SILENCE: Duration = Duration::from_secs(1);
 
-/// How long things may take.
+/// The time limits of a pool.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
     pub(crate) acquire: Duration,
@@ -65,18 +65,18 @@ pub(crate) struct Deadlines {
 }
 
 impl Deadlines {
-    /// For what takes a connection of the pool first.
+    /// Limit for work that first takes a connection from the pool.
     fn pooled(self) -> Duration {
         self.acquire + self.on_a_connection()
     }
 
-    /// For what has one.
+    /// Limit for work on a connection that is already taken.
     fn on_a_connection(self) -> Duration {
         self.statement + GRACE
     }
 }
 
-/// Connections to one database. Clones are the same ones.
+/// Connections to one database. Clones share them.
 #[derive(Clone)]
 pub(crate) struct Pool {
     way: Way,
@@ -84,31 +84,31 @@ pub(crate) struct Pool {
     room: Arc<Room>,
     health: Arc<Health>,
     statements: Arc<AtomicU64>,
-    /// What is asked here changes nothing, and is asked again when its connection breaks.
+    /// All statements on it only read, so they are repeated once if their connection breaks.
     only_reads: bool,
 }
 
 #[derive(Clone)]
 enum Way {
-    /// A file is there, or the service would not be.
+    /// A SQLite file. It is always available: without it the service would not run.
     File(DatabaseConnection),
     Server(Arc<Watch>),
 }
 
-/// A pool of the driver, numbered: that of a server that went away is replaced.
+/// A pool of the driver, with a number: the pool of an unavailable server is replaced by the next one.
 #[derive(Clone)]
 pub(crate) struct Line {
     number: u64,
     connection: DatabaseConnection,
-    /// Where it leads; a file is where it is.
+    /// The server and path it leads to; `None` for a file.
     spot: Option<Spot>,
 }
 
-/// Why there is no answer.
+/// Why there is no result.
 enum Failure {
     /// The driver's reason.
     Driver(DbErr),
-    /// It was not waited for any longer.
+    /// The time limit was exceeded, or the server was found unavailable.
     GivenUp,
 }
 
@@ -131,14 +131,14 @@ impl Pool {
         }
     }
 
-    /// The driver's pool, for what brings deadlines of its own (migrations).
+    /// The driver's pool, for operations that bring their own timeouts (migrations).
     pub(crate) fn bare(&self) -> DatabaseConnection {
         self.line().connection
     }
 
     pub(crate) async fn close(&self) {
         match &self.way {
-            // Closing a pool cannot fail; what follows a failure would be the end of the process anyway.
+            // Closing a pool cannot fail, and a failure would only precede the end of the process.
             Way::File(connection) => drop(connection.close_by_ref().await),
             Way::Server(watch) => watch.close().await,
         }
@@ -146,18 +146,18 @@ impl Pool {
 
     /// Takes a connection and begins a transaction on it.
     pub(crate) async fn begin(&self) -> Result<(Line, Unit), StoreError> {
-        // On SQLite it has the write lock from its first moment, so that no statement in it fails for having
-        // come too late.
+        // On SQLite it takes the write lock when it begins. A transaction that begins as a reader would fail if it
+        // wrote after another writer.
         let sqlite_transaction_mode =
             (self.backend() == DbBackend::Sqlite).then_some(SqliteTransactionMode::Immediate);
-        // Nothing was done yet, so a broken connection is no reason not to try the next.
+        // Nothing has been done yet, so a broken connection is replaced and BEGIN is repeated.
         self.ask(true, |line| async move {
             let options = TransactionOptions {
                 sqlite_transaction_mode,
                 ..TransactionOptions::default()
             };
-            // In a task of its own, since a caller who goes away must not cut BEGIN short: sqlx would hand the
-            // connection to the next one with the transaction open, who would write into it and never commit.
+            // In a task of its own, so that a cancelled caller cannot cut BEGIN short: sqlx would return the connection
+            // to the pool with the transaction open, and the next user would write into it and never commit.
             let (connection, pooled) = (line.connection.clone(), self.pooled(&line));
             let begun = tokio::spawn(async move {
                 match pooled {
@@ -165,7 +165,7 @@ impl Pool {
                     None => connection.begin_with_options(options).await.map(Unit::Own),
                 }
             });
-            // Without its task the runtime is ending.
+            // The task is only lost when the runtime shuts down.
             let closed = DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
             let transaction = begun.await.unwrap_or(Err(closed))?;
             Ok((line, transaction))
@@ -173,7 +173,7 @@ impl Pool {
         .await
     }
 
-    /// Waits for a statement of a transaction that [`Self::begin`] gave with this line.
+    /// Waits for a statement of a transaction that [`Self::begin`] returned with this line.
     pub(crate) async fn on_line<T>(
         &self,
         line: &Line,
@@ -184,12 +184,12 @@ impl Pool {
         done.map_err(|failure| self.told(failure))
     }
 
-    /// Is told of what was written for good.
+    /// Records a committed write.
     pub(crate) fn note_written(&self) {
         self.room.note_written();
     }
 
-    /// What is between us and the server; nothing is asked of one that is direct, nor of a file.
+    /// The pooler in front of the server. A direct server or a file has none and is not probed.
     pub(crate) async fn pooler(&self, patience: Duration) -> Option<Pooler> {
         let Way::Server(watch) = &self.way else {
             return None;
@@ -202,7 +202,7 @@ impl Pool {
         }
     }
 
-    /// How statements reach a server whose sessions are not ours.
+    /// Executes statements on a server behind a pooler, whose sessions are not ours.
     fn pooled(&self, line: &Line) -> Option<Pooled> {
         match (&self.way, line.spot?.path) {
             (Way::Server(watch), Path::Pooled) => Some(Pooled {
@@ -230,7 +230,7 @@ impl Pool {
         }
     }
 
-    /// Asks, and once more when the connection turns out to be broken, if that does no harm.
+    /// Runs `work`, and once more on a broken connection if `harmless` says that repeating it does no harm.
     async fn ask<T, F>(&self, harmless: bool, work: impl Fn(Line) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, DbErr>>,
@@ -246,7 +246,7 @@ impl Pool {
                 Err(failure) => failure,
             };
             let again = match &failure {
-                // The pool was replaced while we waited for a connection of it.
+                // The pool was replaced while we waited for one of its connections.
                 Failure::Driver(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed)) => {
                     self.line().number != line.number
                 }
@@ -261,7 +261,7 @@ impl Pool {
         }
     }
 
-    /// Waits for `work`, but not for longer than `patience`, nor for a server that is not there.
+    /// Waits for `work`, at most for `patience` and only while the server is not found unavailable.
     async fn within<T>(
         &self,
         line: &Line,
@@ -291,7 +291,7 @@ impl Pool {
         }
     }
 
-    /// What the caller learns of a failure; whoever watches over the database learns it too.
+    /// Maps a failure to the caller's error, and reports it to the watch and to [`Room`].
     fn told(&self, failure: Failure) -> StoreError {
         let Failure::Driver(error) = failure else {
             return StoreError::Unavailable(self.silence());
@@ -305,7 +305,7 @@ impl Pool {
             | (Trouble::Other, _) => {}
         }
         match (store_error(error), &self.way) {
-            // The driver tries until the time is up, and does not say what it was told meanwhile.
+            // The driver retries until the time limit and does not report the errors it got.
             (StoreError::Unavailable(Outage::NoneFree), Way::Server(watch)) => {
                 StoreError::Unavailable(watch.refusal().unwrap_or(Outage::NoneFree))
             }
@@ -313,7 +313,7 @@ impl Pool {
         }
     }
 
-    /// Why something was not waited for.
+    /// Why the wait for a result ended.
     fn silence(&self) -> Outage {
         match &self.way {
             Way::Server(watch) if watch.is_away() => watch.refusal().unwrap_or(Outage::Away),
@@ -362,7 +362,7 @@ impl Db for Pool {
     }
 }
 
-/// Counts statements, and tells the curious which.
+/// Counts statements, and logs them at trace level.
 fn observed(mut db: DatabaseConnection, statements: &Arc<AtomicU64>) -> DatabaseConnection {
     let statements = Arc::clone(statements);
     db.set_metric_callback(move |info| {
@@ -372,7 +372,7 @@ fn observed(mut db: DatabaseConnection, statements: &Arc<AtomicU64>) -> Database
     db
 }
 
-/// At trace level: the text has placeholders, no values.
+/// Logs a statement at trace level. The text has placeholders, no values.
 fn tell_of_a_statement(text: &str, elapsed: Duration, is_failed: bool) {
     tracing::trace!(
         db.query.text = text,

@@ -28,21 +28,21 @@ use crate::{
     error::{Fault, from_sqlx},
 };
 
-/// A connection that was idle for less is handed out unasked; one that was idle for longer may have been
+/// A connection that was idle for less is handed out without a check. One that was idle for longer may have been
 /// dropped by the server or a firewall, and is pinged first.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(30);
-/// How long such a ping may take. A connection that does not answer it is closed, and another one opened.
+/// Time limit of such a ping. A connection that does not answer it is closed and replaced.
 const PING_AT_MOST: Duration = Duration::from_millis(500);
-/// Each reader of SQLite is a thread; more of them than this wait for the same disk.
+/// Each SQLite reader is a thread. More than these would only wait for the same disk.
 const MOST_SQLITE_READERS: u32 = 8;
 
-/// Where to read and where to write. The same connections on PostgreSQL.
+/// The pools for reads and for writes. They share their connections on PostgreSQL.
 pub(crate) struct Pools {
     pub(crate) readers: Pool,
     pub(crate) writer: Pool,
 }
 
-/// `statements` counts what is asked of them.
+/// Opens the pools; `statements` counts the statements on them.
 pub(crate) async fn open(
     config: &StoreConfig,
     statements: &Arc<AtomicU64>,
@@ -87,16 +87,16 @@ async fn open_postgres(
     })
 }
 
-/// The server that a command works on, beside any pool.
+/// The server that a command works on, outside any pool.
 pub(crate) struct Found {
-    /// Which of the URL's servers.
+    /// The index of the server in the URL.
     pub(crate) number: usize,
     pub(crate) options: PgConnectOptions,
-    /// Whether something between may give each transaction another session.
+    /// Whether a pooler in between may give each transaction another session.
     pub(crate) is_pooled: bool,
 }
 
-/// Finds the server that a pool would lead to.
+/// Finds the server that a pool would connect to.
 pub(crate) async fn find_server(config: &StoreConfig) -> Result<Found, StoreError> {
     let servers = Arc::new(Servers::of(config)?);
     let spot = first_of(&servers, config).await?.spot;
@@ -108,7 +108,7 @@ pub(crate) async fn find_server(config: &StoreConfig) -> Result<Found, StoreErro
     })
 }
 
-/// At the start, and only then, a server may take its time.
+/// Finds the first server. Only here, at the start, the search is retried for as long as `start_timeout`.
 async fn first_of(servers: &Arc<Servers>, config: &StoreConfig) -> Result<Seen, StoreError> {
     const PAUSE: Duration = Duration::from_millis(100);
     let until = Instant::now() + config.acquire_timeout.max(config.start_timeout);
@@ -128,7 +128,7 @@ async fn first_of(servers: &Arc<Servers>, config: &StoreConfig) -> Result<Seen, 
     }
 }
 
-/// A pool of sessions of our own looks at each new one whether it is: a pooler may have come between.
+/// A pool of direct sessions checks each new one: a pooler may have been put in between.
 fn keeping_sessions(pool: PgPoolOptions, servers: &Arc<Servers>, spot: Spot) -> PgPoolOptions {
     if spot.path == Path::Pooled {
         return pool;
@@ -141,7 +141,7 @@ fn keeping_sessions(pool: PgPoolOptions, servers: &Arc<Servers>, spot: Spot) -> 
                 return Ok(());
             }
             servers.note_pooled(spot.server);
-            // What waits for a connection asks how the server is, and gets another pool.
+            // Callers that wait for a connection probe the server because of this error, and get another pool.
             Err(sqlx::Error::Io(io::ErrorKind::ConnectionReset.into()))
         })
     })
@@ -165,7 +165,7 @@ fn postgres_pool(config: &StoreConfig, doubt: &Arc<Doubt>) -> PgPoolOptions {
         })
 }
 
-/// Whether the connection was idle already when another one broke: then it may be broken too.
+/// Whether the connection was already idle when another one broke: then it may be broken too.
 fn is_from_before(metadata: &PoolConnectionMetadata, doubt: &Doubt) -> bool {
     doubt
         .age()
@@ -179,17 +179,17 @@ async fn ping(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
         .unwrap_or_else(|_| Err(silent()))
 }
 
-/// One writer, so that units of work queue here, in order, and not in SQLite, which lets them try at random.
-/// It opens first: it makes the file and turns the write-ahead log on, which readers need.
+/// A single writer, so that units of work queue here, in order: SQLite itself lets them retry at random.
+/// It opens first, because it creates the file and enables the write-ahead log, which readers need.
 async fn open_sqlite_file(
     config: &StoreConfig,
     statements: &Arc<AtomicU64>,
 ) -> Result<Pools, StoreError> {
     let options = sqlite_options(config)?;
     let writer = sqlite_pool(config, 1)
-        // SQLite ends a transaction by itself when the disk is full, and the driver does not notice: the next
-        // units would be savepoints that nobody ever commits, and it would say that all is well. So whoever
-        // comes back from a transaction and is still said to be in one is closed, and another one opened.
+        // SQLite rolls back the transaction when the disk is full, and the driver does not notice: further units would
+        // become savepoints that are never committed, but be reported as successful. So a connection that is returned
+        // while the driver still considers it in a transaction is closed and replaced.
         .before_acquire(|connection, _| Box::pin(ready(Ok(!connection.is_in_transaction()))))
         .connect_with(options.clone())
         .await
@@ -212,7 +212,7 @@ async fn open_sqlite_file(
     })
 }
 
-/// One connection for everything: the database is gone when it closes, and several that share one cache
+/// One connection for everything: the database is gone when it closes, and several connections with a shared cache
 /// would refuse each other's locks instead of waiting. So a read waits while a unit of work is open.
 async fn open_sqlite_in_memory(
     config: &StoreConfig,
@@ -247,7 +247,7 @@ fn sqlite_options(config: &StoreConfig) -> Result<SqliteConnectOptions, StoreErr
         .create_if_missing(true)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // A commit that was answered survives a power cut.
+        // An acknowledged commit survives a power failure.
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(config.lock_timeout());
     Ok(options.disable_statement_logging())
@@ -257,6 +257,6 @@ fn sqlite_pool(config: &StoreConfig, connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(config.acquire_timeout)
-        // A file does not hang up.
+        // A file does not close connections.
         .test_before_acquire(false)
 }

@@ -1,9 +1,9 @@
-//! Statements in sessions that are not ours.
+//! Statements in sessions that belong to a pooler.
 //!
-//! A pooler in transaction mode gives each transaction another session. So each statement is in a transaction,
-//! which brings its settings with it (`SET LOCAL`) and leaves nothing behind, and none has a name: an unnamed
-//! statement is parsed and executed within the same transaction, whatever the pooler knows of statements.
-//! The price is the way there and back: four times for a single statement in place of once.
+//! A pooler in transaction mode gives each transaction another session. So each statement runs in a transaction, which
+//! brings its settings with it (`SET LOCAL`) and leaves nothing behind. No statement has a name: an unnamed statement
+//! is parsed and executed within the same transaction, whether or not the pooler tracks prepared statements. The cost
+//! is latency: four round trips for a single statement instead of one.
 
 use std::{
     sync::{
@@ -20,7 +20,7 @@ use tokio::{sync::Mutex, time::Instant};
 
 use super::servers::Servers;
 
-/// Where such statements go.
+/// The pool for such statements, and what they need.
 #[derive(Clone)]
 pub(super) struct Pooled {
     pub(super) pool: PgPool,
@@ -28,7 +28,7 @@ pub(super) struct Pooled {
     pub(super) statements: Arc<AtomicU64>,
 }
 
-/// A transaction.
+/// A transaction in a session of a pooler.
 pub(crate) struct PooledUnit {
     transaction: Mutex<Transaction<'static, Postgres>>,
     statements: Arc<AtomicU64>,
@@ -47,12 +47,12 @@ impl Pooled {
         })
     }
 
-    /// In a task of its own, since a caller who goes away must not cut BEGIN short: sqlx would hand the
-    /// connection to the next one with the transaction open, who would write into it and never commit.
+    /// In a task of its own, so that a cancelled caller cannot cut BEGIN short: sqlx would return the connection to the
+    /// pool with the transaction open, and the next user would write into it and never commit.
     async fn begin_whole(&self) -> Result<PooledUnit, DbErr> {
         let this = self.clone();
         let begun = tokio::spawn(async move { this.begin().await });
-        // Without its task the runtime is ending.
+        // The task is only lost when the runtime shuts down.
         let closed = DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed);
         begun.await.unwrap_or(Err(closed))
     }

@@ -1,4 +1,4 @@
-//! What a pooler is, for operators. Nothing depends on the answer.
+//! Identifies a pooler, for operators. No behaviour depends on the result.
 
 use std::{borrow::Cow, time::Duration};
 
@@ -10,16 +10,16 @@ use tokio::time::timeout;
 
 use super::servers::ask;
 
-/// How many transactions are open at once to see whose session they get.
+/// How many concurrent transactions are opened to see whose sessions they get.
 const RIVALS: usize = 4;
 
-/// Something between the service and PostgreSQL that lends its sessions.
+/// A pooler between the service and PostgreSQL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pooler {
-    /// What it calls itself, with its version where it tells.
+    /// Its name, with the version if it reports one; "a pooler" if unknown.
     pub name: String,
-    /// Whether a connection was seen to keep its session from one transaction to the next; `None` when it could
-    /// not be seen.
+    /// Whether a connection was observed to keep its session from one transaction to the next; `None` if this could not
+    /// be determined.
     pub keeps_sessions: Option<bool>,
 }
 
@@ -34,8 +34,8 @@ impl Pooler {
     }
 }
 
-/// PgBouncer has a console that looks like a database. Whoever is not let in there learns its name all the same:
-/// a PostgreSQL says that it has no such database.
+/// PgBouncer has an admin console that looks like a database. A role without access to it still learns the name from
+/// the error code: PostgreSQL would report that there is no such database.
 async fn name(options: &PgConnectOptions) -> Option<String> {
     let console = options.clone().database("pgbouncer");
     let mut connection = match console.connect().await {
@@ -50,13 +50,13 @@ async fn name(options: &PgConnectOptions) -> Option<String> {
     version.ok()?.try_get(0).ok()
 }
 
-/// A session that serves another connection's transaction while its own is connected is not kept for it.
+/// False if a session serves another connection's transaction while its first connection is still open.
 async fn keeps_sessions(options: &PgConnectOptions) -> Result<bool, sqlx::Error> {
     let mut first = options.connect().await?;
     let before = session_of_a_transaction(&mut first).await?;
     let mut rivals = Vec::new();
     let mut is_kept = true;
-    // Not one more than it takes: a small pool has no session left for them.
+    // No more connections than necessary: a small pool may have no session left for them.
     while is_kept && rivals.len() < RIVALS {
         let mut rival = options.connect().await?;
         sqlx::raw_sql("BEGIN").execute(&mut rival).await?;

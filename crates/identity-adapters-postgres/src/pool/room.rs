@@ -1,4 +1,4 @@
-//! Whether there is room to write.
+//! Whether there is room for writes on the disk.
 
 use std::{
     sync::{Mutex, MutexGuard, PoisonError},
@@ -7,12 +7,12 @@ use std::{
 
 use tokio::time::Instant;
 
-/// So long a write that found no room outweighs others that found some: a small one may fit where a larger
-/// one did not, and what flickers helps nobody.
+/// For this long, a write that found the disk full outweighs successful ones: a small write may fit where a larger one
+/// did not, and a flickering condition is of no use.
 const OUTWEIGHS: Duration = Duration::from_secs(2);
 
-/// When a write found the disk full, if none found room since. Tells the log when that changes, and not with
-/// each write.
+/// When a write last found the disk full, if none has succeeded since (see [`OUTWEIGHS`]). Logs changes only, not each
+/// write.
 #[derive(Default)]
 pub(super) struct Room(Mutex<Option<Instant>>);
 

@@ -1,10 +1,10 @@
-//! The servers that a URL names: which of them is the one, and whether a pooler is in front of it.
+//! The servers that a URL names: which one to use, and whether a pooler is in front of it.
 //!
-//! A connection is a session of our own unless something between gives it to others in turn. That is found out
-//! without asking anybody: a connection brings settings with it in its start-up packet, and one of them has a
-//! name and a value that nobody else uses. A session that knows the value is ours. A pooler refuses such
-//! settings or passes over them, since its sessions are older than our connection, so whatever lacks the value
-//! is treated as a pooler in transaction mode, which is right for every other mode too.
+//! A connection has a session of its own unless a pooler shares sessions among connections. This is detected without
+//! configuration: a connection sends settings in its start-up packet, and one of them has a name and a value that no
+//! other client uses. A session that knows the value is ours. A pooler refuses or ignores such settings, because its
+//! sessions are older than our connection. So a session without the value is treated as one behind a pooler in
+//! transaction mode, which is correct for every other mode too.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -31,30 +31,30 @@ use crate::{
     url::{PostgresUrl, TargetSession},
 };
 
-/// The setting that nobody else uses.
+/// The setting that marks our sessions.
 const MARK: &str = "fashionistar.session";
 
 const FOUND_POOLED: &str =
     "a pooler is between the service and PostgreSQL: nothing is left to its sessions";
 
-/// How statements reach a server.
+/// How a server is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Path {
-    /// Each connection is a session of its own.
+    /// Each connection has a session of its own.
     Direct,
-    /// Something between may give each transaction another session.
+    /// A pooler in between may give each transaction another session.
     Pooled,
 }
 
 /// Where the connections of a pool lead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Spot {
-    /// Which of the URL's servers.
+    /// The index of the server in the URL.
     pub(super) server: usize,
     pub(crate) path: Path,
 }
 
-/// A server that answered.
+/// The answer of a server.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Seen {
     pub(super) spot: Spot,
@@ -62,19 +62,19 @@ pub(super) struct Seen {
     is_replica: bool,
 }
 
-/// Why there is no server to use.
+/// Why there is no usable server.
 #[derive(Debug)]
 pub(super) enum Missing {
-    /// None of those that answer is one that is asked for.
+    /// Servers answer, but none fits `target_session_attrs`.
     Unsuited,
-    /// None answers with more than a refusal. The first one's reason.
+    /// The servers that are reachable refuse us. The first one's error.
     Refused(sqlx::Error),
-    /// None answers. The first one's reason.
+    /// None is reachable. The error of the first one that may be temporary, otherwise of the first one.
     Silent(sqlx::Error),
 }
 
 impl Missing {
-    /// Whether it may be otherwise in a moment.
+    /// Whether the cause may be temporary.
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Self::Unsuited => true,
@@ -82,7 +82,7 @@ impl Missing {
         }
     }
 
-    /// The same in an operator's words.
+    /// The cause as operators see it.
     pub(super) fn outage(&self) -> Outage {
         match self {
             Self::Unsuited => Outage::ReadOnly,
@@ -91,7 +91,7 @@ impl Missing {
     }
 }
 
-/// It is starting, or has no connection free just now.
+/// Whether the error is temporary: the server is starting, or has no free connection.
 fn passes(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Io(error) => error.kind() == io::ErrorKind::ConnectionRefused,
@@ -103,27 +103,27 @@ fn code_of(error: &sqlx::Error) -> Option<std::borrow::Cow<'_, str>> {
     error.as_database_error().and_then(DatabaseError::code)
 }
 
-/// No connection is left, or it does not like us: who has a connection is served.
+/// The server is reachable, but has no free connection or rejects our credentials. Open connections still work.
 fn is_there_and_refuses(error: &sqlx::Error) -> bool {
     code_of(error).is_some_and(|code| code == "53300" || code.starts_with("28"))
 }
 
-/// Whether a server refused our settings and not us: what PostgreSQL itself says when it has no room, is
-/// starting, or knows no such role or database has nothing to do with them.
+/// Whether the error may be about our settings and not about us: errors of these classes come from PostgreSQL itself
+/// (no resources, starting, no such role or database) and have nothing to do with settings.
 fn may_refuse_settings(error: &sqlx::Error) -> bool {
     const OF_POSTGRES: [&str; 5] = ["53", "57", "28", "3D", "42"];
     code_of(error).is_some_and(|code| !OF_POSTGRES.iter().any(|class| code.starts_with(class)))
 }
 
 struct Place {
-    /// With our settings.
+    /// Options with our settings.
     direct: PgConnectOptions,
-    /// Without any, for a pooler.
+    /// Options without settings, for a pooler.
     plain: PgConnectOptions,
     is_pooled: AtomicBool,
 }
 
-/// All of them, and what is known of each.
+/// All servers of the URL, and what is known about each.
 pub(super) struct Servers {
     places: Vec<Place>,
     target: TargetSession,
@@ -135,7 +135,7 @@ pub(super) struct Servers {
 impl Servers {
     pub(super) fn of(config: &StoreConfig) -> Result<Self, Fault> {
         let url = PostgresUrl::parse(&config.url).map_err(Fault::Url)?;
-        // Tells sessions apart, and protects nothing: the hasher's random keys are random enough.
+        // Distinguishes sessions and protects nothing, so the random keys of the hasher are random enough.
         let mark = format!("{:016x}", RandomState::new().hash_one(0));
         let timeouts = [
             ("statement_timeout", config.statement_timeout),
@@ -149,7 +149,7 @@ impl Servers {
         let place = |url: &url::Url| -> Result<Place, Fault> {
             let plain = PgConnectOptions::from_str(url.as_str())
                 .map_err(|_| Fault::UnreadableUrl)?
-                // There is no floating-point column, and poolers refuse what they do not know.
+                // There is no floating-point column, and poolers refuse parameters that they do not know.
                 .extra_float_digits(None)
                 .disable_statement_logging();
             let direct = plain
@@ -177,12 +177,12 @@ impl Servers {
         self.places.len() > 1
     }
 
-    /// What begins a transaction in a session that is not ours: with the settings that it would have.
+    /// The BEGIN for a session of a pooler, including the settings that a session of our own would have.
     pub(super) fn begin(&self) -> &str {
         &self.begin
     }
 
-    /// How to reach it; `None` for one that is not there.
+    /// The connection options for a spot; `None` if there is no such server.
     pub(super) fn options(&self, spot: Spot) -> Option<&PgConnectOptions> {
         let place = self.places.get(spot.server)?;
         Some(match spot.path {
@@ -191,12 +191,12 @@ impl Servers {
         })
     }
 
-    /// How to reach a server without any setting of ours.
+    /// The connection options for a server, without our settings.
     pub(super) fn plain(&self, server: usize) -> Option<&PgConnectOptions> {
         self.places.get(server).map(|place| &place.plain)
     }
 
-    /// From here on there is a pooler.
+    /// Records that there is a pooler in front of a server.
     pub(super) fn note_pooled(&self, server: usize) {
         let Some(place) = self.places.get(server) else {
             return;
@@ -211,14 +211,14 @@ impl Servers {
         }
     }
 
-    /// Whether a new connection brought its settings with it.
+    /// Whether a new connection has a session with our settings.
     pub(super) async fn is_ours(&self, connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
         let question = format!("SELECT coalesce(current_setting('{MARK}', true), '')");
         let row = ask(connection, question).await?;
         Ok(row.try_get::<String, _>(0)? == self.mark)
     }
 
-    /// Whether the server itself is there, whoever it is to.
+    /// Whether the server is reachable, even if it refuses us.
     pub(super) async fn answers(&self, server: usize, patience: Duration) -> bool {
         match self.look_at(server, patience).await {
             Ok(_) => true,
@@ -226,7 +226,7 @@ impl Servers {
         }
     }
 
-    /// Asks all of them, and takes the one that suits best, the first of those that suit alike.
+    /// Probes all servers and returns the one that fits best; among equals the first.
     pub(super) async fn find(self: &Arc<Self>, patience: Duration) -> Result<Seen, Missing> {
         let mut asked = JoinSet::new();
         for server in 0..self.places.len() {
@@ -235,7 +235,7 @@ impl Servers {
         }
         let mut answers: Vec<_> = self.places.iter().map(|_| None).collect();
         while let Some(answer) = asked.join_next().await {
-            // Without its task the runtime is ending.
+            // The task is only lost when the runtime shuts down.
             if let Ok((server, answer)) = answer
                 && let Some(place) = answers.get_mut(server)
             {
@@ -249,7 +249,7 @@ impl Servers {
         self.second_choice(answers)
     }
 
-    /// The first that suits without reserve, once all before it have answered.
+    /// The first server that fits fully, once all servers before it have answered.
     fn first_choice(&self, answers: &[Option<Result<Seen, sqlx::Error>>]) -> Option<Seen> {
         for answer in answers {
             if let Ok(seen) = answer.as_ref()?
@@ -277,7 +277,7 @@ impl Servers {
         if errors.is_empty() {
             return Err(Missing::Silent(sqlx::Error::PoolTimedOut));
         }
-        // One that may be there in a moment outweighs those that will not.
+        // An error that may be temporary takes precedence.
         let at = errors.iter().position(passes).unwrap_or(0);
         Err(Missing::Silent(errors.swap_remove(at)))
     }
@@ -298,7 +298,7 @@ impl Servers {
 
     async fn look(&self, server: usize, place: &Place) -> Result<Seen, sqlx::Error> {
         let (mut connection, path) = self.open(server, place).await?;
-        // A transaction, since the service needs them: a pooler that gives a session for one statement has none.
+        // In a transaction, since the service needs them: a pooler in statement mode refuses them.
         let mut unit = connection.begin().await?;
         let question =
             "SELECT current_setting('transaction_read_only') = 'on', pg_is_in_recovery()";
@@ -309,12 +309,12 @@ impl Servers {
             is_replica: row.try_get(1)?,
         };
         unit.rollback().await?;
-        // It answered, however it takes the good-bye.
+        // The server has answered, so an error while closing does not matter.
         let _ = connection.close().await;
         Ok(seen)
     }
 
-    /// A connection, and what it turned out to be.
+    /// Opens a connection, and finds out whether it is direct or pooled.
     async fn open(
         &self,
         server: usize,
@@ -342,7 +342,7 @@ impl Servers {
     }
 }
 
-/// Asks in one message, without a statement that has a name or outlives it.
+/// Runs a query of the simple protocol: one message, and no prepared statement that could remain in the session.
 pub(super) async fn ask(
     connection: &mut PgConnection,
     question: String,

@@ -1,10 +1,10 @@
-//! A transaction, in a session of our own or in one that a pooler lends.
+//! A transaction, in a session of our own or in one of a pooler.
 
 use sea_orm::{ConnectionTrait as _, DatabaseTransaction, DbErr, QueryResult, Statement};
 
 use super::pooled::PooledUnit;
 
-/// A transaction that ends when this is dropped.
+/// A transaction that is rolled back when it is dropped.
 pub(crate) enum Unit {
     Own(DatabaseTransaction),
     Pooled(PooledUnit),

@@ -1,4 +1,4 @@
-//! How full a pool is.
+//! The usage of a pool.
 
 use sea_orm::DbBackend;
 
@@ -8,13 +8,13 @@ use crate::sql::Db as _;
 /// How the connections of a pool are used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolUse {
-    /// Which pool.
+    /// The name of the pool.
     pub name: &'static str,
-    /// Connections that a statement or a unit of work has.
+    /// Connections that are used by a statement or a unit of work.
     pub in_use: u32,
-    /// Connections that are open and wait.
+    /// Connections that are open and idle.
     pub idle: u32,
-    /// How many there may be.
+    /// The limit of connections.
     pub most: u32,
 }
 

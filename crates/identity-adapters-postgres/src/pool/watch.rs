@@ -1,21 +1,21 @@
-//! Whether the server is there, so that nobody waits for one that is not.
+//! Watches whether the server is available, so that callers do not wait for one that is not: a circuit breaker.
 //!
 //! ```text
-//!               a connection broke, or a statement is unanswered for a second:
-//!               a probe, which is not answered
+//!               a connection broke, or a statement is unanswered for a second,
+//!               and the probe is not answered
 //!   Serving ───────────────────────────────────────▶ Away: calls fail at once,
-//!      ▲                                              │    those under way give up
+//!      ▲                                              │    pending ones are given up
 //!      └───── a probe is answered: a new pool ◀───────┘    a probe after each pause
 //! ```
 //!
-//! A probe opens a connection of its own to each server that the URL names, and finds out which of them is the
-//! one to use. It tells a server that is gone, frozen or starting from one that is there and slow, or whose
-//! connections are all in use: of those, callers wait their time. When it finds another one than before, the pool
-//! is replaced by one that leads there.
+//! A probe opens a separate connection to each server that the URL names, and determines which one to use. It
+//! distinguishes a server that is gone, frozen or starting from one that is slow or has no free connection: for the
+//! latter, callers wait up to their time limit. If it finds another server than before, the pool is replaced by one
+//! that leads there.
 //!
-//! The driver asks each connection that is handed back whether it is well, and waits for the answer without
-//! end; so a pool whose server fell silent may never have a free connection again. That is why it is
-//! replaced as a whole: what still hangs in the old one ends when the operating system gives the socket up.
+//! The driver pings each returned connection and waits for the answer without a time limit, so a pool whose server went
+//! silent may never have a free connection again. That is why the whole pool is replaced: what still hangs in the old
+//! one ends when the operating system closes the socket.
 
 use std::{
     hash::{BuildHasher as _, RandomState},
@@ -38,14 +38,14 @@ use super::{
     servers::{Missing, Seen, Servers, Spot},
 };
 
-/// Pauses between probes of a server that is away: doubled each time, and a random half taken off, so that
-/// nodes that lost the same server do not return to it in step. The longest is also the longest that a
-/// server which is back stays unused.
+/// Pauses between probes of an unavailable server: an exponential back-off with a jitter of up to half, so that nodes
+/// that lost the same server do not return to it at the same time. The longest pause also bounds how long a recovered
+/// server stays unused.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
-/// A server that answered a probe is not asked again for so long.
+/// A server that answered a probe is not probed again for this long.
 const TRUSTED_FOR: Duration = Duration::from_secs(1);
-/// How long connections of a pool that was replaced may take to say good-bye.
+/// Time limit for closing the connections of a replaced pool.
 const GOOD_BYE: Duration = Duration::from_secs(5);
 
 /// How to reach the servers, and how long to wait for them.
@@ -55,7 +55,7 @@ pub(super) struct Reach {
     pub(super) doubt: Arc<Doubt>,
 }
 
-/// When a connection broke last: those that were idle then may be broken too, and are asked before use.
+/// When a connection last broke. Those that were idle then may be broken too, and are pinged before use.
 #[derive(Default)]
 pub(super) struct Doubt(Mutex<Option<Instant>>);
 
@@ -64,7 +64,7 @@ impl Doubt {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    /// How long ago.
+    /// Time since the last breakage.
     pub(super) fn age(&self) -> Option<Duration> {
         let raised = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         raised.map(|at| at.elapsed())
@@ -73,7 +73,7 @@ impl Doubt {
 
 type Open = Box<dyn Fn(Spot) -> DatabaseConnection + Send + Sync>;
 
-/// The pool of a server that may go away, and what is known of that.
+/// The pool of a server that may become unavailable, and the server's state.
 pub(super) struct Watch {
     reach: Reach,
     open: Open,
@@ -81,13 +81,13 @@ pub(super) struct Watch {
     away: watch::Sender<bool>,
     closed: AtomicBool,
     probing: AtomicBool,
-    /// Why the last probe was not let in, if it was not.
+    /// Why the last probe was refused, if it was.
     refusal: Mutex<Option<Outage>>,
     answered_at: Mutex<Option<Instant>>,
 }
 
 impl Watch {
-    /// `open` makes a pool that connects when it is used; the first one leads to `spot`.
+    /// `open` creates a pool that connects lazily; the first one leads to `spot`.
     pub(super) fn over(reach: Reach, spot: Spot, open: Open) -> Arc<Self> {
         let first = Line {
             number: 0,
@@ -106,7 +106,7 @@ impl Watch {
         })
     }
 
-    /// The pool, also of a server that is away.
+    /// The current pool, even if its server is unavailable.
     pub(super) fn current(&self) -> Line {
         self.current
             .read()
@@ -122,28 +122,28 @@ impl Watch {
         self.closed.load(Ordering::Acquire)
     }
 
-    /// Completes when the server is found to be away, at once if it is.
+    /// Completes when the server is found unavailable; at once if it already is.
     pub(super) async fn is_found_away(&self) {
-        // The sender is ours, so there is no error.
+        // We own the sender, so this cannot fail.
         let _ = self.away.subscribe().wait_for(|away| *away).await;
     }
 
-    /// A connection broke.
+    /// Reports that a connection broke.
     pub(super) fn broke(self: &Arc<Self>) {
         self.reach.doubt.raise();
         self.forget_the_last_answer();
         self.suspect();
     }
 
-    /// A connection of pool `number` never answered: it, and whatever else hangs there, is left behind.
+    /// Reports that a connection of pool `number` never answered: the pool is replaced, with all that hangs in it.
     pub(super) fn fell_silent(self: &Arc<Self>, number: u64) {
         self.replace(number, None);
         self.forget_the_last_answer();
         self.suspect();
     }
 
-    /// The server that the connections lead to takes no writes any more: new ones may find its successor, behind
-    /// the same name or at another one.
+    /// Reports that the connected server no longer takes writes: new connections may find its successor, under the same
+    /// name or at another address.
     pub(super) fn was_demoted(self: &Arc<Self>) {
         if !self.answered_lately() {
             if !self.reach.servers.are_several() {
@@ -153,7 +153,7 @@ impl Watch {
         }
     }
 
-    /// A statement that was prepared is not there: sessions are not ours any more.
+    /// Reports that a prepared statement is missing: a pooler is in between, and sessions are no longer ours.
     pub(super) fn lost_its_session(self: &Arc<Self>) {
         if let Some(spot) = self.current().spot {
             self.reach.servers.note_pooled(spot.server);
@@ -166,30 +166,30 @@ impl Watch {
         &self.reach.servers
     }
 
-    /// Finds out in the background how the server is, unless that was just done or is being done.
+    /// Probes the server in the background, unless it was just probed or is being probed.
     pub(super) fn suspect(self: &Arc<Self>) {
         if self.answered_lately() || self.probing.swap(true, Ordering::AcqRel) {
             return;
         }
         let watch = Arc::clone(self);
         tokio::spawn(async move {
-            // Also when the task is dropped with its runtime, or panics.
+            // The guard also clears the flag if the task panics or is dropped with its runtime.
             Probing(watch).until_answered().await;
         });
     }
 
-    /// Whether the server itself is there, asked now.
+    /// Whether the server is reachable, probed now.
     pub(super) async fn answers(&self, patience: Duration) -> bool {
         let server = self.current().spot.map_or(0, |spot| spot.server);
         !self.is_away() && !self.is_closed() && self.reach.servers.answers(server, patience).await
     }
 
-    /// Why the last probe was not let in, if it was not.
+    /// Why the last probe was refused, if it was.
     pub(super) fn refusal(&self) -> Option<Outage> {
         *self.lock_refusal()
     }
 
-    /// Once in the log for each reason.
+    /// Logs a refusal once per reason.
     fn note_refusal(&self, why: Option<Outage>) {
         let before = std::mem::replace(&mut *self.lock_refusal(), why);
         if why == before {
@@ -221,7 +221,7 @@ impl Watch {
         }
     }
 
-    /// There is an answer; `None` from a server that is there and refuses us.
+    /// Records an answer; `None` is that of a server that refuses us.
     fn note_answer(&self, seen: Option<Seen>) {
         *self.lock_answered() = Some(Instant::now());
         let (was_away, line) = (self.is_away(), self.current());
@@ -239,15 +239,15 @@ impl Watch {
         }
     }
 
-    /// Closes the pool, for good.
+    /// Closes the pool permanently.
     pub(super) async fn close(&self) {
         self.closed.store(true, Ordering::Release);
-        // Closing a pool cannot fail; what follows a failure would be the end of the process anyway.
+        // Closing a pool cannot fail, and a failure would only precede the end of the process.
         let _ = self.current().connection.close_by_ref().await;
     }
 
-    /// Puts a new pool in the place of pool `number`, if it is still the current one; it leads to the same place
-    /// if no other is named.
+    /// Replaces pool `number`, if it is still the current one. The new pool leads to `spot`, or to the same place as
+    /// before if there is none.
     fn replace(&self, number: u64, spot: Option<Spot>) {
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         if current.number != number || self.is_closed() {
@@ -286,7 +286,7 @@ impl Watch {
     }
 }
 
-/// Whoever holds it probes.
+/// The right to probe: only one task holds it at a time.
 struct Probing(Arc<Watch>);
 
 impl Probing {
@@ -324,7 +324,7 @@ impl Drop for Probing {
 }
 
 fn halved_at_random(pause: Duration) -> Duration {
-    // Spreads, and protects nothing: the hasher's random keys are random enough.
+    // Jitter, which protects nothing: the random keys of the hasher are random enough.
     let share = u32::try_from(RandomState::new().hash_one(0) % 1_000).unwrap_or(0);
     pause / 2 + pause / 2 * share / 1_000
 }
