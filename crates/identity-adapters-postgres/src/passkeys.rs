@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{accounts::moves_now, sql::Sql, unit_of_work::SqlUnitOfWork};
 
-/// By the primary key. Whatever its holder began before for the same purpose is over.
+/// By the primary key. Replaces an earlier ceremony of the holder for the same purpose.
 const BEGIN_CEREMONY: &str = concat!(
     "INSERT INTO webauthn_ceremonies AS c \
      (holder, purpose, id, account_id, state, expires_at, moves_seen) \
@@ -26,8 +26,8 @@ const BEGIN_CEREMONY: &str = concat!(
      moves_seen = excluded.moves_seen"
 );
 
-/// By the primary key. `$1` holder, `$2` purpose, `$3` id, `$4` now, `$5` until when one that was
-/// begun by now can count.
+/// By the primary key. `$1` holder, `$2` purpose, `$3` id, `$4` now, `$5` the latest expiry of a ceremony that was
+/// begun by now.
 const CONSUME_CEREMONY: &str = "UPDATE webauthn_ceremonies SET consumed_at = $4 \
      WHERE holder = $1 AND purpose = $2 AND id = $3 AND consumed_at IS NULL AND expires_at > $4 \
      AND expires_at <= $5";
@@ -35,7 +35,7 @@ const CONSUME_CEREMONY: &str = "UPDATE webauthn_ceremonies SET consumed_at = $4 
 const INSERT: &str = "INSERT INTO passkeys (id, account_id, credential_digest, credential, name, counter, \
      created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 
-/// By the primary key. `$1` id, `$2` the counter that was read, `$3` the next one, `$4` credential, `$5` now.
+/// By the primary key. `$1` id, `$2` the counter as it was read, `$3` the next counter, `$4` credential, `$5` now.
 const NOTE_USE: &str = "UPDATE passkeys SET counter = $3, credential = $4, \
      last_used_at = CASE WHEN last_used_at > $5 THEN last_used_at ELSE $5 END \
      WHERE id = $1 AND counter = $2";

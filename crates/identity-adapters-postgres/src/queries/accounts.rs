@@ -18,7 +18,7 @@ use crate::{
     store::Store,
 };
 
-/// A password that was locked until a reset is none.
+/// A password that is locked until a reset reads as NULL.
 macro_rules! usable_password {
     () => {
         "CASE WHEN c.locked_until_reset_at IS NULL THEN c.password_hash END AS password_hash"
@@ -45,7 +45,7 @@ const FIND_BY_SUBJECT: &str = concat!(
      WHERE i.digest = $1 AND i.reserved_until IS NULL LIMIT 1)"
 );
 
-/// By the primary key. `$1` digest, `$2` now, `$3` whoever asks.
+/// By the primary key. `$1` digest, `$2` now, `$3` the account that asks, whose own reservation does not count.
 const IS_RESERVED: &str = "SELECT i.account_id FROM identifier_index i \
      WHERE i.digest = $1 AND i.reserved_until > $2 \
      AND ($3 IS NULL OR i.account_id <> $3) LIMIT 1";
@@ -148,11 +148,11 @@ impl AccountQueries for Store {
 }
 
 /// All by primary keys: `identifier_index`, `accounts` and its parts, `devices`, `sign_in_failures`, `code_tries`.
-/// There is always one row, so that failures are told of identifiers that nobody has. The account is looked for
-/// under no id at all where it is spared.
+/// Always returns one row, so that failures are also reported for identifiers without an account. Where reading the
+/// account is spared, it is looked up by NULL.
 ///
-/// `$1` subject, `$2` device, `$3` no device, `$4` when it is spared, `$5` after how many failures in a row, then so
-/// many index entries. A counter at 0 was cleared.
+/// `$1` subject, `$2` device, `$3` no device, `$4` now, or NULL if reading the account is never spared, `$5` failures
+/// in a row after which it is spared, then `entries` index entries. A counter at 0 was cleared.
 fn sign_in_record(entries: usize) -> String {
     format!(
         concat!(

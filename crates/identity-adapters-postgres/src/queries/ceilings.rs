@@ -12,15 +12,15 @@ use crate::{
 
 const CEILINGS: &str = "message_ceilings";
 
-/// Whether the window that is counted in still is the one, and began by now.
+/// Whether the counted window is still running, and does not begin in the future.
 macro_rules! is_current {
     () => {
         concat!("(c.since > $2 - $3 AND c.since <= $2 + ", skew!(), ")")
     };
 }
 
-/// `$1` scope, `$2` now, `$3` the window, `$4` most. `refused` counts since the window filled and is nothing
-/// after a message that was granted, so one statement counts, judges and tells.
+/// `$1` scope, `$2` now, `$3` the window, `$4` most messages. `refused` counts since the window filled up and is 0
+/// after a granted message, so one statement counts, decides and reports.
 const CLAIM: &str = concat!(
     "INSERT INTO message_ceilings AS c (scope, since, granted, refused) \
      VALUES ($1, $2, CASE WHEN $4 > 0 THEN 1 ELSE 0 END, CASE WHEN $4 > 0 THEN 0 ELSE 1 END) \

@@ -20,8 +20,8 @@ use crate::{
     store::Store,
 };
 
-/// All by primary keys. `$1` digest, `$2` device, `$3` no device, `$4` since when guesses count, `$5`
-/// until when. While keys change there may be two index entries of one account.
+/// All by primary keys. `$1` digest, `$2` device, `$3` no device, `$4` and `$5` the times between which guesses count.
+/// During a key change an account may have two index entries.
 const FIND_CHALLENGE: &str = "SELECT \
      CAST(CASE WHEN EXISTS (SELECT 1 FROM sign_in_failures r WHERE r.subject = c.subject AND r.in_a_row > 0) \
      OR EXISTS (SELECT 1 FROM code_tries r WHERE r.subject = c.subject AND r.in_a_row > 0) \

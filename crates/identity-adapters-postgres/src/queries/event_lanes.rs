@@ -1,7 +1,7 @@
-//! Leasing events and saying what became of them: the statements behind the queue.
+//! The statements behind the event queue: leasing events and recording their outcome.
 //!
-//! A lane is what an account has on its way to one destination (`event_lanes`). Whoever holds its token may
-//! deliver its next event; every statement that says what became of that compares the token.
+//! A lane holds the events of one account for one destination (`event_lanes`). The holder of its token may deliver its
+//! next event; every statement that records the outcome compares the token.
 
 use std::collections::HashSet;
 
@@ -17,11 +17,11 @@ use crate::{
 
 pub(super) const LANES: &str = "event_lanes";
 const EVENTS: &str = "outbox_events";
-/// `only_sequence` of the lane that has all events of an account, in order.
+/// `only_sequence` of the lane with all events of an account, in order.
 const IN_ORDER: i64 = 0;
 
-/// By `event_lanes_due_idx`. Nothing of a destination that rests or is switched off. `$1` destination, `$2` now, `$3` most, `$4` the end of the lease, `$5` token.
-/// MATERIALIZED: the rows are chosen, and locked, once.
+/// By `event_lanes_due_idx`. Leases nothing of a destination that rests or is switched off. `$1` destination, `$2` now,
+/// `$3` most lanes, `$4` the end of the lease, `$5` token. MATERIALIZED: the rows are chosen, and locked, once.
 macro_rules! lease {
     ($lock:literal) => {
         concat!(
@@ -39,9 +39,9 @@ macro_rules! lease {
     };
 }
 
-/// What was just leased, by `event_lanes_due_idx`, `outbox_events_account_idx` and the primary key.
-/// `$1` destination, `$2` token, `$3` the end of the lease. A statement of its own: what the one before
-/// waited for may have been committed after it began, and it would not see the events of that.
+/// The rows just leased, by `event_lanes_due_idx`, `outbox_events_account_idx` and the primary key.
+/// `$1` destination, `$2` token, `$3` the end of the lease. A statement of its own: the leasing statement may have
+/// waited for a transaction that committed after it began, and would not see the events of that transaction.
 const LEASED: &str = "SELECT l.account_id, l.only_sequence, l.attempts, l.put_off, e.sequence, e.id, \
      e.occurred_at, e.event_type, e.data, e.request_id \
      FROM event_lanes l JOIN outbox_events e ON e.sequence = \
@@ -56,15 +56,15 @@ macro_rules! held {
     };
 }
 
-/// A lane whose events somebody deleted is through. `$5` the newest that there was.
+/// Removes a lane whose events were deleted. `$5` its newest sequence.
 const CLOSE_EMPTY: &str = concat!("DELETE FROM event_lanes WHERE newest = $5 AND", held!());
 
-/// Lanes are through, unless an event was written meanwhile; by the primary key. Before the rows: see [`close`].
+/// Removes finished lanes, unless an event was written meanwhile; by the primary key. [`close`] appends the rows.
 const CLOSE: &str =
     "DELETE FROM event_lanes WHERE (destination, account_id, only_sequence, token, newest) IN";
 const CLOSED: &str = "RETURNING account_id, only_sequence";
 
-/// The lane goes on with its next event. `$5` the sequence that was delivered, `$6` now.
+/// Advances the lane to its next event. `$5` the delivered sequence, `$6` now.
 const ADVANCE: &str = concat!(
     "UPDATE event_lanes SET delivered = $5, due_at = $6, token = NULL, attempts = 0, put_off = 0, failure = NULL, \
      oldest_at = coalesce((SELECT e.occurred_at FROM outbox_events e \
@@ -72,20 +72,20 @@ const ADVANCE: &str = concat!(
     held!()
 );
 
-/// `$5` when it is due again, `$6` why.
+/// `$5` when it is due again, `$6` the reason.
 const POSTPONE: &str = concat!(
     "UPDATE event_lanes SET due_at = $5, token = NULL, put_off = put_off + 1, failure = $6 WHERE",
     held!()
 );
 
-/// `$5` when it is due again, `$6` why. The lease was no try.
+/// `$5` when it is due again, `$6` the reason. The lease does not count as an attempt.
 const GIVE_BACK: &str = concat!(
     "UPDATE event_lanes SET due_at = $5, token = NULL, attempts = attempts - 1, failure = $6 WHERE",
     held!()
 );
 
-/// A parked lane for the one event, beside that of its account. `$5` its sequence, `$6` tries, `$7` why,
-/// `$8` now. It is there already if a relay died between this and going on.
+/// A parked lane for the one event, in addition to the lane of its account. `$5` its sequence, `$6` attempts, `$7` the
+/// reason, `$8` now. It already exists if a relay died before it advanced the lane of the account.
 const PARK_BESIDE: &str = concat!(
     "INSERT INTO event_lanes (destination, account_id, only_sequence, delivered, newest, oldest_at, \
      attempts, failure, parked_at) \
@@ -94,7 +94,7 @@ const PARK_BESIDE: &str = concat!(
     " ON CONFLICT (destination, account_id, only_sequence) DO NOTHING"
 );
 
-/// A lane of one event is parked again. `$5` tries, `$6` why, `$7` now.
+/// Parks a lane of one event again. `$5` attempts, `$6` the reason, `$7` now.
 const PARK_AGAIN: &str = concat!(
     "UPDATE event_lanes SET due_at = NULL, token = NULL, attempts = $5, failure = $6, parked_at = $7 \
      WHERE",
@@ -133,11 +133,11 @@ pub(super) async fn lease(
             Ok(event) => leased.push(LeasedEvent {
                 lease,
                 event,
-                // This lease is counted already.
+                // Without this lease, which is already counted.
                 attempts: attempts.saturating_sub(1),
                 put_off: row.get(LANES, "put_off")?,
             }),
-            // Nobody can be handed it, and it is to hold up nothing.
+            // It can never be delivered, and must not hold up the events after it.
             Err(error) => {
                 tracing::error!(destination = request.destination, account_id = %lease.account, %error, "an event cannot be read; it is parked");
                 park(
@@ -154,7 +154,7 @@ pub(super) async fn lease(
     Ok(leased)
 }
 
-/// Lanes whose events somebody deleted.
+/// Removes leased lanes whose events were deleted.
 async fn close_empty(
     db: &impl Db,
     request: &LeaseRequest<'_>,
@@ -188,7 +188,7 @@ fn lane_of(row: &Row) -> Result<(AccountId, i64), StoreError> {
     ))
 }
 
-/// With how often it was leased.
+/// The lease and the number of attempts, including this one.
 fn lease_of(row: &Row, request: &LeaseRequest<'_>) -> Result<(Lease, u32), StoreError> {
     let (account, only) = lane_of(row)?;
     let lease = Lease {
@@ -227,13 +227,13 @@ pub(super) async fn finish(
     Ok(held)
 }
 
-/// The lanes, of those of these leases, that are through.
+/// Removes the finished lanes of these leases, and returns them.
 async fn close(db: &impl Db, leases: &[Lease]) -> Result<HashSet<(AccountId, i64)>, StoreError> {
     if leases.is_empty() {
         return Ok(HashSet::new());
     }
-    // Texts of a few lengths only, or each connection would prepare one for every number of leases. To name a
-    // lane twice closes it once.
+    // Rounded up to a few lengths, because each connection prepares one statement per length. Naming a lane twice
+    // closes it once.
     let rows = leases.len().next_power_of_two();
     let repeated = leases.iter().cycle().take(rows);
     let close = format!("{CLOSE} (VALUES {}) {CLOSED}", tuples(1, rows, 5));
@@ -250,7 +250,7 @@ async fn close(db: &impl Db, leases: &[Lease]) -> Result<HashSet<(AccountId, i64
     rows.iter().map(lane_of).collect()
 }
 
-/// Only a lane that has all events of its account goes on.
+/// Advances a lane with all events of an account. A lane of one event does not advance.
 async fn advance(db: &impl Db, lease: &Lease, now: OffsetDateTime) -> Result<bool, StoreError> {
     if lease.resent {
         return Ok(false);

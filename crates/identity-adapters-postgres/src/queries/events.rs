@@ -1,4 +1,4 @@
-//! The queue of events as the relay, and whoever looks after it, sees it.
+//! The event queue as the relay and operators use it.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -20,11 +20,11 @@ const EVENTS: &str = "outbox_events";
 const SERVE: &str = "INSERT INTO event_destinations (name, added_at, served_at) VALUES ($1, $2, $2) \
      ON CONFLICT (name) DO UPDATE SET served_at = excluded.served_at";
 
-/// `$1` destination, `$2` until when.
+/// `$1` destination, `$2` the end of the rest.
 const REST: &str = "UPDATE event_destinations SET rests_until = $2 \
      WHERE name = $1 AND coalesce(rests_until, 0) < $2";
 
-/// `$1` destination, `$2` now, `$3` why.
+/// `$1` destination, `$2` now, `$3` the reason.
 const SWITCH_OFF: &str =
     "UPDATE event_destinations SET off_at = $2, off_reason = $3 WHERE name = $1 AND off_at IS NULL";
 
@@ -32,19 +32,19 @@ const SWITCH_OFF: &str =
 const SWITCH_ON: &str = "UPDATE event_destinations SET off_at = NULL, off_reason = NULL, rests_until = NULL \
      WHERE name = $1 AND (off_at IS NOT NULL OR rests_until > $2)";
 
-/// What was put off, and is nobody's now. By `event_lanes_due_idx`. `$1` destination, `$2` now.
+/// Makes postponed lanes due that are not leased. By `event_lanes_due_idx`. `$1` destination, `$2` now.
 const DUE_NOW: &str = "UPDATE event_lanes SET due_at = $2 \
      WHERE destination = $1 AND due_at > $2 AND token IS NULL";
 
 /// By `event_lanes_parked_idx` and the primary key of `outbox_events`.
-/// `$1` destination, `$2` the last sequence that was seen, `$3` rows.
+/// `$1` destination, `$2` the last sequence seen, `$3` most rows.
 const LIST_PARKED: &str = "SELECT l.destination, l.parked_at, l.attempts, l.failure, \
      e.id, e.sequence, e.event_type, e.account_id, e.occurred_at \
      FROM event_lanes l JOIN outbox_events e ON e.sequence = l.only_sequence \
      WHERE l.destination = $1 AND l.due_at IS NULL AND l.only_sequence > $2 \
      ORDER BY l.only_sequence LIMIT $3";
 
-/// By `event_lanes_parked_idx`; every name is greater than none. `$1` now.
+/// By `event_lanes_parked_idx`: every name is greater than the empty string. `$1` now.
 macro_rules! resend {
     () => {
         "UPDATE event_lanes SET due_at = $1, parked_at = NULL, attempts = 0, put_off = 0 \
@@ -52,13 +52,13 @@ macro_rules! resend {
     };
 }
 
-/// `$2` the event.
+/// `$2` the id of the event.
 const RESEND_ONE: &str = concat!(
     resend!(),
     " AND only_sequence = (SELECT sequence FROM outbox_events WHERE id = $2)"
 );
 
-/// By the indexes of `event_lanes`: as many rows are looked at as wait.
+/// By the indexes of `event_lanes`: reads as many rows as wait.
 const BACKLOG: &str = "SELECT d.name, d.served_at, d.rests_until, d.off_at, d.off_reason, \
      (SELECT count(*) FROM event_lanes l WHERE l.destination = d.name AND l.due_at IS NOT NULL) AS waiting, \
      (SELECT min(l.oldest_at) FROM event_lanes l \
@@ -66,10 +66,10 @@ const BACKLOG: &str = "SELECT d.name, d.served_at, d.rests_until, d.off_at, d.of
      (SELECT count(*) FROM event_lanes l WHERE l.destination = d.name AND l.due_at IS NULL) AS parked \
      FROM event_destinations d WHERE d.name > '' ORDER BY d.name";
 
-/// Rows that one statement deletes: few enough that nobody waits long for it.
+/// Rows deleted per statement: few enough that no other statement waits long for their locks.
 const BATCH: u64 = 1000;
 
-/// By `outbox_events_occurred_at_idx` and the primary key of `event_lanes`. `$1` the time.
+/// By `outbox_events_occurred_at_idx` and the primary key of `event_lanes`. `$1` the time before which events go.
 macro_rules! purge {
     ($lock:literal) => {
         concat!(
@@ -83,8 +83,8 @@ macro_rules! purge {
     };
 }
 
-/// By the primary key of `event_lanes`. `$1` a destination; nothing goes if it is one. What somebody has
-/// locked is waited for: it would be there for good.
+/// By the primary key of `event_lanes`. `$1` a name; deletes nothing while it is a destination. Waits for locked rows:
+/// a skipped row would never be deleted.
 macro_rules! drop_lanes {
     ($lock:literal) => {
         concat!(
@@ -99,8 +99,7 @@ macro_rules! drop_lanes {
     };
 }
 
-/// Destinations that have lanes and are none any more. By the primary keys: as many rows are looked at as there
-/// are names.
+/// Names that have lanes but are no longer destinations. By the primary keys: reads as many rows as there are names.
 const FORGOTTEN: &str = "WITH RECURSIVE lane (destination) AS ( \
      SELECT (SELECT min(l.destination) FROM event_lanes l WHERE l.destination > '') \
      UNION ALL SELECT (SELECT min(l.destination) FROM event_lanes l \
@@ -112,7 +111,7 @@ const FORGOTTEN: &str = "WITH RECURSIVE lane (destination) AS ( \
 impl EventQueue for Store {
     #[tracing::instrument(name = "events.serve_destination", level = "debug", skip_all, fields(db.operation.name = "INSERT"))]
     async fn serve_destination(&self, name: &str, now: OffsetDateTime) -> Result<(), StoreError> {
-        // What is left of one of the same name is not for this one.
+        // Lanes left over from an earlier destination of the same name are not for this one.
         self.drop_lanes_of_none(name).await?;
         Sql::new(SERVE)
             .bind(name)
@@ -155,7 +154,7 @@ impl EventQueue for Store {
         Ok(switched > 0)
     }
 
-    /// Two statements, and one more when nothing was to be done.
+    /// Two statements, and one more if nothing was to be done.
     #[tracing::instrument(name = "events.switch_destination_on", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn switch_destination_on(
         &self,
@@ -269,7 +268,7 @@ impl EventQueue for Store {
                 break;
             }
         }
-        // Of whoever wrote an event while its destination was being forgotten.
+        // Written by units that ran while the destination was being removed.
         for forgotten in Sql::new(FORGOTTEN).rows(&self.readers).await? {
             let name: String = forgotten.get(LANES, "destination")?;
             self.drop_lanes_of_none(&name).await?;
@@ -279,7 +278,7 @@ impl EventQueue for Store {
 }
 
 impl Store {
-    /// Deletes what is on its way to a destination that is none (any more).
+    /// Deletes the lanes of a name that is not, or no longer, a destination.
     async fn drop_lanes_of_none(&self, name: &str) -> Result<(), StoreError> {
         let text = Dialect::of(&self.writer).pick(drop_lanes!(" FOR UPDATE"), drop_lanes!(""));
         while Sql::new(text).bind(name).execute(&self.writer).await? > 0 {}

@@ -1,4 +1,4 @@
-//! Reads of identities at providers.
+//! Reads of identities at OpenID providers.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -66,9 +66,9 @@ impl FederationQueries for Store {
     }
 }
 
-/// By `federated_identities_digest_key` and by primary keys. There is always one row.
+/// By `federated_identities_digest_key` and by primary keys. Always returns one row.
 ///
-/// `$1` digest of the identity, `$2` device, `$3` now. Then so many index entries of the address.
+/// `$1` digest of the identity, `$2` device, `$3` now, then `entries` index entries of the address.
 fn federation_record(entries: usize) -> String {
     format!(
         concat!(

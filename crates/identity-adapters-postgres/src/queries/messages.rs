@@ -1,4 +1,4 @@
-//! The queue of messages as its workers see it.
+//! The message queue as its workers use it.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) const MESSAGES: &str = "outbox_messages";
 
-/// Codes that this release knows.
+/// Codes for purposes that this release knows.
 macro_rules! our_codes {
     () => {
         "kind = 'code' AND purpose IN ('registration', 'sign_in', 'password_reset', \
@@ -29,11 +29,12 @@ macro_rules! our_codes {
     };
 }
 
-/// By `outbox_messages_codes_due_idx` and `outbox_messages_due_idx`. `$1` now, `$2` most, `$3` the end of the
+/// By `outbox_messages_codes_due_idx` and `outbox_messages_due_idx`. `$1` now, `$2` most messages, `$3` the end of the
 /// lease, `$4` its token. MATERIALIZED: the rows are chosen, and locked, once. A lease counts as an attempt, so
-/// that a message which kills its worker is not tried for ever. What a later release queued is that release's.
+/// that a message that kills its worker is not retried forever. Kinds queued by a later release are left to it.
 ///
-/// Codes go first: behind all the notices that were put off they would come too late. A quarter is left to the
+/// Codes go first: behind a backlog of postponed notices they would be too late. A quarter is reserved for the
+/// others, so that codes do not hold up notices either.
 /// others, so that codes do not hold up notices either.
 macro_rules! lease {
     ($lock:literal) => {
@@ -71,23 +72,23 @@ const HAND_OVER: &str = "UPDATE outbox_messages SET handed_over_at = $3, counted
 /// `$1` message, `$2` token.
 const FINISH: &str = "DELETE FROM outbox_messages WHERE id = $1 AND lease_id = $2";
 
-/// `$1` message, `$2` token, `$3` when it is due, `$4` how long that counts for, `$5` whether it was counted.
+/// `$1` message, `$2` token, `$3` when it is due, `$4` how much postponed time to count, `$5` whether it was counted.
 const RETRY: &str = "UPDATE outbox_messages \
      SET next_attempt_at = $3, lease_id = NULL, handed_over_at = NULL, put_off = put_off + 1, \
      put_off_for = put_off_for + $4, counted = $5 \
      WHERE id = $1 AND lease_id = $2";
 
-/// `$1` message, `$2` token, `$3` when it is due.
+/// Returns the message without counting an attempt. `$1` message, `$2` token, `$3` when it is due.
 const WAIT: &str = "UPDATE outbox_messages \
      SET next_attempt_at = $3, lease_id = NULL, handed_over_at = NULL, attempts = attempts - 1 \
      WHERE id = $1 AND lease_id = $2";
 
-/// `$1` message, `$2` token, `$3` now, `$4` why.
+/// `$1` message, `$2` token, `$3` now, `$4` the reason.
 const PARK: &str = "UPDATE outbox_messages SET next_attempt_at = NULL, lease_id = NULL, \
      handed_over_at = NULL, parked_at = $3, parked_reason = $4 \
      WHERE id = $1 AND lease_id = $2";
 
-/// By `outbox_messages_due_idx` and `outbox_messages_parked_idx`. `$1` now, `$2` the beginning of time.
+/// By `outbox_messages_due_idx` and `outbox_messages_parked_idx`. `$1` now, `$2` the epoch.
 const BACKLOG: &str = "SELECT \
      (SELECT count(*) FROM outbox_messages WHERE next_attempt_at >= $2) AS waiting, \
      (SELECT count(*) FROM outbox_messages WHERE next_attempt_at IS NULL AND created_at >= $2) AS parked, \
@@ -183,7 +184,7 @@ impl MessageQueue for Store {
 }
 
 impl Store {
-    /// Whether a statement about one row found it.
+    /// Executes a statement about one row; returns whether it found the row.
     pub(super) async fn change(&self, sql: Sql) -> Result<bool, StoreError> {
         Ok(sql.execute(&self.writer).await? == 1)
     }
@@ -209,7 +210,7 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
             request_id: row.get(MESSAGES, "request_id")?,
         },
         lease: held.lease,
-        // This lease is counted already.
+        // Without this lease, which is already counted.
         attempts: attempts.saturating_sub(1),
         put_off: row.get(MESSAGES, "put_off")?,
         put_off_for: row.get(MESSAGES, "put_off_for")?,
@@ -222,7 +223,7 @@ fn leased_of(row: &Row, held: HeldMessage) -> Result<LeasedMessage, StoreError> 
 fn kind_of(row: &Row) -> Result<MessageKind, StoreError> {
     let name: String = row.get(MESSAGES, "kind")?;
     let detail: Option<String> = row.find(MESSAGES, "purpose")?;
-    // Named by what it is about, and by configuration: in no list.
+    // Their details are named in the configuration, so they are in no list of kinds.
     let about = || detail.as_deref().and_then(CredentialKind::from_name);
     match name.as_str() {
         "credential_added" => {
@@ -283,7 +284,7 @@ mod tests {
     use super::*;
     use crate::outbox::detail_of;
 
-    /// One that is missing would never be sent.
+    /// A kind that is missing from the SQL text would never be sent.
     #[test]
     fn whatever_this_release_queues_it_leases() {
         let text = lease!("");

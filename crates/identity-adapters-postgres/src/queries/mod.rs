@@ -1,4 +1,4 @@
-//! What is asked on the pool, and the few single statements that change something there.
+//! Reads on the pool, and the few single statements that change something there.
 
 mod accounts;
 mod ceilings;

@@ -1,4 +1,4 @@
-//! Messages that wait for a person.
+//! Parked messages, which wait for an operator.
 
 use async_trait::async_trait;
 use authentication_app::ports::{ParkedMessage, ParkedMessages, StoreError};
@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::messages::MESSAGES;
 use crate::{sql::Sql, store::Store};
 
-/// By `outbox_messages_parked_idx`. `$1` and `$2` after which, `$3` most.
+/// By `outbox_messages_parked_idx`. `$1` and `$2` the cursor (creation time and id), `$3` most rows.
 const LIST: &str = "SELECT id, kind, purpose, created_at, attempts, parked_at, parked_reason \
      FROM outbox_messages WHERE next_attempt_at IS NULL AND (created_at, id) > ($1, $2) \
      ORDER BY created_at, id LIMIT $3";
@@ -25,7 +25,7 @@ macro_rules! resend {
     };
 }
 
-/// `$1` message. A notice that a reset of factors waits for stays: without it the owner would count as told.
+/// `$1` message. A notice that a factor reset waits for is kept: without it the owner would count as notified.
 const DELETE: &str = "DELETE FROM outbox_messages WHERE id = $1 AND next_attempt_at IS NULL \
      AND NOT (kind = 'factor_reset_announced' AND EXISTS (SELECT 1 FROM factor_resets r \
      WHERE r.account_id = outbox_messages.recipient_account AND r.notice_left_at IS NULL \

@@ -36,9 +36,9 @@ const LIST: &str = concat!(
     " FROM passkeys y WHERE y.account_id = $1 ORDER BY y.id"
 );
 
-/// All by primary keys, and `passkeys_credential_digest_key`. One that was begun under an earlier version of the
-/// account, or of the account of the passkey that answers, is over. `$1` holder, `$2` purpose, `$3` credential, `$4`
-/// device, `$5` now, `$6` until when one that was begun by now can count.
+/// All by primary keys, and `passkeys_credential_digest_key`. A ceremony is void if it was begun under an earlier
+/// version of its account, or of the account of the presented passkey. `$1` holder, `$2` purpose, `$3` credential,
+/// `$4` device, `$5` now, `$6` the latest expiry of a ceremony that was begun by now.
 const FIND_CEREMONY: &str = concat!(
     "SELECT c.id AS ceremony_id, c.account_id AS ceremony_account, c.state, d.id AS device_id, ",
     in_a_row_of!("y.account_id"),

@@ -1,4 +1,4 @@
-//! Reads for a change of keys, and the one write that makes the service's data key.
+//! Reads for a key change, and the one write that creates the service's data key.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -21,11 +21,11 @@ const FIND_SERVICE_KEY: &str = "SELECT master_key_id, wrapped_key FROM service_k
 const KEEP_SERVICE_KEY: &str = "INSERT INTO service_keys (id, master_key_id, wrapped_key, made_at) \
      VALUES ($1, $2, $3, $4) ON CONFLICT (id) DO NOTHING";
 
-/// `$1` account, `$2` accounts to leave out. By the primary key.
+/// `$1` account, `$2` accounts to skip. By the primary key.
 const BATCH_END: &str = "SELECT id FROM accounts WHERE id > $1 ORDER BY id LIMIT 1 OFFSET $2";
 
-/// `$1` now, `$2` since when failures count, `$3` guesses, `$4` messages; then the candidates. By primary
-/// keys, which begin with the subject.
+/// `$1` now, `$2` since when failures count, `$3` the same for guesses, `$4` for messages; then the candidates. By
+/// primary keys, which begin with the subject.
 const IN_USE: &str = " AS entry WHERE \
      EXISTS (SELECT 1 FROM sign_in_failures f WHERE f.subject = entry.column1 \
      AND (f.locked_until > $1 OR (f.failures > 0 AND f.since > $2))) \
@@ -37,7 +37,7 @@ const IN_USE: &str = " AS entry WHERE \
 impl RekeyingQueries for Store {
     #[tracing::instrument(name = "rekeying.find_service_key", level = "debug", skip_all, fields(db.operation.name = "SELECT"))]
     async fn find_service_key(&self, id: &str) -> Result<Option<WrappedKey>, StoreError> {
-        // From the writer: what another node has just kept must be seen.
+        // From the writer: a key that another node has just stored must be seen.
         let row = Sql::new(FIND_SERVICE_KEY)
             .bind(id)
             .row(&self.writer)
@@ -120,7 +120,7 @@ impl RekeyingQueries for Store {
         for row in rows {
             let name: String = row.get(TABLE, "task")?;
             let task = KeyTask::ALL.into_iter().find(|task| task.as_str() == name);
-            // A later release may do more.
+            // A later release may have more tasks.
             let Some(task) = task else { continue };
             let rows: i64 = row.get(TABLE, "changed_rows")?;
             all.push(TaskProgress {
@@ -133,7 +133,7 @@ impl RekeyingQueries for Store {
     }
 }
 
-/// Most of these go through a whole table: an operator asks now and then, and no request does.
+/// Most of these scan a whole table: operators run them now and then, requests never do.
 fn question(of: Dependents<'_>, now: OffsetDateTime) -> Sql {
     let count = |what: &str| Sql::new(format!("SELECT count(*) AS dependents FROM {what}"));
     match of {
@@ -165,7 +165,7 @@ fn question(of: Dependents<'_>, now: OffsetDateTime) -> Sql {
     }
 }
 
-/// Values of which the first bytes name a master key: version 1, the length of the id, the id.
+/// Values whose first bytes name a master key: version 1, the length of the id, the id.
 fn sealed_under(id: &str) -> Sql {
     const PLACES: [(&str, &str); 4] = [
         ("challenges", "payload"),

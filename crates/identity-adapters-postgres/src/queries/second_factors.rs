@@ -1,4 +1,4 @@
-//! Reads of second factors, and of sign-ins that wait for one.
+//! Reads of second factors and of pending sign-ins.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -22,7 +22,7 @@ use crate::{
     store::Store,
 };
 
-/// All by primary keys. `$1` digest, `$2` no device, `$3` since when guesses count, `$4` until when.
+/// All by primary keys. `$1` digest, `$2` no device, `$3` and `$4` the times between which guesses count.
 const FIND_PENDING: &str = concat!(
     "SELECT n.account_id, n.account_version, n.subject, n.method, n.came_over, n.device_id, \
      n.created_at AS pending_created_at, n.expires_at, n.consumed_at, n.tries AS pending_tries, \
@@ -41,7 +41,7 @@ const FIND_PENDING: &str = concat!(
      WHERE n.digest = $1"
 );
 
-/// What was begun under an earlier version of the account is no more.
+/// An enrolment that was begun under an earlier version of the account is void.
 const TOTP_STATE: &str = concat!(
     "SELECT secret, last_step, failures, CASE WHEN NOT ",
     moved_since!("t.account_id", "t.moves_seen"),

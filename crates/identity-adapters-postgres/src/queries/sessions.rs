@@ -1,4 +1,4 @@
-//! Reads of sessions, and the rotation, which is one statement on the pool.
+//! Reads of sessions, and rotation, which is a single statement on the pool.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -33,7 +33,7 @@ const FIND_SNAPSHOT: &str = concat!(
     counting!("$2")
 );
 
-/// By `sessions_of_account_idx`, backwards. `$1` account, `$2` now, `$3` cursor, `$4` rows.
+/// By `sessions_of_account_idx`, in descending order. `$1` account, `$2` now, `$3` cursor, `$4` most rows.
 const LIST_SESSIONS: &str = concat!(
     "SELECT id, origin, created_at, last_used_at, idle_deadline FROM sessions \
      WHERE account_id = $1 AND ",
@@ -65,14 +65,14 @@ macro_rules! rotate {
     };
 }
 
-/// The rotation: the one statement of a refresh. Open to whoever measures it bare.
+/// Rotation: the only statement of a refresh. Public, so that benchmarks can measure it alone.
 ///
-/// By the primary keys of `sessions` and `accounts`; changes no indexed column. A repetition writes what is
-/// there already: of any number of rivals the first one's rotation is everybody's.
+/// By the primary keys of `sessions` and `accounts`; changes no indexed column. A repetition writes the existing
+/// values: of any number of concurrent refreshes, all get the rotation of the first.
 pub const ROTATE: &str = rotate!("");
 
-/// The same on PostgreSQL for a node that follows its clock: `$5` how far the node knows to be ahead of it. A node
-/// that is off by more than five seconds writes nothing: the grace time would begin, or end, in the wrong moment.
+/// The same on PostgreSQL for a node that follows the server's clock: `$5` how far the node knows to be ahead of it. A
+/// node that is off by more than five seconds writes nothing: the grace time would begin, or end, at the wrong moment.
 const ROTATE_IN_TIME: &str = rotate!(
     " AND abs($3 - $5 - (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) <= 5000000"
 );
@@ -147,7 +147,7 @@ impl SessionQueries for Store {
         };
         let row = statement.row(&self.writer).await?;
         if row.is_none() {
-            // What follows may end the session, so the time has to be right.
+            // The caller may end the session as a consequence, so the time has to be right.
             self.make_sure_of(now).await?;
         }
         row.as_ref().map(rotated_of).transpose()
