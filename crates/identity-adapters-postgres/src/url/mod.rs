@@ -1,8 +1,8 @@
-//! Reading a `postgres://` URL: each parameter is honoured or refused, since one that is ignored is a promise
-//! that nobody keeps (libpq manual, 34.1.1 and 34.1.2).
+//! Reads a `postgres://` URL. Each parameter is honoured or refused, because an ignored one would be a silently broken
+//! promise (libpq manual, 34.1.1 and 34.1.2).
 //!
-//! The driver knows one host and passes over what it does not know. So a URL is read here, and taken apart into
-//! one for each server, with nothing in it that the driver does not know.
+//! The driver takes a single host and ignores unknown parameters. So a URL is parsed here and split into one per
+//! server, with only such parameters as the driver knows.
 
 mod read;
 
@@ -12,54 +12,54 @@ use url::Url;
 
 use read::Read;
 
-/// Parameters that the service honours, by libpq's names.
+/// Parameters that the service honours, by their libpq names.
 const KNOWN: &str = "application_name, channel_binding, dbname, host, hostaddr, load_balance_hosts, options, \
                      password, port, sslcert, sslkey, sslmode, sslrootcert, target_session_attrs, user";
 
-/// Why a URL cannot be used. Quotes no value, and a name only where it is a known one: a piece of a password may
-/// stand where a name should.
+/// Why a URL cannot be used. Quotes no value, and only known names: part of a password may stand in the place of a
+/// name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UrlMistake {
-    /// It is no such URL.
+    /// It does not have the form of such a URL.
     #[error(
         "must be postgres://user:password@host:port/database (several hosts with commas between; @ / ? # % in \
          a name or a password are written %40 %2F %3F %23 %25)"
     )]
     Unreadable,
-    /// A parameter that nobody knows.
+    /// An unknown parameter.
     #[error("must hold no parameter but these: {KNOWN}")]
     UnknownParameter,
     /// A parameter of libpq, or of another driver, that the service does not honour.
     #[error("must not hold the parameter {0}, which is not supported{1}")]
     UnsupportedParameter(&'static str, &'static str),
-    /// A value that a parameter does not have here.
+    /// A value of a parameter that is not supported.
     #[error("must hold {0} with another value: {1}")]
     Value(&'static str, &'static str),
-    /// Said twice, under one spelling or under two.
+    /// A parameter given twice, under one or two spellings.
     #[error("must hold the parameter {0} once, under one of its spellings")]
     Repeated(&'static str),
-    /// As many ports as hosts, or one for all.
+    /// The number of ports is neither one nor that of the hosts.
     #[error("must hold one port for all hosts, or one for each")]
     Ports,
 }
 
-/// Which of several servers is wanted (`target_session_attrs` of libpq).
+/// Which of several servers to use (`target_session_attrs` of libpq).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TargetSession {
-    /// Not said: one that takes writes; while there is none, the first that answers.
+    /// Not specified: a server that takes writes, or the first that answers as long as there is none.
     #[default]
     Unsaid,
     /// The first that answers.
     Any,
-    /// One that takes writes.
+    /// A server that takes writes.
     ReadWrite,
-    /// One that takes none.
+    /// A server that takes no writes.
     ReadOnly,
-    /// One that is no replica.
+    /// A server that is not a replica.
     Primary,
     /// A replica.
     Standby,
-    /// A replica; while there is none, the first that answers.
+    /// A replica, or the first that answers as long as there is none.
     PreferStandby,
 }
 
@@ -76,7 +76,7 @@ impl TargetSession {
         })
     }
 
-    /// How well a server suits: the lowest is taken, `None` never.
+    /// How well a server fits: the lowest rank is chosen, `None` is never used.
     pub(crate) fn rank(self, is_read_only: bool, is_replica: bool) -> Option<u8> {
         let only_if = |it: bool| it.then_some(0);
         match self {
@@ -91,7 +91,7 @@ impl TargetSession {
     }
 }
 
-/// The servers that a URL names. `Debug` shows none of them: their URLs hold a password.
+/// The servers that a URL names. `Debug` shows none of them: their URLs may hold a password.
 #[derive(Clone)]
 pub struct PostgresUrl {
     servers: Vec<Url>,
@@ -102,7 +102,7 @@ impl PostgresUrl {
     /// Reads `postgres://` or `postgresql://`.
     ///
     /// # Errors
-    /// [`UrlMistake`], which begins with "must" and holds no value.
+    /// [`UrlMistake`], whose message begins with "must" and contains no value.
     pub fn parse(text: &str) -> Result<Self, UrlMistake> {
         let rest = text
             .strip_prefix("postgres://")
@@ -115,7 +115,7 @@ impl PostgresUrl {
             Some((user, hosts)) => (Some(user), hosts),
             None => (None, authority),
         };
-        // The parser knows one host only, and none without a name if there is a user.
+        // The parser takes a single host, and refuses a user without a host.
         let user = user.map(|user| format!("{user}@")).unwrap_or_default();
         let base = Url::parse(&format!("postgres://{user}host{rest}"));
         let base = base.map_err(|_| UrlMistake::Unreadable)?;
@@ -128,18 +128,18 @@ impl PostgresUrl {
         Ok(Self { servers, target })
     }
 
-    /// A URL for each server, in their order: what the driver knows, with user, password, host and port among the
-    /// parameters. Not to be shown.
+    /// A URL for each server, in order: with what the driver knows, and user, password, host and port as parameters.
+    /// Not to be displayed.
     pub fn servers(&self) -> &[Url] {
         &self.servers
     }
 
-    /// Which of them is wanted.
+    /// Which of the servers to use.
     pub const fn target(&self) -> TargetSession {
         self.target
     }
 
-    /// Whether it asks for a server that takes no writes, or may.
+    /// Whether the URL asks for a server that takes no writes, or prefers one.
     pub const fn wants_a_replica(&self) -> bool {
         matches!(
             self.target,
@@ -147,7 +147,7 @@ impl PostgresUrl {
         )
     }
 
-    /// Host and port of each server that is reached by network.
+    /// Host and port of each server that is reached over the network.
     pub fn addresses(&self) -> Vec<(String, u16)> {
         let of = |url: &Url| {
             let value = |name| {

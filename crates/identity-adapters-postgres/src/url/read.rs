@@ -6,25 +6,25 @@ use url::{Url, form_urlencoded};
 
 use super::{TargetSession, UrlMistake};
 
-/// A host, where one is named, and its port.
+/// A host, if one is named, and its port.
 type HostAndPort = (Option<String>, Option<u16>);
 
-/// What a URL says, as it is read.
+/// The contents of a URL while it is read.
 #[derive(Default)]
 pub(super) struct Read {
     hosts: Vec<(String, Option<u16>)>,
-    /// From the parameters, where they stand in the place of the hosts above.
+    /// From the parameters, which replace the hosts above.
     host: Option<Vec<String>>,
     hostaddr: Option<Vec<String>>,
     ports: Option<Vec<u16>>,
     pub(super) target: TargetSession,
     kept: Vec<(String, String)>,
-    /// Which were there already: of two values one would be passed over.
+    /// The parameters seen so far: of two values one would be ignored.
     taken: Vec<&'static str>,
 }
 
 impl Read {
-    /// What stands between user and path.
+    /// Begins with the hosts between user and path.
     pub(super) fn beginning_with(hosts: &str) -> Result<Self, UrlMistake> {
         Ok(Self {
             hosts: hosts_in(hosts)?,
@@ -105,10 +105,10 @@ impl Read {
         hosts.into_iter().map(server).collect()
     }
 
-    /// Hosts with their ports; one without a name where none is named.
+    /// Hosts with their ports; a single place without a name if no host is named.
     fn places(&mut self) -> Result<Vec<HostAndPort>, UrlMistake> {
         let hosts: Vec<HostAndPort> = match (self.host.take(), self.hostaddr.take()) {
-            // libpq checks the certificate by the one and connects to the other, which the driver cannot.
+            // libpq verifies the certificate against `host` and connects to `hostaddr`, which the driver cannot do.
             (Some(_), Some(_)) => {
                 return Err(UrlMistake::Value("hostaddr", "none beside host"));
             }
@@ -151,7 +151,7 @@ impl Read {
     }
 }
 
-/// The parameters that are honoured, by every spelling that the driver knows.
+/// The honoured parameters, in every spelling that the driver knows.
 const SPELLINGS: [(&str, &str); 20] = [
     ("application_name", "application_name"),
     ("channel_binding", "channel_binding"),
@@ -175,7 +175,7 @@ const SPELLINGS: [(&str, &str); 20] = [
     ("user", "user"),
 ];
 
-/// libpq's name of a parameter.
+/// The libpq name of a parameter.
 fn spelled(name: &str) -> Option<&'static str> {
     let found = SPELLINGS.iter().find(|(spelling, _)| *spelling == name);
     found.map(|(_, name)| *name)
@@ -199,7 +199,7 @@ fn must_be(
     }
 }
 
-/// Parameters that libpq or other drivers have and the service has not, which may be named in what is said.
+/// Parameters of libpq or other drivers that the service does not support. Messages may name them.
 const UNSUPPORTED: &str = "connect_timeout connection_limit client_encoding fallback_application_name gssdelegation \
     gssencmode gsslib keepalives keepalives_count keepalives_idle keepalives_interval krbsrvname \
     max_protocol_version min_protocol_version oauth_client_id oauth_client_secret oauth_issuer oauth_scope passfile \
@@ -208,7 +208,7 @@ const UNSUPPORTED: &str = "connect_timeout connection_limit client_encoding fall
     sslcompression sslcrl sslcrldir sslkeylogfile sslnegotiation sslpassword sslsni statement-cache-capacity \
     statement_cache_capacity tcp_user_timeout";
 
-/// What to do in the place of some of them.
+/// What to use instead of some of them.
 const HINTS: [(&str, &str); 9] = [
     ("connect_timeout", ": use database.acquire_timeout_seconds"),
     ("connection_limit", ": use database.max_connections"),
@@ -270,9 +270,9 @@ fn is_name(host: &str) -> bool {
     host.parse::<IpAddr>().is_ok() || !host.is_empty() && host.chars().all(is_plain)
 }
 
-/// What stands behind `%40` and its like.
+/// Decodes percent-encoding (`%40`).
 fn decoded(text: &str) -> Result<String, UrlMistake> {
-    // The parser of queries knows them too, and takes a plus for a space, which `%2B` is not.
+    // The query parser decodes it too, but takes a plus for a space, which `%2B` is not.
     let query = format!("it={}", text.replace('+', "%2B").replace('&', "%26"));
     let value = form_urlencoded::parse(query.as_bytes()).next();
     let value = value.map(|(_, value)| value.into_owned());

@@ -1,4 +1,4 @@
-//! What is read of a URL, and what is refused.
+//! What is read from a URL, and what is refused.
 
 use super::*;
 
@@ -170,7 +170,7 @@ fn a_parameter_that_is_said_twice_is_refused_whatever_its_spelling() {
 #[test]
 fn servers_are_chosen_as_libpq_chooses_them() {
     use TargetSession::{Any, PreferStandby, Primary, ReadOnly, ReadWrite, Standby, Unsaid};
-    // A primary; a replica; a primary whose sessions are read-only.
+    // A primary; a replica; a primary with read-only sessions.
     let kinds = [(false, false), (true, true), (true, false)];
     for (target, expected) in [
         (Any, [Some(0), Some(0), Some(0)]),
