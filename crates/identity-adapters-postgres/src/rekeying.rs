@@ -1,8 +1,7 @@
-//! Data keys and index rows, while keys change.
+//! Data keys and index rows during a key change.
 //!
-//! Batches go along the primary keys of accounts, from one to another, so that a pass looks at each row once
-//! however many batches it has, and no batch at more than its own. On PostgreSQL rows that another unit holds
-//! are passed over; on SQLite a unit is alone.
+//! A batch is a range of account ids, in the order of the primary key, so a pass reads each row once however many
+//! batches it has. On PostgreSQL, rows that another unit holds are skipped; on SQLite there is one writer at a time.
 
 use std::borrow::Cow;
 
@@ -25,11 +24,11 @@ use crate::{
 
 pub(crate) const SERVICE_KEYS: &str = "service_keys";
 
-/// `$1` and `$2` accounts, `$3` master keys and on. By the primary key.
+/// `$1` and `$2` the range of accounts, master keys from `$3` on. By the primary key.
 const DATA_KEYS: &str = "SELECT account_id, master_key_id, wrapped_key FROM account_keys \
      WHERE account_id > $1 AND account_id <= $2 AND master_key_id IN ";
 
-/// Accounts without a row under an index key: what is counted is what is worked on.
+/// Accounts without a row under an index key. Shared by the count and the work, so that they always agree.
 macro_rules! without_row {
     ($key:literal) => {
         concat!(
@@ -43,7 +42,7 @@ macro_rules! without_row {
 }
 pub(crate) use without_row;
 
-/// `$1` and `$2` accounts, `$3` index key. By the primary keys of `accounts` and `account_keys`, and
+/// `$1` and `$2` the range of accounts, `$3` index key. By the primary keys of `accounts` and `account_keys`, and
 /// `identifier_index_account_id_idx`.
 macro_rules! unindexed {
     ($lock:literal) => {
@@ -84,7 +83,7 @@ impl RekeyingRepository for SqlUnitOfWork {
         rows.iter().map(key_of).collect()
     }
 
-    /// One statement for all.
+    /// One statement for all keys.
     #[tracing::instrument(name = "rekeying.save_rewrapped", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn save_rewrapped(&mut self, keys: &[Rewrapped]) -> Result<u64, StoreError> {
         if keys.is_empty() {
@@ -193,7 +192,7 @@ impl RekeyingRepository for SqlUnitOfWork {
                 taken: Vec::new(),
             });
         }
-        // Another unit may have added the same row, which is as good; another account's is not. By the
+        // A row that another unit has added for the same account is fine; a row of another account is not. By the
         // primary key.
         let text = format!(
             "SELECT entry.column3 AS owner_id FROM (VALUES {rows}) AS entry JOIN identifier_index i \
@@ -208,7 +207,7 @@ impl RekeyingRepository for SqlUnitOfWork {
         })
     }
 
-    /// By `identifier_index_account_id_idx`, along the accounts.
+    /// By `identifier_index_account_id_idx`, in the order of accounts.
     #[tracing::instrument(name = "rekeying.remove_index_entries", level = "debug", skip_all, fields(db.operation.name = "DELETE"))]
     async fn remove_index_entries(
         &mut self,
@@ -247,7 +246,7 @@ impl RekeyingRepository for SqlUnitOfWork {
     }
 }
 
-/// `$1` and `$2` are the accounts between which the batch is; ids are compared as their bytes on both engines.
+/// `$1` and `$2` are the bounds of the batch. Ids are compared bytewise on both engines.
 fn in_batch(text: impl Into<Cow<'static, str>>, batch: Batch) -> Sql {
     let last = batch.until.unwrap_or(Id::from_uuid(Uuid::max()));
     Sql::new(text).bind(&batch.after).bind(&last)

@@ -1,4 +1,4 @@
-//! What is voided when the database was put back to an earlier state (ADR 0053).
+//! What is voided after the database was restored to an earlier state (ADR 0053).
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -23,14 +23,14 @@ const UNFINISHED: &str = "SELECT id, marked_at, keeps_sessions FROM restores \
 
 const MARK: &str = "INSERT INTO restores (id, marked_at, keeps_sessions) VALUES ($1, $2, $3)";
 
-/// `$1` restore, `$2` now. Of several nodes that start at once, one voids.
+/// `$1` restore, `$2` now. If several nodes start at once, one of them voids.
 const CLAIM: &str = "UPDATE restores SET voided_at = $2 WHERE id = $1 AND voided_at IS NULL";
 
 const FINISH: &str = "UPDATE restores SET finished_at = $2 WHERE id = $1 AND finished_at IS NULL";
 
-/// Codes and links were sent, and perhaps used since. Challenges stay: they prove nothing without a new code.
+/// Codes and links were sent, and may have been used since. Challenges stay: they prove nothing without a new code.
 const CODES: [&str; 1] = ["DELETE FROM code_dispatches"];
-/// What was proven in part, and what may count once and was perhaps used since.
+/// Sign-ins in progress, and single-use values that may have been used since.
 const SIGN_INS: [&str; 4] = [
     "DELETE FROM pending_sign_ins",
     "DELETE FROM webauthn_ceremonies",
@@ -38,7 +38,7 @@ const SIGN_INS: [&str; 4] = [
     "DELETE FROM federation_flows",
 ];
 const ANSWERS: [&str; 1] = ["DELETE FROM idempotency_records"];
-/// An authenticator app that is being set up: its secret was shown, and perhaps withdrawn since.
+/// Authenticator apps during enrolment: the secret was shown, and may have been withdrawn since.
 const HALF_ENROLLED: [&str; 2] = [
     "DELETE FROM totp_factors WHERE secret IS NULL",
     "UPDATE totp_factors SET pending_secret = NULL, pending_at = NULL WHERE pending_secret IS NOT NULL",
@@ -46,10 +46,10 @@ const HALF_ENROLLED: [&str; 2] = [
 /// `$1` the last step in which a code may have been used.
 const USED_STEPS: &str =
     "UPDATE totp_factors SET last_step = $1 WHERE last_step IS NULL OR last_step < $1";
-/// A device may have been forgotten since, or its owner may have said that it was not them.
+/// A device may have been forgotten since, or its owner may have reported it as not theirs.
 const DEVICES: [&str; 1] =
     ["UPDATE devices SET remembered_until = NULL WHERE remembered_until IS NOT NULL"];
-/// Earlier tokens of kept sessions end quietly: whether one of them was answered is lost.
+/// Earlier tokens of kept sessions end without being treated as theft: whether one of them was answered is lost.
 const KEPT: [&str; 1] =
     ["UPDATE sessions SET proven_generation = generation WHERE ended_at IS NULL"];
 
@@ -96,7 +96,7 @@ impl RevocationStore for Store {
         Ok(())
     }
 
-    /// Ten statements at the most, and one more on PostgreSQL.
+    /// Eleven statements at most, and one more on PostgreSQL.
     #[tracing::instrument(name = "restores.void_outstanding", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn void_outstanding(
         &self,
@@ -114,7 +114,7 @@ impl RevocationStore for Store {
             return Ok(None);
         }
         if Dialect::of(&unit) == Dialect::Postgres {
-            // However much there is: it happens once, and a half of it is nothing.
+            // No time limit: it happens once, and must be complete.
             Sql::new("SET LOCAL statement_timeout = 0")
                 .execute(&unit)
                 .await?;
@@ -147,7 +147,7 @@ impl RevocationStore for Store {
     }
 }
 
-/// How many rows these statements wrote.
+/// Executes the statements and returns how many rows they wrote.
 async fn all(db: &impl Db, texts: &[&'static str]) -> Result<u64, StoreError> {
     let mut rows = 0;
     for text in texts {

@@ -1,4 +1,4 @@
-//! Ending sessions of many accounts.
+//! Ending the sessions of many accounts.
 
 use authentication_app::ports::{
     Revocation, RevokedSession, SelectedSessions, SessionSelection, StoreError,
@@ -11,8 +11,8 @@ use crate::{
 };
 
 /// The sessions of a selection: `$1` begun before, `$2` begun since, `$3` account, `$4` role between commas, as
-/// `accounts.roles` lists them. Whether one is over is judged by the latest time that a node noted: by a clock that is
-/// ahead, one that nodes accept would be over, and stay.
+/// `accounts.roles` lists them. Expiry is judged by the latest time that a node noted: by a clock that is ahead, a
+/// session that nodes still accept would count as expired, and not be ended.
 macro_rules! selected {
     () => {
         concat!(
@@ -30,7 +30,7 @@ const COUNT: &str = concat!(
     selected!()
 );
 
-/// By the primary key, from where the last batch ended. `$5` now, `$6` after, `$7` rows, `$8` reason.
+/// By the primary key, from the end of the last batch on. `$5` now, `$6` after, `$7` most rows, `$8` reason.
 const END_BATCH: &str = concat!(
     "UPDATE sessions SET ended_at = $5, end_reason = $8 WHERE ended_at IS NULL AND id IN \
      (SELECT id FROM sessions WHERE ($6 IS NULL OR id > $6) AND ",
@@ -38,7 +38,7 @@ const END_BATCH: &str = concat!(
     " ORDER BY id LIMIT $7) RETURNING id, account_id"
 );
 
-/// Nodes see it when they look at the shared time.
+/// Nodes notice it when they read the shared time.
 pub(crate) const ANNOUNCE: &str =
     "UPDATE service_clock SET revocations = revocations + 1 WHERE id = 1";
 
@@ -68,7 +68,7 @@ pub(crate) async fn count(
     })
 }
 
-/// Two statements, or one where nothing was left to end.
+/// Two statements, or one if no session was left to end.
 pub(crate) async fn end_batch(
     db: &impl Db,
     revocation: Revocation<'_>,
@@ -91,7 +91,7 @@ pub(crate) async fn end_batch(
         })
         .collect();
     let mut ended = ended?;
-    // Whatever order the statement met them in.
+    // RETURNING has no defined order.
     ended.sort_by_key(|it| it.session);
     if !ended.is_empty() {
         Sql::new(ANNOUNCE).execute(db).await?;

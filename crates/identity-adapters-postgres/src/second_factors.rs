@@ -1,4 +1,4 @@
-//! Second factors, and sign-ins that wait for one: whatever counts once is used up in one statement.
+//! Second factors and pending sign-ins. Single-use values are used up in one statement each.
 
 use async_trait::async_trait;
 use authentication_app::ports::{NewPendingSignIn, Sealed, SecondFactorRepository, StoreError};
@@ -25,14 +25,14 @@ const KEEP_PENDING: &str = "INSERT INTO pending_sign_ins (digest, account_id, ac
      method, came_over, device_id, created_at, expires_at, tries) \
      VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 0)";
 
-/// `$1` digest, `$2` now, `$3` most.
+/// `$1` digest, `$2` now, `$3` most tries.
 const COUNT_PENDING_TRY: &str = concat!(
     "UPDATE pending_sign_ins SET tries = tries + 1 WHERE digest = $1 AND ",
     is_live!(),
     " AND tries < $3 RETURNING tries"
 );
 
-/// `$1` digest, `$2` now, `$3` most.
+/// `$1` digest, `$2` now, `$3` most tries.
 const COMPLETE_PENDING: &str = concat!(
     "UPDATE pending_sign_ins SET consumed_at = $2 WHERE digest = $1 AND ",
     is_live!(),
@@ -50,14 +50,14 @@ const BEGIN_TOTP: &str = concat!(
      pending_at = excluded.pending_at, moves_seen = excluded.moves_seen"
 );
 
-/// `$1` account, `$2` the secret as it was read, `$3` step, `$4` now. Since when there is an app stays when
-/// another one takes its place.
+/// `$1` account, `$2` the pending secret as it was read, `$3` step, `$4` now. When another app replaces the current
+/// one, `confirmed_at` stays.
 const CONFIRM_TOTP: &str = "UPDATE totp_factors SET secret = pending_secret, \
      confirmed_at = CASE WHEN secret IS NULL THEN $4 ELSE confirmed_at END, \
      last_step = $3, failures = 0, pending_secret = NULL, pending_at = NULL \
      WHERE account_id = $1 AND pending_secret = $2";
 
-/// `$1` account, `$2` step, `$3` most.
+/// `$1` account, `$2` step, `$3` most failures.
 const USE_TOTP_STEP: &str = "UPDATE totp_factors SET last_step = $2, failures = 0 \
      WHERE account_id = $1 AND secret IS NOT NULL AND failures < $3 \
      AND (last_step IS NULL OR last_step < $2)";
@@ -67,7 +67,7 @@ const COUNT_TOTP_FAILURE: &str = "UPDATE totp_factors SET failures = failures + 
 
 const REMOVE_TOTP: &str = "DELETE FROM totp_factors WHERE account_id = $1 RETURNING confirmed_at";
 
-/// Whoever uses a code waits for whoever uses another one, so that each is told how many are left.
+/// Concurrent uses of codes of one account wait for each other, so that each returns the correct number of codes left.
 macro_rules! use_recovery_code {
     ($lock:literal) => {
         concat!(
@@ -262,7 +262,7 @@ impl SecondFactorRepository for SqlUnitOfWork {
         left.get("recovery_codes", "codes_left").map(Some)
     }
 
-    /// Four statements, two when the version is another one.
+    /// Four statements, two if the version differs.
     #[tracing::instrument(name = "second_factors.factors_changed", level = "debug", skip_all, fields(db.operation.name = "UPDATE"))]
     async fn factors_changed(
         &mut self,

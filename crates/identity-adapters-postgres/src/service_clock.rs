@@ -1,4 +1,4 @@
-//! The time that all nodes share, and what follows it when it goes back (ADR 0045).
+//! The time that all nodes share, and the rows that follow it when it is set back (ADR 0045).
 
 use std::{sync::Arc, time::Duration as StdDuration};
 
@@ -25,16 +25,16 @@ macro_rules! read {
     };
 }
 
-/// `$1` now, `$2` how often the time went back, as far as whoever notes it knows.
+/// `$1` now, `$2` the number of set-backs that the node knows of.
 const NOTE: &str =
     "UPDATE service_clock SET latest = $1 WHERE id = 1 AND set_backs = $2 AND latest < $1";
 
-/// `$1` the earlier time that it is now, `$2` how often the time went back before.
+/// `$1` the new, earlier time, `$2` the number of set-backs before this one.
 const GO_BACK: &str = "UPDATE service_clock SET latest = $1, set_backs = set_backs + 1 WHERE id = 1 AND set_backs = $2";
 
-/// Times until which something counts, or from which on it is young. When the time goes back by so much, they go
-/// back with it: nothing counts longer, and no lock or window holds longer. What must not come too early (the wait
-/// of a reset, a reserved identifier) stays. `$1` by how much.
+/// Times at which something expires, or from which its age is counted. When the time is set back, they move back with
+/// it: nothing is valid for longer, and no lock or window holds for longer. What must not come too early (the waiting
+/// time of a reset, a reserved identifier) stays. `$1` by how much.
 const FOLLOW: [&str; 19] = [
     "UPDATE challenges SET created_at = created_at - $1, expires_at = expires_at - $1",
     "UPDATE code_dispatches SET sent_at = sent_at - $1",
@@ -43,7 +43,7 @@ const FOLLOW: [&str; 19] = [
     "UPDATE webauthn_ceremonies SET expires_at = expires_at - $1",
     "UPDATE federation_nonces SET expires_at = expires_at - $1",
     "UPDATE federation_flows SET expires_at = expires_at - $1",
-    // And with it since when a link takes back what was added, so that what is added from now on is not older.
+    // This also moves the time since which a link takes back what was added, so that later additions are not older.
     "UPDATE notice_links SET created_at = created_at - $1, expires_at = expires_at - $1",
     "UPDATE idempotency_records SET expires_at = expires_at - $1",
     "UPDATE devices SET remembered_until = remembered_until - $1 WHERE remembered_until IS NOT NULL",
@@ -60,37 +60,37 @@ const FOLLOW: [&str; 19] = [
      retry_at = retry_at - $1",
     "UPDATE message_ceilings SET since = since - $1",
     "UPDATE notice_gatherings SET told_at = told_at - $1, since = since - $1, last_at = last_at - $1",
-    // Leases and pauses, which would hold a message back for as long.
+    // Leases and pauses, which would otherwise delay a message by as much.
     "UPDATE outbox_messages SET next_attempt_at = next_attempt_at - $1, \
      gathers_until = gathers_until - $1 WHERE next_attempt_at IS NOT NULL",
     "UPDATE event_lanes SET due_at = due_at - $1 WHERE due_at IS NOT NULL",
     "UPDATE event_destinations SET rests_until = rests_until - $1 WHERE rests_until IS NOT NULL",
 ];
 
-/// A caller's time that is further from the server's is not judged by.
+/// A caller's time that differs from the server's by more than this is not trusted.
 const OFF: Duration = Duration::seconds(2);
 /// How long a caller waits for the node's clock to be corrected.
 const CORRECTED_WITHIN: StdDuration = StdDuration::from_millis(500);
 
 impl Store {
-    /// From now on callers go by this clock, which follows the server's, and what depends on seconds is refused when
-    /// it does not.
+    /// From now on, time-critical statements check callers' times against this clock, which follows the server's. They
+    /// are refused while it does not.
     pub fn goes_by(&self, clock: Arc<ServiceClock>) {
         if Dialect::of(&self.writer) == Dialect::Postgres {
-            // The first one stays.
+            // A clock that is already set stays.
             let _ = self.clock.set(clock);
         }
     }
 
-    /// How far the node's clock is known to be ahead of the server's; none where it does not follow it.
+    /// How far the node's clock is known to be ahead of the server's; `None` if it does not follow that.
     pub(crate) fn ahead_of_the_server(&self) -> Option<Duration> {
         self.clock.get().map(|clock| clock.ahead())
     }
 
-    /// Whether the time that a caller judged by is right. If not, it is corrected.
+    /// Checks the time that a caller used. If it was wrong, the clock is corrected.
     ///
     /// # Errors
-    /// [`StoreError::Retryable`] when it was not: the caller has to judge again.
+    /// [`StoreError::Retryable`] if it was wrong: the caller has to decide again with the correct time.
     pub(crate) async fn make_sure_of(&self, judged_at: OffsetDateTime) -> Result<(), StoreError> {
         let Some(clock) = self.clock.get() else {
             return Ok(());
@@ -104,7 +104,7 @@ impl Store {
         if off.abs() > OFF + seen.round_trip / 2 {
             let corrected = clock.corrected();
             clock.doubt();
-            // In vain only if the server is away, which the next try finds out.
+            // This times out only if the server is unavailable, which the next attempt finds out.
             let _ = timeout(CORRECTED_WITHIN, corrected).await;
             return Err(StoreError::Retryable);
         }
@@ -128,7 +128,7 @@ impl TimeStore for Store {
         let asked = Instant::now();
         let row = Sql::new(text).row(&self.writer).await?;
         let round_trip = asked.elapsed();
-        // The migration wrote it.
+        // A migration inserts the row.
         let row = row.ok_or(Fault::MissingRow("the time that nodes share"))?;
         let now: Option<i64> = row.find(TABLE, "db_now")?;
         Ok(SharedTime {
@@ -168,7 +168,7 @@ impl TimeStore for Store {
             return Ok(false);
         }
         if Dialect::of(&unit) == Dialect::Postgres {
-            // However many sessions there are: it happens once, and a half of it is nothing.
+            // No time limit, for any number of sessions: it happens once, and must be complete.
             Sql::new("SET LOCAL statement_timeout = 0")
                 .execute(&unit)
                 .await?;

@@ -1,4 +1,4 @@
-//! Sessions. What ends one, and what rotates one, is judged in the statement that does it.
+//! Sessions. Whether one is ended or rotated is decided in the statement that does it.
 
 use async_trait::async_trait;
 use authentication_app::ports::{
@@ -22,7 +22,7 @@ use crate::{
 
 pub(crate) const SESSIONS: &str = "sessions";
 
-/// The session has not ended, by hand or by itself, at the given placeholder.
+/// The session has neither been ended nor expired at the given placeholder.
 macro_rules! live {
     ($now:literal) => {
         concat!(
@@ -34,7 +34,7 @@ macro_rules! live {
     };
 }
 
-/// The same of a session that counts: not of one that was last moved in the future. That one can still be ended.
+/// A live session that is also valid: not one that was last rotated in the future. Such a session can still be ended.
 macro_rules! counting {
     ($now:literal) => {
         concat!(
@@ -47,15 +47,15 @@ macro_rules! counting {
     };
 }
 
-/// The last proof did not end the generation: `$2` presented.
+/// No later proof has ended the presented generation: `$2` presented.
 macro_rules! no_proof_ended {
     () => {
         "$2 >= COALESCE(proven_generation, 0)"
     };
 }
 
-/// `RotationRules::judge` says `Rotated` or `Repeated`: `$2` presented, `$3` now, `$4` grace. A clock that lags
-/// makes the difference negative, which is within the grace time.
+/// `RotationRules::judge` returns `Rotated` or `Repeated`: `$2` presented, `$3` now, `$4` grace. If the clock lags, the
+/// difference is negative, which is within the grace time.
 macro_rules! generation_counts {
     () => {
         concat!(
@@ -66,8 +66,8 @@ macro_rules! generation_counts {
     };
 }
 
-/// What was proven in a session. Without a time (a session that the release before began or changed) a factor counts
-/// as proven when the session was created.
+/// The proofs in a session. Without a time (a session that the previous release began or changed) a factor counts as
+/// proven when the session was created.
 macro_rules! proof_columns {
     () => {
         "method, second_method, COALESCE(first_proven_at, sessions.created_at) AS first_at, \
@@ -75,7 +75,7 @@ macro_rules! proof_columns {
     };
 }
 
-/// What the tokens of a session are made from, as a statement on `sessions` returns it.
+/// The data for a session's tokens, as a statement on `sessions` returns them.
 macro_rules! rotated_columns {
     () => {
         concat!(
@@ -90,7 +90,7 @@ pub(crate) use {
     counting, generation_counts, live, no_proof_ended, proof_columns, rotated_columns,
 };
 
-/// Takes the account's row first, so that two sign-ins at once are counted one after the other.
+/// Locks the account's row first, so that two concurrent sign-ins are counted one after the other.
 macro_rules! insert {
     ($lock:literal) => {
         concat!(
@@ -104,8 +104,8 @@ macro_rules! insert {
     };
 }
 
-/// By `sessions_of_account_idx`. `$1` account, `$2` the new session, `$3` now, `$4` others that may stay. The
-/// LIMIT is no limit: SQLite knows no OFFSET without one.
+/// By `sessions_of_account_idx`. `$1` account, `$2` the new session, `$3` now, `$4` how many others may stay. The
+/// LIMIT never applies: SQLite has no OFFSET without one.
 const END_SUPERSEDED: &str = concat!(
     "UPDATE sessions SET ended_at = $3, end_reason = 'superseded' WHERE id IN \
      (SELECT o.id FROM sessions o WHERE o.account_id = $1 AND o.id <> $2 AND ",
@@ -113,7 +113,7 @@ const END_SUPERSEDED: &str = concat!(
     " ORDER BY o.id DESC LIMIT 1000000 OFFSET $4) AND ended_at IS NULL RETURNING id"
 );
 
-/// What an audit entry needs of the account of a session.
+/// The account data that an audit entry about a session needs.
 macro_rules! key_columns {
     () => {
         "(SELECT k.master_key_id FROM account_keys k \
@@ -123,7 +123,7 @@ macro_rules! key_columns {
     };
 }
 
-/// What an audit entry about an ended session needs.
+/// The data that an audit entry about an ended session needs.
 macro_rules! returning_ended {
     () => {
         concat!(" RETURNING id, account_id, ", key_columns!())
@@ -138,15 +138,15 @@ const END: &str = concat!(
     returning_ended!()
 );
 
-/// By `sessions_of_account_idx`. `$1` account, `$2` the one that stays, `$3` now, `$4` reason.
+/// By `sessions_of_account_idx`. `$1` account, `$2` the session that stays, `$3` now, `$4` reason.
 const END_ALL: &str = concat!(
     "UPDATE sessions SET ended_at = $3, end_reason = $4 WHERE account_id = $1 AND ",
     live!("$3"),
     " AND ($2 IS NULL OR id <> $2) RETURNING id"
 );
 
-/// By the primary key. `$1` session, `$2` presented, `$3` now, `$4` grace, `$5` reason. A generation that is ahead is
-/// no theft: the store lost what made it.
+/// By the primary key. `$1` session, `$2` presented, `$3` now, `$4` grace, `$5` reason. A presented generation ahead of
+/// the stored one is no theft: the store lost the rotation that created it.
 const END_REUSED: &str = concat!(
     "UPDATE sessions SET ended_at = $3, end_reason = $5 WHERE id = $1 AND ",
     live!("$3"),
@@ -158,8 +158,8 @@ const END_REUSED: &str = concat!(
 );
 
 /// By the primary keys of `sessions`, `devices` and `accounts`. `$1` session, `$2` presented, `$3` now, `$4` grace,
-/// `$5` device, `$6` `FORGIVEN_WITHIN`, `$7` `FORGIVEN_GENERATIONS`. `RotationRules::judge` says `Forgiven`: the
-/// fourth last one, `MOST_FORGIVEN`, is out of both windows.
+/// `$5` device, `$6` `FORGIVEN_WITHIN`, `$7` `FORGIVEN_GENERATIONS`. `RotationRules::judge` returns `Forgiven`: the
+/// fourth last forgiveness (`MOST_FORGIVEN` back) is outside of both windows.
 const FORGIVE: &str = concat!(
     "UPDATE sessions SET rotated_at = $3, \
      forgiven_at_1 = $3, forgiven_at_2 = forgiven_at_1, \
@@ -183,7 +183,7 @@ const FORGIVE: &str = concat!(
 );
 
 /// By the primary keys of `sessions` and `accounts`. `$1` session, `$2` presented, `$3` now, `$4` grace.
-/// `RotationRules::judge` says `Ahead`, or `Repeated` after a rival of this very moment.
+/// `RotationRules::judge` returns `Ahead`, or `Repeated` after a concurrent catch-up.
 const CATCH_UP: &str = concat!(
     "UPDATE sessions SET generation = $2 + 1, \
      rotated_at = CASE WHEN generation < $2 THEN $3 ELSE rotated_at END, \
@@ -201,7 +201,7 @@ const CATCH_UP: &str = concat!(
     key_columns!()
 );
 
-/// The session is of an account that may act: `$2` account, `$3` now.
+/// A valid session of an active account: `$2` account, `$3` now.
 macro_rules! of_active_account {
     () => {
         concat!(
@@ -213,9 +213,9 @@ macro_rules! of_active_account {
     };
 }
 
-/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` the first factor that was proven, `$5` the second
-/// one; NULL where a factor was not. `Proofs::renewed` and a new generation. It is a use of the session, as a
-/// refresh is.
+/// By the primary key. `$1` session, `$2` account, `$3` now, `$4` the first factor if it was proven, `$5` the second
+/// one; otherwise NULL. Does what `Proofs::renewed` does, and begins a new generation. It counts as a use of the
+/// session, as a refresh does.
 const PROVE_AGAIN: &str = concat!(
     "UPDATE sessions SET \
      generation = generation + 1, proven_generation = generation + 1, rotated_at = $3, \
@@ -439,7 +439,7 @@ impl SessionRepository for SqlUnitOfWork {
     }
 }
 
-/// In a row with `rotated_columns`.
+/// Reads the session from a row with `rotated_columns`.
 pub(crate) fn rotated_of(row: &Row) -> Result<RotatedSession, StoreError> {
     Ok(RotatedSession {
         account: row.get(SESSIONS, "account_id")?,
@@ -452,7 +452,7 @@ pub(crate) fn rotated_of(row: &Row) -> Result<RotatedSession, StoreError> {
     })
 }
 
-/// In a row with `proof_columns`.
+/// Reads the proofs from a row with `proof_columns`.
 pub(crate) fn proofs_of(row: &Row) -> Result<Proofs, StoreError> {
     let first = Proofs::only(row.get(SESSIONS, "method")?, row.get(SESSIONS, "first_at")?);
     let second: Option<AuthenticationMethod> = row.find(SESSIONS, "second_method")?;
@@ -463,7 +463,7 @@ pub(crate) fn proofs_of(row: &Row) -> Result<Proofs, StoreError> {
     })
 }
 
-/// In a row with `rotated_columns` and `key_columns`.
+/// Reads the session and its account's key from a row with `rotated_columns` and `key_columns`.
 fn forgiven_of(row: &Row) -> Result<ForgivenSession, StoreError> {
     Ok(ForgivenSession {
         session: rotated_of(row)?,
@@ -479,7 +479,7 @@ fn ended_of(row: &Row) -> Result<EndedSession, StoreError> {
     })
 }
 
-/// In the order of their beginning, whatever order the statement met them in.
+/// The ids in the order of creation: RETURNING has no defined order.
 fn ids_of(rows: &[Row]) -> Result<Vec<SessionId>, StoreError> {
     let ids: Result<Vec<SessionId>, _> = rows.iter().map(|row| row.get(SESSIONS, "id")).collect();
     let mut ids = ids?;

@@ -1,4 +1,4 @@
-//! A statement with its values, and the rows that it gives.
+//! A statement with its binds, and the rows that it returns.
 
 use std::{borrow::Cow, fmt::Write as _, future::Future};
 
@@ -10,7 +10,7 @@ use crate::{
     value::{Bind, Stored},
 };
 
-/// [`common::clock::SKEW`] in microseconds: what was made later than that from now counts for nothing.
+/// [`common::clock::SKEW`] in microseconds: what was made further in the future does not count.
 macro_rules! skew {
     () => {
         "60000000"
@@ -18,26 +18,26 @@ macro_rules! skew {
 }
 pub(crate) use skew;
 
-/// Where a statement can run: a pool, or a unit of work.
+/// Where a statement can run: on a pool, or in a unit of work.
 pub(crate) trait Db: Sync {
-    /// Which engine's SQL it speaks.
+    /// The engine whose SQL it takes.
     fn backend(&self) -> DbBackend;
 
-    /// All rows that a statement gives.
+    /// Runs a statement and returns its rows.
     fn rows(
         &self,
         statement: Statement,
     ) -> impl Future<Output = Result<Vec<QueryResult>, StoreError>> + Send;
 
-    /// How many rows it wrote.
+    /// Runs a statement and returns how many rows it wrote.
     fn write(&self, statement: Statement) -> impl Future<Output = Result<u64, StoreError>> + Send;
 }
 
-/// A statement in the making. Placeholders are `$1`, `$2`, … on both engines.
+/// A statement under construction. Placeholders are `$1`, `$2`, … on both engines.
 pub(crate) struct Sql {
     text: Cow<'static, str>,
     values: Vec<Value>,
-    /// Each placeholder stands once, `$1` first.
+    /// Each placeholder occurs once, in order, beginning with `$1`.
     in_order: bool,
 }
 
@@ -50,8 +50,8 @@ impl Sql {
         }
     }
 
-    /// A statement over many rows, whose placeholders stand in order, each once. SQLite looks a numbered
-    /// one up by its name among all of them, so that a thousand rows would cost a million comparisons.
+    /// A statement over many rows, whose placeholders occur in order, each once. SQLite looks up a numbered placeholder
+    /// by a linear search for its name, so a thousand rows would cost a million comparisons.
     pub(crate) fn over_rows(text: impl Into<Cow<'static, str>>) -> Self {
         Self {
             in_order: true,
@@ -59,20 +59,20 @@ impl Sql {
         }
     }
 
-    /// Gives the next placeholder its value.
+    /// Binds the next placeholder.
     pub(crate) fn bind(mut self, value: &(impl Bind + ?Sized)) -> Self {
         self.values.push(value.to_value());
         self
     }
 
-    /// All rows. Also of a writing statement with RETURNING: reading it to its end is what reports a
-    /// failure of its commit on SQLite.
+    /// All rows. Also for a writing statement with RETURNING: on SQLite, a failure of its commit is reported only if
+    /// the rows are read to the end.
     pub(crate) async fn rows(self, db: &impl Db) -> Result<Vec<Row>, StoreError> {
         let rows = db.rows(self.on(db)).await?;
         Ok(rows.into_iter().map(Row).collect())
     }
 
-    /// The only row, if there is one.
+    /// The first row, if there is one.
     pub(crate) async fn row(self, db: &impl Db) -> Result<Option<Row>, StoreError> {
         Ok(self.rows(db).await?.into_iter().next())
     }
@@ -91,7 +91,7 @@ impl Sql {
     }
 }
 
-/// `($1, $2), ($3, $4)`: placeholders for several rows, beginning with number `first`.
+/// `($1, $2), ($3, $4)`: placeholders for several rows, numbered from `first`.
 pub(crate) fn tuples(first: usize, rows: usize, columns: usize) -> String {
     let mut text = String::new();
     for number in 0..rows * columns {
@@ -100,14 +100,14 @@ pub(crate) fn tuples(first: usize, rows: usize, columns: usize) -> String {
             (_, 0) => "), (",
             _ => ", ",
         };
-        // Writing to a String does not fail.
+        // Writing to a String cannot fail.
         let _ = write!(text, "{opening}${}", first + number);
     }
     text.push(')');
     text
 }
 
-/// `?` for each `$1`, `$2`, …
+/// Replaces each of `$1`, `$2`, … by `?`.
 fn without_numbers(text: &str) -> String {
     let mut parts = text.split('$');
     let mut plain = parts.next().unwrap_or_default().to_owned();
@@ -118,7 +118,7 @@ fn without_numbers(text: &str) -> String {
     plain
 }
 
-/// A row; columns are asked for with their table, to name both if they hold nonsense.
+/// A row. Columns are read with the name of their table, so that an error about corrupt data names both.
 pub(crate) struct Row(QueryResult);
 
 impl Row {
@@ -138,8 +138,7 @@ impl Row {
         table: &'static str,
         column: &'static str,
     ) -> Result<Option<T>, StoreError> {
-        // Not there, or of another type: no foreign hand does that, but a mistake of ours or a schema between
-        // two releases.
+        // A missing column or one of another type is not tampering but a bug, or a schema between two releases.
         let held: Result<Option<T::Column>, _> = self.0.try_get_by(column);
         let held = held.map_err(|_| Fault::Column { table, column })?;
         held.map(|held| T::from_column(held).ok_or(StoreError::Corrupt { table, column }))

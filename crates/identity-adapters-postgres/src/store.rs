@@ -1,4 +1,4 @@
-//! The store as the composition root holds it.
+//! The store, as the composition root uses it.
 
 use std::{
     fs::File,
@@ -21,7 +21,7 @@ use crate::{
     sql::Db as _,
 };
 
-/// For whoever may not read or change the schema.
+/// Advice for a role that may not read or change the schema.
 const MIGRATE_AS_OWNER: &str =
     "run fashionistar-auth migrate up --grant-to ROLE as the owner of the tables";
 const AS_OWNER: &str = "do this as the owner of the tables";
@@ -30,21 +30,21 @@ const AS_OWNER: &str = "do this as the owner of the tables";
 pub struct Store {
     /// For statements that change nothing.
     pub(crate) readers: Pool,
-    /// For units of work and single writes. On PostgreSQL the same connections.
+    /// For units of work and single writes. On PostgreSQL it shares the connections of `readers`.
     pub(crate) writer: Pool,
     statements: Arc<AtomicU64>,
     _held: Option<Arc<File>>,
-    /// The node's clock, where it follows that of the server.
+    /// The node's clock, if it follows that of the server.
     pub(crate) clock: OnceLock<Arc<ServiceClock>>,
     pub(crate) events_committed: watch::Sender<()>,
 }
 
 impl Store {
-    /// Opens the pools and makes sure that the database answers.
+    /// Opens the pools and checks that the database answers.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it does not answer in time; [`StoreError::Failed`] when the URL
-    /// names no database that is supported.
+    /// [`StoreError::Unavailable`] if it does not answer in time; [`StoreError::Failed`] if the URL names no supported
+    /// database.
     pub async fn connect(config: &StoreConfig) -> Result<Self, StoreError> {
         let statements = Arc::new(AtomicU64::new(0));
         let Pools { readers, writer } = pool::open(config, &statements).await?;
@@ -58,18 +58,18 @@ impl Store {
         })
     }
 
-    /// Changes whenever this node committed events, so that they need not wait for a relay to look.
+    /// Changes whenever this node has committed events, so that the relay need not poll for them.
     pub fn events_committed(&self) -> watch::Receiver<()> {
         self.events_committed.subscribe()
     }
 
-    /// How many statements were executed so far; BEGIN, COMMIT, ROLLBACK and pings do not count.
+    /// How many statements were executed so far, without BEGIN, COMMIT, ROLLBACK and pings.
     pub fn statements(&self) -> u64 {
         self.statements.load(Ordering::Relaxed)
     }
 
-    /// How the connections of each pool are used at this moment. PostgreSQL has one pool, SQLite a writer
-    /// beside its readers.
+    /// How the connections of each pool are used at this moment. PostgreSQL has one pool; SQLite has one for the writer
+    /// and one for the readers.
     pub fn connections(&self) -> Vec<PoolUse> {
         let pools = [("readers", &self.readers), ("writer", &self.writer)];
         if self.is_embedded() {
@@ -79,12 +79,12 @@ impl Store {
         }
     }
 
-    /// Whether this is the embedded engine, whose schema the service keeps up to date by itself.
+    /// Whether this is the embedded engine, whose schema the service migrates automatically.
     pub fn is_embedded(&self) -> bool {
         self.writer.backend() == DbBackend::Sqlite
     }
 
-    /// The names of the migrations that this release has and the database has not.
+    /// The names of the migrations that this release has and the database lacks.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -94,10 +94,10 @@ impl Store {
             .map_err(denied_or(MIGRATE_AS_OWNER))
     }
 
-    /// Applies what is pending and gives the audit trail room for the months from `now` on.
+    /// Applies pending migrations, and creates partitions of the audit trail for the months from `now` on.
     ///
     /// # Errors
-    /// [`StoreError`]; what was applied before the migration that failed stays.
+    /// [`StoreError`]; migrations that were applied before the failed one stay.
     pub async fn migrate(&self, now: OffsetDateTime) -> Result<(), StoreError> {
         let database = self.writer.bare();
         migration::up(&database, now)
@@ -105,7 +105,7 @@ impl Store {
             .map_err(denied_or(MIGRATE_AS_OWNER))
     }
 
-    /// Takes back the newest migrations, `steps` of them, with all that is in their tables.
+    /// Reverts the newest migrations, `steps` of them, including all data in their tables.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -115,18 +115,18 @@ impl Store {
             .map_err(denied_or(AS_OWNER))
     }
 
-    /// Lets a role do what nodes do, and nothing else: no schema, and of the audit trail reading and adding. For
-    /// the owner of the tables, after migrating.
+    /// Grants a role the privileges of nodes, and no others: nothing on the schema itself, and on the audit trail only
+    /// reading and inserting. To be run as the owner of the tables, after migrating.
     ///
     /// # Errors
-    /// [`StoreError::Failed`] when there is no such role, when it is the owner, or on the embedded engine.
+    /// [`StoreError::Failed`] if there is no such role, if it is the owner, or on the embedded engine.
     pub async fn grant_to_nodes(&self, role: &str) -> Result<(), StoreError> {
         migration::grant_to_nodes(&self.writer.bare(), role)
             .await
             .map_err(denied_or(AS_OWNER))
     }
 
-    /// Gives the audit trail room for the months from `now` on. For a service that runs for long; a
+    /// Creates partitions of the audit trail for the months from `now` on, for a service that runs for a long time. A
     /// migration does the same.
     ///
     /// # Errors
@@ -137,12 +137,12 @@ impl Store {
             .map_err(store_error)
     }
 
-    /// How the database is, asked now; the answer takes about twice `patience` at the most.
+    /// The condition of the database, determined now; takes at most about twice `patience`.
     pub async fn condition(&self, patience: Duration) -> Condition {
         self.writer.condition(patience).await
     }
 
-    /// Whether the database takes no writes at all, asked now and told to nobody else.
+    /// Whether the database takes no writes at all, determined now. The result is not remembered as its condition.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -150,12 +150,12 @@ impl Store {
         self.writer.is_read_only().await
     }
 
-    /// How the database was found last, by whoever looked at it or failed on it.
+    /// The condition of the database as of the last look or failure.
     pub fn last_condition(&self) -> Condition {
         self.writer.last_condition()
     }
 
-    /// Waits for the connections in use, and closes all. What is asked afterwards is
+    /// Waits for the connections in use, and closes all. Later statements fail with
     /// [`StoreError::Unavailable`].
     pub async fn close(&self) {
         self.readers.close().await;
@@ -179,7 +179,7 @@ mod tests {
         unit.commit().await
     }
 
-    /// SQLite's own limit stands for the disk's: it fails in the same place with the same code.
+    /// SQLite's page limit stands in for that of the disk: it fails in the same place with the same code.
     async fn give_room_for(store: &Store, pages: u32) {
         let limit = format!("PRAGMA max_page_count = {pages}");
         let done = store.writer.bare().execute_unprepared(&limit).await;
@@ -208,7 +208,7 @@ mod tests {
         while store.condition(PATIENCE).await == Condition::Full {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        // The connection that failed is not the one that goes on: what it confirms, others can see.
+        // The failed connection is not reused: another connection sees what this one commits.
         let late = new_account();
         register(&store, &late).await.unwrap();
         let rows = database.rows("SELECT count(*) AS n FROM accounts").await;

@@ -1,4 +1,4 @@
-//! One transaction that lends itself as every repository.
+//! One transaction, which serves as every repository.
 
 use std::{
     future::Future,
@@ -22,28 +22,28 @@ use crate::{
     store::Store,
 };
 
-/// Read committed on PostgreSQL. On SQLite it has the write lock from its first moment (BEGIN IMMEDIATE).
+/// Isolation level read committed on PostgreSQL. On SQLite it has the write lock from the beginning (BEGIN IMMEDIATE).
 ///
 /// Each repository trait is implemented in the file of its slice.
 pub(crate) struct SqlUnitOfWork {
     pool: Pool,
     line: Line,
     transaction: Unit,
-    /// A statement failed. PostgreSQL would answer COMMIT with success, having undone everything, and SQLite
-    /// would keep a half.
+    /// A statement failed. PostgreSQL would then answer COMMIT with success although it rolled everything back, and
+    /// SQLite would commit a part.
     broken: AtomicBool,
-    /// Events were written in it.
+    /// Whether events were written.
     has_events: bool,
     events_committed: watch::Sender<()>,
 }
 
 impl SqlUnitOfWork {
-    /// What was done is a half, and must not be committed.
+    /// Marks the unit as incomplete, so that it cannot be committed.
     pub(crate) fn give_up(&self) {
         self.broken.store(true, Ordering::Relaxed);
     }
 
-    /// Events were written: the relay is woken after the commit.
+    /// Records that events were written: the relay is woken after the commit.
     pub(crate) const fn note_events(&mut self) {
         self.has_events = true;
     }

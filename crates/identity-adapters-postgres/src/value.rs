@@ -1,6 +1,6 @@
-//! Values of the domain as columns hold them.
+//! Values of the domain as columns store them.
 //!
-//! Time is microseconds, ids are UUIDs, names are text, everything sealed or digested is bytes.
+//! Times are microseconds, ids are UUIDs, names are text, and everything sealed or hashed is bytes.
 
 use authentication_app::ports::{Channel, IdempotencyKey, Sealed, Subject};
 use authentication_domain::{
@@ -22,16 +22,16 @@ use sea_orm::{TryGetable, Value, sea_query::Nullable};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-/// A value that a column can hold.
+/// A value that a column can store.
 pub(crate) trait Stored: Sized {
-    /// What the driver speaks.
+    /// The type that the driver uses.
     type Column: TryGetable + Into<Value> + Nullable;
     fn to_column(&self) -> Self::Column;
-    /// `None` when the column holds what was never written.
+    /// `None` if the column holds a value that the service never writes.
     fn from_column(column: Self::Column) -> Option<Self>;
 }
 
-/// A value that a statement can be given.
+/// A value that can be bound to a statement.
 pub(crate) trait Bind {
     fn to_value(&self) -> Value;
 }
