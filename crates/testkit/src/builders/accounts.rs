@@ -33,7 +33,7 @@ pub fn account() -> Account {
     }
 }
 
-/// A sign-in by whoever, that reads all there is.
+/// A sign-in from `device` that never spares reading the account.
 pub const fn sign_in_question(
     identifier: &IndexKeys,
     device: Option<DeviceId>,
@@ -46,7 +46,7 @@ pub const fn sign_in_question(
     }
 }
 
-/// An [`account`] with all that its owner is shown.
+/// An [`account`] with everything its owner sees.
 pub fn account_record() -> AccountRecord {
     AccountRecord {
         account: account(),
@@ -59,7 +59,7 @@ pub fn account_record() -> AccountRecord {
     }
 }
 
-/// An [`account_record`] that nobody has yet, with a password.
+/// An [`account_record`] that is not stored yet, with a password.
 pub fn new_account() -> NewAccount {
     NewAccount {
         record: account_record(),
@@ -68,19 +68,19 @@ pub fn new_account() -> NewAccount {
     }
 }
 
-/// A [`new_account`] that is not active, say.
+/// A [`new_account`] with the given status.
 pub fn new_account_in(status: AccountStatus) -> NewAccount {
     let mut account = new_account();
     account.record.account.status = status;
     account
 }
 
-/// Somebody's identifier, under the one live key.
+/// A random identifier, under the one live index key.
 pub fn index_keys() -> IndexKeys {
     index_keys_under([CURRENT_INDEX_KEY])
 }
 
-/// Somebody's identifier amid a change of keys: under the current one and an older one.
+/// A random identifier during a key change: under the current index key and an older one.
 pub fn index_keys_amid_rotation() -> IndexKeys {
     index_keys_under([CURRENT_INDEX_KEY, "index-0"])
 }
@@ -94,7 +94,7 @@ fn index_keys_under<const N: usize>(keys: [&str; N]) -> IndexKeys {
     }
 }
 
-/// A digest of somebody's identifier under a key.
+/// The digest of a random identifier under a key.
 pub fn index_entry(key_id: &str) -> IndexEntry {
     IndexEntry {
         key_id: key_id.to_owned(),
@@ -102,7 +102,7 @@ pub fn index_entry(key_id: &str) -> IndexEntry {
     }
 }
 
-/// A data key under some master key.
+/// A random data key under the master key `master-1`.
 pub fn wrapped_key() -> WrappedKey {
     WrappedKey {
         master_key_id: "master-1".to_owned(),
@@ -110,7 +110,7 @@ pub fn wrapped_key() -> WrappedKey {
     }
 }
 
-/// A hash that no password gives.
+/// A password hash that no password verifies against.
 pub fn password_hash() -> PasswordHash {
     let output = u128::from_be_bytes(bytes(&RANDOM));
     PasswordHash::from_encoded(format!(

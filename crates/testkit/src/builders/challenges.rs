@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use super::{RANDOM, sealed};
 use crate::clock::START;
 
-/// A challenge for somebody's code, made at [`START`].
+/// A challenge for a code of this recipient, created at [`START`].
 pub fn new_challenge(recipient: &IndexKeys, purpose: Purpose) -> NewChallenge {
     NewChallenge {
         digest: token_digest(),
@@ -28,7 +28,7 @@ pub fn new_challenge(recipient: &IndexKeys, purpose: Purpose) -> NewChallenge {
     }
 }
 
-/// A request to send a code at `now`, with a nonce of its own and no link.
+/// A request to send a code at `now`, with a new nonce and without a link.
 pub fn send_request(subject: Subject, purpose: Purpose, now: OffsetDateTime) -> SendRequest {
     SendRequest {
         subject,
@@ -39,7 +39,7 @@ pub fn send_request(subject: Subject, purpose: Purpose, now: OffsetDateTime) -> 
     }
 }
 
-/// A link in a notice, made at [`START`].
+/// A link in a notice, created at [`START`].
 pub fn new_notice_link(account: AccountId, kind: LinkKind) -> NewNoticeLink {
     NewNoticeLink {
         digest: token_digest(),
@@ -51,17 +51,17 @@ pub fn new_notice_link(account: AccountId, kind: LinkKind) -> NewNoticeLink {
     }
 }
 
-/// Somebody's identifier, under the current key.
+/// A random identifier, under the current index key.
 pub fn subject() -> Subject {
     Subject(bytes(&RANDOM))
 }
 
-/// Names a sending.
+/// The name of a dispatch.
 pub fn nonce() -> CodeNonce {
     CodeNonce(bytes(&RANDOM))
 }
 
-/// The digest of a token nobody has.
+/// The digest of a token that is never issued.
 pub fn token_digest() -> TokenDigest {
     TokenDigest(bytes(&RANDOM))
 }

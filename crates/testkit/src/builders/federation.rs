@@ -1,4 +1,4 @@
-//! Signing in through a provider.
+//! Sign-ins through an OpenID provider.
 
 use authentication_app::ports::{
     FederationQuestion, FlowReturn, IndexKeys, NewFederatedIdentity, NewFlow, NewNonce, NonceUse,
@@ -13,7 +13,7 @@ use common::random::bytes;
 use super::{RANDOM, sealed, token_digest, uuid_at};
 use crate::clock::START;
 
-/// A nonce that was given to no device in particular.
+/// A nonce that is bound to no device.
 pub fn new_nonce() -> NewNonce {
     NewNonce {
         provider: ProviderName::GOOGLE,
@@ -24,7 +24,7 @@ pub fn new_nonce() -> NewNonce {
     }
 }
 
-/// A nonce that is brought at [`START`] from nowhere in particular, for nobody who is known.
+/// The use of a nonce at [`START`], without a device, a session or an account.
 pub const fn nonce_use(digest: TokenDigest) -> NonceUse {
     NonceUse {
         provider: ProviderName::GOOGLE,
@@ -36,7 +36,7 @@ pub const fn nonce_use(digest: TokenDigest) -> NonceUse {
     }
 }
 
-/// A flow that begins.
+/// A new flow.
 pub fn new_flow() -> NewFlow {
     NewFlow {
         provider: ProviderName::GOOGLE,
@@ -47,7 +47,7 @@ pub fn new_flow() -> NewFlow {
     }
 }
 
-/// Somebody who comes back at [`START`] with what the client of this flow has.
+/// The return of the client of this flow at [`START`].
 pub const fn flow_return(flow: &NewFlow) -> FlowReturn {
     FlowReturn {
         provider: flow.provider,
@@ -57,7 +57,7 @@ pub const fn flow_return(flow: &NewFlow) -> FlowReturn {
     }
 }
 
-/// An identity that nobody has linked.
+/// An identity that is not linked yet.
 pub fn new_identity(account: AccountId) -> NewFederatedIdentity {
     NewFederatedIdentity {
         id: uuid_at(START),
@@ -69,7 +69,7 @@ pub fn new_identity(account: AccountId) -> NewFederatedIdentity {
     }
 }
 
-/// Whoever has this identity and this address.
+/// The question about this identity and this address.
 pub const fn federation_question(
     identity: [u8; 32],
     address: &IndexKeys,

@@ -1,8 +1,8 @@
-//! Values that ports take, complete and different each time; a test says only what it is about:
+//! Values that ports take: complete, and different each time. A test sets only the fields that it is about:
 //! `NewAccount { password: None, ..new_account() }`.
 //!
-//! Everything is as of [`START`]. What is sealed, hashed or maced elsewhere is random
-//! bytes here: stores must not look inside.
+//! All times are [`START`]. Values that other crates seal, hash or MAC are random bytes here: stores must not look
+//! inside.
 
 mod accounts;
 mod challenges;
@@ -32,31 +32,31 @@ pub use sessions::{new_session, new_session_at};
 
 use crate::{SeededRandom, clock::START};
 
-/// One for all builders of a process, so that no two values of a test are alike.
+/// Shared by all builders of a process, so that no two values of a test are alike.
 pub(crate) static RANDOM: SeededRandom = SeededRandom::new(0);
 
-/// An id that was minted at [`START`].
+/// An id created at [`START`].
 pub fn id<K>() -> Id<K> {
     id_at(START)
 }
 
-/// An id that was minted at `at`, and sorts there.
+/// An id created at `at`, which determines its sort order.
 pub fn id_at<K>(at: OffsetDateTime) -> Id<K> {
     Id::at(at, &RANDOM)
 }
 
-/// A UUID of no particular kind of entity, version 7.
+/// A version 7 UUID of no particular entity.
 pub fn uuid_at(at: OffsetDateTime) -> Uuid {
     enum Anything {}
     id_at::<Anything>(at).as_uuid()
 }
 
-/// A ciphertext, as far as a store can tell.
+/// Random bytes that a store cannot tell from a ciphertext.
 pub fn sealed() -> Sealed {
     Sealed(bytes::<56>(&RANDOM).to_vec())
 }
 
-/// The id of some request.
+/// The id of a request.
 pub fn request_id() -> RequestId {
     RequestId::from_uuid(uuid_at(START))
 }

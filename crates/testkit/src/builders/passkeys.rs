@@ -36,7 +36,7 @@ pub fn passkey_use(of: &PasskeyRecord) -> PasskeyUse {
     }
 }
 
-/// A ceremony of nobody in particular, begun at [`START`].
+/// A ceremony without an account, begun at [`START`].
 pub fn new_ceremony(purpose: CeremonyPurpose) -> NewCeremony {
     NewCeremony {
         id: uuid_at(START),
@@ -52,7 +52,7 @@ fn expiry() -> OffsetDateTime {
     PasskeyRules::default().expiry(START)
 }
 
-/// The digest of some credential id.
+/// The digest of a random credential id.
 pub fn credential_digest() -> CredentialDigest {
     CredentialDigest(bytes(&RANDOM))
 }

@@ -1,4 +1,4 @@
-//! What is written beside a change: audit entries, events, messages, recorded answers.
+//! Records that are written with a change: audit entries, events, messages, recorded answers.
 
 use authentication_app::ports::{
     AuditRecord, EventEnvelope, IdempotencyKey, IdempotencyRecord, MessageKind, MessageOrder,
@@ -16,7 +16,7 @@ use time::{Duration, OffsetDateTime};
 use super::{RANDOM, id, id_at, request_id, sealed, uuid_at};
 use crate::clock::START;
 
-/// An entry about nobody in particular.
+/// An audit entry about no particular account.
 pub fn audit_record(action: Action, outcome: Outcome) -> AuditRecord {
     AuditRecord {
         id: uuid_at(START),
@@ -34,7 +34,7 @@ pub fn audit_record(action: Action, outcome: Outcome) -> AuditRecord {
     }
 }
 
-/// An event on its way out.
+/// An event with its envelope.
 pub fn event_envelope(event: Event) -> EventEnvelope {
     EventEnvelope {
         id: id_at(START),
@@ -44,7 +44,7 @@ pub fn event_envelope(event: Event) -> EventEnvelope {
     }
 }
 
-/// Some event of an account.
+/// An example event of an account.
 pub fn session_ended(account: AccountId) -> Event {
     Event::SessionEnded {
         account,
@@ -53,7 +53,7 @@ pub fn session_ended(account: AccountId) -> Event {
     }
 }
 
-/// A message that is asked for at `at`.
+/// A message requested at `at`.
 pub fn message_order(kind: MessageKind, recipient: Recipient, at: OffsetDateTime) -> MessageOrder {
     MessageOrder {
         id: uuid_at(at),
@@ -67,7 +67,7 @@ pub fn message_order(kind: MessageKind, recipient: Recipient, at: OffsetDateTime
     }
 }
 
-/// An answer that was given at [`START`] and is replayed for a day.
+/// An answer recorded at [`START`], which is replayed for a day.
 pub fn idempotency_record() -> IdempotencyRecord {
     IdempotencyRecord {
         key: IdempotencyKey(bytes(&RANDOM)),

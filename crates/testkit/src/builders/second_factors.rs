@@ -1,4 +1,4 @@
-//! Second factors, and sign-ins that wait for one.
+//! Second factors and pending sign-ins.
 
 use authentication_app::ports::{NewAccount, NewPendingSignIn};
 use authentication_domain::mfa::RecoveryCodeDigest;
@@ -8,7 +8,7 @@ use time::Duration;
 use super::{RANDOM, token_digest};
 use crate::clock::START;
 
-/// A sign-in of an account with its password, that waits for ten minutes.
+/// A pending sign-in of an account, begun with its password, which lives for ten minutes.
 pub fn pending_sign_in(owner: &NewAccount) -> NewPendingSignIn {
     NewPendingSignIn {
         digest: token_digest(),
@@ -23,7 +23,7 @@ pub fn pending_sign_in(owner: &NewAccount) -> NewPendingSignIn {
     }
 }
 
-/// What is kept of a recovery code.
+/// The stored digest of a recovery code.
 pub fn recovery_code() -> RecoveryCodeDigest {
     RecoveryCodeDigest(bytes(&RANDOM))
 }

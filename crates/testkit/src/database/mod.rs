@@ -1,7 +1,7 @@
-//! Throw-away databases: a fresh one for each test, migrated, gone with the value.
+//! Throw-away databases: a new migrated one for each test, deleted with the value.
 //!
-//! It knows no adapter: an adapter opens the [`TestDatabase::url`] itself. What no port shows (the audit
-//! trail, the queue of events) is looked at here with plain SQL.
+//! It knows no adapter: an adapter opens the [`TestDatabase::url`] itself. What no port exposes (the audit
+//! trail, the event queue) is read here with plain SQL.
 
 mod postgres;
 
@@ -17,10 +17,10 @@ use tokio::time::timeout;
 use self::postgres::PostgresDatabase;
 use crate::{Engine, clock::START, contract::store::Inspect};
 
-/// Longest that one thing asked of a database is waited for, so that a test that hangs says where.
+/// Time limit of each database operation, so that a test that hangs reports where.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A database of one test.
+/// The database of one test.
 #[derive(Debug)]
 pub struct TestDatabase {
     url: String,
@@ -40,7 +40,7 @@ impl TestDatabase {
     /// A migrated database of the given kind.
     ///
     /// # Panics
-    /// When there is no server for it (see [`crate::servers::postgres_url`]), or it cannot be made.
+    /// When there is no server for it (see [`crate::servers::postgres_url`]), or it cannot be created.
     pub async fn start(engine: Engine) -> Self {
         match engine {
             Engine::Embedded => Self::sqlite().await,
@@ -51,7 +51,7 @@ impl TestDatabase {
     /// A migrated SQLite file.
     ///
     /// # Panics
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub async fn sqlite() -> Self {
         let database = Self::sqlite_file();
         migrate(&database.url).await;
@@ -61,15 +61,15 @@ impl TestDatabase {
     /// A migrated database on the PostgreSQL server of the tests.
     ///
     /// # Panics
-    /// When there is no server, or it cannot be made.
+    /// When there is no server, or it cannot be created.
     pub async fn postgres() -> Self {
         Self::on_server(PostgresDatabase::migrated().await)
     }
 
-    /// A database without any table, for tests of the migrations themselves.
+    /// A database without tables, for tests of the migrations themselves.
     ///
     /// # Panics
-    /// When there is no server for it, or it cannot be made.
+    /// When there is no server for it, or it cannot be created.
     pub async fn empty(engine: Engine) -> Self {
         match engine {
             Engine::Embedded => Self::sqlite_file(),
@@ -98,7 +98,7 @@ impl TestDatabase {
         &self.url
     }
 
-    /// Which kind it is.
+    /// The engine of the database.
     pub const fn engine(&self) -> Engine {
         match self.place {
             Place::Folder(_) => Engine::Embedded,
@@ -117,10 +117,10 @@ impl TestDatabase {
         rows[0].try_get("", "n").expect("a count")
     }
 
-    /// What a query gives, by `row.try_get("", "column")`.
+    /// The rows that a query returns, to be read with `row.try_get("", "column")`.
     ///
     /// # Panics
-    /// When the query fails, or does not end.
+    /// When the query fails, or exceeds the time limit.
     pub async fn rows(&self, sql: &str) -> Vec<QueryResult> {
         let connection = self.connect().await;
         let query = Statement::from_string(connection.get_database_backend(), sql);
@@ -129,18 +129,19 @@ impl TestDatabase {
         rows.unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
-    /// How often PostgreSQL ended one of two transactions that waited for each other. It ends all other connections,
-    /// since each keeps its count to itself for up to ten seconds; none on SQLite, where one unit writes at a time.
+    /// The number of deadlocks that PostgreSQL has resolved in this database. Terminates all other connections first,
+    /// because each reports its count with a delay of up to ten seconds. Always 0 on SQLite, which has one writer at a
+    /// time.
     ///
     /// # Panics
-    /// When a query fails, or does not end.
+    /// When a query fails, or exceeds the time limit.
     pub async fn deadlocks(&self) -> i64 {
         if self.engine() == Engine::Embedded {
             return 0;
         }
         let others = "FROM pg_stat_activity \
              WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        // A service that is still up opens new ones, so the old ones are told apart by their age.
+        // A running service opens new connections, so the old ones are identified by their start time.
         let rows = self
             .rows(&format!(
                 "SELECT CAST(now() AS text) AS at, count(pg_terminate_backend(pid)) {others}"
@@ -159,10 +160,10 @@ impl TestDatabase {
         rows[0].try_get("", "deadlocks").expect("a count")
     }
 
-    /// Runs a statement behind every adapter's back (to tamper with rows, say).
+    /// Runs a statement outside of all adapters, for example to tamper with rows.
     ///
     /// # Panics
-    /// When it fails, or does not end.
+    /// When it fails, or exceeds the time limit.
     pub async fn execute(&self, sql: &str) {
         let connection = self.connect().await;
         let done = in_time(sql, connection.execute_unprepared(sql)).await;
@@ -170,7 +171,7 @@ impl TestDatabase {
         done.unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// A connection of the test's own. Dropping it closes it.
+    /// A separate connection for the test. Dropping it closes it.
     ///
     /// # Panics
     /// When the database does not answer.
@@ -178,7 +179,7 @@ impl TestDatabase {
         connect(&self.url, 1).await
     }
 
-    /// Lets nobody touch these tables until what it gives is dropped. PostgreSQL only.
+    /// Locks these tables exclusively until the returned connection is dropped. PostgreSQL only.
     ///
     /// # Panics
     /// When the database does not answer.
@@ -223,7 +224,7 @@ fn text(row: &QueryResult, column: &str) -> String {
     row.try_get("", column).expect("a column of text")
 }
 
-/// A pool of so many connections at the most.
+/// A pool with at most `connections` connections.
 async fn connect(url: &str, connections: u32) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options.max_connections(connections).sqlx_logging(false);
@@ -232,7 +233,7 @@ async fn connect(url: &str, connections: u32) -> DatabaseConnection {
         .unwrap_or_else(|error| panic!("the test database does not answer: {error}"))
 }
 
-/// The driver waits without end for a connection that is on its way back.
+/// With a time limit: the driver waits for connections that are being returned without one.
 async fn close(connection: DatabaseConnection) {
     let closed = in_time("the end of a connection", connection.close()).await;
     closed.expect("a connection closes");
@@ -244,9 +245,9 @@ async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
         .unwrap_or_else(|_| panic!("still not there after {PATIENCE:?}: {what}"))
 }
 
-/// As the service does it. The suites live at [`START`].
+/// Migrates as the service does. The audit partitions begin at [`START`], the time of the suites.
 async fn migrate(url: &str) {
-    // On PostgreSQL one of them holds the turn while the other migrates.
+    // On PostgreSQL one connection holds the migration lock while the other migrates.
     let connection = connect(url, 2).await;
     let migrated = migration::up(&connection, START).await;
     close(connection).await;
@@ -264,7 +265,7 @@ mod tests {
             for (number, database) in (1..).zip(&made) {
                 assert_eq!(database.engine(), engine);
                 assert_eq!(database.count("accounts").await, 0);
-                // It would be there already if two of them were one.
+                // The statement would fail if two of them were the same database.
                 database.execute("CREATE TABLE mark (number bigint)").await;
                 database.execute(&format!("INSERT INTO mark VALUES ({number})")).await;
             }

@@ -1,7 +1,7 @@
 //! Databases on a PostgreSQL server, copied from a template that is migrated once.
 //!
-//! Test runners start a process for each test, so the template lives on the server, under a name that
-//! changes with the migrations, and an advisory lock sees to it that one process makes it.
+//! Test runners start a process for each test. So the template is stored on the server, under a name that changes with
+//! the migrations, and an advisory lock ensures that only one process creates it.
 
 use std::thread;
 
@@ -12,10 +12,10 @@ use super::{close, connect, in_time, migrate};
 use crate::servers;
 
 const TEMPLATE: &str = concat!("fashionistar_template_", env!("SCHEMA_DIGEST"));
-/// Under which key processes take turns at making the template. Any number does.
+/// Key of the advisory lock for creating the template. The number is arbitrary.
 const TEMPLATE_LOCK: i64 = 0x6661_7368;
 
-/// One database; dropped with the value, whoever is still connected.
+/// One database. It is dropped with the value, even if there are other connections.
 #[derive(Debug)]
 pub(super) struct PostgresDatabase {
     server: Url,
@@ -62,8 +62,8 @@ impl PostgresDatabase {
 }
 
 impl Drop for PostgresDatabase {
-    /// Drop cannot wait, and a runtime cannot be begun within a runtime: a thread of its own does it.
-    /// What goes wrong here is not what the test is about, so nothing is said; the server is thrown away too.
+    /// Drop cannot await, and a runtime cannot be started inside another one, so a separate thread drops the database.
+    /// Errors are ignored: they are not what the test is about, and the server is thrown away too.
     fn drop(&mut self) {
         let (server, name) = (self.server.clone(), self.name.clone());
         let dropping = thread::spawn(move || {
@@ -92,7 +92,7 @@ async fn ensure_template(server: &Url, admin: &DatabaseConnection) {
     if template_exists(admin).await {
         return;
     }
-    // Held by the session: `admin` is one connection, and a process that dies lets go.
+    // A session lock: `admin` is a single connection, and the lock is released if the process dies.
     execute(admin, &format!("SELECT pg_advisory_lock({TEMPLATE_LOCK})")).await;
     if !template_exists(admin).await {
         make_template(server, admin).await;
@@ -104,7 +104,7 @@ async fn ensure_template(server: &Url, admin: &DatabaseConnection) {
     .await;
 }
 
-/// It gets its name when it is whole, so that a half-made one is never copied.
+/// The template gets its name when it is complete, so that an incomplete one is never copied.
 async fn make_template(server: &Url, admin: &DatabaseConnection) {
     let unfinished = format!("{TEMPLATE}_unfinished");
     execute(
@@ -118,7 +118,7 @@ async fn make_template(server: &Url, admin: &DatabaseConnection) {
     )
     .await;
     migrate(&url_of(server, &unfinished)).await;
-    // A database that somebody is connected to cannot be copied.
+    // A database with open connections cannot be copied.
     execute(
         admin,
         &format!("ALTER DATABASE {unfinished} WITH ALLOW_CONNECTIONS false"),
