@@ -1,7 +1,7 @@
-//! A device with passkeys, in software, that does as it is told: also what no honest one would.
+//! A software authenticator with passkeys. It does what a test asks, including what no honest authenticator does.
 //!
-//! ES256, attestation "none". It answers the options of the service with what a browser's `toJSON()` gives; a
-//! [`Conduct`] says where it stands, whom it saw, and what it claims about itself.
+//! ES256, attestation "none". It answers the service's options with what a browser's `toJSON()` returns. A [`Conduct`]
+//! says which page it is on, whether a user was present and verified, and what it claims about itself.
 
 use aws_lc_rs::{
     digest::{SHA256, digest},
@@ -14,54 +14,54 @@ use serde_json::{Value, json};
 
 use crate::builders::RANDOM;
 
-/// The make that it says it is.
+/// The AAGUID that it reports.
 pub const AAGUID: [u8; 16] = *b"testkit-passkey!";
 
-/// What a device and its browser say and do.
+/// The behaviour of an authenticator and its browser.
 #[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each is a flag of the format, and is set apart"
 )]
 pub struct Conduct {
-    /// The page that asks.
+    /// The origin of the page that asks.
     pub origin: String,
-    /// The site whose passkey signs; that of the options when absent.
+    /// The relying party whose passkey signs; that of the options if absent.
     pub rp_id: Option<String>,
-    /// `type` of the client data; the right one when absent.
+    /// `type` of the client data; the correct one if absent.
     pub kind: Option<String>,
-    /// The challenge that is answered; that of the options when absent.
+    /// The challenge that is answered; that of the options if absent.
     pub challenge: Option<String>,
-    /// `crossOrigin`, if it is said.
+    /// `crossOrigin`; left out if absent.
     pub cross_origin: Option<bool>,
-    /// `topOrigin`, if it is said.
+    /// `topOrigin`; left out if absent.
     pub top_origin: Option<String>,
-    /// UP: somebody was there.
+    /// Flag UP: a user was present.
     pub user_present: bool,
-    /// UV: and proved to the device who they are.
+    /// Flag UV: the authenticator verified the user.
     pub user_verified: bool,
-    /// BE: it may be copied elsewhere.
+    /// Flag BE: the passkey may be backed up.
     pub backup_eligible: bool,
-    /// BS: it was.
+    /// Flag BS: the passkey is backed up.
     pub backed_up: bool,
     /// The signature counter.
     pub counter: u32,
-    /// Whether the answer says whose it is.
+    /// Whether the answer contains the user handle.
     pub tells_user: bool,
-    /// What follows the authenticator data that should have ended.
+    /// Bytes appended to the authenticator data after its regular end.
     pub leftover: Vec<u8>,
-    /// Outputs of extensions, in CBOR, and with them the flag ED.
+    /// Extension outputs, in CBOR; if present, the flag ED is set.
     pub extensions: Option<Vec<u8>>,
-    /// What it makes of the COSE key of a new passkey.
+    /// Changes the COSE key of a new passkey.
     pub cose_key: fn(Vec<u8>) -> Vec<u8>,
-    /// What its browser makes of the attestation object.
+    /// Changes the attestation object.
     pub attestation_object: fn(Vec<u8>) -> Vec<u8>,
-    /// What its browser makes of the client data.
+    /// Changes the client data.
     pub client_data: fn(Vec<u8>) -> Vec<u8>,
 }
 
 impl Conduct {
-    /// An honest device on a page of this origin, whose counter stands at 0.
+    /// An honest authenticator on a page of this origin, with a counter of 0.
     pub fn at(origin: &str) -> Self {
         Self {
             origin: origin.to_owned(),
@@ -100,7 +100,7 @@ impl Conduct {
         (self.client_data)(data.to_string().into_bytes())
     }
 
-    /// Level 3 §6.1, up to the counter.
+    /// WebAuthn Level 3 §6.1, up to the counter.
     fn authenticator_data(&self, rp_id: &str, has_credential: bool) -> Vec<u8> {
         let rp_id = self.rp_id.as_deref().unwrap_or(rp_id);
         let flags = [
@@ -120,7 +120,7 @@ impl Conduct {
     }
 }
 
-/// A passkey and the device that holds it.
+/// A passkey and the authenticator that holds it.
 pub struct SoftPasskey {
     key: EcdsaKeyPair,
     id: Vec<u8>,
@@ -135,12 +135,12 @@ impl std::fmt::Debug for SoftPasskey {
 }
 
 impl SoftPasskey {
-    /// Makes a passkey as creation options ask; with the answer to them.
+    /// Creates a passkey from creation options; also returns the answer to them.
     pub fn create(options: &Value, conduct: &Conduct) -> (Self, Value) {
         Self::create_with_id(options, conduct, bytes::<32>(&RANDOM).to_vec())
     }
 
-    /// [`Self::create`] with an id that is another one's, say.
+    /// [`Self::create`] with a given credential id, for example that of another passkey.
     pub fn create_with_id(options: &Value, conduct: &Conduct, id: Vec<u8>) -> (Self, Value) {
         let user_handle = options["user"]["id"].as_str().expect("a user handle");
         let passkey = Self {
@@ -192,14 +192,14 @@ impl SoftPasskey {
         &self.id
     }
 
-    /// A device that says its passkey is this user's.
+    /// Replaces the user handle, so that the passkey claims to be this user's.
     #[must_use]
     pub fn claiming(mut self, user_handle: Vec<u8>) -> Self {
         self.user_handle = user_handle;
         self
     }
 
-    /// What it keeps beside its key.
+    /// The user handle that it stores with its key.
     pub fn user_handle(&self) -> &[u8] {
         &self.user_handle
     }
@@ -233,7 +233,7 @@ fn attestation_object(data: &[u8]) -> Vec<u8> {
     object.push(0xa0);
     object.push(0x68);
     object.extend(b"authData");
-    // The shortest spelling of the length, as CTAP2 has it.
+    // CTAP2 requires the shortest encoding of the length.
     if let Ok(length) = u8::try_from(data.len()) {
         object.extend([0x58, length]);
     } else {

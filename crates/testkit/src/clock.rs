@@ -1,38 +1,38 @@
-//! Time that a test sets.
+//! A clock that a test sets.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use common::clock::{Clock, from_micros, to_micros};
 use time::{Duration, OffsetDateTime, macros::datetime};
 
-/// When a [`TestClock`] starts, and what the builders take for "now".
+/// The start time of a [`TestClock`], and "now" for the builders.
 pub const START: OffsetDateTime = datetime!(2026-03-02 09:00 UTC);
 
-/// A clock that stands still until it is told otherwise.
+/// A clock that stands still until a test moves it.
 #[derive(Debug)]
 pub struct TestClock {
     micros: AtomicI64,
 }
 
 impl TestClock {
-    /// Stands at [`START`].
+    /// A clock at [`START`].
     pub fn new() -> Self {
         Self::at(START)
     }
 
-    /// Stands at `now`.
+    /// A clock at `now`.
     pub fn at(now: OffsetDateTime) -> Self {
         Self {
             micros: AtomicI64::new(to_micros(now)),
         }
     }
 
-    /// Stands at `now` from here on; earlier than before is allowed.
+    /// Sets the clock to `now`, which may be earlier than before.
     pub fn set(&self, now: OffsetDateTime) {
         self.micros.store(to_micros(now), Ordering::SeqCst);
     }
 
-    /// Moves on, or back by a negative duration.
+    /// Advances the clock; a negative duration moves it back.
     pub fn advance(&self, by: Duration) {
         let micros = i64::try_from(by.whole_microseconds()).expect("a duration within reason");
         self.micros.fetch_add(micros, Ordering::SeqCst);

@@ -9,26 +9,26 @@ use serde::Serialize;
 
 use crate::servers::python;
 
-/// Answers each order on its standard input with `encode` of the hasher, as Django calls it.
+/// For each order on its standard input, prints the result of the hasher's `encode`, called as Django calls it.
 const MAKER: &str = include_str!("django.py");
 
-/// A hash to be made.
+/// A hash to create.
 #[derive(Debug, Clone, Copy, Serialize)]
 pub struct HashOrder<'a> {
     /// The hasher: `pbkdf2_sha256`, `pbkdf2_sha1`, `bcrypt_sha256`, `bcrypt`, `argon2`, `argon2i` (as Django
-    /// made it before 3.2), `argon2_unversioned` (before 1.11), `scrypt`, or `unusable`.
+    /// did before 3.2), `argon2_unversioned` (before 1.11), `scrypt`, or `unusable`.
     pub hasher: &'a str,
-    /// What the person typed.
+    /// The password as typed.
     pub password: &'a str,
-    /// Django's own choice when absent.
+    /// The salt; Django chooses it if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub salt: Option<&'a str>,
-    /// Made in a moment instead of by Django's own parameters.
+    /// With minimal cost parameters instead of Django's defaults.
     pub cheap: bool,
 }
 
 impl<'a> HashOrder<'a> {
-    /// Every hasher that Django has had for people who care.
+    /// Every hasher of Django that is meant for real passwords.
     pub const HASHERS: [&'static str; 8] = [
         "pbkdf2_sha256",
         "pbkdf2_sha1",
@@ -40,7 +40,7 @@ impl<'a> HashOrder<'a> {
         "scrypt",
     ];
 
-    /// By Django's own parameters.
+    /// An order with Django's default parameters.
     pub const fn new(hasher: &'a str, password: &'a str) -> Self {
         Self {
             hasher,
@@ -50,7 +50,7 @@ impl<'a> HashOrder<'a> {
         }
     }
 
-    /// The same, made in a moment.
+    /// The same order with minimal cost parameters.
     #[must_use]
     pub const fn cheap(self) -> Self {
         Self {
@@ -59,7 +59,7 @@ impl<'a> HashOrder<'a> {
         }
     }
 
-    /// The same with a salt.
+    /// The same order with a fixed salt.
     #[must_use]
     pub const fn salted(self, salt: &'a str) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl<'a> HashOrder<'a> {
     }
 }
 
-/// What Django keeps for each order, as its column `password` holds it.
+/// For each order, the value of Django's column `password`.
 ///
 /// # Panics
 /// When there is no Python with Django.

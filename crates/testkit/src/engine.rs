@@ -1,16 +1,16 @@
-//! The two engines that everything must run on.
+//! The two database engines that everything must run on.
 
-/// Which relational engine.
+/// A database engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Engine {
-    /// SQLite in a file: the default of the service.
+    /// SQLite in a file, the default of the service.
     Embedded,
     /// PostgreSQL.
     Production,
 }
 
 impl Engine {
-    /// Both.
+    /// Both engines.
     pub const ALL: [Self; 2] = [Self::Embedded, Self::Production];
 
     /// The name in test modules and messages.
@@ -22,8 +22,8 @@ impl Engine {
     }
 }
 
-/// Makes one test per engine of each function, so that a suite is written once: `embedded::name` and
-/// `production::name`. Once per module, with all its functions.
+/// Makes one test per engine of each function, so that a suite is written only once: `embedded::name` and
+/// `production::name`. To be used once per module, with all its functions.
 ///
 /// ```
 /// testkit::on_every_engine! {

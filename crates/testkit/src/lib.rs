@@ -1,8 +1,8 @@
-//! What the tests of all crates share: throw-away databases, a settable clock, seeded randomness, captured
-//! logs, builders of values, and the contract suites that every adapter of a port must pass.
+//! What the tests of all crates share: throw-away databases, a settable clock, seeded randomness, log capture,
+//! builders of values, and the contract suites that every adapter of a port must pass.
 //!
-//! For tests only; no crate depends on it otherwise. It must never know HTTP routes, nor any adapter: an
-//! adapter's tests hand themselves in.
+//! For tests only; no other code depends on it. It must never know HTTP routes, nor any adapter: an adapter's tests
+//! pass the adapter in.
 //!
 //! ```text
 //! tests/contract.rs of a store          tests of anything else

@@ -1,4 +1,4 @@
-//! Everything that is logged while a test runs, to look for what must not be there.
+//! Captures everything that is logged during a test, to check that it contains no secrets.
 
 use std::{
     io,
@@ -12,28 +12,28 @@ use tracing_subscriber::{
     util::SubscriberInitExt as _,
 };
 
-/// Shows the warnings of this process among the output of its tests, unless its logs go somewhere already.
-/// Any test may ask for it, and all but the first ask for nothing.
+/// Prints the warnings of this process with the output of its tests, unless its logs already go elsewhere.
+/// Any test may call it; only the first call has an effect.
 pub fn show_warnings() {
     let lines = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_test_writer();
-    // An error says that somebody captures them.
+    // An error means that the logs are already captured.
     let _ = tracing_subscriber::registry()
         .with(LevelFilter::WARN)
         .with(lines)
         .try_init();
 }
 
-/// Collects log lines at every level, with the fields of their spans, and spans as they open and close
-/// (so that a field recorded late, in a span without any event, shows too).
+/// Collects log lines at every level, with the fields of their spans, and the opening and closing of spans
+/// (so that a field recorded late, in a span without any event, is captured too).
 #[derive(Debug, Clone, Default)]
 pub struct LogCapture {
     written: Arc<Mutex<Vec<u8>>>,
 }
 
 impl LogCapture {
-    /// Captures what this thread logs until the guard is dropped: for code that stays on its thread.
+    /// Captures what this thread logs until the guard is dropped, for code that stays on its thread.
     #[must_use = "dropping the guard ends the capture"]
     pub fn on_this_thread() -> (Self, DefaultGuard) {
         let capture = Self::default();
@@ -41,11 +41,11 @@ impl LogCapture {
         (capture, guard)
     }
 
-    /// Captures what the whole process logs, records of the `log` crate too. One test of a process can do
-    /// that: it belongs into a test binary of its own unless every test runs in its own process.
+    /// Captures what the whole process logs, including records of the `log` crate. Only one test of a process can do
+    /// this: it needs a test binary of its own, unless every test runs in its own process.
     ///
     /// # Panics
-    /// When the process logs to somewhere else already.
+    /// When the process already logs elsewhere.
     #[must_use]
     pub fn of_this_process() -> Self {
         let capture = Self::default();
@@ -56,7 +56,7 @@ impl LogCapture {
         capture
     }
 
-    /// Everything so far.
+    /// Everything captured so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.lock()).into_owned()
     }
@@ -72,7 +72,7 @@ impl LogCapture {
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<u8>> {
-        // A panic elsewhere leaves the bytes as good as they were.
+        // A panic in another thread leaves the bytes intact.
         self.written.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

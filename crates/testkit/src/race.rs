@@ -1,16 +1,16 @@
-//! Rivals: many tasks that want the same thing at the same moment.
+//! Races: many tasks that do the same at the same moment.
 
 use std::{future::Future, sync::Arc};
 
 use tokio::{sync::Barrier, task::JoinSet};
 
-/// How many tasks race where nothing else is said.
+/// The default number of racing tasks.
 pub const RIVALS: usize = 50;
-/// How often a race is run where nothing else is said: one lucky order proves little.
+/// The default number of rounds of a race: a single favourable order proves little.
 pub const ROUNDS: usize = 5;
 
-/// Runs the futures that `rival` makes in tasks of their own, released together, and answers with what
-/// they gave, in the order of their numbers (from 0).
+/// Runs the futures that `rival` makes in separate tasks, released together. Returns their results in the order of
+/// their numbers, which begin with 0.
 pub async fn at_once<T, F>(rivals: usize, rival: impl Fn(usize) -> F) -> Vec<T>
 where
     T: Send + 'static,

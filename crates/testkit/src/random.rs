@@ -1,10 +1,10 @@
-//! Randomness that a test can repeat. It protects nothing.
+//! Repeatable randomness for tests. It is not secure.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use common::SecureRandom;
 
-/// The same bytes in the same order for the same seed; no eight bytes come twice.
+/// Returns the same bytes in the same order for the same seed. No eight bytes occur twice.
 #[derive(Debug)]
 pub struct SeededRandom {
     state: AtomicU64,
@@ -14,7 +14,7 @@ impl SeededRandom {
     /// `SplitMix64`'s increment (Steele, Lea, Flood: "Fast splittable pseudorandom number generators").
     const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
-    /// Begins at `seed`.
+    /// A generator that begins at `seed`.
     pub const fn new(seed: u64) -> Self {
         Self {
             state: AtomicU64::new(seed),
@@ -24,7 +24,7 @@ impl SeededRandom {
     /// The next eight bytes, as a number.
     pub fn next_u64(&self) -> u64 {
         let mut bits = self.state.fetch_add(Self::STEP, Ordering::Relaxed);
-        // One to one from state to output: two calls never agree.
+        // The mapping from state to output is one-to-one, so no two calls return the same number.
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^ (bits >> 31)
@@ -33,7 +33,7 @@ impl SeededRandom {
     /// One of `choices`.
     ///
     /// # Panics
-    /// When there are none.
+    /// When `choices` is empty.
     pub fn pick<'a, T>(&self, choices: &'a [T]) -> &'a T {
         let count = u64::try_from(choices.len()).expect("a countable choice");
         let index = usize::try_from(self.next_u64() % count).expect("an index");

@@ -6,13 +6,13 @@ use std::{
     time::Duration,
 };
 
-/// How long a runtime may take to end. Its threads may wait for each other once a test has panicked, and the
-/// message of the panic is worth more than their end.
+/// Time limit for shutting down a runtime. Its threads may wait for each other after a test has panicked, and the
+/// message of the panic is more important than their end.
 const GOOD_BYE: Duration = Duration::from_secs(10);
 
-/// Runs a test on a runtime of its own with four worker threads, so that what can race does, also on a
-/// machine with one core. Much the same as `#[tokio::test(flavor = "multi_thread", worker_threads = 4)]`, for
-/// macros that must not ask their users for a dependency; it does not wait for ever for its threads to end.
+/// Runs a test on a new runtime with four worker threads, so that tasks really race, even on a machine with one core.
+/// Similar to `#[tokio::test(flavor = "multi_thread", worker_threads = 4)]`, for macros that must not require a
+/// dependency of their users; but it waits for the end of its threads only for a limited time.
 pub fn run<T>(test: impl Future<Output = T>) -> T {
     run_and_leave(test, GOOD_BYE)
 }
@@ -23,7 +23,7 @@ fn run_and_leave<T>(test: impl Future<Output = T>, good_bye: Duration) -> T {
         .enable_all()
         .build()
         .expect("a runtime starts");
-    // Nobody looks at what a panic broke: it goes on.
+    // Nothing is read that the panic may have left inconsistent: it is resumed below.
     let ended = panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(test)));
     runtime.shutdown_timeout(good_bye);
     ended.unwrap_or_else(|panicked| panic::resume_unwind(panicked))
