@@ -1,4 +1,4 @@
-//! Where the throw-away servers are, and servers of one's own for tests that stop them or have them misbehave.
+//! The shared throw-away servers, and separate servers for tests that stop them or make them misbehave.
 
 mod browser;
 mod certificates;
@@ -33,7 +33,7 @@ pub use redis::RedisServer;
 pub use redis_cluster::RedisCluster;
 pub use redis_sentinel::RedisSentinel;
 
-/// The PostgreSQL server that tests may make databases on.
+/// The PostgreSQL server on which tests may create databases.
 ///
 /// # Panics
 /// When `TEST_POSTGRES_URL` is not set.
@@ -41,7 +41,7 @@ pub fn postgres_url() -> String {
     told_by_the_script("TEST_POSTGRES_URL")
 }
 
-/// The Redis that tests may write to, all at once: each under keys that begin with [`unique_name`].
+/// The Redis that all tests share: each writes only keys that begin with [`unique_name`].
 ///
 /// # Panics
 /// When `TEST_REDIS_URL` is not set.
@@ -49,8 +49,8 @@ pub fn redis_url() -> String {
     told_by_the_script("TEST_REDIS_URL")
 }
 
-/// One of the nodes of the Redis Cluster that tests may write to, as they may to that of [`redis_url`]. Each names keys
-/// that begin with [`unique_name`] in braces.
+/// A node of the Redis Cluster that all tests share, like the Redis of [`redis_url`]. Each test uses only keys that
+/// begin with [`unique_name`] in braces.
 ///
 /// # Panics
 /// When `TEST_REDIS_CLUSTER_URL` is not set.
@@ -58,7 +58,7 @@ pub fn redis_cluster_url() -> String {
     told_by_the_script("TEST_REDIS_CLUSTER_URL")
 }
 
-/// A sentinel that names the Redis of [`redis_url`] as the primary `tests`.
+/// A sentinel that knows the Redis of [`redis_url`] as the primary `tests`.
 ///
 /// # Panics
 /// When `TEST_REDIS_SENTINEL_URL` is not set.
@@ -66,7 +66,7 @@ pub fn redis_sentinel_url() -> String {
     told_by_the_script("TEST_REDIS_SENTINEL_URL")
 }
 
-/// The Python with the programs of `deploy/requirements-test.txt`: a mail server, Django.
+/// The Python interpreter with the packages of `deploy/requirements-test.txt`: a mail server, Django.
 ///
 /// # Panics
 /// When `TEST_PYTHON` is not set.
@@ -74,7 +74,7 @@ pub fn python() -> String {
     told_by_the_script("TEST_PYTHON")
 }
 
-/// The browser, Chromium or Chrome.
+/// The browser: Chromium or Chrome.
 ///
 /// # Panics
 /// When `TEST_BROWSER` is not set.
@@ -82,7 +82,7 @@ pub fn browser() -> String {
     told_by_the_script("TEST_BROWSER")
 }
 
-/// `oathtool`, somebody else's authenticator app.
+/// `oathtool`, an independent implementation of an authenticator app.
 ///
 /// # Panics
 /// When `TEST_OATHTOOL` is not set.
@@ -98,10 +98,10 @@ pub fn node_modules() -> String {
     told_by_the_script("TEST_NODE_MODULES")
 }
 
-/// A name that no other test has, in this process or another: for databases and key prefixes. Lower-case
-/// letters, digits and underscores, at most 32.
+/// A name that no other test has, in this or another process, for databases and key prefixes. Lower-case letters,
+/// digits and underscores, at most 32.
 pub fn unique_name() -> String {
-    // Its keys are random for each process and differ from call to call.
+    // The keys of `RandomState` are random for each process and differ from call to call.
     let random = RandomState::new().hash_one(process::id());
     format!("test_{random:016x}")
 }
@@ -116,7 +116,7 @@ fn free_port() -> u16 {
     reason = "tests are told where their servers are by the script that starts them"
 )]
 fn told_by_the_script(variable: &str) -> String {
-    // Set to nothing where the script found nothing.
+    // The script sets the variable to an empty string if it found nothing.
     let told = env::var(variable).ok().filter(|told| !told.is_empty());
     told.unwrap_or_else(|| {
         panic!(

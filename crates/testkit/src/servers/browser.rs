@@ -1,4 +1,4 @@
-//! A driver of a browser, of a test's own: W3C `WebDriver` over HTTP on loopback.
+//! A browser driver for one test: W3C `WebDriver` over HTTP on loopback.
 
 use std::{
     process::{Child, Command, Stdio},
@@ -9,7 +9,7 @@ use tokio::{net::TcpStream, time::sleep};
 
 use super::{free_port, told_by_the_script};
 
-/// A driver that runs. The browsers that it started end with it.
+/// A running driver. The browsers that it started end with it.
 #[derive(Debug)]
 pub struct BrowserDriver {
     process: Child,
@@ -39,7 +39,7 @@ impl BrowserDriver {
         Self { process, port }
     }
 
-    /// Where it listens.
+    /// The URL at which it listens.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -1,4 +1,4 @@
-//! Certificates that servers of tests show: one that an authority vouches for, and one that nobody does.
+//! Certificates for the servers of tests: one signed by an authority, and one self-signed.
 
 use std::{path::PathBuf, process::Command};
 
@@ -8,24 +8,24 @@ use super::python;
 
 const SCRIPT: &str = include_str!("certificates.py");
 
-/// An authority, what it vouches for, and what it does not; gone when this is dropped.
+/// An authority, another authority, and their certificates. The files are deleted when this is dropped.
 pub struct Certificates {
     folder: TempDir,
 }
 
 /// A certificate and its private key, as files.
 pub struct Certificate {
-    /// The certificate with those between it and the authority, PEM.
+    /// The certificate with the intermediate ones up to the authority, PEM.
     pub chain: PathBuf,
     /// The private key, PEM.
     pub key: PathBuf,
 }
 
 impl Certificates {
-    /// Makes them.
+    /// Creates the authorities and certificates.
     ///
     /// # Panics
-    /// When Python cannot.
+    /// When the Python script fails.
     #[expect(
         clippy::new_without_default,
         reason = "it runs a program and writes files"
@@ -41,22 +41,22 @@ impl Certificates {
         Self { folder }
     }
 
-    /// The authority that vouches for [`Self::right`].
+    /// The authority that issued [`Self::right`].
     pub fn authority(&self) -> PathBuf {
         self.file("ca.pem")
     }
 
-    /// An authority that vouches for nobody.
+    /// An authority that has issued none of these certificates.
     pub fn other_authority(&self) -> PathBuf {
         self.file("other-ca.pem")
     }
 
-    /// Of `localhost`, and of no address.
+    /// A certificate for `localhost`, not for an IP address.
     pub fn right(&self) -> Certificate {
         self.pair("right")
     }
 
-    /// Of `localhost`, by its own word.
+    /// A self-signed certificate for `localhost`.
     pub fn self_signed(&self) -> Certificate {
         self.pair("self-signed")
     }

@@ -1,4 +1,4 @@
-//! A double of an HTTP gateway for text messages: keeps what it gets, and misbehaves when it is told to.
+//! A test double of an HTTP gateway for text messages. It records requests, and misbehaves on demand.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -9,28 +9,28 @@ use std::{
     time::Duration,
 };
 
-/// How long anything may take that a client is to do.
+/// How long to wait for a client.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How to treat a request.
+/// How to answer a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GatewayAnswer {
-    /// With a status, and what to say in `Retry-After`.
+    /// Answer with a status and, optionally, `Retry-After`.
     Status(u16, Option<String>),
-    /// Take it and close without an answer.
+    /// Record it and close the connection without an answer.
     Drop,
-    /// Take it and answer 202 when released.
+    /// Record it and answer 202 once released.
     Hang,
-    /// Point somewhere else.
+    /// Redirect to a URL.
     Redirect(String),
 }
 
-/// A request as the gateway got it.
+/// A request as the gateway received it.
 #[derive(Debug, Clone)]
 pub struct ReceivedRequest {
     /// `POST /path?query`.
     pub target: String,
-    /// By their names in lower case.
+    /// By names in lower case.
     pub headers: HashMap<String, String>,
     /// The body.
     pub body: String,
@@ -57,7 +57,7 @@ struct Inner {
 }
 
 impl SmsGateway {
-    /// One that takes everything, with 202.
+    /// A gateway that accepts every request with 202.
     ///
     /// # Panics
     /// When there is no free port.
@@ -69,45 +69,45 @@ impl SmsGateway {
         thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
                 let state = Arc::clone(&served);
-                // A client that goes away is a client that goes away.
+                // The client may disconnect at any time, which is no error of the gateway.
                 thread::spawn(move || drop(state.serve(connection)));
             }
         });
         Self { port, state }
     }
 
-    /// Where it is.
+    /// The URL to send messages to.
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}/send?v=1", self.port)
     }
 
-    /// Where its port is.
+    /// The port on loopback.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// How to treat the next request.
+    /// Queues the answer to the next request.
     pub fn next(&self, answer: GatewayAnswer) {
         self.state.lock().answers.push_back(answer);
     }
 
-    /// How to treat every request for which nothing else was said.
+    /// Sets the answer to every request that no queued answer is for.
     pub fn always(&self, answer: GatewayAnswer) {
         self.state.lock().otherwise = Some(answer);
     }
 
-    /// Ends all hanging.
+    /// Answers all requests that hang.
     pub fn release(&self) {
         self.state.lock().released = true;
         self.state.changed.notify_all();
     }
 
-    /// What it got so far.
+    /// The requests received so far.
     pub fn requests(&self) -> Vec<ReceivedRequest> {
         self.state.lock().requests.clone()
     }
 
-    /// Waits until it got so many.
+    /// Waits until `count` requests were received.
     pub fn wait_for_requests(&self, count: usize) -> Vec<ReceivedRequest> {
         self.state
             .wait_until(|inner| inner.requests.len() >= count)

@@ -1,4 +1,4 @@
-//! A real mail server (aiosmtpd) that keeps what it gets, and misbehaves when it is told to.
+//! A real mail server (aiosmtpd) that records mails, and misbehaves on demand.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -15,39 +15,39 @@ use tempfile::TempDir;
 use super::python;
 
 const SCRIPT: &str = include_str!("mail_server.py");
-/// How long anything may take that the server is to say.
+/// How long to wait for an event of the server.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How clients reach it.
+/// How clients connect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailTls {
-    /// In clear; it does not know TLS.
+    /// In clear; the server does not support TLS.
     None,
-    /// In clear until the client asks for TLS, which it must.
+    /// In clear until STARTTLS, which is required.
     StartTls,
     /// TLS from the first byte.
     Implicit,
 }
 
-/// A mail as the server got it.
+/// A mail as the server received it.
 #[derive(Debug, Clone)]
 pub struct ReceivedMail {
-    /// What the client called itself.
+    /// The name in the client's EHLO.
     pub hello: String,
-    /// Envelope.
+    /// The sender of the envelope.
     pub from: String,
-    /// Envelope.
+    /// The recipients of the envelope.
     pub to: Vec<String>,
     /// Whether it came over TLS.
     pub encrypted: bool,
-    /// As whom the client signed in.
+    /// The user that the client authenticated as.
     pub user: Option<String>,
     /// Headers and body.
     pub text: String,
 }
 
 impl ReceivedMail {
-    /// A header, if it is there once.
+    /// The value of a header that occurs exactly once.
     pub fn header(&self, name: &str) -> Option<&str> {
         let head = self.text.split("\r\n\r\n").next()?;
         let mut values = head.lines().filter_map(|line| {
@@ -58,7 +58,7 @@ impl ReceivedMail {
         values.next().is_none().then_some(value)
     }
 
-    /// The six digits of the code that the plain text has.
+    /// The six-digit code in the plain text.
     pub fn code(&self) -> String {
         let digits = |word: &str| word.len() == 6 && word.bytes().all(|it| it.is_ascii_digit());
         let code = self.text.split_whitespace().find(|word| digits(word));
@@ -67,7 +67,7 @@ impl ReceivedMail {
     }
 }
 
-/// The server, gone when this is dropped.
+/// The server. It ends when this is dropped.
 pub struct MailServer {
     port: u16,
     folder: TempDir,
@@ -83,7 +83,7 @@ struct Heard {
 }
 
 impl MailServer {
-    /// One that takes mail from everybody.
+    /// A server that accepts mail from every client.
     ///
     /// # Panics
     /// When it does not start.
@@ -91,7 +91,7 @@ impl MailServer {
         Self::start_with(tls, None)
     }
 
-    /// One that takes mail from this user with this password.
+    /// A server that accepts mail only from this user with this password.
     ///
     /// # Panics
     /// When it does not start.
@@ -121,7 +121,7 @@ impl MailServer {
         let output = BufReader::new(child.stdout.take().expect("standard output"));
         let heard = Arc::new(Heard::default());
         let listener = Arc::clone(&heard);
-        // Ends with the server.
+        // The thread ends with the server.
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
                 let event = serde_json::from_str(&line).expect("JSON");
@@ -140,50 +140,51 @@ impl MailServer {
         }
     }
 
-    /// Where it listens, on `localhost`.
+    /// The port on `localhost`.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The authority that its certificate is from.
+    /// The authority that issued the server's certificate.
     pub fn ca_file(&self) -> PathBuf {
         self.folder.path().join("ca.pem")
     }
 
-    /// Another authority.
+    /// An authority that did not issue it.
     pub fn other_ca_file(&self) -> PathBuf {
         self.folder.path().join("other-ca.pem")
     }
 
-    /// How to treat the next mail: `connect 421`, `mail 450`, `rcpt 550`, `data 451` (refuse it there), `drop` (take it and close without
-    /// an answer), `hang` (take it and answer when released); `hang-early` and `drop-early` before it is taken.
+    /// How to treat the next mail: `connect 421`, `mail 450`, `rcpt 550`, `data 451` (refuse it at that command),
+    /// `drop` (accept it and close without an answer), `hang` (accept it and answer once released); `hang-early` and
+    /// `drop-early` do so before it is accepted.
     pub fn order(&mut self, order: &str) {
         let ordered = self.heard.named("ordered").len();
         writeln!(self.orders, "{order}").expect("the server runs");
         self.heard.wait_for("ordered", ordered + 1);
     }
 
-    /// Ends all hanging.
+    /// Answers all mails that hang.
     pub fn release(&mut self) {
         self.order("release");
     }
 
-    /// What it got so far.
+    /// The mails received so far.
     pub fn mails(&self) -> Vec<ReceivedMail> {
         mails_of(&self.heard.named("mail"))
     }
 
-    /// Waits until it got so many.
+    /// Waits until `count` mails were received.
     pub fn wait_for_mails(&self, count: usize) -> Vec<ReceivedMail> {
         mails_of(&self.heard.wait_for("mail", count))
     }
 
-    /// Waits until it refused so many.
+    /// Waits until `count` mails were refused.
     pub fn wait_for_refusals(&self, count: usize) {
         self.heard.wait_for("refused", count);
     }
 
-    /// How many it refused so far.
+    /// The number of mails refused so far.
     pub fn refusals(&self) -> usize {
         self.heard.named("refused").len()
     }
@@ -191,7 +192,7 @@ impl MailServer {
 
 impl Drop for MailServer {
     fn drop(&mut self) {
-        // It may have ended by itself; there is nobody to tell.
+        // The server may have ended already; errors while dropping cannot be reported.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

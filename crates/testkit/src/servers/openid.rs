@@ -1,4 +1,4 @@
-//! A double of an OpenID provider: says of itself, signs and answers whatever a test tells it to.
+//! A test double of an OpenID provider. Tests decide what it publishes, signs and answers.
 
 use std::{
     collections::HashMap,
@@ -19,23 +19,23 @@ use serde_json::{Value, json};
 
 use super::gateway::{ReceivedRequest, read};
 
-/// How long anything may take that a client is to do.
+/// How long to wait for a client.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// How it treats requests.
+/// How the provider treats requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenIdMood {
     /// As it should.
     Well,
     /// It answers 503.
     Overloaded,
-    /// It takes a request and closes without an answer.
+    /// It reads a request and closes the connection without an answer.
     Gone,
-    /// It takes a request and says nothing until it is well again.
+    /// It reads a request, waits until the mood changes, and closes the connection without an answer.
     Silent,
-    /// It sends whoever asks to the same path of another one, at this port.
+    /// It redirects to the same path at this port.
     Elsewhere(u16),
-    /// It answers as it should, and goes on for a megabyte.
+    /// It answers correctly, followed by a megabyte of data.
     Verbose,
 }
 
@@ -54,9 +54,9 @@ struct Inner {
     mood: OpenIdMood,
     metadata: Value,
     keys: Vec<SigningKey>,
-    /// What is at the address of the keys, if it is not the keys.
+    /// The document served instead of the keys, if set.
     key_document: Option<String>,
-    /// What the token endpoint answers for a code.
+    /// The answers of the token endpoint by code.
     grants: HashMap<String, Value>,
     requests: Vec<ReceivedRequest>,
 }
@@ -67,7 +67,7 @@ struct SigningKey {
 }
 
 impl OpenIdDouble {
-    /// One that is well, with one key.
+    /// A provider in the mood `Well`, with one key.
     ///
     /// # Panics
     /// When there is no free port.
@@ -100,30 +100,30 @@ impl OpenIdDouble {
         thread::spawn(move || {
             for connection in listener.incoming().map_while(Result::ok) {
                 let state = Arc::clone(&served);
-                // A client that goes away is a client that goes away.
+                // The client may disconnect at any time, which is no error of the provider.
                 thread::spawn(move || drop(state.serve(connection)));
             }
         });
         Self { port, state }
     }
 
-    /// Where it listens.
+    /// The port on loopback.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// Who it is.
+    /// The issuer identifier.
     pub fn issuer(&self) -> String {
         issuer_at(self.port)
     }
 
-    /// How to treat requests from now on.
+    /// Sets how requests are treated from now on.
     pub fn be(&self, mood: OpenIdMood) {
         self.state.lock().mood = mood;
         self.state.changed.notify_all();
     }
 
-    /// Says something else of itself from now on; `null` leaves a field out.
+    /// Changes a field of the metadata; `null` removes it.
     pub fn say(&self, field: &str, value: Value) {
         let mut inner = self.state.lock();
         let document = inner.metadata.as_object_mut().expect("an object");
@@ -134,19 +134,19 @@ impl OpenIdDouble {
         }
     }
 
-    /// Signs with a new key from now on. The old one is withdrawn.
+    /// Replaces the signing key. The old one is no longer published.
     pub fn rotate_key(&self) {
         let mut inner = self.state.lock();
         let id = format!("key-{}", inner.requests.len() + 2);
         inner.keys = vec![SigningKey::new(&id)];
     }
 
-    /// Publishes something else than its keys from now on; `None` publishes them again.
+    /// Publishes this document instead of the keys; `None` publishes the keys again.
     pub fn publish(&self, document: Option<&str>) {
         self.state.lock().key_document = document.map(str::to_owned);
     }
 
-    /// An ID token with these claims, as raw JSON, signed as it should be.
+    /// An ID token with these claims, given as raw JSON, with a valid signature.
     pub fn raw_token(&self, claims: &[u8]) -> String {
         let inner = self.state.lock();
         let key = inner.keys.last().expect("a key");
@@ -158,7 +158,7 @@ impl OpenIdDouble {
         ))
     }
 
-    /// An ID token with these claims, signed as it should be.
+    /// An ID token with these claims and a valid signature.
     pub fn token(&self, claims: &Value) -> String {
         let inner = self.state.lock();
         let key = inner.keys.last().expect("a key");
@@ -166,18 +166,18 @@ impl OpenIdDouble {
         key.sign(&header, claims)
     }
 
-    /// The same under another header.
+    /// The same with another header.
     pub fn token_with_header(&self, header: &Value, claims: &Value) -> String {
         let inner = self.state.lock();
         inner.keys.last().expect("a key").sign(header, claims)
     }
 
-    /// Its public key, as it is published.
+    /// The public key, as published.
     pub fn public_key(&self) -> Value {
         self.state.lock().keys.last().expect("a key").published()
     }
 
-    /// What the token endpoint is to answer for this code, once: 200, with this ID token.
+    /// Sets the answer of the token endpoint for this code, used once: 200 with this ID token.
     pub fn grant(&self, code: &str, id_token: &str) {
         let answer = json!({
             "access_token": "of-no-use", "token_type": "Bearer", "expires_in": 60, "id_token": id_token,
@@ -185,7 +185,7 @@ impl OpenIdDouble {
         self.answer(code, answer);
     }
 
-    /// What the token endpoint is to answer for this code, once, whatever that is.
+    /// Sets the answer of the token endpoint for this code, used once.
     pub fn answer(&self, code: &str, answer: Value) {
         self.state.lock().grants.insert(code.to_owned(), answer);
     }
@@ -201,13 +201,13 @@ impl OpenIdDouble {
     }
 }
 
-/// A token that nobody signed, with a header that says whatever it says.
+/// A token with an arbitrary header and arbitrary bytes as its signature.
 pub fn unsigned(header: &Value, claims: &Value, signature: &[u8]) -> String {
     let text = signing_input(header, claims);
     format!("{text}.{}", BASE64.encode(signature))
 }
 
-/// A token maced by these bytes, as by a secret that two share.
+/// A token with an HMAC under this secret instead of a signature.
 pub fn maced(header: &Value, claims: &Value, secret: &[u8]) -> String {
     let text = signing_input(header, claims);
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret);
@@ -316,7 +316,7 @@ impl Inner {
                 let fields: HashMap<_, _> = fields.into_owned().collect();
                 let code = fields.get("code").map(String::as_str).unwrap_or_default();
                 match self.grants.remove(code) {
-                    // RFC 7636 §4.6: without its verifier a code is worth nothing.
+                    // RFC 7636 §4.6: a code is worthless without its verifier.
                     Some(answer) if fields.contains_key("code_verifier") => (200, answer),
                     _ => (400, json!({"error": "invalid_grant"})),
                 }

@@ -1,4 +1,4 @@
-//! A real OpenID provider (npm: `oidc-provider`), in Google's place.
+//! A real OpenID provider (npm: `oidc-provider`), in place of Google.
 
 use std::{
     io::{BufRead as _, BufReader, Write as _},
@@ -15,11 +15,11 @@ use tempfile::NamedTempFile;
 use super::node_modules;
 
 const SCRIPT: &str = include_str!("openid_provider.mjs");
-/// How long anything may take that the provider is to say.
+/// How long to wait for an event of the provider.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The provider, gone when this is dropped. It signs with RS256, and knows three clients: `site`, which may come
-/// back to the addresses that it was started with and has a secret; `app`, which has none; and `stranger`.
+/// The provider. It ends when this is dropped. It signs with RS256, and has three clients: `site`, with a secret and
+/// the redirect URIs given to [`Self::start`]; `app`, without a secret; and `stranger`.
 pub struct OpenIdProviderServer {
     issuer: String,
     child: Child,
@@ -38,14 +38,14 @@ impl OpenIdProviderServer {
     /// The secret of the client `site`.
     pub const SECRET: &'static str = "secret-of-the-site";
 
-    /// Starts it.
+    /// Starts the provider.
     ///
     /// # Panics
     /// When it does not start.
     pub fn start(redirect_uris: &[&str]) -> Self {
         let modules = node_modules();
         let folder = Path::new(&modules).parent().expect("the folder above");
-        // Beside the packages, where Node looks for them.
+        // In the folder of the packages, where Node looks for them.
         let script = tempfile::Builder::new()
             .prefix("openid-provider-")
             .suffix(".mjs")
@@ -64,10 +64,10 @@ impl OpenIdProviderServer {
         let output = BufReader::new(child.stdout.take().expect("standard output"));
         let heard = Arc::new(Heard::default());
         let listener = Arc::clone(&heard);
-        // Ends with the provider.
+        // The thread ends with the provider.
         thread::spawn(move || {
             for line in output.lines().map_while(Result::ok) {
-                // The library has notices of its own.
+                // The library prints notices of its own.
                 let Ok(event) = serde_json::from_str(&line) else {
                     continue;
                 };
@@ -86,32 +86,32 @@ impl OpenIdProviderServer {
         }
     }
 
-    /// Who it is.
+    /// The issuer identifier.
     pub fn issuer(&self) -> &str {
         &self.issuer
     }
 
-    /// Who signs in from now on: `sub`, and the claims that it says of them.
+    /// Sets who signs in from now on: `sub` and the other claims.
     pub fn welcome(&mut self, person: &Value) {
         self.order(&json!({ "person": person }));
     }
 
-    /// Signs with a new key from now on, and goes on serving.
+    /// Signs with a new key from now on, without an interruption.
     pub fn rotate_key(&mut self) {
         self.order(&json!({"rotate": true}));
     }
 
-    /// Answers nobody until it is well again.
+    /// Whether requests are answered from now on. Otherwise it closes connections without an answer.
     pub fn be_well(&mut self, well: bool) {
         self.order(&json!({ "well": well }));
     }
 
-    /// How many codes it gave an ID token for.
+    /// The number of codes for which it issued an ID token.
     pub fn grants(&self) -> usize {
         self.heard.named("grant").len()
     }
 
-    /// How many requests to a path it got.
+    /// The number of requests to a path so far.
     pub fn requests_to(&self, path: &str) -> usize {
         let requests = self.heard.named("request");
         requests.iter().filter(|it| it["path"] == path).count()
@@ -126,7 +126,7 @@ impl OpenIdProviderServer {
 
 impl Drop for OpenIdProviderServer {
     fn drop(&mut self) {
-        // It may have ended by itself; there is nobody to tell.
+        // The provider may have ended already; errors while dropping cannot be reported.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

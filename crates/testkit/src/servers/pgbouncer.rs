@@ -1,4 +1,4 @@
-//! A PgBouncer between a test and a PostgreSQL.
+//! A PgBouncer between a test and a PostgreSQL server.
 
 use std::{
     fs,
@@ -14,22 +14,22 @@ use url::Url;
 
 use super::{free_port, postgres::folder_of_the_server};
 
-/// How long it may take to listen.
+/// Time limit for its start.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// For how long a client keeps a session of the server.
+/// How long a client keeps a session of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PoolMode {
-    /// While it is connected.
+    /// As long as the client is connected.
     Session,
-    /// For a transaction.
+    /// For one transaction.
     Transaction,
-    /// For a statement.
+    /// For one statement.
     Statement,
 }
 
-/// A `pgbouncer` on a free port of loopback, gone when this is dropped. It takes the role of the server's URL
-/// without a password, and leads to each database of that server by its name.
+/// A `pgbouncer` on a free port of loopback. It ends when this is dropped. It accepts the role of the server's URL
+/// without a password, and forwards to every database of that server by its name.
 pub struct PgBouncer {
     port: u16,
     folder: TempDir,
@@ -37,8 +37,8 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one in front of the server of `url`, with so many sessions for each database, and these lines in its
-    /// configuration.
+    /// Starts one in front of the server of `url`, with `sessions` server sessions per database, and with `settings` as
+    /// additional lines of its configuration.
     ///
     /// # Panics
     /// When there is no `pgbouncer`, or it does not listen.
@@ -60,10 +60,10 @@ impl PgBouncer {
         panic!("pgbouncer does not start");
     }
 
-    /// The database of this URL, by way of the pooler.
+    /// The URL of this database through the pooler.
     ///
     /// # Panics
-    /// When it is no URL.
+    /// When `database` is not a URL.
     pub fn url_of(&self, database: &str) -> String {
         let mut url = Url::parse(database).expect("the URL of a database");
         url.set_host(Some("127.0.0.1")).expect("a host");
@@ -89,9 +89,10 @@ impl PgBouncer {
         );
         let user = format!("\"{}\" \"\"\n", server.username());
         for (name, text) in [("ini", text), ("users", user)] {
+            // With default permissions: PgBouncer does not run as root, and reads them.
             fs::write(self.folder.path().join(name), text).expect("a file of its own");
         }
-        // Others may read them: it does not run as root.
+        // Left over from an earlier attempt.
         let pid = self.folder.path().join("pid");
         let _ = fs::remove_file(pid);
     }
@@ -131,7 +132,7 @@ impl PgBouncer {
 
 impl Drop for PgBouncer {
     fn drop(&mut self) {
-        // Itself, and then who started it as another user.
+        // PgBouncer itself first, then the program that started it as another user.
         if let Some(pid) = self.pid() {
             let _ = kill_process(pid, Signal::KILL);
         }
@@ -141,7 +142,7 @@ impl Drop for PgBouncer {
     }
 }
 
-/// It refuses to run as root. Debian keeps it where only root looks.
+/// PgBouncer refuses to run as root. Debian installs it outside the `PATH` of other users.
 fn command() -> Command {
     let of_debian = Path::new("/usr/sbin/pgbouncer");
     let program = if of_debian.exists() {

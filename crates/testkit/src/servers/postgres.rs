@@ -1,4 +1,4 @@
-//! A PostgreSQL that one test may stop, restart and freeze.
+//! A PostgreSQL server that one test may stop, restart and freeze.
 
 use std::{
     fs::{self, Permissions},
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 
 use super::{Certificate, free_port};
 
-/// How long the server may take to start.
+/// Time limit for the start of the server.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A PostgreSQL on a free port of loopback, gone when this is dropped.
+/// A PostgreSQL server on a free port of loopback. It ends when this is dropped.
 ///
-/// The programs come from the newest installation, as `deploy/servers.sh` finds it. The port stays the same
-/// over stops and starts, as it does for a service that is configured with one.
+/// The programs are those of the newest installation, as in `deploy/servers.sh`. The port stays the same after a
+/// restart, as it does for a service with a configured port.
 pub struct PostgresServer {
     programs: PathBuf,
     folder: TempDir,
@@ -28,10 +28,10 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// Starts one, without any database of ours.
+    /// Starts a server without any database of ours.
     ///
     /// # Panics
-    /// When PostgreSQL is not installed, or does not serve.
+    /// When PostgreSQL is not installed, or does not start.
     pub async fn start() -> Self {
         let programs = programs().expect("PostgreSQL 14 or newer: run deploy/servers.sh install");
         let folder = folder_of_the_server();
@@ -51,10 +51,10 @@ impl PostgresServer {
         panic!("PostgreSQL does not start: {}", server.log());
     }
 
-    /// Starts a standby of this one, which follows it and takes no writes until [`Self::promote`].
+    /// Starts a standby, which follows this server and takes no writes until [`Self::promote`].
     ///
     /// # Panics
-    /// When it cannot be copied, or does not serve.
+    /// When the server cannot be copied, or the standby does not start.
     pub async fn standby(&self) -> Self {
         let mut standby = Self {
             programs: self.programs.clone(),
@@ -83,20 +83,20 @@ impl PostgresServer {
         panic!("the standby does not start: {}", standby.log());
     }
 
-    /// Makes a primary of a standby.
+    /// Promotes a standby to a primary.
     ///
     /// # Panics
-    /// When it is none.
+    /// When this is not a standby.
     pub fn promote(&self) {
         self.pg_ctl(&["--wait", "--timeout=60", "promote"]);
     }
 
-    /// Ends it in order: standbys have all that was confirmed.
+    /// Shuts it down cleanly: standbys then have everything that was committed.
     pub fn stop(&self) {
         self.pg_ctl(&["-m", "fast", "stop"]);
     }
 
-    /// Executes statements on the database that is always there.
+    /// Executes statements on the default database.
     ///
     /// # Panics
     /// When they fail.
@@ -107,15 +107,15 @@ impl PostgresServer {
         connection.close().await.expect("the end of a connection");
     }
 
-    /// The database that is always there.
+    /// The URL of the default database.
     pub fn url(&self) -> String {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Speaks TLS with this certificate from here on, and in clear too for whoever asks for no more.
+    /// Accepts TLS with this certificate from now on, in addition to connections in clear.
     ///
     /// # Panics
-    /// When it does not take it.
+    /// When the server refuses the certificate.
     pub async fn serve_tls(&self, certificate: &Certificate) {
         self.pg_ctl(&["-m", "fast", "stop"]);
         for (from, name) in [
@@ -139,15 +139,15 @@ impl PostgresServer {
         self.port
     }
 
-    /// Ends it as a crash does: connections are cut, and it recovers from its log at the next start.
+    /// Stops it as in a crash: connections are cut, and it recovers from its write-ahead log at the next start.
     pub fn stop_immediately(&self) {
         self.pg_ctl(&["-m", "immediate", "stop"]);
     }
 
-    /// Starts it again where it was.
+    /// Starts it again on the same port.
     ///
     /// # Panics
-    /// When it does not serve.
+    /// When it does not start.
     pub async fn restart(&self) {
         assert!(
             self.serve().await,
@@ -156,9 +156,10 @@ impl PostgresServer {
         );
     }
 
-    /// Lets the system take connections and data for it, and nobody answer, until [`Self::thaw`].
+    /// Freezes the server until [`Self::thaw`]: the operating system still accepts connections and data, but no process
+    /// answers.
     pub fn freeze(&self) {
-        // The parent first, or it would start what is missing.
+        // The parent first, or it would restart the stopped children.
         self.signal_all(Signal::STOP);
     }
 
@@ -190,7 +191,7 @@ impl PostgresServer {
         fs::write(&file, kept + settings).expect("the settings can be changed");
     }
 
-    /// Whether it started: it does not when somebody else has its port.
+    /// Starts the server; false if another process has its port.
     async fn serve(&self) -> bool {
         let options = format!("-p {}", self.port);
         let log = self.folder.path().join("log");
@@ -200,7 +201,7 @@ impl PostgresServer {
             .arg("--log")
             .arg(log)
             .arg("start")
-            // A pipe would stay open for as long as the server runs.
+            // No pipes: they would stay open for as long as the server runs.
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -237,11 +238,11 @@ impl PostgresServer {
     fn signal_all(&self, signal: Signal) {
         let parent = self.pid().expect("the server is running");
         let mut signalled = Vec::new();
-        // Twice: one may have been born while the others were signalled.
+        // Twice: a process may have been started while the others were signalled.
         for _ in 0..2 {
             for pid in [vec![parent], children_of(parent)].concat() {
                 if !signalled.contains(&pid) {
-                    // A child may have ended just now.
+                    // A child may have ended in the meantime.
                     let _ = kill_process(pid, signal);
                     signalled.push(pid);
                 }
@@ -271,7 +272,7 @@ impl Drop for PostgresServer {
     }
 }
 
-/// A folder that the server may enter: it does not run as root.
+/// A folder that the server can access: it does not run as root.
 pub(super) fn folder_of_the_server() -> TempDir {
     let folder = tempfile::tempdir().expect("a folder for the server");
     if geteuid().is_root() {
@@ -285,7 +286,7 @@ pub(super) fn folder_of_the_server() -> TempDir {
     folder
 }
 
-/// A program of the server, run as whoever may run it.
+/// A command for a program of the server, run as a user that may run it.
 fn as_server(program: &Path) -> Command {
     let mut command = if geteuid().is_root() {
         let mut command = Command::new("runuser");
@@ -313,7 +314,7 @@ fn programs() -> Option<PathBuf> {
     versions.pop().map(|(_, programs)| programs)
 }
 
-/// Linux only, as are the signals that freeze.
+/// Linux only, like the signals for freezing.
 fn children_of(parent: Pid) -> Vec<Pid> {
     let file = format!("/proc/{0}/task/{0}/children", parent.as_raw_nonzero());
     let children = fs::read_to_string(file).unwrap_or_default();

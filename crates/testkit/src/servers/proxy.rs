@@ -1,4 +1,4 @@
-//! An address before a server, behind which the server can vanish, and an answer get lost.
+//! A proxy in front of a server, behind which the server can vanish, or an answer can be lost.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -12,10 +12,10 @@ use tokio::{
 };
 use url::Url;
 
-/// How PostgreSQL is asked to commit.
+/// The COMMIT in PostgreSQL's protocol.
 const COMMIT: &[u8] = b"COMMIT\0";
 
-/// Passes connections on to a server.
+/// Forwards connections to a server.
 pub struct Proxy {
     url: String,
     era: watch::Sender<u64>,
@@ -23,10 +23,10 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// Before the server of a URL, which is on this machine.
+    /// A proxy in front of the server of a URL, which is on this machine.
     ///
     /// # Panics
-    /// When the URL names no port, or there is no free one.
+    /// When the URL contains no port, or no port is free.
     pub fn before(url: &str) -> Self {
         let mut url = Url::parse(url).expect("a URL");
         let port = url.port().expect("a port");
@@ -52,17 +52,17 @@ impl Proxy {
         }
     }
 
-    /// The URL that leads here.
+    /// The URL of the proxy.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// From here on nothing comes back on the connections that are open; new ones are passed on.
+    /// From now on nothing is returned on open connections; new ones are forwarded.
     pub fn swallow_what_is_open(&self) {
         self.era.send_modify(|era| *era += 1);
     }
 
-    /// The next COMMIT is passed on, and its connection breaks when the server has answered.
+    /// The next COMMIT is forwarded, and its connection breaks once the server has answered.
     pub fn lose_the_answer_of_the_next_commit(&self) {
         *self
             .shall_lose
@@ -89,11 +89,11 @@ async fn pass_on(
                 passed_on(asked, &mut server).await
             }
             count = server.read(&mut answered) => {
-                // Lost once it is here: the server has done what it was asked.
+                // Lost after it arrived here: the server has done what it was asked to do.
                 !is_lost && passed_on(&answered[..count.unwrap_or(0)], &mut client).await
             }
             Ok(()) = eras.changed() => {
-                // Kept open: the client hears nothing, not even an end.
+                // The connection stays open: the client receives nothing, not even its end.
                 std::future::pending().await
             }
         };
@@ -103,7 +103,7 @@ async fn pass_on(
     }
 }
 
-/// Nothing to pass on is the end of the connection.
+/// Forwards bytes; false at the end of the connection.
 async fn passed_on(bytes: &[u8], to: &mut TcpStream) -> bool {
     !bytes.is_empty() && to.write_all(bytes).await.is_ok()
 }

@@ -1,4 +1,4 @@
-//! A Redis that one test may stop, empty and freeze.
+//! A Redis server that one test may stop, empty and freeze.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -14,13 +14,13 @@ use tempfile::TempDir;
 
 use super::{Certificate, free_port};
 
-/// How long the server may take to start, and to answer a command of ours.
+/// Time limit for the start of the server, and for its answer to a command.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A `redis-server` on a free port of loopback, gone when this is dropped.
+/// A `redis-server` on a free port of loopback. It ends when this is dropped.
 ///
-/// The binary comes from the `PATH`. The port stays the same over stops and starts, as it does for a
-/// service that is configured with one.
+/// The binary is found in the `PATH`. The port stays the same after a restart, as it does for a service with a
+/// configured port.
 pub struct RedisServer {
     port: u16,
     tls_port: Option<u16>,
@@ -33,13 +33,13 @@ impl RedisServer {
     /// Starts one.
     ///
     /// # Panics
-    /// When there is no `redis-server`, or it does not serve.
+    /// When there is no `redis-server`, or it does not start.
     pub async fn start() -> Self {
         Self::start_with(free_port, |_, _| Vec::new()).await
     }
 
-    /// Starts one with more on its command line, which may name its folder and its port. What stands there first may
-    /// be a file of settings.
+    /// Starts one with more arguments, which may contain its folder and its port. The first argument may be a
+    /// configuration file.
     ///
     /// # Panics
     /// As [`Self::start`].
@@ -51,7 +51,7 @@ impl RedisServer {
         for _ in 0..5 {
             let port = choose_port();
             let more = more(folder.path(), port);
-            // Another process may take the port between the choice and the start; the server ends then.
+            // Another process may take the port between the choice and the start; the server ends in that case.
             if let Some(child) = serve(port, folder.path(), &more).await {
                 return Self {
                     port,
@@ -65,7 +65,7 @@ impl RedisServer {
         panic!("redis-server ended five times in a row, each on another port");
     }
 
-    /// Starts one that speaks TLS too, on a port beside, with this certificate.
+    /// Starts one that also accepts TLS, on a second port, with this certificate.
     ///
     /// # Panics
     /// As [`Self::start`].
@@ -98,12 +98,12 @@ impl RedisServer {
         panic!("redis-server ended five times in a row, each on other ports");
     }
 
-    /// The port on loopback: that of TLS, if it speaks it.
+    /// The port on loopback: that for TLS, if there is one.
     pub fn port(&self) -> u16 {
         self.tls_port.unwrap_or(self.port)
     }
 
-    /// Asks whoever comes from here on for this password.
+    /// Requires this password from new connections.
     ///
     /// # Panics
     /// When the server does not answer.
@@ -112,32 +112,32 @@ impl RedisServer {
             .expect("the server answers");
     }
 
-    /// Where it is, whether it runs or not.
+    /// The URL, whether the server runs or not.
     pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/0", self.port)
     }
 
-    /// Stops it. What it knows is there again after [`Self::restart`].
+    /// Stops it. Its data are restored by [`Self::restart`].
     pub fn stop(&mut self) {
-        // The connection ends without an answer when the server does.
+        // The server closes the connection without an answer.
         let _ = self.send("SHUTDOWN SAVE");
         self.reap();
     }
 
-    /// Ends it as a crash does: what it knew is lost.
+    /// Stops it as in a crash: its data are lost.
     pub fn kill(&mut self) {
         if let Some(child) = &mut self.child {
             child.kill().expect("the server can be killed");
         }
         self.reap();
-        // From an earlier stop.
+        // Written by an earlier stop.
         let _ = std::fs::remove_file(self.folder.path().join("dump.rdb"));
     }
 
-    /// Starts it again where it was.
+    /// Starts it again on the same port.
     ///
     /// # Panics
-    /// When it does not serve.
+    /// When it does not start.
     pub async fn restart(&mut self) {
         assert!(self.child.is_none(), "the server is running");
         self.child = serve(self.port, self.folder.path(), &self.more).await;
@@ -147,7 +147,8 @@ impl RedisServer {
         );
     }
 
-    /// Lets the system take connections and commands for it, and nobody answer, until [`Self::thaw`].
+    /// Freezes the server until [`Self::thaw`]: the operating system still accepts connections and commands, but the
+    /// server does not answer.
     pub fn freeze(&self) {
         self.signal(Signal::STOP);
     }
@@ -157,7 +158,7 @@ impl RedisServer {
         self.signal(Signal::CONT);
     }
 
-    /// Cuts every connection of the kind that `CLIENT KILL TYPE` names; they may come again.
+    /// Closes every connection of a type of `CLIENT KILL TYPE`; clients may reconnect.
     pub fn cut(&self, kind: &str) {
         self.send(&format!("CLIENT KILL TYPE {kind} SKIPME yes"))
             .expect("the server answers");
@@ -168,19 +169,19 @@ impl RedisServer {
         kill_process(Pid::from_child(child), signal).expect("a child of ours takes a signal");
     }
 
-    /// Gives an order that it takes (`CONFIG SET …`).
+    /// Executes a command that answers `+OK` (`CONFIG SET …`).
     ///
     /// # Panics
-    /// When it does not.
+    /// When it answers something else.
     pub fn order(&self, command: &str) {
         let answer = self.send(command).expect("the server answers");
         assert_eq!(answer, "+OK\r\n", "{command}");
     }
 
-    /// A number that it tells of itself (`INFO`).
+    /// A number in a section of `INFO`.
     ///
     /// # Panics
-    /// When it does not.
+    /// When the answer does not contain it.
     pub fn figure(&self, section: &str, name: &str) -> u64 {
         let answer = self
             .send(&format!("INFO {section}"))
@@ -191,7 +192,7 @@ impl RedisServer {
         number.unwrap_or_else(|| panic!("no number {name} in {answer}"))
     }
 
-    /// What it answers to an inline command, as it comes.
+    /// The raw answer to an inline command.
     ///
     /// # Panics
     /// When it does not answer.
@@ -213,14 +214,14 @@ impl RedisServer {
 impl Drop for RedisServer {
     fn drop(&mut self) {
         if let Some(child) = &mut self.child {
-            // It may have ended by itself; there is nobody to tell.
+            // The server may have ended already; errors while dropping cannot be reported.
             let _ = child.kill();
             let _ = child.wait();
         }
     }
 }
 
-/// A server that answers; `None` when it ended instead.
+/// Starts a server and waits until it answers; `None` if it ended instead.
 async fn serve(port: u16, folder: &Path, more: &[OsString]) -> Option<Child> {
     let (file, more) = match more.split_first() {
         Some((first, rest)) if !first.to_string_lossy().starts_with("--") => (Some(first), rest),
@@ -243,7 +244,7 @@ async fn serve(port: u16, folder: &Path, more: &[OsString]) -> Option<Child> {
     let started = Instant::now();
     while child.try_wait().expect("a child of ours").is_none() {
         let pid = format!("process_id:{}\r\n", child.id());
-        // The pid too: what answers on the port may be somebody else's.
+        // The process id is compared too: another server may answer on this port.
         let serves = |answer: String| answer.contains(&pid) || answer.starts_with("-NOAUTH");
         if ask(port, "INFO server").is_ok_and(serves) {
             return Some(child);
@@ -257,7 +258,7 @@ async fn serve(port: u16, folder: &Path, more: &[OsString]) -> Option<Child> {
     None
 }
 
-/// Sends one inline command and gives what comes first in answer.
+/// Sends one inline command and returns the first part of the answer.
 fn ask(port: u16, command: &str) -> io::Result<String> {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let mut connection = TcpStream::connect_timeout(&address, PATIENCE)?;

@@ -5,19 +5,19 @@ use std::{ffi::OsString, path::Path, time::Duration};
 use super::{RedisServer, free_port};
 
 const SLOTS: u16 = 16_384;
-/// How far the port of the bus is from that of the clients.
+/// The distance from a client port to the port of the cluster bus.
 const BUS: u16 = 10_000;
 const A_MOMENT: Duration = Duration::from_millis(20);
 
-/// Three primaries on loopback, each with a third of the slots, and replicas as they are asked for; gone when this is
+/// Three primaries on loopback, each with a third of the slots, and replicas as tests add them. They end when this is
 /// dropped.
 pub struct RedisCluster {
-    /// The three primaries, and then the replicas.
+    /// The three primaries, followed by the replicas.
     pub nodes: Vec<RedisServer>,
 }
 
 impl RedisCluster {
-    /// Starts one, and comes back when all nodes agree that it works.
+    /// Starts a cluster, and returns when all nodes report that it works.
     ///
     /// # Panics
     /// As [`RedisServer::start`].
@@ -39,12 +39,12 @@ impl RedisCluster {
         cluster
     }
 
-    /// One of the nodes' URLs.
+    /// The URL of one of the nodes.
     pub fn url(&self) -> String {
         self.node(0).url()
     }
 
-    /// All nodes as host and port.
+    /// All nodes as `host:port`.
     pub fn addresses(&self) -> Vec<String> {
         let ports = self.nodes.iter().map(RedisServer::port);
         ports.map(|port| format!("127.0.0.1:{port}")).collect()
@@ -60,14 +60,14 @@ impl RedisCluster {
         slot.expect("the number of a slot")
     }
 
-    /// The number of the primary that had this slot at the start.
+    /// The index of the primary that had this slot at the start.
     pub fn owner(&self, slot: u16) -> usize {
         (0..3)
             .find(|number| slot < SLOTS * (number + 1) / 3)
             .map_or(2, usize::from)
     }
 
-    /// Adds a replica of this node, and comes back when it has all that the node has.
+    /// Adds a replica of this node, and returns when it has all of the node's data.
     pub async fn add_replica_of(&mut self, of: usize) {
         let node = RedisServer::start_with(port_with_a_bus, arguments).await;
         self.introduce(&node);
@@ -85,7 +85,7 @@ impl RedisCluster {
         self.until_whole().await;
     }
 
-    /// Kills a node, and lets the others notice within a second. Before, they have the patience of a busy machine.
+    /// Kills a node, and lets the others notice within a second. Until then their timeout is long, for busy machines.
     ///
     /// # Panics
     /// When there is no such node.
@@ -97,7 +97,7 @@ impl RedisCluster {
         node.expect("a node of that number").kill();
     }
 
-    /// Begins to give a slot away: from here on, keys that are not there any more are to be asked for elsewhere.
+    /// Begins to migrate a slot: from now on, the source answers ASK for keys that it no longer has.
     pub fn begin_to_move(&self, slot: u16, from: usize, to: usize) {
         let (giver, taker) = (self.id(from), self.id(to));
         self.node(to)
@@ -106,7 +106,7 @@ impl RedisCluster {
             .order(&format!("CLUSTER SETSLOT {slot} MIGRATING {taker}"));
     }
 
-    /// Moves the keys of the slot, and then the slot.
+    /// Migrates the keys of the slot, and then the slot itself.
     ///
     /// # Panics
     /// When a key does not move.

@@ -5,14 +5,14 @@ use std::{ffi::OsString, fs, process::Command, time::Duration};
 use super::{RedisServer, free_port};
 
 const A_MOMENT: Duration = Duration::from_millis(20);
-/// What the sentinel asks for, and what the servers do.
+/// The password of the sentinel, and that of the servers.
 const OF_THE_SENTINEL: &str = "a-word-of-the-sentinel";
 const OF_THE_SERVERS: &str = "a-word-of-the-servers";
 
-/// A primary, its replica, and a sentinel that promotes the replica when the primary is lost; gone when this is
-/// dropped. The sentinel asks for another password than the servers.
+/// A primary, its replica, and a sentinel that promotes the replica when the primary is lost. They end when this is
+/// dropped. The sentinel and the servers have different passwords.
 pub struct RedisSentinel {
-    /// The primary of the start.
+    /// The primary at the start.
     pub primary: RedisServer,
     /// Its replica.
     pub replica: RedisServer,
@@ -23,7 +23,7 @@ impl RedisSentinel {
     /// The name by which the sentinel knows the primary.
     pub const NAME: &str = "sessions";
 
-    /// Starts them, and comes back when the sentinel knows both servers.
+    /// Starts them, and returns when the sentinel knows both servers.
     ///
     /// # Panics
     /// As [`RedisServer::start`].
@@ -34,10 +34,10 @@ impl RedisSentinel {
         for server in [&primary, &replica] {
             server.order(&format!("CONFIG SET masterauth {OF_THE_SERVERS}"));
         }
-        // Before the replica comes: one whose greeting is cut off by it tries again after a minute.
+        // Before the replica connects: if this interrupted its handshake, it would retry only after a minute.
         primary.require_password(OF_THE_SERVERS);
         replica.order(&format!("REPLICAOF 127.0.0.1 {}", primary.port()));
-        // And before the sentinel looks: it looks again after ten seconds.
+        // Also before the sentinel looks, because it looks again only after ten seconds.
         while !replica
             .ask("INFO replication")
             .contains("master_link_status:up")
@@ -71,7 +71,7 @@ impl RedisSentinel {
         all
     }
 
-    /// The URL by which a client asks for the primary.
+    /// The URL with which a client asks a sentinel for the primary.
     pub fn url(&self) -> String {
         format!("redis://:{OF_THE_SERVERS}@{}/0", Self::NAME)
     }
@@ -82,13 +82,13 @@ impl RedisSentinel {
         format!("redis://:{OF_THE_SENTINEL}@127.0.0.1:{port}")
     }
 
-    /// The URL of a server of this port, for whoever looks past the sentinel.
+    /// The URL of one server, for connections that bypass the sentinel.
     pub fn url_of(&self, server: &RedisServer) -> String {
         format!("redis://:{OF_THE_SERVERS}@127.0.0.1:{}/0", server.port())
     }
 
-    /// Kills the primary, and lets the sentinel notice within half a second. Before, it has the patience of a busy
-    /// machine.
+    /// Kills the primary, and lets the sentinel notice within half a second. Until then its timeout is long, for busy
+    /// machines.
     pub fn lose_the_primary(&mut self) {
         let impatient = [
             "SENTINEL",
@@ -101,7 +101,7 @@ impl RedisSentinel {
         self.primary.kill();
     }
 
-    /// Comes back when the sentinel names the replica as the primary.
+    /// Returns when the sentinel reports the replica as the primary.
     pub async fn until_the_replica_is_primary(&self) {
         let question = ["SENTINEL", "GET-MASTER-ADDR-BY-NAME", Self::NAME];
         let port = self.replica.port().to_string();
@@ -110,17 +110,17 @@ impl RedisSentinel {
         }
     }
 
-    /// Cuts the replica off without a word to anybody, and keeps what comes from here on from it. The replica has to
-    /// be frozen before, or it comes back at once.
+    /// Cuts the replication connection, so that the replica misses all further writes. The replica has to be frozen
+    /// before, or it reconnects at once.
     pub fn cut_the_replica_off(&self) {
         let cut = ["CLIENT", "KILL", "TYPE", "replica"];
         redis_cli(&self.primary, OF_THE_SERVERS, &cut);
     }
 
-    /// How much of the primary's history a server has.
+    /// The replication offset of a server.
     ///
     /// # Panics
-    /// When it does not say.
+    /// When the server does not report it.
     pub fn offset_of(&self, server: &RedisServer) -> u64 {
         let told = redis_cli(server, OF_THE_SERVERS, &["INFO", "replication"]);
         let mut lines = told.lines();
@@ -132,7 +132,7 @@ impl RedisSentinel {
     async fn until_it_knows_the_replica(&self) {
         let question = ["SENTINEL", "REPLICAS", Self::NAME];
         let port = self.replica.port().to_string();
-        // What may be promoted has been asked for its state.
+        // The sentinel promotes only a replica whose state it has queried.
         loop {
             let answer = redis_cli(&self.sentinel, OF_THE_SENTINEL, &question);
             if answer.contains(&port) && answer.contains("master-link-status\nok") {
