@@ -1,6 +1,6 @@
-//! What [`SessionCache`] promises: it may forget, but it never brings back what was said not to be true.
+//! The promises of [`SessionCache`]: it may forget, but it never returns a snapshot that was invalidated.
 //!
-//! Every promise is tested across two nodes. An adapter that knows only one hands in the same cache twice.
+//! Every promise is tested across two nodes. An adapter for a single node passes the same cache twice.
 
 use std::sync::{
     Arc,
@@ -21,20 +21,20 @@ use crate::{
     race::{ROUNDS, fifty_at_once},
 };
 
-/// What an adapter hands in: an empty cache.
+/// What an adapter provides: an empty cache.
 #[async_trait]
 pub trait CacheBed: Send + Sync {
     /// The cache as one node sees it.
     fn here(&self) -> Arc<dyn SessionCache>;
-    /// As another node sees it.
+    /// The cache as another node sees it.
     fn there(&self) -> Arc<dyn SessionCache>;
-    /// Comes back when everything that is kept now has outlived its time.
+    /// Returns when everything that is kept now has expired.
     async fn outlive(&self);
-    /// Comes back when everything that is kept now is due for its early refresh, and nothing is over.
+    /// Returns when everything that is kept now is due for its early refresh, and nothing has expired.
     async fn nearly_outlive(&self);
 }
 
-/// One test for each promise. It takes the name of an `async fn() -> impl CacheBed` beside it.
+/// One test for each promise. Takes the name of an `async fn() -> impl CacheBed` in the same module.
 #[macro_export]
 macro_rules! session_cache_contract {
     ($bed:ident) => {
@@ -85,7 +85,7 @@ fn snapshot(session: SessionId, account: AccountId, version: i64) -> SessionSnap
     }
 }
 
-/// Any session of any account.
+/// A session of a new account.
 fn any_snapshot() -> SessionSnapshot {
     snapshot(id(), id(), 1)
 }
@@ -94,7 +94,7 @@ async fn ticket(cache: &dyn SessionCache) -> LoadTicket {
     cache.begin_load().await.expect("the cache is there")
 }
 
-/// Says whether it was kept.
+/// Whether the snapshot was kept.
 async fn put(cache: &dyn SessionCache, ticket: LoadTicket, snapshot: &SessionSnapshot) -> bool {
     cache
         .put(ticket, snapshot)
@@ -114,7 +114,7 @@ async fn get(cache: &dyn SessionCache, session: SessionId) -> Option<SessionSnap
     known(cache, session).await.map(|known| known.snapshot)
 }
 
-/// Whether a caller who finds the session is told to load it anew.
+/// Whether a caller who finds the session is asked to reload it.
 async fn is_due(cache: &dyn SessionCache, session: SessionId) -> bool {
     let known = known(cache, session).await;
     known.expect("its time is not over").is_due
@@ -127,7 +127,7 @@ async fn invalidate(cache: &dyn SessionCache, invalidation: &Invalidation) {
         .expect("the cache is there");
 }
 
-/// To the last field, on every node.
+/// Complete, and on every node.
 pub async fn a_snapshot_comes_back_as_it_was(bed: impl CacheBed) {
     let (here, there) = (bed.here(), bed.there());
     let (one, other) = (any_snapshot(), any_snapshot());
@@ -141,7 +141,7 @@ pub async fn a_snapshot_comes_back_as_it_was(bed: impl CacheBed) {
     }
 }
 
-/// A refresh moved the deadlines, say.
+/// For example after a refresh moved the deadlines.
 pub async fn a_later_snapshot_replaces_an_earlier_one(bed: impl CacheBed) {
     let (here, mut snapshot) = (bed.here(), any_snapshot());
     load(&*here, &snapshot).await;
@@ -153,7 +153,7 @@ pub async fn a_later_snapshot_replaces_an_earlier_one(bed: impl CacheBed) {
     );
 }
 
-/// Should every other safeguard fail, time does not.
+/// The TTL is the last safeguard, should every other one fail.
 pub async fn a_snapshot_does_not_outlive_its_time(bed: impl CacheBed) {
     let (here, snapshot) = (bed.here(), any_snapshot());
     load(&*here, &snapshot).await;
@@ -166,7 +166,7 @@ pub async fn a_snapshot_does_not_outlive_its_time(bed: impl CacheBed) {
     );
 }
 
-/// Somebody always finds the snapshot, and one of them is told; a new snapshot is due in its own time.
+/// The snapshot is always found, and only one caller is asked to reload it; a new snapshot has its own due time.
 pub async fn a_snapshot_is_due_once_and_only_near_its_end(bed: impl CacheBed) {
     let (here, there, snapshot) = (bed.here(), bed.there(), any_snapshot());
     load(&*here, &snapshot).await;
@@ -182,7 +182,7 @@ pub async fn a_snapshot_is_due_once_and_only_near_its_end(bed: impl CacheBed) {
     assert!(is_due(&*here, snapshot.session).await);
 }
 
-/// However many ask at that moment, on whatever node.
+/// However many callers ask at that moment, on any node.
 pub async fn one_of_many_is_told_to_refresh(bed: impl CacheBed) {
     let nodes = [bed.here(), bed.there()];
     let snapshot = any_snapshot();
@@ -199,7 +199,7 @@ pub async fn one_of_many_is_told_to_refresh(bed: impl CacheBed) {
     }
 }
 
-/// A refresh is a load like any other.
+/// A reload is a load like any other.
 pub async fn a_refresh_that_an_end_overtook_is_refused(bed: impl CacheBed) {
     let (here, there, snapshot) = (bed.here(), bed.there(), any_snapshot());
     load(&*here, &snapshot).await;
@@ -212,7 +212,7 @@ pub async fn a_refresh_that_an_end_overtook_is_refused(bed: impl CacheBed) {
     assert_eq!(get(&*here, snapshot.session).await, None);
 }
 
-/// On the node that ended it and on the others; nobody else's session is touched.
+/// On the node that ended it and on the others; other sessions are not affected.
 pub async fn an_ended_session_is_gone_at_once_everywhere(bed: impl CacheBed) {
     let (here, there) = (bed.here(), bed.there());
     let ended = any_snapshot();
@@ -226,7 +226,7 @@ pub async fn an_ended_session_is_gone_at_once_everywhere(bed: impl CacheBed) {
     }
 }
 
-/// Neither by a load that began before, nor by one that began after (and read a store that lags).
+/// Neither by a load that began before the end, nor by one that began after it and read a replica that lags.
 pub async fn an_ended_session_never_comes_back(bed: impl CacheBed) {
     let (here, there, snapshot) = (bed.here(), bed.there(), any_snapshot());
     let before = ticket(&*here).await;
@@ -237,7 +237,7 @@ pub async fn an_ended_session_never_comes_back(bed: impl CacheBed) {
     assert_eq!(get(&*here, snapshot.session).await, None);
 }
 
-/// All of that account's, and of no other.
+/// All sessions of that account, and no others.
 pub async fn a_changed_account_takes_all_its_sessions_along(bed: impl CacheBed) {
     let (here, there) = (bed.here(), bed.there());
     let account = id();
@@ -258,7 +258,7 @@ pub async fn a_changed_account_takes_all_its_sessions_along(bed: impl CacheBed) 
     }
 }
 
-/// What it read may be from before the change.
+/// It may have read the state before the change.
 pub async fn a_load_that_a_change_overtook_is_refused(bed: impl CacheBed) {
     let (here, there, snapshot) = (bed.here(), bed.there(), any_snapshot());
     let before = ticket(&*here).await;
@@ -271,7 +271,7 @@ pub async fn a_load_that_a_change_overtook_is_refused(bed: impl CacheBed) {
     assert_eq!(get(&*here, snapshot.session).await, None);
 }
 
-/// A change is no end: what was read after it is kept, and a straggler does not replace it.
+/// A change does not end the session: a load after it is kept, and a late one from before does not replace it.
 pub async fn a_load_after_a_change_is_kept(bed: impl CacheBed) {
     let (here, there) = (bed.here(), bed.there());
     let (session, account) = (id(), id());
@@ -285,7 +285,7 @@ pub async fn a_load_after_a_change_is_kept(bed: impl CacheBed) {
     }
 }
 
-/// Ending all sessions but one, with the change that was the reason.
+/// For example, the end of all sessions but one, together with the change that caused it.
 pub async fn one_invalidation_names_many(bed: impl CacheBed) {
     let here = bed.here();
     let snapshots: Vec<_> = (0..60).map(|_| any_snapshot()).collect();
@@ -321,7 +321,7 @@ pub async fn naming_nothing_harms_nothing(bed: impl CacheBed) {
     );
 }
 
-/// Invalidations may have been missed, so a load that is under way is as doubtful as what is kept.
+/// Invalidations may have been missed, so loads in progress are as doubtful as kept snapshots.
 pub async fn clearing_forgets_everything_and_what_is_under_way(bed: impl CacheBed) {
     let (here, there) = (bed.here(), bed.there());
     let (kept, under_way) = (any_snapshot(), any_snapshot());
@@ -338,8 +338,8 @@ pub async fn clearing_forgets_everything_and_what_is_under_way(bed: impl CacheBe
     assert_eq!(get(&*there, kept.session).await.as_ref(), Some(&kept));
 }
 
-/// Half the rivals change an account, half load its session. Nobody who asks after a change was announced
-/// sees the account from before it.
+/// Half of the tasks change an account, half load its session. After a change was announced, no caller sees the
+/// account from before it.
 pub async fn rivals_never_leave_a_stale_account(bed: impl CacheBed) {
     let nodes = [bed.here(), bed.there()];
     for _ in 0..ROUNDS {
@@ -384,7 +384,7 @@ pub async fn rivals_never_leave_a_stale_account(bed: impl CacheBed) {
     }
 }
 
-/// Many load a session while it ends.
+/// Many tasks load a session while it ends.
 pub async fn rivals_never_leave_an_ended_session(bed: impl CacheBed) {
     let nodes = [bed.here(), bed.there()];
     for _ in 0..ROUNDS {

@@ -1,4 +1,4 @@
-//! What [`RevocationChannel`] promises: whoever listens hears everything that is told, as it was told.
+//! The promises of [`RevocationChannel`]: every listener receives everything that is published, unchanged.
 
 use std::sync::Arc;
 
@@ -8,19 +8,19 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::{builders::id, race::fifty_at_once};
 
-/// What one node heard, in the order in which it did; `None` where something may have been missed.
+/// What one node received, in order; `None` where invalidations may have been missed.
 pub type Told = UnboundedReceiver<Option<Invalidation>>;
 
-/// What an adapter hands in: a channel that nobody else uses.
+/// What an adapter provides: a channel without other users.
 #[async_trait]
 pub trait RevocationBed: Send + Sync {
-    /// The channel as each node has it.
+    /// The channel of each node.
     fn channels(&self) -> Vec<Arc<dyn RevocationChannel>>;
-    /// Begins to listen on each node, and comes back when all of them hear. Empty where a node is alone.
+    /// Starts listening on each node, and returns when all of them receive. Empty if the adapter has a single node.
     async fn listen(&self) -> Vec<Told>;
 }
 
-/// One test for each promise. It takes the name of an `async fn() -> impl RevocationBed` beside it.
+/// One test for each promise. Takes the name of an `async fn() -> impl RevocationBed` in the same module.
 #[macro_export]
 macro_rules! revocation_channel_contract {
     ($bed:ident) => {
@@ -42,7 +42,7 @@ macro_rules! revocation_channel_contract {
     };
 }
 
-/// Of sessions and accounts.
+/// An invalidation of sessions and accounts.
 fn some() -> Invalidation {
     Invalidation {
         ended: vec![id(), id()],
@@ -58,7 +58,7 @@ async fn next(node: &mut Told) -> Option<Invalidation> {
     node.recv().await.expect("it listens as long as the test")
 }
 
-/// Past what was missed before it listened.
+/// The next invalidation, after any `None` for what was missed before listening.
 async fn heard(node: &mut Told) -> Invalidation {
     loop {
         if let Some(heard) = next(node).await {
@@ -67,7 +67,7 @@ async fn heard(node: &mut Told) -> Invalidation {
     }
 }
 
-/// The one that tells it too.
+/// Including the node that publishes.
 pub async fn every_node_hears_what_any_node_tells(bed: impl RevocationBed) {
     let mut nodes = bed.listen().await;
     for channel in bed.channels() {
@@ -79,7 +79,7 @@ pub async fn every_node_hears_what_any_node_tells(bed: impl RevocationBed) {
     }
 }
 
-/// An end after a change stays after it.
+/// So an end that follows a change is received after it.
 pub async fn what_one_node_tells_is_heard_in_order(bed: impl RevocationBed) {
     let mut nodes = bed.listen().await;
     let told: Vec<_> = (0..20).map(|_| some()).collect();
@@ -94,7 +94,7 @@ pub async fn what_one_node_tells_is_heard_in_order(bed: impl RevocationBed) {
     }
 }
 
-/// In whatever order.
+/// In any order.
 pub async fn nothing_is_lost_when_many_tell_at_once(bed: impl RevocationBed) {
     let mut nodes = bed.listen().await;
     let channels = bed.channels();
@@ -118,7 +118,7 @@ pub async fn nothing_is_lost_when_many_tell_at_once(bed: impl RevocationBed) {
     }
 }
 
-/// So it empties its cache before it believes anything.
+/// So that it clears its cache first.
 pub async fn a_node_that_begins_to_listen_is_told_that_it_missed_something(
     bed: impl RevocationBed,
 ) {

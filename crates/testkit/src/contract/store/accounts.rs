@@ -85,7 +85,7 @@ pub async fn every_state_of_an_account_survives_the_store(store: Store) {
     }
 }
 
-/// While keys are rotated, an account has an index entry under each live key.
+/// During a key change, an account has an index entry under each live key.
 pub async fn an_account_is_found_under_every_live_index_key(store: Store) {
     let mut account = new_account();
     account.index = index_keys_amid_rotation();
@@ -268,7 +268,7 @@ pub async fn a_password_is_set_only_in_the_version_that_was_read(store: Store) {
     let account = register(&store, account).await;
     let id = account.record.account.id;
     let version = account.record.account.version;
-    // Made, then replaced.
+    // Created, then replaced.
     for (version, minute) in (version..).zip(1..=2) {
         let (password, stale) = (password_hash(), password_hash());
         let later = START + Duration::minutes(minute);
@@ -318,7 +318,7 @@ pub async fn an_account_advances_only_from_the_version_that_was_read(store: Stor
     assert!(!advance(account_record().account.id, 1).await);
 }
 
-/// Two who take away one of two ways in: each saw the other one, and thought that one would be left.
+/// Two requests that each remove one of two ways to sign in: each has read the other one as remaining.
 pub async fn of_fifty_advances_of_one_account_one_wins(store: Store) {
     for _ in 0..ROUNDS {
         let owner = somebody(&store).await.record.account;
@@ -354,7 +354,7 @@ pub async fn of_fifty_new_passwords_one_wins(store: Store) {
     }
 }
 
-/// Nobody notices: not a change of the account.
+/// Not visible to the user: it does not change the account's version.
 pub async fn a_hash_is_upgraded_only_if_it_is_still_the_one_that_was_read(store: Store) {
     let other = somebody(&store).await;
     let account = somebody(&store).await;

@@ -77,7 +77,7 @@ pub async fn failures_are_counted_as_the_domain_says(store: Store) {
         let scope = scope(index.subject, NO_DEVICE);
         let (mut now, mut expected) = (START, None::<AttemptCounter>);
         for step in 0..15 {
-            // Mostly close together, or no five would ever meet in one window.
+            // Mostly close together, or five failures would never fall into one window.
             now += if random.next_u64().is_multiple_of(3) {
                 *random.pick(&steps)
             } else {
@@ -119,7 +119,7 @@ pub async fn a_locked_scope_counts_nothing(store: Store) {
     );
 }
 
-/// So that a stranger's failures never close the door that the owner comes through.
+/// So that a stranger's failures never lock out the owner on a known device.
 pub async fn failures_of_known_devices_are_counted_apart(store: Store) {
     let owner = somebody(&store).await;
     let (phone, laptop) = (id(), id());
@@ -146,7 +146,7 @@ pub async fn failures_of_known_devices_are_counted_apart(store: Store) {
     assert_eq!(seen_from(None).await, (Some(strangers), None));
 }
 
-/// So that an answer to whoever is locked out takes no longer for an identifier that somebody has.
+/// So that the response to a locked-out caller takes no longer if the identifier has an account.
 pub async fn whoever_is_locked_out_has_no_account_read(store: Store) {
     let owner = somebody(&store).await;
     let (account, phone) = (owner.record.account.id, id());
@@ -242,7 +242,7 @@ pub async fn a_locked_scope_is_not_cleared(store: Store) {
     assert_eq!(sign_in_record(&store, &index).await.failures, None);
 }
 
-/// A right password that comes with the failure that locks: either it was first, and one failure is left,
+/// A correct password concurrent with the failure that locks: either it was first, and one failure is left,
 /// or it was refused, and the lock holds.
 pub async fn a_success_and_a_lock_at_once_leave_no_lock_forgotten(store: Store) {
     for _ in 0..4 * ROUNDS {

@@ -1,4 +1,4 @@
-//! The trail.
+//! The audit trail.
 
 use authentication_app::ports::AuditRecord;
 use authentication_domain::audit::{Action, Outcome};

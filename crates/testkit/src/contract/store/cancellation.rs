@@ -1,4 +1,4 @@
-//! Callers that go away in the middle: a client hangs up, a task is aborted.
+//! Cancelled callers: a client disconnects, a task is aborted.
 
 use std::{
     future::{Future, pending, poll_fn},
@@ -20,10 +20,10 @@ use crate::{
     clock::START,
 };
 
-/// More than any pool has connections, so that a leak of them cannot hide.
+/// More than any pool has connections, so that a leak of them is always noticed.
 const OFTEN: usize = 60;
 
-/// Lets `work` take so many steps at the most, and drops it while it waits for the end of the last one.
+/// Polls `work` at most `steps` times, and drops it while it waits for the result of the last one.
 async fn cut_short<T>(work: impl Future<Output = T>, steps: usize) -> Option<T> {
     let mut work = pin!(work);
     let mut taken = 0;
@@ -68,8 +68,8 @@ pub async fn a_unit_cancelled_anywhere_is_done_whole_or_not_at_all(
     for steps in 1.. {
         let sign_up = SignUp::new();
         let finished = cut_short(sign_up.commit(&store), steps).await;
-        // The database may still be at work on what was cut short. Whoever writes the same identifier waits
-        // for that, and learns what became of it.
+        // The database may still execute what was cancelled. A write of the same identifier waits for that, and its
+        // result shows the outcome.
         let mut rival = new_account();
         rival.index = sign_up.account.index.clone();
         let mut unit = begin(&store).await;
@@ -96,14 +96,14 @@ pub async fn calls_cancelled_anywhere_leave_the_store_usable(store: Store, inspe
     let index = &sign_up.account.index;
     let (session, rules) = (sign_up.session.id, RotationRules::default());
     for steps in (1..=3).cycle().take(OFTEN) {
-        // Which of them finish does not matter.
+        // Which of them complete does not matter.
         let _ = cut_short(store.sign_in_record(sign_in_question(index, None)), steps).await;
         let _ = cut_short(store.find_snapshot(session, START), steps).await;
         let _ = cut_short(store.rotate(session, 0, rules, START), steps).await;
         let _ = cut_short(store.begin(), steps).await;
     }
     assert!(sign_up.is_there(&store).await);
-    // Rotated or not: within the grace time the first generation gets its successor either way.
+    // Rotated or not: within the grace time the first generation gets its successor in both cases.
     let rotated = store.rotate(session, 0, rules, START).await.unwrap();
     assert_eq!(rotated.map(|rotated| rotated.generation), Some(1));
     SignUp::new()
@@ -113,10 +113,10 @@ pub async fn calls_cancelled_anywhere_leave_the_store_usable(store: Store, inspe
     assert_recorded(inspect, 2).await;
 }
 
-/// A connection that was handed back amid a BEGIN would swallow the next write: done, answered and never
-/// committed.
+/// A connection that is returned to the pool during a BEGIN would swallow the next write: executed, acknowledged and
+/// never committed.
 pub async fn a_cancelled_begin_swallows_no_later_write(store: Store, inspect: &dyn Inspect) {
-    /// More than connections that are idle at once here, so that each of them takes a write.
+    /// More than the number of idle connections here, so that each of them executes a write.
     const WRITES: usize = 4;
     let mut left = OFTEN * WRITES;
     let mut unit = begin(&store).await;

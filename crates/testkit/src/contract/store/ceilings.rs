@@ -46,13 +46,13 @@ pub async fn a_ceiling_opens_again_when_its_window_ends(store: Store) {
     let last = end - Duration::MICROSECOND;
     assert_eq!(claim(&store, &one, last).await, full(true));
     assert_eq!(claim(&store, &one, end).await, CeilingClaim::Granted);
-    // A new crossing is told anew.
+    // Exceeding the ceiling again is reported again.
     let until = end + Duration::HOUR;
     let refused = CeilingClaim::Full { until, first: true };
     assert_eq!(claim(&store, &one, end).await, refused);
 }
 
-/// Counted by a node whose clock was ahead: nobody waits for the end of a window that has not begun.
+/// Counted by a node whose clock was ahead: no message has to wait for the end of a window in the future.
 pub async fn a_window_that_begins_in_the_future_is_none(store: Store) {
     let one = ceiling("email:day", 1);
     let ahead = START + SKEW;
@@ -72,7 +72,7 @@ pub async fn ceilings_are_apart_by_scope_and_follow_their_number(store: Store) {
     assert_eq!(claim(&store, &one, START).await, CeilingClaim::Granted);
     assert_eq!(claim(&store, &other, START).await, CeilingClaim::Granted);
     assert_eq!(claim(&store, &one, START).await, full(true));
-    // An operator raises it: there is room, and the next crossing is told.
+    // An operator raises the ceiling: there is room, and exceeding it is reported again.
     let raised = Ceiling { most: 2, ..one };
     assert_eq!(claim(&store, &raised, START).await, CeilingClaim::Granted);
     assert_eq!(claim(&store, &raised, START).await, full(true));

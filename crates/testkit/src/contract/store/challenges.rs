@@ -1,4 +1,4 @@
-//! Challenges: the right to try the code of one recipient and purpose.
+//! Challenges: the right to try the code for one recipient and purpose.
 
 use authentication_app::ports::{ChallengeRecord, Channel, NewChallenge, TriesScope, TriesUsed};
 use authentication_domain::{
@@ -24,7 +24,7 @@ pub(super) async fn keep(store: &Store, challenge: NewChallenge) -> NewChallenge
     challenge
 }
 
-/// A challenge of somebody nobody knows.
+/// A challenge for an identifier without an account.
 async fn kept(store: &Store) -> NewChallenge {
     keep(store, new_challenge(&index_keys(), Purpose::SignIn)).await
 }
@@ -103,7 +103,7 @@ pub async fn the_account_is_whoever_has_the_identifier_now(store: Store) {
         Some(account.record.account.id)
     );
 
-    // Indexed under the older key only: a challenge carries the digest under every live one.
+    // Indexed under the older key only: a challenge stores the digest under every live key.
     let both = index_keys_amid_rotation();
     let mut older = both.clone();
     older.entries.remove(0);
@@ -285,7 +285,7 @@ pub async fn a_proven_challenge_counts_no_further_guess(store: Store) {
     assert_eq!(resent.unwrap(), None);
 }
 
-/// It tells what the challenge is and prolongs nothing.
+/// Resending reads the challenge and does not extend it.
 pub async fn a_live_challenge_can_be_resent(store: Store) {
     let challenge = NewChallenge {
         channel: Channel::Sms,

@@ -1,4 +1,4 @@
-//! Sendings: what the recipient got, and how often.
+//! Dispatches: which code a recipient was sent, and how often.
 
 use authentication_app::ports::{CodeDispatch, SendRequest, Subject};
 use authentication_domain::challenges::{ChallengeRules, CodeFormat, CodeNonce, Purpose};
@@ -63,7 +63,7 @@ pub async fn the_first_request_sends(store: Store) {
 pub async fn within_the_cool_down_nothing_new_is_sent(store: Store) {
     let first = send_request(subject(), Purpose::SignIn, START);
     send(&store, &first).await;
-    // Also for a node whose clock lags.
+    // Also for a node with a lagging clock.
     for now in [
         START,
         START + cool_down() - MOMENT,
@@ -80,7 +80,7 @@ pub async fn within_the_cool_down_nothing_new_is_sent(store: Store) {
         current(&store, first.subject, first.purpose).await,
         Some(dispatch_of(&first))
     );
-    // It is the recipient's and the purpose's own.
+    // The cool-down applies per recipient and purpose.
     for other in [
         SendRequest {
             nonce: nonce(),

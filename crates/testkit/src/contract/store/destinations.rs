@@ -1,4 +1,4 @@
-//! Destinations that want no events, for a while or until an operator says otherwise.
+//! Destinations that take no events, for some time or until an operator switches them on.
 
 use authentication_app::ports::{SwitchedOff, SwitchedOn};
 use time::{Duration, OffsetDateTime};
@@ -31,7 +31,7 @@ pub async fn a_destination_that_rests_gets_nothing_until_then(store: Store) {
     serve(&store, "another").await;
     let event = happen(&store, id()).await;
     let until = START + Duration::HOUR;
-    // The later one counts, whoever comes last.
+    // The later end counts, in whatever order they are set.
     for minutes in [60, 10] {
         let until = START + Duration::minutes(minutes);
         store.rest_destination(SOMEWHERE, until).await.unwrap();
@@ -57,7 +57,7 @@ pub async fn a_destination_that_is_switched_off_keeps_what_waits_until_it_is_on(
     let off = gone();
     assert!(store.switch_destination_off(SOMEWHERE, &off).await.unwrap());
     assert!(!store.switch_destination_off("nowhere", &off).await.unwrap());
-    // Relays go on saying that they serve it.
+    // Relays continue to register it as served.
     serve(&store, SOMEWHERE).await;
     let second = happen(&store, account).await;
     let much_later = START + Duration::days(3_650);
@@ -73,7 +73,7 @@ pub async fn a_destination_that_is_switched_off_keeps_what_waits_until_it_is_on(
     );
     assert_eq!(switch_on(&store, SOMEWHERE, START).await, SwitchedOn::Done);
     assert_eq!(switch_on(&store, SOMEWHERE, START).await, SwitchedOn::WasOn);
-    // At once, in order.
+    // Immediately, and in order.
     for event in [first, second] {
         let leased = lease_one(&store, START).await;
         assert_eq!(leased.event.id, event);

@@ -112,7 +112,7 @@ pub async fn the_device_not_used_for_longest_is_forgotten(store: Store) {
     ] {
         assert_eq!(is_known(&store, &owner, device).await, known);
     }
-    // Where fewer are allowed than there are, the next new one makes room.
+    // If the limit is now lower than the number of devices, the next new one makes room.
     let fifth = id();
     remember(&store, &owner, fifth, 2, START + Duration::hours(1)).await;
     let expected = [
@@ -164,7 +164,7 @@ pub async fn fifty_devices_at_once_leave_no_more_than_allowed(store: Store) {
             async move {
                 let device = id();
                 remember(&store, &owner, device, 5, START).await;
-                // The same device again, while the others come.
+                // The same device again, concurrently with the others.
                 remember(&store, &owner, device, 5, START).await;
                 device
             }

@@ -1,4 +1,4 @@
-//! The queue of events as the relay sees it: who gets what, and when.
+//! The event queue as the relay sees it: which events are leased to whom, and when.
 
 use authentication_app::ports::{EventEnvelope, Lease, LeaseRequest, LeasedEvent, ParkedSelection};
 use authentication_domain::{accounts::AccountId, events::EventId};
@@ -13,16 +13,16 @@ use crate::{
 const MOMENT: Duration = Duration::MICROSECOND;
 pub(super) const LEASE: Duration = Duration::MINUTE;
 pub(super) const NOTHING: [EventId; 0] = [];
-/// Where nothing depends on which.
+/// The destination of tests that need only one.
 pub(super) const SOMEWHERE: &str = "redis";
 
-/// Serves a destination from now on.
+/// Registers a destination as served.
 pub(super) async fn serve(store: &Store, destination: &str) {
     let served = store.serve_destination(destination, START).await;
     served.expect("a destination is served");
 }
 
-/// Writes so many events of an account in one unit.
+/// Writes `count` events of an account in one unit.
 pub(super) async fn write(store: &Store, account: AccountId, count: usize) -> Vec<EventEnvelope> {
     let events: Vec<_> = (0..count)
         .map(|_| event_envelope(session_ended(account)))
@@ -53,7 +53,7 @@ pub(super) async fn lease_at(
     leased.expect("the queue answers")
 }
 
-/// The events of some leases, oldest first.
+/// The ids of the leased events, in the order of the leases.
 pub(super) fn ids(leased: &[LeasedEvent]) -> Vec<EventId> {
     leased.iter().map(|leased| leased.event.id).collect()
 }
@@ -214,7 +214,7 @@ pub async fn a_postponed_event_holds_up_its_account_until_its_time(store: Store)
         let leased = lease_one(&store, now).await;
         assert_eq!((leased.event.id, leased.attempts), (events[0].id, attempts));
         assert_eq!(leased.put_off, attempts);
-        // Later than the lease would end, and earlier.
+        // First later than the end of the lease, then earlier.
         let next = now + if attempts == 0 { 5 * LEASE } else { LEASE / 5 };
         let postponed = store.postpone_event(&leased.lease, next, "away").await;
         assert!(postponed.unwrap());
@@ -285,7 +285,7 @@ pub async fn a_parked_event_is_sent_again_when_asked(store: Store) {
     let again = lease_one(&store, START).await;
     assert_eq!((again.event.clone(), again.attempts), (poison.event, 0));
     assert!(again.lease.resent);
-    // It fails once more, is parked once more, and is sent with all others.
+    // It fails and is parked once more, and is resent with all others.
     park(&store, &again, START).await;
     assert_eq!(lease_ids(&store, START + LEASE).await, NOTHING);
     let all = ParkedSelection::All;

@@ -1,4 +1,4 @@
-//! The queue of events among rivals, and what an operator sees of it.
+//! The event queue under concurrency, and what operators see of it.
 
 use std::collections::HashSet;
 
@@ -73,8 +73,8 @@ pub async fn relays_at_once_never_hold_events_of_one_account(store: Store, _: &d
     }
 }
 
-/// Writers of one account and a relay, all at once: whatever the relay sees first stays first, and a writer
-/// that comes while an event is being finished is not forgotten.
+/// Several writers for one account and a relay, concurrently: events are delivered in the order in which the relay
+/// first saw them, and a write during the completion of another event is not lost.
 pub async fn what_is_written_at_once_is_delivered_in_the_order_of_commits(
     store: Store,
     inspect: &dyn Inspect,
@@ -157,7 +157,7 @@ pub async fn a_forgotten_destination_gets_nothing_more(store: Store, _: &dyn Ins
     assert!(!store.forget_destination(SOMEWHERE).await.unwrap());
     assert_eq!(store.event_backlog().await.unwrap(), []);
     happen(&store, account).await;
-    // Added once more, it begins anew.
+    // When it is registered again, it starts without the old lanes.
     serve(&store, SOMEWHERE).await;
     assert_eq!(lease_ids(&store, LATER).await, NOTHING);
     assert_eq!(backlog_of(&store, SOMEWHERE).await.parked, 0);

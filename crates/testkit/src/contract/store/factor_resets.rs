@@ -1,4 +1,4 @@
-//! Second factors that are to be taken off.
+//! Resets of second factors.
 
 use authentication_app::ports::{FactorReset, MessageKind, Recipient};
 use authentication_domain::accounts::{AccountId, AccountStatus};
@@ -36,7 +36,7 @@ async fn announce(store: &Store, account: AccountId) -> bool {
     in_unit!(store, factor_resets.announce(account, START, due_at)).expect("the store answers")
 }
 
-/// The notice has left, and the wait is over at the end of [`WAIT`].
+/// Records that the notice was sent: the waiting time ends after [`WAIT`].
 async fn begin_wait(store: &Store) {
     let begun = store.begin_waits_of_resets(START, START + WAIT).await;
     assert_eq!(begun.expect("the store answers"), 1);
@@ -114,7 +114,7 @@ pub async fn whoever_calls_it_off_keeps_it_from_being_carried_out(store: Store) 
     assert!(!claim(&store, account, START + WAIT).await);
     assert!(!announce(&store, account).await);
     assert!(ask(&store, account).await, "it may be asked for again");
-    // As an operator does it: it is left for a node to note.
+    // As an operator does it: a node records the outcome later.
     assert!(announce(&store, account).await);
     begin_wait(&store).await;
     let withdraw = || async { store.withdraw_factor_reset(account, START).await.unwrap() };
@@ -127,7 +127,7 @@ pub async fn whoever_calls_it_off_keeps_it_from_being_carried_out(store: Store) 
     assert!(!drop().await);
 }
 
-/// The notice of the reset itself; another one to the same owner, or that of a reset before, is none of this.
+/// Only the notice of this reset counts, not another notice to the same owner or that of an earlier reset.
 pub async fn the_wait_begins_when_the_notice_has_left(store: Store) {
     let (told, untold, called_off) = (
         owner(&store).await,

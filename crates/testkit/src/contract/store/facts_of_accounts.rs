@@ -1,6 +1,6 @@
-//! The list of facts about accounts, and about the ways into them.
+//! The list of facts about accounts and ways to sign in to them.
 
-/// The tests of accounts and of the ways into them; see [`store_contract!`](crate::store_contract).
+/// The tests of accounts and of ways to sign in to them; see [`store_contract!`](crate::store_contract).
 #[doc(hidden)]
 #[macro_export]
 macro_rules! store_facts_of_accounts {

@@ -1,4 +1,4 @@
-//! The list of facts about messages, events, keys, and what keeps the store in order.
+//! The list of facts about messages, events, keys and upkeep.
 
 /// The tests of messages, events, keys and upkeep; see [`store_contract!`](crate::store_contract).
 #[doc(hidden)]

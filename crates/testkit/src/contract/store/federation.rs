@@ -1,4 +1,4 @@
-//! Identities at providers, and sign-ins that are under way there.
+//! Identities at OpenID providers, and sign-ins in progress there.
 
 use authentication_app::ports::{
     FederationQuestion, FederationRecord, FlowReturn, IdentifierSwap, IndexKeys,
@@ -87,7 +87,7 @@ pub async fn an_unknown_identity_is_nobody_and_its_address_is_told(store: Store)
     let identity = new_identity(id()).digest;
     let nobody = look_up(&store, identity, &index_keys()).await;
     assert!(nobody.owner.is_none() && nobody.address_owner.is_none());
-    // Under an older index key only: the address is looked up under every live one.
+    // Indexed under an older key only: the address is looked up under every live key.
     let both = index_keys_amid_rotation();
     let mut account = new_account();
     account.index = both.clone();
@@ -180,7 +180,7 @@ fn another_provider() -> ProviderName {
     ProviderName::parse("entra").expect("a name")
 }
 
-/// Linked, asked for and begun at one provider: at the other it counts for nothing, and is not used up there.
+/// What was linked or begun at one provider is worthless at another, and is not used up there.
 pub async fn what_is_of_one_provider_counts_at_no_other(store: Store) {
     let owner = somebody(&store).await.record.account.id;
     link(&store, &new_identity(owner)).await.unwrap();
@@ -409,7 +409,7 @@ pub async fn of_fifty_claims_of_one_flow_one_wins(store: Store) {
 pub async fn a_flow_that_was_given_back_is_claimed_again(store: Store) {
     let flow = begin_flow(&store).await;
     claim(&store, &flow, START).await.expect("it is new");
-    // Whoever claimed it at another moment gives nothing back.
+    // A release with another claim time has no effect.
     in_unit!(store, federation.release_flow(flow.state, START + MOMENT)).unwrap();
     assert_eq!(claim(&store, &flow, START).await, None);
     in_unit!(store, federation.release_flow(flow.state, START)).unwrap();

@@ -1,4 +1,4 @@
-//! Notices that are gathered: each act is told, or in one summary.
+//! Gathered notices: each act is reported either at once or in a summary.
 
 use authentication_app::ports::{
     Closing, Gathered, GiveBack, LeasedMessage, MessageKind, MessageOrder, NoticedAct, Recipient,
@@ -27,7 +27,7 @@ fn me() -> Recipient {
     Recipient::Account(id())
 }
 
-/// One more act, as use cases tell of it: whoever opens a summary queues it.
+/// Reports one more act as use cases do: the act that opens a summary also queues its message.
 async fn act(store: &Store, to: &Recipient, kind: MessageKind, at: OffsetDateTime) -> Telling {
     let pace = kind.pace().expect("a kind that is gathered");
     let told = retrying(|| async {
@@ -67,7 +67,7 @@ fn told_in(closing: Closing) -> Option<Gathered> {
     }
 }
 
-/// Sends the summary that is due.
+/// Sends the summary that is due, and returns its acts.
 async fn send(store: &Store, now: OffsetDateTime) -> Gathered {
     let leased = lease_one(store, now).await;
     assert!(leased.order.gathers_until.is_some());
@@ -84,7 +84,7 @@ pub async fn acts_are_told_and_gathered_as_the_rule_says(store: Store) {
         let to = me();
         let mut state: Option<NoticeState> = None;
         let mut now = START;
-        // In bursts, at the edges of the spacing, and after a day and more.
+        // In bursts, at the boundaries of the spacing, and after more than a day.
         let waits = [
             0, 1, 899, 1, 60, 900, 3_600, 5, 3_595, 14_400, 1, 14_399, 86_400, 2, 2, 200_000,
         ];
@@ -120,7 +120,7 @@ pub async fn a_summary_tells_how_many_and_since_when(store: Store) {
             .await
             .is_empty()
     );
-    // A worker that ends before it closes loses nothing, nor does one that waits for room.
+    // Nothing is lost if a worker ends before it closes the summary, or waits for quota.
     let leased = lease_one(&store, due).await;
     assert_eq!(leased.order.gathers_until, Some(due));
     assert_eq!(leased.gathered, None);
@@ -135,7 +135,7 @@ pub async fn a_summary_tells_how_many_and_since_when(store: Store) {
     };
     let closed = close(&store, &leased, due).await;
     assert_eq!(closed, Closing::Closed(expected.clone()));
-    // It failed and is tried again: it tells of the same, and what happens meanwhile is another's.
+    // Sending failed and is retried: the summary reports the same acts, and later ones belong to the next summary.
     assert!(give_back(&store, leased.held(), again(due)).await);
     let later = act(&store, &to, KIND, due).await;
     assert!(matches!(later, Telling::Later { .. }), "{later:?}");
@@ -184,7 +184,7 @@ pub async fn of_fifty_acts_at_once_one_is_told_and_one_opens_the_summary(store: 
     }
 }
 
-/// Whichever comes first: none is lost, and none is told of twice.
+/// In any order: no act is lost, and none is reported twice.
 pub async fn acts_while_a_summary_is_closed_are_in_it_or_in_the_next(store: Store) {
     const RIVALS: usize = 12;
     for _ in 0..ROUNDS {
@@ -256,7 +256,7 @@ pub async fn whoever_lost_the_lease_closes_nothing(store: Store) {
     assert_eq!(close(&store, &late, now).await, Closing::NotHeld);
 }
 
-/// Otherwise what happens after it would wait for a person to look, or for ever.
+/// Otherwise the following acts would wait for an operator, or forever.
 pub async fn a_summary_that_is_parked_or_gone_takes_nothing_in(store: Store) {
     for is_gone in [false, true] {
         let to = me();
@@ -294,7 +294,7 @@ pub async fn an_account_that_is_told_anew_hears_of_what_waits_and_of_the_next_ac
     assert_eq!(act(&store, &other, KIND, now).await, Telling::Gathered);
 }
 
-/// Its worker has it already, and closes it when what was told before is forgotten.
+/// Its worker has leased it already, and closes it after the account's notices were reset.
 pub async fn a_summary_that_is_being_sent_when_an_account_is_told_anew_tells_everything(
     store: Store,
 ) {

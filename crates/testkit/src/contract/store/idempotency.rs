@@ -22,7 +22,7 @@ async fn find(
     found.expect("the store answers")
 }
 
-/// As a use case does it: the unit is dropped when another answer was there.
+/// Records as a use case does: the unit is dropped if another answer was already recorded.
 async fn record(
     store: &Store,
     record: &IdempotencyRecord,
@@ -54,7 +54,7 @@ pub async fn a_recorded_answer_is_found_until_it_expires(store: Store) {
 pub async fn the_first_answer_of_a_key_stays(store: Store) {
     let first = idempotency_record();
     record(&store, &first, START).await;
-    // Whether the same request is repeated or another one takes its key.
+    // Both for a repetition of the same request and for another request with its key.
     for fingerprint in [first.fingerprint, idempotency_record().fingerprint] {
         let second = IdempotencyRecord {
             fingerprint,

@@ -1,4 +1,4 @@
-//! Other identifiers for accounts, passwords that are locked, and numbers that were proven.
+//! Changes of identifiers, locked passwords, and proven phone numbers.
 
 use authentication_app::ports::{
     AccountRecord, IdentifierSwap, IndexKeys, NewAccount, NewSession, Sealed, StoreError,
@@ -22,7 +22,7 @@ use crate::{
 
 const WINDOW: Duration = Duration::hours(72);
 
-/// A change at `now`, after `changes` earlier ones.
+/// A change of an identifier at `now`, after `changes` earlier ones.
 struct Change<'a> {
     of: &'a NewAccount,
     to: &'a IndexKeys,
@@ -68,7 +68,7 @@ impl<'a> Change<'a> {
         in_unit!(store, accounts.change_identifier(self.swap()))
     }
 
-    /// Takes back what was changed before, to this identifier.
+    /// Reverts to this identifier.
     async fn undo(&self, store: &Store) -> Result<bool, StoreError> {
         let swap = IdentifierSwap {
             reserve_until: None,
@@ -92,7 +92,7 @@ async fn is_reserved(store: &Store, identifier: &IndexKeys, now: OffsetDateTime)
     reserved.expect("the store answers")
 }
 
-/// Somebody else who registers with it at `now`.
+/// A registration of another account with the identifier at `now`.
 async fn try_to_register(
     store: &Store,
     identifier: &IndexKeys,
@@ -129,7 +129,7 @@ pub async fn an_account_has_its_new_identifier_and_no_other(store: Store) {
         };
         assert!(sign_in_record(&store, &alone).await.account.is_some());
     }
-    // Nobody is found by the one before, whoever asks how.
+    // No query finds the account by its previous identifier.
     assert_eq!(find(&store, &owner.index).await, None);
     assert_eq!(sign_in_record(&store, &owner.index).await.owner, None);
     let challenge = new_challenge(&owner.index, Purpose::SignIn);
@@ -191,7 +191,7 @@ pub async fn a_purge_removes_reservations_that_are_over(store: Store) {
     let new = index_keys();
     assert!(Change::new(&owner, &new).make(&store).await.unwrap());
     let end = START + WINDOW;
-    // The move of the account, which nothing can be older than any more.
+    // The security move: everything that began before it has expired.
     assert_eq!(store.purge_expired(end).await.unwrap(), 1);
     let later = end + Duration::MICROSECOND;
     assert_eq!(store.purge_expired(later).await.unwrap(), 1);
@@ -234,7 +234,7 @@ pub async fn a_taken_identifier_is_a_conflict_that_undoes_the_unit(store: Store)
     let (owner, other) = (somebody(&store).await, somebody(&store).await);
     let taken = Change::new(&owner, &other.index).make(&store).await;
     assert!(is_taken(&taken), "{taken:?}");
-    // One shared row is enough, and what was written before it goes too, whatever the caller does.
+    // One shared row is a conflict; rows written before it are rolled back too, even if the caller tries to commit.
     let mut shared = index_keys();
     shared.entries.push(index_entry("index-0"));
     shared.entries.extend(other.index.entries.clone());
@@ -302,13 +302,13 @@ pub async fn a_reserved_row_is_no_index_row_of_the_account(store: Store) {
     let later_key = "index-2";
     let before = [(account, index_entry(later_key))];
     in_unit!(store, rekeying.add_index_entries(&before)).unwrap();
-    // By a node that does not know the later key yet.
+    // Changed by a node that does not know the later key yet.
     let new = index_keys();
     assert!(Change::new(&owner, &new).make(&store).await.unwrap());
     let batch = whole_batch();
     let unindexed = in_unit!(store, rekeying.lock_unindexed(later_key, batch)).unwrap();
     assert_eq!(unindexed.len(), 1, "the new identifier has no row under it");
-    // And back again: the row that is there counts once more.
+    // And back: the existing row under the later key counts again.
     let back = Change::new(&owner, &owner.index).after(1);
     assert!(back.undo(&store).await.unwrap());
     let added = in_unit!(store, rekeying.add_index_entries(&before)).unwrap();

@@ -1,4 +1,4 @@
-//! People from another system.
+//! Users imported from another system.
 
 use authentication_app::ports::{
     ImportClaim, ImportedUser, NewAccount, NewFederatedIdentity, NewImport, StoreError, UniqueRule,
@@ -21,7 +21,7 @@ use crate::{
 
 use ImportClaim::{IdKnown, IdentifierTaken, IdentityTaken, Inserted};
 
-/// Somebody whom nobody knows yet.
+/// A user who is not imported yet.
 pub fn newcomer() -> NewImport {
     let number: [u8; 4] = bytes(&RANDOM);
     NewImport {
@@ -32,7 +32,7 @@ pub fn newcomer() -> NewImport {
     }
 }
 
-/// Somebody who signed in there through these.
+/// A new user with these identities at different providers.
 fn newcomer_with(identities: &[[u8; 32]]) -> NewImport {
     let user = newcomer();
     let account = user.account.record.account.id;
@@ -71,7 +71,7 @@ async fn find(store: &Store, user: &NewImport) -> Option<ImportedUser> {
     found.get(&user.legacy_id).copied()
 }
 
-/// The account that signs in with the identifier of `user` is theirs, whole.
+/// Asserts that `user` was imported completely and signs in with their identifier.
 async fn assert_is_here(store: &Store, user: &NewImport) {
     let found = sign_in_record(store, &user.account.index).await;
     assert_eq!(found.account.as_ref(), Some(&user.account.record));
@@ -138,7 +138,7 @@ pub async fn a_taken_identifier_keeps_one_person_out_and_no_other(store: Store) 
     assert_is_here(&store, &users[2]).await;
     let found = sign_in_record(&store, &owner.index).await.account;
     assert_eq!(found, Some(owner.record));
-    // Their row may come again, with an identifier that is free.
+    // The same row can be imported again with a free identifier.
     users[1].account.index = index_keys();
     assert_eq!(import(&store, &users[1..2]).await, [Inserted]);
     assert_is_here(&store, &users[1]).await;
@@ -152,7 +152,7 @@ pub async fn one_shared_index_entry_keeps_a_person_out(store: Store) {
     let claims = import(&store, std::slice::from_ref(&user)).await;
     assert_eq!(claims, [IdentifierTaken]);
     assert_is_not_here(&store, &user).await;
-    // The entry that nobody had is free.
+    // The other index entry, which was free, stays free.
     let account = NewAccount {
         index: user.account.index.clone(),
         ..new_account()
@@ -211,7 +211,7 @@ pub async fn an_identity_comes_over_with_its_owner_and_opens_one_account(store: 
         assert_eq!(opened_by(digest).await, Some(account));
     }
     assert_eq!(opened_by(taken).await, Some(owner));
-    // Their row may come again, without it.
+    // The same row can be imported again without the identity.
     users[1].identities.clear();
     assert_eq!(import(&store, &users[1..2]).await, [Inserted]);
 }
@@ -256,7 +256,7 @@ pub async fn of_many_imports_of_one_file_at_once_each_person_is_imported_once(st
                     user
                 })
                 .collect();
-            // In another order each: whoever waits for somebody must not be waited for.
+            // Each in another order: claims must not deadlock.
             users.rotate_left(number * 2);
             let store = store.clone();
             async move { import(&store, &users).await }

@@ -1,4 +1,4 @@
-//! Failures in a row, over any time: of passwords, and of codes.
+//! Failures in a row, over any period: of passwords and of codes.
 
 use authentication_app::ports::{
     Cleared, CodeDispatch, CountedGuess, FailureScope, Guess, NewAccount, SendRequest,
@@ -26,7 +26,7 @@ use crate::{
 const NO_DEVICE: Option<DeviceId> = None;
 const HUNDRED: u32 = 100;
 
-/// No lock comes in between.
+/// Rules under which no lock interferes.
 fn rules() -> LockoutRules {
     LockoutRules {
         failures: 1_000,
@@ -34,7 +34,7 @@ fn rules() -> LockoutRules {
     }
 }
 
-/// No window comes in between.
+/// Rules under which no window interferes.
 fn code_rules() -> ChallengeRules {
     ChallengeRules {
         tries_per_window: 1_000,
@@ -54,7 +54,7 @@ const fn tries(subject: Subject, purpose: Purpose, device: Option<DeviceId>) -> 
     }
 }
 
-/// Counts one more failure; how many there are in a row.
+/// Counts one more failure; returns the number in a row.
 async fn fail(store: &Store, scope: FailureScope, now: OffsetDateTime) -> Option<u32> {
     let counted = in_unit!(store, attempts.record_failure(scope, rules(), now));
     counted.expect("an answer").map(|counter| counter.in_a_row)
@@ -133,7 +133,7 @@ pub async fn a_full_row_of_failures_counts_nothing_until_it_ends(store: Store) {
     for later in [Duration::ZERO, Duration::DAY, Duration::days(365)] {
         assert_eq!(fail(&store, stranger, START + later).await, None);
     }
-    // Not even by a right password: whoever was refused learns nothing of it.
+    // Not even a correct password clears it: the refused caller must not learn that it was correct.
     for cleared in [Cleared::Own, Cleared::InARowOfAll] {
         assert!(!clear(&store, stranger, cleared).await);
     }
@@ -143,7 +143,7 @@ pub async fn a_full_row_of_failures_counts_nothing_until_it_ends(store: Store) {
     assert_eq!(fail(&store, stranger, START).await, Some(1));
 }
 
-/// Slow failures: none of them is in the window of another.
+/// Slow failures: each falls into a window of its own.
 pub async fn a_row_outlives_its_windows_and_ends_with_a_success(store: Store) {
     let scope = scope(subject(), NO_DEVICE);
     for count in 1..=5 {
@@ -155,7 +155,7 @@ pub async fn a_row_outlives_its_windows_and_ends_with_a_success(store: Store) {
     assert_eq!(fail(&store, scope, later).await, Some(1));
 }
 
-/// Whoever is signed in ends the rows of strangers, and leaves the lock that they brought about.
+/// A sign-in ends the failures in a row of strangers, but not the lock that they caused.
 pub async fn a_sign_in_ends_the_rows_of_every_scope_and_no_lock(store: Store) {
     let owner = somebody(&store).await;
     let (account, phone) = (owner.record.account.id, id());
@@ -182,7 +182,7 @@ pub async fn a_sign_in_ends_the_rows_of_every_scope_and_no_lock(store: Store) {
     assert_eq!(seen().await, (0, true, None));
 }
 
-/// So that an answer to whoever is closed out takes no longer for an identifier that somebody has.
+/// So that the response to a closed-out caller takes no longer if the identifier has an account.
 pub async fn whoever_is_closed_out_has_no_account_read(store: Store) {
     let owner = somebody(&store).await;
     let (account, phone) = (owner.record.account.id, id());
@@ -209,7 +209,7 @@ pub async fn of_fifty_guesses_at_once_a_row_has_exactly_a_hundred(store: Store) 
     for round in 0..ROUNDS {
         let scope = tries(subject(), Purpose::SignIn, NO_DEVICE);
         guess_times(&store, scope, HUNDRED - 25).await;
-        // A right one that comes with the others is one of those that have room, or is not answered.
+        // A correct guess concurrent with the others either is one of those with room, or gets no answer.
         let right = round % 2 == 1;
         let answers = fifty_at_once(|number| {
             let store = store.clone();
@@ -267,7 +267,7 @@ pub async fn a_right_code_ends_its_row_and_a_long_one_is_not_counted_in_it(store
     assert_eq!(in_a_row(WRONG).await, Some(1));
 }
 
-/// In its window a guess counts as it always did.
+/// The limit per window still applies.
 pub async fn a_guess_has_to_have_room_in_its_window(store: Store) {
     let rules = ChallengeRules::default();
     let scope = tries(subject(), Purpose::SignIn, NO_DEVICE);
@@ -292,7 +292,7 @@ async fn format_of(store: &Store, request: &SendRequest) -> CodeFormat {
     sent.format
 }
 
-/// A sending keeps its format; the next one is as long as what is counted then asks for.
+/// A dispatch keeps its format; that of the next one depends on the count at that time.
 pub async fn after_a_full_row_the_next_code_is_long(store: Store) {
     let recipient = index_keys();
     let challenge = keep(&store, new_challenge(&recipient, Purpose::SignIn)).await;
@@ -359,7 +359,7 @@ pub async fn a_challenge_tells_of_rows_whatever_their_windows(store: Store) {
     assert_eq!(seen(None).await, (3, 0, true));
     in_unit!(store, attempts.forget_subject(subject)).unwrap();
     assert_eq!(seen(Some(phone)).await, (0, 0, false));
-    // Failures of passwords are told of, too: whoever signs in ends them.
+    // Failures of passwords are reported too, because a sign-in ends them.
     fail_times(&store, scope(subject, NO_DEVICE), 1).await;
     assert_eq!(seen(None).await, (0, 0, true));
 }
@@ -384,7 +384,7 @@ pub async fn forgetting_an_account_opens_everything_of_its_identifier(store: Sto
     assert_eq!(fail(&store, scope(other, NO_DEVICE), START).await, None);
 }
 
-/// A guesser who waits gains nothing where somebody is; where nobody is, nothing stays.
+/// Waiting does not help a guesser if there is an account; without an account, no rows are kept.
 pub async fn rows_of_nobody_leave_after_thirty_days_and_those_of_somebody_stay(store: Store) {
     let (owner, nobody) = (somebody(&store).await, index_keys());
     for subject in [owner.index.subject, nobody.subject] {

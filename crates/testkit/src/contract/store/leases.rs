@@ -1,4 +1,4 @@
-//! The hold on a message: whoever lost it changes nothing, and a hand-over happens once.
+//! Leases on messages: a lost lease changes nothing, and a message is handed over once.
 
 use authentication_app::ports::{GiveBack, HeldMessage, LeasedMessage};
 
@@ -17,7 +17,7 @@ async fn hand_over(store: &Store, held: HeldMessage) -> bool {
     handed_over.expect("the queue answers")
 }
 
-/// A message whose first lease ran out, and the second lease of it.
+/// A message whose first lease has expired, and its second lease.
 async fn leased_twice(store: &Store) -> (HeldMessage, LeasedMessage) {
     notice(store, START).await;
     let lost = lease_one(store, START).await.held();
@@ -59,18 +59,18 @@ pub async fn the_next_holder_hears_that_a_message_may_be_out(store: Store) {
     notice(&store, START).await;
     let first = lease_one(&store, START).await.held();
     assert!(hand_over(&store, first).await);
-    // Its worker ended.
+    // Its worker died.
     let second = lease_one(&store, START + LEASE).await;
     assert!(second.may_be_out);
     assert!(!hand_over(&store, second.held()).await);
-    // It certainly did not go out, after all: it may be handed over again.
+    // It was certainly not sent after all, so it may be handed over again.
     assert!(give_back(&store, second.held(), again(START)).await);
     let third = lease_one(&store, START).await;
     assert!(!third.may_be_out);
     assert!(hand_over(&store, third.held()).await);
 }
 
-/// Its worker failed between the mark and the sending, and may not know whether the mark was written.
+/// Its worker failed between marking and sending, and may not know whether the mark was written.
 pub async fn a_message_that_was_not_tried_may_be_handed_over_again(store: Store) {
     notice(&store, START).await;
     let first = lease_one(&store, START).await.held();
@@ -82,7 +82,7 @@ pub async fn a_message_that_was_not_tried_may_be_handed_over_again(store: Store)
     assert!(hand_over(&store, second.held()).await);
 }
 
-/// A lease that ran out tells nothing: its worker may have ended before it counted the message.
+/// An expired lease proves nothing: its worker may have died before it counted the message.
 pub async fn a_message_is_counted_once_it_was_handed_over_or_tried(store: Store) {
     let (_, held) = leased_twice(&store).await;
     assert!(!held.is_counted);
@@ -94,7 +94,7 @@ pub async fn a_message_is_counted_once_it_was_handed_over_or_tried(store: Store)
     let held = lease_one(&store, START).await;
     assert!(held.is_counted);
     assert!(finish(&store, held.held()).await);
-    // What may go out twice is not handed over first.
+    // A message that may be sent twice is not handed over first.
     notice(&store, START).await;
     let held = lease_one(&store, START).await;
     assert!(give_back(&store, held.held(), again(START)).await);
@@ -115,7 +115,7 @@ pub async fn of_fifty_hand_overs_at_once_one_happens(store: Store) {
     }
 }
 
-/// The old holder hands over at the moment at which the lease goes to somebody else.
+/// The old holder hands over at the moment when the message is leased to another worker.
 pub async fn a_hand_over_and_a_new_lease_at_once_never_make_two_hand_overs(store: Store) {
     for _ in 0..4 * ROUNDS {
         notice(&store, START).await;

@@ -1,4 +1,4 @@
-//! Upkeep: what goes, and above all what stays.
+//! Upkeep: what is purged and, above all, what is kept.
 
 use authentication_app::ports::{FailureScope, NewAccount, QuotaGrant, SendRequest, TriesScope};
 use authentication_domain::{
@@ -53,7 +53,7 @@ pub async fn a_purge_keeps_what_is_alive(store: Store, _: &dyn Inspect) {
     in_unit!(store, idempotency.record(&answer, START)).unwrap();
     assert_eq!(purge(&store, START).await, 0);
 
-    // Each to its last moment.
+    // Each is kept until its last moment.
     purge(&store, START + rules.link_lifetime - MOMENT).await;
     assert!(store.find_reset_link(link).await.unwrap().is_some());
     purge(&store, challenge.expires_at - MOMENT).await;
@@ -85,7 +85,7 @@ async fn purge_keeps_counters(store: &Store) {
     purge(store, START + window - MOMENT).await;
     assert!(sign_in_record(store, &counted).await.failures.is_some());
 
-    // The fifth failure comes at the end of the window, and its lock holds for as long again.
+    // The fifth failure comes at the end of the window, and its lock holds for another window.
     fail(store, scope(locked.subject), START).await;
     let last = START + window - Duration::SECOND;
     for _ in 0..4 {
@@ -145,7 +145,7 @@ pub async fn a_purge_removes_what_expired(store: Store, inspect: &dyn Inspect) {
         challenges.claim_message_quota(request.subject, &rules, START)
     )
     .unwrap();
-    // Nobody's: failures in a row of somebody stay.
+    // Of an identifier without an account: failures in a row of an existing account are kept.
     let nobody = index_keys();
     let scope = FailureScope {
         subject: nobody.subject,
@@ -164,7 +164,7 @@ pub async fn a_purge_removes_what_expired(store: Store, inspect: &dyn Inspect) {
 
     let much_later = START + Duration::days(400);
     let removed = purge(&store, much_later).await;
-    // Challenge, sending, message quota, failures, tries, recorded answer, session.
+    // Challenge, dispatch, message quota, failures, tries, recorded answer, session.
     assert_eq!(removed, 7);
     assert!(find(&store, challenge.digest).await.is_none());
     let sending = store.find_dispatch(request.subject, request.purpose).await;
@@ -181,7 +181,7 @@ pub async fn a_purge_removes_what_expired(store: Store, inspect: &dyn Inspect) {
     assert_eq!(purge(&store, much_later).await, 0);
 }
 
-/// However many there are, and in however many calls.
+/// For any number of rows, over several batches.
 pub async fn a_purge_counts_what_it_removes(store: Store, _: &dyn Inspect) {
     let many = 2_500;
     let mut unit = begin(&store).await;
@@ -211,7 +211,7 @@ pub async fn an_ended_session_is_kept_for_thirty_days(store: Store, inspect: &dy
     purge(&store, START + thirty_days + Duration::SECOND).await;
     assert_eq!(inspect.session_count().await, 0);
 
-    // One that nobody ended goes when its end by itself is as long ago.
+    // A session that was not ended is purged thirty days after it expired.
     let expired = sign_in(&store, account).await;
     purge(
         &store,
@@ -234,7 +234,7 @@ pub async fn a_purge_touches_no_account_and_no_record(store: Store, inspect: &dy
     let (account, device) = (owner.record.account.id, id());
     in_unit!(store, devices.remember(account, device, MANY, START)).unwrap();
     assert_recorded(inspect, 1).await;
-    // One message waits to be sent, another was parked.
+    // One message waits to be sent, another is parked.
     notice(&store, START - Duration::MINUTE).await;
     park_one(&store, START - Duration::MINUTE, "a reason").await;
 

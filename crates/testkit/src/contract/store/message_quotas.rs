@@ -1,4 +1,4 @@
-//! How many messages a recipient is sent in an hour and in a day.
+//! Quotas of messages per recipient, per hour and per day.
 
 use authentication_app::ports::{QuotaGrant, Subject};
 use authentication_domain::challenges::ChallengeRules;
@@ -23,7 +23,7 @@ async fn claim_all(store: &Store, subject: Subject, messages: u32, now: OffsetDa
     }
 }
 
-/// Asks until it is refused no more: `retry_at` is to be the first moment of that.
+/// Asks until a message is granted: `retry_at` must be the first moment at which it is.
 async fn assert_free_at(
     store: &Store,
     subject: Subject,
@@ -31,7 +31,7 @@ async fn assert_free_at(
     expected: OffsetDateTime,
 ) {
     let exhausted = QuotaGrant::Exhausted { retry_at: expected };
-    // What is refused counts nothing, so asking moves nothing.
+    // A refusal counts nothing, so asking does not postpone it.
     for asked_at in [now, now, expected - Duration::MICROSECOND] {
         assert_eq!(claim(store, subject, asked_at).await, exhausted);
     }

@@ -1,4 +1,4 @@
-//! The queue of messages as the worker sees it.
+//! The message queue as its workers see it.
 
 use std::collections::HashSet;
 
@@ -25,7 +25,7 @@ pub(super) async fn queue(store: &Store, order: MessageOrder) -> MessageOrder {
     order
 }
 
-/// A notice to somebody, asked for at `at`.
+/// Queues a notice to a new account, requested at `at`.
 pub(super) async fn notice(store: &Store, at: OffsetDateTime) -> Uuid {
     let recipient = Recipient::Account(id());
     queue(
@@ -60,7 +60,7 @@ pub(super) async fn give_back(store: &Store, held: HeldMessage, how: GiveBack) -
     given_back.expect("the queue answers")
 }
 
-/// Put off by its provider until `at`, which counts for a second.
+/// A retry at `at` on the provider's request, which counts as one second of postponed time.
 pub(super) const fn again(at: OffsetDateTime) -> GiveBack {
     GiveBack::Retry {
         at,
@@ -154,7 +154,7 @@ pub async fn workers_at_once_never_hold_the_same_message(store: Store) {
             queued.insert(notice(&store, START).await);
         }
         let mut leased = Vec::new();
-        // A worker may find messages held that another one lets go a moment later: asked again, all are found.
+        // A worker may miss messages that another one holds briefly, so asking again finds all of them.
         while leased.len() < queued.len() {
             let answers = at_once(8, |_| {
                 let store = store.clone();
@@ -189,7 +189,7 @@ pub async fn a_message_given_back_is_due_again_at_its_time(store: Store) {
             (leased.put_off, leased.put_off_for),
             (attempts, put_off_for)
         );
-        // Later than the lease would end, and earlier.
+        // First later than the end of the lease, then earlier.
         let next = now + if attempts == 0 { 5 * LEASE } else { LEASE / 5 };
         assert!(give_back(&store, leased.held(), again(next)).await);
         assert_eq!(lease_ids(&store, 10, next - MOMENT).await, NOTHING);
@@ -208,7 +208,7 @@ pub async fn a_message_that_was_not_tried_counts_no_attempt(store: Store) {
     assert!(give_back(&store, leased.held(), again(START)).await);
     let leased = lease_one(&store, START).await;
     assert_eq!((leased.attempts, leased.put_off), (1, 1));
-    // Its worker is gone: that is no putting off.
+    // Its worker died: that does not count as a postponement.
     let leased = lease_one(&store, START + LEASE).await;
     assert_eq!((leased.attempts, leased.put_off), (2, 1));
 }
@@ -251,7 +251,7 @@ pub async fn codes_are_leased_before_notices_and_leave_them_a_quarter(store: Sto
     };
     assert_eq!(codes_of(1).await, (1, 1));
     assert_eq!(codes_of(8).await, (8, 6));
-    // Room that codes do not take is the notices', and the other way round.
+    // Places that codes leave free go to notices, and vice versa.
     assert_eq!(codes_of(6).await, (6, 3));
     assert_eq!(codes_of(6).await, (1, 0));
 }

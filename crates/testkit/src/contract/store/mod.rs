@@ -1,6 +1,6 @@
 //! The contract of the relational store (`IdentityStore`): one module per slice, one function per fact.
 //!
-//! An adapter runs all of it with a few lines, once per engine:
+//! An adapter runs all of it with a few lines per engine:
 //!
 //! ```text
 //! mod embedded {
@@ -9,7 +9,7 @@
 //! }
 //! ```
 //!
-//! Races are run many at once and several rounds; every fact must hold whoever comes first.
+//! Races run with many tasks and in several rounds; every fact must hold for every order of the tasks.
 
 #[macro_use]
 mod support;
@@ -61,27 +61,27 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use authentication_app::ports::IdentityStore;
 
-/// What a fact is stated about.
+/// The store that a fact is tested on.
 pub type Store = Arc<dyn IdentityStore>;
 
-/// A look at what no port shows. Its views are as of the last commit.
+/// Access to what no port exposes, as of the last commit.
 #[async_trait]
 pub trait Inspect: Send + Sync {
-    /// Action and outcome of every audit entry, in the order of the trail.
+    /// Action and outcome of every audit entry, in the order of the audit trail.
     async fn audit_entries(&self) -> Vec<(String, String)>;
     /// The CloudEvents `type` of every queued event, in the order of the queue.
     async fn event_types(&self) -> Vec<String>;
-    /// How many messages are in the queue, whoever holds them and parked ones too.
+    /// The number of messages in the queue, including leased and parked ones.
     async fn message_count(&self) -> i64;
-    /// How many sessions are kept, ended ones too.
+    /// The number of stored sessions, including ended ones.
     async fn session_count(&self) -> i64;
 }
 
-/// One test for each fact of the store's contract, in a module per slice.
+/// One test for each fact of the store's contract, in one module per slice.
 ///
-/// It takes the name of an `async fn() -> (Arc<dyn IdentityStore>, impl Inspect)` beside it, which is called
-/// for each test and gives a store on an empty, migrated database. What it gives beside the store (a
-/// [`TestDatabase`](crate::TestDatabase)) is dropped after it.
+/// Takes the name of an `async fn() -> (Arc<dyn IdentityStore>, impl Inspect)` in the same module. It is called for
+/// each test and returns a store on an empty, migrated database. The second value (a
+/// [`TestDatabase`](crate::TestDatabase)) is dropped after the store.
 #[macro_export]
 macro_rules! store_contract {
     ($factory:ident) => {
@@ -122,7 +122,7 @@ macro_rules! store_facts {
 mod tests {
     use std::{fs, path::Path};
 
-    /// A fact that nobody listed would be a test that never runs.
+    /// A fact that is missing in the list would be a test that never runs.
     #[test]
     fn every_fact_is_in_the_list() {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/contract/store");

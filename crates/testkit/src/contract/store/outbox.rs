@@ -1,4 +1,4 @@
-//! Events, and what becomes of messages that cannot be sent.
+//! Events, queued with the change that they report.
 
 use authentication_app::ports::EventEnvelope;
 use authentication_domain::{

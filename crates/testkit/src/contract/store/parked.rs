@@ -1,4 +1,4 @@
-//! Messages that wait for a person.
+//! Parked messages, which wait for an operator.
 
 use authentication_app::ports::{Backlog, MessageKind, ParkedMessage, Recipient};
 use authentication_domain::challenges::Purpose;
@@ -57,7 +57,7 @@ pub async fn parked_messages_are_listed_oldest_first_page_by_page(store: Store, 
         expected.push((at, park_one(&store, at, REASON).await));
     }
     expected.sort_unstable();
-    // One that waits for its turn is not among them.
+    // A message that waits for its turn is not listed.
     notice(&store, START).await;
     let mut listed = Vec::new();
     let mut after = None;
@@ -87,7 +87,7 @@ pub async fn all_parked_messages_are_sent_again_and_no_others(store: Store, insp
         notice(&store, START).await;
         park_one(&store, START, REASON).await;
     }
-    // One is being sent, one is not due.
+    // One message is being sent, one is not due yet.
     notice(&store, START).await;
     let held = lease_one(&store, START).await.held();
     notice(&store, START + Duration::DAY).await;
@@ -109,7 +109,7 @@ pub async fn only_a_parked_message_can_be_deleted(store: Store, inspect: &dyn In
     assert!(lease(&store, 10, START + LEASE).await.is_empty());
 }
 
-/// Whoever was not told of a reset of their factors would count as told.
+/// Otherwise an owner who was never notified of the reset would count as notified.
 pub async fn a_notice_that_a_reset_waits_for_is_not_deleted(store: Store, _: &dyn Inspect) {
     let account = somebody(&store).await.record.account.id;
     let reason = "ticket 4711";
@@ -143,7 +143,7 @@ pub async fn the_queue_tells_how_long_it_is(store: Store, _: &dyn Inspect) {
         lag: std::time::Duration::from_mins(5),
     };
     assert_eq!(backlog(START).await, expected);
-    // What is being sent waits, and is not late.
+    // A message that is being sent counts as waiting, but not as late.
     assert_eq!(lease(&store, 10, START).await.len(), 2);
     let expected = Backlog {
         lag: std::time::Duration::ZERO,
@@ -152,7 +152,7 @@ pub async fn the_queue_tells_how_long_it_is(store: Store, _: &dyn Inspect) {
     assert_eq!(backlog(START).await, expected);
 }
 
-/// Nobody can use it any more, and it may hold what a registration typed.
+/// It can no longer be used, and it may contain what was typed at registration.
 pub async fn a_purge_deletes_a_parked_code_and_no_notice(store: Store, inspect: &dyn Inspect) {
     let code = MessageKind::Code {
         purpose: Purpose::Registration,

@@ -33,7 +33,7 @@ async fn keep(store: &Store, ceremony: NewCeremony) -> NewCeremony {
     ceremony
 }
 
-/// About a ceremony, by whoever holds it, at [`START`].
+/// A question about a ceremony, asked by its holder at [`START`].
 const fn question(ceremony: &NewCeremony) -> CeremonyQuestion {
     CeremonyQuestion {
         holder: ceremony.holder,
@@ -127,7 +127,7 @@ pub async fn a_use_is_noted_on_the_counter_that_was_read(store: Store) {
     assert_eq!(list(&store, account).await, std::slice::from_ref(&after));
     assert!(!note(&store, &used).await, "the counter went on meanwhile");
     assert_eq!(list(&store, account).await, std::slice::from_ref(&after));
-    // A device that does not count, and a clock that lags.
+    // An authenticator without a counter, and a lagging clock.
     let still = PasskeyUse {
         counter: after.counter,
         at: START,
@@ -175,7 +175,7 @@ pub async fn a_passkey_is_renamed_and_removed_by_its_owner_alone(store: Store) {
     assert!(in_unit!(store, passkeys.remove(owner, kept.id)).unwrap());
     assert!(!in_unit!(store, passkeys.remove(owner, kept.id)).unwrap());
     assert_eq!(list(&store, owner).await, [beside]);
-    // The credential may be enrolled again.
+    // The credential can be enrolled again.
     enrol(&store, kept).await;
 }
 
@@ -284,7 +284,7 @@ pub async fn a_ceremony_is_over_when_its_holder_begins_another(store: Store) {
     assert!(consume(&store, &second, second.id, START).await);
 }
 
-/// T24.
+/// T24: a ceremony is used up once.
 pub async fn of_fifty_that_end_a_ceremony_one_does(store: Store) {
     for _ in 0..ROUNDS {
         let ceremony = keep(&store, new_ceremony(CeremonyPurpose::SignIn)).await;

@@ -1,5 +1,5 @@
-//! Proofs in a session that goes on, and refreshes that are forgiven: the store decides in one statement each what
-//! [`Proofs::renewed`] and [`RotationRules::judge`] say.
+//! Proofs in existing sessions, and forgiven refreshes. The store decides each in one statement, as
+//! [`Proofs::renewed`] and [`RotationRules::judge`] specify.
 
 use authentication_app::ports::{ForgivenSession, NewSession, RotatedSession};
 use authentication_domain::{
@@ -64,7 +64,7 @@ async fn is_theft(store: &Store, session: SessionId, presented: u32, now: Offset
     ended.expect("it ends or not").is_some()
 }
 
-/// A session whose device its account knows.
+/// A session on a device that its account knows.
 async fn from_a_known_device(store: &Store, account: AccountId) -> NewSession {
     let session = new_session(account);
     let device = session.device;
@@ -171,7 +171,7 @@ pub async fn a_session_is_held_while_it_lives_and_no_proof_replaced_the_token(st
     );
 }
 
-/// An act that holds the session is done before a proof replaces its token, or sees that one did.
+/// An action that holds the session either completes before a proof replaces its token, or sees the replacement.
 pub async fn of_an_act_and_a_proof_at_once_the_later_one_sees_the_other(store: Store) {
     let account = somebody(&store).await.record.account.id;
     let session = sign_in(&store, account).await.id;
@@ -189,7 +189,7 @@ pub async fn of_an_act_and_a_proof_at_once_the_later_one_sees_the_other(store: S
     assert_eq!(act.await.expect("it ends"), None);
 }
 
-/// No grace, no forgiveness and no theft, however far back and however soon.
+/// No grace time, no forgiveness and no theft, however old the generation and however soon it is presented.
 pub async fn what_a_proof_ended_is_invalid_and_no_theft(store: Store) {
     let account = somebody(&store).await.record.account.id;
     let session = from_a_known_device(&store, account).await;
@@ -220,12 +220,12 @@ pub async fn what_a_proof_ended_is_invalid_and_no_theft(store: Store) {
     }
     assert!(is_live(&store, session.id, START).await);
     assert_eq!(successor(&store, session.id, 4, START).await, Some(5));
-    // From there on it is as ever.
+    // From there on the usual rules apply.
     assert_eq!(successor(&store, session.id, 4, START).await, Some(5));
     assert!(is_theft(&store, session.id, 4, START + RULES.grace).await);
 }
 
-/// Each proof has a generation of its own, and those of refreshes in between are neither lost nor given twice.
+/// Each proof gets its own generation, and those of concurrent refreshes are neither lost nor issued twice.
 pub async fn of_proofs_and_refreshes_at_once_one_generation_is_left(store: Store) {
     let account = somebody(&store).await.record.account.id;
     for _ in 0..ROUNDS {
@@ -262,7 +262,7 @@ pub async fn of_proofs_and_refreshes_at_once_one_generation_is_left(store: Store
     }
 }
 
-/// Walks of uses, a few seconds to two days apart, beside a model of the chain.
+/// Random walks of uses, a few seconds to two days apart, compared with a model of the chain.
 pub async fn forgiving_agrees_with_the_domain_at_every_step(store: Store) {
     let account = somebody(&store).await.record.account.id;
     let gaps = [1, 9, 10, 11, 600, 3_600, 6 * 3_600, 86_400, 2 * 86_400];
@@ -331,7 +331,7 @@ pub async fn forgiving_agrees_with_the_domain_at_every_step(store: Store) {
     assert!(forgiven > 20 && thefts > 5, "{forgiven}, {thefts}");
 }
 
-/// Only the device that the session was begun from, and only while its account knows it.
+/// Only the device on which the session was begun, and only while its account knows it.
 pub async fn nobody_else_is_forgiven(store: Store) {
     let account = somebody(&store).await.record.account.id;
     let session = from_a_known_device(&store, account).await;
@@ -375,7 +375,7 @@ pub async fn nobody_else_is_forgiven(store: Store) {
     );
 }
 
-/// Five tabs that wake together are one lost answer.
+/// Five browser tabs that wake up together count as one lost answer.
 pub async fn of_fifty_that_are_forgiven_at_once_one_is_counted(store: Store) {
     let account = somebody(&store).await.record.account.id;
     for _ in 0..ROUNDS {
@@ -389,7 +389,7 @@ pub async fn of_fifty_that_are_forgiven_at_once_one_is_counted(store: Store) {
                 let store = store.clone();
                 async move {
                     let forgiven = forgive(&store, session, 0, device, now).await.is_some();
-                    // Whoever was not first is within the new grace time.
+                    // All others are within the new grace time.
                     let next = successor(&store, session, 0, now).await;
                     assert_eq!(next, Some(1));
                     forgiven

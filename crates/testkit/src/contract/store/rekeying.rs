@@ -1,4 +1,4 @@
-//! Data keys and index rows while keys change.
+//! Data keys and index rows during a key change.
 
 use authentication_app::ports::{
     Batch, Dependents, IndexEntry, IndexKeys, Indexed, KeyTask, NewAccount, Rewrapped,
@@ -36,7 +36,7 @@ pub(super) fn under(master: &str) -> WrappedKey {
     }
 }
 
-/// Somebody whose data key is under this master key.
+/// A new account whose data key is wrapped under this master key.
 pub(super) async fn somebody_under(store: &Store, master: &str) -> NewAccount {
     let mut account = new_account();
     account.record.wrapped_key = under(master);
@@ -60,13 +60,13 @@ pub(super) async fn count_at(store: &Store, of: Dependents<'_>, now: OffsetDateT
     store.count_dependents(of, now).await.expect("a count")
 }
 
-/// Committed, not dropped: a unit that is dropped lets its locks go some time later.
+/// Committed, because a dropped unit releases its locks with a delay.
 async fn locked_data_keys(store: &Store, batch: Batch) -> Vec<(AccountId, WrappedKey)> {
     let found = in_unit!(store, rekeying.lock_data_keys(&old(), batch));
     found.expect("data keys")
 }
 
-/// One batch of wrapping anew, as the use case does it.
+/// Re-wraps one batch, as the use case does.
 async fn rewrap(store: &Store, batch: Batch) -> Result<u64, StoreError> {
     let mut unit = store.begin().await?;
     let found = unit.rekeying().lock_data_keys(&old(), batch).await?;
@@ -86,7 +86,7 @@ async fn rewrap(store: &Store, batch: Batch) -> Result<u64, StoreError> {
     Ok(changed)
 }
 
-/// A pass of wrapping anew, so many accounts at a time.
+/// Re-wraps all accounts, `at_a_time` per batch.
 async fn rewrap_all(store: &Store, at_a_time: u32) -> u64 {
     let (mut after, mut changed) = (NOBODY, 0);
     loop {
@@ -275,7 +275,7 @@ pub async fn a_service_key_is_replaced_only_if_it_is_still_what_was_read(store: 
     assert_eq!(locked.expect("an answer"), []);
 }
 
-/// An account with a row under the old index key, and what it would have under the new one.
+/// An account with a row under the old index key, and the entry that it would have under the new one.
 async fn somebody_indexed(store: &Store) -> (NewAccount, IndexEntry) {
     (somebody(store).await, index_entry("index-2"))
 }
@@ -396,7 +396,7 @@ async fn added(store: &Store, entries: &[(AccountId, IndexEntry)]) -> (u64, Vec<
     (added, taken)
 }
 
-/// What a forced step leads to: somebody registered it while it had no row.
+/// The consequence of a forced key change: another account registered the identifier while it had no row.
 pub async fn whose_identifier_is_another_accounts_by_now_is_told(store: Store) {
     let (person, entry) = somebody_indexed(&store).await;
     let (other, other_entry) = somebody_indexed(&store).await;
