@@ -1,7 +1,7 @@
-//! What [`Throttle`] promises: counters that are exact at a moment and never let more through in a window.
+//! The promises of [`Throttle`]: counters that are exact at any moment and never admit more per window.
 //!
-//! Windows count in sixtieths of their length: a call weighs for the whole length, and for up to one
-//! sixtieth of it longer. Both ends of that are tested.
+//! Windows are counted in sixtieths of their length: a call counts for the whole length, and for up to one
+//! sixtieth of it longer. Both bounds are tested.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -15,15 +15,15 @@ const MINUTE: Duration = Duration::MINUTE;
 const PART: Duration = Duration::SECOND;
 const MILLISECOND: Duration = Duration::MILLISECOND;
 
-/// What an adapter hands in: counters that nobody else uses, and their time.
+/// What an adapter provides: counters without other users, and their clock.
 pub struct ThrottleBed {
     /// The counters.
     pub throttle: Arc<dyn Throttle>,
-    /// Moves their time on.
+    /// Advances the clock of the counters.
     pub advance: Box<dyn Fn(Duration) + Send + Sync>,
 }
 
-/// One test for each promise. It takes the name of an `async fn() -> ThrottleBed` beside it.
+/// One test for each promise. Takes the name of an `async fn() -> ThrottleBed` in the same module.
 #[macro_export]
 macro_rules! throttle_contract {
     ($bed:ident) => {
@@ -77,7 +77,7 @@ impl ThrottleBed {
     }
 }
 
-/// Calls in a row at one moment, and what is left after each.
+/// Successive calls at one moment, and the remaining quota after each.
 pub async fn exactly_the_quota_is_allowed_at_one_moment(bed: ThrottleBed) {
     for remaining in (0..20).rev() {
         let outcome = bed.call("caller", 20).await;
@@ -96,7 +96,7 @@ pub async fn exactly_the_quota_is_allowed_at_one_moment(bed: ThrottleBed) {
     }
 }
 
-/// Fifty callers, twenty places.
+/// Fifty callers, a quota of twenty.
 pub async fn exactly_the_quota_is_allowed_to_many_at_once(bed: ThrottleBed) {
     let outcomes = fifty_at_once(|_| {
         let throttle = Arc::clone(&bed.throttle);
@@ -124,7 +124,7 @@ pub async fn exactly_the_quota_is_allowed_to_many_at_once(bed: ThrottleBed) {
     );
 }
 
-/// The other windows do not pay for the one that refuses.
+/// A call that one window refuses is not counted in the others.
 pub async fn a_refused_call_is_counted_in_no_window(bed: ThrottleBed) {
     let both = || [request("narrow", 1, MINUTE), request("wide", 5, MINUTE)];
     let [narrow, wide] = bed.count(both()).await;
@@ -144,7 +144,7 @@ pub async fn a_refused_call_is_counted_in_no_window(bed: ThrottleBed) {
     );
 }
 
-/// However often it is named, it is one call.
+/// However often the window is named, it is one call.
 pub async fn a_window_named_twice_counts_once(bed: ThrottleBed) {
     let [first, second] = bed
         .count([request("caller", 5, MINUTE), request("caller", 5, MINUTE)])
@@ -153,7 +153,7 @@ pub async fn a_window_named_twice_counts_once(bed: ThrottleBed) {
     assert_eq!(bed.call("caller", 5).await.remaining, 3);
 }
 
-/// One caller's calls are no other's, and a minute is not an hour.
+/// Callers do not share counters, and a window of a minute is not that of an hour.
 pub async fn windows_are_told_apart_by_key_and_length(bed: ThrottleBed) {
     assert!(bed.call("caller", 1).await.allowed);
     assert!(bed.call("another", 1).await.allowed);
@@ -173,7 +173,7 @@ pub async fn outcomes_come_in_the_order_asked(bed: ThrottleBed) {
     );
 }
 
-/// Whatever the rhythm of the calls.
+/// For any rhythm of calls.
 pub async fn no_span_of_the_windows_length_sees_more_than_the_quota(bed: ThrottleBed) {
     const QUOTA: usize = 10;
     let random = SeededRandom::new(7);
@@ -206,7 +206,7 @@ pub async fn no_span_of_the_windows_length_sees_more_than_the_quota(bed: Throttl
     assert_eq!(fullest, QUOTA, "the pattern reached the limit");
 }
 
-/// Not a moment less than the window, and not longer than the promised sixtieth more.
+/// Not shorter than the window, and not longer than the promised additional sixtieth.
 pub async fn a_call_weighs_for_the_window_and_a_sixtieth_at_most(bed: ThrottleBed) {
     for offset in [
         Duration::ZERO,
@@ -230,7 +230,7 @@ pub async fn a_call_weighs_for_the_window_and_a_sixtieth_at_most(bed: ThrottleBe
     }
 }
 
-/// `reset_after` of a refusal is no guess.
+/// `reset_after` of a refusal is exact.
 pub async fn whoever_waits_as_told_gets_through_and_not_before(bed: ThrottleBed) {
     for step in [MILLISECOND * 100, PART * 5, PART * 7] {
         assert!(bed.call("caller", 3).await.allowed);
@@ -250,7 +250,7 @@ pub async fn whoever_waits_as_told_gets_through_and_not_before(bed: ThrottleBed)
     }
 }
 
-/// `reset_after` of an allowed call is when nothing counts any more.
+/// `reset_after` of an allowed call is the time after which no call counts any more.
 pub async fn a_window_is_whole_again_when_it_was_said_to_be(bed: ThrottleBed) {
     bed.call("caller", 5).await;
     bed.advance(PART * 20);
@@ -259,7 +259,7 @@ pub async fn a_window_is_whole_again_when_it_was_said_to_be(bed: ThrottleBed) {
     assert_eq!(bed.call("caller", 5).await.remaining, 4);
 }
 
-/// Keys are compared as they are, and mean nothing to whoever keeps them.
+/// Keys are compared exactly, and the adapter does not interpret them.
 pub async fn any_text_is_a_key(bed: ThrottleBed) {
     let keys = [
         "",
@@ -282,7 +282,7 @@ pub async fn any_text_is_a_key(bed: ThrottleBed) {
     }
 }
 
-/// A route without quotas costs nothing.
+/// For routes without quotas.
 pub async fn nothing_asked_is_nothing_counted(bed: ThrottleBed) {
     let [] = bed.count([]).await;
 }

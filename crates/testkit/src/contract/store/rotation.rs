@@ -1,4 +1,4 @@
-//! Refreshing: the store decides in one statement what [`RotationRules::judge`] says.
+//! Rotation of refresh tokens: the store decides in one statement, as [`RotationRules::judge`] specifies.
 
 use authentication_app::ports::{EndedSession, NewSession, RotatedSession};
 use authentication_domain::{
@@ -34,7 +34,7 @@ async fn rotate(
     rotated.expect("a session is rotated or not")
 }
 
-/// The generation that is handed out.
+/// The generation that is issued.
 async fn successor(
     store: &Store,
     session: SessionId,
@@ -55,7 +55,7 @@ async fn end_reused(
     in_unit!(store, sessions.end_reused(session, presented, rules, now)).expect("it ends or not")
 }
 
-/// A session that was refreshed so many times, a minute apart.
+/// A session that was refreshed `times` times, a minute apart.
 async fn refreshed(store: &Store, account: AccountId, times: u32) -> (SessionId, OffsetDateTime) {
     let session = sign_in(store, account).await.id;
     let mut rotated_at = START;
@@ -91,7 +91,7 @@ pub async fn a_rotation_answers_with_everything_the_tokens_need(store: Store) {
     assert_eq!(rotated.absolute_deadline, session.absolute_deadline);
 }
 
-/// Of a session that nobody proved anything in, and that nothing was forgiven.
+/// The chain of a session without a proof and without forgiven refreshes.
 fn chain(current: u32, rotated_at: OffsetDateTime) -> Chain {
     Chain {
         current,
@@ -101,7 +101,7 @@ fn chain(current: u32, rotated_at: OffsetDateTime) -> Chain {
     }
 }
 
-/// Each generation that could be presented, at each side of each edge.
+/// Each generation that could be presented, on each side of each boundary.
 fn cases(rotations: u32) -> impl Iterator<Item = (u32, Duration)> {
     let grace = RotationRules::default().grace;
     let elapsed = [
@@ -143,7 +143,7 @@ pub async fn rotation_agrees_with_the_domain_at_every_edge(store: Store) {
             if expected.is_none() {
                 assert_eq!(snapshot(&store, session, now).await, before, "{case}");
             }
-            // Whatever was answered, the current generation is where it should be.
+            // In every case, the current generation is still accepted.
             let current = expected.unwrap_or(current);
             let later = now.max(rotated_at) + Duration::MINUTE;
             assert_eq!(
@@ -184,7 +184,7 @@ pub async fn ending_for_reuse_agrees_with_the_domain_at_every_edge(store: Store)
     }
 }
 
-/// What a client holds after the store lost commits (a restored backup, a replica that took over).
+/// What a client presents after the store lost commits (a restored backup, a promoted replica).
 pub async fn a_generation_that_the_store_forgot_goes_on_and_is_no_theft(store: Store) {
     let rules = RotationRules::default();
     let account = somebody(&store).await.record.account.id;
@@ -212,7 +212,7 @@ pub async fn a_generation_that_the_store_forgot_goes_on_and_is_no_theft(store: S
             .iter()
             .all(|it| it.session.session.generation == ahead + 1)
     );
-    // From here on theft is noticed as ever.
+    // From here on theft is detected as usual.
     let later = rotated_at + Duration::MINUTE;
     assert_eq!(
         successor(&store, session, ahead + 1, later).await,

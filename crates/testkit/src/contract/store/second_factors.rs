@@ -1,4 +1,4 @@
-//! Second factors, and sign-ins that wait for one: what counts once counts once, whoever rivals.
+//! Second factors and pending sign-ins: single-use values are used once, whatever happens concurrently.
 
 use authentication_app::ports::{
     NewAccount, NewPendingSignIn, PendingSignInRecord, Sealed, TotpRecord, TotpState, TriesScope,
@@ -120,7 +120,7 @@ pub async fn a_waiting_sign_in_is_found_as_it_was_kept(store: Store) {
     assert!(find(&store, token_digest()).await.is_none());
 }
 
-/// So that strangers who know the password do not close the owner's way.
+/// So that strangers who know the password cannot lock the owner out.
 pub async fn guesses_are_shown_of_the_device_that_the_sign_in_comes_from(store: Store) {
     let owner = somebody(&store).await;
     let device = id();
@@ -208,7 +208,7 @@ pub async fn an_authenticator_app_counts_once_it_is_confirmed(store: Store) {
     assert!(confirm(&store, account, &second, 7).await);
     assert!(!confirm(&store, account, &second, 7).await, "once");
     assert!(factors(&store, account).await.totp);
-    // The next one leaves it alone until it is confirmed.
+    // The next enrolment leaves the active secret unchanged until it is confirmed.
     let third = begin_totp(&store, account).await;
     let state = totp(&store, account).await;
     let active = TotpRecord {
@@ -363,7 +363,8 @@ pub async fn a_change_of_factors_is_a_change_of_the_account(store: Store) {
     assert_eq!(read().await, (2, None));
 }
 
-/// A secret that nobody confirmed goes when its time is over; one that counts stays, whatever waits beside it.
+/// A secret that was never confirmed is purged when its time is over; an active one is kept, with or without a
+/// pending one.
 pub async fn a_purge_removes_secrets_that_were_never_confirmed(store: Store) {
     let (unconfirmed, confirmed) = (somebody(&store).await, with_totp(&store).await);
     let (unconfirmed, confirmed) = (unconfirmed.record.account.id, confirmed.record.account.id);

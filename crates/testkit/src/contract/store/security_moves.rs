@@ -1,4 +1,4 @@
-//! What was handed out under one version of an account is worth nothing under the next, whatever made it that.
+//! What was issued under one version of an account is void under the next, whatever caused the new version.
 
 use authentication_app::ports::{
     CeremonyQuestion, CodeDispatch, IdentifierSwap, IndexKeys, MovesSeen, NewAccount, NewCeremony,
@@ -27,7 +27,7 @@ use crate::{
     race::{ROUNDS, at_once},
 };
 
-/// Everything that makes an account the next version.
+/// Every change that advances the account's version.
 #[derive(Debug, Clone, Copy)]
 enum Move {
     NewPassword,
@@ -87,7 +87,7 @@ impl Move {
         }
     }
 
-    /// In a unit of its own, committed. `index` is of the identifier that the account gets, if it gets one.
+    /// Makes the move in a unit and commits it. `index` is that of the new identifier, if the move sets one.
     async fn happen(
         self,
         store: &Store,
@@ -111,7 +111,7 @@ impl Move {
     }
 }
 
-/// A sending for each purpose, with a link where there is one.
+/// Requests a code for each purpose, with a link where the purpose has one.
 async fn send_everything(store: &Store, recipient: &IndexKeys) -> Vec<SendRequest> {
     let mut sent = Vec::new();
     for purpose in Purpose::ALL {
@@ -145,7 +145,7 @@ pub async fn nothing_that_was_sent_outlives_a_move(store: Store) {
             assert!(!counts(&store, &request).await, "{moved:?} {request:?}");
             let used = use_code(&store, request.subject, request.purpose, request.nonce).await;
             assert!(!used, "{moved:?} {request:?}");
-            // Whoever asks now is sent a new one: the one before it holds nothing up.
+            // A new request is granted immediately: the void dispatch imposes no cool-down.
             let again = SendRequest {
                 nonce: nonce(),
                 ..request
@@ -186,7 +186,7 @@ pub async fn a_new_identifier_comes_without_what_was_sent_to_it(store: Store) {
     for request in sent {
         assert!(!counts(&store, &request).await, "{request:?}");
     }
-    // Nor does the one before, which nobody has at the moment, keep anything for when it comes back.
+    // Codes sent to the previous identifier, which is reserved now, are void too when it comes back.
     let reserved = send_everything(&store, &owner.index).await;
     assert!(swap.happen(&store, account, version + 1, &second).await);
     for request in reserved {
@@ -194,7 +194,7 @@ pub async fn a_new_identifier_comes_without_what_was_sent_to_it(store: Store) {
     }
 }
 
-/// One of everything that is begun without a word of its account's version.
+/// One of each flow that does not store its account's version.
 struct Begun {
     account: AccountId,
     anonymous: NewCeremony,
@@ -260,7 +260,7 @@ impl Begun {
             found.expect("the store answers").is_some()
         };
         let is_there = match after {
-            // The passkey went with the factors: a ceremony of nobody is still one, and finds nobody.
+            // The passkey was removed with the factors: the ceremony, which has no account, is live but finds none.
             Move::FactorsRemoved => expected,
             _ => found(&self.anonymous, Some(self.credential)).await,
         };
@@ -310,7 +310,7 @@ pub async fn nothing_that_was_begun_outlives_a_move(store: Store) {
     }
 }
 
-/// Whoever uses a code up and whoever moves the account away from under it: one of them, and then the code is gone.
+/// Using a code up and a concurrent move of the account: exactly one succeeds, and then the code is void.
 pub async fn of_a_code_and_a_move_at_once_one_counts(store: Store) {
     for _ in 0..ROUNDS {
         for moved in Move::ALL {
@@ -363,7 +363,7 @@ pub async fn of_a_code_and_a_move_at_once_one_counts(store: Store) {
     }
 }
 
-/// How long a challenge may live is what the longest-lived of it all lives.
+/// The retention must exceed the lifetime of challenges, the longest of all flows.
 pub async fn a_purge_removes_moves_that_nothing_is_older_than(store: Store) {
     let owner = somebody(&store).await;
     assert!(Move::Advance.happen_to(&store, &owner).await);
@@ -372,7 +372,7 @@ pub async fn a_purge_removes_moves_that_nothing_is_older_than(store: Store) {
     assert_eq!(store.purge_expired(day).await.unwrap(), 0);
     let moment = Duration::MICROSECOND;
     assert_eq!(store.purge_expired(day + moment).await.unwrap(), 1);
-    // What is begun after it counts all the same, and the next move is noticed.
+    // What begins after the purge is valid, and the next move still voids it.
     let account = owner.record.account.id;
     let begun = Begun::of(&store, account).await;
     let version = owner.record.account.version + 1;

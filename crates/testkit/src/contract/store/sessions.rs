@@ -1,4 +1,4 @@
-//! Sessions: how they begin, are read, listed and ended.
+//! Sessions: beginning, reading, listing and ending them.
 
 use authentication_app::ports::{EndedSession, NewSession, SessionSnapshot, StoreError};
 use authentication_domain::{
@@ -49,7 +49,7 @@ fn sorted(mut sessions: Vec<SessionId>) -> Vec<SessionId> {
     sessions
 }
 
-/// Live sessions as the list has them, page by page.
+/// All live sessions, as listed page by page.
 async fn list(
     store: &Store,
     account: AccountId,
@@ -72,7 +72,7 @@ async fn list(
     }
 }
 
-/// As many sessions as asked for, a minute apart, oldest first.
+/// `times` sessions, begun a minute apart, oldest first.
 async fn sign_in_often(store: &Store, account: AccountId, times: u32) -> Vec<SessionId> {
     let mut sessions = Vec::new();
     for minute in 0..times {
@@ -149,7 +149,7 @@ pub async fn one_session_more_than_allowed_ends_the_oldest(store: Store) {
     let foreign = sign_in(&store, stranger).await;
     let sessions = sign_in_often(&store, account, 5).await;
     let now = START + Duration::HOUR;
-    // As many as allowed, then one more, then many more because fewer are allowed.
+    // Up to the limit, then one more, then with a lower limit, which ends several.
     let mut live = sessions;
     for (most, expected) in [(6, 0), (6, 1), (3, 4)] {
         let next = new_session_at(account, now);
@@ -226,7 +226,7 @@ pub async fn no_session_outlives_the_password_it_was_begun_with(store: Store) {
                 if number == 25 {
                     change_password(&store, account).await;
                 } else {
-                    // Whether it came before the change or too late for it is all the same here.
+                    // Whether it was before the change or too late does not matter here.
                     let _ = in_unit!(store, sessions.begin(&new_session(account), 50));
                 }
             }
@@ -237,7 +237,7 @@ pub async fn no_session_outlives_the_password_it_was_begun_with(store: Store) {
     }
 }
 
-/// As the use case does it: the password and the end of all sessions in one unit.
+/// As the use case does it: sets the password and ends all sessions in one unit.
 async fn change_password(store: &Store, account: AccountId) {
     let mut unit = store.begin().await.expect("a unit");
     let set = unit

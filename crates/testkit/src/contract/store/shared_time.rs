@@ -1,4 +1,4 @@
-//! The time that nodes share, and every span while clocks jump (ADR 0045).
+//! The time that nodes share, and every time span while clocks jump (ADR 0045).
 
 use time::Duration;
 
@@ -10,21 +10,21 @@ use super::{
 };
 use crate::{clock::START, race::fifty_at_once};
 
-/// How much longer than its life anything may count, and how much longer than its window anything may hold.
+/// By how much anything may exceed its lifetime, or its window.
 const ALLOWANCE: Duration = common::clock::SKEW;
 
-/// What clocks do, one after the other: the shared one, or a node's own.
+/// A jump of the shared clock or of a node's own clock.
 #[derive(Debug, Clone, Copy)]
 enum Jump {
-    /// Of the clock that nodes share.
+    /// Of the shared clock.
     Shared(Duration),
-    /// Of the machine that the node runs on.
+    /// Of the clock of the node's machine.
     Wall(Duration),
 }
 
 use Jump::{Shared, Wall};
 
-/// The last step comes in the middle of the span, or after its end.
+/// Each is a sequence of jumps. It happens in the middle of the span, or after its end.
 const JUMPS: [&[Jump]; 8] = [
     &[Shared(Duration::hours(-1))],
     &[Shared(Duration::days(-1))],
@@ -87,8 +87,8 @@ pub async fn of_fifty_nodes_that_find_the_time_back_one_has_it_followed(store: S
     );
 }
 
-/// Every span, under every jump, in the middle of it and after its end, with the same node and with one that is
-/// started anew: it never counts for longer than its life, and nothing is held back for longer than its window.
+/// Every span, under every sequence of jumps, in the middle of the span and after its end, with the same node and with
+/// a restarted one: nothing is valid for longer than its lifetime, and nothing is blocked for longer than its window.
 pub async fn no_span_outlives_itself_whatever_clocks_do(store: Store) {
     let world = World::new();
     let mut node = Node::start(&world, &store).await;
@@ -121,7 +121,7 @@ pub async fn no_span_outlives_itself_whatever_clocks_do(store: Store) {
                     }
                     world.pass(Duration::SECOND);
                 }
-                // From its end on, and at times when a clock that follows the jump would have it young again.
+                // From its end on, and at times at which a clock that follows the jump would make it valid again.
                 let end = begun + span.life() + ALLOWANCE + Duration::SECOND;
                 for later in [
                     Duration::ZERO,
@@ -147,7 +147,7 @@ pub async fn no_span_outlives_itself_whatever_clocks_do(store: Store) {
     }
 }
 
-/// As long to live, or to wait, as a moment before, whether it was begun a moment ago or long before.
+/// The remaining lifetime, or wait, is the same as before, whether the span has just begun or began long before.
 pub async fn every_span_goes_back_with_the_time(store: Store) {
     let world = World::new();
     let node = Node::start(&world, &store).await;
@@ -166,7 +166,7 @@ pub async fn every_span_goes_back_with_the_time(store: Store) {
     }
 }
 
-/// What a node wrote whose clock was ahead is not young for another: not even before anybody has noticed.
+/// What a node with a fast clock wrote is not valid on another node, even before the error is noticed.
 pub async fn what_was_made_in_the_future_does_not_count(store: Store) {
     for span in SPANS {
         for ahead in [

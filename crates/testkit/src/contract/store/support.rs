@@ -1,4 +1,4 @@
-//! What the facts have in common.
+//! Helpers shared by the facts.
 
 use std::future::Future;
 
@@ -16,11 +16,11 @@ use time::{Duration, OffsetDateTime};
 use super::{Inspect, Store};
 use crate::{builders, clock::START};
 
-/// How many sessions an account may have where that is not the point.
+/// How many sessions an account may have in tests that do not test the limit.
 pub(super) const MANY: u32 = 1_000;
 
-/// One call on one repository in a unit of its own, committed: `in_unit!(store, sessions.end(id, …))`.
-/// Gives the call's `Result`.
+/// One call on one repository in a separate unit, which is committed: `in_unit!(store, sessions.end(id, …))`.
+/// Returns the call's `Result`.
 macro_rules! in_unit {
     ($store:expr, $repository:ident.$call:ident($($argument:expr),* $(,)?)) => {
         $crate::contract::store::support::retrying(|| async {
@@ -33,7 +33,7 @@ macro_rules! in_unit {
     };
 }
 
-/// As use cases do it: a unit that the database gave up is tried again, at most three times in all.
+/// Retries a unit as use cases do: at most three attempts in all.
 pub(super) async fn retrying<T, F>(attempt: impl Fn() -> F) -> Result<T, StoreError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -51,18 +51,18 @@ pub(super) async fn begin(store: &Store) -> Box<dyn UnitOfWork> {
     store.begin().await.expect("a unit of work begins")
 }
 
-/// Inserts an account.
+/// Inserts the account and returns it.
 pub(super) async fn register(store: &Store, account: NewAccount) -> NewAccount {
     in_unit!(store, accounts.insert(&account)).expect("nobody has the identifier");
     account
 }
 
-/// Inserts an active account.
+/// Inserts and returns a new active account.
 pub(super) async fn somebody(store: &Store) -> NewAccount {
     register(store, builders::new_account()).await
 }
 
-/// Begins a session at [`START`].
+/// Begins a session of the account at [`START`].
 pub(super) async fn sign_in(store: &Store, account: AccountId) -> NewSession {
     let session = builders::new_session(account);
     begin_session(store, &session).await;
@@ -94,7 +94,7 @@ pub(super) async fn sign_in_record(store: &Store, identifier: &IndexKeys) -> Sig
     record.expect("the store answers")
 }
 
-/// All accounts.
+/// A batch with all accounts.
 pub(super) fn whole_batch() -> Batch {
     Batch {
         after: builders::id_at(START - Duration::DAY),
@@ -107,7 +107,7 @@ pub(super) fn wins(answers: &[bool]) -> usize {
     answers.iter().filter(|won| **won).count()
 }
 
-/// One of everything that a unit of work can write, as a registration does.
+/// One of everything that a unit of work can write, as at a registration.
 pub(super) struct SignUp {
     pub(super) account: NewAccount,
     pub(super) session: NewSession,
@@ -148,7 +148,7 @@ impl SignUp {
         unit.commit().await
     }
 
-    /// Whether its account and its session can be read: both or none.
+    /// Whether its account and its session can be read. Asserts that either both or none can.
     pub(super) async fn is_there(&self, store: &Store) -> bool {
         let account = store.find_by_subject(self.account.index.subject).await;
         let account = account.expect("the store answers").is_some();
@@ -157,7 +157,7 @@ impl SignUp {
     }
 }
 
-/// What no port shows adds up to so many sign-ups.
+/// Asserts that what no port exposes adds up to `sign_ups` sign-ups.
 pub(super) async fn assert_recorded(inspect: &dyn Inspect, sign_ups: usize) {
     assert_eq!(inspect.audit_entries().await.len(), sign_ups);
     assert_eq!(inspect.event_types().await.len(), sign_ups);

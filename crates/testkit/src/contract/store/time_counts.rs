@@ -1,4 +1,4 @@
-//! Whether a span still runs.
+//! Whether a time span is still running.
 
 use authentication_app::ports::{
     CeremonyQuestion, Cleared, FailureScope, FlowReturn, NewCeremony, NonceUse, QuotaGrant,
@@ -18,7 +18,7 @@ use super::{
 use crate::builders::{nonce_use, send_request, sign_in_question};
 
 impl Made {
-    /// Whether it counts, or still refuses, at `now`. Changes nothing: a unit that would is dropped.
+    /// Whether it is valid, or still refuses, at `now`. Changes nothing: a unit that would is dropped.
     pub(super) async fn counts(&self, store: &Store, now: OffsetDateTime) -> bool {
         let rules = ChallengeRules::default();
         match self {

@@ -1,4 +1,4 @@
-//! Every span of time in which something counts, or in which something is refused.
+//! Every time span during which something is valid, or is refused.
 
 use authentication_app::ports::{
     FailureScope, IdempotencyRecord, IndexKeys, LinkKind, NewAccount, NewCeremony, NewChallenge,
@@ -25,11 +25,11 @@ use crate::builders::{
     new_notice_link, new_session_at, pending_sign_in, send_request, subject, token_digest,
 };
 
-/// How long a second factor is not asked for again on a device.
+/// How long a device skips the second factor.
 pub(super) const REMEMBERED: Duration = Duration::days(30);
-/// How long a sign-in is recent.
+/// How long a sign-in counts as recent.
 pub(super) const RECENT: Duration = Duration::minutes(10);
-/// How long a session may idle, and lasts.
+/// How long a session may be idle, and its absolute lifetime.
 const IDLE: Duration = Duration::minutes(15);
 const ABSOLUTE: Duration = Duration::hours(12);
 
@@ -82,7 +82,7 @@ pub(super) const SPANS: [Span; 18] = [
     CoolDown,
 ];
 
-/// Something that was begun.
+/// The record with which a span began.
 pub(super) enum Made {
     Code(Subject),
     ResetLink(TokenDigest),

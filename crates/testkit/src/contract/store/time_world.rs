@@ -1,4 +1,4 @@
-//! True time, the clocks that tell it, and a node that asks them.
+//! True time, the clocks that show it, and a node that reads them.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard},
@@ -23,7 +23,7 @@ struct Times {
     wall_off: Duration,
 }
 
-/// How much time has truly passed, and how far off clocks are.
+/// The true elapsed time, and the errors of the clocks.
 #[derive(Clone, Default)]
 pub(super) struct World(Arc<Mutex<Times>>);
 
@@ -69,7 +69,7 @@ impl Ticks for World {
     }
 }
 
-/// A store whose clock is the world's.
+/// A store with the shared clock of the world.
 struct InWorld {
     store: Store,
     world: World,

@@ -1,4 +1,4 @@
-//! One transaction over many repositories.
+//! One transaction across many repositories.
 
 use authentication_app::ports::{StoreError, UniqueRule};
 
@@ -15,7 +15,7 @@ pub async fn a_commit_shows_everything_at_once(store: Store, inspect: &dyn Inspe
     let sign_up = SignUp::new();
     let mut unit = begin(&store).await;
     sign_up.write(unit.as_mut()).await.unwrap();
-    // Readers neither see it nor wait for it.
+    // Readers neither see the changes nor wait for them.
     assert!(!sign_up.is_there(&store).await);
     assert_recorded(inspect, 0).await;
     unit.commit().await.unwrap();
