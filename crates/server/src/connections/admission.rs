@@ -1,7 +1,7 @@
-//! Who may connect: so many in all, and so many from one address.
+//! Connection limits: a maximum in total, and a maximum per address.
 //!
-//! When there are as many as there may be, a new one takes the place of the one that has been without a request
-//! for the longest: a client that holds connections and sends no requests keeps nobody else out.
+//! When the total is reached, a new connection replaces the one that has been without a request for the longest
+//! time, so that a client which holds connections open without sending requests cannot lock out others.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -16,36 +16,36 @@ use std::{
 use authentication_app::protection::network_of;
 use ipnet::IpNet;
 
-/// What was counted, in the words of its label.
+/// Counts, each with the value of its metric label.
 pub(crate) type Counted = Vec<(&'static str, u64)>;
 
 /// Why a connection is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refused {
-    /// There are as many as there may be, and none of them may be closed.
+    /// The total is reached, and no connection may be evicted.
     Full,
-    /// There are as many from this address as there may be.
+    /// The limit of this address is reached.
     Address,
 }
 
-/// Why a connection is closed that its client did not close.
+/// Why the server closed a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cut {
-    /// The head of a request did not come to its end in time.
+    /// The head of a request was not complete in time.
     Head,
-    /// Its body did not.
+    /// The body of a request was not complete in time.
     Body,
-    /// Its answer did not.
+    /// The answer was not complete in time.
     Answer,
     /// No further request came.
     Idle,
     /// It had no request, and another connection needed its place.
     Evicted,
-    /// What was written is not taken, or too slowly.
+    /// The client reads the answer too slowly, or not at all.
     Write,
-    /// What came can be read in more than one way, or in none.
+    /// The request is ambiguous or invalid.
     Malformed,
-    /// A head is too large.
+    /// The head of a request is too large.
     TooLarge,
 }
 
@@ -76,17 +76,17 @@ pub(crate) struct Admission {
 struct Open {
     all: usize,
     by_address: HashMap<IpAddr, usize>,
-    /// Those without a request, in the order in which they came to have none. Those of many clients at one address
+    /// The connections without a request, in the order in which they became idle. Connections from shared addresses
     /// are not among them: a proxy would lose requests that it has just sent.
     waiting: BTreeMap<u64, Waiting>,
     next_place: u64,
 }
 
-/// A connection that may be closed for another.
+/// A connection that may be evicted.
 #[derive(Debug)]
 struct Waiting {
     address: Option<IpAddr>,
-    /// Has it look at its place.
+    /// Wakes its task, so that it notices the eviction.
     waker: Waker,
 }
 
@@ -114,7 +114,7 @@ impl Open {
         }
     }
 
-    /// Takes the place of the connection that has waited for the longest.
+    /// Evicts the connection that has been without a request for the longest time.
     fn evict(&mut self) -> Option<Waker> {
         let (_, longest) = self.waiting.pop_first()?;
         self.remove(longest.address);
@@ -135,23 +135,23 @@ impl Admission {
         }
     }
 
-    /// With a bound for each address outside of these networks, in which many clients share one.
+    /// Sets a limit per address. Networks in `shared`, where many clients use one address, have none.
     pub(crate) fn per_address(mut self, most: usize, shared: Vec<IpNet>) -> Self {
-        // One address alone does not fill the listener.
+        // A single address must not fill the listener.
         self.most_per_address = Some(most.min((self.most / 4).max(1)));
         self.shared = shared;
         self
     }
 
-    /// How many there may be.
+    /// The maximum number of connections.
     pub(crate) const fn most(&self) -> usize {
         self.most
     }
 
-    /// Lets a connection in, until its permit is dropped.
+    /// Admits a connection until its permit is dropped.
     ///
     /// # Errors
-    /// [`Refused`], and it is counted.
+    /// [`Refused`], which is also counted.
     pub(crate) fn admit(self: &Arc<Self>, peer: IpAddr) -> Result<Permit, Refused> {
         let peer = peer.to_canonical();
         let is_shared = self.shared.iter().any(|network| network.contains(&peer));
@@ -199,12 +199,12 @@ impl Admission {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How many are open.
+    /// The number of open connections.
     pub(crate) fn open(&self) -> usize {
         self.locked().all
     }
 
-    /// How many were refused, by reason.
+    /// The number of refused connections, by reason.
     pub(crate) fn refused(&self) -> Counted {
         vec![
             ("full", self.refused_full.load(Ordering::Relaxed)),
@@ -212,7 +212,7 @@ impl Admission {
         ]
     }
 
-    /// How many were closed from here, by reason.
+    /// The number of connections closed by the server, by reason.
     pub(crate) fn cut(&self) -> Counted {
         let read = |((_, word), count): (&(Cut, &'static str), &AtomicU64)| {
             (*word, count.load(Ordering::Relaxed))
@@ -221,18 +221,18 @@ impl Admission {
     }
 }
 
-/// One connection of those that there may be.
+/// The permit of one admitted connection.
 #[derive(Debug)]
 pub(crate) struct Permit {
     admission: Arc<Admission>,
     address: Option<IpAddr>,
     may_be_evicted: bool,
-    /// Its place among those that wait. When it is not there any more, another connection has it.
+    /// Its place in the order of idle connections. If the place is gone, the connection has been evicted.
     place: Option<u64>,
 }
 
 impl Permit {
-    /// Notes why the connection is closed.
+    /// Counts why the connection is closed.
     pub(super) fn note(&self, why: Cut) {
         let counters = CUTS.iter().zip(&self.admission.cut);
         for ((cut, _), counter) in counters {
@@ -242,7 +242,7 @@ impl Permit {
         }
     }
 
-    /// There is no request: from now on it may be closed for another connection, whose task is woken then.
+    /// Marks the connection as idle: from now on it may be evicted, which wakes its task.
     pub(super) fn wait(&mut self, waker: &Waker) {
         if !self.may_be_evicted {
             return;
@@ -264,13 +264,13 @@ impl Permit {
         self.place = Some(place);
     }
 
-    /// Whether another connection has its place.
+    /// Whether the connection has been evicted.
     pub(super) fn is_evicted(&self) -> bool {
         self.place
             .is_some_and(|place| !self.admission.locked().waiting.contains_key(&place))
     }
 
-    /// It may not be closed for another connection any more. False if one has its place already.
+    /// Marks the connection as busy, so that it cannot be evicted. False if it has been evicted already.
     pub(super) fn stop_waiting(&mut self) -> bool {
         let Some(place) = self.place else {
             return true;

@@ -1,9 +1,9 @@
-//! One request at a time: what the stream and the application tell each other.
+//! One request at a time: the state that the stream and the application share.
 //!
-//! The stream counts a request when it has read its head, the application takes it back when the body of its
-//! answer has been handed over. In between the stream reads no further request, so that a client that sends many and
-//! reads no answer holds one answer, and whatever the stream says by itself (408, 400, 431) stands between two
-//! answers and never within one.
+//! The stream opens the exchange when it has read the head of a request, and the application closes it when the
+//! body of its answer has been handed over. In between, the stream reads no further request. A client that sends
+//! many requests and reads no answers therefore occupies the memory of one answer, and the answers of the stream
+//! itself (408, 400, 431) stand between two answers and never within one.
 
 use std::{
     cell::{Cell, RefCell},
@@ -19,11 +19,11 @@ use actix_http::{
 };
 use actix_web::web::Bytes;
 
-/// So much of an answer is handed over at once. What waits to be taken is at the most the parser's buffer
-/// (32 KiB) and one piece.
+/// The largest piece of an answer that is handed over at once, in bytes. At most the parser's buffer (32 KiB) and
+/// one piece wait to be sent.
 const PIECE: usize = 16_384;
 
-/// What stands open on one connection.
+/// The open exchange of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct Exchange {
     unanswered: Cell<bool>,
@@ -32,23 +32,23 @@ pub(crate) struct Exchange {
 }
 
 impl Exchange {
-    /// Whether the answer to the last request is not handed over whole.
+    /// Whether the answer to the last request is not handed over completely.
     pub(super) fn is_open(&self) -> bool {
         self.unanswered.get()
     }
 
-    /// Whether that answer may take as long as it likes.
+    /// Whether that answer has no deadline.
     pub(super) fn is_long_lived(&self) -> bool {
         self.long_lived.get()
     }
 
-    /// A request was read.
+    /// Opens the exchange: a request was read.
     pub(super) fn begin(&self) {
         self.unanswered.set(true);
         self.long_lived.set(false);
     }
 
-    /// Who is to be woken when reading can go on.
+    /// Stores the task to wake when reading can continue.
     pub(super) fn remember(&self, reader: &Waker) {
         let mut kept = self.reader.borrow_mut();
         if !kept.as_ref().is_some_and(|kept| kept.will_wake(reader)) {
@@ -56,7 +56,7 @@ impl Exchange {
         }
     }
 
-    /// Reading can go on.
+    /// Wakes the stored task: reading can continue.
     pub(super) fn wake(&self) {
         if let Some(reader) = self.reader.borrow().as_ref() {
             reader.wake_by_ref();
@@ -64,7 +64,7 @@ impl Exchange {
     }
 }
 
-/// An answer that is being given. Whatever becomes of it, the next request may be read when it is dropped.
+/// An answer in progress. When it is dropped, in any state, the next request may be read.
 #[derive(Debug)]
 pub(super) struct Answering(Option<Rc<Exchange>>);
 
@@ -73,7 +73,7 @@ impl Answering {
         Self(request.conn_data::<Rc<Exchange>>().map(Rc::clone))
     }
 
-    /// The answer is one of those that last.
+    /// Marks the answer as long-lived.
     pub(super) fn lasts(&self) {
         if let Some(exchange) = &self.0 {
             exchange.long_lived.set(true);

@@ -1,48 +1,48 @@
-//! Where a request begins and ends, byte by byte (RFC 9112), and what is refused for being said in a way
-//! that two parsers could read differently.
+//! Message framing: where a request begins and ends, byte by byte (RFC 9112). Refuses every request that two
+//! parsers could read differently.
 //!
-//! Stricter than the parser behind it: what passes here has one reading. Lines end in CRLF and in nothing
-//! else; a length is digits, said once; the one transfer coding is `chunked`, said once and without a
-//! length beside it; a chunk has neither extension nor trailer; there is one `Host`. No protocol is changed (`Upgrade: websocket`,
-//! `CONNECT`), since the parser would then read whatever follows as one body without an end.
+//! It is stricter than the parser behind it: what passes has one reading. Lines end in CRLF only. A length consists
+//! of digits and is given once. The only transfer coding is `chunked`, given once and without a length. A chunk has
+//! neither extension nor trailer. There is exactly one `Host`. Protocol changes (`Upgrade: websocket`, `CONNECT`)
+//! are refused, since the parser would then read everything that follows as one endless body.
 
-/// The longest head of a request.
+/// The longest head of a request, in bytes.
 pub(super) const MOST_HEAD: usize = 32_768;
-/// The most fields in one.
+/// The most fields in one head.
 const MOST_FIELDS: u32 = 96;
-/// Digits of the size of a chunk.
+/// The most hexadecimal digits in the size of a chunk.
 const MOST_SIZE_DIGITS: u8 = 8;
-/// Digits of a length.
+/// The most digits in a `Content-Length`.
 const MOST_LENGTH_DIGITS: usize = 18;
 const PROTOCOL: &[u8] = b"HTTP/1.";
 
-/// Why a request is not read further.
+/// Why reading of a request stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// It can be read in more than one way, or in none.
+    /// The request is ambiguous or invalid.
     Malformed,
-    /// Its head is longer than [`MOST_HEAD`], or has more fields than the parser takes.
+    /// The head is longer than [`MOST_HEAD`], or has more fields than the parser accepts.
     TooLarge,
 }
 
-/// What a byte came to.
+/// What a byte completes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Step {
-    /// It is inside of something.
+    /// Nothing: the byte is within a head or a body.
     Inside,
-    /// The head of a request ends with it, and a body follows.
+    /// The head of a request; a body follows.
     HeadEnds,
-    /// A request ends with it.
+    /// A request.
     RequestEnds {
-        /// Whether it was all head.
+        /// Whether the request consists of a head only.
         had_no_body: bool,
     },
 }
 
-/// What comes next.
+/// The part of a request that comes next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
-    /// A request, of which nothing was seen.
+    /// The first byte of a request.
     Start,
     /// More of a head.
     Head,
@@ -53,7 +53,7 @@ pub(super) enum Stage {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Start,
-    /// A line break before the request, which some clients leave behind a body.
+    /// An empty line before the request, which some clients send after a body.
     BlankLf,
     AfterBlank,
     Method,
@@ -82,7 +82,7 @@ enum State {
     LastLf,
 }
 
-/// What a head said that decides where the request ends.
+/// The fields of a head that decide where the request ends.
 #[derive(Default)]
 struct Head {
     bytes: usize,
@@ -97,14 +97,14 @@ struct Head {
     leaves_http: bool,
 }
 
-/// The first bytes of a word, and whether there were more.
+/// The first `N` bytes of a word, and whether it was longer.
 struct Word<const N: usize> {
     bytes: [u8; N],
     length: usize,
     is_longer: bool,
 }
 
-/// Follows one connection. It holds parts of heads, and is never shown.
+/// Follows one connection. It holds parts of request heads, so it has no `Debug`.
 pub(super) struct Framing {
     state: State,
     head: Head,
@@ -133,16 +133,16 @@ impl Framing {
         }
     }
 
-    /// How many bytes may be skipped with [`Self::skip`]: they are data, whatever they are.
+    /// How many bytes may be skipped with [`Self::skip`]: they are body data and need no check.
     pub(super) fn data_ahead(&self) -> u64 {
         match self.state {
-            // The last one ends something, which `take` says.
+            // The last byte ends the body or the chunk, which only `take` reports.
             State::Length(left) | State::ChunkData(left) => left.saturating_sub(1),
             _ => 0,
         }
     }
 
-    /// Passes over data.
+    /// Skips bytes of body data.
     pub(super) fn skip(&mut self, bytes: u64) {
         if let State::Length(left) | State::ChunkData(left) = &mut self.state {
             *left = left.saturating_sub(bytes);
@@ -152,7 +152,7 @@ impl Framing {
     /// Takes the next byte.
     ///
     /// # Errors
-    /// [`Refusal`]; nothing is to be read from the connection after it.
+    /// [`Refusal`]; after it, nothing more may be read from the connection.
     pub(super) fn take(&mut self, byte: u8) -> Result<Step, Refusal> {
         if self.stage() != Stage::Body {
             self.head.bytes += 1;
@@ -202,7 +202,7 @@ impl Framing {
             (State::RequestLineCr, _) => only(b'\r', byte, State::RequestLineLf)?,
             (State::RequestLineLf, _) => only(b'\n', byte, State::LineStart)?,
             (State::LineStart, b'\r') => State::HeadLf,
-            // A line that begins with white space would go on the one before (obs-fold): no token.
+            // A line that begins with white space would continue the previous one (obs-fold); it is no token.
             (State::LineStart | State::Name, _) if is_token(byte) => {
                 head.name.push(byte.to_ascii_lowercase());
                 State::Name
@@ -270,7 +270,7 @@ fn chunk_size(digits: u8, size: u64, byte: u8) -> Result<State, Refusal> {
     })
 }
 
-/// RFC 9110 §5.6.2.
+/// Whether the byte may stand in a token (RFC 9110 §5.6.2).
 fn is_token(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
@@ -304,8 +304,8 @@ impl Head {
         } else if self.name.is(b"host") {
             self.hosts += 1;
         } else if self.name.is(b"upgrade") {
-            // Others (h2c, which some clients offer with every request) are ignored, as HTTP has it. What is
-            // longer than what is kept could be `websocket` between spaces.
+            // Other protocols (h2c, which some clients offer with every request) are ignored, as HTTP allows. A
+            // value that exceeds the buffer could be `websocket` between spaces.
             self.leaves_http |= value.is_none_or(|it| it.eq_ignore_ascii_case(b"websocket"));
         }
         self.name.clear();
@@ -314,7 +314,7 @@ impl Head {
     }
 }
 
-/// Digits and nothing else: no sign, no list, no white space within.
+/// Digits only: no sign, no list, no white space inside.
 fn length_of(value: &[u8]) -> Option<u64> {
     let is_number = !value.is_empty()
         && value.len() <= MOST_LENGTH_DIGITS
@@ -336,7 +336,7 @@ impl<const N: usize> Word<N> {
         }
     }
 
-    /// All of it, unless it was longer than what is kept.
+    /// The whole word, or `None` if it exceeded the buffer.
     fn get(&self) -> Option<&[u8]> {
         self.bytes.get(..self.length).filter(|_| !self.is_longer)
     }

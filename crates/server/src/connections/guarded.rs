@@ -1,14 +1,14 @@
 //! The stream between a socket and the HTTP parser.
 //!
-//! It hands the parser one request after the other, each head whole and checked ([`super::framing`]), and ends
-//! the connection when a phase of it takes longer than it may ([`Deadlines`]):
+//! It hands the parser one request at a time, each head complete and checked ([`super::framing`]), and ends the
+//! connection when a phase exceeds its deadline ([`Deadlines`]):
 //!
 //! ```text
 //! start ─▶ head ─▶ body ─▶ answer ─▶ idle ─▶ head …
 //! ```
 //!
-//! Where the client is late, reading ends as if it had closed its side: an answer that is on its way still
-//! arrives. Where it does not take what was written, the connection fails.
+//! When the client misses the deadline for a head, a body or the next request, reading ends as if it had closed its
+//! side. When the answer is late, or the client does not read it, the connection fails.
 
 use std::{
     io,
@@ -31,11 +31,11 @@ use super::{
     limits::Deadlines,
 };
 
-/// Read at once.
+/// The most bytes read from the socket at once.
 const CHUNK: usize = 4_096;
-/// What is read ahead while an answer is given: enough to see that the client has gone.
+/// The most bytes read ahead during an answer: enough to notice that the client has gone.
 const AHEAD: usize = 4_096;
-/// After a refusal: so long is read what the client still sends, so that it reads the refusal first.
+/// How long the client's data is still read after a refusal, so that it can receive the refusal.
 const LINGER: Duration = Duration::from_secs(1);
 
 const TIMED_OUT: &[u8] =
@@ -53,25 +53,25 @@ enum Phase {
     Idle,
 }
 
-/// A time in which the client has to take something.
+/// A period in which the client has to read a minimum of bytes.
 #[derive(Debug, Clone, Copy)]
 struct Stall {
     ends: Instant,
     taken: u64,
 }
 
-/// A socket of a client. It holds what the client sent, and is never shown.
+/// The socket of a client. It holds data of the client, so it has no `Debug`.
 pub(crate) struct Guarded {
     io: TcpStream,
     permit: Permit,
     deadlines: Deadlines,
     exchange: Rc<Exchange>,
     framing: Framing,
-    /// What was received and not handed over.
+    /// Bytes that were received and not handed over.
     input: Vec<u8>,
-    /// So much of it was looked at,
+    /// The number of bytes of `input` that were examined.
     seen: usize,
-    /// and so much may be handed over.
+    /// The number of bytes of `input` that may be handed over.
     checked: usize,
     is_at_end: bool,
     cut: Option<Cut>,
@@ -114,11 +114,11 @@ impl Guarded {
 
     fn phase_now(&self) -> Phase {
         match self.framing.stage() {
-            // When the client has closed its side, no more of a body comes.
+            // After the client has closed its side, the rest of the body will not come.
             Stage::Body if !self.is_at_end => Phase::Body,
-            // What was answered is not taken yet.
+            // The client has not read the whole answer yet.
             _ if self.exchange.is_open() || self.stall.is_some() => Phase::Answer,
-            // The time for the first head begins with the connection.
+            // The time for the first head starts with the connection.
             _ if self.requests == 0 => Phase::Start,
             Stage::Head => Phase::Head,
             Stage::Start | Stage::Body => Phase::Idle,
@@ -129,7 +129,7 @@ impl Guarded {
         matches!(self.phase_now(), Phase::Start | Phase::Head | Phase::Idle)
     }
 
-    /// When the phase that the connection is in has to be over, and what its end is called.
+    /// The deadline of the current phase, and the reason to count when it is missed.
     fn deadline(&mut self) -> Option<(Instant, Cut)> {
         let phase = (self.phase_now(), self.requests);
         if phase != self.phase {
@@ -147,7 +147,7 @@ impl Guarded {
         Some((self.since + at_most, cut))
     }
 
-    /// Ends reading if the client is late.
+    /// Ends reading when the deadline has passed; an overdue answer fails the connection.
     fn look_at_the_clock(&mut self, context: &mut Context<'_>) -> io::Result<()> {
         let Some((deadline, cut)) = self.deadline() else {
             return Ok(());
@@ -167,20 +167,20 @@ impl Guarded {
 
     fn end(&mut self, cut: Cut) {
         self.permit.note(cut);
-        // It ends by itself, and counts until it has.
+        // An ended connection must not be evicted: it counts until it is closed.
         self.permit.stop_waiting();
         self.cut = Some(cut);
         self.input.truncate(self.checked);
     }
 
-    /// Answers in the place of the application. No other answer is under way when a head is read.
+    /// Answers instead of the application. While a head is read, no other answer is in progress.
     fn refuse(&mut self, cut: Cut, answer: &[u8], context: &mut Context<'_>) {
         self.end(cut);
-        // The socket is empty, and takes so little at once; if it does not, the client has gone.
+        // The socket buffer is empty, so such a short answer fits; if the write fails, the client has gone.
         let _ = Pin::new(&mut self.io).poll_write(context, answer);
     }
 
-    /// Wakes the connection at the earliest of what it waits for.
+    /// Sets the timer to the earliest deadline.
     fn set_timer(&mut self, context: &mut Context<'_>) {
         let stall = self.stall.map(|stall| stall.ends);
         let phase = if self.cut.is_none() {
@@ -206,7 +206,7 @@ impl Guarded {
         !self.exchange.is_open() && self.stall.is_none()
     }
 
-    /// Looks at what was received, up to the end of one request.
+    /// Examines the received bytes, up to the end of one request.
     fn check(&mut self, context: &mut Context<'_>) {
         if self.framing.stage() == Stage::Start && !self.may_begin() {
             return;
@@ -236,7 +236,8 @@ impl Guarded {
                         return;
                     }
                 }
-                // The application answers, if it has not: what it waits for will not come.
+                // The request was already handed over, so the application answers it: the rest of its body will not
+                // come.
                 Err(_) if stage == Stage::Body => return self.end(Cut::Malformed),
                 Err(Refusal::Malformed) => return self.refuse(Cut::Malformed, BAD, context),
                 Err(Refusal::TooLarge) => return self.refuse(Cut::TooLarge, TOO_LARGE, context),
@@ -277,8 +278,8 @@ impl Guarded {
         Poll::Ready(Ok(()))
     }
 
-    /// What follows a refusal is read and thrown away for a moment: closing at once would take the refusal
-    /// back.
+    /// Reads and discards the client's data for up to [`LINGER`] after a refusal: closing at once would reset the
+    /// connection, and the client could lose the refusal.
     fn linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.input = Vec::new();
         let until = *self
@@ -371,13 +372,13 @@ impl AsyncWrite for Guarded {
             }
             *stall = anew;
         }
-        // The parser does not read from a client that has closed its side, so nothing else looks.
+        // The parser does not read while it writes to a stalled client, so the deadline is checked here.
         this.look_at_the_clock(context)?;
         this.set_timer(context);
         Poll::Pending
     }
 
-    /// Asked for when everything was written.
+    /// The parser flushes when everything was written, which ends a stall.
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         if this.stall.take().is_some() {

@@ -1,4 +1,4 @@
-//! How long a connection may take for what, and how many there may be.
+//! Deadlines of a connection, and the maximum number of connections.
 
 use std::time::Duration;
 
@@ -6,29 +6,29 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
 
-/// Files that are kept for everything but connections of clients: the management listener and the database
-/// have theirs on top.
+/// File descriptors reserved for everything but client connections. The management listener and the database have
+/// their own share in addition.
 const RESERVED: u64 = 128;
-/// Connections that a listener is worth starting for.
+/// The fewest client connections with which a listener starts.
 const FEWEST: u64 = 16;
-/// Files that are asked for where the limit can be raised.
+/// The number of file descriptors requested where the limit can be raised.
 const WANTED: u64 = 65_536;
 
-/// The deadlines of one connection. Each is for the whole of a phase, so that it is a least rate too: a byte now
-/// and then wins no time.
+/// The deadlines of one connection. Each covers a whole phase, so it also enforces a minimum rate: sending single
+/// bytes now and then gains no time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Deadlines {
-    /// From the first byte of a head to its last; from the start of the connection for the first one.
+    /// From the first byte of a head to its last; for the first head, from the start of the connection.
     pub(crate) head: Duration,
-    /// From the end of a head to the end of its body, whether anybody still wants it or not.
+    /// From the end of a head to the end of its body, even if the body is no longer wanted.
     pub(crate) body: Duration,
-    /// From the end of a request until its answer is on its way whole. What is long-lived by name has none.
+    /// From the end of a request until its answer is sent completely. Routes marked as long-lived have none.
     pub(crate) answer: Duration,
-    /// Between an answer and the next request.
+    /// From an answer to the next request.
     pub(crate) idle: Duration,
-    /// While bytes wait to be taken: so long for each [`Self::least_rate`] of them.
+    /// While the client does not read: in each such period it has to read [`Self::least_rate`] bytes per second.
     pub(crate) stall: Duration,
-    /// Bytes a second that a client takes at the least while it lets us wait.
+    /// The lowest rate at which a stalled client has to read, in bytes per second.
     pub(crate) least_rate: u64,
 }
 
@@ -45,14 +45,14 @@ impl Deadlines {
         }
     }
 
-    /// What has to be taken within one stall.
+    /// The fewest bytes that the client has to read within one stall period.
     pub(crate) fn least_in_a_stall(&self) -> u64 {
         let rate = u128::from(self.least_rate);
         u64::try_from(rate * self.stall.as_millis() / 1_000).map_or(u64::MAX, |it| it.max(1))
     }
 }
 
-/// Asks for as many files as the hard limit allows, up to what a node could use.
+/// Raises the soft limit of open files to the hard limit, or to what a node can use if that is less.
 pub(crate) fn raise_file_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     let wanted = maximum.unwrap_or(WANTED).min(WANTED);
@@ -67,24 +67,24 @@ pub(crate) fn raise_file_limit() {
     }
 }
 
-/// The limit of open files leaves no room for clients.
+/// The limit of open files leaves no room for client connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the limit of open files is {limit}, and this configuration needs {needed} at the least: \
      raise it (ulimit -n, LimitNOFILE=), or lower database.max_connections or management.max_connections"
 )]
 pub struct TooFewFiles {
-    /// The limit of this process, after it was raised as far as it may be.
+    /// The limit of this process, after it was raised as far as possible.
     pub limit: u64,
-    /// What the rest of the service and the fewest connections need.
+    /// The minimum for the rest of the service and the fewest connections.
     pub needed: u64,
 }
 
-/// How many connections the public listener takes: what is configured, or less where the limit of open files
-/// leaves no room for it.
+/// The maximum number of connections of the public listener: as configured, or less where the limit of open files
+/// requires it.
 ///
 /// # Errors
-/// [`TooFewFiles`]: better said now than when the database asks for a connection.
+/// [`TooFewFiles`], at the start rather than when the database opens a connection.
 pub(crate) fn most_public(config: &Config) -> Result<usize, TooFewFiles> {
     let wanted = config.http.connections.most;
     let Some(files) = getrlimit(Resource::Nofile).current else {
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn of_few_files_enough_are_kept_for_the_rest() {
         let config = Config::default();
-        // 1,024 less 128, 16 of the database and twice 64 of the management listener.
+        // 1,024 minus 128, 16 of the database and twice the 64 of the management listener.
         assert_eq!(room_for_clients(1_024, &config), Ok(752));
         assert_eq!(room_for_clients(65_536, &config), Ok(65_264));
         assert_eq!(room_for_clients(288, &config), Ok(16));

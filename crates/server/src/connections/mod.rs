@@ -1,7 +1,7 @@
-//! Connections of clients: who may have one, and for how long (`docs/adr/0044`).
+//! Client connections: which are accepted, and for how long they may stay open (`docs/adr/0044`).
 //!
-//! The server's own HTTP parser is kept; a stream of ours stands before it ([`guarded`]), and a service of
-//! ours behind it ([`exchange`]).
+//! The HTTP parser of the server is kept. It reads from a stream of this crate ([`guarded`]), and calls a service
+//! of this crate ([`exchange`]) that wraps the application.
 
 mod admission;
 mod exchange;
@@ -35,21 +35,21 @@ use guarded::Guarded;
 pub use limits::TooFewFiles;
 pub(crate) use limits::{Deadlines, most_public, raise_file_limit};
 
-/// Connections that may be accepted beyond those that are admitted, to be refused: what was accepted and not
-/// looked at yet holds a file too.
+/// Connections that may be accepted beyond the admitted ones, in order to be refused: an accepted connection holds
+/// a file descriptor before it is checked.
 const TO_REFUSE: usize = 32;
-/// How long a connection is read on whose body nobody wants any more, when the parser closes it by itself.
+/// How long the rest of an unwanted body is read when the parser closes the connection.
 const PARSER_LINGERS: Duration = Duration::from_secs(1);
 
-/// A listener and what holds for its connections.
+/// A listener and the limits of its connections.
 pub(crate) struct Listening {
     pub(crate) socket: TcpListener,
     pub(crate) threads: usize,
     pub(crate) admission: Arc<Admission>,
     pub(crate) deadlines: Deadlines,
-    /// How long requests under way may take when it is asked to end.
+    /// How long requests in progress may take after a request to stop.
     pub(crate) drain_seconds: u64,
-    /// From when on every answer ends its connection, so that whoever comes again goes elsewhere.
+    /// Once it is set, every answer closes its connection, so that the client reconnects to another node.
     pub(crate) draining: Draining,
 }
 
@@ -90,12 +90,12 @@ impl Listening {
                     let ending = ending.clone();
                     async move { ending.notified().await }
                 })
-                // The stream has its own deadlines, for every request and not for the first alone.
+                // The stream enforces the deadlines, for every request and not only for the first one.
                 .keep_alive(KeepAlive::Os)
                 .client_request_timeout(Duration::ZERO)
                 .client_disconnect_timeout(PARSER_LINGERS)
-                // Who closes their side has given up, as far as proxies and clients with a timeout go: nobody waits for the
-                // answer, and a repeat may get it (ADR 0057).
+                // A client that closes its side has given up, as proxies and clients with a timeout do: the answer
+                // is no longer wanted, and a repeated request may get it (ADR 0057).
                 .h1_allow_half_closed(false)
                 .local_addr(address)
                 .on_connect_ext(|stream: &Guarded, data: &mut Extensions| {
@@ -128,7 +128,7 @@ fn admit(
     Ok((stream, Protocol::Http1, Some(peer)))
 }
 
-/// The application, with the word to the stream that an answer has been given.
+/// The application, wrapped so that the stream learns when an answer has been sent.
 fn answering<I, S, B>(
     application: I,
     draining: Draining,

@@ -1,4 +1,4 @@
-//! Who is let in, and who makes room.
+//! Admission and eviction.
 
 use super::*;
 
@@ -57,19 +57,19 @@ fn when_it_is_full_the_longest_without_a_request_makes_room() {
         permit.wait(Waker::noop());
     }
     assert!(busy.stop_waiting() && first.stop_waiting());
-    // Its turn begins anew, behind the second.
+    // It becomes idle again, now behind the second one.
     first.wait(Waker::noop());
     let mut newcomer = connect("192.0.2.4");
     newcomer.wait(Waker::noop());
     assert!(second.is_evicted() && !second.stop_waiting());
     assert!(!first.is_evicted() && !busy.is_evicted());
-    // The evicted one gives its place back once, not twice.
+    // An evicted connection releases its place only once.
     drop(second);
     assert_eq!(admission.open(), 4);
     let from_the_proxy = connect("10.1.2.3");
     assert!(first.is_evicted() && !newcomer.is_evicted());
     assert!(newcomer.stop_waiting());
-    // What is left answers, or belongs to the proxy.
+    // The remaining connections are busy or belong to the proxy.
     assert_eq!(from(&admission, "192.0.2.5").unwrap_err(), Refused::Full);
     drop([busy, first, proxy, newcomer, from_the_proxy]);
     assert_eq!(admission.open(), 0);

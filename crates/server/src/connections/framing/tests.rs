@@ -1,8 +1,8 @@
-//! Shapes of requests, each with what becomes of it.
+//! Well-formed and malformed requests, each with its result.
 
 use super::*;
 
-/// How many requests end in these bytes, or why they are refused; and what would come next.
+/// The number of complete requests in these bytes, or why they are refused; and the stage after them.
 fn read(bytes: &[u8]) -> Result<(usize, Stage), Refusal> {
     let mut framing = Framing::new();
     let mut ended = 0;
@@ -83,7 +83,7 @@ fn what_could_be_read_in_two_ways_is_refused() {
         with("Transfer-Encoding : chunked\r\n"),
         with(&format!("Transfer-Encoding: {}chunked\r\n", " ".repeat(60))),
         "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n".to_owned(),
-        // Lines.
+        // Line endings.
         "GET / HTTP/1.1\nHost: a\n\n".to_owned(),
         "GET / HTTP/1.1\nHost: a\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nHost: a\n\r\n".to_owned(),
@@ -98,7 +98,7 @@ fn what_could_be_read_in_two_ways_is_refused() {
         with("X : a\r\n"),
         with(": a\r\n"),
         with("X\r\n"),
-        // The line of the request.
+        // The request line.
         "GET /\r\n".to_owned(),
         "GET / HTTP/0.9\r\n\r\n".to_owned(),
         "GET / HTTP/1.2\r\nHost: a\r\n\r\n".to_owned(),
@@ -143,11 +143,11 @@ fn a_head_has_bounds() {
     assert_eq!(read(with(&field).as_bytes()), Err(Refusal::TooLarge));
     let target = format!("GET /{} HTTP/1.1\r\n", "a".repeat(MOST_HEAD));
     assert_eq!(read(target.as_bytes()), Err(Refusal::TooLarge));
-    // `Host` is one.
+    // `Host` is one more field.
     let fields = |count| with(&"X: a\r\n".repeat(count));
     assert_eq!(read(fields(95).as_bytes()), Ok((1, Stage::Start)));
     assert_eq!(read(fields(96).as_bytes()), Err(Refusal::TooLarge));
-    // What was long once does not count for the next.
+    // The size of an earlier head does not count for the next request.
     let long = with(&format!("X: {}\r\n", "a".repeat(20_000)));
     assert_eq!(
         read(format!("{long}{long}").as_bytes()),
