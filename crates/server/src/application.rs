@@ -1,18 +1,18 @@
-//! The service: two listeners before what was wired.
+//! The service: two listeners in front of the wired components.
 //!
-//! How it ends, in this order:
+//! Graceful shutdown, in this order:
 //!
-//! 1. `/health/ready` says that the service drains. For `http.drain_delay_seconds` everything is served as
-//!    before: a balancer hears of it with its next question, and sends requests here until then. Each answer ends its
+//! 1. `/health/ready` reports that the service is draining. For `http.drain_delay_seconds` requests are still
+//!    served as before, because a load balancer notices only with its next health check. Each answer closes its
 //!    connection.
-//! 2. The public listener closes. Requests under way are answered, until 25 seconds after the beginning at
-//!    the most; idle connections close at once.
-//! 3. The workers finish the round they are in.
-//! 4. The management listener closes: health could be asked until here.
+//! 2. The public listener closes. Requests in progress are answered until at most 25 seconds after the beginning of
+//!    the shutdown; idle connections close at once.
+//! 3. The workers finish their current round.
+//! 4. The management listener closes; health checks are answered until here.
 //! 5. The connections of the store close.
-//! 6. What was not exported yet is sent, by whoever started telemetry.
+//! 6. Pending telemetry is exported by the caller that started telemetry.
 //!
-//! How long each may take stands in [`crate::shutdown`].
+//! The time limits of the steps are in [`crate::shutdown`].
 
 use std::{
     fmt,
@@ -41,12 +41,12 @@ use crate::{
     wire::{self, Counters, Gauges, KeyView, Overrides, Wired},
 };
 
-/// Connections that wait to be accepted.
+/// The length of the accept queue, in connections.
 const BACKLOG: u32 = 1_024;
-/// What the operating system keeps for each connection in each direction: what a client does not read, and what
-/// it sends before it is wanted.
+/// The size in bytes of the kernel's buffer per connection and direction: data that the client has not read yet,
+/// and data that it sends before the service reads.
 const SOCKET_BUFFER: u32 = 65_536;
-/// It is ended without waiting in the end.
+/// Not waited for: the listener is stopped without grace at the end.
 const MANAGEMENT_DRAIN_SECONDS: u64 = 30;
 
 /// The service, bound to its ports and ready to run.
@@ -74,7 +74,8 @@ impl fmt::Debug for Application {
 }
 
 impl Application {
-    /// Opens the listeners and everything behind them. Clients that connect from here on wait until it runs.
+    /// Opens the listeners and everything behind them. Clients that connect from now on wait until
+    /// [`Self::run_until`] serves them.
     ///
     /// # Errors
     /// [`StartError`].
@@ -83,7 +84,7 @@ impl Application {
         let (management, management_address) =
             listen(config.management.listen, "management.listen")?;
         let public_url = public_url(&config, public_address);
-        // Before anything is opened.
+        // A limit of open files that is too low is reported before anything is opened.
         let public_connections = public_connections(&config)?;
         let wired = Box::pin(wire::wire(&config, overrides, public_url)).await?;
         let management_connections = Arc::new(Admission::new(config.management.most_connections));
@@ -112,37 +113,37 @@ impl Application {
         })
     }
 
-    /// Where the API is.
+    /// The address of the public listener.
     pub const fn public_address(&self) -> SocketAddr {
         self.public_address
     }
 
-    /// Where health and metrics are.
+    /// The address of the management listener (health and metrics).
     pub const fn management_address(&self) -> SocketAddr {
         self.management_address
     }
 
-    /// Holds on to the service while it runs.
+    /// A handle to the service while it runs.
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// What is to be exported a last time in the end.
+    /// The metrics, to export them a last time at the end.
     pub(crate) fn metrics(&self) -> Arc<Metrics> {
         Arc::clone(&self.wired.metrics)
     }
 
-    /// Runs in the background of this runtime.
+    /// Runs the service in the background of the current runtime.
     pub fn spawn(self) -> Handle {
         let handle = self.handle();
         tokio::spawn(self.run_until(pending()));
         handle
     }
 
-    /// Serves until `shutdown` completes or the handle asks to end, then ends in the order above.
+    /// Serves until `shutdown` completes or the handle requests a shutdown, then shuts down in the order above.
     ///
     /// # Errors
-    /// [`RunError`] when it ended by itself.
+    /// [`RunError`] when it stopped without such a request.
     pub async fn run_until(self, shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
         let draining = self.wired.state.draining.clone();
         let mut stop = self.handle.stop.subscribe();
@@ -171,7 +172,7 @@ impl Application {
             ended = &mut management => ended.map_err(RunError::from).and_then(|it| it.map_err(RunError::from)),
         };
         draining.begin();
-        // Nobody is sent to a listener that ended by itself.
+        // The drain delay is skipped when a listener failed: no load balancer needs it.
         if ended.is_ok() {
             sleep(self.drain_delay).await;
         }
@@ -189,7 +190,7 @@ impl Application {
     }
 }
 
-/// Speaks to a service that runs. Clones speak to the same one.
+/// Controls a running service. Clones control the same one.
 #[derive(Clone)]
 pub struct Handle {
     gauges: Gauges,
@@ -199,36 +200,37 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// What was done so far.
+    /// The counters so far.
     pub fn counters(&self) -> Counters {
         self.gauges.read()
     }
 
-    /// How each cache did so far.
+    /// The figures of each cache so far.
     pub fn caches(&self) -> Vec<Figures> {
         self.gauges.caches()
     }
 
-    /// The keys in use, without the keys: a changed ring is taken up while the service runs.
+    /// A summary of the keys in use, without key material. Reflects key rings that were reloaded while the service
+    /// runs.
     pub fn keys(&self) -> Vec<KeySummary> {
         self.keys.in_use.keys()
     }
 
-    /// How many changed rings were refused so far; the one before stayed in use each time.
+    /// How many changed key rings were rejected so far; each time the previous ring stayed in use.
     pub fn refused_rings(&self) -> u64 {
         self.keys.refused.load(Ordering::Relaxed)
     }
 
-    /// Waits until no worker is at work; none begins anything while the guard is held. So what is counted
-    /// meanwhile was done for requests.
+    /// Waits until no worker is active. None starts a round while the guard is held, so counters that change
+    /// meanwhile were changed by requests.
     pub async fn pause_workers(&self) -> impl Drop + Send + use<> {
         self.gauges.pause_workers().await
     }
 
-    /// Asks the service to end, and waits until it has.
+    /// Requests a shutdown, and waits until it is complete.
     pub async fn shut_down(&self) {
         self.stop.send_replace(true);
-        // An error says that it is gone in another way.
+        // An error means that the service is already gone.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 }
@@ -242,9 +244,9 @@ pub(crate) fn listen(
             IpAddr::V4(_) => TcpSocket::new_v4(),
             IpAddr::V6(_) => TcpSocket::new_v6(),
         }?;
-        // A restart does not wait for the connections of the process before.
+        // A restart need not wait for connections of the previous process in TIME_WAIT.
         socket.set_reuseaddr(true)?;
-        // Those of the connections are the listener's.
+        // Accepted connections inherit the buffer sizes of the listener.
         socket.set_send_buffer_size(SOCKET_BUFFER)?;
         socket.set_recv_buffer_size(SOCKET_BUFFER)?;
         socket.bind(address)?;
@@ -259,7 +261,7 @@ pub(crate) fn listen(
     })
 }
 
-/// What the configuration says, or the listener itself; without a slash at the end.
+/// `http.public_url`, or else the address of the listener; without a trailing slash.
 fn public_url(config: &Config, listener: SocketAddr) -> String {
     let configured = config.http.public_url.as_ref();
     configured.map_or_else(
@@ -274,7 +276,7 @@ fn public_url(config: &Config, listener: SocketAddr) -> String {
     )
 }
 
-/// Connections of clients, of which one address has a share.
+/// The admission of client connections, with a limit per address outside trusted proxies and exempt networks.
 fn public_connections(config: &Config) -> Result<Arc<Admission>, TooFewFiles> {
     let proxies = config.http.trusted_proxies.iter();
     let uncounted = proxies.chain(&config.protection.exempt_networks);
@@ -285,7 +287,7 @@ fn public_connections(config: &Config) -> Result<Arc<Admission>, TooFewFiles> {
     Ok(Arc::new(admission))
 }
 
-/// It is asked by few, and each of them may be behind the same address.
+/// No limit per address: the few clients of the management listener may share one.
 fn management_listening(
     socket: TcpListener,
     admission: Arc<Admission>,
@@ -297,12 +299,12 @@ fn management_listening(
         admission,
         deadlines,
         drain_seconds: MANAGEMENT_DRAIN_SECONDS,
-        // Whoever watches the end keeps the connection.
+        // Answers keep the connection alive, so that a monitor can follow the shutdown.
         draining: Draining::default(),
     }
 }
 
-/// The management listener of a node that serves no API.
+/// Serves the management listener of a node without an API.
 pub(crate) fn serve_vitals(
     vitals: Vitals,
     listener: TcpListener,

@@ -1,4 +1,4 @@
-//! Why the service does not start, or ends.
+//! Why the service does not start, or why it stopped.
 
 use std::{
     io,
@@ -15,58 +15,58 @@ use crate::{config::Mistakes, connections::TooFewFiles, telemetry::TelemetryErro
 /// Why the service does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// A setting that shows to be wrong when it is used.
+    /// A setting that turns out to be wrong when it is used.
     #[error(transparent)]
     Config(#[from] Mistakes),
-    /// A file or folder of ours.
+    /// A file or folder of the service cannot be created.
     #[error("{} cannot be made", path.display())]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },
-    /// The address of a listener.
+    /// The address of a listener cannot be bound.
     #[error("cannot listen on {address} ({setting})")]
     Listen {
-        /// Where.
+        /// The address.
         address: SocketAddr,
-        /// Who says so.
+        /// The setting that names it.
         setting: &'static str,
-        /// What the operating system says.
+        /// The error of the operating system.
         #[source]
         source: io::Error,
     },
-    /// The limit of open files.
+    /// The limit of open files is too low.
     #[error(transparent)]
     Files(#[from] TooFewFiles),
-    /// Threads.
+    /// Threads cannot be started.
     #[error("threads cannot be started")]
     Threads(#[source] io::Error),
-    /// Metrics.
+    /// The metrics cannot be started.
     #[error("the metrics cannot be started")]
     Metrics(#[from] TelemetryError),
-    /// The engine of password hashes fails its own test.
+    /// The password hashing engine fails its self-test.
     #[error(transparent)]
     Hashing(PoolError),
-    /// The database.
+    /// The database cannot be used.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
-    /// A replica, or a database whose sessions are read-only.
+    /// The database is a replica, or its sessions are read-only.
     #[error(
         "the database takes no writes: it is a replica, or default_transaction_read_only is set; point database.url at the primary, or name all servers in it"
     )]
     ReadOnlyDatabase,
-    /// Half of it is old, or somebody replaces it right now.
+    /// The file is half restored: a restore was interrupted, or is running now.
     #[error("{} is being restored; if that was stopped half way, run the same backup restore again", .0.display())]
     BeingRestored(PathBuf),
-    /// The key ring and the database do not belong together.
+    /// The key ring does not belong to the database.
     #[error(
         "the key ring does not open the database's service key: it is the ring of another database, or lacks a key that it still needs"
     )]
     AnotherKeyRing,
-    /// Production mode leaves the moment of a migration to its operator.
+    /// Migrations are pending. In production mode the operator chooses when to migrate.
     #[error(
         "the database lacks {} of this release's migrations ({}), or does not show them to this role: run \
          fashionistar-auth migrate up (on PostgreSQL with --grant-to ROLE, as the owner of the tables)",
@@ -85,13 +85,13 @@ impl StartError {
     }
 }
 
-/// Why the service ended without being asked to.
+/// Why the service stopped without a request to stop.
 #[derive(Debug, thiserror::Error)]
 pub enum RunError {
     /// A listener failed.
     #[error("the HTTP server ended")]
     Server(#[from] io::Error),
-    /// A bug.
+    /// The server panicked: a bug.
     #[error("the HTTP server panicked")]
     Panicked(#[from] JoinError),
 }

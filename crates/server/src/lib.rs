@@ -1,7 +1,7 @@
 //! The composition root of `fashionistar-auth`: configuration, telemetry, wiring, the command line.
 //!
-//! It alone knows every crate; which adapter is behind which port is decided in `wire` and nowhere else.
-//! It holds no rule of the business and answers no request by itself.
+//! This crate alone depends on every other crate; `wire` is the only module that decides which adapter implements
+//! which port. It contains no business rule and handles no request itself.
 
 mod application;
 mod backup;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use server::commands::{self, Cli};
 
-/// Gives memory back after a burst of sign-ins, which the system's allocator does not.
+/// Returns memory to the system after a burst of sign-ins, which the system's allocator does not.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

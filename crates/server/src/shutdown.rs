@@ -1,4 +1,4 @@
-//! When the process is asked to end, and how long that may take.
+//! Shutdown signals, and the time limit of each step of a graceful shutdown.
 
 use std::{
     io::{self, Write as _},
@@ -14,18 +14,18 @@ use tokio::{
 
 use crate::telemetry::LogOutput;
 
-/// From being asked to end until requests under way are given up. The wait for balancers is part of it.
+/// From the request to stop until requests in progress are aborted. Includes the drain delay for load balancers.
 pub(crate) const DRAIN: Duration = Duration::from_secs(25);
-/// How long the workers may take after that.
+/// Time limit for the workers, after [`DRAIN`].
 pub(crate) const WORKERS_END: Duration = Duration::from_secs(3);
-/// How long the store may take after them.
+/// Time limit for closing the store, after [`WORKERS_END`].
 pub(crate) const STORE_END: Duration = Duration::from_secs(2);
-/// How long the last traces, metrics and reports may take together, in the end.
+/// Time limit for exporting the last traces, metrics and reports together, after [`STORE_END`].
 pub(crate) const EXPORTS_END: Duration = Duration::from_secs(5);
 
-/// How long the last lines of the log may take.
+/// Time limit for writing the last lines of the log.
 pub(crate) const LOG_END: Duration = Duration::from_secs(1);
-/// Once it was asked to, the process ends within this time, whatever hangs.
+/// The process exits within this time after a request to stop, even if a step hangs.
 const ALL_OF_IT: Duration = Duration::from_secs(
     DRAIN.as_secs()
         + WORKERS_END.as_secs()
@@ -34,7 +34,7 @@ const ALL_OF_IT: Duration = Duration::from_secs(
         + LOG_END.as_secs(),
 );
 
-/// SIGTERM, as orchestrators send it, and SIGINT, as Ctrl-C does.
+/// SIGTERM, which orchestrators send, and SIGINT, which Ctrl-C sends.
 #[derive(Debug)]
 pub(crate) struct ShutdownSignals {
     terminate: Signal,
@@ -42,7 +42,7 @@ pub(crate) struct ShutdownSignals {
 }
 
 impl ShutdownSignals {
-    /// From here on these signals end the process no more by themselves.
+    /// From this call on, these signals no longer terminate the process directly.
     ///
     /// # Errors
     /// [`io::Error`] when the operating system refuses.
@@ -53,7 +53,7 @@ impl ShutdownSignals {
         })
     }
 
-    /// Waits for the first one; tells which.
+    /// Waits for the first signal and returns its name.
     pub(crate) async fn received(&mut self) -> &'static str {
         tokio::select! {
             _ = self.terminate.recv() => "SIGTERM",
@@ -62,11 +62,11 @@ impl ShutdownSignals {
     }
 }
 
-/// Sees to it, on a thread of its own that waits for nothing else, that the process ends in time after it was asked
-/// to.
+/// Starts a watchdog thread that kills the process if it has not exited in time after a shutdown signal. The thread
+/// waits for nothing else.
 ///
 /// # Errors
-/// [`io::Error`] when there is no thread for it.
+/// [`io::Error`] when the thread cannot be started.
 pub(crate) fn end_in_any_case(log: LogOutput) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -82,7 +82,7 @@ pub(crate) fn end_in_any_case(log: LogOutput) -> io::Result<()> {
         });
         tracing::error!("the process did not end in time and is killed");
         log.flush(LOG_END);
-        // Not `exit`, which waits for what others have registered.
+        // Not `exit`: it would run the registered exit handlers, which may hang.
         let _ = kill_process(getpid(), rustix::process::Signal::KILL);
     };
     thread::Builder::new()
@@ -91,12 +91,11 @@ pub(crate) fn end_in_any_case(log: LogOutput) -> io::Result<()> {
         .map(drop)
 }
 
-/// Writes to standard error and does not wait for longer than for the end of a log: it may be a pipe that nobody
-/// reads.
+/// Writes to standard error, and waits for at most [`LOG_END`]: standard error may be a pipe that is not read.
 pub(crate) fn complain(text: String) {
     let (written, is_written) = std::sync::mpsc::channel();
     let write = move || {
-        // When standard error is closed there is nobody to tell.
+        // A closed standard error leaves no other place to report to.
         let _ = io::stderr().write_all(text.as_bytes());
         let _ = written.send(());
     };
@@ -109,7 +108,7 @@ pub(crate) fn complain(text: String) {
 mod tests {
     use super::*;
 
-    /// Seconds after `mark` in what follows `after`.
+    /// The seconds that follow `mark`, searched after the first occurrence of `after`.
     fn seconds(file: &str, after: &str, mark: &str) -> Duration {
         let (_, rest) = file.split_once(after).expect(after);
         let (_, rest) = rest.split_once(mark).expect(mark);
@@ -127,7 +126,7 @@ mod tests {
             seconds(compose, "\n  auth:\n", "stop_grace_period: "),
             seconds(pod, "spec:", "terminationGracePeriodSeconds: "),
         ] {
-            // What is cut off is looked at once a second.
+            // Two seconds of margin: deadlines are checked once a second.
             assert!(given >= ALL_OF_IT + Duration::from_secs(2), "{given:?}");
         }
     }

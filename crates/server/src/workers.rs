@@ -1,8 +1,7 @@
-//! The tasks behind the requests: sending messages, relaying events, and upkeep.
+//! Background workers: message delivery, event relay and upkeep.
 //!
-//! A worker is a loop that ends when it is asked to. One that fails, or panics, is started again after a
-//! pause that doubles from one second to a minute, so that a store that is away for an hour costs a few
-//! lines in the log and nothing else.
+//! A worker is a loop that ends on request. One that fails or panics is restarted after a back-off that doubles
+//! from one second to one minute, so that an outage of the store for an hour costs only a few log lines.
 
 mod events;
 mod messages;
@@ -17,23 +16,23 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-/// How often upkeep runs, give or take a fifth, so that nodes that started together do not work together.
+/// How often upkeep runs, with a jitter of ±20 %, so that nodes that started together do not run it together.
 const UPKEEP_EVERY: Duration = Duration::from_mins(10);
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
-/// Tells a worker to end. Clones hear the same.
+/// The signal for a worker to end. Clones receive the same signal.
 #[derive(Debug, Clone)]
 pub(crate) struct Stop(watch::Receiver<bool>);
 
 impl Stop {
-    /// Completes when it is time to end, at once if it was before.
+    /// Completes when the worker is to end; at once if that was requested before.
     pub(crate) async fn requested(&mut self) {
-        // An error says that whoever could ask is gone.
+        // An error means that the sender is gone, which also ends the worker.
         let _ = self.0.wait_for(|stop| *stop).await;
     }
 
-    /// Whether it is time to end.
+    /// Whether the worker is to end.
     pub(crate) fn is_requested(&self) -> bool {
         *self.0.borrow()
     }
@@ -43,13 +42,13 @@ impl Stop {
 pub(crate) struct Workers {
     running: JoinSet<()>,
     stop: watch::Sender<bool>,
-    /// Shared by all rounds, so that tests, who take it for themselves, can look on while nobody works.
+    /// Held for reading in every round. A test that holds it for writing pauses all workers.
     gate: Arc<RwLock<()>>,
     random: Arc<dyn SecureRandom>,
 }
 
 impl Workers {
-    /// None yet.
+    /// Without any worker yet.
     pub(crate) fn new(random: Arc<dyn SecureRandom>) -> Self {
         Self {
             running: JoinSet::new(),
@@ -59,17 +58,17 @@ impl Workers {
         }
     }
 
-    /// For tasks that end by themselves when asked to.
+    /// The signal for tasks that handle it themselves.
     pub(crate) fn stop_signal(&self) -> Stop {
         Stop(self.stop.subscribe())
     }
 
-    /// Whoever holds it alone keeps all workers from beginning a round.
+    /// While it is held for writing, no worker starts a round.
     pub(crate) fn gate(&self) -> Arc<RwLock<()>> {
         Arc::clone(&self.gate)
     }
 
-    /// Runs a round of upkeep now and then, the first after a while: a start has better things to do.
+    /// Runs upkeep periodically. The first round is delayed, because a starting node has more urgent work.
     pub(crate) fn keep_up<F>(&mut self, round: impl Fn() -> F + Send + Sync + 'static)
     where
         F: Future<Output = Result<(), StoreError>> + Send + 'static,
@@ -91,7 +90,7 @@ impl Workers {
         });
     }
 
-    /// Takes in a task that ends with [`Self::stop_signal`] by itself.
+    /// Supervises a task that reacts to [`Self::stop_signal`].
     pub(crate) fn adopt(&mut self, name: &'static str, task: JoinHandle<()>) {
         self.running.spawn(async move {
             if task.await.is_err() {
@@ -100,7 +99,7 @@ impl Workers {
         });
     }
 
-    /// Asks all to end, and waits until they have, for `grace` at the most.
+    /// Requests all workers to end, and waits for them for at most `grace`.
     pub(crate) async fn stop(mut self, grace: Duration) {
         self.stop.send_replace(true);
         let all = async { while self.running.join_next().await.is_some() {} };
@@ -109,7 +108,7 @@ impl Workers {
         }
     }
 
-    /// Runs `work` until it ends by itself, again and again while it fails.
+    /// Runs `work` until it returns `Ok`, and restarts it after a failure.
     pub(crate) fn supervise<F>(
         &mut self,
         name: &'static str,
@@ -122,7 +121,7 @@ impl Workers {
         self.running.spawn(async move {
             while !stop.is_requested() {
                 let began = Instant::now();
-                // A task of its own, so that a panic ends the round and not the supervision.
+                // A separate task, so that a panic ends the round and not the supervision.
                 match tokio::spawn(work(stop.clone())).await {
                     Ok(Ok(())) => return,
                     Ok(Err(error)) => tracing::warn!(worker = name, %error, "a worker failed"),
@@ -140,7 +139,7 @@ impl Workers {
     }
 }
 
-/// Pauses after failures, each twice as long as the one before, up to a bound.
+/// Back-off after failures: each pause is twice as long as the previous one, up to a bound.
 struct Pauses {
     next: Duration,
     random: Arc<dyn SecureRandom>,
@@ -154,7 +153,7 @@ impl Pauses {
         }
     }
 
-    /// The next one is short again.
+    /// Resets the back-off to the first pause.
     fn begin_anew(&mut self) {
         self.next = FIRST_PAUSE;
     }
@@ -168,7 +167,7 @@ impl Pauses {
 
 fn give_or_take_a_fifth(duration: Duration, random: &dyn SecureRandom) -> Duration {
     let share = u32::from(u16::from_be_bytes(random::bytes(random)));
-    // From 0.8 to 1.2 times.
+    // Scales `duration` by a factor from 0.8 to 1.2.
     duration * 4 / 5 + duration * 2 / 5 * share / u32::from(u16::MAX)
 }
 

@@ -1,4 +1,4 @@
-//! Relaying events: one worker for each destination, so that none waits for another.
+//! Event relay: one worker per destination, so that a slow destination does not delay the others.
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,18 +15,18 @@ use tracing::Instrument as _;
 
 use super::{Stop, Workers};
 
-/// Events that are on their way to one destination at a time, each of another account.
+/// The most events in flight to one destination, each of a different account.
 const AT_ONCE: u32 = 32;
-/// What happens within this time is leased together, and written down together: one by one it would cost the
-/// database more than the sign-ins that it tells of.
+/// Events within this time are leased together and recorded together. One by one, they would cost the database more
+/// than the sign-ins that they report.
 const TOGETHER: Duration = Duration::from_millis(25);
-/// How often a node says that it serves a destination.
+/// How often a node announces that it serves a destination.
 const ANNOUNCE_EVERY: Duration = Duration::from_mins(5);
 
-/// Often enough for whoever collects metrics.
+/// Matches the usual scrape interval of metrics.
 const MEASURE_EVERY: Duration = Duration::from_secs(15);
 
-/// Events that left the queue and are not written down yet.
+/// Events that were taken from the queue and whose outcome is not recorded yet.
 #[derive(Default)]
 struct UnderWay {
     deliveries: JoinSet<Result<Handed, StoreError>>,
@@ -34,8 +34,8 @@ struct UnderWay {
 }
 
 impl Workers {
-    /// Relays events to one destination: as they are committed on this node, and every `poll` those of others
-    /// and those that are due again.
+    /// Relays events to one destination: events of this node as they are committed, and every `poll` those of other
+    /// nodes and those that are due for a retry.
     pub(crate) fn relay_events(
         &mut self,
         relay: Relay,
@@ -57,7 +57,7 @@ impl Workers {
 }
 
 impl Workers {
-    /// Tells the meter how events stand, now and then.
+    /// Updates the metrics of the event backlog periodically.
     pub(crate) fn watch_events(&mut self, events: Events, meter: Arc<dyn Meter>) {
         let gate = self.gate();
         self.supervise("event metrics", move |mut stop| {
@@ -89,7 +89,7 @@ impl RelayWork {
     async fn run(mut self) -> Result<(), StoreError> {
         let (mut under_way, mut pace) = (UnderWay::default(), Pace::default());
         let ended = self.relay_until_stopped(&mut under_way, &mut pace).await;
-        // What was sent is written down, so that it is not sent again.
+        // The outcome of sent events is recorded, so that they are not sent again.
         while let Some(done) = under_way.deliveries.join_next().await {
             under_way.take_in(done, &mut pace);
         }
@@ -114,10 +114,10 @@ impl RelayWork {
             let running = u32::try_from(under_way.deliveries.len()).unwrap_or(u32::MAX);
             let room = pace.room(running, AT_ONCE);
             let took_all = room > 0 && self.take(room, under_way).await? == room;
-            // There may be more, and room for it: only when nothing ended meanwhile is there time to wait.
+            // A full batch means that more events may wait, so only a partial one leaves time to wait.
             let wait = if took_all { Duration::ZERO } else { self.poll };
             self.wait(wait, under_way, pace).await;
-            // While more is waiting than may be under way, many end at once anyway.
+            // With a full batch, many deliveries end together without waiting for it.
             if room > 0 && !took_all {
                 tokio::select! {
                     () = self.stop.requested() => {}
@@ -143,7 +143,7 @@ impl RelayWork {
         self.relay.announce().await
     }
 
-    /// Takes so many events at the most, and sends each on its way.
+    /// Leases at most `room` events, and starts the delivery of each.
     async fn take(&self, room: u32, under_way: &mut UnderWay) -> Result<u32, StoreError> {
         let turn = Arc::new(Arc::clone(&self.gate).read_owned().await);
         let leased = self.relay.lease(room).await?;
@@ -159,18 +159,18 @@ impl RelayWork {
         Ok(taken)
     }
 
-    /// Until an event is done, or there may be another one.
+    /// Waits until a delivery ends, a new event may be there, or `longest` has passed.
     async fn wait(&mut self, longest: Duration, under_way: &mut UnderWay, pace: &mut Pace) {
         tokio::select! {
             () = self.stop.requested() => {}
             Some(done) = under_way.deliveries.join_next() => under_way.take_in(done, pace),
-            // An error says that the store is gone, which whoever asks it next will say as well.
+            // An error means that the store is closed; the next call to the store reports it.
             Ok(()) = self.committed.changed() => {}
             () = sleep(longest) => {}
         }
     }
 
-    /// Writes down what is through. What cannot be is found again when its lease has ended.
+    /// Records completed deliveries. An outcome that cannot be recorded is retried when its lease expires.
     async fn finish(&self, under_way: &mut UnderWay, pace: &mut Pace) {
         let through = std::mem::take(&mut under_way.through);
         if through.is_empty() {

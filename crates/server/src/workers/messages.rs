@@ -1,4 +1,4 @@
-//! Sending messages, and telling how many wait.
+//! Message delivery, and the metric of its backlog.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,14 +13,14 @@ use tokio::{
 
 use super::{Pauses, Stop, Workers};
 
-/// How long the sender of messages rests when nothing wakes it: messages become due by themselves too.
+/// The longest pause of the delivery worker without a wake-up: retries become due without one.
 const MESSAGES_EVERY: Duration = Duration::from_secs(1);
-/// How often it is told how many messages wait.
+/// How often the size of the backlog is measured.
 const BACKLOG_EVERY: Duration = Duration::from_secs(15);
 
 impl Workers {
-    /// Sends messages as they are queued. How many wait is told by a worker of its own: counting a long queue
-    /// takes long, or fails, and must not be what keeps it long.
+    /// Delivers messages as they are queued. A separate worker measures the backlog: counting a long queue is slow,
+    /// or fails, and must not slow down its delivery.
     pub(crate) fn deliver_messages(&mut self, notifications: Notifications, queued: Arc<Notify>) {
         self.watch_messages(notifications.clone());
         let (gate, random) = (self.gate(), Arc::clone(&self.random));
@@ -74,12 +74,12 @@ impl DeliveryWork {
                 }
             }
         }
-        // A message on its way must not be cut off.
+        // A delivery in progress must not be interrupted.
         self.deliveries.finish().await;
         Ok(())
     }
 
-    /// How long to rest after it.
+    /// Runs one round and returns how long to rest after it.
     async fn round(&mut self) -> Option<Duration> {
         let _turn = self.gate.read().await;
         match self.deliveries.round().await {
@@ -87,7 +87,7 @@ impl DeliveryWork {
                 self.pauses.begin_anew();
                 (!delivered.may_be_more).then_some(MESSAGES_EVERY)
             }
-            // Not left to the supervision: what hangs on its way would have to end first.
+            // Not left to the supervisor: it would wait for a delivery that hangs.
             Err(error) => {
                 tracing::warn!(%error, "no message can be taken from the queue");
                 Some(self.pauses.after_a_failure())
