@@ -1,4 +1,4 @@
-//! The clock of the service, and who keeps it (ADR 0045).
+//! The clock of the service, and the task that keeps it (ADR 0045).
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,15 +14,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::workers::{Stop, Workers};
 
-/// How often a node looks at the time that all share: a clock that went back, and a machine that stood still, are
-/// noticed within that.
+/// How often a node compares its clock with the shared time. A clock that was set back and a suspended machine are
+/// noticed within this time.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// How often it looks whether the machine's own clocks disagree, which costs nothing: one of them was set, or the machine
-/// slept.
+/// How often the node compares the machine's own clocks with each other, which is cheap: they disagree when one was
+/// set, or when the machine was suspended.
 const DOUBT_EVERY: Duration = Duration::from_millis(250);
 
-/// The clock that everything asks: a test's, or one that follows the time that nodes share.
+/// The clock of all components: a test clock, or one that follows the time that nodes share.
 pub(super) struct Clocks {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) figures: Arc<ClockFigures>,
@@ -49,13 +49,13 @@ impl Clocks {
         }
     }
 
-    /// How the machine's clock is; none of a test's.
+    /// The figures of the machine's clock; none with a test clock.
     pub(super) fn of_the_machine(&self) -> Option<Arc<ClockFigures>> {
         let figures = Arc::clone(&self.figures);
         self.followed.as_ref().map(|_| figures)
     }
 
-    /// Looks once, before anything is served, and then every few seconds.
+    /// Compares the clock once before anything is served, and then periodically.
     pub(super) async fn keep(
         &self,
         store: &Arc<Store>,
@@ -73,7 +73,8 @@ impl Clocks {
     }
 }
 
-/// Forgets what this node remembers of sessions whenever an operator ended some, whether or not Redis told it so.
+/// Clears this node's session caches whenever an operator revoked sessions, even if the broadcast over Redis was
+/// lost.
 pub(super) fn hear_of_revocations(
     figures: &ClockFigures,
     liveness: &Liveness,
@@ -95,8 +96,9 @@ pub(super) fn hear_of_revocations(
     });
 }
 
-/// The time that the service goes by, for a command: what nodes share, whatever the clock of the operator's machine says.
-/// With an embedded store nodes go by the machine's clock; a command's time is no earlier than what they have noted.
+/// The clock for a command: it follows the time that nodes share, regardless of the clock of the operator's
+/// machine. With an embedded store, nodes use the clock of their machine; the time of a command is then not earlier
+/// than the time they last recorded.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -131,7 +133,7 @@ async fn watch(keeping: Arc<Timekeeping>, mut stop: Stop) -> Result<(), StoreErr
             }
         }
         match keeping.look().await {
-            // Nothing is judged meanwhile, and it is looked at in the moment that the store is back.
+            // No request is judged in an outage, and the clock is compared again as soon as the store is back.
             Ok(()) | Err(StoreError::Unavailable(_) | StoreError::Retryable) => {}
             Err(error) => return Err(error),
         }

@@ -1,4 +1,4 @@
-//! What was done so far, for tests of budgets and of enumeration. Not shown over HTTP.
+//! Counters for tests of query budgets and of account enumeration. Not exposed over HTTP.
 
 use std::sync::{
     Arc,
@@ -14,20 +14,20 @@ use authentication_app::{
 use identity_adapters_postgres::Store;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 
-/// Counted since the start.
+/// Counters since the start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counters {
-    /// Statements of the relational store, the workers' too; BEGIN, COMMIT and pings do not count.
+    /// Statements of the relational store, including those of workers; BEGIN, COMMIT and pings are not counted.
     pub statements: u64,
     /// Password hashes.
     pub hashes: u64,
-    /// Estimates of how good a new password is.
+    /// Strength estimates of new passwords.
     pub estimates: u64,
-    /// Messages that went out.
+    /// Messages that were sent.
     pub messages_sent: u64,
 }
 
-/// Where the counters are read, and what closes when the service ends.
+/// Access to the counters, and to the store that is closed at the end.
 #[derive(Clone)]
 pub(crate) struct Gauges {
     store: Arc<Store>,
@@ -70,7 +70,7 @@ impl Gauges {
         self.caches.read()
     }
 
-    /// Waits until no worker is at work; none begins while the guard is held.
+    /// Waits until no worker is active; none starts a round while the guard is held.
     pub(crate) async fn pause_workers(&self) -> OwnedRwLockWriteGuard<()> {
         Arc::clone(&self.gate).write_owned().await
     }
@@ -80,7 +80,7 @@ impl Gauges {
     }
 }
 
-/// Counts what goes out.
+/// Counts the messages that are sent.
 pub(super) struct CountingSender {
     inner: Arc<dyn MessageSender>,
     sent: Arc<AtomicU64>,

@@ -1,5 +1,5 @@
-//! Who uses the file of an embedded database, beside the engine's own locks: those end with a statement, and a restore
-//! replaces the file for everybody.
+//! The lock on the file of an embedded database, in addition to the engine's own locks: those end with a statement,
+//! while a restore replaces the file for all processes.
 
 use std::{
     ffi::OsString,
@@ -12,27 +12,27 @@ use std::{
 
 use rustix::fs::{FlockOperation, flock};
 
-/// Held by everybody who works on a database, together, or by a restore, alone. The lock ends with its holder, however
-/// that ends.
+/// A lock that processes working on a database hold shared, and a restore holds exclusively. The operating system
+/// releases it when its holder exits, also after a crash.
 #[derive(Debug)]
 pub(crate) struct InUse {
     _lock: File,
 }
 
 impl InUse {
-    /// Beside others; `None` while a restore is alone.
+    /// Takes the lock shared; `None` during a restore.
     pub(super) fn with_others(database: &Path) -> io::Result<Option<Arc<File>>> {
         Ok(locked(database, FlockOperation::NonBlockingLockShared)?.map(Arc::new))
     }
 
-    /// `None` while anybody works on it.
+    /// Takes the lock exclusively; `None` while another process holds it.
     pub(crate) fn alone(database: &Path) -> io::Result<Option<Self>> {
         let lock = locked(database, FlockOperation::NonBlockingLockExclusive)?;
         Ok(lock.map(|lock| Self { _lock: lock }))
     }
 }
 
-/// A file of its own: closing another handle of the database itself would end the engine's locks.
+/// A separate file, because closing another handle of the database file would release the engine's locks.
 fn locked(database: &Path, how: FlockOperation) -> io::Result<Option<File>> {
     let file = OpenOptions::new()
         .write(true)
@@ -42,12 +42,13 @@ fn locked(database: &Path, how: FlockOperation) -> io::Result<Option<File>> {
         .open(beside(database, ".lock"))?;
     match flock(&file, how) {
         Err(rustix::io::Errno::WOULDBLOCK) => Ok(None),
-        // A file system without locks: SQLite does not work there either.
+        // On a file system without locks SQLite does not work either.
         Ok(()) | Err(_) => Ok(Some(file)),
     }
 }
 
-/// Stands beside a database whose restore has begun to remove files and is not done: such a database is half of two.
+/// A marker file beside a database during the part of a restore that removes files: the database is inconsistent
+/// until the restore is complete.
 pub(crate) struct UnfinishedRestore;
 
 impl UnfinishedRestore {

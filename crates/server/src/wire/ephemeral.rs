@@ -1,11 +1,11 @@
-//! What is remembered for a while: live sessions, and counted calls.
+//! Short-lived state: live sessions and rate limit counters.
 //!
 //! ```text
-//!                      embedded                     with redis.url
-//! near session cache   memory, a minute             memory, a second
-//! shared cache         none                         Redis
-//! telling other nodes  nobody to tell               the shared cache broadcasts
-//! counters of limits   memory                       Redis; memory while it is away
+//!                     embedded                     with redis.url
+//! near session cache  memory, a minute             memory, a second
+//! shared cache        none                         Redis
+//! other nodes         none                         the shared cache broadcasts
+//! rate limit counters memory                       Redis; memory while it is unavailable
 //! ```
 
 use std::{fs, sync::Arc};
@@ -42,7 +42,7 @@ pub(super) struct Ephemeral {
 }
 
 impl Ephemeral {
-    /// A Redis that is away is no reason not to start.
+    /// A node starts even if Redis is unavailable.
     pub(super) async fn open(
         config: &Config,
         clock: &Arc<dyn Clock>,
@@ -88,14 +88,14 @@ impl Ephemeral {
         let caches = SessionCaches {
             near: self.near.clone(),
             shared: self.shared(),
-            // The shared cache tells the other nodes in the same round trip.
+            // The shared cache notifies the other nodes in the same round trip.
             others: Arc::new(LocalRevocations),
             people: self.people.clone(),
         };
         Liveness::new(store, caches, &self.caches)
     }
 
-    /// The cache of sessions that all nodes share, where there is one.
+    /// The session cache that all nodes share, with Redis only.
     pub(super) fn shared(&self) -> Option<Arc<dyn SessionCache>> {
         let shared = self.shared.clone();
         shared.map(|shared| shared as Arc<dyn SessionCache>)
@@ -121,7 +121,7 @@ pub(super) async fn connect(config: &Config) -> Result<Option<RedisConnection>, 
     }
 }
 
-/// What the adapter is told, if there is a Redis.
+/// The configuration of the Redis adapter; `None` without Redis.
 pub(crate) fn redis_config(config: &Config) -> Result<Option<RedisConfig>, Mistake> {
     let redis = &config.redis;
     let Some(url) = &redis.url else {
@@ -149,7 +149,7 @@ pub(crate) fn redis_config(config: &Config) -> Result<Option<RedisConfig>, Mista
     }))
 }
 
-/// The setting that the adapter cannot make anything of.
+/// The setting behind an error of the Redis adapter.
 pub(crate) fn redis_mistake(config: &Config, error: InvalidRedisConfig) -> Mistake {
     let setting = match error {
         InvalidRedisConfig::Url | InvalidRedisConfig::Database => "redis.url",
@@ -161,7 +161,7 @@ pub(crate) fn redis_mistake(config: &Config, error: InvalidRedisConfig) -> Mista
     config.mistake(setting, error.to_string())
 }
 
-/// Keeps the near caches true: what other nodes ended, and everything when some of it may have been missed.
+/// Invalidates the near caches: entries that other nodes ended, and everything when a broadcast may have been lost.
 fn listen_for_revocations(
     redis: &RedisConnection,
     (near, people): (Arc<MemorySessionCache>, People),
@@ -179,7 +179,8 @@ fn listen_for_revocations(
         move || {
             missed.forget_everything();
             missed_people.forget_everything();
-            // Redis is back: what this node ended meanwhile should not wait for its next request.
+            // Redis is back: sessions that this node ended in the meantime are broadcast now, not with the next
+            // request.
             let shared = Arc::clone(&shared);
             tokio::spawn(async move { shared.tell_missed().await });
         },

@@ -1,4 +1,4 @@
-//! The destinations of events, and what relays to them.
+//! The destinations of events, and the relays to them.
 
 use std::{sync::Arc, time::Duration as Wait};
 
@@ -22,17 +22,17 @@ use crate::{
     workers::Workers,
 };
 
-/// What relays are made of.
+/// The dependencies of the relays.
 pub(super) struct Relays<'a> {
     pub(super) ports: RelayPorts,
     pub(super) redis: Option<&'a RedisConnection>,
 }
 
-/// Who is told, and how.
+/// A destination, and the sink that delivers to it.
 type Served = (Destination, Arc<dyn EventSink>);
 
 impl Relays<'_> {
-    /// A worker for each destination.
+    /// Starts a worker for each destination.
     pub(super) fn start(
         &self,
         config: &Config,
@@ -111,7 +111,7 @@ fn not_configured(config: &Config, setting: &str) -> StartError {
     Mistakes::from(config.mistake(setting, "must be set")).into()
 }
 
-/// A node that relays events and does nothing else.
+/// A node that only relays events.
 pub(crate) struct RelayNode {
     pub(crate) vitals: Vitals,
     pub(crate) metrics: Arc<Metrics>,
@@ -121,9 +121,9 @@ pub(crate) struct RelayNode {
 }
 
 impl RelayNode {
-    /// Begins to relay.
+    /// Starts the relays.
     pub(crate) async fn start(config: &Config) -> Result<Self, StartError> {
-        // For TLS. An error says that it was done before.
+        // For TLS. An error means that a provider is installed already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let metrics = Arc::new(Metrics::start(config.telemetry.otlp_endpoint.as_ref())?);
         let clocks = Clocks::new(None, None);
@@ -163,7 +163,7 @@ impl RelayNode {
         })
     }
 
-    /// Lets what is under way come to its end.
+    /// Stops the node after deliveries in progress have ended.
     pub(crate) async fn stop(self) {
         self.vitals.draining.begin();
         self.workers.stop(self.grace).await;
@@ -171,14 +171,14 @@ impl RelayNode {
     }
 }
 
-/// What an operator does with events from the command line.
+/// The commands of an operator that concern events.
 pub(crate) struct EventDesk {
     pub(crate) events: Events,
     store: Arc<Store>,
 }
 
 impl EventDesk {
-    /// Opens the store of the configured service; migrating is another command's.
+    /// Opens the store of the configured service. The schema must be migrated already.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
         let (store, clock) = store::open_migrated(config).await?;
         Ok(Self {

@@ -1,4 +1,4 @@
-//! What an import runs on, and nothing that serves.
+//! The dependencies of an import, without those of a server.
 
 use std::sync::Arc;
 
@@ -9,14 +9,14 @@ use identity_adapters_postgres::Store;
 use super::{offline::Offline, providers::issuers};
 use crate::{StartError, config::Config};
 
-/// An import that is about to run.
+/// An import that is ready to run.
 pub(crate) struct Importing {
     pub(crate) imports: Imports,
     store: Arc<Store>,
 }
 
 impl Importing {
-    /// On a database with this release's schema.
+    /// Opens the store, whose schema must be that of this release.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
         let offline = Offline::open(config).await?;
         let ports = ImportPorts {

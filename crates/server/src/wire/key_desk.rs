@@ -1,4 +1,4 @@
-//! Moving keys, for the commands: the ring, the store that tells what depends on a key, and the rules.
+//! Key rotation for the commands: the key ring, the store that counts the rows a key is needed for, and the rules.
 
 use std::{sync::Arc, time::Duration as StdDuration};
 
@@ -28,31 +28,31 @@ use crate::{
     config::{Config, Mistakes},
 };
 
-/// How long one count may take: it goes through whole tables, and nobody waits but who asked.
+/// The timeout of one count: it scans whole tables, and only the operator waits for it.
 const COUNTING: StdDuration = StdDuration::from_mins(10);
 
-/// Why a key does not move.
+/// Why a key does not change its state.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyDeskError {
-    /// Where the ring is, is not said.
+    /// The configuration does not say where the key ring is.
     #[error(transparent)]
     Configuration(#[from] Mistakes),
-    /// The ring cannot be read or written.
+    /// The key ring cannot be read or written.
     #[error(transparent)]
     Ring(#[from] KeyRingError),
-    /// No such step.
+    /// The key cannot take this step.
     #[error(transparent)]
     Stage(#[from] StageError),
-    /// What depends on a key cannot be told.
+    /// The rows that need a key cannot be counted.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// Neither can the database be opened.
+    /// The database cannot be opened.
     #[error(transparent)]
     Open(#[from] StartError),
-    /// Another command was first.
+    /// Another command changed the key ring first.
     #[error("the key ring was changed by another command at the same moment: nothing was done")]
     Raced,
-    /// The step has to wait.
+    /// The step is blocked for now.
     #[error("{}", refusal(.0))]
     Blocked(Vec<Blocker>),
 }
@@ -71,34 +71,35 @@ fn refusal(blockers: &[Blocker]) -> String {
     text
 }
 
-/// A step that was taken.
+/// A completed step.
 pub(crate) struct StepDone {
-    /// What happened, in words.
+    /// What happened, as a sentence.
     pub(crate) what: String,
-    /// What stood against it and was done all the same.
+    /// The blockers that were overridden.
     pub(crate) forced: Vec<Blocker>,
-    /// The new ring, if it is not in a file: whoever asked has to put it where it belongs.
+    /// The new key ring, if it is not in a file: the operator has to store it.
     pub(crate) document: Option<SecretString>,
 }
 
-/// A key, and what stands against taking it away now.
+/// A key, and what blocks its retirement now.
 pub(crate) struct ListedKey {
     pub(crate) key: KeySummary,
     pub(crate) dependents: Vec<Blocker>,
 }
 
-/// The commands' access to ring and store.
+/// The commands' access to the key ring and the store.
 pub(crate) struct KeyDesk {
     config: Config,
     place: RingPlace,
     rules: StageRules,
-    /// Connected when something has to be counted.
+    /// Connected on the first count.
     store: OnceCell<(Arc<Store>, Arc<dyn Clock>)>,
-    /// Why it is not: said once, and not waited for again with every question.
+    /// Why the connection failed, kept so that later questions fail at once instead of waiting again.
     unavailable: OnceCell<String>,
 }
 
-/// Asks the store, and connects to it only then: a signing key has to be replaceable while the database is away.
+/// Connects to the store on the first question only: a signing key must be replaceable while the database is
+/// unavailable.
 #[async_trait]
 impl Evidence for KeyDesk {
     async fn count(&self, of: Dependents<'_>, now: OffsetDateTime) -> Result<u64, Unknown> {
@@ -132,7 +133,7 @@ impl KeyDesk {
         }
     }
 
-    /// All keys, with what depends on them.
+    /// All keys, each with the rows that need it.
     pub(crate) async fn list(&self) -> Result<Vec<ListedKey>, KeyDeskError> {
         let (keys, now) = (self.place.read()?.keys(), self.now().await);
         let mut listed = Vec::with_capacity(keys.len());
@@ -151,7 +152,7 @@ impl KeyDesk {
         Ok(listed)
     }
 
-    /// Makes the next key of a section.
+    /// Creates the next key of a section.
     pub(crate) async fn add_next(
         &self,
         section: KeySection,
@@ -184,7 +185,7 @@ impl KeyDesk {
         Ok(StepDone::new(what, forced, document))
     }
 
-    /// Takes a key away.
+    /// Retires a key.
     pub(crate) async fn retire(
         &self,
         section: KeySection,
@@ -215,7 +216,7 @@ impl KeyDesk {
         Ok(keys.iter().any(is_next))
     }
 
-    /// What wraps and indexes anew under the ring as it is now.
+    /// The rewrapping and reindexing of rows under the present key ring.
     pub(crate) async fn rekeying(&self) -> Result<Rekeying, KeyDeskError> {
         let random = Arc::new(SystemRandom);
         let keys = KeysInUse::new(self.place.read()?);
@@ -231,7 +232,7 @@ impl KeyDesk {
         ))
     }
 
-    /// The time of the service, or the machine's when the store does not tell it: that is a blocker of its own.
+    /// The time of the service, or that of the machine if the store is unavailable, which is a blocker of its own.
     async fn now(&self) -> OffsetDateTime {
         let known = self.evidence().await;
         known.map_or_else(|_| SystemClock.now(), |(_, clock)| clock.now())
@@ -254,14 +255,14 @@ impl KeyDesk {
             Ok(opened) => Ok(opened),
             Err(error) => {
                 let reason = error.to_string();
-                // Somebody else's word would be as good.
+                // A reason that was set concurrently is as good.
                 let _ = self.unavailable.set(reason.clone());
                 Err(reason.into())
             }
         }
     }
 
-    /// Changes the ring if it is still what was seen.
+    /// Changes the key ring if it is still the one that was read.
     fn change<T>(
         &self,
         seen: &[KeySummary],
@@ -301,13 +302,13 @@ fn unless_blocked(blockers: Vec<Blocker>, force: bool) -> Result<Vec<Blocker>, K
     }
 }
 
-/// Every ring has one of each section.
+/// The current key of a section. Every key ring has one per section.
 fn current_of(keys: &[KeySummary], section: KeySection) -> Result<&KeySummary, KeyDeskError> {
     let is_current = |key: &&KeySummary| key.section == section && key.state == KeyState::Current;
     Ok(keys.iter().find(is_current).ok_or(StageError::Unknown)?)
 }
 
-/// The times that follow from the settings and from the policy.
+/// The waiting times that follow from the settings and from the policy.
 fn rules_of(config: &Config) -> StageRules {
     let challenges = ChallengeRules::default();
     let access_token = Duration::seconds(config.tokens.access_ttl_seconds.into());

@@ -1,8 +1,8 @@
-//! Taking up a changed key ring while the service runs.
+//! Reloads a changed key ring while the service runs.
 //!
-//! The file is looked at every few seconds, and at once on SIGHUP. A file that cannot be used is refused
-//! with an error in the log, once, and the ring in use stays. One that cannot be read is tried again at every
-//! look: what is wrong with a machine for a moment must not leave its node behind the others.
+//! The file is checked every `keys.reload_seconds`, and at once on SIGHUP. A file with an invalid ring is rejected
+//! with one error in the log, and the ring in use stays. A file that cannot be read is tried again at every check:
+//! a short problem of one machine must not leave its node behind the others.
 
 use std::{
     fs, io,
@@ -27,31 +27,31 @@ use tokio::{
 use super::RingPlace;
 use crate::workers::Stop;
 
-/// Looks after the file of the ring in use.
+/// Watches the file of the key ring in use.
 #[derive(Clone)]
 pub(super) struct KeyWatch {
     place: RingPlace,
     pub(super) view: KeyView,
-    /// Production mode goes on with no keys that the service made for itself.
+    /// Production mode refuses keys that the service generated for development.
     refuses_development: bool,
-    /// How the file looked when it was read last.
+    /// The state of the file when it was last read.
     seen: Option<Look>,
-    /// It looks otherwise since then, and could not be read.
+    /// The file has changed since then and could not be read.
     is_unreadable: bool,
-    /// Is told of each ring that was taken up.
+    /// Notified of each key ring that was loaded.
     pub(super) changed: Arc<Notify>,
     every: Duration,
 }
 
-/// What others may know of it.
+/// The public view of a [`KeyWatch`].
 #[derive(Clone)]
 pub(crate) struct KeyView {
     pub(crate) in_use: Arc<KeysInUse>,
-    /// How many changed rings were refused.
+    /// How many changed key rings were rejected.
     pub(crate) refused: Arc<AtomicU64>,
 }
 
-/// By what a file that was replaced or written is told from the one before.
+/// The metadata that differ when a file was replaced or written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Look {
     inode: u64,
@@ -72,7 +72,8 @@ impl Look {
     }
 }
 
-/// How the file of a ring looks now, to be asked before it is read: what changes meanwhile is noticed later.
+/// The state of the key ring's file. Taken before the file is read, so that a change in between is noticed at the
+/// next check.
 pub(super) fn look_at(place: &RingPlace) -> Option<Look> {
     place.file().and_then(|file| Look::at(file).ok())
 }
@@ -99,7 +100,7 @@ impl KeyWatch {
         }
     }
 
-    /// Watches until it is asked to end.
+    /// Watches until it is requested to stop.
     pub(super) async fn run(mut self, mut stop: Stop) -> Result<(), StoreError> {
         let mut hangups = hangups();
         loop {
@@ -122,7 +123,7 @@ impl KeyWatch {
             return;
         };
         let seen = self.seen;
-        // A file system may keep one waiting.
+        // A file system may block, so this runs outside the async threads.
         let looked = spawn_blocking(move || read_if_changed(&file, seen, asked)).await;
         if let Ok(looked) = looked {
             self.judge(looked, asked);
@@ -142,7 +143,7 @@ impl KeyWatch {
         if !self.is_unreadable {
             self.seen = look;
         } else if was_unreadable && !asked {
-            // It was said.
+            // The error was logged before.
             return;
         }
         self.take_up(read);
@@ -177,8 +178,8 @@ impl KeyWatch {
 
 type Looked = (Option<Look>, Option<Result<KeyRing, KeyRingError>>);
 
-/// The ring, unless the file looks as before, or is still not there. One that is gone for a moment while
-/// somebody replaces it looks otherwise, and so does the next.
+/// The key ring, unless the state of the file is unchanged. A file that disappears while it is replaced changes its
+/// state twice, so it is read again when it is back.
 fn read_if_changed(file: &Path, seen: Option<Look>, anyway: bool) -> Looked {
     let look = Look::at(file).ok();
     if look == seen && !anyway {
@@ -187,7 +188,7 @@ fn read_if_changed(file: &Path, seen: Option<Look>, anyway: bool) -> Looked {
     (look, Some(KeyRing::load(file)))
 }
 
-/// SIGHUP, which from here on ends the process no more.
+/// SIGHUP, which no longer terminates the process from here on.
 struct Hangups(Option<Signal>);
 
 fn hangups() -> Hangups {
@@ -260,7 +261,7 @@ mod tests {
             2,
             "and when asked"
         );
-        // The file is as it was all along.
+        // The file did not change.
         watch.look(false).await;
         assert_eq!(watch.view.in_use.keys(), expected);
     }

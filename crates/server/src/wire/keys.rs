@@ -1,4 +1,4 @@
-//! The key ring: where it is, whether it may be used, and taking it up.
+//! The key ring: its location, the checks before it is used, and loading it.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -17,26 +17,26 @@ use crate::{
     config::{Config, Mistakes},
 };
 
-/// A new ring of an operator's own, as one JSON document.
+/// A new key ring for an operator, as a JSON document.
 pub(crate) fn new_key_ring() -> SecretString {
     KeyRing::generate(&SystemRandom, SystemClock.now())
         .into_provided()
         .to_json()
 }
 
-/// Where the ring is.
+/// The location of the key ring.
 #[derive(Clone)]
 pub(crate) enum RingPlace {
-    /// In a variable, or in the file of settings.
+    /// In an environment variable or the configuration file.
     Setting(SecretString),
-    /// In a file that somebody made.
+    /// In a file that the operator provides.
     File(PathBuf),
-    /// In a file that the service makes if it is not there.
+    /// In a file that the service creates if it is missing.
     OwnFile(PathBuf),
 }
 
 impl RingPlace {
-    /// What the configuration names; in development mode a file in the data folder otherwise.
+    /// The configured location, or else, in development mode, a file in the data folder.
     pub(crate) fn of(config: &Config) -> Result<Self, Mistakes> {
         match (&config.keys.json, &config.keys.file) {
             (Some(_), Some(_)) => Err(config.two_key_rings().into()),
@@ -49,7 +49,7 @@ impl RingPlace {
         }
     }
 
-    /// The file, if it is in one.
+    /// The path, if the key ring is in a file.
     pub(crate) fn file(&self) -> Option<&PathBuf> {
         match self {
             Self::Setting(_) => None,
@@ -57,7 +57,7 @@ impl RingPlace {
         }
     }
 
-    /// The setting that says so.
+    /// The setting that names the location.
     const fn setting(&self) -> &'static str {
         match self {
             Self::Setting(_) => "keys.json",
@@ -66,7 +66,7 @@ impl RingPlace {
         }
     }
 
-    /// Reads the ring that is there.
+    /// Reads the present key ring.
     pub(crate) fn read(&self) -> Result<KeyRing, KeyRingError> {
         match self {
             Self::Setting(json) => KeyRing::from_json(json),
@@ -75,7 +75,7 @@ impl RingPlace {
     }
 }
 
-/// The ring to start with; made now if that is the service's business.
+/// The key ring to start with; generated now in development mode if it is missing.
 pub(super) fn load(
     config: &Config,
     place: &RingPlace,
@@ -102,7 +102,7 @@ pub(super) fn load(
     Ok(ring)
 }
 
-/// Looks at the ring and makes none: who made it and its keys, or `None` when the first start will make it.
+/// The origin of the key ring and its keys, without generating one; `None` if the first start will generate it.
 pub(crate) fn examine_key_ring(
     config: &Config,
 ) -> Result<Option<(Origin, Vec<KeySummary>)>, StartError> {
@@ -121,7 +121,7 @@ pub(crate) fn examine_key_ring(
     Ok(Some((origin, ring.keys())))
 }
 
-/// The service's own data key: the one in the store, or a new one that is put there.
+/// The service's own data key: the stored one, or a new one, which is then stored.
 pub(crate) async fn service_key(
     store: &Store,
     keys: &Arc<KeysInUse>,

@@ -1,5 +1,5 @@
-//! Looking at the database now and then, so that what is wrong with it is in the log and in the metrics also where
-//! nobody asks whether the node is ready.
+//! Checks the database periodically, so that its problems appear in the log and the metrics even if readiness is
+//! never queried.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use crate::workers::{Stop, Workers};
 
 const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How long an answer may take before the database counts as busy.
+/// The time after which a database that does not answer counts as busy.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub(super) fn keep_looking(store: &Arc<Store>, workers: &mut Workers) {
@@ -20,7 +20,7 @@ pub(super) fn keep_looking(store: &Arc<Store>, workers: &mut Workers) {
 
 async fn watch(store: Arc<Store>, mut stop: Stop) -> Result<(), StoreError> {
     loop {
-        // Whatever is found, the store has told the log of it and keeps it for the metrics.
+        // The result is not needed: the store logs it and keeps it for the metrics.
         store.condition(PATIENCE).await;
         tokio::select! {
             () = stop.requested() => return Ok(()),

@@ -1,4 +1,4 @@
-//! Who sends messages, and in which words.
+//! The senders of messages, and their templates.
 
 use std::{fs, path::PathBuf, sync::Arc};
 
@@ -20,10 +20,10 @@ use crate::config::{
     SmsSettings,
 };
 
-/// What `twilio` means where no other address is set.
+/// The address of the `twilio` gateway unless another one is set.
 const TWILIO: &str = "https://api.twilio.com";
 
-/// Who sends messages, and where they can be seen.
+/// The sender of messages, and the mailbox that shows them in development.
 pub(super) struct Outgoing {
     sender: Option<Arc<dyn MessageSender>>,
     writer: Arc<dyn LetterWriter>,
@@ -33,7 +33,7 @@ pub(super) struct Outgoing {
 type Sender = Arc<dyn MessageSender>;
 
 impl Outgoing {
-    /// What the configuration says, or `given` in the place of its sender. Connects to nobody yet.
+    /// The configured sender, or `given` instead. Does not connect yet.
     pub(super) fn open(
         config: &Config,
         given: Option<Sender>,
@@ -58,14 +58,14 @@ impl Outgoing {
                 writer,
                 mailbox,
             }),
-            // Why there is none was found above.
+            // The reason was collected in `found` above.
             None => Err(config
                 .mistake("messages.templates_dir", "cannot be used")
                 .into()),
         }
     }
 
-    /// The worker's use case, unless nobody sends.
+    /// The use case of the delivery worker; `None` without a sender.
     pub(super) fn notifications(
         self,
         config: &Config,
@@ -120,7 +120,7 @@ fn templates(
         Ok(templates) => Some(Arc::new(templates)),
         Err(mistakes) => {
             found.extend(mistakes.into_iter().map(|mistake| {
-                // The language that was chosen, or a file of the folder.
+                // The mistake is in the default language, or in a file of the folder.
                 let setting = if mistake.file == messages.default_language {
                     "messages.default_language"
                 } else {
@@ -151,7 +151,7 @@ fn smtp(config: &Config, found: &mut Vec<Mistake>) -> Option<Sender> {
     smtp_sender(config, found).map(|sender| Arc::new(sender) as Sender)
 }
 
-/// The mail server of the configuration, for whoever looks whether it works.
+/// The configured mail server, for checks of its connection.
 pub(crate) fn mail_server(config: &Config) -> Result<Option<SmtpSender>, Mistakes> {
     let mut found = Vec::new();
     let is_smtp = config.messages.email.provider == Some(EmailProvider::Smtp);
@@ -159,7 +159,7 @@ pub(crate) fn mail_server(config: &Config) -> Result<Option<SmtpSender>, Mistake
     Mistakes::none_in(found).map(|()| sender)
 }
 
-/// Where text messages are handed in.
+/// The gateway for text messages.
 pub(crate) fn gateway_of_texts(config: &Config) -> Option<Url> {
     let sms = &config.messages.sms;
     let url = sms.url.as_ref().map(|url| url.0.clone());
@@ -170,7 +170,7 @@ pub(crate) fn gateway_of_texts(config: &Config) -> Option<Url> {
     }
 }
 
-/// Whether the templates can be used.
+/// Checks that the templates can be used.
 pub(crate) fn check_templates(config: &Config) -> Result<(), Mistakes> {
     let mut found = Vec::new();
     templates(config, "https://auth.example.com", &mut found);

@@ -1,4 +1,4 @@
-//! The only place that knows which adapter is behind which port.
+//! The composition of the service: the only module that decides which adapter implements which port.
 
 mod clock;
 mod counters;
@@ -79,24 +79,24 @@ pub(crate) use revoking::Revoking;
 pub(crate) use store::{Schema, impatient, make_folder_of, open_migrated as open_migrated_store};
 pub(crate) use unlocking::Unlocking;
 
-/// What tests put in the place of what the configuration would choose.
+/// Test replacements for components that the configuration would choose.
 #[derive(Default)]
 pub struct Overrides {
-    /// Time.
+    /// The clock.
     pub clock: Option<Arc<dyn Clock>>,
-    /// The clocks of the machine, where [`Self::clock`] is none.
+    /// The clocks of the machine, unless [`Self::clock`] is set.
     pub ticks: Option<Box<dyn Ticks>>,
-    /// Randomness.
+    /// The source of randomness.
     pub random: Option<Arc<dyn SecureRandom>>,
-    /// Who sends messages.
+    /// The sender of messages.
     pub sender: Option<Arc<dyn MessageSender>>,
     /// The numbers of the policy.
     pub rules: Option<Rules>,
-    /// What stands between the use cases and the hashing pool.
+    /// A wrapper between the use cases and the hashing pool.
     pub around_hasher: Option<AroundHasher>,
 }
 
-/// Puts something around the hasher.
+/// Wraps a hasher.
 pub type AroundHasher = Box<dyn FnOnce(Arc<dyn PasswordHasher>) -> Arc<dyn PasswordHasher> + Send>;
 
 /// The service without its listeners.
@@ -108,13 +108,13 @@ pub(crate) struct Wired {
     pub(crate) keys: KeyView,
 }
 
-/// Builds everything. `public_url` is where clients reach the service, without a slash at the end.
+/// Builds all components. `public_url` is the address at which clients reach the service, without a trailing slash.
 pub(crate) async fn wire(
     config: &Config,
     overrides: Overrides,
     public_url: String,
 ) -> Result<Wired, StartError> {
-    // For TLS to Redis and to the database. An error says that it was done before.
+    // For TLS to Redis and to the database. An error means that a provider is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let has_test_clock = overrides.clock.is_some();
     let clocks = Clocks::new(overrides.clock, overrides.ticks);
@@ -125,7 +125,7 @@ pub(crate) async fn wire(
     let ring_place = RingPlace::of(config)?;
     let ring_before = key_watch::look_at(&ring_place);
     let ring = keys::load(config, &ring_place, random.as_ref(), clock.now())?;
-    // What was just made is no change.
+    // A key ring that was just generated is not a change.
     let ring_before = ring_before.or_else(|| key_watch::look_at(&ring_place));
     let keys = KeysInUse::new(ring);
     let hasher = start_hasher(config, &keys, &random)?.metered(metrics.meter());
@@ -147,7 +147,7 @@ pub(crate) async fn wire(
 
     let ephemeral = Ephemeral::open(config, &clock, &random, has_test_clock, &mut workers).await?;
     metrics.watch_caches(&ephemeral.caches);
-    // Nothing is served from data that were put back before what was outstanding in them is voided.
+    // Restored data are served only after their pending codes, links and sessions are voided.
     revoking::finish_restores(&store, &vault, &clock, &random, ephemeral.shared()).await?;
     let liveness = ephemeral.liveness(store.clone());
     clock::hear_of_revocations(&clocks.figures, &liveness, &mut workers);
@@ -258,7 +258,7 @@ pub(crate) async fn wire(
     })
 }
 
-/// Takes changed rings up, and does what they ask of the rows.
+/// Reloads changed key rings, and rewraps and reindexes the rows that they require.
 fn change_keys(workers: &mut Workers, base: &Foundation, watch: &KeyWatch) {
     let rekeying = Rekeying::new(
         Arc::clone(&base.store),
@@ -339,7 +339,7 @@ fn make_relying_party(config: &Config, public_url: &str) -> Result<WebAuthnParty
     WebAuthnParty::new(&relying_party).map_err(|error| refused(error.to_string()))
 }
 
-/// The policy's numbers, with those that configuration moves.
+/// The numbers of the policy, with those that the configuration overrides.
 fn rules_of(config: &Config) -> Rules {
     let lifetime = Duration::seconds(config.tokens.access_ttl_seconds.into());
     let mut sessions = SessionRules::default();

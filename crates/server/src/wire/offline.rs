@@ -1,4 +1,4 @@
-//! What a command needs that works on accounts beside the running service: the store and the keys.
+//! The dependencies of a command that works on accounts beside the running service: the store and the keys.
 
 use std::sync::Arc;
 
@@ -9,24 +9,24 @@ use identity_adapters_postgres::Store;
 use super::{RingPlace, keys, store};
 use crate::{StartError, config::Config};
 
-/// Marks the ids of runs.
+/// The type of the ids of runs.
 enum Run {}
 
 pub(super) struct Offline {
     pub(super) store: Arc<Store>,
     pub(super) keys: Arc<KeysInUse>,
     pub(super) vault: Arc<CryptoVault>,
-    /// The time of the service.
+    /// The clock of the service.
     pub(super) clock: Arc<dyn Clock>,
     pub(super) random: Arc<dyn SecureRandom>,
-    /// Names this run in the audit log, as a request is named there.
+    /// The id of this run in the audit log, like that of a request.
     pub(super) run: RequestId,
 }
 
 impl Offline {
-    /// On a database with this release's schema; migrating is another command's.
+    /// Opens the store, whose schema must be migrated already.
     pub(super) async fn open(config: &Config) -> Result<Self, StartError> {
-        // For TLS to the database. An error says that it was done before.
+        // For TLS to the database. An error means that a provider is installed already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let random: Arc<dyn SecureRandom> = Arc::new(SystemRandom);
         let (place, now) = (RingPlace::of(config)?, SystemClock.now());

@@ -1,4 +1,4 @@
-//! How long a password hash is waited for, at the most and at the least.
+//! Upper and lower time limits of password hashing.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -7,12 +7,12 @@ use authentication_app::ports::{HashError, PasswordHasher, Verification};
 use authentication_domain::credentials::{PasswordHash, PlainPassword, Strength};
 use tokio::time::{Instant, sleep_until, timeout};
 
-/// Gives up a hash that is not there in time: a machine that is starved of cores is as good as one whose queue
-/// is full. What nobody awaits any more, the pool does not compute.
+/// Gives up on a hash that is not ready in time: a machine without free cores is treated like a full queue. The
+/// pool skips hashes that are no longer awaited.
 ///
-/// No comparison that does not match is answered before the floor. Hashes from an import cost more than ours;
-/// without a floor above theirs a stopwatch tells who was imported. It is a timer over a hash that is there,
-/// so no refusal is given up for it, and every one is counted.
+/// A failed comparison is never answered before the floor. Imported hashes may cost more than the service's own, so
+/// without a floor above their cost the response time would reveal imported accounts. The floor is a timer after
+/// the hash is ready, so it never turns a mismatch into an overload, and every mismatch is counted.
 pub(super) struct PatientHasher {
     inner: Arc<dyn PasswordHasher>,
     at_most: Duration,
@@ -20,7 +20,7 @@ pub(super) struct PatientHasher {
 }
 
 impl PatientHasher {
-    /// Waits for half as long as a whole request may take: what follows the hash needs its time too.
+    /// Waits for at most half of the request deadline, because the rest of the request needs time too.
     pub(super) fn new(
         inner: Arc<dyn PasswordHasher>,
         request_deadline: Duration,
@@ -83,7 +83,7 @@ mod tests {
         PlainPassword::from_typed(&"lilac-Harbour-42-zeppelin".into()).unwrap()
     }
 
-    /// Compares at once: with a hash it matches.
+    /// Compares at once: it matches if there is a hash.
     struct Quick;
 
     #[async_trait]
@@ -142,7 +142,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_comes_no_earlier_than_the_floor_and_a_match_at_once() {
-        // However long it is: a refusal that is given up is one that nobody counts.
+        // For any floor: a mismatch that is given up on would not be counted.
         for floor in [DEADLINE / 10, DEADLINE / 2, DEADLINE] {
             let hasher = PatientHasher::new(Arc::new(Quick), DEADLINE, floor);
             let asked = Instant::now();

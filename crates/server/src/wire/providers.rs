@@ -1,4 +1,4 @@
-//! Signing in through identity providers, those that are configured.
+//! Sign-in through the configured identity providers.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,7 +15,7 @@ use crate::{
     telemetry::Metrics,
 };
 
-/// The use cases, for each provider.
+/// The use cases of each provider.
 pub(super) fn providers(
     config: &Config,
     base: &Arc<Foundation>,
@@ -43,7 +43,7 @@ pub(super) fn providers(
     providers.map_err(|error| config.mistake("providers", error.to_string()).into())
 }
 
-/// A provider. Asks it nothing yet: a service starts without it.
+/// The client of a provider. Does not connect: the service starts without the provider.
 pub(crate) fn identity_provider(
     config: &Config,
     settings: &ProviderSettings,
@@ -68,13 +68,13 @@ pub(crate) fn identity_provider(
     })
 }
 
-/// What people know the providers by, beside Google.
+/// The display names of the providers other than Google.
 pub(super) fn labels(config: &Config) -> BTreeMap<ProviderName, String> {
     let named = |it: &ProviderSettings| Some((it.name.ok()?, it.label.clone()));
     config.all_providers().filter_map(named).collect()
 }
 
-/// The issuers of the providers, by name; Google's also where nobody signs in through Google yet.
+/// The issuers of the providers, by name; including Google's when sign-in through Google is not configured.
 pub(super) fn issuers(config: &Config) -> BTreeMap<ProviderName, String> {
     let all = std::iter::once(&config.google).chain(config.all_providers());
     all.filter_map(|it| Some((it.name.ok()?, it.issuer.clone()?)))

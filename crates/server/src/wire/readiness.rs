@@ -1,4 +1,4 @@
-//! How the things are that a node depends on, and why they are not as they should be.
+//! Readiness: the state of each dependency of a node, and the cause if it is not healthy.
 
 use std::{sync::Arc, time::Duration};
 
@@ -12,18 +12,18 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-/// How long an answer is good for: the route is open to everybody.
+/// How long an answer is cached, since the route is public.
 const FRESH: Duration = Duration::from_secs(1);
-/// How long a dependency may take to answer; the database is asked twice in doubt, and the route promises an
-/// answer within a second.
+/// The timeout of one dependency. In doubt the database is queried twice, and the route promises an answer within a
+/// second.
 const PATIENCE: Duration = Duration::from_millis(400);
 
 pub(super) struct Readiness {
     store: Arc<Store>,
     redis: Option<RedisConnection>,
-    /// Of the machine's clock; none where a test has its own.
+    /// The figures of the machine's clock; none with a test clock.
     clock: Option<Arc<ClockFigures>>,
-    /// Held while asking, so that a crowd asks once.
+    /// Held while the dependencies are queried, so that concurrent requests query them once.
     latest: Mutex<Option<(Instant, Vec<DependencyState>)>>,
 }
 
@@ -55,7 +55,7 @@ impl Readiness {
     }
 }
 
-/// A database that is busy, or takes no writes, is still of use to some.
+/// A database that is busy or read-only still serves some requests.
 fn of_database(condition: Condition) -> DependencyState {
     let database = DependencyState::up("database", true);
     match condition {
@@ -69,7 +69,7 @@ fn of_database(condition: Condition) -> DependencyState {
     }
 }
 
-/// Without Redis each node does with what it has in memory.
+/// Without Redis, each node uses the state in its own memory.
 fn of_redis(health: Result<(), RedisTrouble>) -> DependencyState {
     let redis = DependencyState::up("redis", false);
     let (state, cause) = match health {
@@ -86,25 +86,26 @@ fn of_redis(health: Result<(), RedisTrouble>) -> DependencyState {
     redis.worse(state, cause)
 }
 
-/// The code of a server that is there and cannot be used; the log and `doctor` say more.
+/// The cause code for a server that answers and cannot be used; the log and `doctor` give details.
 fn of_reason(reason: &str) -> Cause {
     match reason {
         "READONLY" => Cause::ReadOnly,
         "OOM" => Cause::OutOfMemory,
         "NOREPLICAS" => Cause::NoReplicas,
-        // It cannot save, and takes nothing until it can.
+        // Redis cannot save, and refuses writes until it can.
         "MISCONF" => Cause::DiskFull,
         "LOADING" | "no connection free" => Cause::Busy,
         "no such database" => Cause::NoSuchDatabase,
-        // One that does not know our commands is too old, or no Redis.
+        // A server that does not know these commands is too old, or not a Redis.
         "MOVED" | "ERR" => Cause::WrongServer,
         "NOPERM" | "NOAUTH" | "WRONGPASS" | "authentication failed" => Cause::MissingRight,
         _ => Cause::Unreachable,
     }
 }
 
-/// Requests are judged by the time that nodes share, so a wrong clock harms nobody yet: the next start may be without
-/// a database to correct it, and other programs of the machine are wrong already.
+/// Requests are judged by the time that nodes share, so a wrong clock of the machine does no harm yet. It is
+/// reported because the next start may lack a database to correct it, and because other programs of the machine are
+/// affected already.
 fn of_clock(figures: &ClockFigures) -> DependencyState {
     let clock = DependencyState::up("clock", false);
     match figures.wrong_by() {

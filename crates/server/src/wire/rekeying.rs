@@ -1,4 +1,4 @@
-//! Wrapping and indexing anew behind the requests.
+//! Rewrapping and reindexing of rows in the background.
 
 use std::{sync::Arc, time::Duration};
 
@@ -10,23 +10,23 @@ use tokio::{
 
 use crate::workers::Stop;
 
-/// A start has better things to do.
+/// A starting node has more urgent work.
 const AFTER_THE_START: Duration = Duration::from_secs(5);
-/// Of the time of this worker so many parts are rest, for one of work: sign-ins go first.
+/// The rest after each batch, as a multiple of the time that the batch took: sign-ins have priority.
 const REST: u32 = 3;
 const SHORTEST_REST: Duration = Duration::from_millis(5);
-/// However long it waited for its turn: it is to end some day.
+/// The longest rest, even if a batch waited long for its turn, so that the work ends eventually.
 const LONGEST_REST: Duration = Duration::from_secs(1);
-/// How long after a pass that found nothing the next one begins; doubled each time, since a node that lagged
-/// may have written something the old way.
+/// The pause after a pass that found nothing. It doubles each time, because a node that lagged behind may still
+/// have written a row under the old key.
 const FIRST_PAUSE: Duration = Duration::from_secs(30);
 const LONGEST_PAUSE: Duration = Duration::from_mins(30);
-/// Progress is logged about so often.
+/// How often progress is logged, approximately.
 const TELL_EVERY: Duration = Duration::from_secs(15);
 
-/// Goes through the rows whenever the ring changed, and now and then while it changes, until it is asked to
-/// end. Once no key is on its way any more and pass after pass found nothing, nothing is looked for before the
-/// ring changes again. `gate` is held during a batch.
+/// Passes over the rows after each change of the key ring, and periodically while keys are in transition, until it
+/// is requested to stop. Once no key is in transition and repeated passes found nothing, it waits for the next
+/// change of the ring. `gate` is held during a batch.
 pub(super) async fn keep_rekeying(
     work: Rekeying,
     changed: Arc<Notify>,
@@ -47,7 +47,7 @@ pub(super) async fn keep_rekeying(
     }
 }
 
-/// Whether it found anything to do.
+/// Runs one pass, and returns whether there was anything to do.
 async fn pass(work: &Rekeying, gate: &RwLock<()>, stop: &mut Stop) -> Result<bool, StoreError> {
     let mut pass = work.begin_pass();
     let mut told = Instant::now();

@@ -1,4 +1,4 @@
-//! What ending many sessions runs on, and finishing a restore: on the command line, and at the start.
+//! The dependencies of revoking many sessions and of completing a restore, on the command line and at the start.
 
 use std::sync::Arc;
 
@@ -14,19 +14,19 @@ use identity_adapters_postgres::Store;
 use super::{ephemeral, offline::Offline};
 use crate::{StartError, config::Config};
 
-/// Marks the ids of runs.
+/// The type of the ids of runs.
 enum Run {}
 
-/// Sessions are about to be ended, or a restore to be finished.
+/// A revocation, or the completion of a restore, that is ready to run.
 pub(crate) struct Revoking {
     pub(crate) revocations: Revocations,
-    /// The time of the service.
+    /// The clock of the service.
     pub(crate) clock: Arc<dyn Clock>,
     store: Arc<Store>,
 }
 
 impl Revoking {
-    /// On a database with this release's schema.
+    /// Opens the store, whose schema must be that of this release.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
         let offline = Offline::open(config).await?;
         let redis = ephemeral::connect(config).await?;
@@ -45,7 +45,7 @@ impl Revoking {
         })
     }
 
-    /// For what a restore leaves to be done; [`Store::close`] is the caller's.
+    /// For the steps after a restore; the caller must call [`Store::close`].
     pub(crate) fn into_restores(self) -> (Restores, Arc<Store>) {
         (Restores::new(self.revocations), self.store)
     }
@@ -55,7 +55,7 @@ impl Revoking {
     }
 }
 
-/// Finishes restores that were stopped half way, before this node serves.
+/// Completes interrupted restores, before this node serves requests.
 pub(super) async fn finish_restores(
     store: &Arc<Store>,
     vault: &Arc<CryptoVault>,

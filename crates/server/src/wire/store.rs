@@ -1,4 +1,4 @@
-//! Opening the relational store, and bringing its schema up to date where that is the service's business.
+//! Opens the relational store, and migrates its schema where the service does so itself.
 
 use std::{
     fs::{self, DirBuilder, OpenOptions},
@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{StartError, config::Config};
 
-/// The store, ready to serve: an embedded one and one in development mode are migrated, any other must be.
+/// The store, ready to serve. An embedded store, and any store in development mode, is migrated; any other must be
+/// migrated already.
 pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, StartError> {
     let store = connect(config, User::Node).await?;
     if store.is_read_only().await? {
@@ -41,7 +42,7 @@ pub(super) async fn open(config: &Config, clock: &dyn Clock) -> Result<Store, St
     Ok(store)
 }
 
-/// The store, if its schema is this release's, and the time of the service: for a command.
+/// For a command: the store, whose schema must be that of this release, and the clock of the service.
 pub(crate) async fn open_migrated(
     config: &Config,
 ) -> Result<(Arc<Store>, Arc<dyn Clock>), StartError> {
@@ -55,12 +56,12 @@ pub(crate) async fn open_migrated(
     Ok((Arc::new(store), clock))
 }
 
-/// Who works with the store.
+/// The user of a store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum User {
-    /// What serves or relays until it is stopped.
+    /// A node, which serves or relays until it is stopped.
     Node,
-    /// What is done in a moment.
+    /// A command, which runs briefly.
     Command,
 }
 
@@ -85,7 +86,7 @@ async fn connect(config: &Config, user: User) -> Result<Store, StartError> {
     connect_with(config, change).await
 }
 
-/// Makes the folder of a database file, if it is the service's own.
+/// Creates the folder of a database file, if it is the service's own.
 pub(crate) fn make_folder_of(file: &Path) -> Result<(), StartError> {
     match file.parent() {
         Some(folder) if folder != Path::new("") => make_private_folder(folder),
@@ -121,7 +122,7 @@ async fn connect_with(
     Ok(Store::connect(&change(settings)).await?)
 }
 
-/// The same store for somebody who waits for it so long at the most.
+/// The same settings, with `patience` as the limit of every wait for a connection.
 pub(crate) fn impatient(settings: StoreConfig, patience: Duration) -> StoreConfig {
     StoreConfig {
         acquire_timeout: settings.acquire_timeout.min(patience),
@@ -139,7 +140,7 @@ fn url_of(file: &Path) -> SecretString {
     format!("sqlite://{}", path.replace('%', "%25").replace('?', "%3F")).into()
 }
 
-/// The file of a SQLite URL, if it is a plain one; that it is made if need be goes without saying.
+/// The file of a SQLite URL, if its path is plain. `mode=rwc` is implied.
 fn file_of(url: &SecretString) -> Option<PathBuf> {
     let file = url.expose_secret().strip_prefix("sqlite://")?;
     let file = file.strip_suffix("?mode=rwc").unwrap_or(file);
@@ -147,7 +148,7 @@ fn file_of(url: &SecretString) -> Option<PathBuf> {
     is_plain.then(|| PathBuf::from(file))
 }
 
-/// SQLite gives the files beside the database the mode of the database.
+/// Creates the file with mode 0600: SQLite gives its companion files the mode of the database file.
 fn make_private_file(path: &Path) -> Result<(), StartError> {
     let mut made = OpenOptions::new();
     match made.write(true).create_new(true).mode(0o600).open(path) {
@@ -158,7 +159,7 @@ fn make_private_file(path: &Path) -> Result<(), StartError> {
     }
 }
 
-/// Makes the folder, for its owner only, unless it is there.
+/// Creates the folder with access for its owner only, unless it exists.
 pub(super) fn make_private_folder(path: &Path) -> Result<(), StartError> {
     if fs::metadata(path).is_ok_and(|metadata| metadata.is_dir()) {
         return Ok(());
@@ -170,7 +171,7 @@ pub(super) fn make_private_folder(path: &Path) -> Result<(), StartError> {
         .map_err(|error| StartError::file(path, error))
 }
 
-/// The schema of the configured database, for the command that changes it.
+/// The schema of the configured database, for the command that migrates it.
 pub(crate) struct Schema {
     store: Store,
 }
@@ -182,7 +183,7 @@ impl Schema {
         Ok(Self { store })
     }
 
-    /// The same for whoever cannot wait for longer.
+    /// Like `open`, with a limit for the wait.
     pub(crate) async fn open_within(
         config: &Config,
         patience: Duration,
@@ -192,7 +193,7 @@ impl Schema {
         Ok(Self { store })
     }
 
-    /// The file of the embedded database, when its name is a plain one.
+    /// The file of the embedded database, if its path is plain.
     pub(crate) fn embedded_file(config: &Config) -> Option<PathBuf> {
         match &config.database.url {
             Some(url) => file_of(url),
@@ -200,17 +201,17 @@ impl Schema {
         }
     }
 
-    /// How the database is set up.
+    /// Examines how the database is set up.
     pub(crate) async fn examine(&self) -> Result<Examination, StoreError> {
         self.store.examine(|| SystemClock.now()).await
     }
 
-    /// What this release has and the database has not, oldest first.
+    /// The migrations of this release that are not applied, oldest first.
     pub(crate) async fn pending(&self) -> Result<Vec<String>, StoreError> {
         self.store.pending_migrations().await
     }
 
-    /// What this release has and the database has too, oldest first.
+    /// The migrations of this release that are applied, oldest first.
     pub(crate) async fn applied(&self) -> Result<Vec<String>, StoreError> {
         let pending = self.pending().await?;
         Ok(Migrator::migrations()
@@ -220,7 +221,7 @@ impl Schema {
             .collect())
     }
 
-    /// How the destinations of events stand. For a schema that lacks nothing.
+    /// The backlog of each event destination. The schema must be up to date.
     pub(crate) async fn destinations(&self) -> Result<Vec<DestinationBacklog>, StoreError> {
         self.store.event_backlog().await
     }
@@ -229,7 +230,7 @@ impl Schema {
         self.store.migrate(SystemClock.now()).await
     }
 
-    /// Lets a role do what nodes do.
+    /// Grants a role the rights that nodes need.
     pub(crate) async fn grant_to_nodes(&self, role: &str) -> Result<(), StoreError> {
         self.store.grant_to_nodes(role).await
     }

@@ -1,4 +1,4 @@
-//! What unlocking an account runs on, and nothing that serves.
+//! The dependencies of unlocking an account, without those of a server.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use identity_adapters_postgres::Store;
 use super::offline::Offline;
 use crate::{StartError, config::Config};
 
-/// An account is about to be unlocked.
+/// An unlock that is ready to run.
 pub(crate) struct Unlocking {
     pub(crate) unlocks: Unlocks,
     store: Arc<Store>,
 }
 
 impl Unlocking {
-    /// On a database with this release's schema.
+    /// Opens the store, whose schema must be that of this release.
     pub(crate) async fn open(config: &Config) -> Result<Self, StartError> {
         let offline = Offline::open(config).await?;
         let ports = UnlockPorts {
