@@ -1,10 +1,11 @@
-//! The form of a backup on the disk.
+//! The file format of a backup.
 //!
 //! ```text
-//! what the engine made │ manifest, JSON │ its length, 8 bytes │ SHA-256 of all before, 32 │ "fashionistar-bk1", 16
+//! output of the engine │ manifest, JSON │ its length, 8 bytes │ SHA-256 of everything before, 32 │ "fashionistar-bk1", 16
 //! ```
 //!
-//! The end comes last: a file that was cut short has none. The engine's own tools read the beginning as it stands.
+//! The trailer comes last, so a truncated file has none. The tools of the engine can read the file as it is,
+//! because its output comes first.
 
 use std::{
     fs::{File, OpenOptions},
@@ -24,21 +25,21 @@ use super::{
 
 const MARK: &[u8; 16] = b"fashionistar-bk1";
 const DIGEST: u64 = 32;
-/// Length, digest, mark.
+/// The size of the trailer: length, digest, mark.
 const END: u64 = 8 + DIGEST + 16;
-/// More than any manifest has.
+/// A bound above the size of any manifest, in bytes.
 const LONGEST_MANIFEST: u64 = 4 << 20;
 const CHUNK: usize = 1 << 20;
 
-/// A backup whose checksum is right.
+/// A backup with a correct checksum.
 pub(super) struct Archive {
     pub(super) manifest: Manifest,
     file: File,
-    /// Bytes that the engine made.
+    /// The length of the engine's output, in bytes.
     pub(super) length: u64,
 }
 
-/// Ends a file that holds what the engine made.
+/// Appends manifest and trailer to a file that holds the engine's output.
 pub(super) fn seal(partial: &mut Partial, manifest: Manifest) -> Result<Archive, BackupError> {
     let path = partial.path().to_owned();
     let end = |file: &mut File| -> io::Result<(u64, File)> {
@@ -66,9 +67,9 @@ pub(super) fn seal(partial: &mut Partial, manifest: Manifest) -> Result<Archive,
     })
 }
 
-/// Opens a backup and reads it to its end.
+/// Opens a backup and verifies its checksum.
 pub(super) fn open(path: &Path) -> Result<Result<Archive, Finding>, BackupError> {
-    // A pipe would be waited for until somebody writes to it.
+    // Opening a pipe would otherwise block until it has a writer.
     let opened = OpenOptions::new()
         .read(true)
         .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
@@ -114,7 +115,7 @@ fn read(file: &mut File) -> io::Result<Result<(Manifest, u64), Finding>> {
     file.seek(SeekFrom::Start(length))?;
     let mut manifest = Vec::new();
     file.take(of_manifest).read_to_end(&mut manifest)?;
-    // The checksum is right, so another release wrote it.
+    // The checksum is correct, so an unreadable manifest comes from another release.
     Ok(match serde_json::from_slice(&manifest) {
         Ok(manifest) => Ok((manifest, length)),
         Err(_) => Err(Finding::UnknownForm),
@@ -122,7 +123,7 @@ fn read(file: &mut File) -> io::Result<Result<(Manifest, u64), Finding>> {
 }
 
 impl Archive {
-    /// Writes what the engine made.
+    /// Writes the engine's output to `target`.
     pub(super) fn copy_to(&mut self, target: &mut dyn io::Write) -> io::Result<()> {
         self.file.seek(SeekFrom::Start(0))?;
         let copied = io::copy(&mut (&self.file).take(self.length), target)?;
@@ -166,7 +167,7 @@ mod tests {
         for path in [pipe, link, folder.path().to_owned(), "/dev/zero".into()] {
             let (told, answer) = mpsc::channel();
             let opened = path.clone();
-            // Nobody ever writes to the pipe: a failure to refuse it would last for ever.
+            // The pipe never gets a writer: an `open` that does not refuse it would block forever.
             thread::spawn(move || told.send(open(&opened).map(|_| ())));
             let answer = answer.recv_timeout(Duration::from_secs(30));
             let answer = answer.unwrap_or_else(|_| panic!("{} is waited for", path.display()));

@@ -1,4 +1,4 @@
-//! Making a backup of the configured database.
+//! Creates a backup of the configured database.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{config::Config, wire::Schema};
 
-/// Makes a backup in `target`, which is there afterwards only if it is whole. The service goes on.
+/// Creates a backup in `target`, which exists afterwards only if the backup is complete. The service keeps running.
 ///
 /// # Errors
 /// [`BackupError`].
@@ -48,7 +48,7 @@ pub(crate) async fn create(
     };
     let mut sealed = archive::seal(&mut partial, manifest.clone())?;
     if manifest.engine == Engine::Postgres {
-        // Only what its own tool can read is worth its name.
+        // A dump is useful only if `pg_restore` can read it.
         Tools::of(config).list(&mut sealed)?;
     }
     partial.finish()?;
@@ -69,7 +69,7 @@ async fn of_embedded(config: &Config, partial: &Partial) -> Result<Manifest, Bac
 
 fn made_at() -> String {
     let now = SystemClock.now();
-    // A clock beyond the calendar is shown as nothing.
+    // A time outside the calendar's range is left as it is.
     now.replace_nanosecond(0)
         .unwrap_or(now)
         .format(&Rfc3339)

@@ -1,4 +1,4 @@
-//! What a backup says of itself, and whether it is whole and fits.
+//! The manifest of a backup, and the checks whether a backup is intact and fits this service.
 
 use std::{fmt, path::Path};
 
@@ -9,21 +9,21 @@ use serde::{Deserialize, Serialize};
 use super::{BackupError, archive, archive::Archive, server_tools::Tools};
 use crate::{config::Config, wire};
 
-/// The form that this release writes and reads.
+/// The format version that this release writes and reads.
 const FORMAT: u32 = 1;
 
-/// Which engine made it.
+/// The database engine of a backup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Engine {
-    /// A database file.
+    /// A SQLite database file.
     Sqlite,
-    /// A dump in custom format.
+    /// A PostgreSQL dump in custom format.
     Postgres,
 }
 
 impl Engine {
-    /// As people call it.
+    /// The product name.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Sqlite => "SQLite",
@@ -32,39 +32,39 @@ impl Engine {
     }
 }
 
-/// What is in a backup. It names nobody.
+/// The contents of a backup. Contains no personal data.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Manifest {
-    /// Of this description.
+    /// The version of this format.
     pub(crate) format: u32,
-    /// Which engine made it.
+    /// The engine that made the backup.
     pub(crate) engine: Engine,
-    /// The engine's version.
+    /// The version of the engine.
     pub(crate) engine_version: String,
-    /// The release that made it.
+    /// The release of the service that made the backup.
     pub(crate) release: String,
-    /// When, RFC 3339.
+    /// The time of the backup, RFC 3339.
     pub(crate) made_at: String,
     /// The schema of the tables; PostgreSQL only.
     pub(crate) schema: Option<String>,
     /// The migrations that were applied.
     pub(crate) migrations: Vec<String>,
-    /// The keys without which nothing in it opens.
+    /// The keys that are required to decrypt the data.
     pub(crate) keys: Vec<Key>,
-    /// Accounts.
+    /// The number of accounts.
     pub(crate) accounts: i64,
-    /// Sessions that had not been ended.
+    /// The number of sessions that had not been ended.
     pub(crate) sessions: i64,
-    /// Entries of the audit trail.
+    /// The number of entries in the audit log.
     pub(crate) audit_entries: i64,
 }
 
-/// A key of the ring.
+/// A key of the key ring.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Key {
-    /// Its section.
+    /// The section of the key ring.
     pub(crate) section: String,
-    /// Its id.
+    /// The id of the key.
     pub(crate) id: String,
 }
 
@@ -94,7 +94,7 @@ impl Manifest {
         }
     }
 
-    /// What keeps this release and this configuration from putting it back.
+    /// The reasons why this release and configuration cannot restore the backup.
     pub(super) fn misfits(&self, config: &Config) -> Result<Vec<Finding>, BackupError> {
         let mut found = Vec::new();
         let is_of_server = self.engine == Engine::Postgres;
@@ -130,29 +130,29 @@ impl Manifest {
     }
 }
 
-/// What is wrong with a backup.
+/// A problem of a backup.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Finding {
-    /// Its end is missing.
+    /// The trailer is missing.
     CutShort,
     /// The checksum is wrong.
     Altered,
-    /// A release that writes another form made it.
+    /// Another release made it, in a different format.
     UnknownForm,
-    /// The engine cannot read it, although the checksum is right.
+    /// The engine cannot read it, although the checksum is correct.
     Damaged(String),
-    /// It is of the other engine.
+    /// It was made by another engine.
     OtherEngine(Engine),
     /// A later release made it.
     NewerSchema(Vec<String>),
-    /// There is no ring to compare with.
+    /// There is no key ring to compare with.
     NoKeys,
-    /// The ring lacks keys that it needs.
+    /// The key ring lacks keys that the backup requires.
     OtherKeys(Vec<String>),
 }
 
 impl Finding {
-    /// For whoever reads it by machine.
+    /// The machine-readable code.
     pub(crate) const fn code(&self) -> &'static str {
         match self {
             Self::CutShort => "cut_short",
@@ -199,10 +199,10 @@ impl fmt::Display for Finding {
     }
 }
 
-/// What is in a backup, and what is wrong with it. Without a manifest nothing is known of it.
+/// The manifest of a backup, and its problems. `None` if the manifest cannot be read.
 ///
 /// # Errors
-/// [`BackupError`] when it cannot be looked at.
+/// [`BackupError`] when the file cannot be examined.
 pub(crate) async fn verify(
     config: &Config,
     file: &Path,
@@ -217,7 +217,7 @@ pub(crate) async fn verify(
     Ok((Some(archive.manifest), findings))
 }
 
-/// What the engine that made it says to it.
+/// The findings of the engine that made the backup.
 async fn engines_own(
     config: &Config,
     file: &Path,

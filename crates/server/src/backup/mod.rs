@@ -1,8 +1,8 @@
-//! Backups of the database: making one, looking whether it is whole and fits, and putting it back (ADR 0053).
+//! Backups of the database: creating, verifying and restoring them (ADR 0053).
 //!
-//! A backup is one file: what the engine made (a SQLite database, or a custom-format dump of `pg_dump`), and at its
-//! end what is in it with a checksum over everything. It is made under another name, for its owner alone, and gets its
-//! own name only when it is whole.
+//! A backup is one file: the output of the engine (a SQLite database, or a custom-format dump of `pg_dump`),
+//! followed by a manifest and a checksum over everything. It is written under a temporary name, readable by its
+//! owner only, and renamed when it is complete.
 
 mod archive;
 mod create;
@@ -24,74 +24,75 @@ pub(crate) use create::create;
 pub(crate) use facts::{Finding, Manifest, verify};
 pub(crate) use restore::{Order, PutBack, note_restored, restore};
 
-/// Why there is no backup, or nothing was put back.
+/// Why no backup was created, or nothing was restored.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BackupError {
-    /// The file's own name is taken.
+    /// The target file exists.
     #[error("{} is there already: choose another name, or say --overwrite", .0.display())]
     Taken(PathBuf),
-    /// Two at once.
+    /// Another process is writing the same backup.
     #[error("{} is being written by somebody else right now", .0.display())]
     Busy(PathBuf),
-    /// A file.
+    /// A file cannot be used.
     #[error("{} cannot be used", path.display())]
     File {
-        /// Which.
+        /// Its path.
         path: PathBuf,
-        /// What the file system says.
+        /// The error of the file system.
         #[source]
         source: io::Error,
     },
-    /// It is not whole, or it does not fit.
+    /// The backup is not intact, or does not fit.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Unfit(Vec<Finding>),
-    /// The engine's own checks failed on the fresh copy: the database itself is damaged.
+    /// The engine's checks failed on the fresh copy: the database itself is damaged.
     #[error("the database is damaged, and no backup was made of it: {0}")]
     Damaged(String),
-    /// There is nothing to be copied.
+    /// There is no database to copy.
     #[error("{} is not there", .0.display())]
     NoDatabase(PathBuf),
-    /// Neither a file of its own nor a PostgreSQL.
+    /// The database is neither a file of its own nor PostgreSQL.
     #[error("database.url names a database that is no file of its own; there is nothing to copy")]
     InMemory,
-    /// Sessions are lent: what a tool sets in one stays there for a node, and a restore may lose its own half way.
+    /// A pooler shares its sessions: a setting that a tool makes would leak to a node, and a restore could lose its
+    /// session half way.
     #[error(
         "a pooler is between the service and PostgreSQL: give database.url of PostgreSQL itself"
     )]
     Pooler,
-    /// A pipe, a folder, a device: nothing that holds a backup.
+    /// A pipe, a folder or a device cannot hold a backup.
     #[error("{} is no regular file", .0.display())]
     NoFile(PathBuf),
-    /// Data would be lost.
+    /// The restore would overwrite data.
     #[error("{0}; say --replace to put the backup in its place")]
     NotEmpty(String),
-    /// Somebody uses what is to be replaced.
+    /// The database to be replaced is in use.
     #[error("{0}: stop every node, and every command that works on it")]
     InUse(String),
-    /// PostgreSQL's own tools.
+    /// PostgreSQL's tools are not installed.
     #[error(
         "{tool} was not found: install the Debian package postgresql-client, or set database.tools_dir to the folder \
          that has it"
     )]
     NoTool {
-        /// Its name.
+        /// The name of the tool.
         tool: &'static str,
     },
-    /// One of them failed.
+    /// A tool failed.
     #[error("{tool} failed: {said}")]
     Tool {
-        /// Its name.
+        /// The name of the tool.
         tool: &'static str,
-        /// What it said, without any value of a row.
+        /// Its error message, without values of rows.
         said: String,
     },
-    /// `database.url` says something that the tools cannot be told.
+    /// `database.url` has a parameter that the tools do not support.
     #[error("database.url cannot be handed to PostgreSQL's tools: {0}")]
     Url(&'static str),
-    /// The database.
+    /// The database cannot be used.
     #[error("the database cannot be used")]
     Store(#[from] StoreError),
-    /// What follows a restore.
+    /// The data are restored, and a later step failed.
     #[error(
         "the data are in place, and what follows is not done; the next start of a node does it"
     )]
@@ -101,7 +102,7 @@ pub(crate) enum BackupError {
     Start(#[from] StartError),
 }
 
-/// The configured PostgreSQL, where it is one. To be found before anything is touched.
+/// The configured PostgreSQL server, if there is one. Checked before anything is changed.
 async fn server_of(config: &Config) -> Result<Option<Server>, BackupError> {
     let database = &config.database;
     let Some(url) = database.url.as_ref().filter(|_| database.is_postgres()) else {

@@ -1,4 +1,5 @@
-//! A file in the making: for its owner alone from its first byte, and under its own name only when it is whole.
+//! A file in progress: accessible to its owner only from its first byte, and renamed to its final name only when it
+//! is complete.
 
 use std::{
     ffi::OsString,
@@ -15,7 +16,8 @@ use rustix::{
 
 use super::BackupError;
 
-/// The file beside its target. It goes when it is dropped; what a kill left behind is taken over by the next one.
+/// The temporary file beside its target. It is removed on drop; one that a killed process left behind is reused by
+/// the next run.
 pub(super) struct Partial {
     path: PathBuf,
     target: PathBuf,
@@ -24,16 +26,16 @@ pub(super) struct Partial {
 }
 
 impl Partial {
-    /// Makes `.NAME.SUFFIX` beside `target`, empty.
+    /// Creates `.NAME.SUFFIX` beside `target`, empty.
     pub(super) fn beside(target: &Path, suffix: &str) -> Result<Self, BackupError> {
         let path = hidden_beside(target, suffix);
         let file = open(&path).map_err(BackupError::file(&path))?;
-        // On a file system without locks, two at once are the operator's to avoid.
+        // On a file system without locks, the operator has to prevent two runs at once.
         let locked = flock(&file, FlockOperation::NonBlockingLockExclusive);
         if locked == Err(rustix::io::Errno::WOULDBLOCK) {
             return Err(BackupError::Busy(path));
         }
-        // Whoever had the lock until a moment ago may have given the file its own name.
+        // The previous holder of the lock may just have renamed the file to its final name.
         if !is_named(&file, &path) {
             return Err(BackupError::Busy(path));
         }
@@ -47,7 +49,7 @@ impl Partial {
         Ok(partial)
     }
 
-    /// Of what a killed run left nothing is kept.
+    /// Discards the content that a killed run left.
     fn empty(&self) -> io::Result<()> {
         self.file
             .set_permissions(fs::Permissions::from_mode(0o600))?;
@@ -58,7 +60,7 @@ impl Partial {
         &self.path
     }
 
-    /// Gives it its own name. What had it before is gone in the same moment.
+    /// Renames the file to its final name, and replaces an existing file atomically.
     pub(super) fn finish(mut self) -> Result<(), BackupError> {
         self.file
             .sync_all()
@@ -69,8 +71,8 @@ impl Partial {
     }
 }
 
-/// The name can be guessed, and others may write to the folder: a file is made anew, unless a run of ours left one that
-/// nobody else can have open or reach by another name.
+/// The name is predictable, and others may be able to write to the folder. Therefore the file is created new,
+/// unless an earlier run left one that no other user can have open or reach under another name.
 fn open(path: &Path) -> io::Result<File> {
     let made = make(path);
     if !made
@@ -107,7 +109,7 @@ fn options(flags: OFlags) -> OpenOptions {
     options
 }
 
-/// Of the open file, not of the path, which somebody may exchange in between.
+/// Checks the open file and not the path, which could be exchanged in between.
 fn is_ours_alone(file: &File) -> io::Result<bool> {
     let metadata = file.metadata()?;
     Ok(metadata.is_file()
@@ -125,19 +127,19 @@ fn is_named(file: &File, path: &Path) -> bool {
     here.is_some() && here == place(fs::symlink_metadata(path))
 }
 
-/// What a mode lets others than the owner do.
+/// The permission bits of group and others.
 const OTHERS: u32 = 0o077;
 
 impl Drop for Partial {
     fn drop(&mut self) {
         if !self.is_done {
-            // Whatever is left is overwritten by the next run.
+            // A file that cannot be removed is overwritten by the next run.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// `.NAME.SUFFIX` in the same folder, so that renaming is one step.
+/// `.NAME.SUFFIX` in the same folder, so that renaming is atomic.
 pub(super) fn hidden_beside(target: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(".");
     name.push(target.file_name().unwrap_or_default());
@@ -146,7 +148,7 @@ pub(super) fn hidden_beside(target: &Path, suffix: &str) -> PathBuf {
     target.with_file_name(name)
 }
 
-/// A name in a folder outlives a power cut only when the folder was written too.
+/// Syncs the folder of a file: a new name survives a power failure only when the folder is synced too.
 pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if folder != Path::new("") => folder,
@@ -164,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// Writes a backup beside what somebody planted under its predictable name.
+    /// Writes a backup while a planted file has its predictable temporary name.
     fn written(target: &Path) -> fs::Metadata {
         let mut partial = Partial::beside(target, "partial").unwrap();
         partial.file.write_all(b"everybody's data").unwrap();

@@ -1,5 +1,5 @@
-//! The embedded database that a restore replaces: nobody may have it open, and its write-ahead log must not change
-//! what takes its place.
+//! The embedded database that a restore replaces. No process may have it open, and its write-ahead log must not be
+//! applied to the restored file.
 
 use std::{
     ffi::OsString,
@@ -12,12 +12,12 @@ use identity_adapters_postgres::{Embedded, Settled};
 use super::{BackupError, partial};
 use crate::wire::UnfinishedRestore;
 
-/// What belongs to a database file besides itself.
+/// The suffixes of the files that belong to a database file.
 const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
-/// Makes way for a restore, and keeps what was there under another name, which it answers with.
+/// Removes the old database for a restore, keeps it under another name and returns that name.
 ///
-/// From here on until the new file is in place, the old one is whole, or [`UnfinishedRestore`] keeps every node from
+/// Until the new file is in place, either the old one is intact or [`UnfinishedRestore`] keeps every node from
 /// starting.
 pub(super) async fn make_way(file: &Path, stamp: i64) -> Result<Option<PathBuf>, BackupError> {
     if !file.exists() {

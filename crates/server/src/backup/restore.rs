@@ -1,8 +1,8 @@
-//! Putting a backup in the place of the configured database.
+//! Restores a backup over the configured database.
 //!
-//! Until one rename, or one COMMIT, the old data are there; from then on the new ones are, with a note that what was
-//! outstanding in them has to be voided before anything is served (ADR 0053). Whoever is killed in between repeats it,
-//! or starts a node.
+//! The old data stay in place until a single rename, or a single COMMIT. From then on the new data are there, with
+//! a mark that their pending codes, links and sessions must be voided before anything is served (ADR 0053). After
+//! an interruption in between, the operator repeats the restore or starts a node.
 
 use std::{
     path::{Path, PathBuf},
@@ -29,46 +29,46 @@ use crate::{
     wire::{self, InUse, Revoking, Schema, UnfinishedRestore},
 };
 
-/// How long connections are waited for that were closed a moment ago.
+/// How long to wait for connections that were closed a moment ago.
 const OTHERS_LEAVE_WITHIN: Duration = Duration::from_secs(3);
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
-/// Marks the ids of restores.
+/// The type of the ids of restores.
 enum Restoring {}
 
-/// What is wanted.
+/// The options of a restore.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Order<'a> {
     /// The backup.
     pub(crate) file: &'a Path,
-    /// Whether what is there may go.
+    /// Whether existing data may be replaced.
     pub(crate) replace: bool,
-    /// Whether sessions go on.
+    /// Whether sessions stay valid.
     pub(crate) keep_sessions: bool,
-    /// The role of the nodes, which loses its rights with the tables that had them.
+    /// The role of the nodes, which loses its rights together with the replaced tables.
     pub(crate) grant_to: Option<&'a str>,
 }
 
-/// What was done.
+/// The result of a restore.
 #[derive(Debug)]
 pub(crate) struct PutBack {
     pub(crate) manifest: Manifest,
-    /// Under which name the file is kept that was there before.
+    /// The name under which the replaced file is kept.
     pub(crate) replaced: Option<PathBuf>,
     pub(crate) aftermath: Vec<Aftermath>,
-    /// Connections that others made meanwhile.
+    /// The number of other connections made during the restore.
     pub(crate) others: i64,
-    /// Roles that could write to the tables that were replaced, and cannot to the new ones.
+    /// Roles that could write to the replaced tables, and cannot write to the new ones.
     pub(crate) without_rights: Vec<String>,
 }
 
-/// Puts a backup back, and does what follows.
+/// Restores a backup, and completes the steps that follow.
 ///
 /// # Errors
-/// [`BackupError`]. With [`BackupError::Aftermath`] the data of the backup are in place, and the next start of a node
-/// does what is left. With any other one the old data are as they were on PostgreSQL; an embedded database has them
-/// too, or those of the backup if its folder could not be written last, and is whole or keeps every node from
-/// starting.
+/// [`BackupError`]. With [`BackupError::Aftermath`] the data of the backup are in place, and the next start of a
+/// node completes the remaining steps. With any other error, PostgreSQL still has the old data. An embedded
+/// database has the old data too, or those of the backup if only the final sync of its folder failed; it is either
+/// intact or keeps every node from starting.
 pub(crate) async fn restore(config: &Config, order: Order<'_>) -> Result<PutBack, BackupError> {
     let server = server_of(config).await?;
     let (_, findings) = verify(config, order.file).await?;
@@ -129,7 +129,7 @@ async fn into_file(
     archive
         .copy_to(&mut partial.file)
         .map_err(BackupError::file(partial.path()))?;
-    // What the checksum was right of is what will be served.
+    // The copy is examined, because it is what will be served: the checksum covered only the original.
     if let Err(damage) = Embedded::examine(partial.path()).await? {
         return Err(BackupError::Unfit(vec![Finding::Damaged(damage)]));
     }
@@ -140,7 +140,7 @@ async fn into_file(
     Ok(replaced)
 }
 
-/// Answers with the roles that could write to what is replaced. Its COMMIT is the last thing that can fail.
+/// Returns the roles that could write to the replaced tables. Its COMMIT is the last step that can fail.
 async fn into_server(
     config: &Config,
     server: &Server,
@@ -169,7 +169,7 @@ async fn into_server(
     Ok(target.writers)
 }
 
-/// The target, once nobody else is connected to it: a server notices late that a client went away.
+/// The target, once it has no other connections: a server notices with a delay that a client disconnected.
 async fn alone_with(server: &Server) -> Result<ServerTarget, BackupError> {
     let began = Instant::now();
     loop {
@@ -181,8 +181,8 @@ async fn alone_with(server: &Server) -> Result<ServerTarget, BackupError> {
     }
 }
 
-/// Looks who connected meanwhile, brings the schema up to date, gives the nodes their rights back, and voids what was
-/// outstanding. Answers with the connections of others, too.
+/// Counts the connections made during the restore, migrates the schema, restores the rights of the nodes, and voids
+/// pending codes, links and sessions. Also returns the number of other connections.
 async fn follow_up(
     config: &Config,
     server: Option<&Server>,
@@ -209,7 +209,7 @@ async fn follow_up(
     Ok((done?, others))
 }
 
-/// Says that the database was put back by other means, and does what follows.
+/// Records that the database was restored by other means, and completes the steps that follow.
 ///
 /// # Errors
 /// [`BackupError`].

@@ -1,6 +1,7 @@
-//! PostgreSQL's own tools: `pg_dump`, `pg_restore` and `psql` as child processes.
+//! PostgreSQL's tools: `pg_dump`, `pg_restore` and `psql` as child processes.
 //!
-//! They get the connection in their environment, the password too: a command line can be read by everybody.
+//! They receive the connection parameters and the password in their environment, because every user of the machine
+//! can read a command line.
 
 use std::{
     fs::File,
@@ -17,12 +18,12 @@ use url::Url;
 use super::{BackupError, archive::Archive};
 use crate::config::Config;
 
-/// So much of what a tool says is read.
+/// The most bytes of a tool's error output that are read.
 const MOST_SAID: u64 = 64 << 10;
-/// So many of its lines are shown.
+/// The most lines of it that are shown.
 const LINES: usize = 3;
 
-/// Where they are.
+/// The location of the tools.
 pub(super) struct Tools {
     folder: Option<PathBuf>,
 }
@@ -39,7 +40,7 @@ impl Tools {
             Some(folder) => Command::new(folder.join(tool)),
             None => Command::new(tool),
         };
-        // Messages are read by people and by tests.
+        // Error messages are read by operators and by tests, so they stay in English.
         command
             .env("LC_ALL", "C")
             .stdout(Stdio::null())
@@ -47,7 +48,8 @@ impl Tools {
         command
     }
 
-    /// Dumps a moment into a file. It passes through here, so that the tool ends with us.
+    /// Dumps a snapshot into a file. The output passes through this process, so that the tool ends when this
+    /// process does.
     pub(super) fn dump(
         &self,
         url: &Url,
@@ -87,7 +89,7 @@ impl Tools {
         Err(BackupError::Tool { tool, said })
     }
 
-    /// Whether `pg_restore` can read a dump.
+    /// Checks that `pg_restore` can read a dump.
     pub(super) fn list(&self, archive: &mut Archive) -> Result<(), BackupError> {
         let tool = "pg_restore";
         let mut child = self
@@ -98,7 +100,7 @@ impl Tools {
             .map_err(|error| failed(tool, &error))?;
         let stdin = child.stdin.take();
         if let Some(mut stdin) = stdin {
-            // It stops reading after the contents.
+            // `pg_restore` stops reading after the table of contents.
             feed(archive, &mut stdin).map_err(|error| failed(tool, &error))?;
         }
         let done = child
@@ -111,7 +113,7 @@ impl Tools {
         Err(BackupError::Tool { tool, said })
     }
 
-    /// Puts a dump into a database in one transaction: `before`, the data of `schema`, `after`.
+    /// Restores a dump into a database in one transaction: `before`, the data of `schema`, `after`.
     pub(super) fn load(
         &self,
         url: &Url,
@@ -168,7 +170,7 @@ impl Tools {
             let passed = commands
                 .write_all(before.as_bytes())
                 .and_then(|()| io::copy(&mut script, &mut commands).map(drop));
-            // Whoever still writes to us would wait for ever.
+            // Closes the pipe, so that a writer that still fills it fails instead of blocking forever.
             drop(script);
             let fed = feeding
                 .join()
@@ -177,10 +179,11 @@ impl Tools {
             let is_complete =
                 passed.is_ok() && fed.is_ok() && restored.is_ok_and(|status| status.success());
             if is_complete {
-                // A failure shows in how it ends.
+                // A failed write shows in the exit status.
                 let _ = commands.write_all(after.as_bytes());
             } else if passed.is_ok() {
-                // Without the last commands there is no COMMIT; it is not left to how the tool takes the end.
+                // Without the last commands there is no COMMIT. The kill makes this independent of how the tool
+                // treats the end of its input.
                 let _ = loading.kill();
             }
             drop(commands);
@@ -203,7 +206,7 @@ impl Tools {
 }
 
 fn end(child: &mut Child) {
-    // It may have ended by itself.
+    // It may have exited already.
     let _ = child.kill();
     let _ = child.wait();
 }
@@ -218,14 +221,14 @@ fn feed(archive: &mut Archive, into: &mut dyn io::Write) -> io::Result<()> {
 fn said_by(pipe: Option<ChildStderr>) -> String {
     let mut said = Vec::new();
     if let Some(mut pipe) = pipe {
-        // What it said before a failure to read is what there is.
+        // After a read error, the output up to it is used.
         let _ = (&mut pipe).take(MOST_SAID).read_to_end(&mut said);
         let _ = io::copy(&mut pipe, &mut io::sink());
     }
     String::from_utf8_lossy(&said).into_owned()
 }
 
-/// The lines that say what failed; details and contexts may quote rows.
+/// The lines with the reason for the failure; details and contexts may quote rows.
 fn shown(said: &str) -> String {
     let is_reason = |line: &&str| {
         let line = line.to_lowercase();
@@ -255,7 +258,7 @@ fn failed(tool: &'static str, error: &io::Error) -> BackupError {
     }
 }
 
-/// Whoever may not make or drop what is in a schema is told who may.
+/// Appends a hint about the owner to an error about missing rights in a schema.
 fn with_owner(mut said: String) -> String {
     if said.contains("permission denied") || said.contains("must be owner") {
         said.push_str(" (restore as the role that owns the schema)");
@@ -263,7 +266,7 @@ fn with_owner(mut said: String) -> String {
     said
 }
 
-/// The parameters of a server's URL that the tools know, by the variable of each.
+/// The parameters of a server's URL that the tools support, each with its environment variable.
 const PARAMETERS: [(&str, &str); 11] = [
     ("host", "PGHOST"),
     ("port", "PGPORT"),
@@ -278,8 +281,8 @@ const PARAMETERS: [(&str, &str); 11] = [
     ("sslkey", "PGSSLKEY"),
 ];
 
-/// How the tools reach the server of this URL, in which all but the database is a parameter under libpq's name: the
-/// very one that the snapshot is of, also where the setting names several.
+/// The environment with which the tools reach the server of this URL. All parts but the database are parameters
+/// under libpq's names. The host is the one that the snapshot belongs to, even if the setting names several.
 fn environment(url: &Url) -> Result<Vec<(&'static str, String)>, BackupError> {
     let mut variables = Vec::new();
     let database = url.path().trim_start_matches('/');
@@ -299,7 +302,8 @@ fn environment(url: &Url) -> Result<Vec<(&'static str, String)>, BackupError> {
             .iter()
             .any(|(name, it)| *name == wanted && value.is_none_or(|value| it == value))
     };
-    // Where we ask the authorities of the system, the tools would look for a file of their own.
+    // Where the service uses the system's certificate authorities, the tools would look for their own root
+    // certificate file.
     if has("PGSSLMODE", Some("verify-full")) && !has("PGSSLROOTCERT", None) {
         variables.push(("PGSSLROOTCERT", "system".to_owned()));
     }
