@@ -18,19 +18,19 @@ use crate::{
 };
 
 const CHECK: &str = "database";
-/// Against missing rights.
+/// The advice for missing rights.
 const GRANT: &str = "run migrate up --grant-to ROLE as the owner of the tables";
 const REPLICAS: &str = "replicas";
-/// How long a server may take to let us in. One without a free connection is asked until then, so it has to be
-/// less than all of the check may take.
+/// The connection timeout. A server without a free connection is tried until then, so it must be less than the
+/// deadline of the whole check.
 const LETS_US_IN: Duration = Duration::from_secs(3);
-/// Further apart, times in tokens and windows are not what they say.
+/// Above this clock skew, times in tokens and rate limit windows are wrong.
 const MOST_SKEW: time::Duration = time::Duration::seconds(5);
-/// Further apart, somebody should look at the clocks.
+/// Above this clock skew, an operator should check the clocks.
 const MUCH_SKEW: time::Duration = time::Duration::milliseconds(500);
-/// Fewer partitions ahead than this, and whoever migrates should do it again.
+/// With fewer partitions ahead than this, the migration should be run again.
 const FEW_MONTHS: u32 = 3;
-/// A replica further behind shows staff what is not true any more.
+/// A replica with more lag shows outdated data to staff.
 const FAR_BEHIND_SECONDS: u64 = 30;
 
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
@@ -51,7 +51,7 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     };
     schema.close().await;
     let (seen, pending) = match (seen, pending) {
-        // What migrations there were is in a table too.
+        // The list of applied migrations is in a table too, so missing rights explain that error.
         (Ok(seen), pending)
             if seen.schema == SchemaRights::None
                 || (pending.is_err() && !seen.denied.is_empty()) =>
@@ -70,7 +70,7 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// What to do about a database that lets us not in.
+/// The advice for a database that refuses the connection.
 fn against(error: &StartError) -> &'static str {
     let StartError::Store(StoreError::Unavailable(outage)) = error else {
         return "correct database.url, or the settings of the pooler before the database; for a file, see that it is \
@@ -107,10 +107,10 @@ fn against(error: &StartError) -> &'static str {
     }
 }
 
-/// One that lets us in, and says no more.
+/// A database that accepts the connection and fails the query.
 fn of_no_answer(error: &StoreError) -> Finding {
     let cause = with_causes(error);
-    // insufficient_privilege
+    // 42501: `insufficient_privilege`.
     let advice = if cause.contains("42501") {
         GRANT
     } else {
@@ -120,7 +120,7 @@ fn of_no_answer(error: &StoreError) -> Finding {
     Finding::fails(CHECK, seen).do_this(advice)
 }
 
-/// An error with all its causes, as `serve` tells it.
+/// An error with its chain of causes, as `serve` reports it.
 fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -132,7 +132,7 @@ fn with_causes(error: &dyn Error) -> String {
     text
 }
 
-/// One that wants no events any more.
+/// A destination that is switched off.
 fn judge_destination(destination: &DestinationBacklog) -> Option<Finding> {
     let (name, off) = (&destination.destination, destination.off.as_ref()?);
     let (reason, waiting) = (&off.reason, destination.accounts_waiting);
@@ -145,7 +145,7 @@ fn judge_destination(destination: &DestinationBacklog) -> Option<Finding> {
     Some(Finding::fails("events", seen).do_this(advice))
 }
 
-/// What can be told without a connection, if that is all there is to tell.
+/// A finding that needs no connection, if the server is unreachable or the file does not exist yet.
 async fn look_from_outside(config: &Config) -> Option<Finding> {
     if let Some(servers) = config.database.servers() {
         let trouble = trouble_of_all(&servers).await?;
@@ -157,10 +157,10 @@ async fn look_from_outside(config: &Config) -> Option<Finding> {
     Some(Finding::ok(CHECK, seen))
 }
 
-/// Why none of them can be reached, if so.
+/// Why none of the servers can be reached; `None` if one can.
 async fn trouble_of_all(servers: &PostgresUrl) -> Option<String> {
     let addresses = servers.addresses();
-    // One that is a socket of the file system is looked at by connecting.
+    // A Unix domain socket is checked by connecting later.
     if addresses.len() < servers.servers().len() {
         return None;
     }
@@ -209,7 +209,7 @@ fn judge(config: &Config, seen: &Examination) -> Finding {
     }
 }
 
-/// What is between, and in which mode it works as far as that can be seen.
+/// The pooler in between, and its mode as far as it is known.
 fn through(pooler: &Pooler) -> String {
     let mode = match pooler.keeps_sessions {
         Some(true) => " in session mode",
@@ -233,7 +233,7 @@ fn judge_clock(seen: &Examination) -> Finding {
         (seen.round_trip / 2).as_secs_f64()
     );
     let advice = "synchronise the clocks of all nodes and of the database (NTP)";
-    // Half a round trip is how well it can be told.
+    // The measurement is accurate to half a round trip.
     if apart > MOST_SKEW {
         Finding::fails(CHECK, shown).do_this(advice)
     } else if apart > MUCH_SKEW + seen.round_trip / 2 {

@@ -1,16 +1,16 @@
-//! What a check found.
+//! The findings of the checks.
 
 use std::{fmt, io};
 
 use serde::Serialize;
 
-/// How something is.
+/// The health of what was checked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Health {
-    /// As it should be.
+    /// As expected.
     Ok,
-    /// It works, and somebody should know.
+    /// It works, but needs attention.
     Warn,
     /// It does not work.
     Fail,
@@ -26,16 +26,16 @@ impl fmt::Display for Health {
     }
 }
 
-/// One line.
+/// One line of the output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct Finding {
-    /// What was looked at.
+    /// The name of the check.
     pub(crate) check: &'static str,
-    /// How it is.
+    /// The result.
     pub(crate) health: Health,
-    /// What was seen.
+    /// The observation.
     pub(crate) seen: String,
-    /// What to do about it.
+    /// The recommended action.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) advice: Option<String>,
 }
@@ -53,7 +53,7 @@ impl Finding {
         Self::of(check, Health::Fail, seen.into())
     }
 
-    /// Nothing is well that leaves somebody without a next step.
+    /// Adds the recommended action. Every warning and failure should have one.
     #[must_use]
     pub(crate) fn do_this(mut self, advice: impl Into<String>) -> Self {
         self.advice = Some(advice.into());
@@ -70,7 +70,7 @@ impl Finding {
     }
 }
 
-/// A line each.
+/// Prints one line per finding.
 pub(crate) fn print(findings: &[Finding], to: &mut impl io::Write) -> io::Result<()> {
     for finding in findings {
         let Finding {

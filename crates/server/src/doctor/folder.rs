@@ -8,9 +8,9 @@ use super::Finding;
 use crate::config::Config;
 
 const CHECK: &str = "data folder";
-/// Below this the end of the disk is near.
+/// Below this the disk is nearly full (warning), in bytes.
 const LITTLE: u64 = 1 << 30;
-/// Below this writes fail soon.
+/// Below this writes will soon fail (failure), in bytes.
 const TOO_LITTLE: u64 = 64 << 20;
 
 pub(super) fn look(config: &Config) -> Finding {

@@ -9,7 +9,7 @@ use super::Finding;
 use crate::{StartError, config::Config, wire};
 
 const CHECK: &str = "keys";
-/// Twice what the runbook on changing keys makes a habit of.
+/// Twice the interval that the key rotation runbook recommends.
 const OLD_SIGNING_KEY: Duration = Duration::days(180);
 const OLD_KEY: Duration = Duration::days(730);
 
@@ -43,7 +43,7 @@ fn judge(origin: Origin, keys: &[KeySummary], now: OffsetDateTime) -> Finding {
         .do_this("change them: fashionistar-auth keys rotate, docs/runbooks/key-rotation.md")
 }
 
-/// What a current key is called that has been in use for long.
+/// Describes a current key that has been in use for too long.
 fn too_old(key: &KeySummary, now: OffsetDateTime) -> Option<String> {
     let most = match key.section {
         KeySection::Signing => OLD_SIGNING_KEY,

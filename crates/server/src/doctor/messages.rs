@@ -1,4 +1,4 @@
-//! Whoever brings messages to people. Nothing is sent.
+//! The mail server and the text message gateway. Nothing is sent.
 
 use super::{Finding, in_time, network::Address};
 use crate::{
@@ -30,7 +30,7 @@ pub(super) async fn look(config: &Config) -> Vec<Finding> {
         Some(SenderChoice::Mailbox) => {
             findings.push(Finding::ok(CHECK, "they are shown at /dev/mailbox"));
         }
-        // That this reaches nobody is a warning of the configuration.
+        // The configuration already warns that messages reach nobody.
         Some(SenderChoice::Nobody) | None => {}
     }
     findings
@@ -61,7 +61,8 @@ async fn look_at_texts(config: &Config) -> Option<Finding> {
     let port = url.port_or_known_default().unwrap_or(443);
     let address = Address::new(url.host_str().unwrap_or_default(), port);
     Some(match address.trouble().await {
-        // Whether it takes our token shows with the first message: there is no question without one.
+        // Whether the gateway accepts the token shows only with the first message: its API has no request without
+        // one.
         None => Finding::ok(TEXTS, "the gateway listens"),
         Some(trouble) => Finding::fails(TEXTS, trouble)
             .do_this("check messages.sms.url; codes by text message wait meanwhile"),

@@ -1,7 +1,7 @@
-//! `doctor`: whether everything that is configured works, and what to do where it does not.
+//! `doctor`: checks that everything that is configured works, and recommends actions where it does not.
 //!
-//! Looks and changes nothing: no folder, key or table is made. All checks run at the same time, each with
-//! a deadline, so that one dependency that hangs delays nothing but its own line.
+//! It is read-only: it creates no folder, key or table. All checks run concurrently, each with a deadline, so that
+//! a dependency that hangs delays only its own line.
 
 mod database;
 mod findings;
@@ -20,10 +20,10 @@ use tokio::time::timeout;
 use crate::config::{Config, Mistakes};
 pub(crate) use findings::{Finding, Health, print};
 
-/// How long one check may take.
+/// The deadline of one check.
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// What is wrong with a configuration, as findings.
+/// The mistakes of a configuration, as findings.
 pub(crate) fn of_mistakes(mistakes: &Mistakes) -> Vec<Finding> {
     let findings = mistakes.iter().map(|mistake| {
         Finding::fails("configuration", mistake.to_string()).do_this("correct it, and look again")
@@ -31,7 +31,7 @@ pub(crate) fn of_mistakes(mistakes: &Mistakes) -> Vec<Finding> {
     findings.collect()
 }
 
-/// Looks at everything that the configuration names, in the order of its sections.
+/// Runs all checks, and returns the findings in the order of the configuration's sections.
 pub(crate) async fn examine(config: &Config) -> Vec<Finding> {
     let (folder, providers, keys, database, replicas, redis, messages, webhooks, collector, sentry) = tokio::join!(
         in_time("data folder", None, async { vec![folder::look(config)] }),
@@ -65,7 +65,7 @@ fn of_configuration(config: &Config) -> Vec<Finding> {
     findings.collect()
 }
 
-/// Looks at several of a kind at the same time. Their lines stand in the order of the configuration.
+/// Checks several targets of one kind concurrently, and returns the findings in the order of the configuration.
 async fn side_by_side<F>(
     check: &'static str,
     looks: impl Iterator<Item = (String, F)>,
@@ -85,7 +85,7 @@ where
     findings
 }
 
-/// Whoever hangs has a line that says so. `which` tells it from others of its kind.
+/// Runs a check with a deadline; a timeout becomes a finding. `which` names the target where a check has several.
 async fn in_time<F>(
     check: &'static str,
     which: impl Into<Option<String>>,

@@ -1,4 +1,4 @@
-//! Whether something listens where we send to.
+//! Whether a server listens on an address that the service connects to.
 
 use std::io;
 
@@ -10,7 +10,7 @@ use url::Url;
 use super::Finding;
 use crate::config::Config;
 
-/// A host and a port that something should listen on.
+/// A host and a port where a server is expected.
 pub(super) struct Address {
     host: String,
     port: u16,
@@ -24,14 +24,14 @@ impl Address {
         }
     }
 
-    /// The server of a URL; none when it names none, as for a socket of the file system.
+    /// The server of a URL; `None` if it names none, as for a Unix domain socket.
     pub(super) fn of(url: &SecretString, default_port: u16) -> Option<Self> {
         let url = Url::parse(url.expose_secret()).ok()?;
         let host = url.host_str().filter(|host| !host.is_empty())?;
         Some(Self::new(host, url.port().unwrap_or(default_port)))
     }
 
-    /// Why nothing can be reached there, if so.
+    /// Why no server can be reached there, if so.
     pub(super) async fn trouble(&self) -> Option<String> {
         let Self { host, port } = self;
         let addresses: Vec<_> = match lookup_host((host.as_str(), *port)).await {

@@ -9,7 +9,7 @@ use crate::{config::Config, wire};
 
 const CHECK: &str = "providers";
 
-/// A line for each.
+/// One finding per provider.
 pub(super) async fn look(config: &Config) -> Vec<Finding> {
     let looks = config.all_providers().map(|settings| {
         let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));

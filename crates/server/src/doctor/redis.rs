@@ -1,4 +1,4 @@
-//! Redis: what it is, and whether it does what the service asks of it.
+//! Redis: its properties, and the commands that the service needs.
 
 use adapters_redis::{RIGHTS, RedisConnection, RedisExamination, RedisTrouble, ServerState};
 
@@ -73,8 +73,8 @@ async fn look_at(config: &Config, redis: &RedisConnection) -> Finding {
     finding
 }
 
-/// Every right by itself, then all that the service does together. Gives the rights that are missing and that only
-/// looks need.
+/// Tries every right separately, then all operations of the service together. Returns the missing rights that only
+/// diagnostics need.
 async fn try_rights(config: &Config, redis: &RedisConnection) -> Result<Vec<String>, RedisTrouble> {
     let writes_a_stream = config.events.sinks.contains(&SinkChoice::Redis);
     let stream = writes_a_stream.then(|| config.events.stream_after(&config.redis.key_prefix));
@@ -85,7 +85,7 @@ async fn try_rights(config: &Config, redis: &RedisConnection) -> Result<Vec<Stri
         return Ok(missing.for_looks);
     }
     let mut lacks = missing.needed.join(" ");
-    // The channel has a right of its own, which nothing above needs.
+    // The channel needs a right of its own, which no command above needs.
     if let Err(trouble) = redis.hear_oneself().await
         && matches!(
             trouble,
@@ -122,7 +122,7 @@ fn of_trouble(config: &Config, before: &str, trouble: &RedisTrouble) -> Finding 
     Finding::fails(CHECK, format!("{before}{trouble}")).do_this(advice)
 }
 
-/// Sentinels, or nodes of a Cluster: some may be away, not all.
+/// Sentinels or Cluster nodes: some may be unavailable, not all.
 fn judge_others(mode: RedisMode, others: &[ServerState]) -> Vec<Finding> {
     let kind = match mode {
         RedisMode::Sentinel => "sentinel",

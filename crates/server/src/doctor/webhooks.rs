@@ -1,4 +1,4 @@
-//! Whether the names of webhooks stand for something that may be called. Nobody is called.
+//! Whether the host names of webhooks resolve to addresses that may be called. No webhook is called.
 
 use std::net::IpAddr;
 
