@@ -1,19 +1,19 @@
-//! Fields of spans and events, for layers that write them out.
+//! Fields of spans and events, for layers that write them.
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
 
-/// Members of every line of the log; a field of the same name gets another.
+/// The fixed members of every log line. A field with such a name gets the prefix `field.`.
 const RESERVED: [&str; 3] = ["timestamp", "level", "target"];
 
-/// The fields of a span or an event, by their names.
+/// The fields of a span or an event, by name.
 #[derive(Clone, Default)]
 pub(super) struct Fields(pub(super) Map<String, Value>);
 
 impl Fields {
-    /// Takes a field out, as text.
+    /// Removes a field and returns it as text.
     pub(super) fn take_text(&mut self, name: &str) -> Option<String> {
         self.0.remove(name).map(|value| match value {
             Value::String(text) => text,
@@ -21,12 +21,12 @@ impl Fields {
         })
     }
 
-    /// Forgets what has none of these names.
+    /// Keeps only the fields with these names.
     pub(super) fn retain(&mut self, names: &[&str]) {
         self.0.retain(|name, _| names.contains(&name.as_str()));
     }
 
-    /// Takes in the fields of what is around it, where it has none of the same name.
+    /// Adds the fields of an enclosing span, unless a field of that name exists.
     pub(super) fn add(&mut self, outer: &Self) {
         for (name, value) in &outer.0 {
             self.0.entry(name).or_insert_with(|| value.clone());

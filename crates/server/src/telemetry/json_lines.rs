@@ -1,11 +1,12 @@
-//! Log lines for machines: one JSON object each.
+//! Log lines in JSON, one object per line.
 //!
 //! ```json
 //! {"timestamp":"2026-11-22T14:43:05.123456Z","level":"INFO","target":"api_http::…","message":"refused",
 //!  "code":"invalid_token","http.route":"/api/v1/me","request_id":"…","trace_id":"…"}
 //! ```
 //!
-//! The fields of the event stand beside the rest. Of its spans only what tells which request it was.
+//! The fields of the event are members of the object. Of its spans, only the fields that identify the request are
+//! included.
 
 use std::io::Write as _;
 
@@ -28,7 +29,7 @@ use tracing_subscriber::{
 
 use super::fields::Fields;
 
-/// What a span hands down to all lines within it.
+/// The span fields that every line within the span includes.
 const OF_THE_REQUEST: [&str; 5] = [
     "request_id",
     "trace_id",
@@ -89,7 +90,7 @@ where
                 fields.add(outer);
             }
         }
-        // A record of the `log` crate names its target and place in fields.
+        // A record of the `log` crate carries its target and source location in fields.
         let of_log = fields.take_text("log.target");
         fields.0.retain(|name, _| !name.starts_with("log."));
         let mut timestamp = String::new();
@@ -101,8 +102,8 @@ where
             message: fields.take_text("message").unwrap_or_default(),
             fields: fields.0,
         };
-        // In one piece, so that lines of several threads do not mix. A line that cannot be written has
-        // nowhere to be complained about.
+        // Written in one call, so that lines of several threads do not mix. A failed write cannot be reported
+        // anywhere.
         if let Ok(mut bytes) = serde_json::to_vec(&line) {
             bytes.push(b'\n');
             let _ = self

@@ -1,8 +1,8 @@
-//! Log lines on their way to standard error.
+//! The queue of log lines for standard error.
 //!
-//! A pipe that nobody reads and a disk that is full must not stop whoever logs. So lines are queued, and one thread
-//! writes them. What the queue has no room for, and what cannot be written, is dropped and counted; a line says how
-//! many were as soon as lines can be written again.
+//! A pipe that is not read and a full disk must not block the threads that log. Therefore lines are queued, and one
+//! thread writes them. Lines that exceed the queue, or that cannot be written, are dropped and counted. As soon as
+//! lines can be written again, a line reports the count.
 
 use std::{
     collections::VecDeque,
@@ -17,20 +17,20 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What may wait to be written: some thousands of lines.
+/// The size of the queue in bytes: some thousands of lines.
 const MOST_BYTES: usize = 1 << 20;
-/// While lines are dropped and written in turns, the log says so this often at the most.
+/// The shortest interval between two reports of dropped lines while dropping and writing alternate.
 const TOLD_EVERY: Duration = Duration::from_secs(1);
 
-/// Takes lines at once, and writes them when it can. Clones write to the same place.
+/// Queues lines without blocking. Clones write to the same place.
 #[derive(Clone)]
 pub(crate) struct LogOutput(Arc<Shared>);
 
 struct Shared {
     queue: Mutex<Queue>,
-    /// There is a line.
+    /// Signals that the queue has a line.
     more: Condvar,
-    /// There is none any more.
+    /// Signals that the queue is empty.
     done: Condvar,
     dropped: AtomicU64,
 }
@@ -39,17 +39,18 @@ struct Shared {
 struct Queue {
     lines: VecDeque<Vec<u8>>,
     bytes: usize,
-    /// A line was taken out and is being written.
+    /// A line was taken from the queue and is being written.
     is_writing: bool,
 }
 
 impl LogOutput {
-    /// To standard error of this process.
+    /// Writes to standard error of this process.
     ///
     /// # Errors
-    /// [`io::Error`] when there is no thread for it.
+    /// [`io::Error`] when the thread cannot be started.
     pub(super) fn to_stderr() -> io::Result<Self> {
-        // Not the standard library's own handle: it is locked while it waits, and others would wait for the lock.
+        // Not the handle of the standard library: it stays locked during a blocked write, and other threads would
+        // wait for the lock.
         match io::stderr().as_fd().try_clone_to_owned() {
             Ok(stderr) => Self::to(File::from(stderr)),
             Err(_) => Self::to(io::stderr()),
@@ -70,12 +71,12 @@ impl LogOutput {
         Ok(output)
     }
 
-    /// How many lines were dropped so far.
+    /// The number of lines dropped so far.
     pub(crate) fn dropped(&self) -> u64 {
         self.0.dropped.load(Ordering::Relaxed)
     }
 
-    /// Waits until all lines are written, for `patience` at the most.
+    /// Waits until all lines are written, for at most `patience`.
     pub(crate) fn flush(&self, patience: Duration) {
         let queue = self.0.lock();
         let waits = |queue: &mut Queue| queue.is_writing || !queue.lines.is_empty();
@@ -102,7 +103,7 @@ impl Write for LogOutput {
     }
 }
 
-/// For text: what is logged cannot begin a line of its own.
+/// For the text format: escapes line breaks, so that logged text cannot forge a line.
 #[derive(Clone)]
 pub(super) struct OneLine(pub(super) LogOutput);
 
@@ -136,7 +137,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// For as long as the process lives.
+    /// Runs until the process exits.
     fn write_to(&self, mut writer: impl Write) {
         let mut whole = Whole::default();
         let mut told = 0;
@@ -159,14 +160,14 @@ impl Shared {
         }
     }
 
-    /// There is room for a line that says so, and there was none a moment ago.
+    /// Whether to report dropped lines now: the queue is empty, or half empty and the last report is old enough.
     fn may_tell(&self, told_at: Option<Instant>) -> bool {
         let is_time = told_at.is_none_or(|at| at.elapsed() >= TOLD_EVERY);
         let queue = self.lock();
         queue.lines.is_empty() || (is_time && queue.bytes < MOST_BYTES / 2)
     }
 
-    /// The next line, once there is one; the one before is done with.
+    /// Marks the previous line as written, and waits for the next one.
     fn next(&self) -> Vec<u8> {
         let mut queue = self.lock();
         queue.is_writing = false;
@@ -185,7 +186,7 @@ impl Shared {
     }
 }
 
-/// Writes lines so that what is left of one that failed halfway is not taken for the beginning of the next.
+/// Writes lines, and ends a line that failed halfway before it writes the next one.
 #[derive(Default)]
 struct Whole {
     is_midway: bool,
@@ -228,7 +229,7 @@ mod tests {
 
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// Writes once it may, and says what.
+    /// Blocks each write until it is allowed, and reports what was written.
     struct Gate {
         may: Receiver<io::Result<()>>,
         written: Sender<Vec<u8>>,
@@ -256,7 +257,7 @@ mod tests {
     fn a_place_that_takes_nothing_stops_nobody_and_what_is_dropped_is_counted() {
         let (mut output, open, seen) = gated();
         let line = vec![b'x'; MOST_BYTES / 4];
-        // One is on its way, four wait.
+        // One line is being written, and four wait.
         for _ in 0..50 {
             output.write_all(&line).unwrap();
         }

@@ -1,11 +1,11 @@
-//! Panics, in the log.
+//! Logs panics.
 
 use std::panic::PanicHookInfo;
 
-/// What such a line says.
+/// The message of such a line.
 pub(super) const PANICKED: &str = "a task panicked";
 
-/// Where, not what: the text of a panic may repeat what somebody typed.
+/// Logs the location of a panic and not its text, which may contain user input.
 pub(super) fn log_panic(panicked: &PanicHookInfo<'_>) {
     let place = panicked.location().map(ToString::to_string);
     tracing::error!(place, "{PANICKED}");

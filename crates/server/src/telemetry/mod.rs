@@ -1,9 +1,9 @@
-//! What the service tells of itself: log lines on standard error, traces to a collector, metrics to
-//! whoever asks, and reports of errors to Sentry.
+//! Telemetry: log lines on standard error, traces to a collector, metrics for scraping and export, and error
+//! reports to Sentry.
 //!
-//! Lines and traces follow one request by its ids: every line of a request carries its `request_id` and, when traces
-//! are exported, its `trace_id`. What may be in a line or a span is decided where it is written; nothing
-//! personal is.
+//! Logs and traces of a request share its ids: every line of a request has its `request_id` and, when traces are
+//! exported, its `trace_id`. The content of a line or a span is decided where it is written, and never includes
+//! personal data.
 
 mod fields;
 mod json_lines;
@@ -47,10 +47,10 @@ pub(crate) use traces::TraceContext;
 
 const SERVICE: &str = "fashionistar-auth";
 
-/// How long one export may take.
+/// The timeout of one export.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// This process among the nodes, new with every start: a random UUID, as the semantic conventions of OpenTelemetry
+/// Identifies this process among the nodes: a random UUID per start, as the semantic conventions of OpenTelemetry
 /// recommend. The same for traces and metrics.
 static INSTANCE: LazyLock<Uuid> = LazyLock::new(|| {
     let mut bytes = [0; 16];
@@ -58,7 +58,7 @@ static INSTANCE: LazyLock<Uuid> = LazyLock::new(|| {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 });
 
-/// Who speaks, for collectors.
+/// The resource attributes that identify this service to collectors.
 fn resource() -> Resource {
     Resource::builder()
         .with_service_name(SERVICE)
@@ -69,7 +69,7 @@ fn resource() -> Resource {
         .build()
 }
 
-/// Where a signal goes under the endpoint, which may name the path of one already (OTLP specification).
+/// The URL for a signal below the endpoint, which may already contain the path of a signal (OTLP specification).
 fn otlp_path(endpoint: &Url, signal: &str) -> String {
     let whole = endpoint.as_str().trim_end_matches('/');
     let base = ["/v1/traces", "/v1/metrics"]
@@ -79,22 +79,22 @@ fn otlp_path(endpoint: &Url, signal: &str) -> String {
     format!("{base}/v1/{signal}")
 }
 
-/// Why there is no telemetry.
+/// Why telemetry cannot be started.
 #[derive(Debug, thiserror::Error)]
 pub enum TelemetryError {
-    /// The filter of log lines.
+    /// The filter of log lines is invalid.
     #[error("telemetry.log is no filter")]
     Filter(#[from] ParseError),
-    /// An exporter.
+    /// An exporter cannot be created.
     #[error("the exporter of traces or metrics cannot be made")]
     Exporter(#[from] ExporterBuildError),
-    /// What shows the metrics.
+    /// The Prometheus exporter cannot be created.
     #[error("the metrics cannot be shown")]
     Metrics(#[source] OTelSdkError),
-    /// The thread that writes the log.
+    /// The thread that writes the log cannot be started.
     #[error("the log cannot be written")]
     Log(#[source] io::Error),
-    /// Something else logs in this process.
+    /// A global logger is already installed in this process.
     #[error("logging was started before")]
     Started(#[from] TryInitError),
 }
@@ -104,11 +104,11 @@ pub struct Telemetry {
     traces: Option<SdkTracerProvider>,
     reports: Option<Arc<sentry::Client>>,
     metrics: Option<Arc<Metrics>>,
-    /// The last to go, so that the others can still say what they have to say.
+    /// Dropped last, so that the other fields can still log.
     log: WrittenToTheEnd,
 }
 
-/// When it is dropped, the log is written to its end, if it can be.
+/// Flushes the log when it is dropped.
 struct WrittenToTheEnd(LogOutput);
 
 impl Drop for WrittenToTheEnd {
@@ -128,7 +128,7 @@ impl fmt::Debug for Telemetry {
 }
 
 impl Telemetry {
-    /// Starts logging, and exporting where an endpoint is set. Once in a process.
+    /// Starts logging, and the exports if an endpoint is set. To be called once per process.
     ///
     /// # Errors
     /// [`TelemetryError`].
@@ -162,19 +162,18 @@ impl Telemetry {
         })
     }
 
-    /// Exports the last of these too, in the end; among them how the log is.
+    /// Includes these metrics in [`Self::flush`], and adds the metric of the log to them.
     pub(crate) fn adopt(&mut self, metrics: Arc<Metrics>) {
         metrics.watch_log(self.log.0.clone());
         self.metrics = Some(metrics);
     }
 
-    /// Where log lines go.
+    /// The destination of log lines.
     pub(crate) fn log(&self) -> LogOutput {
         self.log.0.clone()
     }
 
-    /// Sends what is not sent yet, all at the same time, and writes the log to its end; gives up after a few
-    /// seconds.
+    /// Exports all pending telemetry concurrently, and flushes the log; gives up after a few seconds.
     pub async fn flush(self) {
         let metrics = async {
             if let Some(metrics) = self.metrics {

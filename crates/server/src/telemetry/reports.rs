@@ -1,10 +1,9 @@
-//! Reports of errors and panics to Sentry, when there is a DSN.
+//! Reports errors and panics to Sentry, if a DSN is configured.
 //!
-//! A report is a line of the log at error level, so whatever is true of those is true here: nothing
-//! personal. It carries which request it was (its id, its route's template), the code of the problem and
-//! its causes; for a panic the place and the stack, and never the panic's text, which may repeat what
-//! somebody typed. There is no user, no address, no header, no body, no query string and no host name in
-//! it: none of the integrations of Sentry that would collect them runs, and sessions are not even compiled in.
+//! A report is a log line at error level, so it contains no personal data either. It contains the request id, the
+//! route template, the code of the problem and its causes; for a panic the location and the stack trace, and never
+//! the panic's text, which may contain user input. It contains no user, address, header, body, query string or host
+//! name: none of the Sentry integrations that would collect them is enabled, and sessions are not compiled in.
 
 use std::{borrow::Cow, sync::Arc};
 
@@ -26,7 +25,7 @@ use tracing_subscriber::{Layer, filter::filter_fn, layer::Context, registry::Loo
 use super::{SERVICE, fields::Fields, log_panic::PANICKED};
 use crate::{config::TelemetrySettings, shutdown::EXPORTS_END};
 
-/// What becomes a tag, by which reports are found and grouped.
+/// The fields that become tags, by which reports are searched and grouped.
 const TAGS: [&str; 6] = [
     "request_id",
     "trace_id",
@@ -35,9 +34,9 @@ const TAGS: [&str; 6] = [
     "code",
     "worker",
 ];
-/// What is told beside it.
+/// Further fields of a report.
 const EXTRA: [&str; 3] = ["cause", "place", "status"];
-/// Crates whose lines are reported. Others might put into theirs what we would not.
+/// Crates whose lines are reported. Lines of other crates might contain data that reports must not include.
 const OURS: [&str; 6] = [
     "adapters_",
     "api_http",
@@ -62,7 +61,7 @@ pub(super) fn client(settings: &TelemetrySettings) -> Option<Arc<Client>> {
     Some(Arc::new(Client::with_options(options)))
 }
 
-/// Sends what is not sent yet; blocks a thread of its own.
+/// Sends pending reports, on a blocking thread.
 pub(super) async fn shut_down(client: Arc<Client>) {
     let done = tokio::task::spawn_blocking(move || client.close(Some(EXPORTS_END))).await;
     if !matches!(done, Ok(true)) {
@@ -94,7 +93,7 @@ struct Reports {
     client: Arc<Client>,
 }
 
-/// What a span says of its request, apart from what other layers keep of it.
+/// The fields of a request's span, separate from those that other layers store.
 struct OfRequest(Fields);
 
 impl<S> Layer<S> for Reports

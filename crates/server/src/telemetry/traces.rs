@@ -29,7 +29,7 @@ use url::Url;
 use super::{PATIENCE, SERVICE, otlp_path, resource};
 use crate::shutdown::EXPORTS_END;
 
-/// Crates whose spans are told. Others might put into theirs what we would not.
+/// Crates whose spans are exported. Spans of other crates might contain data that traces must not include.
 const OURS: [&str; 6] = [
     "api_http",
     "authentication_app",
@@ -39,7 +39,8 @@ const OURS: [&str; 6] = [
     "server",
 ];
 
-/// Where traces begin. What happens outside of any (a look at an empty queue, once a second) is not told.
+/// Crates whose spans may start a trace. Spans outside a trace, such as the query of an empty queue every second,
+/// are not exported.
 const BEGINNINGS: [&str; 2] = ["api_http", "server"];
 
 pub(super) fn provider(endpoint: &Url) -> Result<SdkTracerProvider, ExporterBuildError> {
@@ -83,8 +84,8 @@ where
         && (is_of(&BEGINNINGS) || ctx.lookup_current().is_some())
 }
 
-/// Names the span of a request by its route. That is known when the span has long begun, and the name a
-/// span begins with is the one it keeps in `tracing`.
+/// Names the span of a request by its route. The route is known only after the span has started, and `tracing`
+/// cannot rename a span.
 #[derive(Debug)]
 struct NamedByRoute(BatchSpanProcessor);
 
@@ -123,7 +124,7 @@ impl TraceLink for TraceContext {
     fn join(&self, span: &tracing::Span, headers: &HeaderMap) {
         let parent = TraceContextPropagator::new().extract(&Headers(headers));
         if parent.span().span_context().is_valid() {
-            // Fails when there is no layer that exports the span; then nobody asks for its parent.
+            // Fails without a layer that exports the span; its parent is not needed then.
             let _ = span.set_parent(parent);
         }
         let context = span.context();
@@ -146,7 +147,7 @@ impl Extractor for Headers<'_> {
     }
 }
 
-/// Blocks a thread of its own: the exporter's client does.
+/// Runs on a blocking thread, because the exporter's client blocks.
 pub(super) async fn shut_down(provider: SdkTracerProvider) {
     let flushed = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(EXPORTS_END));
     match flushed.await {

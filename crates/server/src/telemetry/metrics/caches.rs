@@ -1,9 +1,9 @@
-//! How the caches do: read from their ledger when somebody asks.
+//! Metrics of the caches, read from their ledger on collection.
 
 use authentication_app::caching::{Figures, Ledger};
 use opentelemetry::{KeyValue, metrics::Meter};
 
-/// What a counter shows of one cache: a word for each of its numbers.
+/// The values of one counter for a cache, each with the value of its label.
 type Shown = fn(&Figures) -> Vec<(&'static str, u64)>;
 
 pub(super) fn watch(meter: &Meter, caches: &Ledger) {

@@ -1,4 +1,4 @@
-//! Connections of clients: read from their listeners when somebody asks.
+//! Metrics of client connections, read from their listeners on collection.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! How the clocks are: asked when somebody asks.
+//! Metrics of the clocks, read on collection.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Counters whose labels are closed sets: an array of numbers.
+//! Counters whose labels have a fixed set of values: an array of atomics.
 
 use std::{
     marker::PhantomData,
@@ -11,7 +11,7 @@ use std::{
 use authentication_app::ports::Label;
 use opentelemetry::{KeyValue, metrics::Meter};
 
-/// What a counter is called and means.
+/// The name and the description of a counter.
 pub(super) struct Named {
     pub(super) name: &'static str,
     pub(super) meaning: &'static str,
@@ -22,7 +22,7 @@ struct Cell {
     labels: Vec<KeyValue>,
 }
 
-/// A counter with a series for each of the given label sets, all there from the start.
+/// A counter with one series per label set, all exported from the start.
 #[derive(Clone)]
 pub(super) struct Series(Arc<[Cell]>);
 
@@ -46,7 +46,7 @@ impl Series {
         series
     }
 
-    /// One more of the label set at `position`.
+    /// Increments the series of the label set at `position`.
     pub(super) fn add(&self, position: usize) {
         if let Some(cell) = self.0.get(position) {
             cell.count.fetch_add(1, Ordering::Relaxed);
@@ -54,7 +54,7 @@ impl Series {
     }
 }
 
-/// A counter by two labels, or by one and `()`.
+/// A counter with two labels, or with one and `()`.
 pub(super) struct Counts<A, B = ()> {
     series: Series,
     labels: PhantomData<fn(A, B)>,

@@ -1,4 +1,4 @@
-//! What the use cases and the adapters tell.
+//! Metrics that use cases and adapters report.
 
 use std::sync::{
     Arc,
@@ -17,13 +17,13 @@ use opentelemetry::{
 
 use super::counts::{Counts, Named};
 
-/// Of a hash: some 7 to 15 ms of work, a second for one from elsewhere, and seconds of waiting when the queue is
-/// long.
+/// Buckets for a password hash: 7 to 15 ms of work, about a second for an imported hash, and seconds in a long
+/// queue.
 const HASH_SECONDS: [f64; 12] = [
     0.001, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
 ];
 
-/// The domain's own numbers.
+/// The metrics of the domain.
 pub(super) struct Facts {
     sign_ins: Counts<SignInMethod, SignInOutcome>,
     registrations: Counts<RegistrationOutcome>,
@@ -143,7 +143,7 @@ fn seconds(meter: &Meter, name: &'static str, meaning: &'static str) -> Histogra
         .build()
 }
 
-/// The last number that was told, if one was.
+/// The last reported value, if there is one.
 #[derive(Default)]
 struct Told {
     is_told: AtomicBool,
@@ -172,7 +172,7 @@ fn register_destinations_off(meter: &Meter) -> Arc<Told> {
     told
 }
 
-/// The last that was told of a queue.
+/// The last reported state of a queue.
 #[derive(Default)]
 struct Queue {
     told: AtomicBool,

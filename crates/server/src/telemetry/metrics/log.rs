@@ -1,4 +1,4 @@
-//! How the log is: asked when somebody asks.
+//! Metrics of the log, read on collection.
 
 use std::sync::{Arc, OnceLock};
 

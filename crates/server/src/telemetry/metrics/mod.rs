@@ -1,14 +1,14 @@
-//! Metrics: one set of instruments, shown at `/metrics` and exported over OTLP.
+//! Metrics: one set of instruments, exposed at `/metrics` and exported over OTLP.
 //!
 //! ```text
 //! use cases, hasher ───────── Meter ──────┐
-//! HTTP ───────────────────── HttpMeter ───┤   instruments ─┬─▶ Prometheus text, when asked
-//! pools, caches, process ─── asked then ──┘                └─▶ OTLP, every 15 seconds
+//! HTTP ───────────────────── HttpMeter ───┤   instruments ─┬─▶ Prometheus text, on request
+//! pools, caches, process ─ on collection ─┘                └─▶ OTLP, every 15 seconds
 //! ```
 //!
-//! Whatever happens often adds to a number that stands ready: a counter is an array of atomics, one for
-//! each combination of its labels, read when somebody asks. So every series is there from the start, at
-//! zero. `docs/metrics.md` says what each means; a test holds it to this code.
+//! Frequent events increment preallocated numbers: a counter is an array of atomics, one for each combination of
+//! its labels, and is read on collection. So every series exists from the start, at zero. `docs/metrics.md`
+//! describes each metric; a test compares it with this code.
 
 mod caches;
 mod clients;
@@ -47,9 +47,9 @@ use facts::Facts;
 use requests::Requests;
 pub(crate) use saturation::Watched;
 
-/// How often metrics go to a collector.
+/// The interval of the export to a collector.
 const EVERY: Duration = Duration::from_secs(15);
-/// Of the text that `/metrics` answers.
+/// The media type of `/metrics`.
 const MEDIA_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 const SCOPE: &str = "fashionistar-auth";
 
@@ -63,7 +63,7 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    /// Makes the instruments, and begins to export where an endpoint is set.
+    /// Creates the instruments, and starts the export if an endpoint is set.
     pub(crate) fn start(endpoint: Option<&Url>) -> Result<Self, TelemetryError> {
         let registry = Registry::new();
         let shown = opentelemetry_prometheus::exporter()
@@ -100,57 +100,57 @@ impl Metrics {
         })
     }
 
-    /// For the use cases and adapters.
+    /// The meter for the use cases and adapters.
     pub(crate) fn meter(&self) -> Arc<dyn Meter> {
         Arc::clone(&self.facts) as Arc<dyn Meter>
     }
 
-    /// Asks these how full they are, whenever somebody asks.
+    /// Reads the saturation of these components on each collection.
     pub(crate) fn watch(&self, watched: Watched) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         saturation::watch(&self.provider.meter_with_scope(scope), watched);
     }
 
-    /// Asks this store alone, on a node that hashes nothing.
+    /// Reads the connections of this store only, on a node without a hasher.
     pub(crate) fn watch_connections(&self, store: &Arc<Store>) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         let meter = self.provider.meter_with_scope(scope);
         saturation::watch_connections(&meter, &Arc::downgrade(store));
     }
 
-    /// Asks these listeners, by name, for the connections of their clients, whenever somebody asks.
+    /// Reads the client connections of these listeners, by name, on each collection.
     pub(crate) fn watch_clients(&self, listeners: Vec<(&'static str, Arc<Admission>)>) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         let meter = self.provider.meter_with_scope(scope);
         clients::watch(&meter, &Arc::from(listeners));
     }
 
-    /// Asks how identity providers do, whenever somebody asks.
+    /// Reads the state of identity providers on each collection.
     pub(crate) fn watch_providers(&self, watched: Vec<(ProviderName, Arc<OpenIdProvider>)>) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         let meter = self.provider.meter_with_scope(scope);
         providers::watch(&meter, &Arc::from(watched));
     }
 
-    /// Asks how the clocks are, whenever somebody asks.
+    /// Reads the state of the clocks on each collection.
     pub(crate) fn watch_clock(&self, figures: Arc<ClockFigures>) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         clock::watch(&self.provider.meter_with_scope(scope), figures);
     }
 
-    /// Asks this log how many lines it lost, whenever somebody asks. Without one there are none to lose.
+    /// Reads the number of lines that this log dropped on each collection; without a log it is zero.
     pub(crate) fn watch_log(&self, output: LogOutput) {
-        // A process has one log.
+        // A process has only one log, so a second call has no effect.
         let _ = self.log.set(output);
     }
 
-    /// Asks how each cache does, whenever somebody asks.
+    /// Reads the figures of each cache on each collection.
     pub(crate) fn watch_caches(&self, caches: &Ledger) {
         let scope = InstrumentationScope::builder(SCOPE).build();
         caches::watch(&self.provider.meter_with_scope(scope), caches);
     }
 
-    /// Exports the last numbers; gives up after a few seconds.
+    /// Exports the last values; gives up after a few seconds.
     pub(crate) async fn shut_down(&self) {
         let provider = self.provider.clone();
         let done =

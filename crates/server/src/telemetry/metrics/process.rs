@@ -1,4 +1,4 @@
-//! The process itself, as Linux tells of it under `/proc`. Elsewhere these series are not there.
+//! Metrics of the process, from `/proc` on Linux. Other systems do not have these series.
 
 use std::fs;
 
@@ -56,7 +56,7 @@ pub(super) fn watch(meter: &Meter) {
         .build();
 }
 
-/// A number of `/proc/self/status`, in its own unit.
+/// A value of `/proc/self/status`, in the unit of that file.
 fn of_status(name: &str) -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix(name))?;

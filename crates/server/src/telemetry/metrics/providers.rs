@@ -1,4 +1,5 @@
-//! How identity providers do: asked when somebody asks. There are few, and their names are the configuration's.
+//! Metrics of identity providers, read on collection. Their labels are bounded: the names come from the
+//! configuration.
 
 use std::sync::Arc;
 

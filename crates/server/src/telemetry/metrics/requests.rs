@@ -1,4 +1,4 @@
-//! The requests of the public listener: how many, how long, how they ended, and how many at this moment.
+//! Metrics of requests to the public listener: count, duration, status, and requests in progress.
 
 use std::{
     sync::{
@@ -21,13 +21,13 @@ use opentelemetry::{
 
 use super::counts::{Named, Series};
 
-/// From a tenth of the fastest route to the deadline of a request.
+/// Buckets from a tenth of the fastest route to the deadline of a request.
 const SECONDS: [f64; 13] = [
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
 ];
-/// Classes of statuses, by their first digit.
+/// Status classes, by the first digit.
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
-/// What has no route of the table is counted under one name, by methods that there are.
+/// Requests without a matching route share one name, and are counted by standard methods only.
 const NO_ROUTE: &str = "unmatched";
 const METHODS: [&str; 10] = [
     "GET",
@@ -50,8 +50,8 @@ pub(super) struct Requests {
     active: Arc<AtomicI64>,
     refusals: Series,
     abandoned: Series,
-    /// The labels of every series there can be: rows are the routes and then the methods of what has
-    /// none, columns the classes.
+    /// The labels of all possible series. Rows are the routes, and after them the methods of unmatched requests;
+    /// columns are the status classes.
     labels: Vec<[Labels; CLASSES.len()]>,
 }
 
@@ -151,7 +151,8 @@ fn labels_of(method: &'static str, route: &'static str) -> [Labels; CLASSES.len(
     })
 }
 
-/// A made-up method could be anything, and of any length.
+/// The label for a method. Other than standard methods share one, because a client can invent methods of any
+/// length.
 fn method_word(method: &Method) -> &'static str {
     let known = METHODS.into_iter().find(|word| *word == method.as_str());
     known.unwrap_or(OTHER_METHOD)

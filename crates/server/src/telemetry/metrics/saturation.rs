@@ -1,4 +1,4 @@
-//! How full everything is that can be: asked when somebody asks.
+//! Metrics of saturation: pools and queues, read on collection.
 
 use std::sync::{Arc, Weak};
 
@@ -6,11 +6,11 @@ use adapters_crypto::Argon2Pool;
 use identity_adapters_postgres::{Condition, Store};
 use opentelemetry::{KeyValue, metrics::Meter};
 
-/// What is asked. Held weakly: the metrics keep nothing alive.
+/// The components to read. Held weakly, so that metrics keep nothing alive.
 pub(crate) struct Watched {
     pub(crate) store: Weak<Store>,
     pub(crate) hasher: Weak<Argon2Pool>,
-    /// Threads that hash, and hashes that may wait.
+    /// The number of hashing threads, and of hashes that may wait.
     pub(crate) hashing_threads: usize,
     pub(crate) hashing_queue: usize,
 }
@@ -99,7 +99,7 @@ pub(super) fn watch_connections(meter: &Meter, store: &Weak<Store>) {
         .build();
 }
 
-/// As it was found last.
+/// The condition of the database at its last check.
 pub(super) fn watch_condition(meter: &Meter, store: &Weak<Store>) {
     let asked = Weak::clone(store);
     let _condition = meter
