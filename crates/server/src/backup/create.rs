@@ -69,7 +69,7 @@ async fn of_embedded(config: &Config, partial: &Partial) -> Result<Manifest, Bac
 
 fn made_at() -> String {
     let now = SystemClock.now();
-    // A time outside the calendar's range is left as it is.
+    // A time that RFC 3339 cannot express becomes the empty string.
     now.replace_nanosecond(0)
         .unwrap_or(now)
         .format(&Rfc3339)

@@ -1,4 +1,4 @@
-//! `backup`: copies of the database, and putting one back.
+//! `backup`: creates, verifies and restores backups of the database.
 
 use std::{
     io::{self, Write as _},
@@ -76,7 +76,7 @@ pub(super) fn run(command: &Backup, config: Option<&Path>) -> Result<(), Failure
         .enable_all()
         .build()?;
     runtime.block_on(async {
-        // For TLS to the database. An error says that it was done before.
+        // For TLS to the database. An error means that a provider is installed already.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let telemetry = Telemetry::start(&config.telemetry).map_err(Failure::other)?;
         let done = carry_out(command, &config).await;

@@ -1,4 +1,4 @@
-//! `config print`: every setting in effect, and where it comes from.
+//! `config print`: every setting in effect, and its source.
 
 use std::{
     io::{self, Write as _},
@@ -30,7 +30,7 @@ pub(super) fn run(command: &Configuration, file: Option<&Path>) -> Result<(), Fa
     } else {
         print(&settings, &mut stdout)?;
     }
-    // After the settings: whoever looks for a mistake wants to see both.
+    // After the settings, so that the output shows both.
     mistakes.map_or(Ok(()), |mistakes| Err(mistakes.into()))
 }
 
@@ -40,7 +40,7 @@ fn print(settings: &[InEffect], to: &mut impl io::Write) -> io::Result<()> {
         widths.max().unwrap_or_default()
     };
     let names = widest(|it| &it.setting);
-    // A long value should not push the source of all others out of sight.
+    // The width is capped, so that one long value does not move the sources of all others out of sight.
     let values = widest(|it| &it.value).min(40);
     for InEffect {
         setting,

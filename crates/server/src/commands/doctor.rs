@@ -1,4 +1,4 @@
-//! `doctor`: whether everything that is configured works. The checks are in [`crate::doctor`].
+//! `doctor`: checks that everything that is configured works. The checks are in [`crate::doctor`].
 
 use std::{
     io::{self, Write as _},
@@ -23,19 +23,19 @@ pub(super) struct Doctor {
 pub(super) fn run(command: &Doctor, file: Option<&Path>) -> Result<(), Failure> {
     let config = match Config::for_serving(file, &Variables::of_this_process()) {
         Ok(config) => config,
-        // What else is there could be another service's: nothing is asked on a wrong configuration.
+        // With a wrong configuration nothing is contacted: the addresses in it could belong to another service.
         Err(mistakes) => {
             tell(command, &doctor::of_mistakes(&mistakes))?;
             return Err(mistakes.into());
         }
     };
-    // For TLS. An error says that it was done before.
+    // For TLS. An error means that a provider is installed already.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
     let findings = runtime.block_on(doctor::examine(&config));
-    // A resolver that hangs on a thread of its own is not waited for.
+    // Does not wait for a DNS resolver thread that hangs.
     runtime.shutdown_background();
     tell(command, &findings)?;
     match findings.iter().map(|finding| finding.health).max() {

@@ -1,4 +1,4 @@
-//! `events`: what other systems were not told yet, and a node that tells them.
+//! `events`: the backlog of events for other systems, and a node that relays them.
 
 use std::{
     io::{self, Write as _},
@@ -98,7 +98,7 @@ pub(super) fn run(command: &Events, config: Option<&Path>) -> Result<(), Failure
 }
 
 async fn relay(config: &Config, telemetry: &mut Telemetry) -> Result<(), Failure> {
-    // The other commands are ended by a signal as any program is.
+    // Only `relay` handles signals: they terminate the other commands directly.
     let mut signals = ShutdownSignals::listen()?;
     end_in_any_case(telemetry.log())?;
     let (listener, management) = listen(config.management.listen, "management.listen")?;
@@ -227,7 +227,7 @@ fn shown_parked(parked: &ParkedEvent, form: Form) -> String {
 }
 
 fn shown_time(at: OffsetDateTime) -> String {
-    // What a column can hold has a calendar date.
+    // RFC 3339 can express every time that the column can hold.
     at.format(&Rfc3339).unwrap_or_default()
 }
 

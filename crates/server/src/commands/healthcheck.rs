@@ -1,4 +1,4 @@
-//! `healthcheck`: for container engines, whose images have no `curl`.
+//! `healthcheck`: for container engines, because the image has no `curl`.
 
 use std::{
     io::{Read as _, Write as _},
@@ -10,10 +10,10 @@ use std::{
 use super::Failure;
 use crate::config::{Config, Variables};
 
-/// The route answers within a second.
+/// Well above the response time of the route, which is at most one second.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Asks the management listener of the same configuration whether requests should come here.
+/// Queries the readiness of the service through the management listener of the same configuration.
 pub(super) fn run(file: Option<&Path>) -> Result<(), Failure> {
     let config = Config::for_commands(file, &Variables::of_this_process())?;
     let status = ask(reachable(config.management.listen))?;
@@ -30,7 +30,7 @@ fn ask(address: SocketAddr) -> Result<u16, Failure> {
     connection.set_read_timeout(Some(PATIENCE))?;
     connection
         .write_all(b"GET /health/ready HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
-    // "HTTP/1.1 200" is all that is looked at.
+    // Only "HTTP/1.1 200" is compared.
     let mut head = [0; 12];
     connection.read_exact(&mut head)?;
     let status = std::str::from_utf8(&head).ok();
@@ -38,7 +38,7 @@ fn ask(address: SocketAddr) -> Result<u16, Failure> {
     status.ok_or_else(|| Failure::other("the answer is no HTTP"))
 }
 
-/// Every address is listened on, and one of them is this machine's own.
+/// The loopback address if the listener is bound to all addresses.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
         ip if !ip.is_unspecified() => ip,

@@ -1,7 +1,6 @@
-//! `messages`: those that could not be sent and wait for a person.
+//! `messages`: handles messages that could not be sent.
 //!
-//! Nothing personal is shown, because nothing personal is known here: a queued message has no address and no
-//! text.
+//! It shows no personal data, because a queued message has neither address nor text.
 
 use std::{
     io::{self, Write},
@@ -21,7 +20,7 @@ use crate::{
     wire,
 };
 
-/// Listed at a time.
+/// The number of messages per query.
 const PAGE: u32 = 500;
 
 #[derive(Debug, Subcommand)]
@@ -129,13 +128,13 @@ fn name(message: &ParkedMessage) -> String {
     }
 }
 
-/// To the second.
+/// Truncates to whole seconds.
 fn moment(at: OffsetDateTime) -> String {
     let at = at.replace_nanosecond(0).unwrap_or(at);
     at.format(&Rfc3339).unwrap_or_else(|_| "-".to_owned())
 }
 
-/// Says of each message what was done; fails if there was one that is not parked.
+/// Prints the result for each message; fails if one of them is not parked.
 fn tell(done: &str, answers: Vec<(Uuid, Result<bool, StoreError>)>) -> Result<(), Failure> {
     let mut stdout = io::stdout();
     let mut unknown = Vec::new();

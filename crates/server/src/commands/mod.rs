@@ -90,7 +90,7 @@ enum Command {
     Users(users::Users),
 }
 
-/// Does what the command line says, and tells on standard error why it could not.
+/// Runs the command, and prints a failure to standard error.
 pub fn run(cli: Cli) -> ExitCode {
     let Err(failure) = carry_out(cli) else {
         return ExitCode::SUCCESS;
@@ -119,21 +119,21 @@ fn carry_out(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Why a command was not done.
+/// Why a command failed.
 #[derive(Debug)]
 enum Failure {
     /// The configuration has mistakes.
     Configuration(Mistakes),
-    /// The command line lacks something.
+    /// The command line is incomplete or wrong.
     Usage(String),
-    /// Anything else.
+    /// Any other error.
     Other(Box<dyn Error + Send + Sync>),
-    /// It was told already: in the log, or as the command's result.
+    /// The failure was reported already, in the log or as the command's result.
     Told,
 }
 
 impl Failure {
-    /// What the process ends with.
+    /// The exit status of the process.
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Configuration(_) | Self::Usage(_) => ExitCode::from(2),

@@ -1,4 +1,4 @@
-//! `openapi`: the document that the routes generate, for clients and for `docs/openapi.json`.
+//! `openapi`: prints the document generated from the routes, for clients and for `docs/openapi.json`.
 
 use std::io::{self, Write as _};
 

@@ -1,4 +1,4 @@
-//! `serve`: the service, until it is asked to end.
+//! `serve`: runs the service until it is requested to stop.
 
 use std::{fmt::Write as _, io::Write as _, path::Path};
 
@@ -12,7 +12,7 @@ use crate::{
     wire::Overrides,
 };
 
-/// For the tasks behind the requests; those have threads of their own.
+/// Threads for background tasks; those that serve requests have their own.
 const BACKGROUND_THREADS: usize = 2;
 
 pub(super) fn run(config: Option<&Path>) -> Result<(), Failure> {
@@ -37,7 +37,7 @@ pub(super) fn run(config: Option<&Path>) -> Result<(), Failure> {
         telemetry.flush().await;
         served
     });
-    // Whoever counts was waited for. A resolver that hangs on a thread of its own is not.
+    // Exports are complete. Does not wait for a DNS resolver thread that hangs.
     runtime.shutdown_background();
     served
 }
@@ -69,7 +69,7 @@ async fn serve(
     Ok(())
 }
 
-/// What a person at a terminal wants to know first.
+/// The lines printed at the start for a person at a terminal.
 struct Shown {
     welcome: bool,
     mailbox: bool,

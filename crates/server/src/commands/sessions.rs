@@ -1,4 +1,4 @@
-//! `sessions`: ending sessions of many accounts.
+//! `sessions`: revokes sessions of many accounts.
 
 use std::{
     io::{self, Write as _},
@@ -68,8 +68,8 @@ fn moment(typed: &str) -> Result<OffsetDateTime, String> {
 }
 
 impl Revoke {
-    /// One selection, or one for each account. What begins later than clocks may differ is not meant, or this would have
-    /// no end.
+    /// One selection, or one per account. Sessions that begin later than the allowed clock skew are excluded, or
+    /// the command would never end.
     fn selections(&self, now: OffsetDateTime) -> Vec<SessionSelection> {
         let one = SessionSelection {
             begun_before: Some(self.created_before.unwrap_or(now + SKEW)),

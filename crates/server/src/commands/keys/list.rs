@@ -36,7 +36,7 @@ pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
             writeln!(stdout, "{row:<67} {note}")?;
         }
     }
-    // If they are not known, the lines above say why.
+    // If the tasks cannot be read, the lines above give the reason.
     for task in desk.tasks().await.unwrap_or_default() {
         let at = task.last_at.replace_nanosecond(0).unwrap_or(task.last_at);
         let at = at.format(&Rfc3339).unwrap_or_default();
@@ -62,7 +62,7 @@ fn row(key: &KeySummary, now: OffsetDateTime) -> String {
     format!("{section:<17} {named:<32} {state:<9} {age:<6}")
 }
 
-/// What is said of a key that nothing holds back.
+/// The text for a key without blockers.
 const fn free(state: KeyState) -> &'static str {
     match state {
         KeyState::Next => "can be promoted",

@@ -1,7 +1,7 @@
-//! `keys …`: making a key ring, and changing keys one step at a time.
+//! `keys …`: creates a key ring, and rotates keys one step at a time.
 //!
-//! A key comes next before it is current, and is previous before it is retired, so that nodes may take each
-//! change up at different moments. `docs/runbooks/key-rotation.md` goes through every section.
+//! A key is next before it is current, and previous before it is retired, so that nodes may reload the ring at
+//! different times. `docs/runbooks/key-rotation.md` describes every section.
 
 mod list;
 mod reencrypt;
@@ -84,7 +84,7 @@ enum Algorithm {
     Rs256,
 }
 
-/// A section by the name it has in the document.
+/// A section, by its name in the document.
 #[derive(Debug, Clone, Copy)]
 struct Section(KeySection);
 
@@ -155,7 +155,7 @@ async fn step(rotate: Rotate, desk: &KeyDesk) -> Result<StepDone, KeyDeskError> 
     }
 }
 
-/// A ring that is in no file goes to standard output, and the words beside it.
+/// Prints the result to standard error, and a key ring that is in no file to standard output.
 fn tell(done: &StepDone) -> Result<(), Failure> {
     let mut stderr = io::stderr();
     for blocker in &done.forced {

@@ -1,4 +1,4 @@
-//! `keys reencrypt`: what the service does by itself, here and to the end.
+//! `keys reencrypt`: runs the service's background rewrapping and reindexing in the foreground, to completion.
 
 use std::{
     io::{self, Write as _},
@@ -11,9 +11,9 @@ use tokio::time::{Instant, sleep};
 use super::Failure;
 use crate::wire::KeyDesk;
 
-/// How long to wait for rows that somebody else holds.
+/// How long to wait for rows that another transaction has locked.
 const HELD: Duration = Duration::from_millis(500);
-/// After so many passes that changed nothing, nobody holds the rows that are left: they cannot be changed.
+/// After this many passes without a change, the remaining rows are not merely locked: they cannot be changed.
 const IN_VAIN: u32 = 10;
 const TELL_EVERY: Duration = Duration::from_secs(5);
 
@@ -34,7 +34,7 @@ pub(super) async fn run(desk: &KeyDesk) -> Result<(), Failure> {
                 let changed = total.changed() + pass.outcome().changed();
                 writeln!(io::stderr(), "{changed} rows so far")?;
             }
-            // As long as it worked: the service has half of the store's time at the least.
+            // Rests for as long as it worked, so that the service gets at least half of the store's time.
             sleep(step.elapsed()).await;
         }
         let outcome = pass.outcome();
@@ -82,7 +82,7 @@ fn left_over(remaining: u64, stuck: u64) -> String {
     }
 }
 
-/// Whether nothing was said for a while; what is said now counts.
+/// Whether no progress was printed for [`TELL_EVERY`]; if so, resets the timer.
 fn is_time_to_tell(told: &mut Instant) -> bool {
     let is_time = told.elapsed() > TELL_EVERY;
     if is_time {

@@ -1,4 +1,4 @@
-//! `users import`: a thread reads and judges lines while the batch before is kept.
+//! `users import`: a thread reads and validates lines while the previous batch is stored.
 
 use std::{
     fs::File,
@@ -27,12 +27,12 @@ use crate::{
 };
 
 const BUFFER: usize = 256 * 1024;
-/// Batches that are judged and wait to be kept.
+/// The most validated batches that wait to be stored.
 const AHEAD: usize = 2;
-/// How often a person at the terminal hears of it.
+/// How many batches are between two lines of progress.
 const BATCHES_BETWEEN_NEWS: u64 = 40;
 
-/// A line after its judgement.
+/// A validated line.
 struct Judged {
     number: u64,
     left_out: Vec<String>,
@@ -97,11 +97,11 @@ async fn import(
     };
     let kept = keep_all(&importing.imports, batches, manner, report).await;
     importing.close().await;
-    // What was kept is kept, whatever comes after: also the report of it.
+    // The stored batches stay stored after a later failure, so their report must be written too.
     report.flush()?;
     let summary = report.summary(begun.elapsed(), command.dry_run);
     io::stdout().write_all(summary.as_bytes())?;
-    // Whoever gives up does not wait for a pipe; whoever has taken every batch waits for nothing.
+    // After a failure, the reader thread may block on a pipe and is not joined; otherwise it has ended already.
     kept?;
     if reader.join().is_err() {
         return Err(Failure::other("the file was not read to its end"));
@@ -112,7 +112,7 @@ async fn import(
     }
 }
 
-/// In a thread of its own: files and pipes make it wait.
+/// Runs in its own thread, because files and pipes block.
 fn judge_all(file: Box<dyn Read + Send>, size: usize, imports: &Imports, batches: &Sender<Batch>) {
     let mut lines = Lines::of(BufReader::with_capacity(BUFFER, file));
     let mut batch = Vec::with_capacity(size);
@@ -178,7 +178,7 @@ async fn keep_all(
     Ok(())
 }
 
-/// Tells of those who are refused already, and gives the others.
+/// Reports the lines that were rejected, and returns the others.
 fn sort_out(batch: Vec<Judged>, report: &mut Report) -> io::Result<(Vec<u64>, Vec<Candidate>)> {
     let mut numbers = Vec::with_capacity(batch.len());
     let mut candidates = Vec::with_capacity(batch.len());

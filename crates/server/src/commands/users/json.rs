@@ -1,4 +1,4 @@
-//! The fields of a JSON object, each once, and what is wrong with them: never with their values.
+//! The fields of a JSON object, and their errors. A field may be read only once, and no error contains a value.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use serde::{
 use serde_json::Value;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 
-/// What is wrong with a line before anybody asks who it is about.
+/// A formal error of a line, before the account that it describes is examined.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(super) enum LineFault {
     #[error("is longer than 64 KiB")]
@@ -34,7 +34,7 @@ pub(super) enum LineFault {
 }
 
 impl LineFault {
-    /// The stable name in reports.
+    /// The stable code in reports.
     pub(super) const fn code(&self) -> &'static str {
         match self {
             Self::TooLong => "line_too_long",
@@ -49,16 +49,16 @@ impl LineFault {
     }
 }
 
-/// What a subject is: as a number it would lose digits.
+/// The type of a subject. A number would lose digits.
 const SUBJECT: &str = "a text in quotation marks";
 
-/// The fields that nobody has asked for yet. `null` is as good as nothing.
+/// The fields that were not read yet. `null` counts as absent.
 pub(super) struct Fields(Vec<(String, Value)>);
 
 impl Fields {
     pub(super) fn parse(line: &[u8]) -> Result<Self, LineFault> {
         let text = str::from_utf8(line).map_err(|_| LineFault::NotUtf8)?;
-        // The message would quote the line.
+        // Not serde's message, which would quote the line.
         serde_json::from_str(text).map_err(|error| match error.classify() {
             serde_json::error::Category::Data => LineFault::NotAnObject,
             _ => LineFault::NotJson {
@@ -67,7 +67,7 @@ impl Fields {
         })
     }
 
-    /// Names of what is left, those that are names.
+    /// The names of the remaining fields, as far as they are valid names.
     pub(super) fn into_names(self) -> impl Iterator<Item = String> {
         let is_name = |name: &String| {
             let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
@@ -96,7 +96,7 @@ impl Fields {
         })
     }
 
-    /// A text that is more than spaces.
+    /// A string that is not blank.
     pub(super) fn subject(&mut self, field: &'static str) -> Result<Option<String>, LineFault> {
         let text = self.value(field, SUBJECT, |value| match value {
             Value::String(text) => Some(text),
@@ -105,7 +105,7 @@ impl Fields {
         Ok(text.filter(|text| !text.trim().is_empty()))
     }
 
-    /// An object of such texts.
+    /// An object of such strings.
     pub(super) fn subjects(
         &mut self,
         field: &'static str,
@@ -125,7 +125,7 @@ impl Fields {
         Ok(all)
     }
 
-    /// 0 and 1 too: some databases know no others.
+    /// A boolean; 0 and 1 are accepted too, because some databases have no booleans.
     pub(super) fn flag(&mut self, field: &'static str) -> Result<Option<bool>, LineFault> {
         self.value(field, "true or false", |value| match value {
             Value::Bool(flag) => Some(flag),

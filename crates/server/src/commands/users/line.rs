@@ -1,4 +1,4 @@
-//! One line of the file, as a person whom Django knew.
+//! One line of the file, as a user of Django.
 
 use authentication_app::imports::LegacyUser;
 use authentication_domain::accounts::{LegacyId, SignUpMethod};
@@ -7,12 +7,12 @@ use serde_json::Value;
 
 use super::json::{Fields, LineFault};
 
-/// What a line says.
+/// The content of a line.
 pub(super) struct Told {
-    /// Also of a line that has other faults.
+    /// Known even if the line has other errors.
     pub(super) id: Option<LegacyId>,
     pub(super) user: Result<LegacyUser, LineFault>,
-    /// Fields that mean nothing here.
+    /// Names of fields that the import ignores.
     pub(super) left_out: Vec<String>,
 }
 
@@ -26,7 +26,7 @@ impl Told {
     }
 }
 
-/// `None` is a line that was too long to be read.
+/// Parses a line; `None` is a line that was too long.
 pub(super) fn read(line: Option<&[u8]>) -> Told {
     let fields = line
         .ok_or(LineFault::TooLong)
@@ -58,7 +58,8 @@ fn id_of(value: Option<Value>) -> Result<LegacyId, LineFault> {
     }
 }
 
-/// The flags that say who may come in have no default: what a query forgot opens no door.
+/// The flags that allow an account to sign in have no default: a field that the query omitted must not grant
+/// access.
 fn user_of(id: LegacyId, fields: &mut Fields) -> Result<LegacyUser, LineFault> {
     let required = |field| LineFault::Missing { field };
     Ok(LegacyUser {
@@ -85,8 +86,8 @@ fn user_of(id: LegacyId, fields: &mut Fields) -> Result<LegacyUser, LineFault> {
     })
 }
 
-/// `google_sub`, and `identities`: an object of subjects by the names of providers. Texts alone: a number as long as
-/// Google's subjects are has lost its last digits by the time that it is read.
+/// `google_sub`, and `identities`: an object of subjects by provider name. Only strings: a number as long as
+/// Google's subjects has lost its last digits when it is parsed.
 fn identities_of(fields: &mut Fields) -> Result<Vec<(String, String)>, LineFault> {
     let google = fields.subject("google_sub")?;
     let google = google.map(|subject| ("google".to_owned(), subject));

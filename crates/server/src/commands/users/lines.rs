@@ -1,23 +1,23 @@
-//! A file, line by line, in constant memory.
+//! Reads a file line by line, in constant memory.
 
 use std::io::{self, BufRead};
 
-/// Longest line. Django's longest row has a fraction of it.
+/// The longest line in bytes. Django's longest row has a fraction of it.
 const MAX_LINE: usize = 64 * 1024;
 const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// The lines of a file. Empty ones are passed over, and a byte order mark at the beginning is none of them.
+/// The lines of a file, without empty lines and without a byte order mark at the beginning.
 pub(super) struct Lines<R> {
     file: R,
     number: u64,
     buffer: Vec<u8>,
 }
 
-/// One of them.
+/// A line.
 pub(super) struct Line<'a> {
-    /// From 1, as editors count.
+    /// The line number, from 1.
     pub(super) number: u64,
-    /// Without its end; `None` when it is too long.
+    /// The line without its end; `None` if it is too long.
     pub(super) text: Option<&'a [u8]>,
 }
 
@@ -49,7 +49,8 @@ impl<R: BufRead> Lines<R> {
         }
     }
 
-    /// Fills the buffer with the next line, as far as it may be long, and says whether all of it is there.
+    /// Reads the next line into the buffer, up to the maximum. `Some(false)` if it was longer, `None` at the end of
+    /// the file.
     fn read(&mut self) -> io::Result<Option<bool>> {
         self.buffer.clear();
         let mut fits = true;
@@ -84,7 +85,7 @@ mod tests {
 
     use super::*;
 
-    /// In pieces, so that lines end in the middle of them.
+    /// A reader with a buffer of 7 bytes, so that buffers end in the middle of lines.
     fn lines_of(file: &[u8]) -> Vec<(u64, Option<String>)> {
         let mut lines = Lines::of(BufReader::with_capacity(7, file));
         let mut found = Vec::new();

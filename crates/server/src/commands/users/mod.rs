@@ -1,4 +1,4 @@
-//! `users`: what operators do with accounts.
+//! `users`: the commands of operators for accounts.
 
 mod import;
 mod json;
@@ -60,7 +60,8 @@ pub(super) struct ResetFactors {
     cancel: bool,
 }
 
-/// Says what is wanted: operators have an address at hand.
+/// Parses the id of an account. The error names the expected form, because operators often have an email address
+/// instead.
 pub(super) fn account_id(typed: &str) -> Result<Uuid, String> {
     typed
         .parse()

@@ -1,4 +1,4 @@
-//! What became of the lines.
+//! The report of an import.
 
 use std::{
     collections::BTreeMap,
@@ -17,10 +17,10 @@ use serde::Serialize;
 use super::{Import, json::LineFault};
 use crate::commands::Failure;
 
-/// Names of fields that mean nothing here, in a summary.
+/// The most names of ignored fields in a summary.
 const MOST_NAMES: usize = 30;
 
-/// A line that became nothing. Nothing personal is in it.
+/// A line that was rejected. Contains no personal data.
 #[derive(Debug, Serialize)]
 struct RefusedLine<'a> {
     line: u64,
@@ -35,7 +35,7 @@ struct Mapped<'a> {
     account_id: AccountId,
 }
 
-/// Counts, and writes down what is asked for.
+/// Counts the results, and writes the requested files.
 pub(super) struct Report {
     refused: Box<dyn Write + Send>,
     as_text: bool,
@@ -43,7 +43,7 @@ pub(super) struct Report {
     pub(super) counts: Counts,
 }
 
-/// How many lines became what.
+/// The number of lines by result.
 #[derive(Debug, Default)]
 pub(super) struct Counts {
     pub(super) imported: u64,
@@ -58,7 +58,7 @@ impl Counts {
         self.refused.values().sum()
     }
 
-    /// However many names a file makes up, a few are kept.
+    /// Bounded, because a file can contain any number of different names.
     pub(super) fn leave_out(&mut self, field: String) {
         let is_room = self.left_out.len() < MOST_NAMES || self.left_out.contains_key(&field);
         let name = if is_room {
@@ -153,13 +153,13 @@ impl Report {
         write_line(&mut self.refused, &refused)
     }
 
-    /// What is in the files is there for whoever reads them now.
+    /// Flushes the files, so that they are complete for their readers.
     pub(super) fn flush(&mut self) -> io::Result<()> {
         self.refused.flush()?;
         self.mapping.as_mut().map_or(Ok(()), Write::flush)
     }
 
-    /// For standard output.
+    /// The summary for standard output.
     pub(super) fn summary(&self, took: Duration, dry_run: bool) -> String {
         use fmt::Write as _;
 
@@ -171,7 +171,7 @@ impl Report {
         } else {
             "imported"
         };
-        // Writing to a String does not fail.
+        // Writing to a `String` cannot fail.
         let _ = writeln!(
             text,
             "{verb}: {} ({} of them staff)",
@@ -197,7 +197,8 @@ fn write_line(file: &mut impl Write, value: &impl Serialize) -> io::Result<()> {
     file.write_all(b"\n")
 }
 
-/// A file of ours, for its owner only. An earlier run's is replaced; the users are not.
+/// Creates an output file with access for its owner only. Replaces that of an earlier run, and refuses the path of
+/// the input file.
 fn create(path: &Path, command: &Import) -> Result<BufWriter<File>, Failure> {
     if let (Ok(ours), Ok(theirs)) = (fs::canonicalize(path), fs::canonicalize(&command.file))
         && ours == theirs

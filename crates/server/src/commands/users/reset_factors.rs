@@ -1,4 +1,4 @@
-//! `users reset-factors`: asks the running service for it, through the database.
+//! `users reset-factors`: requests the reset from the running service, through the database.
 
 use std::{
     io::{self, Write as _},
@@ -20,7 +20,7 @@ use crate::{
 
 const LONGEST_REASON: usize = 200;
 
-/// What is kept in clear, and read by others.
+/// Validates a reason: it is stored in plain text and read by others, so it must contain no email address.
 pub(in crate::commands) fn reason(typed: &str) -> Result<String, String> {
     let reason = typed.trim();
     let is_good = !reason.is_empty()

@@ -1,4 +1,4 @@
-//! `users unlock`: clears the count of failed sign-ins of an account.
+//! `users unlock`: clears the failed sign-in count of an account.
 
 use std::{
     io::{self, Write as _},
