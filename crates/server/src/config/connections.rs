@@ -1,32 +1,32 @@
-//! `http.…`: how many connections there may be, and how long each may take for what.
+//! `http.…`: connection limits and deadlines.
 
 use std::time::Duration;
 
 use super::{Config, kinds, reader::Reader};
 
-/// Connections of clients. The deadlines hold on the management listener too.
+/// Limits of client connections. The deadlines apply to the management listener too.
 #[derive(Debug, Clone)]
 pub struct ConnectionSettings {
-    /// `http.max_connections`: connections to the public listener. Default 10,000; fewer where the limit of open
-    /// files leaves no room.
+    /// `http.max_connections`: the most connections to the public listener. Default 10,000; fewer where the limit
+    /// of open files requires it.
     pub most: usize,
-    /// `http.max_connections_per_address`: of these, from one address (a /64 for IPv6). Default 256, and never more
-    /// than a quarter of all. Trusted proxies and exempt networks are not counted.
+    /// `http.max_connections_per_address`: the most of these from one address (a /64 for IPv6). Default 256, and
+    /// never more than a quarter of all. Trusted proxies and exempt networks are not limited.
     pub most_per_address: usize,
     /// `http.head_deadline_seconds`: for the head of a request, from its first byte. Default 10.
     pub head_deadline: Duration,
-    /// `http.body_deadline_seconds`: for its body, also when it was answered before. Default 15.
+    /// `http.body_deadline_seconds`: for its body, even after the request was answered. Default 15.
     pub body_deadline: Duration,
-    /// `http.answer_deadline_seconds`: until its answer is on its way whole; more than
+    /// `http.answer_deadline_seconds`: until its answer is sent completely; more than
     /// `http.request_deadline_seconds`. Default 300.
     pub answer_deadline: Duration,
     /// `http.keep_alive_seconds`: for the next request. Default 75: longer than gateways keep idle connections,
-    /// since the side that sends requests should be the one to close.
+    /// since the client should be the side that closes a connection.
     pub keep_alive: Duration,
-    /// `http.write_stall_seconds`: how long the client may take for what is written, at
-    /// [`Self::least_write_rate`]. Default 10.
+    /// `http.write_stall_seconds`: how long the client may stall before it has read at [`Self::least_write_rate`].
+    /// Default 10.
     pub write_stall: Duration,
-    /// `http.least_write_rate`: bytes a second. Default 1,024.
+    /// `http.least_write_rate`: in bytes per second. Default 1,024.
     pub least_write_rate: u64,
 }
 
@@ -64,7 +64,7 @@ impl ConnectionSettings {
 }
 
 impl Config {
-    /// A request that takes too long is answered (503), and that answer needs a connection.
+    /// An overdue request is answered with 503, and that answer needs the connection.
     pub(super) fn check_connections(&self, refuse: &mut impl FnMut(&'static str, &str)) {
         if self.http.connections.answer_deadline <= self.http.request_deadline {
             let reason = "must be more than http.request_deadline_seconds";

@@ -1,5 +1,5 @@
-//! How a node proves to its stores who it is: a store that takes anybody, or a password that everybody tries
-//! first, is as good as no store of ours (OWASP ASVS 5.0 V13.2.1, V13.2.3).
+//! The strength of the credentials for the stores of a node. A store without a password, or with one that attackers
+//! try first, is open to everybody (OWASP ASVS 5.0 V13.2.1, V13.2.3).
 
 use std::{borrow::Cow, cmp::Reverse};
 
@@ -10,7 +10,7 @@ use url::Url;
 
 use super::transport::{is_postgres_socket, parameter};
 
-/// Passwords of examples, images and first attempts, without the digits and signs at their ends.
+/// Passwords of examples, images and common guesses, without leading or trailing digits and symbols.
 const WELL_KNOWN: [&str; 39] = [
     "abc",
     "admin",
@@ -53,8 +53,8 @@ const WELL_KNOWN: [&str; 39] = [
     "user",
 ];
 
-/// Whether this PostgreSQL asks for nothing that a stranger lacks. A socket in the file system is asked for by a
-/// user of this machine, and a client certificate proves more than a password; neither needs one.
+/// Whether one of the servers in this PostgreSQL URL needs no strong credential. A Unix domain socket is limited to
+/// users of this machine, and a client certificate is stronger than a password; neither needs a password.
 pub(super) fn is_weak_for_postgres(url: &SecretString) -> bool {
     let Ok(url) = PostgresUrl::parse(url.expose_secret()) else {
         return true;
@@ -73,14 +73,14 @@ fn is_weak_for_server(url: &Url) -> bool {
     }
 }
 
-/// The same for Redis, which knows passwords alone.
+/// The same for Redis, which supports passwords only.
 pub(super) fn is_weak_for_redis(url: &SecretString) -> bool {
     Url::parse(url.expose_secret()).map_or(true, |url| {
         password_in(&url).is_none_or(|password| is_weak(&password, &[&decoded(url.username())]))
     })
 }
 
-/// Whether the connection cannot come about without the certificate: both halves, and TLS in any case.
+/// Whether the connection requires a client certificate: both certificate and key are set, and TLS is mandatory.
 fn has_client_certificate(url: &Url) -> bool {
     let is_there = |name: &str| parameter(url, name).is_some_and(|path| !path.is_empty());
     let mode = parameter(url, "sslmode").unwrap_or_default();
@@ -93,9 +93,9 @@ fn password_in(url: &Url) -> Option<String> {
     Some(decoded(password))
 }
 
-/// What stands behind `%40` and its like.
+/// Decodes percent-encoding, such as `%40`.
 fn decoded(text: &str) -> String {
-    // The parser of queries knows them too, and takes a plus for a space, which `%2B` is not.
+    // The query parser decodes it. It would read a plus as a space, so a plus is encoded first.
     let query = format!("it={}", text.replace('+', "%2B").replace('&', "%26"));
     url::form_urlencoded::parse(query.as_bytes())
         .next()
@@ -104,11 +104,11 @@ fn decoded(text: &str) -> String {
         .unwrap_or_default()
 }
 
-/// No program has to remember a password, so a short one has no excuse.
+/// No person has to remember these passwords, so a short one has no excuse.
 const LEAST_LENGTH: usize = 12;
-/// How much has to be left of a password without the words that everybody tries.
+/// The fewest characters that a password must have beyond well-known words.
 const LEAST_OF_ITS_OWN: usize = 8;
-/// Digits alone hold less.
+/// A password of digits only has less entropy, so it must be longer.
 const LEAST_DIGITS: usize = 20;
 
 fn is_weak(password: &str, names: &[&str]) -> bool {
@@ -117,8 +117,8 @@ fn is_weak(password: &str, names: &[&str]) -> bool {
         || blocklist::is_common(password)
 }
 
-/// How many letters and digits are neither of a well-known word nor of a name, nor the digits at the end:
-/// `Shop-User1-password` has none of its own for the user `shop_user`.
+/// The number of letters and digits that belong neither to a well-known word nor to a name, nor to the digits at
+/// the end: `Shop-User1-password` has none for the user `shop_user`.
 fn of_its_own(password: &str, names: &[&str]) -> usize {
     let bare = simplified(password);
     let mut words: Vec<_> = WELL_KNOWN
@@ -127,7 +127,7 @@ fn of_its_own(password: &str, names: &[&str]) -> usize {
         .map(|it| simplified(it))
         .collect();
     words.retain(|word| word.len() > 2);
-    // The longest first: what is left of one that holds another would count.
+    // The longest words first: otherwise the rest of a word that contains a shorter one would count.
     words.sort_by_key(|word| Reverse(word.len()));
     let rest = words.iter().fold(bare, |rest, word| rest.replace(word, ""));
     let is_number = rest.bytes().all(|byte| byte.is_ascii_digit());
@@ -139,7 +139,7 @@ fn of_its_own(password: &str, names: &[&str]) -> usize {
         .count()
 }
 
-/// Letters and digits alone, in small letters.
+/// Letters and digits only, in lower case.
 fn simplified(text: &str) -> String {
     let kept = text.chars().filter(|it| it.is_alphanumeric());
     kept.flat_map(char::to_lowercase).collect()
@@ -175,11 +175,11 @@ mod tests {
             ("postgres://shop_user:Shop-User-2026@db/auth", true),
             ("postgres://u:83026641957203318465@db/auth", false),
             ("postgres://u:s9Jd2kq0vLxw@db/auth?password=secret", true),
-            // Ways without a password, and one that is a password after all.
+            // Connections without a password, and one that has a password after all.
             ("postgres:///auth?host=/run/postgresql", false),
             ("postgres://u@%2Frun%2Fpostgresql/auth", false),
             ("postgres://u:postgres@%2Frun%2Fpostgresql/auth", true),
-            // Without a host the driver looks for a socket, and asks this machine by TCP if there is none.
+            // Without a host, the driver looks for a socket, and falls back to TCP on this machine.
             ("postgres:///auth", true),
             ("postgres://u@localhost/auth", true),
             (

@@ -7,25 +7,26 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{kinds, reader::Reader};
 
-/// The truth.
+/// The relational store, which holds the authoritative data.
 #[derive(Debug, Clone)]
 pub struct DatabaseSettings {
-    /// `database.url`: `postgres://…`, of one server or several, or `sqlite://<file>`. Absent (default): SQLite in `data_dir`.
+    /// `database.url`: `postgres://…`, of one server or several, or `sqlite://<file>`. Absent (default): SQLite in
+    /// `data_dir`.
     pub url: Option<SecretString>,
-    /// `database.replica_urls`: read replicas of a PostgreSQL. Default none.
+    /// `database.replica_urls`: read replicas of PostgreSQL. Default none.
     pub replica_urls: Vec<SecretString>,
-    /// `database.allow_weak_credentials`: lets production mode start on a PostgreSQL that asks for no password, or
-    /// for a well-known one. Default false.
+    /// `database.allow_weak_credentials`: allows production mode to start with a PostgreSQL that requires no
+    /// password, or a well-known one. Default false.
     pub allow_weak_credentials: bool,
-    /// `database.tools_dir`: the folder of `pg_dump`, `pg_restore` and `psql`, for backups. Default: where the system
-    /// looks for programs.
+    /// `database.tools_dir`: the folder of `pg_dump`, `pg_restore` and `psql`, for backups. Default: the search
+    /// path of the system.
     pub tools_dir: Option<PathBuf>,
     /// `database.max_connections`: connections of this node. Default 16.
     pub max_connections: u32,
-    /// `database.acquire_timeout_seconds`: how long a request waits for one, and for
-    /// a server that says nothing. Default 2.
+    /// `database.acquire_timeout_seconds`: how long a request waits for a connection, and for a server that does
+    /// not answer. Default 2.
     pub acquire_timeout: Duration,
-    /// `database.statement_timeout_seconds`: how long one statement may take. Default 10.
+    /// `database.statement_timeout_seconds`: the time limit of one statement. Default 10.
     pub statement_timeout: Duration,
 }
 
@@ -52,18 +53,18 @@ impl DatabaseSettings {
         }
     }
 
-    /// The servers of a PostgreSQL.
+    /// The servers in the URL of a PostgreSQL.
     pub(crate) fn servers(&self) -> Option<PostgresUrl> {
         let url = self.url.as_ref().filter(|_| self.is_postgres())?;
         PostgresUrl::parse(url.expose_secret()).ok()
     }
 
-    /// Whether the service would get a server that takes no writes, or may get one.
+    /// Whether the URL requests, or permits, a server that is read-only.
     pub(super) fn asks_for_a_replica(&self) -> bool {
         self.servers().is_some_and(|url| url.wants_a_replica())
     }
 
-    /// Whether it is not the embedded engine.
+    /// Whether the store is PostgreSQL and not the embedded engine.
     pub(crate) fn is_postgres(&self) -> bool {
         let url = self.url.as_ref().map(SecretString::expose_secret);
         url.is_some_and(|url| url.starts_with("postgres"))

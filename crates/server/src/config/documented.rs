@@ -1,16 +1,16 @@
-//! The defaults as `docs/configuration.md` has them. A test holds that page to what the reader knows and
-//! does.
+//! The defaults documented in `docs/configuration.md`. A test compares that page with the settings that the reader
+//! knows and with their defaults.
 
 use super::in_effect::InEffect;
 
 const PAGE: &str = include_str!("../../../../docs/configuration.md");
 
-/// In the place of a default where there is none.
+/// The placeholder where there is no default.
 const NO_DEFAULT: &str = "–";
-/// The heading of a table of settings; the page has others.
+/// The heading of a table of settings; the page also has other tables.
 const HEADING: &str = "| setting | default | meaning |";
 
-/// Rows of the tables of settings: name, default. A row may be about several.
+/// The rows of the tables of settings: name, default. A row may list several settings.
 pub(super) fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
     let tables = PAGE.split(HEADING).skip(1);
     let rows = tables.flat_map(|table| {
@@ -27,7 +27,7 @@ pub(super) fn settings() -> impl Iterator<Item = (&'static str, &'static str)> {
     })
 }
 
-/// Says what holds where nobody set anything, unless the reader said it already.
+/// Fills in the documented default of each unset setting for which the reader recorded none.
 pub(super) fn fill_in_defaults(in_effect: &mut [InEffect]) {
     for (name, default) in settings() {
         let unset = |it: &&mut InEffect| {

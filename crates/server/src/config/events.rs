@@ -1,4 +1,4 @@
-//! `events.…`: which other systems are told what happened.
+//! `events.…`: the relay of events to other systems.
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
@@ -17,7 +17,7 @@ use super::{
     reader::Reader,
 };
 
-/// A way to tell them.
+/// A kind of destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SinkChoice {
     /// `log`: a line in the log of this node.
@@ -31,50 +31,50 @@ pub enum SinkChoice {
 /// The relay and its destinations.
 #[derive(Debug, Clone)]
 pub struct EventSettings {
-    /// `events.sinks`: `log`, `redis`, `webhook`, or several. Default `log` in development mode, otherwise
-    /// none: then this node relays nothing.
+    /// `events.sinks`: `log`, `redis`, `webhook`, or several. Default `log` in development mode; otherwise none,
+    /// and this node relays nothing.
     pub sinks: Vec<SinkChoice>,
     /// `events.source`: CloudEvents `source`. Default `urn:fashionistar:auth`.
     pub source: String,
     /// `events.redis_stream`: the key of the stream. Default `events` after `redis.key_prefix`.
     pub redis_stream: Option<String>,
-    /// `events.redis_stream_length`: about how many entries it keeps. Default 100,000.
+    /// `events.redis_stream_length`: the approximate maximum number of entries in it. Default 100,000.
     pub redis_stream_length: u64,
     /// `events.webhooks.NAME.…`, by name.
     pub webhooks: Vec<WebhookSettings>,
-    /// `events.webhook_networks`: networks besides the public internet that webhooks may go to. Default none.
-    /// `events.allow_loopback`: lets them go to this machine, by http too. Default false; refused in production
-    /// mode.
+    /// `events.webhook_networks`: networks besides the public internet that webhooks may connect to. Default none.
+    /// `events.allow_loopback`: allows them to connect to this machine, also by http. Default false; refused in
+    /// production mode.
     pub reach: Reach,
-    /// `events.delivery_deadline_milliseconds`: the longest that a delivery may take. Default 10,000. A node
-    /// holds an event three times as long before another takes it over.
+    /// `events.delivery_deadline_milliseconds`: the time limit of one delivery. Default 10,000. The lease of a node
+    /// on an event lasts three times as long.
     pub delivery_deadline: Duration,
-    /// `events.poll_milliseconds`: how often a node looks for events of others. Default 1,000.
+    /// `events.poll_milliseconds`: how often a node checks for events of other nodes. Default 1,000.
     pub poll: Duration,
-    /// `events.most_attempts`: tries before an event is parked. Default 48, which is a day and a half.
+    /// `events.most_attempts`: attempts before an event is parked. Default 48, which takes a day and a half.
     pub most_attempts: u32,
-    /// `events.retention_days`: how long events are kept that everybody has. Default 7.
+    /// `events.retention_days`: how long events are kept after every destination has received them. Default 7.
     pub retention: Days,
 }
 
 impl EventSettings {
-    /// The whole name of the stream, with the key prefix of Redis before it where none is set.
+    /// The full name of the stream: as set, or the default name after `key_prefix`.
     pub(crate) fn stream_after(&self, key_prefix: &str) -> String {
         let set = self.redis_stream.clone();
         set.unwrap_or_else(|| format!("{key_prefix}events"))
     }
 }
 
-/// A receiver.
+/// A webhook receiver.
 #[derive(Debug, Clone)]
 pub struct WebhookSettings {
-    /// Its section's name.
+    /// The name of its section.
     pub name: String,
-    /// `url`: where, by https.
+    /// `url`: the https URL to post to.
     pub target: Option<Target>,
-    /// `secrets`: one `whsec_…`, or two while they change, the current one first.
+    /// `secrets`: one `whsec_…`, or two during a rotation, the current one first.
     pub secrets: Vec<SigningSecret>,
-    /// `types`: the event types that it gets. Default all.
+    /// `types`: the event types to deliver. Default all.
     pub types: Vec<String>,
 }
 
@@ -152,7 +152,7 @@ impl EventSettings {
         }
     }
 
-    /// What does not go together, in the order of the documentation.
+    /// Conflicts between settings, in the order of the documentation.
     pub(super) fn mistakes(&self, config: &Config) -> Vec<Mistake> {
         let mut found = Vec::new();
         let uses = |sink| self.sinks.contains(&sink);
@@ -194,7 +194,7 @@ impl WebhookSettings {
                 let text = kinds::text(value)?;
                 Target::parse(&text, policy).map_err(|error| error.to_string())
             }),
-            // They were read once already.
+            // The secrets were parsed successfully before.
             secrets: secrets
                 .iter()
                 .flatten()
@@ -207,12 +207,12 @@ impl WebhookSettings {
         }
     }
 
-    /// What the queue knows it by.
+    /// The destination's name in the queue.
     pub fn destination(&self) -> String {
         format!("webhook:{}", self.name)
     }
 
-    /// A setting that was set and refused stands in the list already.
+    /// A setting whose value was rejected is in the list already.
     fn find_mistakes(&self, config: &Config, found: &mut Vec<Mistake>) {
         let mut refuse = |key: &str, reason: &str| {
             let setting = format!("events.webhooks.{}.{key}", self.name);
@@ -236,7 +236,8 @@ impl WebhookSettings {
     }
 }
 
-/// Narrow enough that somebody meant it: a whole registry of private addresses, and no half of the internet.
+/// A private network must be narrow enough to be intended: up to a whole private range of the registry, but not
+/// half of the internet.
 fn private_network(value: &Value) -> Parsed<IpNet> {
     let network = kinds::network(value)?;
     let widest = match network {
@@ -249,8 +250,8 @@ fn private_network(value: &Value) -> Parsed<IpNet> {
     Ok(network)
 }
 
-/// This machine by any of its names, and what is reached without a router, such as the metadata of a cloud. What holds
-/// one of these networks, or lies in one.
+/// Whether the network contains, or lies in, one of the networks of this machine: the unspecified and loopback
+/// addresses, and the link-local addresses, such as the metadata service of a cloud.
 fn leads_to_this_machine(network: &IpNet) -> bool {
     let near = [
         (IpAddr::from(Ipv4Addr::UNSPECIFIED), 8),
@@ -259,7 +260,7 @@ fn leads_to_this_machine(network: &IpNet) -> bool {
         // Unspecified and loopback.
         (Ipv6Addr::UNSPECIFIED.into(), 127),
         (Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0).into(), 10),
-        // IPv4 in IPv6.
+        // IPv4-mapped IPv6.
         (Ipv4Addr::UNSPECIFIED.to_ipv6_mapped().into(), 104),
         (Ipv4Addr::new(127, 0, 0, 0).to_ipv6_mapped().into(), 104),
         (Ipv4Addr::new(169, 254, 0, 0).to_ipv6_mapped().into(), 112),
@@ -277,7 +278,7 @@ fn uri(value: &Value) -> Parsed<String> {
     }
 }
 
-/// As the text that it is: by its type the reader knows a secret.
+/// Parses the secret as text, because the reader recognizes a secret by its type.
 fn signing_secret(value: &Value) -> Parsed<SecretString> {
     let secret = kinds::secret(value)?;
     match SigningSecret::parse(&secret) {

@@ -15,25 +15,25 @@ use super::{Mode, connections::ConnectionSettings, kinds, reader::Reader};
 /// The public listener.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
-    /// `http.listen`. Default `127.0.0.1:8080`; port 0 takes a free one and logs it.
+    /// `http.listen`. Default `127.0.0.1:8080`; port 0 binds a free port and logs it.
     pub listen: SocketAddr,
-    /// `http.public_url`: how clients reach the service from outside. Default: the listener itself; needed
-    /// in production mode, with https.
+    /// `http.public_url`: the address of the service for clients. Default: the listener itself; required in
+    /// production mode, with https.
     pub public_url: Option<Url>,
-    /// `http.trusted_proxies`: networks whose `X-Forwarded-For` is believed. Default none.
+    /// `http.trusted_proxies`: networks whose `X-Forwarded-For` is trusted. Default none.
     pub trusted_proxies: Vec<IpNet>,
     /// `http.cors_origins`: origins whose scripts may call the API. Default none.
     pub cors_origins: Vec<String>,
     /// `http.max_body_bytes`: the largest body of a request. Default 16,384.
     pub max_body_bytes: usize,
-    /// `http.request_deadline_seconds`: after that long a request is answered with 503. Default 10.
+    /// `http.request_deadline_seconds`: the time after which a request is answered with 503. Default 10.
     pub request_deadline: Duration,
-    /// `http.drain_delay_seconds`: how long the service goes on as before once it says that it drains. Default
-    /// 5 in production mode, otherwise 0; at the most 15 of the 25 that draining takes.
+    /// `http.drain_delay_seconds`: how long requests are still served as before after readiness reports draining.
+    /// Default 5 in production mode, otherwise 0; at most 15 of the 25 seconds of the drain.
     pub drain_delay: Duration,
-    /// `http.workers`: threads that answer requests. Default: cores.
+    /// `http.workers`: threads that serve requests. Default: cores.
     pub workers: usize,
-    /// How many connections, and for how long.
+    /// Connection limits and deadlines.
     pub connections: ConnectionSettings,
 }
 
@@ -79,10 +79,10 @@ impl HttpSettings {
 /// The listener for health checks, metrics and, in production mode, the API's page.
 #[derive(Debug, Clone)]
 pub struct ManagementSettings {
-    /// `management.listen`. Default `127.0.0.1:9090`; port 0 takes a free one and logs it.
+    /// `management.listen`. Default `127.0.0.1:9090`; port 0 binds a free port and logs it.
     pub listen: SocketAddr,
-    /// `management.max_connections`: connections to it. Default 64; files are kept for them, however many clients
-    /// there are.
+    /// `management.max_connections`: the most connections to it. Default 64; file descriptors are reserved for
+    /// them, independent of the number of clients.
     pub most_connections: usize,
 }
 
@@ -99,7 +99,7 @@ impl ManagementSettings {
     }
 }
 
-/// How many threads can run at once.
+/// The number of threads that can run in parallel.
 pub(super) fn cores() -> usize {
     available_parallelism().map_or(1, usize::from)
 }

@@ -1,5 +1,5 @@
-//! What every setting is, and where that comes from. Noted by the reader as it reads, so that no setting
-//! can be forgotten; secrets are masked before they are noted.
+//! The effective value of every setting, and its source. The reader records them while it reads, so no setting can
+//! be missed; secrets are masked before they are recorded.
 
 use std::any::type_name;
 
@@ -8,25 +8,26 @@ use serde::Serialize;
 
 use super::mistake::Place;
 
-/// In the place of a secret: that there is one, and nothing of it.
+/// Replaces a secret, and reveals only that there is one.
 const MASK: &str = "(secret)";
 
 /// One setting.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct InEffect {
-    /// Its dotted name.
+    /// The dotted name.
     pub setting: String,
-    /// Its value, masked if it is a secret.
+    /// The value, masked if it is a secret.
     pub value: String,
-    /// Where it comes from.
+    /// The source of the value.
     pub source: String,
 }
 
 impl InEffect {
-    /// In the place of a value that nobody set.
+    /// Replaces the value of an unset setting.
     pub(super) const NOTHING: &str = "none";
 
-    /// A setting that was set. Its type says whether it is shown: what may hold a secret is not.
+    /// Records a setting that was set. Its type decides whether the value is shown: types that may hold a secret
+    /// are masked.
     pub(super) fn set<T>(setting: &str, value: &Value, place: &Place) -> Self {
         let shown = if may_be_shown::<T>() || is_a_word(value) && !is_secret::<T>() {
             without_query::<T>(plain(value))
@@ -35,13 +36,13 @@ impl InEffect {
         };
         Self {
             setting: setting.to_owned(),
-            // Whatever was typed, it goes to a terminal.
+            // Control characters are replaced, because the value is printed to a terminal.
             value: shown.replace(char::is_control, "\u{fffd}"),
             source: place.to_string(),
         }
     }
 
-    /// A setting that nobody set.
+    /// Records a setting that was not set.
     pub(super) fn default(setting: &str) -> Self {
         Self {
             setting: setting.to_owned(),
@@ -51,12 +52,12 @@ impl InEffect {
     }
 }
 
-/// Whether settings of this type are secrets, alone or in a list.
+/// Whether settings of this type are secrets, single or in a list.
 pub(super) fn is_secret<T>() -> bool {
     type_name::<T>().contains("SecretBox")
 }
 
-/// Whether a value of this type can hold no secret. A type that is not known is taken for one that can.
+/// Whether values of this type can never hold a secret. An unknown type is assumed to hold one.
 fn may_be_shown<T>() -> bool {
     const PLAIN: [&str; 14] = [
         "bool",
@@ -82,7 +83,8 @@ fn may_be_shown<T>() -> bool {
     PLAIN.contains(&item)
 }
 
-/// One of a few names, as `development` is, whose type is known to its section alone; or several.
+/// Whether the value is a keyword such as `development`, whose type is known only to its section, or a list of
+/// keywords.
 fn is_a_word(value: &Value) -> bool {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
     match value {
@@ -95,7 +97,7 @@ fn is_a_word(value: &Value) -> bool {
     }
 }
 
-/// What follows the question mark of a URL may be somebody's key.
+/// Removes the query of a URL, which may contain a key.
 fn without_query<T>(text: String) -> String {
     match text.split_once('?') {
         Some((before, _)) if type_name::<T>().contains("url::Url") => format!("{before}?…"),

@@ -1,4 +1,4 @@
-//! `keys.…`: where the service's secret keys are.
+//! `keys.…`: the location of the service's secret keys.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -9,15 +9,15 @@ use super::{Config, Mistake, kinds, reader::Reader};
 /// The key ring, as `fashionistar-auth keys generate` prints it.
 #[derive(Debug, Clone)]
 pub struct KeySettings {
-    /// `keys.file`: a file with the ring, which nobody but its owner can read (mode 0600). Default in
-    /// development mode: `keys.json` in `data_dir`, made on the first start.
+    /// `keys.file`: a file with the key ring, readable by its owner only (mode 0600). Default in development mode:
+    /// `keys.json` in `data_dir`, generated on the first start.
     pub file: Option<PathBuf>,
-    /// `keys.json`: the ring itself, for platforms that hand secrets out as variables.
+    /// `keys.json`: the key ring itself, for platforms that pass secrets as environment variables.
     pub json: Option<SecretString>,
-    /// `keys.reload_seconds`: how often the service looks whether the file changed. Default 5.
+    /// `keys.reload_seconds`: how often the service checks the file for changes. Default 5.
     pub reload_every: Duration,
-    /// `keys.settle_seconds`: after how long every node has taken a changed ring up. The commands that move
-    /// keys wait for it between the steps. At least twice `keys.reload_seconds`, unless the ring is in
+    /// `keys.settle_seconds`: the time after which every node has loaded a changed key ring. The commands that
+    /// change keys wait for it between their steps. At least twice `keys.reload_seconds`, unless the key ring is in
     /// `keys.json`. Default 60.
     pub settle: Duration,
 }
@@ -38,9 +38,9 @@ impl KeySettings {
 }
 
 impl Config {
-    /// A node may have looked just before the ring changed, and its look takes a moment: twice the time between
-    /// two looks is the least after which every node knows a changed ring. The commands that change keys rely
-    /// on it as much as the service does.
+    /// A node may have checked the file just before it changed, and reading it takes a moment. Therefore a change
+    /// is known to every node only after twice the interval between two checks. The commands that change keys rely
+    /// on this as much as the service does.
     pub(super) fn too_soon_for_keys(&self) -> Option<Mistake> {
         let keys = &self.keys;
         let is_too_soon = keys.json.is_none() && keys.settle < keys.reload_every * 2;

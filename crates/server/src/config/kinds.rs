@@ -1,5 +1,5 @@
-//! The kinds of values that settings have. Each takes a text (which is what variables are), and where it
-//! makes sense the TOML type of the same meaning; each says what would be right, and shows no value.
+//! The kinds of values of settings. Each parser accepts text (the form of environment variables) and, where it
+//! makes sense, the equivalent TOML type. An error describes the valid form, and never contains the value.
 
 use std::{net::IpAddr, net::SocketAddr, ops::RangeInclusive, path::PathBuf};
 
@@ -10,10 +10,10 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-/// A value, or what would be right in its place.
+/// A value, or a description of the valid form.
 pub(super) type Parsed<T> = Result<T, String>;
 
-/// Not empty, without control characters.
+/// A text that is not empty and has no control characters.
 pub(super) fn text(value: &Value) -> Parsed<String> {
     match value {
         Value::String(_, text) if text.trim().is_empty() => Err("must not be empty".to_owned()),
@@ -25,7 +25,7 @@ pub(super) fn text(value: &Value) -> Parsed<String> {
     }
 }
 
-/// A text that is shown to nobody; lines may break in it.
+/// A secret text; line breaks are allowed.
 pub(super) fn secret(value: &Value) -> Parsed<SecretString> {
     match value {
         Value::String(_, text) if !text.trim().is_empty() => Ok(text.as_str().into()),
@@ -33,7 +33,7 @@ pub(super) fn secret(value: &Value) -> Parsed<SecretString> {
     }
 }
 
-/// A URL that may hold a password.
+/// A URL that may contain a password.
 pub(super) fn secret_url(
     schemes: &'static [&'static str],
 ) -> impl Fn(&Value) -> Parsed<SecretString> {
@@ -49,7 +49,7 @@ pub(super) fn secret_url(
     }
 }
 
-/// A URL of the relational store: `sqlite://…`, or a PostgreSQL whose parameters are all honoured.
+/// A URL of the relational store: `sqlite://…`, or a PostgreSQL URL with supported parameters only.
 pub(super) fn database_url(value: &Value) -> Parsed<SecretString> {
     let url = secret_url(&["postgres", "postgresql", "sqlite"])(value)?;
     if url.expose_secret().starts_with("postgres") {
@@ -58,12 +58,12 @@ pub(super) fn database_url(value: &Value) -> Parsed<SecretString> {
     Ok(url)
 }
 
-/// A path of the file system; relative ones begin in the folder the service is started in.
+/// A path of the file system; relative paths start in the working directory of the service.
 pub(super) fn path(value: &Value) -> Parsed<PathBuf> {
     text(value).map(PathBuf::from)
 }
 
-/// A whole number within bounds.
+/// An integer within bounds.
 pub(super) fn number<T: TryFrom<u64>>(bounds: RangeInclusive<u64>) -> impl Fn(&Value) -> Parsed<T> {
     move |value| {
         let number = match value {
@@ -84,7 +84,7 @@ pub(super) fn number<T: TryFrom<u64>>(bounds: RangeInclusive<u64>) -> impl Fn(&V
     }
 }
 
-/// Yes or no.
+/// A boolean.
 pub(super) fn flag(value: &Value) -> Parsed<bool> {
     match value {
         Value::Bool(_, flag) => Ok(*flag),
@@ -96,7 +96,7 @@ pub(super) fn flag(value: &Value) -> Parsed<bool> {
     }
 }
 
-/// A part of the whole, from 0 to 1.
+/// A fraction from 0 to 1.
 pub(super) fn share(value: &Value) -> Parsed<f32> {
     let number = match value {
         Value::Num(_, number) => {
@@ -116,7 +116,7 @@ pub(super) fn share(value: &Value) -> Parsed<f32> {
         .ok_or_else(|| "must be a number from 0 to 1, such as 0.25".to_owned())
 }
 
-/// One of a few names.
+/// One of a fixed set of names.
 pub(super) fn choice<T: Copy>(
     choices: &'static [(&'static str, T)],
 ) -> impl Fn(&Value) -> Parsed<T> {
@@ -132,7 +132,7 @@ pub(super) fn choice<T: Copy>(
     }
 }
 
-/// An address with a port.
+/// An IP address with a port.
 pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
     let parsed = value.as_str().and_then(|text| text.trim().parse().ok());
     parsed.ok_or_else(|| {
@@ -140,7 +140,7 @@ pub(super) fn address(value: &Value) -> Parsed<SocketAddr> {
     })
 }
 
-/// A network, or one address.
+/// A network, or a single address.
 pub(super) fn network(value: &Value) -> Parsed<IpNet> {
     let text = value.as_str().map(str::trim).unwrap_or_default();
     let network = text.parse::<IpNet>().map(|network| network.trunc());
@@ -164,11 +164,11 @@ pub(super) fn web_url(value: &Value) -> Parsed<Url> {
         .ok_or_else(|| wanted.to_owned())
 }
 
-/// Schemes of the pages inside an app (Capacitor, Ionic, Tauri). The URL standard gives them no origin of their own, but
+/// URL schemes of pages inside an app (Capacitor, Ionic, Tauri). The URL standard defines no origin for them, but
 /// their web views send one.
 const APP_SCHEMES: [&str; 3] = ["capacitor", "ionic", "tauri"];
 
-/// What a browser sends as `Origin`: scheme, host and port, in lower case.
+/// The value of a browser's `Origin` header: scheme, host and port, in lower case.
 pub(super) fn origin(value: &Value) -> Parsed<String> {
     let wanted = "must be origins as browsers send them, such as https://shop.example.com or \
                   capacitor://localhost (no path, no slash at the end, no *)";
@@ -188,7 +188,7 @@ fn origin_of(url: &Url) -> String {
     }
 }
 
-/// Who may ask for passkeys: the origin of a page, or that of an Android app.
+/// An origin that may request passkeys: that of a page, or of an Android app.
 pub(super) fn passkey_origin(value: &Value) -> Parsed<String> {
     let text = value.as_str().map(str::trim).unwrap_or_default();
     if is_android_app(text) {
@@ -204,7 +204,7 @@ pub(super) fn passkey_origin(value: &Value) -> Parsed<String> {
     }
 }
 
-/// A domain, as passkeys belong to one: a name in lower case, without scheme and port.
+/// A domain for passkeys: a name in lower case, without scheme and port.
 pub(super) fn domain(value: &Value) -> Parsed<String> {
     let wanted =
         "must be a domain in lower case, such as example.com (no scheme, no port, no address)";
@@ -215,7 +215,7 @@ pub(super) fn domain(value: &Value) -> Parsed<String> {
         .ok_or_else(|| wanted.to_owned())
 }
 
-/// Several of a kind: a TOML list, or a text with commas; one item is a list.
+/// A list of values: a TOML list, or a text with commas; a single value is a list of one.
 pub(super) fn list<T>(item: impl Fn(&Value) -> Parsed<T>) -> impl Fn(&Value) -> Parsed<Vec<T>> {
     move |value| match value {
         Value::Array(_, items) => items.iter().map(&item).collect(),

@@ -1,8 +1,8 @@
-//! On which line of the configuration file a setting stands.
+//! Finds the line of a setting in the configuration file.
 
 use toml_edit::{ImDocument, Table};
 
-/// The text of the file with its structure; empty when there is none, or when it is no TOML.
+/// The parsed document; `None` without a file, or when it is not valid TOML.
 #[derive(Debug, Default)]
 pub(super) struct Lines(Option<ImDocument<String>>);
 

@@ -6,16 +6,16 @@ use time::Duration;
 
 use super::{kinds, reader::Reader};
 
-/// Who needs a second factor, and for how long one proof holds.
+/// The accounts that require a second factor, and how long a proof stays valid.
 #[derive(Debug, Clone)]
 pub struct MfaSettings {
-    /// `mfa.required_of`: roles that need a second factor beside those of staff, which always do. Default:
-    /// none; `vendor` is all there is.
+    /// `mfa.required_of`: roles that require a second factor besides staff roles, which always do. Default none;
+    /// `vendor` is the only possible one.
     pub required_of: Vec<Role>,
-    /// `mfa.remember_device_days`: how long a device that was told to be remembered skips the second factor.
-    /// Default 30, which is also the most.
+    /// `mfa.remember_device_days`: how long a remembered device skips the second factor. Default 30, which is also
+    /// the maximum.
     pub remember_device_days: u16,
-    /// `mfa.recent_sign_in_minutes`: how long ago a sign-in may be to count as recent. Default 10.
+    /// `mfa.recent_sign_in_minutes`: the age up to which a sign-in counts as recent. Default 10.
     pub recent_sign_in_minutes: u16,
 }
 
@@ -35,7 +35,7 @@ impl MfaSettings {
         }
     }
 
-    /// The numbers of the policy, with what is configured.
+    /// The numbers of the policy, with the configured values.
     pub(crate) fn rules(&self) -> SecondFactorRules {
         SecondFactorRules {
             required_of_vendors: self.required_of.contains(&Role::Vendor),

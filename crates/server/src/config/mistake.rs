@@ -1,17 +1,17 @@
-//! What is wrong with the configuration, in words for the person who wrote it.
+//! Mistakes of the configuration, described for its author.
 
 use std::{collections::BTreeMap, fmt, path::PathBuf};
 
-/// Where a setting was set.
+/// The source of a setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
-    /// In the environment, under this name.
+    /// The environment variable of this name.
     Variable(String),
-    /// In the configuration file, on this line when it can be told.
+    /// The configuration file, and the line if it is known.
     File(PathBuf, Option<usize>),
-    /// In a file of its own, which a setting names.
+    /// A separate file that a setting names.
     SecretFile(PathBuf, Box<Self>),
-    /// Nowhere: the default holds.
+    /// None: the default applies.
     Unset,
 }
 
@@ -27,7 +27,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// Where each setting was set that was set at all.
+/// The source of every setting that was set.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Places(BTreeMap<String, Place>);
 
@@ -41,14 +41,14 @@ impl Places {
     }
 }
 
-/// One setting that the service does not start on. Names the setting, never its value: it may be a secret.
+/// One invalid setting, which prevents the start. Contains the name and never the value, which may be a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
-    /// Its dotted name, or the file's when the file as a whole is meant.
+    /// The dotted name, or that of the file if the whole file is invalid.
     pub setting: String,
-    /// Where it was set.
+    /// The source of the setting.
     pub place: Place,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and what would be valid.
     pub reason: String,
 }
 
@@ -58,12 +58,12 @@ impl fmt::Display for Mistake {
     }
 }
 
-/// Everything that is wrong, so that it can be put right at once.
+/// All mistakes, so that they can be corrected together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes(Vec<Mistake>);
 
 impl Mistakes {
-    /// `Ok` when there are none.
+    /// `Ok` if there are no mistakes.
     pub(crate) fn none_in(mistakes: Vec<Mistake>) -> Result<(), Self> {
         if mistakes.is_empty() {
             Ok(())

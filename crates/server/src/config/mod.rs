@@ -1,10 +1,10 @@
-//! Everything that can be set, and whether the service may start on it.
+//! All settings, and the checks before the service starts with them.
 //!
-//! Defaults, under a TOML file (`--config FILE` or the variable `FASHIONISTAR_AUTH__CONFIG`), under the
-//! variables `FASHIONISTAR_AUTH__SECTION__KEY`. Reading reports every mistake at once, each with its place;
-//! a name that is no setting is a mistake too. `docs/configuration.md` lists the settings for operators.
+//! Precedence, lowest first: defaults, a TOML file (`--config FILE` or the variable `FASHIONISTAR_AUTH__CONFIG`),
+//! the environment variables `FASHIONISTAR_AUTH__SECTION__KEY`. All mistakes are reported together, each with its
+//! source; an unknown name is a mistake too. `docs/configuration.md` lists the settings for operators.
 //!
-//! The one place that reads the environment. Each adapter gets its own section, never the whole.
+//! Only this module reads the environment. Each adapter receives its own section, never the whole configuration.
 
 mod connections;
 mod credentials;
@@ -65,12 +65,12 @@ use mistake::Places;
 use reader::{Finished, Reader};
 use sources::Sources;
 
-/// For whom the service runs.
+/// The mode of the service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// One person and their machine: everything inside, keys made on the first start.
+    /// A single developer on one machine: embedded components, keys generated on the first start.
     Development,
-    /// Real people: refuses whatever is for development only.
+    /// Real users: refuses everything that is for development only.
     Production,
 }
 
@@ -79,7 +79,7 @@ pub enum Mode {
 pub struct Config {
     /// `mode`: `development` (default) or `production`.
     pub mode: Mode,
-    /// `data_dir`: where the embedded database and its keys live. Default `./data`.
+    /// `data_dir`: the folder of the embedded database and its keys. Default `./data`.
     pub data_dir: PathBuf,
     /// `http.…`
     pub http: HttpSettings,
@@ -119,24 +119,24 @@ impl Config {
     /// The settings to serve with.
     ///
     /// # Errors
-    /// [`Mistakes`]: all of them, those too that only production mode makes one of.
+    /// [`Mistakes`]: all of them, including those that are mistakes in production mode only.
     pub fn for_serving(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
         let (config, mut mistakes) = Self::read(file, variables);
         mistakes.extend(config.validate());
         Mistakes::none_in(mistakes).map(|()| config)
     }
 
-    /// The settings for a command that serves nobody (`migrate`), and needs less.
+    /// The settings for a command that does not serve requests (such as `migrate`) and requires fewer settings.
     ///
     /// # Errors
-    /// [`Mistakes`]: all values that are not as they should be, and names that are no settings.
+    /// [`Mistakes`]: all invalid values, and unknown names.
     pub fn for_commands(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
         let (config, mistakes) = Self::read(file, variables);
         Mistakes::none_in(mistakes).map(|()| config)
     }
 
-    /// Every setting with its value and its source, in the order of `docs/configuration.md`, and what is
-    /// wrong with them. Secrets are masked.
+    /// Every setting with its value and its source, in the order of `docs/configuration.md`, and the mistakes.
+    /// Secrets are masked.
     pub fn settings_in_effect(
         file: Option<&Path>,
         variables: &Variables,
@@ -146,10 +146,10 @@ impl Config {
         (config.in_effect, Mistakes::none_in(mistakes).err())
     }
 
-    /// The settings for a node that relays events and does nothing else.
+    /// The settings for a node that only relays events.
     ///
     /// # Errors
-    /// [`Mistakes`], as for commands, and those in `events` and what it needs.
+    /// [`Mistakes`], as for commands, and those of `events` and the settings that it requires.
     pub fn for_relaying(file: Option<&Path>, variables: &Variables) -> Result<Self, Mistakes> {
         let (config, mut mistakes) = Self::read(file, variables);
         mistakes.extend(config.events.mistakes(&config));
@@ -164,8 +164,7 @@ impl Config {
         Mistakes::none_in(mistakes).map(|()| config)
     }
 
-    /// For tests in this process: free ports, everything in `data_dir`, and limits by address that do not
-    /// count loopback.
+    /// For tests in this process: free ports, all files in `data_dir`, and no rate limits by address for loopback.
     pub fn for_tests(data_dir: &Path) -> Self {
         let mut config = Self::default();
         data_dir.clone_into(&mut config.data_dir);
@@ -176,12 +175,12 @@ impl Config {
         config
     }
 
-    /// Whether the service runs for real people.
+    /// Whether the service runs in production mode.
     pub fn is_production(&self) -> bool {
         self.mode == Mode::Production
     }
 
-    /// A mistake in this setting, found where it was used.
+    /// A mistake of this setting that was found when it was used.
     pub(crate) fn mistake(&self, setting: &str, reason: impl Into<String>) -> Mistake {
         Mistake {
             setting: setting.to_owned(),
@@ -244,7 +243,7 @@ impl Config {
 }
 
 impl Default for Config {
-    /// What holds when nothing is set.
+    /// The configuration without any setting.
     fn default() -> Self {
         Self::read(None, &Variables::default()).0
     }

@@ -1,4 +1,4 @@
-//! `passwords.…`: what hashing costs, and the shortest password.
+//! `passwords.…`: the cost of hashing, and the minimum length.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::{
     reader::Reader,
 };
 
-/// argon2id (RFC 9106) and its pool. Which combinations are too weak is the hasher's to say.
+/// argon2id (RFC 9106) and its pool. The hasher decides which combinations are too weak.
 #[derive(Debug, Clone)]
 pub struct PasswordSettings {
     /// `passwords.memory_kib`: memory of one hash in KiB. Default 19,456.
@@ -21,19 +21,19 @@ pub struct PasswordSettings {
     pub iterations: u32,
     /// `passwords.parallelism`: lanes. Default 1.
     pub parallelism: u32,
-    /// `passwords.threads`: hashes computed at a time. Default: cores.
+    /// `passwords.threads`: hashes computed in parallel. Default: cores.
     pub threads: usize,
-    /// `passwords.queue`: hashes that may wait; one more is answered with 503 at once. Default 64.
+    /// `passwords.queue`: hashes that may wait; a request beyond that is answered with 503 at once. Default 64.
     pub queue: usize,
-    /// `passwords.minimum_length`: fewest characters of a new password. Default 8, which is also the least
-    /// (OWASP ASVS 5.0 V6.2.1); staff need 15 in any case.
+    /// `passwords.minimum_length`: the fewest characters of a new password. Default 8, which is also the minimum
+    /// (OWASP ASVS 5.0 V6.2.1); staff always need 15.
     pub minimum_length: usize,
-    /// `passwords.refusal_floor_ms`: no wrong password is answered earlier, so that a stopwatch does not tell
-    /// accounts whose imported hash costs more than ours; less than half of `http.request_deadline_seconds`.
-    /// Default 0.
+    /// `passwords.refusal_floor_ms`: the shortest time until a wrong password is answered, so that response times
+    /// do not reveal accounts whose imported hash costs more than the service's own; less than half of
+    /// `http.request_deadline_seconds`. Default 0.
     pub refusal_floor: Duration,
-    /// `passwords.context_words`: words of which no password may be made. Default: those of
-    /// `messages.product`, ours, and the names of roles.
+    /// `passwords.context_words`: words of which a password must not consist. Default: those of `messages.product`,
+    /// the service's own, and the names of roles.
     pub context_words: Option<Vec<String>>,
 }
 
@@ -68,7 +68,7 @@ impl PasswordSettings {
     }
 }
 
-/// Words that count, and not too many.
+/// Words of valid length, and not too many of them.
 fn context_words(value: &Value) -> Parsed<Vec<String>> {
     let (shortest, longest) = (ContextWords::SHORTEST, ContextWords::LONGEST);
     let word = |value: &Value| {
@@ -89,7 +89,7 @@ fn context_words(value: &Value) -> Parsed<Vec<String>> {
 }
 
 impl Config {
-    /// What follows a refusal, counting it above all, needs its time too.
+    /// The steps after a mismatch, above all counting it, need time too.
     pub(super) fn check_passwords(&self, refuse: &mut impl FnMut(&'static str, &str)) {
         if self.passwords.refusal_floor >= self.http.request_deadline / 2 {
             let reason = "must be less than half of http.request_deadline_seconds";

@@ -1,7 +1,7 @@
-//! Which settings go together, and what production mode refuses.
+//! Conflicts between settings, and the restrictions of production mode.
 //!
-//! What is fine for one person on one machine is dangerous for real people: production mode starts on
-//! nothing that would work only by luck.
+//! Settings that suit one developer on one machine are dangerous for real users: production mode refuses every
+//! setting that would work only by chance.
 
 use url::Url;
 
@@ -12,7 +12,7 @@ use super::{
 };
 
 impl Config {
-    /// What is wrong with settings that are each as they should be.
+    /// Conflicts between settings that are valid on their own.
     pub(super) fn validate(&self) -> Vec<Mistake> {
         let mut found = Vec::new();
         if self.keys.file.is_some() && self.keys.json.is_some() {
@@ -41,7 +41,8 @@ impl Config {
         found
     }
 
-    /// Commands that serve nobody ask for less; which ring they mean they have to know.
+    /// Separate from the other checks, because commands that do not serve requests check less; they, too, must know
+    /// which key ring is meant.
     pub(crate) fn two_key_rings(&self) -> Mistake {
         self.mistake("keys.json", "must not be set together with keys.file")
     }
@@ -58,7 +59,7 @@ impl Config {
             }
             Some(_) => {}
         }
-        // One that was set and refused stands in the list already.
+        // A value that was rejected is in the list already.
         let is_refused = self.database.url.is_none() && self.is_set("database.url");
         if !self.database.is_postgres() && !is_refused {
             let reason = "must be a postgres:// URL in production mode: the embedded database is one \
@@ -77,7 +78,7 @@ impl Config {
         }
     }
 
-    /// Whoever reaches a store that anybody may use has everybody's sessions.
+    /// An attacker who can use a store has every session in it.
     pub(super) fn refuse_weak_passwords(&self, refuse: &mut impl FnMut(&'static str, &str)) {
         if !self.database.allow_weak_credentials && self.database.is_postgres() {
             let reason = "must hold a password of 12 characters or more that is not well known in \
@@ -96,14 +97,14 @@ impl Config {
             if self.redis.url.iter().any(is_weak_for_redis) {
                 refuse("redis.url", reason);
             }
-            // Who can tell a sentinel what to say leads us to a Redis of theirs.
+            // An attacker who controls a sentinel can redirect the service to another Redis.
             if self.redis.sentinel_urls.iter().any(is_weak_for_redis) {
                 refuse("redis.sentinel.urls", reason);
             }
         }
     }
 
-    /// What an operator should know, though it stops nothing.
+    /// Problems that an operator should know of, and that do not prevent the start.
     pub fn warnings(&self) -> Vec<&'static str> {
         let mut warnings = Vec::new();
         if self.is_production() {
@@ -126,7 +127,7 @@ impl Config {
         warnings
     }
 
-    /// What a node for real people can do without, at a price.
+    /// Settings that production mode does not require, but should have.
     fn warn_of_production(&self, warnings: &mut Vec<&'static str>) {
         if self.http.trusted_proxies.is_empty() {
             warnings.push(

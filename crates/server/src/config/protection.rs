@@ -1,23 +1,23 @@
-//! `protection.…`: limits by address, changes of identifiers, silent numbers.
+//! `protection.…`: limits by address, changes of identifiers, unused phone numbers.
 
 use ipnet::IpNet;
 
 use super::{kinds, reader::Reader};
 
-/// Limits, exceptions from them, and how long what was said about an identifier counts.
+/// Limits, their exceptions, and how long proofs of an identifier stay valid.
 #[derive(Debug, Clone)]
 pub struct ProtectionSettings {
-    /// `protection.exempt_networks`: networks that the limits by address do not count (load tests).
-    /// Default none; refused in production mode. Lockout and tries are never lifted.
+    /// `protection.exempt_networks`: networks without limits by address (load tests). Default none; refused in
+    /// production mode. Lockout and limits of attempts always apply.
     pub exempt_networks: Vec<IpNet>,
-    /// `protection.identifier_undo_hours`: how long a change of identifier can be taken back, and nobody else can
-    /// have the one before. Default 72.
+    /// `protection.identifier_undo_hours`: how long a change of identifier can be undone, and the previous
+    /// identifier stays reserved. Default 72.
     pub identifier_undo_hours: u32,
-    /// `protection.phone_reproof_days`: a number to which no code was proven for this long opens its account only
-    /// with something else beside it. Default 180.
+    /// `protection.phone_reproof_days`: a phone number that was not verified by a code for this long opens its
+    /// account only together with another proof. Default 180.
     pub phone_reproof_days: u32,
-    /// `protection.factor_reset_hours`: how long the owner of an account has to object before all second factors
-    /// are taken off it. Default 72.
+    /// `protection.factor_reset_hours`: how long the owner of an account can object before all its second factors
+    /// are removed. Default 72.
     pub factor_reset_hours: u32,
 }
 

@@ -1,4 +1,4 @@
-//! `google.…` and `providers.NAME.…`: signing in through Google and other OpenID providers.
+//! `google.…` and `providers.NAME.…`: sign-in through Google and other OpenID providers.
 
 use adapters_google::ProviderConfig;
 use authentication_app::federation::Providers;
@@ -14,31 +14,33 @@ use super::{
     transport::leads_to_this_machine,
 };
 
-/// A provider, and who we are to it. In the documentation of a field, `…` is `google` or `providers.NAME`.
+/// A provider, and the service's registration with it. In the documentation of a field, `…` is `google` or
+/// `providers.NAME`.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
     /// The section: `google` or `providers.NAME`.
     pub section: String,
-    /// The name of the section, as far as it is one.
+    /// The name of the section, if it is a valid provider name.
     pub name: Result<ProviderName, InvalidProviderName>,
-    /// `….label`: what people know it by. Default `Google` or NAME.
+    /// `….label`: the display name. Default `Google` or NAME.
     pub label: String,
-    /// `….issuer`: the provider, to the letter as its ID tokens say. Default for Google
-    /// `https://accounts.google.com`, otherwise none.
+    /// `….issuer`: the issuer, exactly as in its ID tokens. Default for Google `https://accounts.google.com`,
+    /// otherwise none.
     pub issuer: Option<String>,
-    /// `….client_ids`: who we are to it, the site's client first. Without any there is no sign-in through it.
+    /// `….client_ids`: the service's client ids, the website's client first. Without any, sign-in through the
+    /// provider is off.
     pub client_ids: Vec<String>,
     /// `….client_secret`: the secret of the first client. Default none.
     pub client_secret: Option<SecretString>,
-    /// `….redirect_uris`: where people may come back to. Default none: there is no code flow.
+    /// `….redirect_uris`: the allowed redirect URIs. Default none: there is no code flow.
     pub redirect_uris: Vec<String>,
-    /// `….hosted_domains`: the organisations whose people are let in. Default none: everybody.
+    /// `….hosted_domains`: the organisations whose members may sign in. Default none: everybody.
     pub hosted_domains: Vec<String>,
-    /// `….verified_domains`: domains whose addresses count as verified where the provider does not say. Default
+    /// `….verified_domains`: domains whose addresses count as verified when the provider does not state it. Default
     /// none.
     pub verified_domains: Vec<String>,
-    /// `….trusted_hosts`: hosts beside the issuer's own where it has its endpoints and keys. Default: Google's,
-    /// if the issuer is Google.
+    /// `….trusted_hosts`: hosts besides the issuer's own that serve its endpoints and keys. Default: Google's, if
+    /// the issuer is Google.
     pub trusted_hosts: Vec<String>,
 }
 
@@ -46,12 +48,12 @@ impl ProviderSettings {
     pub(super) const GOOGLE: &str = "google";
     const OTHERS: &str = "providers";
 
-    /// Those under `google`.
+    /// The provider under `google`.
     pub(super) fn google(reader: &mut Reader<'_>) -> Self {
         Self::read(reader, Self::GOOGLE.to_owned(), Self::GOOGLE)
     }
 
-    /// Those under `providers`, in the order of their names.
+    /// The providers under `providers`, sorted by name.
     pub(super) fn others(reader: &mut Reader<'_>) -> Vec<Self> {
         let names = reader.sections(Self::OTHERS);
         names
@@ -99,12 +101,12 @@ impl ProviderSettings {
         }
     }
 
-    /// Whether people sign in through it.
+    /// Whether sign-in through the provider is on.
     pub fn is_on(&self) -> bool {
         !self.client_ids.is_empty()
     }
 
-    /// What does not go together in this section. A setting that was set and refused stands in the list already.
+    /// Conflicts within this section. A setting whose value was rejected is in the list already.
     fn find_mistakes(&self, config: &Config, found: &mut Vec<Mistake>) {
         let mut refuse = |key: &str, reason: &str| {
             let setting = format!("{}.{key}", self.section);
@@ -140,13 +142,13 @@ impl ProviderSettings {
 }
 
 impl Config {
-    /// Every provider through which people sign in.
+    /// Every provider with sign-in through it on.
     pub(crate) fn all_providers(&self) -> impl Iterator<Item = &ProviderSettings> {
         let all = std::iter::once(&self.google).chain(&self.providers);
         all.filter(|provider| provider.is_on())
     }
 
-    /// What is wrong with providers, each and together.
+    /// Conflicts within and between providers.
     pub(super) fn mistakes_in_providers(&self) -> Vec<Mistake> {
         let mut found = Vec::new();
         for provider in std::iter::once(&self.google).chain(&self.providers) {
@@ -177,7 +179,7 @@ impl Config {
 }
 
 impl ProviderSettings {
-    /// Whether both are one provider, however their issuers are spelled.
+    /// Whether both issuers denote the same provider, in any spelling.
     fn is_at(&self, other: &Self) -> bool {
         let place = |provider: &Self| {
             let url = Url::parse(provider.issuer.as_deref()?).ok()?;
@@ -187,7 +189,7 @@ impl ProviderSettings {
     }
 }
 
-/// Shown on buttons and in messages, text messages too.
+/// Shown on buttons, in mail and in text messages.
 fn label(value: &Value) -> Parsed<String> {
     let text = kinds::text(value)?;
     if text.chars().count() <= 40 {
@@ -197,7 +199,7 @@ fn label(value: &Value) -> Parsed<String> {
     }
 }
 
-/// Kept to the letter: it is compared so, and a slash at its end makes it another one.
+/// Kept unchanged, because issuers are compared exactly: a trailing slash makes a different issuer.
 fn issuer(value: &Value) -> Parsed<String> {
     let wanted = || {
         "must be an absolute URL that begins with https://, without user name, query and fragment \
@@ -210,7 +212,7 @@ fn issuer(value: &Value) -> Parsed<String> {
     if is_bare { Ok(text) } else { Err(wanted()) }
 }
 
-/// Kept to the letter: nothing else is compared with it.
+/// Kept unchanged, because redirect URIs are compared exactly.
 fn redirect_uri(value: &Value) -> Parsed<String> {
     let wanted = || {
         "must be absolute URLs that begin with https://, without user name and fragment (http:// to \
@@ -219,7 +221,7 @@ fn redirect_uri(value: &Value) -> Parsed<String> {
     };
     let text = kinds::text(value)?;
     let url = Url::parse(&text).ok().filter(is_safe).ok_or_else(wanted)?;
-    // What a browser would read differently than it is written is no address to be compared.
+    // A URI that browsers normalize to a different text cannot be compared exactly.
     let is_canonical = url.as_str() == text || url.as_str().strip_suffix('/') == Some(&text);
     if is_canonical {
         Ok(text)

@@ -1,4 +1,4 @@
-//! Takes settings out of what was set, and notices what nobody asked for.
+//! Reads settings from their sources, and detects unknown ones.
 
 use std::path::Path;
 
@@ -13,8 +13,8 @@ use super::{
     suggestion,
 };
 
-/// Reads one setting after the other. A mistake does not end it: the default holds in its place, so that
-/// the rest is looked at too.
+/// Reads one setting after the other. After a mistake it continues with the default, so that the remaining settings
+/// are checked too.
 pub(super) struct Reader<'a> {
     sources: &'a Sources,
     root: Dict,
@@ -25,17 +25,17 @@ pub(super) struct Reader<'a> {
     mistakes: Vec<Mistake>,
 }
 
-/// What the file of a secret gave.
+/// The result of reading a secret's file.
 enum FromFile {
-    /// There is none.
+    /// No file is set.
     NotNamed,
-    /// The secret, and where it was.
+    /// The secret and its source.
     Read(Value, Place),
-    /// One was named that cannot be used; what is wrong with it is noted.
+    /// The file cannot be used, and the mistake is recorded.
     Refused,
 }
 
-/// What a reader leaves behind.
+/// The results of a reader.
 pub(super) struct Finished {
     pub(super) places: Places,
     pub(super) in_effect: Vec<InEffect>,
@@ -57,8 +57,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The setting of this dotted name, if it was set and is as it should be. A secret (its type says so)
-    /// may stand in a file of its own, which the setting `<name>_file` names.
+    /// The setting of this dotted name, if it is set and valid. A secret (decided by its type) may be in a separate
+    /// file, which the setting `<name>_file` names.
     pub(super) fn setting<T>(
         &mut self,
         name: &str,
@@ -92,8 +92,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// What a setting is when nobody set it: for defaults that depend on the machine or on other settings.
-    /// Said right after it was read.
+    /// Records the value of an unset setting, for defaults that depend on the machine or on other settings. To be
+    /// called right after it was read.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "numbers and made-up texts, which nobody needs any more"
@@ -112,7 +112,7 @@ impl<'a> Reader<'a> {
             return FromFile::NotNamed;
         };
         self.places.note(&name_of_file, place.clone());
-        // However wrong the file is, the setting was not forgotten.
+        // Even with an invalid file the setting counts as set.
         self.places.note(name, place.clone());
         let read = match value.as_str().map(str::trim) {
             _ if is_given => Err(format!("must not be set together with {name}")),
@@ -140,12 +140,12 @@ impl<'a> Reader<'a> {
     }
 
     fn find(&self, name: &str) -> Option<(Value, Place)> {
-        // No setting is a table; what stands in one is looked at in the end.
+        // No setting is a table; the content of a table is checked at the end.
         let value = find(&self.root, name).filter(|value| value.as_dict().is_none())?;
         Some((value.clone(), self.sources.place_of(name, value)))
     }
 
-    /// The names of the sections in this one that hold something: those are for whoever configures to name.
+    /// The names of non-empty sections in this section: the author of the configuration chooses them.
     pub(super) fn sections(&self, name: &str) -> Vec<String> {
         let sections = find(&self.root, name).and_then(Value::as_dict);
         let holds_something =
@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
             .collect()
     }
 
-    /// What is left: settings that there are not. Ends the reading.
+    /// Reports the remaining settings as unknown, and ends the reading.
     pub(super) fn finish(mut self) -> Finished {
         let root = std::mem::take(&mut self.root);
         self.refuse_unknown("", &root);

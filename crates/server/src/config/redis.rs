@@ -1,4 +1,4 @@
-//! `redis.…`: what nodes share besides the database.
+//! `redis.…`: the state that nodes share besides the database.
 
 use std::path::PathBuf;
 
@@ -10,34 +10,34 @@ use super::{Config, kinds, reader::Reader};
 
 const SCHEMES: &[&str] = &["redis", "rediss"];
 
-/// Ephemeral state.
+/// The store of ephemeral state.
 #[derive(Debug, Clone)]
 pub struct RedisSettings {
-    /// `redis.url`: `redis://` or `rediss://` (TLS). Absent (default): each node keeps its own in its
-    /// process, which is right for one node only.
+    /// `redis.url`: `redis://` or `rediss://` (TLS). Absent (default): each node keeps the state in its own
+    /// process, which suits a single node only.
     pub url: Option<SecretString>,
-    /// `redis.mode`: what the servers are to each other. Default `standalone`.
+    /// `redis.mode`: the topology of the servers. Default `standalone`.
     pub mode: RedisMode,
     /// `redis.sentinel.urls`: the sentinels, each with its own credentials and TLS. Default none.
     pub sentinel_urls: Vec<SecretString>,
     /// `redis.cluster.nodes`: nodes of the Cluster besides that of `redis.url`, `host:port`. Default none.
     pub cluster_nodes: Vec<String>,
-    /// `redis.ca_file`: the only authorities to be believed. Default: those of the system.
+    /// `redis.ca_file`: the only certificate authorities to trust. Default: those of the system.
     pub ca_file: Option<PathBuf>,
-    /// `redis.allow_weak_credentials`: lets production mode start on a Redis that asks for no password, or for a
+    /// `redis.allow_weak_credentials`: allows production mode to start with a Redis that requires no password, or a
     /// well-known one. Default false.
     pub allow_weak_credentials: bool,
-    /// `redis.key_prefix`: what all our keys begin with, for a Redis that others use too. Default `fa:`, on a Cluster
-    /// `{fa}:`.
+    /// `redis.key_prefix`: the prefix of all keys of the service, for a Redis that is shared. Default `fa:`, on a
+    /// Cluster `{fa}:`.
     pub key_prefix: String,
 }
 
-/// What the servers of Redis are to each other.
+/// The topology of the Redis servers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedisMode {
     /// One server.
     Standalone,
-    /// A primary that sentinels name.
+    /// A primary, discovered through sentinels.
     Sentinel,
     /// A Redis Cluster.
     Cluster,
@@ -80,14 +80,14 @@ impl RedisSettings {
         }
     }
 
-    /// All URLs: of servers and of sentinels.
+    /// The URLs of servers and of sentinels.
     pub(super) fn urls(&self) -> impl Iterator<Item = &SecretString> {
         self.url.iter().chain(&self.sentinel_urls)
     }
 }
 
 impl Config {
-    /// What does not go together in `redis`.
+    /// Conflicts between settings of `redis`.
     pub(super) fn check_redis(&self, refuse: &mut impl FnMut(&'static str, &str)) {
         let redis = &self.redis;
         let (is_sentinel, is_cluster) = (

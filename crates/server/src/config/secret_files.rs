@@ -1,5 +1,4 @@
-//! Secrets in files of their own, as Docker and Kubernetes hand them out: `redis.url_file` in the place of
-//! `redis.url`.
+//! Secrets in separate files, as Docker and Kubernetes provide them: `redis.url_file` instead of `redis.url`.
 
 use std::{
     fs::File,
@@ -10,15 +9,15 @@ use std::{
 
 use zeroize::Zeroizing;
 
-/// More than any secret; a path that leads to something else should not fill the memory.
+/// The size limit in bytes, larger than any secret: a wrong path must not fill the memory.
 const MOST_BYTES: u64 = 64 * 1_024;
-/// Whoever is neither the owner nor of the group.
+/// The read permission of users who are neither the owner nor in the group.
 const OTHERS_MAY_READ: u32 = 0o004;
 
-/// What is added to the name of a setting that is a secret.
+/// The suffix for the name of a secret setting.
 pub(super) const SUFFIX: &str = "_file";
 
-/// The secret in a file, without the line break at its end; or why there is none.
+/// The secret in a file, without the trailing line break; or the reason why it cannot be used.
 pub(super) fn read(path: &Path, is_production: bool) -> Result<Zeroizing<String>, String> {
     let unreadable = |error: io::Error| format!("{} cannot be read: {error}", path.display());
     let file = File::open(path).map_err(unreadable)?;

@@ -1,4 +1,4 @@
-//! Where settings come from: a TOML file, and over it the environment.
+//! The sources of settings: a TOML file, overridden by the environment.
 
 use std::{
     collections::BTreeMap,
@@ -17,13 +17,12 @@ use super::{
     mistake::{Mistake, Place},
 };
 
-/// What the names of our variables begin with; `__` also parts a section from its keys.
+/// The prefix of the service's variables; `__` also separates a section from its keys.
 const PREFIX: &str = "FASHIONISTAR_AUTH__";
-/// Names the configuration file, and is no setting itself.
+/// Names the configuration file; it is not a setting.
 const FILE_VARIABLE: &str = "FASHIONISTAR_AUTH__CONFIG";
 
-/// The variables of the environment that are ours. One that is empty counts as not there, which is what
-/// scripts and compose files mean by it.
+/// The service's environment variables. An empty variable counts as unset, as scripts and compose files expect.
 #[derive(Debug, Clone, Default)]
 pub struct Variables {
     set: BTreeMap<String, String>,
@@ -32,7 +31,7 @@ pub struct Variables {
 }
 
 impl Variables {
-    /// Those of this process.
+    /// The variables of this process.
     pub fn of_this_process() -> Self {
         let mut variables = Self::default();
         for (name, value) in env::vars_os() {
@@ -48,7 +47,7 @@ impl Variables {
         variables
     }
 
-    /// Some, for tests.
+    /// The given variables, for tests.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
         let mut variables = Self::default();
         for (name, value) in pairs {
@@ -76,7 +75,7 @@ impl Provider for Variables {
         Metadata::named("variables")
     }
 
-    /// Every value is a text, and what it means is the setting's business: `0123` may be a name.
+    /// Every value is passed as text, and its setting interprets it: `0123` may be a name.
     fn data(&self) -> Result<Map<Profile, Dict>, Error> {
         let mut root = Dict::new();
         for (name, value) in &self.set {
@@ -93,8 +92,8 @@ fn path_of(variable: &str) -> Vec<String> {
 }
 
 impl Variables {
-    /// Variables that one tree cannot hold together, or not together with the file: the merge would drop one of
-    /// them, and say nothing.
+    /// Reports variables that contradict each other or the file (one sets a value, the other a key below it): the
+    /// merge would silently drop one of them.
     fn contradictions(&self, file: &Dict) -> Vec<Mistake> {
         let mut seen = BTreeMap::<Vec<String>, &str>::new();
         let mut found = Vec::new();
@@ -111,7 +110,7 @@ impl Variables {
                 refuse(format!("is set by {other} as well"));
             }
             for above in (1..path.len()).filter_map(|length| path.get(..length)) {
-                // Names are sorted, so that a shorter one comes first.
+                // Names are sorted, so a shorter one comes first.
                 let is_value = value_at(file, above).is_some_and(|it| it.as_dict().is_none());
                 if let Some(other) = seen.get(above) {
                     refuse(format!(
@@ -159,7 +158,7 @@ fn insert(into: &mut Dict, path: &[String], value: &str) {
     }
 }
 
-/// All that was set, merged, with the way back to where each came from.
+/// The merged sources, with the source of each setting.
 pub(super) struct Sources {
     merged: Figment,
     file: Option<PathBuf>,
@@ -167,7 +166,7 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    /// Reads the file (named on the command line, or by the variable) and lays the variables over it.
+    /// Reads the file (named on the command line or by the variable) and overrides it with the variables.
     pub(super) fn gather(file: Option<&Path>, variables: &Variables) -> (Self, Vec<Mistake>) {
         let mut mistakes: Vec<Mistake> = variables
             .unreadable
@@ -207,7 +206,7 @@ impl Sources {
         root.and_then(Value::into_dict).unwrap_or_default()
     }
 
-    /// Where the value of this setting was set.
+    /// The source of this setting's value.
     pub(super) fn place_of(&self, setting: &str, value: &Value) -> Place {
         let is_variable = self
             .merged
@@ -243,7 +242,7 @@ fn of_file(path: &Path, reason: String) -> Mistake {
     }
 }
 
-/// The parser shows the line around a fault, which may be a password.
+/// Removes the excerpt of the line around a syntax error, which may contain a password.
 fn without_excerpt(message: &str) -> String {
     let lines: Vec<&str> = message
         .lines()

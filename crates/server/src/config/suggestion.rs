@@ -1,6 +1,6 @@
-//! "Did you mean": the setting whose name is nearest to one that there is not.
+//! "Did you mean": suggests the setting whose name is most similar to an unknown one.
 
-/// The nearest of the known names, if it is near enough to be what was meant.
+/// The most similar of the known names, if it is similar enough.
 pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     let most = (name.len() / 4).clamp(1, 4);
     known
@@ -10,7 +10,7 @@ pub(super) fn nearest<'n>(name: &str, known: impl Iterator<Item = &'n str>) -> O
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters have to be put in, taken out or changed (Levenshtein). Names are ASCII.
+/// The edit distance: insertions, deletions and substitutions (Levenshtein). Names are ASCII.
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (above, letter) in a.bytes().enumerate() {

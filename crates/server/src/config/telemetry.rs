@@ -1,4 +1,4 @@
-//! `telemetry.…`: logs, traces, metrics and reports of errors.
+//! `telemetry.…`: logs, traces, metrics and error reports.
 
 use figment::value::Value;
 use secrecy::SecretString;
@@ -13,52 +13,51 @@ use super::{
     reader::Reader,
 };
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
+    /// Text for people.
     Text,
-    /// For machines: a JSON object a line.
+    /// One JSON object per line.
     Json,
 }
 
-/// The library of numbering plans writes the numbers that it is given to its trace: a log at `trace` is to have none.
+/// The phone number library writes its input to its trace, so it is off even at level `trace`.
 const SILENT: &str = "rlibphonenumber=off";
 
 const DEFAULT_LOG: &str = "info";
-/// What libraries say, also at `debug`, unless the filter names them. What clients send that is no HTTP is no error
-/// of ours, so the parser has no say.
+/// The levels of libraries, also at `debug`, unless the filter names them. The HTTP parser is off, because invalid
+/// HTTP from clients is not an error of the service.
 const LIBRARIES: &str = "actix_http=off,actix_server=warn,actix_web=warn,h2=warn,hyper=warn,hyper_util=warn,\
      lettre=warn,mio=warn,opentelemetry=warn,redis=warn,reqwest=warn,rustls=warn,rustls_platform_verifier=warn,\
      sea_orm=warn,sea_orm_migration=warn,sqlx=warn,tokio_util=warn,tower=warn";
 
-/// What the service tells of itself.
+/// The telemetry of the service.
 #[derive(Debug, Clone)]
 pub struct TelemetrySettings {
     /// `telemetry.otlp_endpoint`: base URL of an OpenTelemetry collector (OTLP over HTTP); traces go to
-    /// `/v1/traces` under it. Absent (default): nowhere.
+    /// `/v1/traces` and metrics to `/v1/metrics` under it. Absent (default): no export.
     pub otlp_endpoint: Option<Url>,
-    /// `telemetry.sentry_dsn`: where errors and panics are reported to (Sentry). Absent (default): nowhere.
+    /// `telemetry.sentry_dsn`: the Sentry project for reports of errors and panics. Absent (default): no reports.
     pub sentry_dsn: Option<SecretString>,
-    /// `telemetry.sentry_environment`: under which name. Default: the mode.
+    /// `telemetry.sentry_environment`: the environment in reports. Default: the mode.
     pub sentry_environment: String,
-    /// `telemetry.sentry_sample_rate`: which share of them, from 0 to 1. Default 1.
+    /// `telemetry.sentry_sample_rate`: the fraction of reports that are sent, from 0 to 1. Default 1.
     pub sentry_sample_rate: f32,
-    /// `telemetry.log`: what is logged, as `tracing` filters are written: `info`, or
-    /// `info,authentication_app=debug`. Default: `info`. Libraries are heard from `warn` on, unless the filter names
-    /// them.
+    /// `telemetry.log`: the filter of log lines, in the syntax of `tracing`: `info`, or
+    /// `info,authentication_app=debug`. Default: `info`. Libraries log from `warn`, unless the filter names them.
     pub log: String,
     /// `telemetry.log_format`: `text` or `json`. Default: `json` in production mode, otherwise `text`.
     pub log_format: LogFormat,
 }
 
 impl TelemetrySettings {
-    /// What is logged, libraries included.
+    /// The filter of log lines, including libraries.
     ///
     /// # Errors
-    /// [`ParseError`], which [`Self::log`] was checked against.
+    /// [`ParseError`], which the check of [`Self::log`] rules out.
     pub(crate) fn filter(&self) -> Result<EnvFilter, ParseError> {
-        // Of two parts about the same target the later one counts.
+        // If two directives have the same target, the later one applies.
         EnvFilter::builder().parse(format!("{LIBRARIES},{},{SILENT}", self.log))
     }
 
@@ -90,7 +89,7 @@ impl TelemetrySettings {
     }
 }
 
-/// What Sentry calls the address of a project. It holds a key, though not a very secret one.
+/// The address of a Sentry project. It contains a key, though one of low sensitivity.
 fn dsn(value: &Value) -> Parsed<SecretString> {
     let text = kinds::text(value)?;
     match text.trim().parse::<Dsn>() {
@@ -101,7 +100,7 @@ fn dsn(value: &Value) -> Parsed<SecretString> {
     }
 }
 
-/// A lone word must be a level: as a target, which it could be too, it would silence everything else.
+/// A single word must be a level: as a target, which is valid too, it would silence everything else.
 fn filter(value: &Value) -> Parsed<String> {
     let text = kinds::text(value)?;
     let is_meant = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();

@@ -10,7 +10,7 @@ use secrecy::ExposeSecret as _;
 
 use super::*;
 
-/// With these variables, the prefix left out.
+/// These variables, given without their prefix.
 fn variables(pairs: &[(&str, &str)]) -> Variables {
     let named: Vec<(String, &str)> = pairs
         .iter()
@@ -36,7 +36,7 @@ fn from_file(text: &str, pairs: &[(&str, &str)]) -> (PathBuf, Result<Config, Mis
     (path, settings)
 }
 
-/// What production mode starts on.
+/// The minimal settings for production mode.
 const PRODUCTION: [(&str, &str); 6] = [
     ("MODE", "production"),
     (

@@ -2,16 +2,15 @@
 
 use super::{kinds, reader::Reader};
 
-/// What is in tokens, and how long they count.
+/// The claims of tokens, and their lifetimes.
 #[derive(Debug, Clone)]
 pub struct TokenSettings {
-    /// `tokens.access_ttl_seconds`: lifetime of an access token. Default 600; those of staff never live
-    /// longer than 120.
+    /// `tokens.access_ttl_seconds`: lifetime of an access token. Default 600; at most 120 for staff.
     pub access_ttl_seconds: u32,
-    /// `tokens.refresh_grace_seconds`: how long a refresh token that was just replaced still gets the same
-    /// successor. Default 10, which is also the most.
+    /// `tokens.refresh_grace_seconds`: how long a refresh token that was just rotated still gets the same
+    /// successor. Default 10, which is also the maximum.
     pub refresh_grace_seconds: u32,
-    /// `tokens.issuer`: the `iss` claim. Default: `http.public_url` without a slash at the end.
+    /// `tokens.issuer`: the `iss` claim. Default: `http.public_url` without a trailing slash.
     pub issuer: Option<String>,
     /// `tokens.audience`: the `aud` claim. Default `fashionistar`.
     pub audience: String,

@@ -1,4 +1,4 @@
-//! Who sits between the service and what it speaks to.
+//! Whether connections to other systems are protected against interception.
 
 use std::net::IpAddr;
 
@@ -6,7 +6,7 @@ use identity_adapters_postgres::PostgresUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 use url::{Host, Url};
 
-/// Whether this name or address is the machine itself, where nobody sits between.
+/// Whether this name or address is the machine itself, where no network is involved.
 pub(super) fn is_this_machine(host: &str) -> bool {
     host == "localhost"
         || host
@@ -23,8 +23,8 @@ pub(super) fn leads_to_this_machine(url: &Url) -> bool {
     }
 }
 
-/// Whether nobody between can read along, or pass for the PostgreSQL. What says nothing of TLS takes it where it
-/// is offered, believes anybody and goes on in clear otherwise, as libpq does.
+/// Whether nothing in between can read the connection or impersonate the PostgreSQL server. A URL without TLS
+/// parameters uses TLS if it is offered, without verification, and falls back to plain text, as libpq does.
 pub(super) fn is_private_to_postgres(url: &SecretString) -> bool {
     let Ok(url) = PostgresUrl::parse(url.expose_secret()) else {
         return false;
@@ -32,19 +32,19 @@ pub(super) fn is_private_to_postgres(url: &SecretString) -> bool {
     url.servers().iter().all(|server| {
         let is_verified = parameter(server, "sslmode").is_some_and(|mode| mode == "verify-full");
         let is_near = is_postgres_socket(server)
-            // Without a host it is the usual folder, or this machine.
+            // Without a host, the driver uses the default socket folder, or this machine.
             || parameter(server, "host").is_none_or(|host| is_this_machine(&host));
         is_verified || is_near
     })
 }
 
-/// A parameter of one server's URL, where everything is one.
+/// A parameter of one server's URL, in which all parts are query parameters.
 pub(super) fn parameter(url: &Url, name: &str) -> Option<String> {
     let given = url.query_pairs().find(|(given, _)| given == name);
     given.map(|(_, value)| value.into_owned())
 }
 
-/// Whether one server's URL names the folder of a socket.
+/// Whether one server's URL names a socket folder.
 pub(super) fn is_postgres_socket(url: &Url) -> bool {
     parameter(url, "host").is_some_and(|host| host.starts_with('/'))
 }

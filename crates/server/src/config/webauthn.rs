@@ -1,29 +1,29 @@
-//! `webauthn.…`: whose passkeys are taken.
+//! `webauthn.…`: the relying party of passkeys.
 
 use adapters_crypto::{is_android_app, is_on_domain};
 use url::Url;
 
 use super::{Config, Mistake, kinds, reader::Reader};
 
-/// Where passkeys belong when nothing is set and the service has no name of its own.
+/// The domain of passkeys when nothing is set and the service has no host name.
 const LOCAL: &str = "localhost";
 
 /// The relying party of passkeys.
 #[derive(Debug, Clone)]
 pub struct WebAuthnSettings {
-    /// `webauthn.rp_id`: the domain that passkeys belong to, for good; one of another domain counts no more.
+    /// `webauthn.rp_id`: the domain of passkeys. It must never change: passkeys of another domain become invalid.
     /// Default: the host of `http.public_url`, or `localhost`.
     pub rp_id: Option<String>,
-    /// `webauthn.origins`: who may ask for passkeys: pages, as browsers send their origin, each on the domain of
-    /// `webauthn.rp_id` or below it, and Android apps (`android:apk-key-hash:…`). Default: the service's own
-    /// origin.
+    /// `webauthn.origins`: the origins that may request passkeys: pages, as browsers send their origin, each on the
+    /// domain of `webauthn.rp_id` or below it, and Android apps (`android:apk-key-hash:…`). Default: the service's
+    /// own origin.
     pub origins: Vec<String>,
-    /// `webauthn.related_origins`: pages on other domains that may ask, too. `/.well-known/webauthn` of the domain
-    /// of `webauthn.rp_id` has to say so to browsers. Default: none.
+    /// `webauthn.related_origins`: pages on other domains that may request passkeys too. `/.well-known/webauthn` of
+    /// the domain of `webauthn.rp_id` has to list them for browsers. Default: none.
     pub related_origins: Vec<String>,
 }
 
-/// The relying party, as it follows from the settings and from where the service listens.
+/// The relying party that results from the settings and from the address of the service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RelyingPartyInEffect {
     /// The domain.
@@ -45,7 +45,7 @@ impl WebAuthnSettings {
         }
     }
 
-    /// What holds for a service that clients reach at `public_url`.
+    /// The relying party of a service that clients reach at `public_url`.
     pub(crate) fn in_effect(&self, public_url: &Url) -> RelyingPartyInEffect {
         let own = own_origin(public_url);
         let host = own.domain().unwrap_or(LOCAL).to_owned();
@@ -80,7 +80,7 @@ impl WebAuthnSettings {
                 "must be set: the service itself is on localhost, and not on {rp_id}"
             ));
         }
-        // The own one is judged as http.public_url.
+        // The service's own origin is checked as part of `http.public_url`.
         for (origin, is_set) in set
             .iter()
             .map(|it| (it, true))
@@ -110,12 +110,12 @@ impl WebAuthnSettings {
     }
 }
 
-/// A browser has passkeys for names alone: who listens on an address of loopback is `localhost` to it.
+/// Browsers support passkeys for host names only, so a loopback address becomes `localhost`.
 fn own_origin(public_url: &Url) -> Url {
     let mut own = public_url.clone();
     own.set_path("");
     if own.domain().is_none() {
-        // An http URL with a host can be given another one.
+        // An http URL with a host always accepts another host.
         let _ = own.set_host(Some(LOCAL));
     }
     own

@@ -23,7 +23,7 @@ fn mistakes(pairs: &[(&str, &str)]) -> Vec<String> {
     told(Config::for_serving(None, &variables(pairs)))
 }
 
-/// A variable's mistake as it is shown.
+/// The text of a mistake in a variable.
 fn refused(name: &str, reason: &str) -> String {
     let setting = format!("events.{}", name.to_lowercase().replace("__", "."));
     format!("{setting} (variable FASHIONISTAR_AUTH__EVENTS__{name}): {reason}")

@@ -13,23 +13,25 @@ use crate::config::{
     reader::Reader,
 };
 
-/// Who sends mail.
+/// The provider for mail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EmailProvider {
     /// `smtp`: the server of `messages.smtp`.
     Smtp,
-    /// `none`: nobody.
+    /// `none`: mail is not sent.
     Nobody,
 }
 
-/// Mail.
+/// Settings of mail.
 #[derive(Debug, Clone)]
 pub struct EmailSettings {
-    /// `messages.email.provider`: `smtp` or `none`. Must be said when `messages.sender` is `providers`.
+    /// `messages.email.provider`: `smtp` or `none`. Required when `messages.sender` is `providers`.
     pub provider: Option<EmailProvider>,
-    /// `messages.email.daily_ceiling`: mails with codes a day, to all together. Default 100000.
+    /// `messages.email.daily_ceiling`: the most mails with codes per day, to all recipients together. Default
+    /// 100000.
     pub daily_ceiling: u32,
-    /// `messages.email.notice_daily_ceiling`: mails with notices a day, to all together. Default 100000.
+    /// `messages.email.notice_daily_ceiling`: the most mails with notices per day, to all recipients together.
+    /// Default 100000.
     pub notice_daily_ceiling: u32,
     /// `messages.smtp.…`
     pub smtp: SmtpSettings,
@@ -38,30 +40,30 @@ pub struct EmailSettings {
 /// A mail server.
 #[derive(Debug, Clone)]
 pub struct SmtpSettings {
-    /// `messages.smtp.host`: its name, which its certificate must have.
+    /// `messages.smtp.host`: the host name, which its certificate must match.
     pub host: Option<String>,
     /// `messages.smtp.port`. Default 465, with `starttls` 587, with `none` 25.
     pub port: u16,
-    /// `messages.smtp.security`: `tls` (from the first byte, default), `starttls` (refuses a server that does
-    /// not offer it), or `none` (in clear, to this machine only and not in production mode).
+    /// `messages.smtp.security`: `tls` (from the first byte, default), `starttls` (refuses a server that does not
+    /// offer it), or `none` (unencrypted, to this machine only and not in production mode).
     pub security: SmtpSecurity,
-    /// `messages.smtp.username`: together with the password.
+    /// `messages.smtp.username`: to be set together with the password.
     pub username: Option<String>,
     /// `messages.smtp.password`
     pub password: Option<SecretString>,
-    /// `messages.smtp.ehlo_name`: what we call ourselves, a full name or an address. Default: the host of
+    /// `messages.smtp.ehlo_name`: the name in EHLO, a full host name or an address. Default: the host of
     /// `http.public_url`.
     pub ehlo_name: Option<String>,
-    /// `messages.smtp.from`: the address that mail comes from.
+    /// `messages.smtp.from`: the sender address.
     pub from: Option<String>,
-    /// `messages.smtp.from_name`: the name beside it. Default `messages.product`.
+    /// `messages.smtp.from_name`: the display name of the sender. Default `messages.product`.
     pub from_name: Option<String>,
-    /// `messages.smtp.timeout_seconds`: to come as far as the message, and again to have it answered.
+    /// `messages.smtp.timeout_seconds`: for everything before the message, and again for the message and its reply.
     /// Default 10.
     pub timeout: Duration,
-    /// `messages.smtp.ca_file`: the only authorities to be believed. Default: those of the system.
+    /// `messages.smtp.ca_file`: the only certificate authorities to trust. Default: those of the system.
     pub ca_file: Option<PathBuf>,
-    /// `messages.smtp.connections`: at once. Default 8.
+    /// `messages.smtp.connections`: the most connections at the same time. Default 8.
     pub connections: usize,
 }
 

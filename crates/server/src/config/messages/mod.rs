@@ -1,4 +1,4 @@
-//! `messages.…`: how people are reached.
+//! `messages.…`: mail and text messages.
 
 mod email;
 mod rules;
@@ -21,38 +21,38 @@ use super::{
 pub use email::{EmailProvider, EmailSettings, SmtpSettings};
 pub use sms::{SmsProvider, SmsSettings};
 
-/// Who sends messages.
+/// The sender of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SenderChoice {
-    /// `providers`: `messages.email.provider` and `messages.sms.provider` say who.
+    /// `providers`: as set in `messages.email.provider` and `messages.sms.provider`.
     Providers,
-    /// `mailbox`: nobody gets anything; what was sent is shown at `/dev/mailbox`. Development mode only.
+    /// `mailbox`: messages are only shown at `/dev/mailbox`. Development mode only.
     Mailbox,
-    /// `none`: messages stay queued until somebody sends them.
+    /// `none`: messages stay queued until a node with a sender delivers them.
     Nobody,
 }
 
-/// Messages and the words in them.
+/// Messages and their contents.
 #[derive(Debug, Clone)]
 pub struct MessageSettings {
     /// `messages.sender`: `providers`, `mailbox` or `none`. Default in development mode: `mailbox`; in
     /// production mode there is none.
     pub sender: Option<SenderChoice>,
-    /// `messages.product`: what the service calls itself. Default `Fashionistar`.
+    /// `messages.product`: the product name in messages. Default `Fashionistar`.
     pub product: String,
-    /// `messages.support`: where people turn to with questions, an address or a page. Default none.
+    /// `messages.support`: the contact for questions, an address or a page. Default none.
     pub support: Option<String>,
-    /// `messages.default_language`: for people who asked for no language, or for one that has no templates.
-    /// Default `en`.
+    /// `messages.default_language`: for recipients who requested no language, or one without templates. Default
+    /// `en`.
     pub default_language: String,
-    /// `messages.templates_dir`: templates over those that are built in. Default none.
+    /// `messages.templates_dir`: templates that override the built-in ones. Default none.
     pub templates_dir: Option<PathBuf>,
-    /// `messages.reset_page_url`: the page that takes the token of a mailed reset link from its fragment.
-    /// Default `/reset-password` under `http.public_url`; needed in production mode, with https.
+    /// `messages.reset_page_url`: the page that reads the token of a mailed reset link from its URL fragment.
+    /// Default `/reset-password` under `http.public_url`; required in production mode, with https.
     pub reset_page_url: Option<Url>,
-    /// `messages.notice_page_url`: the page that takes the token of a link in a notice from its fragment, asks
-    /// once more, and posts it. Default `/notice` under `http.public_url`; needed in production mode, with
-    /// https.
+    /// `messages.notice_page_url`: the page that reads the token of a link in a notice from its URL fragment, asks
+    /// for confirmation, and posts the token. Default `/notice` under `http.public_url`; required in production
+    /// mode, with https.
     pub notice_page_url: Option<Url>,
     /// `messages.email.…` and `messages.smtp.…`
     pub email: EmailSettings,
@@ -86,7 +86,7 @@ impl MessageSettings {
         }
     }
 
-    /// Whether messages reach people.
+    /// Whether messages are delivered to people.
     pub(crate) fn reaches_people(&self) -> bool {
         self.sender == Some(SenderChoice::Providers)
     }

@@ -1,4 +1,4 @@
-//! Which settings of messages go together.
+//! Conflicts between settings of messages.
 
 use adapters_messaging::SmtpSecurity;
 
@@ -12,7 +12,7 @@ use crate::config::{
 type Refuse<'a> = dyn FnMut(&'static str, &str) + 'a;
 
 impl Config {
-    /// What is wrong with the settings of messages, each of which is as it should be.
+    /// Reports conflicts between settings of messages that are valid on their own.
     pub(in crate::config) fn check_messages(&self, refuse: &mut Refuse<'_>) {
         let messages = &self.messages;
         if self.is_production() {
@@ -79,7 +79,7 @@ impl Config {
         }
     }
 
-    /// Refuses a setting that is needed and was not set; one that was set wrong was refused before.
+    /// Refuses a required setting that was not set; an invalid value was refused before.
     fn need(&self, setting: &'static str, absent: bool, reason: &str, refuse: &mut Refuse<'_>) {
         if absent && self.places.of(setting) == Place::Unset {
             refuse(setting, reason);

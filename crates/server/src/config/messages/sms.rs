@@ -13,52 +13,54 @@ use crate::config::{
     reader::Reader,
 };
 
-/// Who sends text messages.
+/// The provider for text messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SmsProvider {
-    /// `http`: a gateway that takes JSON.
+    /// `http`: a gateway that accepts JSON.
     Http,
-    /// `twilio`: Twilio, or whoever speaks as it does.
+    /// `twilio`: Twilio, or a provider with the same API.
     Twilio,
-    /// `none`: nobody.
+    /// `none`: text messages are not sent.
     Nobody,
 }
 
-/// Text messages.
+/// Settings of text messages.
 #[derive(Debug, Clone)]
 pub struct SmsSettings {
-    /// `messages.sms.provider`: `http`, `twilio` or `none`. Must be said when `messages.sender` is
-    /// `providers`.
+    /// `messages.sms.provider`: `http`, `twilio` or `none`. Required when `messages.sender` is `providers`.
     pub provider: Option<SmsProvider>,
-    /// `messages.sms.daily_ceiling`: text messages with codes a day, to all together. Default 10000.
+    /// `messages.sms.daily_ceiling`: the most text messages with codes per day, to all numbers together. Default
+    /// 10000.
     pub daily_ceiling: u32,
-    /// `messages.sms.range_digits`: how many digits after the country's code make a range. Default 2.
+    /// `messages.sms.range_digits`: the number of digits after the country code that define a range. Default 2.
     pub range_digits: u8,
-    /// `messages.sms.range_hourly_ceiling`: text messages with codes an hour to one range. Default 500.
+    /// `messages.sms.range_hourly_ceiling`: the most text messages with codes per hour to one range. Default 500.
     pub range_hourly_ceiling: u32,
-    /// `messages.sms.range_daily_ceiling`: text messages with codes a day to one range. Default 3000.
+    /// `messages.sms.range_daily_ceiling`: the most text messages with codes per day to one range. Default 3000.
     pub range_daily_ceiling: u32,
-    /// `messages.sms.notice_daily_ceiling`: text messages with notices a day, to all together. Default 10000.
+    /// `messages.sms.notice_daily_ceiling`: the most text messages with notices per day, to all numbers together.
+    /// Default 10000.
     pub notice_daily_ceiling: u32,
-    /// `messages.sms.notice_range_daily_ceiling`: text messages with notices a day to one range. Default 3000.
+    /// `messages.sms.notice_range_daily_ceiling`: the most text messages with notices per day to one range. Default
+    /// 3000.
     pub notice_range_daily_ceiling: u32,
-    /// `messages.sms.url`: where `http` posts to, which may have a key in its query; for `twilio` what comes before `/2010-04-01`, by default
-    /// `https://api.twilio.com`.
+    /// `messages.sms.url`: the URL that `http` posts to, which may contain a key in its query. For `twilio` the
+    /// part before `/2010-04-01`, by default `https://api.twilio.com`.
     pub url: Option<GatewayUrl>,
-    /// `messages.sms.from`: our number or name; for `twilio` a messaging service (`MG…`) will do too.
+    /// `messages.sms.from`: the sender's number or name; for `twilio` also a messaging service (`MG…`).
     pub from: Option<String>,
-    /// `messages.sms.token`: what `http` sends as a bearer token. Default none.
+    /// `messages.sms.token`: the bearer token for `http`. Default none.
     pub token: Option<SecretString>,
-    /// `messages.sms.body`: the JSON that `http` posts, which may have a key in it, with `{to}`, `{text}`, `{id}` and `{from}` in its
-    /// texts. Default `{"id": "{id}", "to": "{to}", "text": "{text}"}`.
+    /// `messages.sms.body`: the JSON that `http` posts, which may contain a key, with the placeholders `{to}`,
+    /// `{text}`, `{id}` and `{from}` in its strings. Default `{"id": "{id}", "to": "{to}", "text": "{text}"}`.
     pub body: BodyTemplate,
     /// `messages.sms.account_sid`: the account at `twilio`.
     pub account_sid: Option<String>,
-    /// `messages.sms.auth_token`: its token.
+    /// `messages.sms.auth_token`: the token of that account.
     pub auth_token: Option<SecretString>,
-    /// `messages.sms.timeout_seconds`: for all of a request. Default 10.
+    /// `messages.sms.timeout_seconds`: for a whole request. Default 10.
     pub timeout: Duration,
-    /// `messages.sms.ca_file`: the only authorities to be believed. Default: those of the system.
+    /// `messages.sms.ca_file`: the only certificate authorities to trust. Default: those of the system.
     pub ca_file: Option<PathBuf>,
 }
 
@@ -121,7 +123,7 @@ impl SmsSettings {
     }
 }
 
-/// What begins with `https://`, or with `http://` for this machine. A query may be part of it.
+/// A URL that begins with `https://`, or with `http://` for this machine. It may have a query.
 fn gateway_url(value: &Value) -> Parsed<GatewayUrl> {
     let wanted =
         "must be an absolute URL that begins with https://, without user name and fragment";
@@ -136,7 +138,7 @@ fn gateway_url(value: &Value) -> Parsed<GatewayUrl> {
         .ok_or_else(|| wanted.to_owned())
 }
 
-/// A secret that goes into a header as it stands.
+/// A secret that is sent unchanged in a header.
 fn header_secret(value: &Value) -> Parsed<SecretString> {
     let secret = kinds::secret(value)?;
     let text = value.as_str().unwrap_or_default();

@@ -2,7 +2,7 @@ use secrecy::ExposeSecret as _;
 
 use crate::config::{Config, Variables};
 
-/// Sends by SMTP and by a gateway.
+/// Delivery by SMTP and by a gateway.
 const PROVIDERS: [(&str, &str); 7] = [
     ("MESSAGES__SENDER", "providers"),
     ("MESSAGES__EMAIL__PROVIDER", "smtp"),

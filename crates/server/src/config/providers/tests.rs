@@ -16,7 +16,7 @@ fn mistakes(pairs: &[(&str, &str)]) -> Vec<String> {
     }
 }
 
-/// A variable's mistake as it is shown.
+/// The text of a mistake in a variable.
 fn refused(name: &str, reason: &str) -> String {
     let setting = name.to_lowercase().replace("__", ".");
     format!("{setting} (variable FASHIONISTAR_AUTH__{name}): {reason}")
@@ -140,7 +140,7 @@ fn two_that_cannot_be_told_apart_are_refused() {
             "{issuer}"
         );
     }
-    // Under the name of Google's section: beside it no, in its place yes.
+    // The name `google` under `providers`: refused together with the `google` section, accepted instead of it.
     let google = [
         ("PROVIDERS__GOOGLE__CLIENT_IDS", "a"),
         ("PROVIDERS__GOOGLE__ISSUER", "https://other.example"),

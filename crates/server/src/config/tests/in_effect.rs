@@ -1,4 +1,4 @@
-//! What `config print` is made of, held to what `docs/configuration.md` says.
+//! The output of `config print`, compared with `docs/configuration.md`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,7 +21,7 @@ fn every_documented_setting_is_printed_and_every_printed_one_is_documented() {
     assert_eq!(printed, documented);
 }
 
-/// A default that is a plain value is the one that the code has: to set it changes nothing.
+/// A documented default that is a plain value equals the default of the code: setting it changes nothing.
 #[test]
 fn documented_defaults_are_what_holds() {
     let bare = |config: &Config| {
@@ -91,7 +91,7 @@ fn a_value_is_printed_with_where_it_comes_from() {
     assert_eq!(of("redis.url"), ("none", "default"));
 }
 
-/// Which settings are masked: these and no others. A new secret that is missing here is shown: look twice.
+/// The complete list of masked settings. A new secret that is missing here would be shown: check it carefully.
 #[test]
 fn secrets_are_masked_whatever_they_are() {
     let (mut masked, mut shown) = (BTreeSet::new(), BTreeSet::new());
@@ -123,7 +123,7 @@ fn secrets_are_masked_whatever_they_are() {
         "redis.url",
         "telemetry.sentry_dsn",
     ];
-    // Their values are words, which are shown; this is none.
+    // Settings with keyword values, which are shown, are given a value that is no keyword.
     let words = [
         "messages.email.provider",
         "messages.sender",

@@ -1,11 +1,11 @@
-//! A hundred mistakes and more: each is refused with its setting, its place and its reason.
+//! More than a hundred mistakes: each is refused with its setting, its source and its reason.
 
 use super::*;
 
-/// `setting | value of its variable | what is said of it`. A value alone makes each of these mistakes.
+/// `setting | value of its variable | expected reason`. Each value alone is a mistake.
 const OF_VARIABLES: &str = include_str!("mistakes/variables.txt");
 
-/// Text of the file, setting, line, what is said of it.
+/// Text of the file, setting, line, expected reason.
 const OF_FILES: &[(&str, &str, usize, &str)] = &[
     ("mode = 1", "mode", 1, "must be development or production"),
     (
@@ -163,7 +163,7 @@ const OF_FILES: &[(&str, &str, usize, &str)] = &[
     ),
 ];
 
-/// No TOML at all: text, and the line that is blamed.
+/// Invalid TOML: text, and the reported line.
 const NO_TOML: &[(&str, usize)] = &[
     ("[http\nlisten = 1", 1),
     ("[http]\nlisten = ", 2),
@@ -200,7 +200,7 @@ fn there_are_more_than_a_hundred() {
     assert_eq!(different.len(), rows().len());
 }
 
-/// Each is refused alone, under its name, with its place and with what would be right.
+/// Each is refused on its own, with its name, its source and the valid form.
 #[test]
 fn a_value_that_cannot_be_meant_stops_the_start() {
     for (setting, value, reason) in rows() {
@@ -248,12 +248,13 @@ fn a_file_that_is_no_toml_is_refused_with_the_line_and_without_showing_what_is_i
     );
 }
 
-/// The whole table in one environment, as far as a variable can have one value.
+/// The whole table in one environment, as far as a variable can have only one value.
 #[test]
 fn however_many_there_are_all_are_told_at_once() {
     let mut first = std::collections::BTreeMap::new();
     for (setting, value, reason) in rows() {
-        // A name below or above another one would hide it, and a file beside its secret is another mistake.
+        // A name below or above another one would hide it, and a file together with its secret is a different
+        // mistake.
         let is_alone =
             !["http", "tokens", "http.listen.port", "telemetry.log.level"].contains(&setting);
         if is_alone && !setting.ends_with("_file") {
@@ -282,7 +283,7 @@ fn however_many_there_are_all_are_told_at_once() {
     assert_eq!(told.len(), first.len(), "{told:#?}");
 }
 
-/// A variable whose name goes through another one's, or through what the file sets: no tree holds both.
+/// A variable whose name is below another variable, or below a value in the file: no tree can hold both.
 #[test]
 fn what_cannot_be_set_together_is_refused_and_nothing_is_dropped() {
     let listen = ("HTTP__LISTEN", "127.0.0.1:8080");

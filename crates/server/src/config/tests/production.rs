@@ -1,4 +1,4 @@
-//! What production mode refuses, and which settings do not go together.
+//! Refusals of production mode, and conflicts between settings.
 
 use super::*;
 
@@ -224,7 +224,7 @@ fn production_mode_refuses_a_store_that_asks_for_no_password_unless_it_is_told_t
             told.warnings().iter().any(|it| it.starts_with(&warned)),
             "{warned}"
         );
-        // And for the other store it says nothing.
+        // Each of the two settings affects its own store only.
         let other = [
             "DATABASE__ALLOW_WEAK_CREDENTIALS",
             "REDIS__ALLOW_WEAK_CREDENTIALS",
@@ -237,7 +237,7 @@ fn production_mode_refuses_a_store_that_asks_for_no_password_unless_it_is_told_t
     }
     let socket = "postgres://auth@%2Frun%2Fpostgresql/auth";
     assert!(but(&[("DATABASE__URL", socket)]).is_ok());
-    // One person on one machine may do as they like.
+    // Development mode has no such restriction.
     settings(&[
         ("DATABASE__URL", "postgres://localhost/auth"),
         ("REDIS__URL", "redis://localhost"),

@@ -1,10 +1,10 @@
-//! Secrets: in files of their own, and never shown.
+//! Secrets: in separate files, and never shown.
 
 use std::os::unix::fs::PermissionsExt as _;
 
 use super::*;
 
-/// A file with this text and mode, in a folder that lives as long as the handle.
+/// A file with this text and mode, in a folder that is removed when the handle is dropped.
 fn secret_file(text: &[u8], mode: u32) -> (tempfile::TempDir, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
@@ -80,7 +80,7 @@ fn a_secret_is_given_once() {
     let found = mistakes(&[("REDIS__URL", "redis://other"), ("REDIS__URL_FILE", &path)]);
     let expected = "redis.url_file (variable FASHIONISTAR_AUTH__REDIS__URL_FILE): must not be set together with redis.url";
     assert_eq!(found, [expected]);
-    // Across the file and the environment too: nobody has to know which of them would win.
+    // Also across the file and the environment: there is no precedence to remember.
     let (_, read) = from_file(
         "[redis]\nurl = 'redis://other'\n",
         &[("REDIS__URL_FILE", &path)],

@@ -1,4 +1,4 @@
-//! What settings are when they are as they should be.
+//! Valid settings and their values.
 
 use super::*;
 
