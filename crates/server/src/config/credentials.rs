@@ -95,7 +95,7 @@ fn password_in(url: &Url) -> Option<String> {
 
 /// Decodes percent-encoding, such as `%40`.
 fn decoded(text: &str) -> String {
-    // The query parser decodes it. It would read a plus as a space, so a plus is encoded first.
+    // The query parser decodes it. It would read a plus as a space, so a plus is encoded (`%2B`) first.
     let query = format!("it={}", text.replace('+', "%2B").replace('&', "%26"));
     url::form_urlencoded::parse(query.as_bytes())
         .next()
