@@ -1,4 +1,4 @@
-//! Who acts: from the bearer token to a live session.
+//! Authentication: from the bearer token to a live session.
 
 use std::{marker::PhantomData, rc::Rc};
 
@@ -22,10 +22,10 @@ use crate::{
     state::state_of,
 };
 
-/// Extracts the live session behind the bearer token, and counts the call for its account.
+/// Extracts the live session of the bearer token, and counts the call against the limit of its account.
 ///
-/// Routes that the table calls [`crate::routes::Access::SignedIn`] are authenticated before anything of
-/// the request is parsed, whether or not their handler asks who it is; asking then costs nothing more.
+/// Routes that are [`crate::routes::Access::SignedIn`] in the table are authenticated before anything of the
+/// request is parsed, even if their handler does not use this extractor; using it costs nothing more.
 pub struct Authenticated {
     snapshot: Rc<SessionSnapshot>,
     principal: Principal,
@@ -37,7 +37,7 @@ impl Authenticated {
         &self.snapshot
     }
 
-    /// The one who acts.
+    /// The authenticated principal.
     pub fn principal(&self) -> &Principal {
         &self.principal
     }
@@ -62,7 +62,7 @@ impl FromRequest for Authenticated {
     }
 }
 
-/// An [`Authenticated`] who proved who they are a short while ago: for what a stolen session must not do
+/// An [`Authenticated`] with a recent proof of identity: for operations that a stolen session must not perform
 /// (OWASP ASVS 5.0 V7.5.1).
 pub struct RecentlyAuthenticated(Authenticated);
 
@@ -87,7 +87,7 @@ impl FromRequest for RecentlyAuthenticated {
     }
 }
 
-/// An [`Authenticated`] whom a guard lets pass: the question stands in the handler's signature.
+/// An [`Authenticated`] that satisfies the access guard `G`. The handler's signature states the requirement.
 ///
 /// ```
 /// use api_http::{Guarded, Problem};
@@ -108,7 +108,7 @@ impl<G> Guarded<G> {
         self.who.session()
     }
 
-    /// The one who acts.
+    /// The authenticated principal.
     pub fn principal(&self) -> &Principal {
         self.who.principal()
     }
@@ -140,10 +140,10 @@ impl<G: Guard + Default + 'static> FromRequest for Guarded<G> {
     }
 }
 
-/// A session whose token is from before its last proof.
+/// A session whose token was issued before its latest proof of identity.
 struct Outdated(Rc<SessionSnapshot>);
 
-/// Refuses whoever did not prove who they are a short while ago, and says what is missing.
+/// Refuses a session without a recent proof of identity, and lists the missing proofs.
 pub(crate) async fn demand_recent(
     request: &HttpRequest,
     session: &SessionSnapshot,
@@ -160,21 +160,20 @@ pub(crate) async fn demand_recent(
     Err(Problem::of(ProblemCode::ReauthenticationRequired).with_methods(methods))
 }
 
-/// The session of a request whose token is from before its last proof.
+/// The session of a request whose token was issued before its latest proof of identity.
 pub(super) fn outdated(request: &HttpRequest) -> Option<Rc<SessionSnapshot>> {
     let extensions = request.extensions();
     extensions.get::<Outdated>().map(|it| Rc::clone(&it.0))
 }
 
-/// The session of the request, for what belongs to a session whatever its token is worth.
+/// The session of the request, even if its token is outdated.
 pub(crate) fn session_of(request: &HttpRequest) -> Option<SessionId> {
     let known = || request.extensions().get().map(Rc::clone);
     let session: Option<Rc<SessionSnapshot>> = outdated(request).or_else(known);
     session.map(|it| it.session)
 }
 
-/// The live session behind the request's token, and the call is counted. The answer of the first time holds
-/// for the request.
+/// Authenticates the request's token, and counts the call. The result is kept for the rest of the request.
 pub(crate) async fn authenticate(request: &HttpRequest) -> Result<Rc<SessionSnapshot>, Problem> {
     if let Some(known) = request.extensions().get::<Rc<SessionSnapshot>>() {
         return Ok(Rc::clone(known));
@@ -193,9 +192,9 @@ pub(crate) async fn authenticate(request: &HttpRequest) -> Result<Rc<SessionSnap
     Ok(snapshot)
 }
 
-/// Whom this node recognises is counted by address and account in one round trip. Anybody else is counted by
-/// address before others are asked about them; and for an account only when its session lives, so that
-/// whoever holds an old token cannot use up its owner's calls.
+/// A session that this node has cached is counted by address and account in one round trip. Any other token is
+/// counted by address before the shared cache and the store are queried, and by account only if its session is
+/// live, so that the holder of an old token cannot use up its owner's limit.
 async fn counted(request: &HttpRequest) -> Result<Bearer, Problem> {
     let sessions = &state_of(request)?.sessions;
     let recognised = match bearer_token(request.headers()) {
@@ -222,7 +221,7 @@ async fn counted(request: &HttpRequest) -> Result<Bearer, Problem> {
     }
 }
 
-/// A route of another bounded context may stand outside our table.
+/// A route of another bounded context may be missing in this table; it counts as signed in.
 fn class_of(request: &HttpRequest) -> Option<RouteClass> {
     match RouteSpec::of(request).map(|spec| spec.counted) {
         Some(Counted::By(class)) => Some(class),
@@ -231,7 +230,7 @@ fn class_of(request: &HttpRequest) -> Option<RouteClass> {
     }
 }
 
-/// RFC 6750 §2.1: the header, and nowhere else.
+/// The token is accepted in the header only (RFC 6750 §2.1).
 fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut sent = headers.get_all(AUTHORIZATION);
     let value = sent

@@ -1,4 +1,4 @@
-//! Who calls: the one place that decides on a client's address, and what it says it is.
+//! The client's address and user agent. Only this module determines them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -10,23 +10,23 @@ use actix_web::{
 use crate::ApiConfig;
 
 const FORWARDED_FOR: &str = "x-forwarded-for";
-/// A list longer than any chain of proxies is not walked further.
+/// The most entries that are examined: no real chain of proxies is longer.
 const MOST_HOPS: usize = 16;
-/// How much of a user agent is kept.
+/// The most characters of a user agent that are kept.
 const MOST_USER_AGENT: usize = 256;
 
-/// The client's address, as far as configured proxies are believed.
+/// The client's address, according to the trusted proxies.
 pub(crate) fn address_of(request: &HttpRequest, config: &ApiConfig) -> IpAddr {
-    // Without a peer address (a test without a socket) nobody can be believed or exempted.
+    // Without a peer address (a test without a socket) no proxy is trusted and nothing is exempt.
     let peer = request
         .peer_addr()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.ip());
     walk(peer, request.headers(), config)
 }
 
-/// From the peer leftwards through `X-Forwarded-For`, as long as each hop is a proxy of ours. What stands
-/// left of the first stranger was written by the stranger; an entry that is no address ends the walk. Empty entries
-/// are none (RFC 9110 §5.6.1.2).
+/// Walks from the peer to the left through `X-Forwarded-For`, as long as each hop is a trusted proxy. The first
+/// untrusted hop could have written everything to its left. An entry that is not an address ends the walk; empty
+/// entries are skipped (RFC 9110 §5.6.1.2).
 fn walk(peer: IpAddr, headers: &HeaderMap, config: &ApiConfig) -> IpAddr {
     let mut address = peer.to_canonical();
     if !config.is_trusted_proxy(address) {
@@ -48,7 +48,7 @@ fn walk(peer: IpAddr, headers: &HeaderMap, config: &ApiConfig) -> IpAddr {
     address
 }
 
-/// An address, with or without a port.
+/// Parses an address, with or without a port.
 fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(hop).ok()?.trim();
     let bare = text
@@ -61,7 +61,7 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
         .ok()
 }
 
-/// What the client says it is: the printable characters, shortened.
+/// The user agent: the printable characters, up to the maximum.
 pub(crate) fn user_agent_of(headers: &HeaderMap) -> Option<String> {
     let said = String::from_utf8_lossy(headers.get(USER_AGENT)?.as_bytes());
     let kept: String = said

@@ -1,4 +1,4 @@
-//! The request, as far as use cases may know it.
+//! The part of a request that use cases may see.
 
 use std::{
     future::{Ready, ready},
@@ -38,19 +38,19 @@ fn context_of(request: &HttpRequest) -> Result<RequestContext, Problem> {
             address: client::address_of(request, config),
             user_agent: client::user_agent_of(request.headers()),
         },
-        // A token that cannot be ours is no token: a client must be able to sign in with a stale one.
+        // A malformed token counts as absent: a client must be able to sign in with a stale one.
         device_token: request
             .headers()
             .get(DEVICE_TOKEN)
             .and_then(|value| value.to_str().ok())
             .and_then(DeviceToken::parse),
-        // A route of another bounded context stands outside our table.
+        // A route of another bounded context is not in this table, and may send.
         may_send: RouteSpec::of(request).is_none_or(|spec| spec.sends != Sends::Nothing),
         awaited: awaited(request),
     })
 }
 
-/// The request is dropped when its client hangs up, and when it took too long.
+/// Tracks whether the request still exists: it is dropped when its client disconnects, and at its deadline.
 fn awaited(request: &HttpRequest) -> Awaited {
     let mut extensions = request.extensions_mut();
     if let Some(Waiting(waiting)) = extensions.get() {

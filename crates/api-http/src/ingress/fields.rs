@@ -1,4 +1,4 @@
-//! From typed text to domain values, with every refusal kept until the form was read to its end.
+//! Parses text into domain values, and collects all refusals of a form.
 
 use authentication_app::mfa::SecondProof;
 use authentication_domain::{
@@ -18,12 +18,12 @@ use utoipa::ToSchema;
 
 use crate::{FieldError, Problem};
 
-/// What a form is refused for, so that a person sees all of it at once.
+/// The refusals of a form, collected so that a person sees all of them at once.
 #[derive(Default)]
 pub(crate) struct Refusals(Vec<FieldError>);
 
 impl Refusals {
-    /// The value, or its refusal kept.
+    /// Returns the value, or stores its refusal.
     pub(crate) fn keep<T>(&mut self, parsed: Result<T, FieldError>) -> Option<T> {
         parsed.map_err(|refused| self.0.push(refused)).ok()
     }
@@ -35,7 +35,7 @@ impl From<Refusals> for Problem {
     }
 }
 
-/// The country in which a number is dialled that is not in international form.
+/// The country for numbers that are not in international form.
 pub(crate) fn country_of(typed: Option<&str>) -> Result<Option<&'static Country>, FieldError> {
     let found = typed.map(|typed| country::find(typed).ok_or(InvalidText::UnknownCountry));
     found
@@ -43,7 +43,7 @@ pub(crate) fn country_of(typed: Option<&str>) -> Result<Option<&'static Country>
         .map_err(|unknown| FieldError::new("country", unknown.code(), unknown.to_string()))
 }
 
-/// The one identifier among the three fields that may carry it; a number also as it is dialled in `country`.
+/// The identifier from exactly one of the three fields; a phone number may be in the national form of `country`.
 pub(crate) fn identifier_of(
     identifier: Option<&str>,
     email: Option<&str>,
@@ -68,7 +68,7 @@ pub(crate) fn identifier_of(
     }
 }
 
-/// A password that could be somebody's.
+/// A well-formed password.
 pub(crate) fn plain_password(
     field: &'static str,
     typed: &SecretString,
@@ -85,12 +85,12 @@ pub(crate) fn plain_password(
 
 const NO_CODE: &str = "must be six digits, or twelve letters and digits";
 
-/// A code as it was sent.
+/// A well-formed one-time code.
 pub(crate) fn one_time_code(typed: &str) -> Result<OneTimeCode, FieldError> {
     OneTimeCode::parse(typed).ok_or_else(|| FieldError::new("code", "invalid_format", NO_CODE))
 }
 
-/// A challenge id or a mailed token that could be one of ours.
+/// A well-formed challenge id or mailed token.
 pub(crate) fn opaque_token(field: &'static str, sent: String) -> Result<OpaqueToken, FieldError> {
     OpaqueToken::from_client(sent)
         .ok_or_else(|| FieldError::new(field, "invalid_format", "send it exactly as received"))
@@ -108,7 +108,7 @@ pub(crate) enum CodeMethod {
     Otp,
 }
 
-/// A code of a second factor that could be somebody's.
+/// A well-formed code of a second factor.
 pub(crate) fn second_proof(
     method: CodeMethod,
     typed: SecretString,

@@ -1,4 +1,4 @@
-//! `Idempotency-Key`: a request that its client may repeat.
+//! `Idempotency-Key`: lets a client repeat a request safely.
 
 use actix_web::{FromRequest, HttpRequest, dev::Payload};
 use authentication_app::{IdempotentRequest, ports::IdempotencyKey};
@@ -13,7 +13,7 @@ use crate::{FieldError, Problem};
 const HEADER: &str = "Idempotency-Key";
 const LONGEST_KEY: usize = 255;
 
-/// Extracts a body, with the key it may be repeated under.
+/// Extracts a body, with its idempotency key if there is one.
 pub(crate) struct RepeatableJson<T>(pub(crate) T, pub(crate) Option<IdempotentRequest>);
 
 impl<T> FromRequest for RepeatableJson<T>
@@ -37,13 +37,13 @@ where
     }
 }
 
-/// Whether the request may be one that is repeated.
+/// Whether the request has an idempotency key.
 pub(super) fn has_idempotency_key(request: &HttpRequest) -> bool {
     request.headers().contains_key(HEADER)
 }
 
-/// Digest of route, principal (a session, or nobody) and key. The parts cannot run into each other: the route has
-/// no NUL, and the key comes last.
+/// The digest of route, principal (a session, or none) and key. The concatenation is unambiguous: the route
+/// contains no NUL, and the key comes last.
 fn key_of(request: &HttpRequest) -> Result<Option<IdempotencyKey>, Problem> {
     let mut sent = request.headers().get_all(HEADER);
     let Some(value) = sent.next() else {

@@ -1,7 +1,7 @@
-//! The way in: from bytes that anybody may have sent to values that use cases take.
+//! Input: from untrusted bytes to values that use cases accept.
 //!
-//! Each kind of input has one parser. What cannot be read is a 400, what can be read and breaks a rule a
-//! 422; neither repeats in its text what the client sent.
+//! Each kind of input has one parser. Input that cannot be parsed is a 400, and input that breaks a rule is a 422.
+//! The text of neither repeats what the client sent.
 
 mod authenticated;
 pub(crate) mod client;

@@ -1,4 +1,4 @@
-//! `?limit=&cursor=`: pages, with a cursor that means nothing to a client.
+//! `?limit=&cursor=`: pages, with a cursor that is opaque to clients.
 
 use authentication_app::{CursorBytes, Cursors, List};
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
@@ -8,7 +8,7 @@ use common::page::PageRequest;
 use super::QueryParams;
 use crate::{FieldError, Problem};
 
-/// The page of their own sessions that somebody's query asks for.
+/// The page of the caller's own sessions that the query requests.
 pub(crate) fn page_of_sessions(
     query: &QueryParams,
     cursors: &Cursors,
@@ -31,12 +31,12 @@ pub(crate) fn page_of_sessions(
     })
 }
 
-/// The cursor of the page of sessions that begins after `last`.
+/// The cursor of the page of sessions after `last`.
 pub(crate) fn cursor_of(cursors: &Cursors, owner: AccountId, last: SessionId) -> String {
     URL_SAFE_NO_PAD.encode(cursors.after(List::OwnSessions, owner, last.as_uuid()))
 }
 
-/// Every cursor is as long as any other, in characters; what is not is not decoded.
+/// The length of every cursor in characters; a text of any other length is not decoded.
 const CURSOR_LENGTH: usize = 43;
 
 fn bytes_of(text: &str) -> Option<CursorBytes> {
@@ -57,7 +57,7 @@ fn parse_limit(text: &str) -> Result<u32, Problem> {
     text.parse().map_err(|_| refused())
 }
 
-/// Broken, altered, of another list or of somebody else: nobody is told which.
+/// Malformed, altered, of another list or of another account: the client does not learn which.
 fn refused_cursor() -> Problem {
     Problem::invalid_field(FieldError::new(
         "cursor",
@@ -130,7 +130,7 @@ mod tests {
                 "{limit}"
             );
         }
-        // The last is a cursor of the time before they were authenticated.
+        // The last is an unauthenticated cursor in the old format.
         let (long, bare) = ("A".repeat(400), "A".repeat(22));
         let empty_mac = "A".repeat(43);
         for cursor in ["", "x", "%00", "AAAA", &long, &empty_mac, &bare] {

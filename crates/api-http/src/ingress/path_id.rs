@@ -7,7 +7,7 @@ use common::Id;
 
 use crate::{Problem, ProblemCode};
 
-/// Extracts `{id}` of the path. What is no id names nothing, so it is a 404 like any other.
+/// Extracts `{id}` of the path. A malformed id is a 404, like an unknown one.
 pub(crate) struct PathId<K>(pub(crate) Id<K>);
 
 impl<K: 'static> FromRequest for PathId<K> {

@@ -11,12 +11,12 @@ use authentication_domain::federation::ProviderName;
 
 use crate::{Problem, ProblemCode, state::state_of};
 
-/// Extracts the provider that `{name}` of the path names, and Google where a path names none.
+/// Extracts the provider `{name}` of the path, or Google if the path has none.
 pub(crate) struct AtProvider(Option<Federation>);
 
 impl AtProvider {
-    /// The provider. What is no name, or nobody's here, names nothing, so it is a 404 like any other; asked once the
-    /// rest of the request has been read, which may be worse.
+    /// The provider. A malformed or unknown name is a 404. To be called after the rest of the request was parsed,
+    /// whose refusals take precedence.
     pub(crate) fn provider(self) -> Result<Federation, Problem> {
         self.0.ok_or_else(|| Problem::of(ProblemCode::NotFound))
     }

@@ -1,4 +1,4 @@
-//! Query strings: only parameters that the route has, each once.
+//! Query strings: only parameters of the route, each at most once.
 
 use std::future::{Ready, ready};
 
@@ -6,7 +6,7 @@ use actix_web::{FromRequest, HttpRequest, dev::Payload, web};
 
 use crate::{FieldError, Problem};
 
-/// The decoded parameters. Their names were checked when the request was admitted.
+/// The decoded parameters. Their names were checked at admission.
 pub(crate) struct QueryParams(Vec<(String, String)>);
 
 impl QueryParams {
@@ -18,7 +18,7 @@ impl QueryParams {
         let pairs = web::Query::<Vec<(String, String)>>::from_query(query)
             .map_err(|_| unreadable())?
             .into_inner();
-        // The decoder puts the replacement character where the bytes are not UTF-8.
+        // The decoder inserts the replacement character for bytes that are not UTF-8.
         let garbled = |text: &str| text.contains(char::REPLACEMENT_CHARACTER);
         if pairs
             .iter()
@@ -47,7 +47,7 @@ impl FromRequest for QueryParams {
     }
 }
 
-/// Refuses parameters that the route does not have, and those that come twice.
+/// Refuses unknown and duplicate parameters.
 pub(crate) fn check_names(query: &str, known: &[&'static str]) -> Result<(), Problem> {
     if query.is_empty() {
         return Ok(());

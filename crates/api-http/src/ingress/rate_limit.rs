@@ -1,5 +1,4 @@
-//! Counting calls, and telling clients where they stand
-//! (`RateLimit` and `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers).
+//! Rate limits, and their headers (`RateLimit` and `RateLimit-Policy`, draft-ietf-httpapi-ratelimit-headers).
 
 use std::{
     fmt::Write as _,
@@ -31,12 +30,11 @@ use crate::{
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
-/// The windows that this call was counted in, for its headers.
+/// The windows in which this call was counted, for its headers.
 #[derive(Default)]
 struct CountedWindows(Vec<WindowStatus>);
 
-/// Counts the call, if its class says that it counts: by the client's address, and for the account that is
-/// signed in, if one is.
+/// Counts the call if its class is counted: by the client's address, and by the account if one is signed in.
 pub(crate) async fn count(
     request: &HttpRequest,
     class: Option<RouteClass>,
@@ -52,7 +50,7 @@ pub(crate) async fn count(
     )
 }
 
-/// Counts a call for an account whose address was counted before.
+/// Counts a call by account after it was counted by address.
 pub(super) async fn count_account(
     request: &HttpRequest,
     class: Option<RouteClass>,
@@ -63,7 +61,7 @@ pub(super) async fn count_account(
     note(request, limits.count_call(class, None, Some(account)).await)
 }
 
-/// Counts a call of a route that sends messages, in the route's own window for the account.
+/// Counts a call of a route that sends messages, in a separate window for route and account.
 pub(super) async fn count_sending(
     request: &HttpRequest,
     account: AccountId,
@@ -79,7 +77,7 @@ pub(super) async fn count_sending(
     note(request, limits.count_sending(&route, quota, account).await)
 }
 
-/// Remembers where the call stands; refuses it when a window is used up.
+/// Keeps the status for the headers; refuses the call when a window is exhausted.
 fn note(request: &HttpRequest, status: LimitStatus) -> Result<(), Problem> {
     let refused = status.refused().map(|window| window.outcome.reset_after);
     let mut extensions = request.extensions_mut();
@@ -95,8 +93,8 @@ fn note(request: &HttpRequest, status: LimitStatus) -> Result<(), Problem> {
     }
 }
 
-/// Writes the headers of all windows that the call was counted in. A 429 that no window explains (a lock, a
-/// cool-down) says the same in the same form: nothing for `refused_for` seconds.
+/// Writes the headers of all windows in which the call was counted. A 429 for another reason (a lock, a cool-down)
+/// is reported in the same form: no calls for `refused_for` seconds.
 pub(crate) fn write_headers(
     request: &HttpRequest,
     refused_for: Option<u32>,
@@ -132,7 +130,7 @@ pub(crate) fn write_headers(
 
 fn append(list: &mut String, name: &str, one: (char, u32), two: (char, u32)) {
     let comma = if list.is_empty() { "" } else { ", " };
-    // Writing to a string does not fail.
+    // Writing to a `String` cannot fail.
     let _ = write!(
         list,
         "{comma}\"{name}\";{}={};{}={}",
@@ -140,12 +138,13 @@ fn append(list: &mut String, name: &str, one: (char, u32), two: (char, u32)) {
     );
 }
 
-/// Extracts the counter of calls for one identifier, in the class of the route.
+/// Extracts the counter of calls per identifier, in the class of the route.
 pub(crate) struct SubjectLimit(HttpRequest);
 
 impl SubjectLimit {
-    /// Counts the call, known identifier or not. Whoever brings a device token is counted by that: what is answered
-    /// then has to be counted for the identifier as soon as it is known that the token is none of its owner's.
+    /// Counts the call, whether or not an account has the identifier. A call with a device token is counted by the
+    /// token instead. The returned window is counted for the identifier as soon as the token turns out not to
+    /// belong to the identifier's owner.
     pub(crate) async fn count(
         &self,
         identifier: &Identifier,
@@ -163,7 +162,7 @@ impl SubjectLimit {
         Ok(Some(Arc::new(AttemptWindow::new(limits.clone(), class))))
     }
 
-    /// Remembers where the call stands in a window that was counted on the way; refuses it when that is used up.
+    /// Keeps the status of a window that was counted in the meantime; refuses the call when it is exhausted.
     pub(crate) fn note(&self, window: Option<&AttemptWindow>) -> Result<(), Problem> {
         window.map_or(Ok(()), |window| note(&self.0, window.status()))
     }

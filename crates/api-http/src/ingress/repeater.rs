@@ -1,4 +1,4 @@
-//! Who repeats a request that ended the token it came with.
+//! Authentication for requests that invalidate their own token, and may be repeated with it.
 
 use std::rc::Rc;
 
@@ -12,7 +12,7 @@ use super::{
 };
 use crate::Problem;
 
-/// Whoever repeats a request that ended their token ([`Repeatable`]), or makes it for the first time.
+/// The caller of a request that ends its own token ([`Repeatable`]): for the first time, or as a repetition.
 pub(crate) struct Repeater {
     session: Rc<SessionSnapshot>,
     is_outdated: bool,
@@ -24,7 +24,7 @@ impl Repeater {
         &self.session
     }
 
-    /// With the key that the request came with.
+    /// The repeatable request, with the idempotency key that it came with.
     pub(crate) const fn repeatable(&self, request: Option<IdempotentRequest>) -> Repeatable {
         Repeatable {
             request,
@@ -55,7 +55,7 @@ impl FromRequest for Repeater {
     }
 }
 
-/// A [`Repeater`] who proved who they are a short while ago, unless they only ask for an earlier answer.
+/// A [`Repeater`] with a recent proof of identity, which is not required to get an earlier answer again.
 pub(crate) struct RecentRepeater(pub(crate) Repeater);
 
 impl FromRequest for RecentRepeater {
@@ -74,7 +74,8 @@ impl FromRequest for RecentRepeater {
     }
 }
 
-/// As [`authenticate`]; but with a token from before a proof an earlier answer may still be asked for.
+/// Like [`authenticate`], but also accepts an outdated token with an idempotency key, so that the client can get an
+/// earlier answer again.
 pub(crate) async fn authenticate_repeater(request: &HttpRequest) -> Result<(), Problem> {
     match authenticate(request).await {
         Err(_) if has_idempotency_key(request) && outdated(request).is_some() => Ok(()),

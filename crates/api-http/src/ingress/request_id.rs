@@ -1,14 +1,14 @@
-//! The request id: taken when it is sane, made otherwise.
+//! The request id: the client's if it is well-formed, otherwise a new one.
 
 use actix_web::{HttpMessage as _, HttpRequest, http::header::HeaderMap};
 use common::RequestId;
 
 use crate::{Problem, ProblemCode, state::ApiState};
 
-/// The header it comes and goes in.
+/// The name of the request and response header.
 pub(crate) const HEADER: &str = "x-request-id";
 
-/// What the client sent, or a new one.
+/// The client's request id, or a new one.
 pub(crate) fn take_or_mint(headers: &HeaderMap, state: &ApiState) -> RequestId {
     headers
         .get(HEADER)
@@ -17,7 +17,7 @@ pub(crate) fn take_or_mint(headers: &HeaderMap, state: &ApiState) -> RequestId {
         .unwrap_or_else(|| state.mint_request_id())
 }
 
-/// The id that the boundary gave the request.
+/// The id that the boundary assigned to the request.
 pub(crate) fn request_id_of(request: &HttpRequest) -> Result<RequestId, Problem> {
     request
         .extensions()

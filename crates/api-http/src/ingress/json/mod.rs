@@ -1,8 +1,8 @@
 //! JSON bodies.
 //!
-//! `application/json` in UTF-8, never compressed, one object and nothing after it, of a bounded size; no
-//! field twice, none that is not known, none of another type. serde's messages quote what they choke on, so
-//! only the kind of a refusal and the name of a field of ours go out.
+//! A body is `application/json` in UTF-8, uncompressed, one object with nothing after it, of limited size. It has
+//! no duplicate and no unknown fields, and none of a wrong type. serde's messages quote the input, so a refusal
+//! contains only its kind and the name of a known field.
 
 use actix_web::{
     FromRequest, HttpRequest,
@@ -16,7 +16,7 @@ use serde_json::error::Category;
 
 use crate::{FieldError, Problem, ProblemCode, state::state_of};
 
-/// Extracts a body that holds to its schema and to its rules.
+/// Extracts a body that matches its schema and satisfies its rules.
 pub(crate) struct JsonBody<T>(pub(crate) T);
 
 impl<T> FromRequest for JsonBody<T>
@@ -32,7 +32,7 @@ where
     }
 }
 
-/// The body as it came, once its headers promise that it can be read.
+/// Reads the raw body, after its headers were checked.
 pub(super) fn read(
     request: &HttpRequest,
     payload: &mut Payload,
@@ -76,8 +76,8 @@ fn check_headers(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
     Ok(())
 }
 
-/// `application/json` that does not say another charset than UTF-8. The type has no parameters (RFC 8259 §11), so
-/// those that some clients send have no effect; an empty one is allowed (RFC 9110 §5.6.6).
+/// Whether the type is `application/json` without a charset other than UTF-8. The type has no parameters (RFC 8259
+/// §11), so parameters that some clients send are ignored; an empty one is allowed (RFC 9110 §5.6.6).
 fn is_json(content_type: &str) -> bool {
     let mut parts = content_type.split(';').map(str::trim);
     let media_type = parts.next().unwrap_or_default();
@@ -96,7 +96,7 @@ fn is_harmless(parameter: &str) -> bool {
     !name.eq_ignore_ascii_case("charset") || is_utf_8()
 }
 
-/// From bytes to a value that holds to its rules.
+/// Parses bytes into a value that satisfies its rules.
 pub(crate) fn parse<T>(body: &[u8]) -> Result<T, Problem>
 where
     T: DeserializeOwned + Validate<Context = ()>,
@@ -109,7 +109,7 @@ where
 fn read_object<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let text = std::str::from_utf8(body)
         .map_err(|_| malformed("", "invalid_utf8", "the body isn't valid UTF-8"))?;
-    // serde would take an array for a struct, field by field.
+    // serde would accept an array for a struct, field by field.
     let begins = text.trim_start_matches([' ', '\t', '\r', '\n']);
     if begins.is_empty() {
         return Err(malformed("", "empty_body", "send a JSON object"));
@@ -129,7 +129,7 @@ fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
         return malformed("", "invalid_json", "the body isn't valid JSON");
     }
     let message = error.inner().to_string();
-    // serde has no kinds, only texts; the tests below hold on to these.
+    // serde has no error kinds, only messages; the tests below check that these stay the same.
     let quoted = || field_name(message.split('`').nth(1).unwrap_or_default());
     if message.starts_with("unknown field") {
         malformed(quoted(), "unknown_field", "this field doesn't exist")
@@ -147,7 +147,7 @@ fn refusal(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
     }
 }
 
-/// The name of a field, unless it is one that only an attacker would choose.
+/// The name of a field; empty if it exceeds 64 bytes or has other characters than letters, digits and `_`.
 fn field_name(name: &str) -> String {
     let sane = name.len() <= 64
         && name

@@ -16,7 +16,7 @@ struct Form {
     password: Option<SecretString>,
 }
 
-/// `field/code` of the one refusal, or `ok`.
+/// `field/code` of the only refusal, or `ok`.
 fn outcome(body: &[u8]) -> String {
     match parse::<Form>(body) {
         Ok(_) => "ok".to_owned(),
