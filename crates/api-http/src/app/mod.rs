@@ -1,4 +1,4 @@
-//! The two applications: what the public listener serves, and what the management listener serves.
+//! The two applications: that of the public listener, and that of the management listener.
 
 mod vitals;
 
@@ -27,8 +27,8 @@ pub use vitals::{Vitals, vitals_app};
 
 /// The application of the public listener, with all its middleware. Called once by every worker.
 ///
-/// The listener's own limits (header size, time for the head of a request, keep-alive, connections) are
-/// the server's to set.
+/// The limits of the listener (header size, time for the head of a request, keep-alive, connections) are set by the
+/// server.
 pub fn public_app(
     state: Arc<ApiState>,
 ) -> App<
@@ -106,7 +106,7 @@ fn register(specs: &[&'static RouteSpec], services: &mut web::ServiceConfig) {
     }
 }
 
-/// All methods of one path. Any other method is a 405 that says which there are.
+/// All methods of one path. Any other method is a 405 whose `Allow` header lists them.
 fn resource(path: &'static str, methods: &[&'static RouteSpec]) -> Resource {
     let allow = allow_header(methods);
     let refuse = move || {

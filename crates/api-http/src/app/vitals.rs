@@ -1,4 +1,4 @@
-//! What a node shows that serves no API: whether it is well, and what it did.
+//! The management interface of a node without an API: health and metrics.
 
 use std::sync::Arc;
 
@@ -15,19 +15,18 @@ use crate::{
     root::{health, metrics},
 };
 
-/// What such a node is asked for.
+/// The dependencies of that interface.
 #[derive(Clone)]
 pub struct Vitals {
     /// For `/health/ready`.
     pub readiness: Arc<dyn ReadinessProbe>,
-    /// Turned on when shutdown begins.
+    /// Set when shutdown begins.
     pub draining: Draining,
     /// For `/metrics`.
     pub meter: Arc<dyn HttpMeter>,
 }
 
-/// The application of its management listener. It knows no requests of people, so there is nothing to limit, to
-/// link or to count.
+/// The application of that management listener. It has no client requests to rate-limit, trace or measure.
 pub fn vitals_app(
     vitals: Vitals,
 ) -> App<

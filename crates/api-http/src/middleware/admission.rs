@@ -1,8 +1,7 @@
-//! What stands between routing and a handler.
+//! Checks between routing and a handler.
 //!
-//! In this order: for signed-in routes the token; the limits by address and by account, before anything is
-//! parsed; the names of the query parameters. Around it all the deadline, and the net for a
-//! handler that panics.
+//! In this order: the token, for signed-in routes; the limits by address and by account, before anything is parsed;
+//! the names of query parameters. The deadline and the recovery from a panicking handler apply to all of them.
 
 use std::panic::AssertUnwindSafe;
 
@@ -23,7 +22,7 @@ use crate::{
     state::state_of,
 };
 
-/// Serves one request of a route of the table.
+/// Serves one request to a route of the table.
 pub(crate) async fn admit(
     spec: &'static RouteSpec,
     request: ServiceRequest,
@@ -51,7 +50,7 @@ async fn serve(
         check(spec, http).await?;
         next.call(request).await
     };
-    // Nothing that unwinding leaves half-done is looked at again: state is behind the services' own locks.
+    // Safe to unwind: no state is observed afterwards except that behind the services' own locks.
     let answer = AssertUnwindSafe(answer).catch_unwind();
     match tokio::time::timeout(deadline, answer).await {
         Ok(Ok(answer)) => answer,
@@ -80,7 +79,7 @@ async fn check(spec: &RouteSpec, http: &HttpRequest) -> Result<(), Problem> {
     Ok(())
 }
 
-/// How long a 429 asks to wait.
+/// The wait that a 429 requests, in seconds.
 fn too_many_for(response: &ServiceResponse) -> Option<u32> {
     let error = response.response().error()?;
     let problem = error.as_error::<Problem>()?;

@@ -1,7 +1,7 @@
-//! The outermost layer: what every request gets, and what every answer carries.
+//! The outermost layer: it prepares every request, and completes every answer.
 //!
-//! A request id and a span; security headers; and for every refusal, wherever it came from, one problem
-//! document and one line in the log. Client faults log at info, ours at error with their causes; a success
+//! It adds a request id, a span and security headers. Every refusal, regardless of its origin, becomes one problem
+//! document and one log line. Client errors are logged at info, server errors at error with their causes; a success
 //! is a span, and a line at debug level.
 
 use actix_web::{
@@ -27,16 +27,17 @@ use crate::{
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// Where a request came in.
+/// The listener that received a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Listener {
-    /// The one for clients.
+    /// The listener for clients.
     Public,
-    /// The one for operators. Its requests are not measured: probes and scrapes say nothing of clients.
+    /// The listener for operators. Its requests are not measured, because probes and scrapes are not client
+    /// traffic.
     Management,
 }
 
-/// Serves one request, whatever becomes of it.
+/// Serves one request, regardless of its result.
 pub(crate) async fn enter(
     listener: Listener,
     mut request: ServiceRequest,
@@ -56,7 +57,8 @@ pub(crate) async fn enter(
     Ok(span.in_scope(|| leave(answered, &request_id, &span)))
 }
 
-/// Names the route by its template once it is known; a path or a query string never gets into the log.
+/// The span of a request. It names the route by its template once that is known; paths and query strings are never
+/// logged.
 fn root_span(request: &ServiceRequest, request_id: &RequestId, state: &ApiState) -> Span {
     let span = tracing::info_span!(
         "request",
@@ -75,7 +77,7 @@ fn root_span(request: &ServiceRequest, request_id: &RequestId, state: &ApiState)
     span
 }
 
-/// A made-up method could be anything, and of any length.
+/// The name of a standard method. All others share `_OTHER`, because a client can invent methods of any length.
 fn method_name(method: &Method) -> &str {
     match *method {
         Method::GET
@@ -119,8 +121,8 @@ fn record(answered: &ServiceResponse<impl MessageBody>, span: &Span) {
     }
 }
 
-/// Gives a refusal its body. Refusals of actix itself and of its middleware (a preflight that is not
-/// allowed) have no [`Problem`], and get the one that their status says.
+/// Adds the body of a refusal. Refusals of actix and of its middleware (such as a CORS preflight that is not
+/// allowed) have no [`Problem`], and get the one for their status.
 fn with_problem_document(
     response: ServiceResponse<BoxBody>,
     request_id: &RequestId,
@@ -153,7 +155,7 @@ fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// `/health/ready` answers 503 with a document of its own.
+/// Whether the body is the service's own JSON: `/health/ready` answers 503 with its own document.
 fn is_our_own_json(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
@@ -161,7 +163,7 @@ fn is_our_own_json(headers: &HeaderMap) -> bool {
 }
 
 fn document(problem: &Problem, request_id: &RequestId) -> Vec<u8> {
-    // Strings and numbers: there is nothing in it that could fail to serialise.
+    // The document has strings and numbers only, so it always serializes.
     serde_json::to_vec(&ProblemDocument::new(problem, request_id)).unwrap_or_default()
 }
 
@@ -170,8 +172,8 @@ fn log(problem: &Problem) {
     let cause = problem.cause_chain();
     let cause = cause.as_deref();
     match problem.code() {
-        // Load, slow clients, and a store that is away, which whoever watches over it tells once: not each a
-        // fault of ours, and worth an alert when there are many.
+        // Load, slow clients, and an outage of the store, which its monitor logs once. A single one is not an error
+        // of the service; many are worth an alert.
         ProblemCode::Overloaded | ProblemCode::DeadlineExceeded | ProblemCode::Unavailable => {
             tracing::warn!(code, cause, "refused");
         }

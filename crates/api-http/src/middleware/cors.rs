@@ -1,4 +1,4 @@
-//! Which pages of other origins may call from a browser: those on the list, compared whole.
+//! CORS: which origins may call from a browser. Origins are compared exactly with those of the list.
 
 use actix_cors::Cors;
 
@@ -6,7 +6,7 @@ use crate::ApiConfig;
 
 const ONE_HOUR: usize = 3_600;
 
-/// No credentials: tokens travel in a header that no browser adds by itself.
+/// No credentials: tokens are sent in a header that browsers do not add on their own.
 pub(crate) fn allowlist(config: &ApiConfig) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"])

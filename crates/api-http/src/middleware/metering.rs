@@ -1,4 +1,4 @@
-//! Telling how every request of the public listener went.
+//! Measures every request of the public listener.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,7 +10,7 @@ use crate::{
     routes::RouteSpec,
 };
 
-/// A request under way. Dropped before its answer, it tells that its client went away.
+/// A request in progress. If it is dropped before its answer, its client has disconnected.
 pub(super) struct Metering {
     meter: Arc<dyn HttpMeter>,
     begun: Instant,
@@ -27,7 +27,7 @@ impl Metering {
         }
     }
 
-    /// The answer is ready, as far as its head goes.
+    /// Records the answer when its head is ready.
     pub(super) fn end(mut self, answer: &ServiceResponse<impl MessageBody>) {
         self.open = false;
         let problem = answer

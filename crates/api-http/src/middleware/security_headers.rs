@@ -1,11 +1,11 @@
-//! Headers that every answer carries, refusals included (OWASP ASVS 5.0 V3.4, V14.3.2).
+//! Headers of every answer, including refusals (OWASP ASVS 5.0 V3.4, V14.3.2).
 
 use actix_web::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, HeaderMap, HeaderName, HeaderValue, REFERRER_POLICY,
     STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 
-/// An answer of the API is data: nothing in it may be loaded, run or framed.
+/// Answers of the API are data: browsers must not load, run or frame anything in them.
 const POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
 
 const ALWAYS: [(HeaderName, &str); 5] = [
@@ -22,7 +22,7 @@ const ALWAYS: [(HeaderName, &str); 5] = [
     ),
 ];
 
-/// What a route may say otherwise: how long its answer may be kept, what its page may load.
+/// Defaults that a route may override: how long its answer may be cached, what its page may load.
 const UNLESS_SAID: [(HeaderName, &str); 2] = [
     (CACHE_CONTROL, "no-store"),
     (CONTENT_SECURITY_POLICY, POLICY),

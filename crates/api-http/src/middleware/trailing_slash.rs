@@ -1,4 +1,4 @@
-//! A trailing slash is tolerated: `/me/` is `/me`. Two are not, and no other part of a path is rewritten.
+//! Tolerates one trailing slash: `/me/` is `/me`. Two are not tolerated, and no other part of a path is rewritten.
 
 use actix_web::{
     dev::{ServiceRequest, Url},

@@ -1,4 +1,4 @@
-//! What becomes of bodies.
+//! Parsing and validation of bodies.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Documents that clients keep, and ask after.
+//! Documents that clients cache and revalidate.
 
 use super::*;
 

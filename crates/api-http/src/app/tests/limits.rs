@@ -1,4 +1,4 @@
-//! How calls are counted.
+//! Rate limits.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! What each listener serves, and to whom.
+//! The routes of each listener, and who may call them.
 
 use super::*;
 use crate::answer;
@@ -138,7 +138,7 @@ async fn the_management_listener_serves_health_and_pages_and_nothing_else() {
     let script = String::from_utf8(start.body).unwrap();
     assert!(script.contains("/openapi.json"), "{script}");
     assert!(!script.contains("petstore"), "{script}");
-    // This listener has no API to call, so the page offers no calls.
+    // The management listener has no API to call, so its page offers no calls.
     assert!(
         script.contains(r#""supportedSubmitMethods": []"#),
         "{script}"

@@ -1,4 +1,4 @@
-//! The whole application, asked as a client would.
+//! The whole application, called as a client would.
 
 mod forms;
 mod kept;
@@ -59,7 +59,7 @@ impl Answer {
     }
 }
 
-/// An application that can be asked more than once.
+/// An application that can be called more than once.
 struct TestApp(Box<dyn Fn(TestRequest) -> LocalBoxFuture<'static, Answer>>);
 
 impl TestApp {
@@ -144,7 +144,7 @@ static PANICS: RouteSpec = RouteSpec::of_a_test("/panics", || {
 static HANGS: RouteSpec =
     RouteSpec::of_a_test("/hangs", || web::route().to(pending::<HttpResponse>));
 
-/// What surrounds every handler, with handlers that no table has.
+/// The middleware around every handler, with handlers that are not in the table of routes.
 async fn misbehaving_app(state: Arc<ApiState>) -> TestApp {
     let app = App::new()
         .app_data(State::from(state))

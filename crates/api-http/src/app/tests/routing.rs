@@ -56,7 +56,7 @@ async fn who_brings_no_token_is_told_how_to() {
                 .method(spec.method.as_http())
                 .peer_addr("192.0.2.1:1".parse().unwrap())
         };
-        // The body, the id in the path and the query are not looked at before the token is.
+        // The token is checked before the body, the id in the path and the query.
         let answer = ask(&test, request()).await;
         answer.assert_problem(401, "unauthenticated");
         assert_eq!(

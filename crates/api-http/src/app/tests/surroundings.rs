@@ -1,4 +1,4 @@
-//! What every request gets, whatever its handler does.
+//! What middleware adds to every request, regardless of its handler.
 
 use super::*;
 
