@@ -1,4 +1,4 @@
-//! Everything that can be refused, in one table. `docs/problems.md` shows the same to people.
+//! All refusals, in one table. `docs/problems.md` documents them.
 
 use actix_web::http::StatusCode;
 
@@ -13,14 +13,14 @@ pub(crate) struct Entry {
 
 macro_rules! catalogue {
     ($($variant:ident, $name:literal, $status:ident, $title:literal, $detail:literal;)+) => {
-        /// Why a request was refused: the `code` of a problem document. Stable; clients decide by it.
+        /// Why a request was refused: the `code` of a problem document. Stable, because clients depend on it.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         pub enum ProblemCode {
             $(#[doc = concat!("`", $name, "`: ", $detail)] $variant,)+
         }
 
         impl ProblemCode {
-            /// Every code there is, by status.
+            /// Every code, sorted by status.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             pub(crate) const fn entry(self) -> Entry {
@@ -118,17 +118,17 @@ impl ProblemCode {
         self.entry().name
     }
 
-    /// The status it is answered with.
+    /// The status of the answer.
     pub const fn status(self) -> StatusCode {
         self.entry().status
     }
 
-    /// The value of `type`. A name, not an address: `docs/problems.md` says what it means.
+    /// The value of `type`. A name and not an address; `docs/problems.md` explains it.
     pub fn type_uri(self) -> String {
         format!("urn:problem:fashionistar-auth:{}", self.as_str())
     }
 
-    /// For refusals that come from below the handlers and have a status only.
+    /// The code for a refusal by a lower layer, which has a status only.
     pub(crate) fn of_status(status: StatusCode) -> Self {
         Self::ALL
             .iter()

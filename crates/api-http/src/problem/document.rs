@@ -1,4 +1,4 @@
-//! The problem document as it is sent.
+//! The problem document.
 
 use common::RequestId;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use super::{FieldError, Problem, ProblemCode};
 
-/// RFC 9457 §3, with the charset that OWASP ASVS 4.1.1 asks for.
+/// The media type of RFC 9457 §3, with a charset, as OWASP ASVS 4.1.1 requires.
 pub(crate) const MEDIA_TYPE: &str = "application/problem+json; charset=utf-8";
 
 /// Why a request was refused (RFC 9457).
@@ -50,7 +50,7 @@ impl ProblemDocument {
         }
     }
 
-    /// Also for the examples of the `OpenAPI` document.
+    /// Also builds the examples of the `OpenAPI` document.
     pub(crate) fn from_parts(
         code: ProblemCode,
         errors: Vec<FieldError>,

@@ -1,4 +1,4 @@
-//! What each outcome of signing in through an identity provider is to a client.
+//! Maps each outcome of a sign-in through an identity provider to what a client sees.
 
 use authentication_app::{
     federation::{BeginFlowError, EnterError, LinkError, UnlinkError, Unproven},
@@ -11,7 +11,7 @@ use super::{FieldError, Problem, ProblemCode, from_use_cases::SOON};
 impl From<ProviderError> for Problem {
     fn from(error: ProviderError) -> Self {
         match error {
-            // Why a token does not count, the log knows.
+            // Only the log has the reason why a token was rejected.
             ProviderError::Refused(_) => Self::of(ProblemCode::InvalidCredentials),
             ProviderError::MixedUp => Self::of(ProblemCode::InvalidState),
             ProviderError::Unavailable { retry_after } => Self::of(ProblemCode::Unavailable)

@@ -1,6 +1,6 @@
-//! What each outcome of a use case is to a client.
+//! Maps each outcome of a use case to what a client sees.
 //!
-//! Every `match` names every variant: a new one asks here, at compile time, what a client may know of it.
+//! Every `match` lists every variant: a new variant fails to compile until its mapping is decided.
 
 use authentication_app::{
     RepeatError,
@@ -28,10 +28,10 @@ use time::Duration;
 
 use super::{FieldError, Problem, ProblemCode};
 
-/// How long a client waits for what heals by itself: a fail-over, a full queue.
+/// How long a client should wait for a temporary problem: a failover, a full queue.
 pub(super) const SOON: Duration = Duration::seconds(2);
 
-/// A new password that is not good enough, in the field it was typed into.
+/// A new password that is too weak, reported for its field.
 fn weak_password(field: &'static str, weakness: Weakness) -> Problem {
     Problem::invalid_field(FieldError::new(
         field,
@@ -189,7 +189,8 @@ impl From<UpdateProfileError> for Problem {
     fn from(error: UpdateProfileError) -> Self {
         match error {
             UpdateProfileError::Conflict => Self::of(ProblemCode::Conflict),
-            // The account went between the token's check and the write: the token counts no more.
+            // The account was deleted between the check of the token and the write, so the token is no longer
+            // valid.
             UpdateProfileError::NotFound => Self::of(ProblemCode::InvalidToken),
             UpdateProfileError::Store(error) => error.into(),
         }

@@ -1,7 +1,7 @@
 //! Refusals: RFC 9457 problem documents with stable codes.
 //!
-//! A [`Problem`] says what a client may know. Its cause, if it has one, is for the log, which gets it once,
-//! at the boundary ([`crate::middleware`]); no text of a cause ever reaches an answer.
+//! A [`Problem`] contains what a client may see. Its cause, if there is one, is logged once, at the boundary
+//! ([`crate::middleware`]); the text of a cause never reaches an answer.
 
 mod catalogue;
 mod document;
@@ -38,12 +38,12 @@ pub struct FieldError {
 }
 
 impl FieldError {
-    /// A role that nobody gives themselves.
+    /// A role that users cannot choose for themselves.
     pub(crate) fn role_not_offered() -> Self {
         Self::new("role", "role_not_offered", "use client or vendor")
     }
 
-    /// `code` is stable, `message` a phrase for a person; neither repeats what the client sent.
+    /// `code` is stable, `message` is a phrase for people; neither repeats what the client sent.
     pub fn new(
         field: impl Into<Cow<'static, str>>,
         code: impl Into<Cow<'static, str>>,
@@ -68,7 +68,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// With the words of the catalogue.
+    /// With the texts of the catalogue.
     pub const fn of(code: ProblemCode) -> Self {
         Self {
             code,
@@ -80,7 +80,7 @@ impl Problem {
         }
     }
 
-    /// A request that the parser refuses.
+    /// A request that a parser refuses.
     pub fn malformed(error: FieldError) -> Self {
         Self {
             errors: vec![error],
@@ -88,7 +88,7 @@ impl Problem {
         }
     }
 
-    /// Values that break a rule.
+    /// Values that break rules.
     pub fn invalid(errors: Vec<FieldError>) -> Self {
         Self {
             errors,
@@ -96,13 +96,13 @@ impl Problem {
         }
     }
 
-    /// One value that breaks a rule.
+    /// A single value that breaks a rule.
     pub fn invalid_field(error: FieldError) -> Self {
         Self::invalid(vec![error])
     }
 
-    /// A passkey that no account has: refused like any other that does not count, and named, so that a page can
-    /// have the device forget it.
+    /// A passkey that belongs to no account. Refused like any invalid credential, but with its own code, so that a
+    /// page can have the device remove it.
     pub(crate) fn unknown_passkey() -> Self {
         let error = FieldError::new(
             "credential.id",
@@ -115,7 +115,7 @@ impl Problem {
         }
     }
 
-    /// Another method than the resource has; `allow` lists those.
+    /// The resource does not have this method; `allow` lists those it has.
     pub(crate) fn method_not_allowed(allow: String) -> Self {
         Self {
             allow: Some(allow),
@@ -123,28 +123,28 @@ impl Problem {
         }
     }
 
-    /// Says when to come back; at least a second.
+    /// Sets the time to wait before a retry; at least one second.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after_seconds = Some(whole_seconds(wait).max(1));
         self
     }
 
-    /// With what may be proven to be let in.
+    /// Lists the proofs that would allow the request.
     #[must_use]
     pub(crate) fn with_methods(mut self, methods: Vec<&'static str>) -> Self {
         self.methods = methods;
         self
     }
 
-    /// For the log.
+    /// Adds a cause for the log.
     #[must_use]
     pub fn caused_by(mut self, cause: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// Why.
+    /// The code of the refusal.
     pub const fn code(&self) -> ProblemCode {
         self.code
     }
@@ -157,13 +157,13 @@ impl Problem {
         &self.methods
     }
 
-    /// Every 503 says when to come back, also one whose maker did not think of it.
+    /// The time to wait before a retry. Every 503 has one, even if it was not set explicitly.
     pub(crate) fn retry_after_seconds(&self) -> Option<u32> {
         let is_503 = self.code.status() == StatusCode::SERVICE_UNAVAILABLE;
         self.retry_after_seconds.or(is_503.then_some(1))
     }
 
-    /// The cause and the causes of the cause, in one line.
+    /// The chain of causes, in one line.
     pub(crate) fn cause_chain(&self) -> Option<String> {
         let first: &(dyn Error + 'static) = self.cause.as_deref()?;
         let mut chain = first.to_string();
@@ -206,7 +206,7 @@ impl ResponseError for Problem {
         self.code.status()
     }
 
-    /// Status and headers. The body needs the request id, so the boundary writes it.
+    /// Status and headers. The boundary writes the body, because it needs the request id.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         if let Some(challenge) = self.challenge() {

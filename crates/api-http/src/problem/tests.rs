@@ -13,7 +13,7 @@ use super::*;
 
 const WAIT: Duration = Duration::milliseconds(90_500);
 
-/// What a client sees of it: status, code, when to come back, and the fields.
+/// The visible parts of a problem: status, code, time to wait, and fields.
 fn seen(problem: impl Into<Problem>) -> String {
     let problem = problem.into();
     let response = problem.error_response();
@@ -143,7 +143,7 @@ fn what_a_client_sees_of_each_outcome() {
     insta::assert_snapshot!(table.join("\n"));
 }
 
-/// Whatever was asked: try again, and not "no".
+/// Every route answers with a temporary problem and never with a rejection.
 #[test]
 fn a_store_that_is_away_is_the_same_to_every_route() {
     let away = || StoreError::Unavailable(Outage::Away);
