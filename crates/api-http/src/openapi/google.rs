@@ -1,8 +1,8 @@
-//! Google's own paths: the handlers of `/auth/providers/{name}`, with `google` for the name.
+//! Google's own paths: the handlers of `/auth/providers/{name}`, with `google` as the name.
 
 use utoipa::openapi::{Paths, RefOr, path::Operation};
 
-/// A path of Google's, the path that it stands for, and the ids of its operations: of `POST` and of `DELETE`.
+/// A path for Google, the generic path, and the ids of its operations: of `POST` and of `DELETE`.
 const PATHS: [(&str, &str, &str, Option<&str>); 6] = [
     (
         "/api/v1/auth/google/options",
@@ -42,7 +42,7 @@ const PATHS: [(&str, &str, &str, Option<&str>); 6] = [
     ),
 ];
 
-/// Adds them.
+/// Adds these paths to the document.
 pub(super) fn add(paths: &mut Paths) {
     for (path, stands_for, post, delete) in PATHS {
         let Some(mut item) = paths.paths.get(stands_for).cloned() else {

@@ -1,8 +1,8 @@
-//! The `OpenAPI` document: what the handlers say of themselves, completed from the table of routes and the
-//! catalogue of problems.
+//! The `OpenAPI` document: the descriptions of the handlers, completed from the table of routes and the catalogue
+//! of problems.
 //!
-//! A handler describes its body and its success. Which refusals it can answer with follows from its row
-//! in the table, so that none is forgotten.
+//! A handler describes its body and its success. Its possible refusals follow from its row in the table, so that
+//! none is missing.
 
 mod google;
 mod refusals;
@@ -138,7 +138,7 @@ pub fn openapi() -> OpenApi {
     document
 }
 
-/// The document as text, ending in a line break: what `docs/openapi.json` holds.
+/// The document as text with a trailing line break, as in `docs/openapi.json`.
 pub fn openapi_json() -> String {
     let mut text = openapi().to_pretty_json().unwrap_or_default();
     text.push('\n');
@@ -173,7 +173,7 @@ fn complete(
     for (status, codes) in refusals::by_status(spec, takes_body) {
         let refusal = refusals::response(&codes, spec);
         if let Some(RefOr::T(said)) = responses.get_mut(&status) {
-            // `/health/ready` says 503 in words of its own.
+            // `/health/ready` describes its 503 itself.
             said.content.extend(refusal.content);
             said.headers.extend(refusal.headers);
         } else {

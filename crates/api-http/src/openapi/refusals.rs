@@ -1,4 +1,4 @@
-//! The refusals and the headers that follow from a route's row in the table.
+//! The refusals and headers that follow from a route's row in the table.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::{
 
 const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Everything that a route can answer with beside success.
+/// All refusals of a route, by status.
 pub(super) fn by_status(spec: &RouteSpec, takes_body: bool) -> BTreeMap<String, Vec<ProblemCode>> {
     let mut by_status: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for code in all(spec, takes_body) {
@@ -60,7 +60,7 @@ const fn is_counted(spec: &RouteSpec) -> bool {
     matches!(spec.counted, Counted::By(_))
 }
 
-/// Routes that refuse for the same reasons share a response of this name.
+/// The name of a response. Routes with the same refusals share one.
 pub(super) fn name(codes: &[ProblemCode], spec: &RouteSpec) -> String {
     let names: Vec<_> = codes.iter().map(|code| code.as_str()).collect();
     let uncounted = if is_counted(spec) { "" } else { ".uncounted" };
@@ -93,7 +93,7 @@ fn content(codes: &[ProblemCode]) -> Content {
         .build()
 }
 
-/// Names the headers that a response carries.
+/// Adds references to the headers of a response.
 pub(super) fn add_headers(response: &mut Response, spec: &RouteSpec, codes: &[ProblemCode]) {
     let status = codes.first().map(|code| code.status().as_u16());
     let present = [
@@ -109,7 +109,7 @@ pub(super) fn add_headers(response: &mut Response, spec: &RouteSpec, codes: &[Pr
     }
 }
 
-/// The headers of answers, by name.
+/// The response headers, by name.
 pub(super) fn headers() -> BTreeMap<String, RefOr<Header>> {
     [
         (

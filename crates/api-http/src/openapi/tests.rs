@@ -9,7 +9,7 @@ fn rows() -> BTreeSet<(String, String)> {
     routes::all()
         .iter()
         .filter(|spec| !matches!(spec.presence, Presence::Pages | Presence::Management))
-        // The files of a page are no API either.
+        // The files of a page are not part of the API.
         .filter(|spec| spec.path != "/dev/mailbox/{file}")
         .map(|spec| (spec.method.as_http().to_string(), spec.path.to_owned()))
         .collect()
@@ -100,8 +100,8 @@ fn every_refusal_is_a_problem_document() {
     }
 }
 
-/// The key set's keys differ by algorithm, and RFC 7517 lets anybody add members; so do browsers to what
-/// `PublicKeyCredential.toJSON()` gives.
+/// Schemas that allow additional members: the keys in a key set differ by algorithm, and RFC 7517 permits any
+/// member; browsers add members to the result of `PublicKeyCredential.toJSON()`.
 const OPEN: [&str; 5] = [
     "KeySet",
     "RegistrationCredential",

@@ -1,8 +1,8 @@
-//! Every route, in one table: who may call it, how its calls are counted, which parameters it takes, and
-//! what it refuses beside what all routes of its kind refuse.
+//! Every route, in one table: who may call it, how its calls are counted, which parameters it accepts, and its
+//! refusals beyond those of all routes of its kind.
 //!
-//! A route cannot be registered without a row, nor a row be written without these answers. Tests compare
-//! the table with the `OpenAPI` document; black-box suites walk it.
+//! A route cannot be registered without a row, and a row requires all of these values. Tests compare the table with
+//! the `OpenAPI` document; black-box test suites iterate over it.
 
 mod table;
 
@@ -14,21 +14,21 @@ use authentication_domain::protection::{Quota, RouteClass};
 use self::table::ROUTES;
 use crate::ProblemCode;
 
-/// The methods that routes have.
+/// The methods of the routes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Method {
-    /// Reads. Answers `HEAD` too (RFC 9110 §9.3.2).
+    /// Reads. Also answers `HEAD` (RFC 9110 §9.3.2).
     Get,
-    /// Does something.
+    /// Executes an operation, or creates a resource.
     Post,
-    /// Changes what it names.
+    /// Changes a resource.
     Patch,
-    /// Takes away.
+    /// Deletes a resource.
     Delete,
 }
 
 impl Method {
-    /// The method in HTTP.
+    /// The HTTP method.
     pub const fn as_http(self) -> http::Method {
         match self {
             Self::Get => http::Method::GET,
@@ -38,7 +38,7 @@ impl Method {
         }
     }
 
-    /// What an `Allow` header says of it.
+    /// Its entry in an `Allow` header.
     pub(crate) const fn allowed(self) -> &'static str {
         match self {
             Self::Get => "GET, HEAD",
@@ -48,7 +48,7 @@ impl Method {
         }
     }
 
-    /// Whether a request with the method `sent` is for it.
+    /// Whether it handles a request with the method `sent`.
     pub(crate) fn answers(self, sent: &http::Method) -> bool {
         *sent == self.as_http() || (self == Self::Get && *sent == http::Method::HEAD)
     }
@@ -57,9 +57,9 @@ impl Method {
 /// Who may call a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
-    /// Everybody.
+    /// Everybody, without a token.
     Public,
-    /// Whoever brings the access token of a live session.
+    /// Clients with the access token of a live session.
     SignedIn,
 }
 
@@ -68,34 +68,34 @@ pub enum Access {
 pub enum Counted {
     /// In the windows of this class.
     By(RouteClass),
-    /// Not at all: a probe must not be told to come back later.
+    /// Not at all: a probe must not be rate-limited.
     Never,
 }
 
-/// Whether calls of a route can have somebody sent a message, a code or a notice, and what keeps those few. A
-/// route that sends and does not say so fails wherever a test has it send.
+/// Whether calls of a route can send a person a message (a code or a notice), and what limits their number. A route
+/// that sends messages but is marked as [`Self::Nothing`] fails in every test in which it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sends {
-    /// They cannot.
+    /// They send nothing.
     Nothing,
-    /// They are counted for the account that is signed in, before anything is done, in a window of the route's
-    /// own, whatever is sent.
+    /// They are counted by the signed-in account, before anything else is done, in a separate window for the route,
+    /// regardless of what is sent.
     ByAccount(Quota),
-    /// They send codes, which are counted for whoever gets them (`ChallengeRules`).
+    /// They send codes, which are counted by recipient (`ChallengeRules`).
     ByRecipient,
-    /// They send notices alone, to an account that is known only once it is proven: one at once, and the rest
-    /// together (`NoticePace`).
+    /// They send notices only, to an account that is known only after a proof: the first at once, and the rest
+    /// combined (`NoticePace`).
     Gathered,
-    /// They send one notice for a link that counts once.
+    /// They send one notice per link, which is valid once.
     ByLink,
 }
 
-/// Which query parameters a route takes.
+/// Which query parameters a route accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Query {
-    /// These, each once. Any other is refused.
+    /// Only these, each at most once. Any other is refused.
     Only(&'static [&'static str]),
-    /// It takes no notice of any (a document that caches and probes decorate as they like).
+    /// It ignores all parameters (a document that caches and probes request with arbitrary ones).
     Ignored,
 }
 
@@ -106,36 +106,36 @@ pub enum Presence {
     Public,
     /// On both listeners.
     Both,
-    /// On the management listener, and on the public one where configuration says so. Not in the `OpenAPI`
-    /// document: it is that document, or shows it.
+    /// On the management listener, and on the public one if configured. Not in the `OpenAPI` document, because it
+    /// serves or shows that document.
     Pages,
-    /// On the management listener alone. Not in the `OpenAPI` document: it is no part of the API.
+    /// On the management listener only. Not in the `OpenAPI` document, because it is not part of the API.
     Management,
-    /// On the public listener, while messages go to the development mailbox.
+    /// On the public listener, if messages go to the development mailbox.
     Mailbox,
 }
 
 /// One row of the table.
 #[derive(Clone, Copy)]
 pub struct RouteSpec {
-    /// Its method.
+    /// The method.
     pub method: Method,
-    /// Its path, as a template.
+    /// The path, as a template.
     pub path: &'static str,
     /// Who may call it.
     pub access: Access,
     /// How its calls are counted.
     pub counted: Counted,
-    /// Whether they can send messages, and how few.
+    /// Whether its calls can send messages, and their limit.
     pub sends: Sends,
-    /// Which query parameters it takes.
+    /// Which query parameters it accepts.
     pub query: Query,
     /// Where it is served.
     pub presence: Presence,
-    /// What it refuses beside what its kind refuses.
+    /// Its refusals beyond those of its kind.
     pub refuses: &'static [ProblemCode],
-    /// It answers with new tokens, and the one it came with counts no more; who repeats it with its idempotency key
-    /// brings that one.
+    /// It answers with new tokens and invalidates the token of the request; a repetition with the same idempotency
+    /// key carries that old token.
     pub ends_its_token: bool,
     handler: fn() -> Route,
 }
@@ -146,13 +146,13 @@ impl RouteSpec {
         request.extensions().get::<&'static Self>().copied()
     }
 
-    /// Whether it may have a password hashed or its strength estimated: such a call may meet a full queue, and
-    /// its limits are none of the cheap ones.
+    /// Whether it may hash a password or estimate its strength. Such a call may meet a full queue, and its rate
+    /// limits must not be those of cheap routes.
     pub fn may_hash(&self) -> bool {
         self.refuses.contains(&ProblemCode::Overloaded)
     }
 
-    /// Its place in the table; `None` for a row that is not in it.
+    /// Its index in the table; `None` for a row that is not in it.
     pub fn position(&'static self) -> Option<usize> {
         let bytes = std::ptr::from_ref(self)
             .addr()
@@ -164,7 +164,7 @@ impl RouteSpec {
         (self.handler)()
     }
 
-    /// A row beside the table, for tests of what surrounds every handler.
+    /// A row outside the table, for tests of the middleware.
     #[cfg(test)]
     pub(crate) const fn of_a_test(path: &'static str, handler: fn() -> Route) -> Self {
         public(Method::Get, path, RouteClass::Public, &[], handler)
@@ -191,7 +191,7 @@ where
     web::route().to(handler)
 }
 
-/// A route of the API, open to everybody.
+/// A public route of the API.
 const fn public(
     method: Method,
     path: &'static str,
@@ -213,7 +213,7 @@ const fn public(
     }
 }
 
-/// A route of the API, for whoever is signed in.
+/// A route of the API for signed-in clients.
 const fn signed_in(
     method: Method,
     path: &'static str,
@@ -253,7 +253,7 @@ impl RouteSpec {
         Self { sends, ..self }
     }
 
-    /// Sends, for an account so often an hour.
+    /// Sends messages; limited per account and hour.
     const fn sends_an_hour(self, calls: u32) -> Self {
         self.sends(Sends::ByAccount(Quota::an_hour(calls)))
     }
@@ -279,7 +279,7 @@ mod tests {
 
     use super::*;
 
-    /// Small: nobody changes what a notice tells of more often, and each call may cost a message.
+    /// The limits are low: what a notice reports rarely changes more often, and each call may cost a message.
     #[test]
     fn whoever_is_signed_in_has_few_calls_of_each_route_that_sends() {
         for spec in all() {
@@ -314,7 +314,7 @@ mod tests {
             let limit = class.limit();
             let by_address = per_minute(limit.by_address.unwrap());
             assert!(by_address <= most_by_address, "{spec:?}");
-            // What is signed in has an account to count for, whatever the address.
+            // A signed-in call is also counted by account, for any address.
             if spec.access == Access::SignedIn {
                 let by_account = per_minute(limit.by_subject.unwrap());
                 assert!(by_account <= most_by_subject, "{spec:?}");

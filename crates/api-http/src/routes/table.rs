@@ -1,4 +1,4 @@
-//! The rows, one for each route: signing in, oneself, forms, documents at the root.
+//! The rows, one per route: sign-in, the caller's own account, forms, documents at the root.
 
 use authentication_domain::protection::RouteClass;
 
@@ -61,7 +61,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         || to(v1::auth::log_in_otp::log_in_otp),
     )
     .sends(Sends::ByRecipient),
-    // ---- providers; Google has paths of its own ----
+    // ---- providers; Google also has its own paths ----
     public(
         Method::Get,
         "/api/v1/auth/providers",
@@ -302,7 +302,7 @@ pub(super) static ROUTES: &[RouteSpec] = &[
         || to(v1::auth::not_me::undo_identifier_change),
     )
     .sends(Sends::ByLink),
-    // ---- oneself ----
+    // ---- the caller's own account ----
     signed_in(Method::Get, "/api/v1/me", &[], || to(v1::me::profile::show)),
     signed_in(Method::Patch, "/api/v1/me", &[P::Conflict], || {
         to(v1::me::profile::change)
