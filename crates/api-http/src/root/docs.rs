@@ -1,7 +1,7 @@
-//! The `OpenAPI` document and a page of it. Served from the binary, nothing is fetched from elsewhere.
+//! The `OpenAPI` document, and a page that shows it. All files are part of the binary.
 //!
-//! The page calls its own origin. On the public listener that is the API; the management listener has no API, so
-//! there the page is for reading and offers no calls.
+//! The page calls its own origin. On the public listener that is the API. The management listener has no API, so
+//! the page there is read-only.
 
 use std::sync::{Arc, LazyLock};
 
@@ -14,12 +14,12 @@ use utoipa_swagger_ui::{Config, serve};
 
 use crate::{Problem, ProblemCode, answer, middleware::boundary::Listener, openapi_json};
 
-/// The page runs its own scripts and calls its own origin; React writes inline styles.
+/// Allows the page its own scripts and calls to its own origin; React writes inline styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; \
     img-src 'self' data:; font-src 'self'; connect-src 'self'; base-uri 'self'; form-action 'none'; \
     frame-ancestors 'none'";
 
-/// The document never changes while the process lives, and takes a while to make.
+/// Rendered once: the document never changes at run time, and takes a while to generate.
 static DOCUMENT: LazyLock<Bytes> = LazyLock::new(|| openapi_json().into());
 
 pub(crate) async fn document() -> HttpResponse {
@@ -28,7 +28,8 @@ pub(crate) async fn document() -> HttpResponse {
         .body(DOCUMENT.clone())
 }
 
-/// The page asks for its files beside itself, which from `/docs` would be the root.
+/// The page, with a `<base>` of `/docs/`: it refers to its files by relative URLs, which from `/docs` would resolve
+/// to the root.
 pub(crate) async fn page() -> Result<HttpResponse, Problem> {
     let (bytes, content_type) = asset("index.html", Listener::Management)?;
     let page =

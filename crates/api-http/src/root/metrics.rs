@@ -1,4 +1,4 @@
-//! What was measured, for Prometheus. On the management listener only.
+//! The metrics for Prometheus, on the management listener only.
 
 use actix_web::{HttpResponse, http::StatusCode};
 

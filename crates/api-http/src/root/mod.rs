@@ -1,4 +1,4 @@
-//! Documents at the root: bare, without the envelope of the API.
+//! Documents at the root, without the envelope of the API.
 
 pub(crate) mod docs;
 pub(crate) mod health;

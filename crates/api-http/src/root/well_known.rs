@@ -1,4 +1,4 @@
-//! Keys and metadata, for whoever verifies access tokens without asking.
+//! Keys and metadata for services that verify access tokens on their own.
 
 use std::time::Duration;
 
@@ -11,8 +11,7 @@ use utoipa::ToSchema;
 
 use crate::{Problem, ProblemCode, answer, rendered::Rendered, state::State};
 
-/// How long others may keep the key set without asking. A new key is published for longer than that before
-/// anything is signed with it.
+/// How long clients may cache the key set. A new key is published for longer than that before it signs anything.
 pub const KEY_SET_MAX_AGE: Duration = Duration::from_mins(5);
 const KEEP_FIVE_MINUTES: &str = "public, max-age=300";
 
@@ -125,7 +124,8 @@ fn may_be_kept(mut response: HttpResponse) -> HttpResponse {
 mod tests {
     use super::*;
 
-    /// A next key signs no earlier than everybody has it, which rests on the one being the other.
+    /// A next key must not sign before every client has it. It waits for `KEY_SET_MAX_AGE`, so the header must
+    /// state the same time.
     #[test]
     fn what_is_told_to_others_is_what_a_next_key_waits_for() {
         let seconds = KEY_SET_MAX_AGE.as_secs();

@@ -1,4 +1,4 @@
-//! Countries, for forms.
+//! The list of countries, for forms.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ use crate::{
     rendered::Rendered,
 };
 
-/// Kept by clients and whatever stands between; the list changes only with a release.
+/// Cached by clients and proxies; the list changes only with a release.
 pub const COUNTRIES: Intent = Intent {
     name: "countries",
     why: "every form asks for the same 250 rows, which change only with a release; clients keep them, and \
@@ -29,13 +29,13 @@ pub const COUNTRIES: Intent = Intent {
 }
 .checked();
 
-/// [`COUNTRIES`], as a header says it.
+/// [`COUNTRIES`] as the value of `Cache-Control`.
 const KEEP_AN_HOUR: &str = "public, max-age=3600";
 
-/// The whole list. It follows from the code alone, so one rendering does for the process.
+/// The whole list, rendered once, because it depends on the code only.
 static ALL: LazyLock<Option<Rendered>> = LazyLock::new(|| Rendered::of(&listed("")).ok());
 
-/// Longer than the name of any country.
+/// The longest search text, in characters; no country has a longer name.
 const LONGEST_SEARCH: usize = 80;
 
 /// A country or territory (ISO 3166-1).

@@ -1,4 +1,4 @@
-//! Version 1 of the API: a file per use case, with its body, its handler and its answer.
+//! Version 1 of the API: one file per use case, with its body, its handler and its answer.
 
 pub(crate) mod auth;
 pub(crate) mod countries;

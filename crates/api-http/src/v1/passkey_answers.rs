@@ -1,6 +1,5 @@
-//! What a browser's `PublicKeyCredential.toJSON()` gives (W3C Web Authentication Level 3 §5.1), as far as it is
-//! looked at. Browsers add members from release to release, so those that are not known are let pass here, and
-//! here alone.
+//! The result of a browser's `PublicKeyCredential.toJSON()` (W3C Web Authentication Level 3 §5.1), as far as it is
+//! used. Browsers add members from release to release, so unknown members are allowed here, and only here.
 
 use authentication_app::ports::{AssertionAnswer, AttestationAnswer};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -198,7 +197,7 @@ impl AuthenticationCredentialBody {
     }
 }
 
-/// Both members name it; two ids would be two credentials.
+/// The credential id, which both members contain. Two different ids would be two credentials.
 fn credential_id(id: &str, raw_id: &str) -> Result<Vec<u8>, FieldError> {
     if id == raw_id {
         decoded("credential.id", id)
@@ -223,7 +222,7 @@ fn public_key(kind: &str) -> Result<(), FieldError> {
     }
 }
 
-/// base64url without padding, which is the one spelling that there is of some bytes.
+/// Decodes base64url without padding, in its canonical form only: the same bytes must not have a second encoding.
 fn decoded(field: &'static str, text: &str) -> Result<Vec<u8>, FieldError> {
     let bytes = URL_SAFE_NO_PAD.decode(text).ok();
     bytes.filter(|bytes| !bytes.is_empty()).ok_or_else(|| {
@@ -267,7 +266,7 @@ mod tests {
         }
     }
 
-    /// T25: the same bytes spelt otherwise.
+    /// T25: other encodings of the same bytes.
     #[test]
     fn there_is_one_spelling_of_an_answer() {
         for (member, spelling) in [

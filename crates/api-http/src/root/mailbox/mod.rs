@@ -1,5 +1,5 @@
-//! The development mailbox: JSON for programs, a page for people. Not registered in production mode, nor while
-//! messages go anywhere else.
+//! The development mailbox: JSON for programs, a page for people. Not registered in production mode, nor with
+//! another sender of messages.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -18,8 +18,8 @@ use crate::{
     state::State,
 };
 
-/// The page runs its own script and asks its own origin. A mail is shown in a sandboxed frame under the same policy;
-/// mails style themselves inline.
+/// Allows the page its own script and calls to its own origin. A mail is shown in a sandboxed frame under the same
+/// policy, which allows inline styles for mails.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; \
     connect-src 'self'; base-uri 'self'; form-action 'none'; frame-ancestors 'none'";
 
@@ -81,7 +81,7 @@ fn page() -> HttpResponse {
         .body(include_str!("page.html"))
 }
 
-/// Whether HTML is named, and JSON is not named before it. `*/*` alone, as curl sends it, gets JSON.
+/// Whether `Accept` lists HTML, and no JSON before it. `*/*` alone, which curl sends, gets JSON.
 fn wants_page(request: &HttpRequest) -> bool {
     let Ok(accept) = Accept::parse(request) else {
         return false;

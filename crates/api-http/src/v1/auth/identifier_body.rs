@@ -1,4 +1,4 @@
-//! The body of the routes that ask for nothing but an identifier.
+//! The body of routes that require only an identifier.
 
 use authentication_domain::accounts::Identifier;
 use garde::Validate;

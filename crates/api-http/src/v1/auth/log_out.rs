@@ -14,19 +14,19 @@ use crate::{
     v1::me::sessions::EndedSessions,
 };
 
-/// What a browser is told to forget with the session (OWASP ASVS 5.0 V14.3.1). Not cookies: the service sets none, and
-/// a browser would delete those of the whole registrable domain.
+/// The data that a browser clears together with the session (OWASP ASVS 5.0 V14.3.1). Not cookies: the service sets
+/// none, and a browser would delete those of the whole registrable domain.
 const CLEARED: (&str, &str) = ("clear-site-data", "\"cache\", \"storage\"");
 
-/// Whether a browser asks: it alone sends these, and no script can (Fetch Metadata). A server that signs out for
-/// somebody has nothing to clear.
+/// Whether the client is a browser: only browsers send these headers, and scripts cannot set them (Fetch Metadata).
+/// A server that signs out for a user has nothing to clear.
 fn is_browser(headers: &HeaderMap) -> bool {
     ["sec-fetch-site", "sec-fetch-mode"]
         .iter()
         .any(|name| headers.contains_key(*name))
 }
 
-/// Tells a browser to forget what it keeps of this service.
+/// Adds the header that makes a browser clear its data of this service.
 fn signed_out(request: &HttpRequest, mut answer: HttpResponse) -> HttpResponse {
     if is_browser(request.headers()) {
         let (name, value) = CLEARED;

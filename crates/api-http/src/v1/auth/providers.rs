@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-/// An ID token of Google's is some 1,200 characters; one with every claim there is, not much more.
+/// The longest ID token in characters. Google's have about 1,200, and not many more with every possible claim.
 pub(crate) const LONGEST_ID_TOKEN: usize = 8_192;
 
 /// An identity provider that is available for sign-in.
@@ -262,7 +262,7 @@ impl CallbackBody {
     }
 }
 
-/// A secret text that is not empty and not longer than it can be.
+/// A secret text that is neither empty nor longer than the maximum.
 pub(crate) fn bounded(
     field: &'static str,
     sent: SecretString,

@@ -125,7 +125,7 @@ async fn by_provider(
     Ok(confirmed(tokens))
 }
 
-/// The provider of this name; Google where none is named, as before there were others.
+/// The provider of this name. Without a name it is Google, for clients from before there were other providers.
 fn federation_of(state: &ApiState, name: Option<&str>) -> Result<Federation, FieldError> {
     let name = name.map_or(Ok(ProviderName::GOOGLE), ProviderName::parse);
     let named = name.ok().and_then(|name| state.providers.named(name));

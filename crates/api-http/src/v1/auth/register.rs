@@ -94,7 +94,7 @@ pub(crate) async fn register(
 impl RegisterBody {
     fn into_command(self) -> Result<Register, Problem> {
         let mut refusals = Refusals::default();
-        // One that is unknown is refused below.
+        // An unknown country is refused below.
         let dialled_in = self.country.as_deref().and_then(country::find);
         let identifier = refusals.keep(identifier_of(
             self.identifier.as_deref(),
@@ -143,7 +143,7 @@ impl RegisterBody {
     }
 }
 
-/// The role that was asked for, if any. Whether it may be registered for is the use case's to say.
+/// The requested role, if any. The use case decides whether it may be registered.
 pub(super) fn role_of(name: Option<&str>) -> Result<Option<Role>, FieldError> {
     let parsed = name.map(str::parse).transpose();
     parsed.map_err(|_| FieldError::role_not_offered())

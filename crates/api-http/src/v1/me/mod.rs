@@ -1,4 +1,4 @@
-//! Oneself.
+//! The caller's own account.
 
 pub(crate) mod devices;
 pub(crate) mod identifier;

@@ -109,7 +109,7 @@ impl ProfilePatch {
     }
 }
 
-/// A field that is there, be it null.
+/// Deserializes a field that is present, including `null`.
 fn named<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Option<String>>, D::Error> {
     Option::deserialize(from).map(Some)
 }

@@ -1,4 +1,4 @@
-//! A challenge, as its holder is told.
+//! A challenge, as its holder sees it.
 
 use authentication_app::challenges::IssuedChallenge;
 use serde::Serialize;

@@ -1,4 +1,5 @@
-//! Where a session was begun: enough for its owner to recognise, too little to find anybody by.
+//! The device and place of a session's sign-in: enough for its owner to recognise it, too little to locate a
+//! person.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 

@@ -1,4 +1,4 @@
-//! What several routes answer with.
+//! Views that several routes answer with.
 
 mod challenge;
 mod device;

@@ -1,4 +1,4 @@
-//! Where a sign-in stands: complete, or waiting for a second factor.
+//! The state of a sign-in: complete, or waiting for a second factor.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use authentication_app::sessions::{SecondFactorRequired, SignInAnswer};
@@ -62,7 +62,7 @@ impl From<SecondFactorRequired> for SecondFactorView {
     }
 }
 
-/// The answer of a route that signs in: `status` and `message` when it is complete, 200 while it is not.
+/// The answer of a sign-in: with `status` and `message` when it is complete, with 200 while it is not.
 pub(crate) fn sign_in(
     status: StatusCode,
     message: &'static str,

@@ -1,4 +1,4 @@
-//! What signing in answers with. The only place where tokens leave the service.
+//! The answer of a complete sign-in. The only place where tokens leave the service.
 
 use authentication_app::sessions::{SignedIn, TokenSet};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -79,7 +79,7 @@ impl From<TokenSet> for TokensView {
     }
 }
 
-/// For the one who holds the token from now on.
+/// Serializes a token in plain text, for its new holder.
 pub(crate) fn exposed<S: Serializer>(token: &SecretString, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(token.expose_secret())
 }
