@@ -1,4 +1,4 @@
-//! Answers: the envelope of the API, and the bare documents outside it.
+//! Answers: the envelope of the API, and documents without it.
 
 use actix_web::{HttpResponse, http::StatusCode};
 use serde::Serialize;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::{Problem, ProblemCode};
 
-/// JSON, with the charset that OWASP ASVS 4.1.1 asks for.
+/// JSON with a charset, as OWASP ASVS 4.1.1 requires.
 pub(crate) const JSON: &str = "application/json; charset=utf-8";
 
 /// The result, as a message and as data.
@@ -46,7 +46,7 @@ pub(crate) fn ok(message: &'static str, data: impl Serialize) -> HttpResponse {
     with_status(StatusCode::OK, message, data)
 }
 
-/// The envelope under another status.
+/// The envelope with another status.
 pub(crate) fn with_status(
     status: StatusCode,
     message: &'static str,

@@ -1,34 +1,34 @@
-//! What an operator may decide about the HTTP interface.
+//! The settings of the HTTP interface.
 
 use std::{net::IpAddr, time::Duration};
 
 use ipnet::IpNet;
 
-/// Settings of both listeners. The composition root reads and checks them.
+/// Settings of both listeners. The composition root reads and validates them.
 #[derive(Debug, Clone)]
 pub struct ApiConfig {
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// Networks that the limits by address do not count (load runs). Never set in production.
+    /// Networks without limits by address (load tests). Never set in production.
     pub exempt_networks: Vec<IpNet>,
-    /// Origins that browsers may call from, each exactly as a browser sends it: `https://shop.example`.
+    /// Origins that browsers may call from, exactly as a browser sends them: `https://shop.example`.
     pub cors_origins: Vec<String>,
-    /// Where clients reach this service, without a trailing slash; the metadata document names it.
+    /// The address of this service for clients, without a trailing slash; published in the metadata document.
     pub public_url: String,
     /// Whether the public listener serves `/docs` and `/openapi.json` as well.
     pub docs_on_public: bool,
     /// Whether routes that exist for development only are served.
     pub development: bool,
-    /// Longest body that is read.
+    /// The longest body that is read, in bytes.
     pub max_body_bytes: usize,
-    /// How long one request may take, reading its body included, before the client gets a 503.
+    /// The time limit of one request, including reading its body, after which the client gets a 503.
     pub request_deadline: Duration,
 }
 
 impl ApiConfig {
-    /// Longest body that is read when nobody says.
+    /// The default for the longest body, in bytes.
     pub const DEFAULT_MAX_BODY_BYTES: usize = 16 * 1024;
-    /// How long one request may take when nobody says.
+    /// The default time limit of one request.
     pub const DEFAULT_REQUEST_DEADLINE: Duration = Duration::from_secs(10);
 
     pub(crate) fn is_exempt(&self, address: IpAddr) -> bool {
@@ -41,7 +41,7 @@ impl ApiConfig {
 }
 
 impl Default for ApiConfig {
-    /// Production on loopback: nobody is believed, nothing is exempt.
+    /// Production on loopback: no trusted proxies, no exempt networks.
     fn default() -> Self {
         Self {
             trusted_proxies: Vec::new(),

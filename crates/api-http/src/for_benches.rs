@@ -1,15 +1,15 @@
-//! Pieces of the inside, for `benches/` alone.
+//! Internals, exposed for `benches/` only.
 
 use common::RequestId;
 
 use crate::{FieldError, Problem, ingress, problem::ProblemDocument, v1::auth::log_in::LogInBody};
 
-/// From the bytes of a body to a sign-in whose fields hold to their rules.
+/// Parses a sign-in from the bytes of a body, and validates its fields.
 pub fn parses_as_a_sign_in(body: &[u8]) -> bool {
     ingress::parse::<LogInBody>(body).is_ok()
 }
 
-/// The bytes of a refusal.
+/// The bytes of a refusal, as a problem document.
 pub fn a_refusal() -> Vec<u8> {
     let error = FieldError::new("password", "password_too_short", "a longer one is needed");
     let request_id = RequestId::from_uuid(uuid::Uuid::nil());

@@ -1,12 +1,12 @@
-//! The HTTP interface: routes, documents in and out, problem documents, `OpenAPI`.
+//! The HTTP interface: routes, request and response documents, problem documents, `OpenAPI`.
 //!
-//! A handler parses, calls one use case, and maps what came of it; no rule of the business is decided
-//! here. One table ([`routes`]) says of every route who may call it, how its calls are counted and what it
-//! can refuse; the registered resources, the admission of each call and the `OpenAPI` document all follow from it.
+//! A handler parses its input, calls one use case, and maps the result; it makes no business decision. One table
+//! ([`routes`]) states for every route who may call it, how its calls are counted and which refusals it has. The
+//! registered resources, the admission of each call and the `OpenAPI` document are derived from it.
 //!
-//! This crate knows the use cases and must never know an adapter: what it needs beside them (whether the
-//! service is ready, the development mailbox, a trace to join) it asks for through the small traits of
-//! [`ports`], which the composition root implements.
+//! This crate depends on the use cases and must never depend on an adapter. What it needs besides use cases
+//! (readiness, the development mailbox, trace propagation) is defined by the small traits of [`ports`], which the
+//! composition root implements.
 //!
 //! ```text
 //! request ─▶ boundary   request id, span, security headers, every refusal becomes a problem document

@@ -1,9 +1,9 @@
-//! Answers that last.
+//! Long-lived answers.
 
-/// Every answer that may take longer than `http.answer_deadline_seconds`, by name. A handler puts its name among
-/// the extensions of its answer.
+/// The answers that may take longer than `http.answer_deadline_seconds`, by name. A handler adds its name to the
+/// extensions of its answer.
 ///
-/// There is none. Whoever adds one says in `docs/degraded-modes.md` what ends it, and sends something often
-/// enough that a client that has gone is noticed: one that takes nothing is cut off like any other.
+/// There are none yet. A new one must document in `docs/degraded-modes.md` what ends it, and send data often enough
+/// to detect that its client has gone: a client that reads nothing is disconnected as with any other answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LongLived {}

@@ -1,4 +1,4 @@
-//! What the HTTP interface needs beside the use cases.
+//! The dependencies of the HTTP interface besides the use cases.
 
 use std::time::Duration;
 
@@ -68,7 +68,7 @@ pub struct DependencyState {
 }
 
 impl DependencyState {
-    /// One that is as it should be.
+    /// A healthy dependency.
     pub const fn up(name: &'static str, required: bool) -> Self {
         Self {
             name,
@@ -78,7 +78,7 @@ impl DependencyState {
         }
     }
 
-    /// The same, if it is worse off for this reason.
+    /// The dependency with this cause added, and this state if it is worse than the present one.
     #[must_use]
     pub fn worse(mut self, state: DependencyStatus, cause: Cause) -> Self {
         self.state = self.state.max(state);
@@ -89,11 +89,11 @@ impl DependencyState {
     }
 }
 
-/// Asks every dependency how it is.
+/// Checks the dependencies of the service.
 #[async_trait]
 pub trait ReadinessProbe: Send + Sync {
-    /// Answers within a second, and from memory when it was asked within the last one: the route is open
-    /// to everybody and is not counted.
+    /// Answers within a second, and from a cache within a second after a check: the route is public and is not
+    /// rate-limited.
     async fn check(&self) -> Vec<DependencyState>;
 }
 
@@ -123,67 +123,67 @@ pub struct MailboxMessage {
     pub sent_at: OffsetDateTime,
 }
 
-/// Which messages of the development mailbox are asked for. What is `None` restricts nothing.
+/// The filter for messages of the development mailbox. `None` means no restriction.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct MailboxQuery<'a> {
-    /// The recipient, however the letters are cased.
+    /// The recipient, ignoring case.
     pub to: Option<&'a str>,
-    /// What the recipient, the subject, the text or the code contains, however the letters are cased.
+    /// A part of the recipient, the subject, the text or the code, ignoring case.
     pub contains: Option<&'a str>,
-    /// How many, at most.
+    /// The most messages to return.
     pub limit: Option<usize>,
 }
 
 /// The development mailbox.
 pub trait MailboxView: Send + Sync {
-    /// What was sent, newest first.
+    /// The messages, newest first.
     fn messages(&self, wanted: &MailboxQuery<'_>) -> Vec<MailboxMessage>;
 }
 
-/// Joins the span of a request to the trace it came with.
+/// Joins the span of a request to the trace in its headers.
 pub trait TraceLink: Send + Sync {
     /// Makes `span` a child of the trace in `headers` (W3C `traceparent`), if there is one, and records the
     /// `trace_id` field, which every root span declares. Called before the span is entered.
     fn join(&self, span: &tracing::Span, headers: &HeaderMap);
 }
 
-/// A request that was answered, as far as whoever counts may know it.
+/// An answered request, as far as metrics may see it.
 #[derive(Debug)]
 pub struct AnsweredRequest<'a> {
-    /// The route that served it; none when no route has the path, or none has the method.
+    /// The route that served it; `None` if no route has the path, or none has the method.
     pub route: Option<&'static RouteSpec>,
-    /// The method as it was sent: anything, of any length.
+    /// The method as sent: any text, of any length.
     pub method: &'a Method,
-    /// What it was answered with.
+    /// The status of the answer.
     pub status: StatusCode,
-    /// What it was refused with, if it was.
+    /// The code of the refusal, if it was refused.
     pub refused_with: Option<ProblemCode>,
-    /// From its head to the head of its answer.
+    /// The time from the head of the request to the head of the answer.
     pub took: Duration,
 }
 
-/// What was measured, as it is shown to Prometheus.
+/// The metrics in the format of Prometheus.
 #[derive(Debug)]
 pub struct Exposition {
-    /// Its media type.
+    /// The media type.
     pub media_type: &'static str,
     /// The text.
     pub text: Vec<u8>,
 }
 
-/// Counts the requests of the public listener. Called for every one of them: must not wait.
+/// Measures the requests of the public listener. Called for every request: must not block.
 pub trait HttpMeter: Send + Sync {
-    /// A request came in.
+    /// A request was received.
     fn began(&self);
-    /// It was answered.
+    /// A request was answered.
     fn answered(&self, request: &AnsweredRequest<'_>);
-    /// It was not: its client went away.
+    /// A request was not answered, because its client disconnected.
     fn abandoned(&self);
-    /// What was measured in all; none when nothing is.
+    /// All metrics; `None` if nothing is measured.
     fn exposition(&self) -> Option<Exposition>;
 }
 
-/// Counts nothing.
+/// Measures nothing.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoHttpMeter;
 

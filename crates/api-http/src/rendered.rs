@@ -1,5 +1,5 @@
-//! Documents that are the same for everybody: rendered once, kept by whoever asked, and asked after by
-//! their tag (RFC 9110 §8.8.3, §13.1.2).
+//! Documents that are the same for all clients: rendered once, cached by clients, and revalidated by their `ETag`
+//! (RFC 9110 §8.8.3, §13.1.2).
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::answer::JSON;
 
-/// A JSON document with its tag.
+/// A JSON document with its `ETag`.
 pub(crate) struct Rendered {
     body: Bytes,
     tag: EntityTag,
@@ -20,7 +20,7 @@ pub(crate) struct Rendered {
 
 impl Rendered {
     /// # Errors
-    /// When the document is no JSON.
+    /// When the document cannot be serialized.
     pub(crate) fn of(document: &impl Serialize) -> serde_json::Result<Self> {
         let body = serde_json::to_vec(document)?;
         let tag = URL_SAFE_NO_PAD.encode(Sha256::digest(&body));
@@ -30,7 +30,7 @@ impl Rendered {
         })
     }
 
-    /// The document, or that the one they have is this one. `keep` says for how long they need not ask.
+    /// The document, or 304 if the client has it already. `keep` is the value of `Cache-Control`.
     pub(crate) fn answer(&self, request: &HttpRequest, keep: &'static str) -> HttpResponse {
         let mut response = if self.is_had_by(request) {
             HttpResponse::NotModified().finish()
@@ -50,7 +50,7 @@ impl Rendered {
     fn is_had_by(&self, request: &HttpRequest) -> bool {
         match IfNoneMatch::parse(request) {
             Ok(IfNoneMatch::Items(tags)) => tags.iter().any(|known| known.weak_eq(&self.tag)),
-            // What an absent header parses to as well.
+            // The parser also returns this value for an absent header.
             Ok(IfNoneMatch::Any) => request.headers().contains_key(header::IF_NONE_MATCH),
             Err(_) => false,
         }

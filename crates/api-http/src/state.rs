@@ -1,4 +1,4 @@
-//! What handlers reach.
+//! The state that handlers use.
 
 use std::sync::{
     Arc,
@@ -18,11 +18,11 @@ use crate::{
     ports::{HttpMeter, MailboxView, ReadinessProbe, TraceLink},
 };
 
-/// The use cases and what stands beside them; built once by the composition root, shared by all workers.
+/// The use cases and their surroundings; built once by the composition root, shared by all workers.
 pub struct ApiState {
-    /// Registration, profiles.
+    /// Registration and profiles.
     pub accounts: Accounts,
-    /// Signing in and out, refreshing.
+    /// Sign-in, sign-out and token refresh.
     pub sessions: Sessions,
     /// Passwords.
     pub credentials: Credentials,
@@ -32,27 +32,27 @@ pub struct ApiState {
     pub mfa: Mfa,
     /// Passkeys.
     pub passkeys: Passkeys,
-    /// Signing in through providers, those that are configured.
+    /// Sign-in through the configured providers.
     pub providers: Providers,
-    /// Places in lists.
+    /// Cursors of paged lists.
     pub cursors: Cursors,
-    /// Counting calls.
+    /// Rate limits.
     pub limits: Limits,
     /// For the documents under `/.well-known`.
     pub signer: Arc<dyn TokenSigner>,
-    /// For the time in minted request ids.
+    /// The clock, for the timestamp in new request ids.
     pub clock: Arc<dyn Clock>,
-    /// For minted request ids.
+    /// The source of randomness for new request ids.
     pub random: Arc<dyn SecureRandom>,
     /// For `/health/ready`.
     pub readiness: Arc<dyn ReadinessProbe>,
-    /// Turned on when shutdown begins.
+    /// Set when shutdown begins.
     pub draining: Draining,
-    /// The development mailbox, while messages go there.
+    /// The development mailbox, if messages go there.
     pub mailbox: Option<Arc<dyn MailboxView>>,
-    /// Counts requests, and shows what was counted.
+    /// Measures requests, and exposes the metrics.
     pub meter: Arc<dyn HttpMeter>,
-    /// Joins spans to traces, when traces go anywhere.
+    /// Joins spans to traces, if traces are exported.
     pub trace_link: Option<Arc<dyn TraceLink>>,
     /// The settings.
     pub config: ApiConfig,
@@ -64,29 +64,29 @@ impl ApiState {
         RequestId::from_uuid(id.as_uuid())
     }
 
-    /// The mailbox, where it may be shown.
+    /// The mailbox, if it may be shown.
     pub(crate) fn mailbox(&self) -> Option<&dyn MailboxView> {
         self.mailbox.as_deref().filter(|_| self.config.development)
     }
 }
 
-/// Whether shutdown has begun. Clones share the answer.
+/// Whether shutdown has begun. Clones share the state.
 #[derive(Debug, Clone, Default)]
 pub struct Draining(Arc<AtomicBool>);
 
 impl Draining {
-    /// From now on `/health/ready` says so; requests are still served.
+    /// From now on `/health/ready` reports draining; requests are still served.
     pub fn begin(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Whether it has begun.
+    /// Whether shutdown has begun.
     pub fn has_begun(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The state, as handlers ask for it.
+/// The state as an argument of handlers.
 pub(crate) type State = web::Data<ApiState>;
 
 /// The state, for extractors and middleware.

@@ -1,5 +1,5 @@
-//! The whole state for the tests of this crate: the embedded adapters, a clock that stands still, and the
-//! SQLite file of one test. Black-box suites over real HTTP belong to `server/tests/api`.
+//! The complete state for the tests of this crate: the embedded adapters, a fixed clock, and one SQLite file per
+//! test. Black-box suites over real HTTP belong in `server/tests/api`.
 
 use std::sync::{Arc, Mutex};
 
@@ -34,7 +34,7 @@ use crate::{
     },
 };
 
-/// One test's service.
+/// The service of one test.
 pub(crate) struct TestState {
     pub(crate) state: Arc<ApiState>,
     pub(crate) database: DatabaseSwitch,
@@ -58,7 +58,7 @@ impl TestState {
     }
 }
 
-/// What the readiness probe says of the database.
+/// Controls the database status that the readiness probe reports.
 #[derive(Clone, Default)]
 pub(crate) struct DatabaseSwitch(Arc<Mutex<Option<DependencyStatus>>>);
 
