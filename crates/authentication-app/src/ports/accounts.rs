@@ -14,21 +14,21 @@ use time::OffsetDateTime;
 
 use super::{IndexKeys, Sealed, StoreError, Subject, WrappedKey};
 
-/// The wallet as it is shown.
+/// The wallet balance as the API shows it.
 pub type Wallet = Money;
 
-/// An account with everything that its owner is shown; personal values stay sealed.
+/// An account with everything that its owner may see; personal values stay sealed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccountRecord {
-    /// What decisions are made on.
+    /// The unsealed part, on which rules decide.
     pub account: Account,
     /// The person's data key.
     pub wrapped_key: WrappedKey,
-    /// The identifier's text, under the data key (`accounts.identifier`).
+    /// The identifier's text, sealed under the data key (`accounts.identifier`).
     pub identifier: Sealed,
-    /// The profile as JSON, under the data key (`profiles.document`).
+    /// The profile as JSON, sealed under the data key (`profiles.document`).
     pub profile: Sealed,
-    /// Grows with every change of the profile.
+    /// Increases with every change of the profile; guards against lost updates.
     pub profile_version: i64,
     /// The balance.
     pub wallet: Wallet,
@@ -37,48 +37,48 @@ pub struct AccountRecord {
     pub second_factors: SecondFactors,
 }
 
-/// Who says they are whom, from where.
+/// A sign-in attempt: the claimed identifier, and the device that the request names.
 #[derive(Debug, Clone, Copy)]
 pub struct SignInQuestion<'a> {
-    /// Digests of the identifier.
+    /// Digests of the identifier under every live index key.
     pub identifier: &'a IndexKeys,
     /// The device that the request claims to come from.
     pub device: Option<DeviceId>,
-    /// At this moment, a lock of the identifier for unknown devices spares reading the account: whoever is
-    /// refused unheard costs the same whether or not there is an account.
+    /// When the identifier is locked for unknown devices at this time, the account is not read: a refused attempt
+    /// then costs the same whether or not the account exists.
     pub spared_when_locked_at: Option<OffsetDateTime>,
-    /// So many failures in a row spare it at that moment, too.
+    /// The account is also not read when the identifier has this many consecutive failures at that time.
     pub most_in_a_row: u32,
 }
 
-/// What sign-in needs to know, read at once.
+/// What sign-in needs to know, from one read.
 #[derive(Debug, Clone, Default)]
 pub struct SignInRecord {
-    /// Whoever has the identifier, if anybody.
+    /// The account that has the identifier, if any.
     pub owner: Option<AccountId>,
-    /// Their account; `None` also when reading it was spared.
+    /// The owner's account; `None` also when the read was skipped.
     pub account: Option<AccountRecord>,
-    /// Their password, if they have one that may be used: not one that was locked until a reset.
+    /// The password, if the account has a usable one: not one that is locked until a reset.
     pub password: Option<PasswordHash>,
-    /// The way over which a code or a link came that set the password, if one did.
+    /// The channel of the code or link that authorised setting the password, if there was one.
     pub reset_over: Option<SignUpMethod>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,
-    /// Until when it skips the second factor, if it was told to.
+    /// Until when the device may skip the second factor, if that was enabled.
     pub device_remembered_until: Option<OffsetDateTime>,
-    /// Earlier failures from devices that are not known.
+    /// Earlier failures from unknown devices.
     pub failures: Option<AttemptCounter>,
     /// Earlier failures from the presented device.
     pub device_failures: Option<AttemptCounter>,
-    /// Whether wrong codes in a row are counted for the identifier, whatever for.
+    /// Whether consecutive wrong codes are counted for the identifier, for any purpose.
     pub codes_in_a_row: bool,
 }
 
-/// Reads on the pool.
+/// Reads outside a unit of work, on the connection pool.
 #[async_trait]
 pub trait AccountQueries: Send + Sync {
-    /// Everything sign-in by identifier needs, in one statement; unknown identifiers give an empty record
-    /// (with their failures).
+    /// Everything that sign-in by identifier needs, in one statement. For an unknown identifier, the record holds
+    /// only its failures.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -87,7 +87,7 @@ pub trait AccountQueries: Send + Sync {
         question: SignInQuestion<'_>,
     ) -> Result<SignInRecord, StoreError>;
 
-    /// The account, and its password, if there is one that may be used.
+    /// The account, and its password if it has a usable one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -96,14 +96,14 @@ pub trait AccountQueries: Send + Sync {
         account: AccountId,
     ) -> Result<Option<(AccountRecord, Option<PasswordHash>)>, StoreError>;
 
-    /// Whoever has the identifier with this digest under any live key.
+    /// The account that has the identifier with this digest, under any live key.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_by_subject(&self, subject: Subject) -> Result<Option<AccountRecord>, StoreError>;
 
-    /// Whether the identifier with this digest is nobody's, and reserved at `now` for somebody who had it, other
-    /// than `asking`.
+    /// Whether the identifier with this digest belongs to no account, but is reserved at `now` for a former owner
+    /// other than `asking`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -114,7 +114,7 @@ pub trait AccountQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// When something that was sent to the account's identifier was last proven to be read.
+    /// When the account's owner last proved that they read what was sent to the identifier.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -124,7 +124,7 @@ pub trait AccountQueries: Send + Sync {
     ) -> Result<Option<OffsetDateTime>, StoreError>;
 }
 
-/// A new account with all that belongs to it.
+/// A new account with all its dependent rows.
 #[derive(Debug, Clone)]
 pub struct NewAccount {
     /// The account and what its owner is shown.
@@ -135,47 +135,48 @@ pub struct NewAccount {
     pub password: Option<PasswordHash>,
 }
 
-/// How far the order of all moves of accounts was when something was handed out that names no account, or may be
-/// used for one much later: a move that was committed before was seen. No clock has a part in it.
+/// The position in the global order of account version changes at the time a token was issued. A token that names
+/// no account, or that may be used for one much later, keeps this value to tell whether the account has changed
+/// since: a change that committed before is included. No clock is involved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MovesSeen(pub i64);
 
-/// Another identifier for an account, in the place of the one it has.
+/// A replacement for the identifier of an account.
 #[derive(Debug, Clone, Copy)]
 pub struct IdentifierSwap<'a> {
-    /// Whose.
+    /// The account.
     pub account: AccountId,
-    /// The version of the account that the proof was judged on.
+    /// The account version on which the proof was judged.
     pub read_version: i64,
-    /// The new one's text, under the data key (`accounts.identifier`).
+    /// The new identifier's text, sealed under the data key (`accounts.identifier`).
     pub identifier: &'a Sealed,
-    /// Which kind the account stands on from here on.
+    /// The kind of the new identifier.
     pub method: SignUpMethod,
-    /// Digests of the new one under every live key.
+    /// Digests of the new identifier under every live key.
     pub index: &'a IndexKeys,
-    /// Until when nobody else may have the one before; `None` sets it free.
+    /// Until when the previous identifier stays reserved for this account; `None` releases it.
     pub reserve_until: Option<OffsetDateTime>,
-    /// When; the new identifier was proven then.
+    /// The current time, at which the new identifier was proven.
     pub now: OffsetDateTime,
 }
 
 /// Writes within a unit of work.
 ///
-/// Whatever makes an account the next version does away with all that was handed out under the version before and
-/// not used yet, in the same unit: codes and links that were sent to any identifier that it has, had and may have
-/// again, or is about to have, are gone, and no cool-down of theirs holds up what is asked for next; everything
-/// else that is to prove or open something has not seen the move (`Self::moved_since`).
+/// Everything that moves an account to its next version also invalidates, in the same unit, whatever was issued
+/// under the previous version and is still unused. Codes and links sent to any identifier of the account (current,
+/// former but reserved for it, or about to be set) are deleted, and their cool-downs no longer delay the next
+/// request. All other pending proofs are invalid because they predate the change (`Self::moved_since`).
 #[async_trait]
 pub trait AccountRepository: Send {
-    /// Inserts the account, its key, index entries, profile, wallet and password. It was made, and its
-    /// identifier proven, when its time stamps say.
+    /// Inserts the account, its key, index entries, profile, wallet and password. The time stamps in the record say
+    /// when it was created and when its identifier was proven.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] with [`super::UniqueRule::Identifier`] when somebody has the identifier, or
-    /// it is reserved for somebody who had it.
+    /// [`StoreError::Conflict`] with [`super::UniqueRule::Identifier`] when another account has the identifier, or
+    /// when it is reserved for a former owner.
     async fn insert(&mut self, account: &NewAccount) -> Result<(), StoreError>;
 
-    /// Replaces the profile if it is still the version that was read; `false` when it is not.
+    /// Replaces the profile if its version is still `read_version`; `false` otherwise.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -187,15 +188,16 @@ pub trait AccountRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Gives the account another identifier if it is still the version that was read, and makes it the next
-    /// version; `false` when it is not. An identifier that is reserved for this very account may be taken.
+    /// Replaces the identifier and increments the account version, if that is still the one that was read; `false`
+    /// otherwise. An identifier that is reserved for this same account may be taken.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] with [`super::UniqueRule::Identifier`] when somebody else has the new one, or
-    /// it is reserved for somebody else; nothing of the unit can be committed then.
+    /// [`StoreError::Conflict`] with [`super::UniqueRule::Identifier`] when another account has the new identifier,
+    /// or when it is reserved for another account. The unit can then commit nothing.
     async fn change_identifier(&mut self, swap: IdentifierSwap<'_>) -> Result<bool, StoreError>;
 
-    /// Notes that what was sent to the identifier was read by whoever proved it. Not a change of the account.
+    /// Records that the owner proved to have read what was sent to the identifier. Does not change the account
+    /// version.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -205,16 +207,17 @@ pub trait AccountRepository: Send {
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 
-    /// Locks the account's row until the unit ends, where the engine lets units write side by side. A unit that
-    /// changes what opens an account begins with it: the second of two waits there, before it has written anything
-    /// that the first one waits for. Counts of failures come before it, as a sign-in locks them first.
+    /// Locks the account's row until the unit ends, on engines with concurrent writers. A unit that changes how an
+    /// account is opened takes this lock first, so that a second such unit waits here before it has written
+    /// anything that the first one waits for. Only failure counters are locked earlier, because a sign-in locks
+    /// them first.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn hold(&mut self, account: AccountId) -> Result<(), StoreError>;
 
-    /// Makes the password worthless until it is set anew, if the account is still the version that was read,
-    /// and makes it the next version; `false` when it is not. An account without a password may be locked.
+    /// Makes the password unusable until a reset and increments the account version, if that is still the one that
+    /// was read; `false` otherwise. An account without a password may be locked too.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -225,9 +228,9 @@ pub trait AccountRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Sets the password (made or replaced) if the account is still the version that was read, and makes
-    /// it the next version; `false` when it is not. `reset_over` is the way over which the proof came, if it
-    /// was sent. Opens what [`Self::lock_password`] closed.
+    /// Sets or replaces the password and increments the account version, if that is still the one that was read;
+    /// `false` otherwise. `reset_over` is the channel of the proof, if the proof was a code or link that was sent.
+    /// Undoes [`Self::lock_password`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -240,8 +243,9 @@ pub trait AccountRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Makes the account the next version if it is still the one that was read; `false` when it is not. For a
-    /// change of what the account is opened with: a sign-in that was judged before begins no session after.
+    /// Increments the account version if it is still the one that was read; `false` otherwise. Called when the
+    /// means of opening the account change: a sign-in that was judged on the earlier version can then begin no
+    /// session.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -252,7 +256,7 @@ pub trait AccountRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Whether the account became another version after `seen`.
+    /// Whether the account's version changed after `seen`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -262,8 +266,8 @@ pub trait AccountRepository: Send {
         seen: MovesSeen,
     ) -> Result<bool, StoreError>;
 
-    /// Replaces an outdated hash by one of the same password, if it is still the one that was read.
-    /// Not a change of the account.
+    /// Replaces an outdated hash by a new hash of the same password, if the stored hash is still the one that was
+    /// read. Does not change the account version.
     ///
     /// # Errors
     /// [`StoreError`].

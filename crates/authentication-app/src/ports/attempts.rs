@@ -1,7 +1,7 @@
-//! Counters of failures and of guesses, and the devices they are counted apart for.
+//! Counters of failed sign-ins and code guesses, and the known devices for which they are kept separately.
 //!
-//! All are conditional writes in the unit of work that answers: an answer that was not counted was never
-//! given.
+//! All are conditional writes in the unit of work that answers the request: an answer is given only if the attempt
+//! was counted.
 
 use async_trait::async_trait;
 use authentication_domain::{
@@ -14,58 +14,59 @@ use time::{Duration, OffsetDateTime};
 
 use super::{StoreError, Subject};
 
-/// Whose sign-in failures are meant.
+/// The scope of a failed sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FailureScope {
-    /// The identifier, known or not.
+    /// The identifier, whether or not an account has it.
     pub subject: Subject,
-    /// A known device of its owner, or none.
+    /// A known device of the identifier's owner, or `None` for all unknown devices.
     pub device: Option<DeviceId>,
 }
 
-/// Whose guesses of codes are meant.
+/// The scope of a code guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TriesScope {
-    /// The identifier, known or not.
+    /// The identifier, whether or not an account has it.
     pub subject: Subject,
     /// What the code is for.
     pub purpose: Purpose,
-    /// A known device of its owner, or none.
+    /// A known device of the identifier's owner, or `None` for all unknown devices.
     pub device: Option<DeviceId>,
 }
 
-/// A guess of a code, as it is counted.
+/// A code guess to be counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Guess {
-    /// Of the code that was sent last; one that nobody sent is counted like six digits.
+    /// The format of the code that was sent last. Without one, the guess counts as one of six digits.
     pub of: CodeFormat,
-    /// Whether it was right.
+    /// Whether the guess was right.
     pub right: bool,
 }
 
-/// Where a guess left its scope.
+/// The counters of a scope after a guess.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CountedGuess {
-    /// Guesses in the window.
+    /// Guesses in the current window.
     pub in_window: u32,
-    /// Wrong guesses since the last right one, over any time.
+    /// Wrong guesses since the last right one, without time limit.
     pub in_a_row: u32,
 }
 
-/// Whose failures a success ends.
+/// Which failures a success clears.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cleared {
-    /// Those of its own scope: there is more to prove.
+    /// Those of the same scope only: the sign-in is not complete yet.
     Own,
-    /// Failures in a row of every scope of the identifier, too: somebody is signed in. A lock of others holds.
+    /// Also the consecutive failures of every scope of the identifier, because the sign-in is complete. Temporary
+    /// locks of other scopes stay.
     InARowOfAll,
 }
 
 /// Counts failures and guesses.
 #[async_trait]
 pub trait AttemptLedger: Send {
-    /// Counts a failed sign-in by the rule of [`LockoutRules::after_failure`] in one statement.
-    /// `None` when the scope is locked at `now`, or closed by failures in a row: then nothing is counted.
+    /// Counts a failed sign-in by the rule of [`LockoutRules::after_failure`], in one statement. `None` when the
+    /// scope is locked at `now` or closed by consecutive failures; nothing is counted then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -76,8 +77,8 @@ pub trait AttemptLedger: Send {
         now: OffsetDateTime,
     ) -> Result<Option<AttemptCounter>, StoreError>;
 
-    /// Forgets the failures after a success, unless the scope is locked at `now` or closed by failures in a row:
-    /// then `false`, and the unit must be dropped.
+    /// Clears the failures after a success. `false` when the scope is locked at `now` or closed by consecutive
+    /// failures; the unit must be dropped then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -89,30 +90,31 @@ pub trait AttemptLedger: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Forgets every failure in a row for the subjects, of passwords and of codes, on any device. What is counted
-    /// in windows stays. Two statements.
+    /// Clears the consecutive failures of the subjects, of passwords and of codes, on every device. Counters of
+    /// time windows stay. Two statements.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn forget_in_a_row(&mut self, subjects: &[Subject]) -> Result<(), StoreError>;
 
-    /// Opens password sign-in again, whatever was counted for the subject on any device, and forgets the failures
-    /// in a row of its codes. Two statements.
+    /// Reopens password sign-in for the subject by clearing its failures on every device, and clears its
+    /// consecutive code failures. Two statements.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn forget_subject(&mut self, subject: Subject) -> Result<(), StoreError>;
 
-    /// Forgets all that was counted for the identifier of an account, passwords and codes, on any device and under
-    /// any key.
+    /// Clears all counters of an account's identifier, for passwords and codes, on every device and under every
+    /// index key.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn forget_account(&mut self, account: AccountId) -> Result<(), StoreError>;
 
-    /// Counts a guess in one statement: in its window, and, a wrong one of six digits, in its row; a right one ends
-    /// the row. `None` when the window has no room, or the row is full: then nothing is counted, and the guess must
-    /// not be answered, right or wrong. A long code is not bounded by either, so that nobody's guesses close it.
+    /// Counts a guess in one statement. Every guess counts in its window; a wrong six-digit guess also adds to the
+    /// consecutive failures, and a right guess resets these. `None` when the window is full or too many failures
+    /// are consecutive: nothing is counted then, and the guess must not be answered, right or wrong. Neither limit
+    /// applies to a long code, so an attacker's guesses cannot block it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -124,8 +126,8 @@ pub trait AttemptLedger: Send {
         now: OffsetDateTime,
     ) -> Result<Option<CountedGuess>, StoreError>;
 
-    /// Counts one guess if fewer than `most` were made in the `window`; `None` when there were that many,
-    /// otherwise how many there are now.
+    /// Counts one guess if fewer than `most` were made in the `window`, and returns the new count; `None` when the
+    /// limit is reached.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -138,23 +140,23 @@ pub trait AttemptLedger: Send {
     ) -> Result<Option<u32>, StoreError>;
 }
 
-/// A device in its owner's list.
+/// A device as its owner's list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeviceSummary {
-    /// Which.
+    /// The device's id.
     pub device: DeviceId,
     /// When the account first signed in from it.
     pub created_at: OffsetDateTime,
-    /// When it last did.
+    /// When the account last signed in from it.
     pub last_used_at: OffsetDateTime,
-    /// Until when it skips the second factor, if it was told to.
+    /// Until when the device may skip the second factor, if that was enabled.
     pub remembered_until: Option<OffsetDateTime>,
 }
 
-/// Reads on the pool.
+/// Reads outside a unit of work, on the connection pool.
 #[async_trait]
 pub trait DeviceQueries: Send + Sync {
-    /// The devices of an account, the one used last first; which of them `session` was begun from.
+    /// The devices of an account, most recently used first, and the device from which `session` was begun.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -165,11 +167,11 @@ pub trait DeviceQueries: Send + Sync {
     ) -> Result<(Vec<DeviceSummary>, Option<DeviceId>), StoreError>;
 }
 
-/// Devices that people signed in from.
+/// Devices from which accounts signed in.
 #[async_trait]
 pub trait DeviceRepository: Send {
-    /// Notes the use of a device, making it when it is new; keeps at most `most`, forgetting those not
-    /// used for longest.
+    /// Records the use of a device, and inserts it if it is new. Keeps at most `most` devices and deletes those
+    /// that were unused for longest.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -181,7 +183,8 @@ pub trait DeviceRepository: Send {
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 
-    /// Lets a device of the account skip the second factor until then; `false` when it is not one of its.
+    /// Lets a device of the account skip the second factor until the given time; `false` when the account has no
+    /// such device.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -192,13 +195,13 @@ pub trait DeviceRepository: Send {
         until: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Forgets a device of an account; `false` when it has no such device.
+    /// Deletes a device of an account; `false` when the account has no such device.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn forget(&mut self, account: AccountId, device: DeviceId) -> Result<bool, StoreError>;
 
-    /// Forgets every device of an account, one of a thief's too.
+    /// Deletes every device of an account, including one of an attacker.
     ///
     /// # Errors
     /// [`StoreError`].

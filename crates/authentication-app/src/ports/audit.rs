@@ -12,33 +12,34 @@ use uuid::Uuid;
 
 use super::{Sealed, StoreError, Subject};
 
-/// One entry. What is personal in it is sealed: under the person's key when there is one, for the service
-/// otherwise (`context_key` tells), so that erasing the person erases it here too.
+/// One entry. Its personal values are sealed under the person's key if there is one, otherwise under the service's
+/// key (`sealed_for` says which), so that erasing the person also erases them here.
 #[derive(Debug, Clone)]
 pub struct AuditRecord {
     /// UUIDv7.
     pub id: Uuid,
-    /// When.
+    /// When it happened.
     pub at: OffsetDateTime,
-    /// What.
+    /// What was done.
     pub action: Action,
     /// How it went.
     pub outcome: Outcome,
-    /// Who acted, if they are known.
+    /// The account that acted, if known.
     pub actor: Option<AccountId>,
-    /// Whom it was done to, if they are known.
+    /// The account that was affected, if known.
     pub subject: Option<AccountId>,
-    /// The identifier it was done to, keyed, known or not.
+    /// Keyed digest of the affected identifier, whether or not an account has it.
     pub identifier: Option<Subject>,
-    /// Through or to which session.
+    /// The session that was used or affected.
     pub session: Option<SessionId>,
-    /// The request it came with.
+    /// The id of the request that caused it.
     pub request_id: RequestId,
-    /// Whose key seals `context` and `diff`; `None` for the service's.
+    /// The account whose key seals `context` and `diff`; `None` when the service's key does.
     pub sealed_for: Option<AccountId>,
-    /// Address, user agent, place, as JSON (`audit_entries.context`).
+    /// Address, user agent and place as JSON (`audit_entries.context`).
     pub context: Sealed,
-    /// Field: before, after, as JSON (`audit_entries.diff`); absent when no field changed.
+    /// Each changed field with its values before and after, as JSON (`audit_entries.diff`); `None` when no field
+    /// changed.
     pub diff: Option<Sealed>,
 }
 

@@ -1,7 +1,7 @@
-//! The cache of live sessions, and how nodes tell each other that one is not live any more.
+//! The cache of live sessions, and the channel on which nodes announce invalidations to each other.
 //!
-//! Why cached: every signed-in request asks whether its session is live, and the answer changes rarely.
-//! The store stays the truth. A revocation leaves a tombstone that a load begun earlier cannot overwrite.
+//! Every authenticated request asks whether its session is live, and the answer rarely changes; hence a cache. The
+//! store remains authoritative. A revocation leaves a tombstone that a load begun earlier cannot overwrite.
 
 use async_trait::async_trait;
 use authentication_domain::{accounts::AccountId, sessions::SessionId};
@@ -11,22 +11,22 @@ use time::OffsetDateTime;
 use super::SessionSnapshot;
 use crate::caching::Intent;
 
-/// The cache cannot be asked right now; the store answers instead.
+/// The cache is unavailable; the caller asks the store instead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the cache is not available")]
 pub struct CacheError;
 
-/// What is not true any more.
+/// Cache entries that are stale.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Invalidation {
-    /// Sessions that ended. Final: an ended session never lives again.
+    /// Sessions that ended. Final: an ended session never becomes live again.
     pub ended: Vec<SessionId>,
-    /// Accounts that changed: every cached session of theirs has to be loaded again.
+    /// Accounts that changed: all their cached sessions must be reloaded.
     pub changed: Vec<AccountId>,
 }
 
 impl Invalidation {
-    /// Of sessions that ended.
+    /// Invalidates sessions that ended.
     pub fn of_sessions(sessions: impl IntoIterator<Item = SessionId>) -> Self {
         Self {
             ended: sessions.into_iter().collect(),
@@ -34,7 +34,7 @@ impl Invalidation {
         }
     }
 
-    /// Of an account that changed.
+    /// Invalidates all sessions of an account that changed.
     pub fn of_account(account: AccountId) -> Self {
         Self {
             ended: Vec::new(),
@@ -42,76 +42,77 @@ impl Invalidation {
         }
     }
 
-    /// Whether there is nothing to tell.
+    /// Whether there is nothing to announce.
     pub fn is_empty(&self) -> bool {
         self.ended.is_empty() && self.changed.is_empty()
     }
 }
 
-/// What the cache knew when a load began; a snapshot loaded under it is refused when an
-/// [`Invalidation`] that concerns it came in between.
+/// The state of the cache when a load began. A snapshot loaded under this ticket is refused if a matching
+/// [`Invalidation`] arrived since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LoadTicket {
-    /// Of the last invalidation that the load can know of, as the cache counts them.
+    /// The cache's number of the last invalidation that the load can have seen.
     pub number: u64,
-    /// When it began, by the cache's clock: what it brings is as old as that.
+    /// When the load began, by the cache's clock; the snapshot's age counts from here.
     pub begun: OffsetDateTime,
 }
 
-/// A snapshot that a cache knows.
+/// A cached snapshot.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownSession {
-    /// What it knows.
+    /// The snapshot.
     pub snapshot: SessionSnapshot,
-    /// Whether the snapshot's time is nearly over, and this caller is the one to load it anew before it is.
-    /// Of all callers on all nodes that share the cache one is told so, once for each snapshot that is put.
+    /// Whether the snapshot is about to expire and this caller should refresh it. To prevent a cache stampede, only
+    /// one caller among all nodes that share the cache gets `true` for each snapshot that is put.
     pub is_due: bool,
 }
 
-/// Snapshots of live sessions by their id, for a short while each.
+/// Snapshots of live sessions by session id, each kept for a short time.
 #[async_trait]
 pub trait SessionCache: Send + Sync {
-    /// What it is for, and for how long it keeps a snapshot: counted from the load's beginning.
+    /// The purpose of the cache and the TTL of its snapshots, counted from the beginning of the load.
     fn intent(&self) -> Intent;
 
-    /// A snapshot that no invalidation has overtaken, if there is one.
+    /// The cached snapshot, unless an invalidation has superseded it.
     ///
     /// # Errors
     /// [`CacheError`].
     async fn get(&self, session: SessionId) -> Result<Option<KnownSession>, CacheError>;
 
-    /// Must be taken before the store is read for [`Self::put`].
+    /// Issues a ticket for [`Self::put`]. Must be called before the store is read.
     ///
     /// # Errors
     /// [`CacheError`].
     async fn begin_load(&self) -> Result<LoadTicket, CacheError>;
 
-    /// Keeps a snapshot, unless its session ended or its account changed since the ticket was taken; says
-    /// whether it did.
+    /// Caches a snapshot unless its session ended or its account changed since the ticket was issued; returns
+    /// whether it was cached.
     ///
     /// # Errors
     /// [`CacheError`].
     async fn put(&self, ticket: LoadTicket, snapshot: &SessionSnapshot)
     -> Result<bool, CacheError>;
 
-    /// Forgets what is not true any more and leaves tombstones. When it returns, no later `get` on any
-    /// node that shares this cache gives what it names.
+    /// Removes stale entries and leaves tombstones. Once this returns, no later `get` on any node that shares this
+    /// cache returns an invalidated session.
     ///
     /// # Errors
     /// [`CacheError`].
     async fn invalidate(&self, invalidation: &Invalidation) -> Result<(), CacheError>;
 
-    /// Forgets everything (after a connection was lost, when invalidations may have been missed).
+    /// Removes everything: after a lost connection, invalidations may have been missed.
     ///
     /// # Errors
     /// [`CacheError`].
     async fn clear(&self) -> Result<(), CacheError>;
 }
 
-/// Tells the other nodes.
+/// Broadcasts invalidations to all nodes.
 #[async_trait]
 pub trait RevocationChannel: Send + Sync {
-    /// Tells every node, this one too; nodes that are not connected miss it and flush when they are.
+    /// Announces to every node, including this one. Nodes that are disconnected miss it and flush when they
+    /// reconnect.
     ///
     /// # Errors
     /// [`CacheError`].

@@ -1,8 +1,8 @@
 //! One-time codes in the store.
 //!
-//! A *challenge* is what a client holds: the right to try the code of one recipient and purpose. The
-//! *dispatch* is what the recipient got: there is one current code per recipient and purpose, the newest.
-//! Asking for a code looks nobody up, so known and unknown recipients cannot be told apart by it.
+//! A *challenge* is the client's right to try the code of one recipient and purpose. A *dispatch* is what the
+//! recipient was sent. Each recipient and purpose has one current code: the newest. Requesting a code looks up no
+//! account, so it cannot reveal whether the recipient has one.
 
 use async_trait::async_trait;
 use authentication_domain::{
@@ -15,145 +15,145 @@ use time::OffsetDateTime;
 
 use super::{Channel, IndexEntry, Sealed, StoreError, Subject};
 
-/// A challenge to be kept.
+/// A challenge to be stored.
 #[derive(Debug, Clone)]
 pub struct NewChallenge {
     /// Digest of the challenge id.
     pub digest: TokenDigest,
-    /// Whose code it takes.
+    /// The recipient whose code it accepts.
     pub subject: Subject,
-    /// Every live index key's digest of the recipient, to find the account when the code is proven.
+    /// The recipient's digest under every live index key, to find the account once the code is proven.
     pub index: Vec<IndexEntry>,
-    /// What for.
+    /// What the code is for.
     pub purpose: Purpose,
-    /// How the recipient is reached.
+    /// The channel that reaches the recipient.
     pub channel: Channel,
-    /// The masked recipient and what registration typed, sealed for the service.
+    /// The masked recipient and the registration form's input, sealed for the service.
     pub payload: Sealed,
-    /// From when its lifetime counts.
+    /// When it was created; its lifetime counts from here.
     pub created_at: OffsetDateTime,
-    /// Until when it can be resent and proven.
+    /// Until when the code can be resent and proven.
     pub expires_at: OffsetDateTime,
 }
 
-/// A request to send a code now, unless one went out a moment ago.
+/// A request to send a code now, unless the cool-down of an earlier one applies.
 #[derive(Debug, Clone, Copy)]
 pub struct SendRequest {
-    /// To whom.
+    /// The recipient.
     pub subject: Subject,
-    /// What for.
+    /// What the code is for.
     pub purpose: Purpose,
-    /// Names the sending, if it happens.
+    /// Identifies the sending, if it happens.
     pub nonce: CodeNonce,
-    /// Digest of the link token of this sending (password reset).
+    /// Digest of this sending's link token (password reset only).
     pub link: Option<TokenDigest>,
-    /// When.
+    /// The current time.
     pub now: OffsetDateTime,
 }
 
-/// The current sending for a recipient and purpose, after a [`SendRequest`].
+/// The current sending of a recipient and purpose, after a [`SendRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CodeDispatch {
-    /// Names the sending; equal to the request's when a message goes out now.
+    /// Identifies the sending; equal to the request's nonce when a message goes out now.
     pub nonce: CodeNonce,
     /// When it went out.
     pub sent_at: OffsetDateTime,
-    /// How long its code is. Decided with the sending, and never changed.
+    /// The format of the code. Decided with the sending and never changed.
     pub format: CodeFormat,
 }
 
-/// Whether a recipient may be sent one more message.
+/// Whether one more message may go to a recipient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QuotaGrant {
-    /// Counted.
+    /// It may, and was counted.
     Granted,
-    /// Nothing counted: the hour's or the day's messages are used up.
+    /// It may not: the hourly or daily quota is used up. Nothing was counted.
     Exhausted {
-        /// When the next one may go out.
+        /// When the next message may go out.
         retry_at: OffsetDateTime,
     },
 }
 
-/// How many guesses were made.
+/// How many guesses were made so far.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct TriesUsed {
     /// On this challenge.
     pub on_challenge: u32,
-    /// On all challenges of the recipient and purpose in the current window, from unknown devices.
+    /// In the current window, on all challenges of the recipient and purpose, from unknown devices.
     pub in_window: u32,
-    /// The same from the presented device, when it is known.
+    /// The same from the presented device, when it is a known one.
     pub in_window_from_device: u32,
-    /// Wrong ones in a row for the recipient and purpose, from unknown devices.
+    /// Consecutive wrong guesses for the recipient and purpose, from unknown devices.
     pub in_a_row: u32,
-    /// The same from the presented device, when it is known.
+    /// The same from the presented device, when it is a known one.
     pub in_a_row_from_device: u32,
 }
 
-/// A challenge with all that proving it needs, read at once.
+/// A challenge with everything that proving it needs, from one read.
 #[derive(Debug, Clone)]
 pub struct ChallengeRecord {
-    /// Whose code it takes.
+    /// The recipient whose code it accepts.
     pub subject: Subject,
-    /// What for.
+    /// What the code is for.
     pub purpose: Purpose,
-    /// How the recipient is reached.
+    /// The channel that reaches the recipient.
     pub channel: Channel,
-    /// As it was inserted.
+    /// The payload as it was inserted.
     pub payload: Sealed,
-    /// Until when it can be proven.
+    /// Until when the code can be proven.
     pub expires_at: OffsetDateTime,
-    /// It was proven before.
+    /// Whether the challenge was already proven.
     pub consumed: bool,
-    /// The newest code of the recipient and purpose; `None` once that one was used.
+    /// The newest code of the recipient and purpose; `None` once it was used.
     pub dispatch: Option<CodeDispatch>,
     /// Guesses so far.
     pub tries: TriesUsed,
-    /// Whether failures in a row are counted for the recipient, of passwords or of codes for whatever.
+    /// Whether consecutive failures are counted for the recipient, of passwords or of codes for any purpose.
     pub failures_in_a_row: bool,
-    /// Whoever has the identifier now, if anybody. No more is read of them before the code is right.
+    /// The account that has the identifier now, if any. Nothing more is read of it before the code is proven.
     pub owner: Option<AccountId>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,
-    /// Until when it skips the second factor, if it was told to.
+    /// Until when that device may skip the second factor, if that was enabled.
     pub device_remembered_until: Option<OffsetDateTime>,
 }
 
 impl ChallengeRecord {
-    /// How long the code is that counts. Where none does, guesses count like those of six digits.
+    /// The format of the current code. Without one, guesses count as those of six digits.
     pub fn format(&self) -> CodeFormat {
         self.dispatch.map(|it| it.format).unwrap_or_default()
     }
 }
 
-/// What a mailed link leads to.
+/// The target of a mailed reset link.
 #[derive(Debug, Clone)]
 pub struct ResetLinkRecord {
-    /// Whose.
+    /// The recipient of the mail.
     pub subject: Subject,
-    /// The sending it came with, if not used yet.
+    /// The sending that carried the link, if still unused.
     pub dispatch: CodeDispatch,
-    /// Whoever has the identifier now, if anybody.
+    /// The account that has the identifier now, if any.
     pub owner: Option<AccountId>,
 }
 
 /// A challenge that can still be proven.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveChallenge {
-    /// Whose code it takes.
+    /// The recipient whose code it accepts.
     pub subject: Subject,
-    /// What for.
+    /// What the code is for.
     pub purpose: Purpose,
-    /// How the recipient is reached.
+    /// The channel that reaches the recipient.
     pub channel: Channel,
-    /// As it was inserted.
+    /// The payload as it was inserted.
     pub payload: Sealed,
 }
 
-/// Reads on the pool.
+/// Reads outside a unit of work, on the connection pool.
 #[async_trait]
 pub trait ChallengeQueries: Send + Sync {
-    /// The challenge with this digest, in one statement. Tries older than
-    /// [`ChallengeRules::TRIES_WINDOW`] before `now` are not counted.
+    /// The challenge with this digest, in one statement. Tries older than [`ChallengeRules::TRIES_WINDOW`] before
+    /// `now` are not counted.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -164,7 +164,7 @@ pub trait ChallengeQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Option<ChallengeRecord>, StoreError>;
 
-    /// The sending whose link has this digest, unless it was used or replaced, in one statement.
+    /// The sending whose link has this digest, unless it was used or replaced; in one statement.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -173,7 +173,7 @@ pub trait ChallengeQueries: Send + Sync {
         link: TokenDigest,
     ) -> Result<Option<ResetLinkRecord>, StoreError>;
 
-    /// The current sending for a recipient and purpose, unless its code was used.
+    /// The current sending of a recipient and purpose, unless its code was used.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -187,16 +187,16 @@ pub trait ChallengeQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait ChallengeRepository: Send {
-    /// Keeps a new challenge.
+    /// Inserts a new challenge.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn insert(&mut self, challenge: &NewChallenge) -> Result<(), StoreError>;
 
     /// Makes the requested sending the current one unless the current one is younger than
-    /// [`ChallengeRules::resend_after`]; answers with whichever is current. One statement.
-    /// The cool-down holds whether or not the current code was used. The code is long once so many wrong ones in a
-    /// row are counted for the recipient and purpose, from whatever devices.
+    /// [`ChallengeRules::resend_after`]; returns the one that is current then. One statement. The cool-down applies
+    /// whether or not the current code was used. The code is long once the recipient and purpose have too many
+    /// consecutive wrong guesses, over all devices.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -206,7 +206,7 @@ pub trait ChallengeRepository: Send {
         rules: &ChallengeRules,
     ) -> Result<CodeDispatch, StoreError>;
 
-    /// Counts one message to a recipient against the hour and the day, unless they are used up.
+    /// Counts one message against the recipient's hourly and daily quotas, unless one is used up.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -217,9 +217,9 @@ pub trait ChallengeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<QuotaGrant, StoreError>;
 
-    /// Tells what a live challenge is, for a resend, and holds its row until the unit ends; `None` when it
-    /// is unknown, expired or proven. Nothing is prolonged: a challenge has one lifetime, and resending
-    /// buys no tries.
+    /// Reads a live challenge for a resend and locks its row until the unit ends; `None` when it is unknown,
+    /// expired or proven. A resend extends nothing: a challenge has one lifetime, and resending grants no extra
+    /// tries.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -229,8 +229,8 @@ pub trait ChallengeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<LiveChallenge>, StoreError>;
 
-    /// Counts one guess on a live challenge; `None` when its tries are used up, it expired or was proven,
-    /// otherwise how many there are now.
+    /// Counts one guess on a live challenge and returns the new count; `None` when no tries are left, or the
+    /// challenge expired or was proven.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -241,7 +241,8 @@ pub trait ChallengeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<u32>, StoreError>;
 
-    /// Marks a live challenge with tries left as proven; `false` when somebody else did, or it is dead.
+    /// Marks a live challenge with tries left as proven; `false` when a concurrent request already did, or the
+    /// challenge is not live.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -252,14 +253,14 @@ pub trait ChallengeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// How many wrong guesses were made at a challenge, dead or alive; none at one that there is not.
+    /// The number of wrong guesses at a challenge, live or not; 0 for an unknown challenge.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn tries_of(&mut self, digest: TokenDigest) -> Result<u32, StoreError>;
 
-    /// Marks the sending as used if it is the current one and was not; `false` otherwise. Of any number
-    /// of rivals with one code, one gets `true`.
+    /// Marks the sending as used if it is the current one and unused; `false` otherwise. Among concurrent calls
+    /// with the same code, exactly one gets `true`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -271,8 +272,8 @@ pub trait ChallengeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Marks every current sending to a recipient as used, whatever it was for: no code and no link that is
-    /// on its way counts any more.
+    /// Marks every current sending to a recipient as used, for all purposes: codes and links still on their way
+    /// become invalid.
     ///
     /// # Errors
     /// [`StoreError`].

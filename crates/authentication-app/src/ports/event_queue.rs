@@ -1,4 +1,4 @@
-//! The queue of events as the relay sees it.
+//! The event queue as the relay sees it.
 
 use async_trait::async_trait;
 use authentication_domain::{
@@ -10,148 +10,146 @@ use uuid::Uuid;
 
 use super::StoreError;
 
-/// What a relay asks for.
+/// A relay's request for events.
 #[derive(Debug, Clone, Copy)]
 pub struct LeaseRequest<'a> {
-    /// Whose events.
+    /// The destination whose events are requested.
     pub destination: &'a str,
-    /// How many at the most, each of another account or another parked event.
+    /// The maximum number of events; each is of a different account, or a parked event to be resent.
     pub most: u32,
-    /// Marks what is leased as this relay's; another one for each request.
+    /// Identifies this lease request; unique for each request.
     pub token: Uuid,
-    /// When the lease ends.
+    /// When the lease expires.
     pub until: OffsetDateTime,
     /// The current time.
     pub now: OffsetDateTime,
 }
 
-/// The right to deliver one event, for as long as nobody else leased it.
+/// The right to deliver one event, until another relay leases it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease {
-    /// To whom.
+    /// The destination's name.
     pub destination: String,
-    /// Whose events are in order: while one of an account is leased, no later one of it is.
+    /// The account, whose events are delivered in order: while one is leased, no later one of the account is.
     pub account: AccountId,
-    /// Its place among all events of the account.
+    /// The event's place among all events of the account.
     pub sequence: i64,
-    /// Whether it was parked and is sent again, out of the order.
+    /// Whether it was parked and is now resent, out of order.
     pub resent: bool,
-    /// Which request it was leased with.
+    /// The token of the lease request.
     pub token: Uuid,
 }
 
-/// An event that this relay may deliver until its lease ends.
+/// An event that this relay may deliver until the lease expires.
 #[derive(Debug, Clone)]
 pub struct LeasedEvent {
-    /// The right to.
+    /// The lease.
     pub lease: Lease,
     /// The event.
     pub event: QueuedEvent,
     /// How many times it was leased before.
     pub attempts: u32,
-    /// How many of these ended with a failure that was written down; the others ended with their relay.
+    /// How many of these leases ended with a recorded failure; in the others, the relay crashed or lost the lease.
     pub put_off: u32,
 }
 
-/// An event that was given up at a destination.
+/// An event whose delivery to a destination was given up.
 #[derive(Debug, Clone)]
 pub struct ParkedEvent {
-    /// Who did not get it.
+    /// The destination that did not get it.
     pub destination: String,
-    /// Which.
+    /// The event's id.
     pub id: EventId,
     /// Its place in the queue.
     pub sequence: i64,
     /// CloudEvents `type`.
     pub type_name: String,
-    /// Whose.
+    /// The account that it is about.
     pub account: AccountId,
     /// When it happened.
     pub occurred_at: OffsetDateTime,
     /// When it was given up.
     pub parked_at: OffsetDateTime,
-    /// Tries.
+    /// How often delivery was tried.
     pub attempts: u32,
-    /// What came of the last one.
+    /// The failure of the last try.
     pub failure: String,
 }
 
-/// Which parked events.
+/// Selects parked events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ParkedSelection {
-    /// One, at every destination where it is parked.
+    /// One event, at every destination where it is parked.
     One(EventId),
-    /// All, everywhere.
+    /// All events, at all destinations.
     All,
 }
 
-/// How a destination stands: the numbers behind metrics and alerts.
+/// The state of a destination, for metrics and alerts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DestinationBacklog {
     /// Its name.
     pub destination: String,
-    /// Accounts that have events it has not got; parked ones do not count.
+    /// Accounts with undelivered events, not counting parked ones.
     pub accounts_waiting: u64,
-    /// When the oldest event happened that it has not got; parked ones do not count.
+    /// When the oldest undelivered event happened, not counting parked ones.
     pub oldest_waiting: Option<OffsetDateTime>,
-    /// Parked events.
+    /// The number of parked events.
     pub parked: u64,
-    /// When a relay last said that it serves it.
+    /// When a relay last registered that it serves the destination.
     pub served_at: OffsetDateTime,
-    /// Until when it asked to be left alone; may be over.
+    /// Until when the destination asked for a pause; may be in the past.
     pub rests_until: Option<OffsetDateTime>,
-    /// Since when it is switched off, and why.
+    /// Since when it is switched off, and why; `None` when it is on.
     pub off: Option<SwitchedOff>,
 }
 
-/// A destination that wants no events any more. What is written meanwhile waits for it.
+/// Why and since when a destination receives no events. New events queue up for it meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SwitchedOff {
-    /// Since when.
+    /// When it was switched off.
     pub at: OffsetDateTime,
-    /// What it answered.
+    /// The destination's response.
     pub reason: String,
 }
 
-/// What came of switching a destination on.
+/// The result of switching a destination on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SwitchedOn {
-    /// It gets events from here on, and what waited first.
+    /// It now receives events again, beginning with the queued ones.
     Done,
-    /// It got them all the time.
+    /// It was not switched off.
     WasOn,
-    /// There is none of this name.
+    /// No destination has this name.
     Unknown,
 }
 
-/// The queue, on the pool.
+/// The event queue, on the connection pool.
 ///
-/// Each destination gets the events of an account in the order in which they were committed, each at least
-/// once. An event is handed out only when the destination has every earlier one of the account, but for
-/// those that were parked.
+/// Each destination gets the events of an account in commit order, each at least once. An event is handed out only
+/// when the destination has every earlier event of the account, except parked ones.
 #[async_trait]
 pub trait EventQueue: Send + Sync {
-    /// Says that the destination is served. One that is new gets the events that are written from now on.
+    /// Registers that the destination is served. A new destination gets the events that are written from now on.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn serve_destination(&self, name: &str, now: OffsetDateTime) -> Result<(), StoreError>;
 
-    /// Ends the deliveries to a destination and drops what waits for it. `false` when there is none of this
-    /// name.
+    /// Ends the deliveries to a destination and drops its queue. `false` when there is no destination of this name.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn forget_destination(&self, name: &str) -> Result<bool, StoreError>;
 
-    /// Hands out nothing for the destination before `until`, on any node. The later of two times counts.
+    /// Pauses the destination until `until`, on every node. An earlier time never shortens a pause.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn rest_destination(&self, name: &str, until: OffsetDateTime) -> Result<(), StoreError>;
 
-    /// Hands out nothing for the destination until it is switched on, on any node; what is written meanwhile waits
-    /// for it. Of all who say so, one is told `true`.
+    /// Switches the destination off on every node until it is switched on again; new events queue up meanwhile.
+    /// Among concurrent calls, exactly one gets `true`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -161,8 +159,7 @@ pub trait EventQueue: Send + Sync {
         off: &SwitchedOff,
     ) -> Result<bool, StoreError>;
 
-    /// Hands out events for the destination again, also if it asked to be left alone, and makes due at once what it
-    /// had put off.
+    /// Switches the destination on again, ends any pause it asked for, and makes postponed events due at once.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -172,8 +169,8 @@ pub trait EventQueue: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<SwitchedOn, StoreError>;
 
-    /// Takes what is due: of each account the earliest event that the destination has not got. No two relays
-    /// hold one at once; a lease that runs out frees it. A lease counts as a try.
+    /// Leases due events: for each account, the earliest event that the destination does not have. No two relays
+    /// hold the same event at once; an expired lease frees it. Each lease counts as a try.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -182,18 +179,18 @@ pub trait EventQueue: Send + Sync {
         request: &LeaseRequest<'_>,
     ) -> Result<Vec<LeasedEvent>, StoreError>;
 
-    /// A destination has these events; the next one of each account is due. Says of each, in the order of
-    /// `leases`, whether it was still held: nothing is done for one that somebody else leased meanwhile.
+    /// Marks events as delivered; the next event of each account becomes due. Returns for each lease, in the order
+    /// of `leases`, whether it was still held: nothing is done for an event that another relay leased meanwhile.
     ///
     /// # Errors
-    /// [`StoreError`]; some may be done then, and all may be finished again.
+    /// [`StoreError`]; some events may be done then, and all may be finished again.
     async fn finish_events(
         &self,
         leases: &[Lease],
         now: OffsetDateTime,
     ) -> Result<Vec<bool>, StoreError>;
 
-    /// Gives it back after a failure, due again at `next_attempt`. `false` as above.
+    /// Returns an event to the queue after a failure, due again at `next_attempt`. `false` when the lease was lost.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -204,7 +201,7 @@ pub trait EventQueue: Send + Sync {
         failure: &str,
     ) -> Result<bool, StoreError>;
 
-    /// Gives it back, due again at `due`: the lease was no try. `false` as above.
+    /// Returns an event to the queue, due again at `due`, without counting a try. `false` when the lease was lost.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -215,7 +212,8 @@ pub trait EventQueue: Send + Sync {
         failure: &str,
     ) -> Result<bool, StoreError>;
 
-    /// Takes it out of the order, for a person to look at; the account's next event is due. `false` as above.
+    /// Parks an event for an operator to look at; the account's next event becomes due. `false` when the lease was
+    /// lost.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -238,7 +236,7 @@ pub trait EventQueue: Send + Sync {
         most: u32,
     ) -> Result<Vec<ParkedEvent>, StoreError>;
 
-    /// Makes parked events due again, with all their tries; answers with how many.
+    /// Makes parked events due again with a fresh count of tries; returns how many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -248,14 +246,14 @@ pub trait EventQueue: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<u64, StoreError>;
 
-    /// How every destination stands, by name.
+    /// The state of every destination, sorted by name.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn event_backlog(&self) -> Result<Vec<DestinationBacklog>, StoreError>;
 
-    /// Deletes events that happened before this and wait for no destination, parked or not. In batches;
-    /// answers with how many went.
+    /// Deletes events that happened before this time and that no destination waits for or has parked. Works in
+    /// batches; returns the number of deleted events.
     ///
     /// # Errors
     /// [`StoreError`].

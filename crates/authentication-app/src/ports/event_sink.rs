@@ -1,60 +1,60 @@
-//! Handing an event to another system.
+//! Delivery of events to another system.
 
 use async_trait::async_trait;
 use authentication_domain::{accounts::AccountId, events::EventId};
 use time::{Duration, OffsetDateTime};
 
-/// An event as it goes out. All of it is the same for every try.
+/// An event to be delivered. Its content is identical for every try.
 #[derive(Debug, Clone)]
 pub struct OutgoingEvent {
-    /// By which receivers recognise repetitions.
+    /// The id by which receivers detect duplicates.
     pub id: EventId,
     /// CloudEvents `type`.
     pub type_name: String,
-    /// CloudEvents `subject`.
+    /// CloudEvents `subject`: the account.
     pub account: AccountId,
     /// When it happened.
     pub at: OffsetDateTime,
-    /// The whole of it, CloudEvents 1.0 as JSON (structured mode).
+    /// The complete CloudEvents 1.0 event as JSON (structured mode).
     pub body: String,
 }
 
-/// Why a destination has not got an event, in words that hold no secret and nothing that it said.
+/// Why a delivery failed. The text holds no secret and nothing that the destination said.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SinkError {
-    /// Nobody answers, or whoever does cannot work: other events would fare no better.
+    /// The destination is unreachable or cannot work: other events would fail too.
     #[error("{why}")]
     Away {
-        /// In a few words.
+        /// The reason, in a few words.
         why: String,
-        /// For how long it asks to be left alone, with any event.
+        /// For how long the destination asks for a pause, for all events.
         retry_after: Option<Duration>,
     },
-    /// It does not take this event now; it may later.
+    /// The destination does not accept this event now, but may later.
     #[error("{why}")]
     Refused {
-        /// In a few words.
+        /// The reason, in a few words.
         why: String,
-        /// When it asks to be asked again about this event.
+        /// When the destination asks for a retry of this event.
         retry_after: Option<Duration>,
     },
-    /// It will never take this event.
+    /// The destination will never accept this event.
     #[error("{0}")]
     Never(String),
-    /// It wants no events any more, until an operator says otherwise.
+    /// The destination wants no more events, until an operator switches it on again.
     #[error("{0}")]
     Gone(String),
 }
 
 impl SinkError {
-    /// [`Self::Away`], and it does not say for how long.
+    /// [`Self::Away`] without a retry time.
     pub fn away(why: impl Into<String>) -> Self {
         let why = why.into();
         let retry_after = None;
         Self::Away { why, retry_after }
     }
 
-    /// [`Self::Refused`], and it does not say for how long.
+    /// [`Self::Refused`] without a retry time.
     pub fn refused(why: impl Into<String>) -> Self {
         let why = why.into();
         let retry_after = None;
@@ -62,10 +62,10 @@ impl SinkError {
     }
 }
 
-/// A destination.
+/// A destination of events.
 #[async_trait]
 pub trait EventSink: Send + Sync {
-    /// Delivers the event; it counts as delivered only if this says so. In bounded time.
+    /// Delivers the event within bounded time. Only `Ok` means delivered.
     ///
     /// # Errors
     /// [`SinkError`].

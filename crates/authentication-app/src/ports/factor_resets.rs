@@ -1,7 +1,7 @@
-//! Second factors that are to be taken off an account whose owner lost all of them.
+//! Pending removals of all second factors, for account owners who lost them.
 //!
-//! An operator asks for it; a node tells the owner, and when that has left the waiting time begins. Whoever calls it off
-//! deletes it, as does whoever carries it out: each step is one conditional write.
+//! An operator requests a reset, and a node notifies the owner. The waiting period begins when that notice has been
+//! sent. Calling a reset off deletes it, and so does carrying it out: each step is one conditional write.
 
 use async_trait::async_trait;
 use authentication_domain::accounts::AccountId;
@@ -9,25 +9,25 @@ use time::OffsetDateTime;
 
 use super::StoreError;
 
-/// A reset that somebody has to do something about.
+/// A reset that needs action.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FactorReset {
-    /// Whose factors.
+    /// The account whose factors are to be removed.
     pub account: AccountId,
-    /// Why, in the words of whoever asked: the number of a ticket, nothing personal.
+    /// The operator's reason: a ticket number, nothing personal.
     pub reason: String,
-    /// The notice to the owner is on its way, or was.
+    /// Whether the notice to the owner was queued or sent.
     pub announced: bool,
-    /// When the waiting time is over; `None` while the notice has not left.
+    /// When the waiting period ends; `None` until the notice has been sent.
     pub due_at: Option<OffsetDateTime>,
-    /// An operator called it off, and the trail does not say so yet.
+    /// Whether an operator called it off, with the audit entry still to be written.
     pub called_off: bool,
 }
 
-/// On the pool.
+/// Operations on the connection pool.
 #[async_trait]
 pub trait FactorResetQueries: Send + Sync {
-    /// Asks for a reset; `false`, and nothing done, when one is asked for already or there is no such account.
+    /// Requests a reset; `false`, with nothing done, when one is already requested or the account does not exist.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -38,7 +38,7 @@ pub trait FactorResetQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// The reset of an account, if one is asked for.
+    /// The pending reset of an account, if any.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -47,7 +47,8 @@ pub trait FactorResetQueries: Send + Sync {
         account: AccountId,
     ) -> Result<Option<FactorReset>, StoreError>;
 
-    /// An operator calls a reset off: from here on it is not carried out; `false` when there is none to call off.
+    /// Calls a reset off on behalf of an operator, so that it is not carried out; `false` when there is none to
+    /// call off.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -57,8 +58,8 @@ pub trait FactorResetQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Where the notice to the owner has left since, the waiting time begins at `now` and is over at `due_at`:
-    /// whoever was not told cannot object. How many those are.
+    /// Begins the waiting period of resets whose notice has been sent since: it runs from `now` to `due_at`. It
+    /// must not begin earlier, because an owner who was not notified cannot object. Returns the number of resets.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -68,7 +69,7 @@ pub trait FactorResetQueries: Send + Sync {
         due_at: OffsetDateTime,
     ) -> Result<u64, StoreError>;
 
-    /// Up to `most` resets of which the owner was not told, whose waiting time is over, or which were called off.
+    /// Up to `most` resets whose owner was not notified yet, whose waiting period is over, or that were called off.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -82,8 +83,8 @@ pub trait FactorResetQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait FactorResetRepository: Send {
-    /// Notes that the owner is told, in the unit that queues the notice, and when the waiting time would be over
-    /// if the notice left at once; `false` when that was done before, or the reset was called off.
+    /// Records that the owner is notified, in the unit that queues the notice, and when the waiting period would
+    /// end if the notice left at once; `false` when it was recorded before, or the reset was called off.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -94,8 +95,8 @@ pub trait FactorResetRepository: Send {
         due_at: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Takes a reset whose time is over, to carry it out in this unit; `false` when somebody else did, it was
-    /// called off, or its time is not over.
+    /// Claims a reset whose waiting period is over, to carry it out in this unit; `false` when a concurrent call
+    /// claimed it, it was called off, or the period is not over.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -105,21 +106,22 @@ pub trait FactorResetRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Removes a reset, whatever its state: its owner says that it was not them. `false` when there is none.
+    /// Deletes a reset in any state, because the owner reports that they did not request it. `false` when there is
+    /// none.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn call_off(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
-    /// Removes a reset that an operator called off, or whose account is closed; `false` when there is none such
-    /// any more.
+    /// Deletes a reset that an operator called off, or whose account is closed; `false` when there is none (any
+    /// more).
     ///
     /// # Errors
     /// [`StoreError`].
     async fn drop_called_off(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
-    /// Takes every second factor and passkey off an account, with its recovery codes, if it still is the version
-    /// that was read, and makes it the next version; `false` when it is not.
+    /// Removes every second factor, passkey and recovery code of an account and increments its version, if that is
+    /// still the one that was read; `false` otherwise.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Identities at providers, and sign-ins that are under way there.
+//! Identities at providers, and sign-ins in progress there.
 
 use async_trait::async_trait;
 use authentication_domain::{
@@ -12,136 +12,137 @@ use uuid::Uuid;
 
 use super::{AccountRecord, IndexKeys, MovesSeen, Sealed, StoreError};
 
-/// A nonce that was handed out.
+/// A nonce to be issued.
 #[derive(Debug, Clone, Copy)]
 pub struct NewNonce {
-    /// At which provider it counts.
+    /// The provider for which it is valid.
     pub provider: ProviderName,
-    /// Its digest.
+    /// The nonce's digest.
     pub digest: TokenDigest,
-    /// The device that the request said it came from: the nonce counts with the same word only.
+    /// The device that the request named; the nonce is valid only together with the same device.
     pub device: Option<DeviceId>,
-    /// The session that it was given to: it counts there alone. One of no session signs in, and does nothing else.
+    /// The session to which it was issued; it is valid only there. A nonce without a session can sign in, and
+    /// nothing else.
     pub session: Option<SessionId>,
-    /// Until when it counts.
+    /// Until when it is valid.
     pub expires_at: OffsetDateTime,
 }
 
-/// A nonce that somebody brings.
+/// A nonce that a client presents.
 #[derive(Debug, Clone, Copy)]
 pub struct NonceUse {
-    /// Whose token it is in.
+    /// The provider whose token contains it.
     pub provider: ProviderName,
-    /// Its digest.
+    /// The nonce's digest.
     pub digest: TokenDigest,
-    /// The device that the request says it comes from.
+    /// The device that the request names.
     pub device: Option<DeviceId>,
-    /// The session in which it is brought.
+    /// The session that presents it.
     pub session: Option<SessionId>,
-    /// For which account, if there is one: a nonce from before its last move counts for nothing.
+    /// The account it is used for, if any: a nonce from before the account's last version change is invalid.
     pub account: Option<AccountId>,
-    /// When.
+    /// The current time.
     pub now: OffsetDateTime,
 }
 
-/// A sign-in that a client takes to the provider.
+/// A sign-in that a client starts at a provider.
 #[derive(Debug, Clone)]
 pub struct NewFlow {
-    /// Where the person is sent.
+    /// The provider.
     pub provider: ProviderName,
     /// Digest of `state`.
     pub state: TokenDigest,
-    /// Digest of what the client keeps to itself.
+    /// Digest of the binding secret that the client keeps.
     pub binding: TokenDigest,
-    /// What it has to come back to, sealed for the service.
+    /// What the return from the provider needs, sealed for the service.
     pub payload: Sealed,
-    /// Until when it may come back.
+    /// Until when the client may return.
     pub expires_at: OffsetDateTime,
 }
 
-/// What somebody came back with.
+/// What a client returns with from the provider.
 #[derive(Debug, Clone, Copy)]
 pub struct FlowReturn {
-    /// From where.
+    /// The provider.
     pub provider: ProviderName,
     /// Digest of `state`.
     pub state: TokenDigest,
-    /// Digest of what the client kept to itself.
+    /// Digest of the binding secret that the client kept.
     pub binding: TokenDigest,
-    /// When.
+    /// The current time.
     pub now: OffsetDateTime,
 }
 
-/// A flow that somebody came back with.
+/// A flow that was claimed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClaimedFlow {
-    /// As it was kept.
+    /// The payload as it was stored.
     pub payload: Sealed,
-    /// Which moves there were when it was begun.
+    /// The account version changes that had committed when it was begun.
     pub seen: MovesSeen,
 }
 
-/// An identity that opens an account from here on.
+/// A provider identity that will open an account.
 #[derive(Debug, Clone)]
 pub struct NewFederatedIdentity {
-    /// The row.
+    /// The row's id.
     pub id: Uuid,
-    /// Whose.
+    /// The account it opens.
     pub account: AccountId,
-    /// What the provider is called here.
+    /// This service's name for the provider.
     pub provider: ProviderName,
     /// Keyed digest of issuer and subject.
     pub digest: [u8; 32],
-    /// Issuer and subject as JSON, under the person's key (`federated_identities.identity`).
+    /// Issuer and subject as JSON, sealed under the person's key (`federated_identities.identity`).
     pub identity: Sealed,
-    /// When.
+    /// The current time.
     pub linked_at: OffsetDateTime,
 }
 
-/// Who somebody is whom a provider vouches for.
+/// A sign-in for which a provider vouches.
 #[derive(Debug, Clone, Copy)]
 pub struct FederationQuestion<'a> {
     /// Keyed digest of issuer and subject.
     pub identity: [u8; 32],
-    /// Digests of the address.
+    /// Digests of the mail address under every live index key.
     pub address: &'a IndexKeys,
     /// The device that the request claims to come from.
     pub device: Option<DeviceId>,
-    /// When.
+    /// The current time.
     pub at: OffsetDateTime,
 }
 
-/// What is known of them, read at once.
+/// What is known about the identity and the address, from one read.
 #[derive(Debug, Clone, Default)]
 pub struct FederationRecord {
-    /// The account that the identity opens.
+    /// The account that the identity opens, if any.
     pub owner: Option<AccountRecord>,
-    /// Whoever has the address as their identifier, or had it and may still take it back.
+    /// The account that has the address as its identifier, or a former owner that may still take it back.
     pub address_owner: Option<AccountId>,
     /// The presented device, if it is one of the account's.
     pub device: Option<DeviceId>,
-    /// Until when that device skips the second factor.
+    /// Until when that device may skip the second factor.
     pub device_remembered_until: Option<OffsetDateTime>,
-    /// Whether failures in a row are counted for the account's identifier.
+    /// Whether consecutive failures are counted for the account's identifier.
     pub failures_in_a_row: bool,
 }
 
-/// An identity that is linked.
+/// A linked identity.
 #[derive(Debug, Clone)]
 pub struct FederatedIdentityRecord {
-    /// The row.
+    /// The row's id.
     pub id: Uuid,
-    /// What the provider was called when it was linked.
+    /// The provider's name when the identity was linked.
     pub provider: ProviderName,
     /// Keyed digest of issuer and subject.
     pub digest: [u8; 32],
-    /// As it was kept.
+    /// The identity as it was stored.
     pub identity: Sealed,
     /// When it was linked.
     pub linked_at: OffsetDateTime,
 }
 
-/// Reads on the pool.
+/// Reads outside a unit of work, on the connection pool.
 #[async_trait]
 pub trait FederationQueries: Send + Sync {
     /// Everything that a sign-in through a provider needs, in one statement.
@@ -153,7 +154,7 @@ pub trait FederationQueries: Send + Sync {
         question: FederationQuestion<'_>,
     ) -> Result<FederationRecord, StoreError>;
 
-    /// The identities that open an account, in the order of their providers' names.
+    /// The identities that open an account, sorted by provider name.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -166,34 +167,33 @@ pub trait FederationQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait FederationRepository: Send {
-    /// Keeps a nonce.
+    /// Inserts a nonce.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn keep_nonce(&mut self, nonce: &NewNonce) -> Result<(), StoreError>;
 
-    /// Uses a nonce up; `false` when it is none of this provider's, was used, expired, was given to another device
-    /// or session, or is older than the version of the account. Of any number of rivals one gets `true`.
+    /// Uses up a nonce; `false` when it is not this provider's, was used, has expired, was issued to another device
+    /// or session, or predates the version of the account. Among concurrent calls, exactly one gets `true`.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn use_nonce(&mut self, nonce: NonceUse) -> Result<bool, StoreError>;
 
-    /// Keeps a flow.
+    /// Inserts a flow.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn keep_flow(&mut self, flow: &NewFlow) -> Result<(), StoreError>;
 
-    /// Uses a flow up and gives what it comes back to; `None` when it is none of this provider's, was used,
-    /// expired, or belongs to another client. Who brings the wrong binding uses up nothing. Of any number of rivals one
-    /// gets it.
+    /// Uses up a flow and returns its payload; `None` when it is not this provider's, was used, has expired, or
+    /// belongs to another client. A wrong binding does not use it up. Among concurrent calls, exactly one gets it.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn claim_flow(&mut self, brought: FlowReturn) -> Result<Option<ClaimedFlow>, StoreError>;
 
-    /// Gives a flow back that was claimed at `claimed_at`: the provider could not be asked.
+    /// Releases a flow that was claimed at `claimed_at`, because the provider could not be asked.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -206,17 +206,17 @@ pub trait FederationRepository: Send {
     /// Links an identity to an account.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] with [`super::UniqueRule::FederatedIdentity`] when it opens an account
-    /// already, or when another one of the same provider opens this account.
+    /// [`StoreError::Conflict`] with [`super::UniqueRule::FederatedIdentity`] when the identity already opens an
+    /// account, or when another identity at the same provider opens this account.
     async fn link(&mut self, identity: &NewFederatedIdentity) -> Result<(), StoreError>;
 
-    /// Whether the identity with this digest opens this account. Nobody takes it away until the unit ends.
+    /// Whether the identity with this digest opens this account. It cannot be unlinked until the unit ends.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn opens(&mut self, identity: [u8; 32], account: AccountId) -> Result<bool, StoreError>;
 
-    /// Takes the identity at this provider away that opens an account; `false` when none did.
+    /// Unlinks the identity at this provider from an account; `false` when none was linked.
     ///
     /// # Errors
     /// [`StoreError`].

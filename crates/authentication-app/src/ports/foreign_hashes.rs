@@ -1,25 +1,25 @@
-//! Password hashes that another system made.
+//! Password hashes made by another system.
 
 use authentication_domain::credentials::PasswordHash;
 
-/// Why a hash is not taken.
+/// Why a hash is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HashRefused {
-    /// Of no scheme that sign-in can compare with.
+    /// Its scheme is not one that sign-in can verify.
     #[error("the password is hashed by a scheme that is not supported")]
     UnknownScheme,
-    /// Of a known scheme, and not in its form.
+    /// The scheme is known, but the hash is malformed.
     #[error("the password hash is malformed")]
     Malformed,
-    /// To compare with it would take longer than a sign-in may.
+    /// Verifying it would take longer than a sign-in may.
     #[error("the password hash costs more than a sign-in may")]
     TooCostly,
 }
 
-/// Judges hashes before they are kept. What it takes, [`super::PasswordHasher::verify`] compares with, and
-/// calls outdated.
+/// Validates hashes before they are stored. Each hash it accepts, [`super::PasswordHasher::verify`] can verify, and
+/// reports as outdated.
 pub trait ForeignHashes: Send + Sync {
-    /// The hash as it is kept; `None` when the other system had closed sign-in by password.
+    /// The hash as it is stored; `None` when the other system had disabled sign-in by password.
     ///
     /// # Errors
     /// [`HashRefused`].

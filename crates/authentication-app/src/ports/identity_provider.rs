@@ -1,4 +1,4 @@
-//! Whoever vouches for people: an OpenID provider.
+//! An OpenID provider, which vouches for people.
 
 use std::fmt;
 
@@ -7,27 +7,28 @@ use authentication_domain::federation::IdentityClaims;
 use secrecy::SecretString;
 use time::Duration;
 
-/// Where a person is sent.
+/// The parameters of the authorization URL to which a person is sent.
 pub struct AuthorizationRequest<'a> {
-    /// Where they come back to: one of those that were registered with the provider.
+    /// Where the provider sends the person back to: a redirect URI registered with it.
     pub redirect_uri: &'a str,
-    /// Comes back as it is.
+    /// Returned unchanged with the code.
     pub state: &'a str,
-    /// Comes back in the ID token.
+    /// Returned in the ID token.
     pub nonce: &'a str,
-    /// PKCE (RFC 7636): the provider gets its digest, and the verifier itself with the code.
+    /// The PKCE verifier (RFC 7636): the provider first gets its digest, then the verifier itself together with the
+    /// code.
     pub verifier: &'a SecretString,
 }
 
-/// What a person came back with.
+/// What a person returned with.
 pub struct CodeGrant<'a> {
     /// The authorization code.
     pub code: &'a SecretString,
-    /// Who says that they gave it (RFC 9207 `iss`), if anybody.
+    /// The issuer that claims to have issued the code (RFC 9207 `iss`), if the response names one.
     pub issuer: Option<&'a str>,
-    /// Where they came back to.
+    /// The redirect URI to which they returned.
     pub redirect_uri: &'a str,
-    /// The one that the flow was begun with.
+    /// The verifier with which the flow was begun.
     pub verifier: &'a SecretString,
 }
 
@@ -43,31 +44,31 @@ impl fmt::Debug for CodeGrant<'_> {
     }
 }
 
-/// What is wrong with a token or a code. For the log and the trail; clients are told no difference.
+/// What is wrong with a token or a code. For the log and the audit log; clients see no difference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderRefusal {
-    /// No JWT, or claims of another type.
+    /// Not a JWT, or a claim has the wrong type.
     #[error("the token cannot be read")]
     Unreadable,
-    /// Not signed, by an algorithm that is not taken, or by nobody we know.
+    /// Unsigned, signed by an algorithm that is not accepted, or by an unknown key.
     #[error("the signature does not count")]
     Signature,
-    /// Another issuer.
+    /// From another issuer.
     #[error("the token is another issuer's")]
     Issuer,
-    /// For somebody else (`aud`, `azp`).
+    /// For another client (`aud`, `azp`).
     #[error("the token is for somebody else")]
     Audience,
-    /// Too late, or too early.
+    /// Expired or not yet valid.
     #[error("the token is out of its time")]
     Time,
-    /// The provider takes no such code.
+    /// The provider rejected the code.
     #[error("the provider refused the code")]
     Code,
 }
 
 impl ProviderRefusal {
-    /// The name in the log.
+    /// The reason's name in the log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Unreadable => "unreadable",
@@ -80,28 +81,29 @@ impl ProviderRefusal {
     }
 }
 
-/// Why a provider vouches for nobody.
+/// Why a provider does not vouch for anyone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
-    /// What was brought does not count.
+    /// The token or code is invalid.
     #[error(transparent)]
     Refused(#[from] ProviderRefusal),
-    /// The answer is not that of the provider that was asked (RFC 9207 §2.4): the person was led astray.
-    /// The code was given to nobody.
+    /// The response is not from the provider that was asked (RFC 9207 §2.4): a mix-up attack. The code was passed
+    /// on to no provider.
     #[error("the answer is another provider's")]
     MixedUp,
-    /// It cannot be reached, or does not answer as it should. Nothing was brought to it, or nobody knows.
+    /// The provider is unreachable or answers incorrectly. The code was not sent, or it is unknown whether it
+    /// arrived.
     #[error("the identity provider is not available")]
     Unavailable {
-        /// When to try again.
+        /// How long to wait before a retry.
         retry_after: Duration,
     },
-    /// It says of itself what must not be believed.
+    /// Its metadata makes a claim that must not be trusted.
     #[error("the identity provider's metadata is not to be trusted: {0}")]
     Untrustworthy(&'static str),
 }
 
-/// An OpenID provider, with everything about it that is computed or asked for.
+/// An OpenID provider, including all computation and requests that concern it.
 #[async_trait]
 pub trait IdentityProvider: Send + Sync {
     /// The address to which a person is sent (OpenID Connect Core 1.0 §3.1.2.1).
@@ -113,15 +115,15 @@ pub trait IdentityProvider: Send + Sync {
         request: &AuthorizationRequest<'_>,
     ) -> Result<String, ProviderError>;
 
-    /// Gives the code back for an ID token and verifies that, once. Who is said to have given the code is
-    /// compared before anybody gets it.
+    /// Exchanges the code for an ID token and verifies the token, once. The claimed issuer is compared before the
+    /// code is sent anywhere.
     ///
     /// # Errors
     /// [`ProviderError`].
     async fn redeem(&self, grant: &CodeGrant<'_>) -> Result<IdentityClaims, ProviderError>;
 
-    /// Verifies an ID token but for its nonce: signature, issuer, audience, authorized party and times
-    /// (OpenID Connect Core 1.0 §3.1.3.7).
+    /// Verifies an ID token except its nonce: signature, issuer, audience, authorized party and times (OpenID
+    /// Connect Core 1.0 §3.1.3.7).
     ///
     /// # Errors
     /// [`ProviderError`].

@@ -1,4 +1,4 @@
-//! People who came over from another system, in the store.
+//! People imported from another system, in the store.
 
 use std::collections::HashMap;
 
@@ -8,46 +8,46 @@ use time::OffsetDateTime;
 
 use super::{NewAccount, NewFederatedIdentity, StoreError};
 
-/// What is remembered of a person who was imported. It outlives the account, so that importing the same
-/// file again brings nobody back who was erased.
+/// The record of an imported person. It outlives the account, so that importing the same file again does not bring
+/// back an erased person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImportedUser {
-    /// Who they became.
+    /// The account they got.
     pub account: AccountId,
-    /// A keyed digest of what was told of them.
+    /// A keyed digest of the imported data.
     pub fingerprint: [u8; 32],
 }
 
 /// A person to be imported.
 #[derive(Debug, Clone)]
 pub struct NewImport {
-    /// Who they were.
+    /// Their id in the other system.
     pub legacy_id: LegacyId,
-    /// A keyed digest of what was told of them.
+    /// A keyed digest of the imported data.
     pub fingerprint: [u8; 32],
-    /// Who they become.
+    /// The account to be created.
     pub account: NewAccount,
-    /// The identities at providers that open their account.
+    /// The provider identities that open the account.
     pub identities: Vec<NewFederatedIdentity>,
 }
 
-/// What became of one of them.
+/// The result for one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImportClaim {
-    /// The account exists.
+    /// The account was created.
     Inserted,
-    /// Somebody with this legacy id was imported before; nothing was written.
+    /// A person with this legacy id was imported before; nothing was written.
     IdKnown,
-    /// An account has the identifier; nothing was written.
+    /// An account already has the identifier; nothing was written.
     IdentifierTaken,
-    /// One of the identities opens an account; nothing was written.
+    /// One of the identities already opens an account; nothing was written.
     IdentityTaken,
 }
 
-/// Reads on the pool.
+/// Reads outside a unit of work, on the connection pool.
 #[async_trait]
 pub trait ImportQueries: Send + Sync {
-    /// Those of `ids` who were imported before, in one statement.
+    /// Those of `ids` that were imported before, in one statement.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -60,12 +60,13 @@ pub trait ImportQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait ImportRepository: Send {
-    /// Inserts, in order, each account whose legacy id, identifier and identities nobody has, with all that
-    /// belongs to it; of two with one of these the first. One statement a table, however many they are. Answers for
-    /// each, and a conflict of one undoes no other. Rivals in flight are waited for.
+    /// Inserts, in order, each account whose legacy id, identifier and identities are all unused, with its
+    /// dependent rows; of two persons that share one of these, only the first is inserted. Takes one statement per
+    /// table, for any number of persons. Returns a result for each; a conflict of one affects no other. Waits for
+    /// concurrent imports.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::Retryable`] when a rival linked one of the identities meanwhile.
+    /// [`StoreError`]; [`StoreError::Retryable`] when a concurrent unit linked one of the identities meanwhile.
     async fn insert(
         &mut self,
         users: &[NewImport],

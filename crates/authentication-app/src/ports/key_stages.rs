@@ -1,30 +1,30 @@
-//! The stages of a secret key's life, as those see them who never see a key.
+//! The life cycle of secret keys, for code that never sees a key.
 
 use std::fmt;
 
 use time::OffsetDateTime;
 
-/// What keys are for. Each section of the key ring rotates by itself.
+/// The uses of keys. Each section of the key ring rotates separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeySection {
-    /// Master keys: they wrap the data keys of persons and of the service.
+    /// Master keys, which wrap the data keys of persons and of the service.
     FieldEncryption,
-    /// Digests by which identifiers are found.
+    /// Keys of the digests by which identifiers are looked up.
     BlindIndex,
-    /// Macs of refresh tokens.
+    /// Keys of the MACs of refresh tokens.
     RefreshTokens,
-    /// Macs of device tokens.
+    /// Keys of the MACs of device tokens.
     DeviceTokens,
-    /// One-time codes, links and fingerprints.
+    /// Keys of one-time codes, links and fingerprints.
     Codes,
-    /// The secret input of password hashes.
+    /// Peppers: the secret input of password hashes.
     PasswordPepper,
-    /// Signatures of access tokens.
+    /// Keys that sign access tokens.
     Signing,
 }
 
 impl KeySection {
-    /// All, in the order in which they are listed.
+    /// Every section, in the order of listings.
     pub const ALL: [Self; 7] = [
         Self::FieldEncryption,
         Self::BlindIndex,
@@ -35,7 +35,7 @@ impl KeySection {
         Self::Signing,
     ];
 
-    /// Its name in documents and on the command line.
+    /// The section's name in documents and on the command line.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::FieldEncryption => "field_encryption",
@@ -48,7 +48,7 @@ impl KeySection {
         }
     }
 
-    /// The section of this name.
+    /// The section with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
@@ -62,27 +62,29 @@ impl fmt::Display for KeySection {
     }
 }
 
+/// The states of a key's life cycle.
+///
 /// ```text
 /// next ──promote──▶ current ──when another is promoted──▶ previous ──retire──▶ retired
 ///   └──────────────────────────────retire (never used)─────────────────────────▶┘
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum KeyState {
-    /// Known everywhere before it is used: published, accepted, back-filled.
+    /// Distributed to all nodes before its first use: published, accepted and back-filled.
     Next,
-    /// What is made, is made under it. One of each section.
+    /// Used for everything new. Each section has one.
     Current,
-    /// What was made under it is still known.
+    /// Still accepted for what was made under it.
     Previous,
-    /// Gone. Its id is remembered, so that what names it is known to be waste.
+    /// Deleted. Its id is kept, so that rows that name it can be recognised as waste.
     Retired,
 }
 
 impl KeyState {
-    /// All.
+    /// Every state, in the order of the life cycle.
     pub const ALL: [Self; 4] = [Self::Next, Self::Current, Self::Previous, Self::Retired];
 
-    /// Its name in documents and lists.
+    /// The state's name in documents and lists.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Next => "next",
@@ -93,21 +95,21 @@ impl KeyState {
     }
 }
 
-/// A key, without the key.
+/// The metadata of a key, without the key itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySummary {
-    /// What it is for.
+    /// The section it belongs to.
     pub section: KeySection,
-    /// Its id.
+    /// The key's id.
     pub id: String,
-    /// Where it is in its life.
+    /// Its state in the life cycle.
     pub state: KeyState,
-    /// When it was made; unknown of keys from before that was written down.
+    /// When it was made; `None` for keys older than this record.
     pub made_at: Option<OffsetDateTime>,
-    /// Since when it is in its state; unknown likewise.
+    /// Since when it is in its state; `None` for keys older than this record.
     pub since: Option<OffsetDateTime>,
-    /// How rows of the store name it.
+    /// How rows of the store refer to it.
     pub stored_as: String,
-    /// How it signs, if it does.
+    /// The signing algorithm, for signing keys.
     pub algorithm: Option<&'static str>,
 }

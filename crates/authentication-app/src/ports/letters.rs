@@ -1,6 +1,6 @@
-//! What a message says, apart from its words.
+//! The content of a message, without its wording.
 //!
-//! A use case knows the facts; an adapter knows the words, in the languages that it has.
+//! A use case supplies the facts; an adapter supplies the wording, in the languages that it supports.
 
 use authentication_domain::{
     challenges::{OneTimeCode, Purpose},
@@ -11,118 +11,120 @@ use time::Duration;
 
 use super::{Channel, Gathered, LinkKind};
 
-/// What a person is told.
+/// A message to a person.
 #[derive(Debug)]
 pub struct Letter {
     /// The facts.
     pub kind: LetterKind,
-    /// Of a summary: how often and when it happened.
+    /// For a summary: how often and when the act happened.
     pub gathered: Option<Gathered>,
-    /// The way to say that it was not oneself, for notices.
+    /// For a notice: the link by which its owner reports that it was not them.
     pub link: Option<OwnerLink>,
-    /// The language that the person asked for (a BCP 47 tag); the default if absent or not to be had.
+    /// The language that the person asked for (a BCP 47 tag); the default language if it is absent or not
+    /// supported.
     pub language: Option<String>,
 }
 
-/// The facts of a letter. What people typed is never one of them.
+/// The facts of a letter. They never include what people typed.
 #[derive(Debug)]
 pub enum LetterKind {
     /// A one-time code.
     Code {
-        /// What for.
+        /// What the code is for.
         purpose: Purpose,
         /// The code.
         code: OneTimeCode,
-        /// How long they count.
+        /// How long code and link are valid.
         lifetime: Duration,
-        /// The other way to set a new password; by mail alone, since a link in a text message trains
-        /// people to tap links in text messages.
+        /// The alternative way to set a new password. Only in mail: a link in a text message would train people to
+        /// tap links in text messages.
         link: Option<ResetLink>,
     },
-    /// To the owner of an identifier that somebody tried to register again.
+    /// To the owner of an identifier that was used in another registration attempt.
     AlreadyRegistered,
-    /// Sign-in by password is closed on unknown devices.
+    /// Sign-in by password is locked on unknown devices.
     SignInLocked {
-        /// For how long.
+        /// How long the lock lasts.
         lasts: Duration,
     },
-    /// Somebody guessed for so long that the password is closed on unknown devices, or codes are long from now on.
+    /// After too many consecutive wrong guesses, the password is closed on unknown devices, or codes are long from
+    /// now on.
     GuessingStopped,
     /// The password was changed or reset.
     PasswordChanged,
-    /// A copy of a sign-in was used, and the sign-in was ended.
+    /// A copied refresh token was used, and the session was ended.
     SessionStolen,
-    /// Somebody signed in from a device that was not known.
+    /// A sign-in from an unknown device.
     NewDevice,
-    /// Another way of proving who one is was added.
+    /// A credential was added.
     CredentialAdded(CredentialKind),
-    /// One was taken away.
+    /// A credential was removed.
     CredentialRemoved(CredentialKind),
     /// A recovery code was used.
     RecoveryCodeUsed,
     /// Three recovery codes are left.
     RecoveryCodesLow,
-    /// The account has another identifier.
+    /// The account's identifier was changed.
     IdentifierChanged,
-    /// The identifier is the one before again.
+    /// The previous identifier was restored.
     IdentifierRestored,
-    /// All sessions were ended, and the password is to be set anew.
+    /// All sessions were ended, and the password must be set anew.
     AccountSecured,
-    /// Every second factor will be taken off, unless the owner objects.
+    /// Every second factor will be removed unless the owner objects.
     FactorResetAnnounced {
-        /// After so long.
+        /// The waiting period before the removal.
         wait: Duration,
     },
-    /// Every second factor was taken off.
+    /// Every second factor was removed.
     FactorsReset,
-    /// Somebody may hold a copy of a passkey; it was refused.
+    /// A passkey may have been copied; its use was refused.
     PasskeyCopySuspected,
-    /// A sign-in ended with wrong second factors.
+    /// A sign-in was ended after wrong second factors.
     SecondFactorRefused,
-    /// The authenticator app takes no more codes.
+    /// The authenticator app's codes are no longer accepted.
     AuthenticatorClosed,
 }
 
-/// The token of a reset link; the adapter knows to which page it belongs.
+/// The token of a reset link; the adapter knows the page that it belongs to.
 #[derive(Debug)]
 pub struct ResetLink {
     /// The token.
     pub token: OpaqueToken,
-    /// How long it counts.
+    /// How long it is valid.
     pub lifetime: Duration,
 }
 
-/// The token of the link in a notice; the adapter knows to which page it belongs.
+/// The token of the link in a notice; the adapter knows the page that it belongs to.
 #[derive(Debug)]
 pub struct OwnerLink {
-    /// What it does.
+    /// What the link does.
     pub kind: LinkKind,
     /// The token.
     pub token: OpaqueToken,
-    /// How long it counts.
+    /// How long it is valid.
     pub lifetime: Duration,
 }
 
-/// A letter in words.
+/// A letter with its wording.
 pub struct WrittenLetter {
     /// One line; empty for text messages.
     pub subject: String,
     /// Plain text.
     pub text: String,
-    /// The same for programs that show HTML; mail only.
+    /// The same content as HTML; mail only.
     pub html: Option<String>,
-    /// The language it is in.
+    /// The language of the text.
     pub language: String,
 }
 
-/// The words for a letter could not be found.
+/// No wording was found for a letter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a letter cannot be put into words")]
 pub struct UnwritableLetter;
 
-/// Puts letters into words.
+/// Renders letters.
 pub trait LetterWriter: Send + Sync {
     /// # Errors
-    /// [`UnwritableLetter`], which a check of all templates at the start should have made impossible.
+    /// [`UnwritableLetter`], which the check of all templates at start-up should rule out.
     fn write(&self, letter: &Letter, channel: Channel) -> Result<WrittenLetter, UnwritableLetter>;
 }

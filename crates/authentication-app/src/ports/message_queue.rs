@@ -1,4 +1,4 @@
-//! The queue of messages to people, as its workers and its operators see it.
+//! The queue of messages to people, as its workers and operators see it.
 
 use async_trait::async_trait;
 use time::{Duration, OffsetDateTime};
@@ -6,44 +6,45 @@ use uuid::Uuid;
 
 use super::{Backlog, Gathered, MessageOrder, StoreError};
 
-/// Names the hold of one worker on what it leased. Once somebody else has leased a message, the older token
-/// changes nothing about it any more, however late its worker comes back.
+/// Identifies one worker's lease. Once another worker has leased the message, a stale token can no longer change
+/// it, however late its worker returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeaseToken(pub Uuid);
 
-/// A message, and by which lease it is held.
+/// A message and the lease that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HeldMessage {
-    /// The message.
+    /// The message's id.
     pub id: Uuid,
-    /// The hold on it.
+    /// The lease on it.
     pub lease: LeaseToken,
 }
 
-/// A queued message that this worker may send until its lease ends.
+/// A queued message that this worker may send until its lease expires.
 #[derive(Debug, Clone)]
 pub struct LeasedMessage {
-    /// The order.
+    /// The message order.
     pub order: MessageOrder,
-    /// The hold on it.
+    /// The lease on it.
     pub lease: LeaseToken,
     /// How many times it was leased before.
     pub attempts: u32,
-    /// How many of those ended in order, with [`GiveBack::Retry`]. After the others its worker was gone.
+    /// How many of those leases ended with [`GiveBack::Retry`]. In the others, the worker crashed or lost the
+    /// lease.
     pub put_off: u32,
-    /// For how long it was put off, in all.
+    /// The sum of its back-off so far.
     pub put_off_for: Duration,
-    /// It was counted under the ceilings over all messages. One whose worker ended in between may have been
-    /// counted and says that it was not.
+    /// Whether it was counted under the global ceilings. When a worker crashed in between, this may be `false`
+    /// although the message was counted.
     pub is_counted: bool,
-    /// It was handed to a provider before, and what became of it was never written down.
+    /// Whether it was handed to a provider before, without a recorded result.
     pub may_be_out: bool,
-    /// Of a summary that was closed before: what it tells of.
+    /// The content of a summary that was closed before.
     pub gathered: Option<Gathered>,
 }
 
 impl LeasedMessage {
-    /// What its worker names it by.
+    /// The message and this lease, as the queue's operations take them.
     pub const fn held(&self) -> HeldMessage {
         HeldMessage {
             id: self.order.id,
@@ -52,49 +53,49 @@ impl LeasedMessage {
     }
 }
 
-/// What a worker got from the queue.
+/// The result of a lease request.
 #[derive(Debug, Default)]
 pub struct LeasedMessages {
     /// Oldest first.
     pub messages: Vec<LeasedMessage>,
-    /// Leased like the others, which have nothing to do with what is wrong here, and why each cannot be read:
-    /// [`StoreError::Corrupt`] for ever, anything else for now.
+    /// Leased too, but they cannot be read, each with the reason: permanently for [`StoreError::Corrupt`],
+    /// temporarily for any other error. The readable messages are unaffected.
     pub unreadable: Vec<(HeldMessage, StoreError)>,
 }
 
-/// How a message goes back that is not done with.
+/// How an unfinished message is returned to the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GiveBack {
-    /// It was tried, or would have been if its provider took anything now: due again then.
+    /// It was tried, or would have been if its provider accepted anything now: due again at this time.
     Retry {
-        /// When.
+        /// The time of the next attempt.
         at: OffsetDateTime,
-        /// What is added to [`LeasedMessage::put_off_for`].
+        /// The back-off to be added to [`LeasedMessage::put_off_for`].
         counts_for: Duration,
         /// Whether it was counted under the ceilings, at this attempt or before.
         is_counted: bool,
     },
-    /// It was not tried, and whoever holds it says so: due again then, and this lease does not count as an
-    /// attempt. That it was about to be handed over is forgotten, also if that is still being written.
+    /// It was certainly not tried: due again at this time, and this lease does not count as an attempt. Clears the
+    /// record of an imminent hand-over, even if that is still being written.
     Wait(OffsetDateTime),
-    /// A person has to look at it.
+    /// It needs an operator's attention.
     Park {
-        /// Since when.
+        /// The current time, since when it is parked.
         at: OffsetDateTime,
-        /// For whoever looks: a few words, nothing personal.
+        /// The reason for the operator: a few words, nothing personal.
         reason: String,
     },
 }
 
-/// The queue as the worker sees it, on the pool. Whatever changes a message asks for the hold on it, and
-/// answers `false` when that was lost: then somebody else decides what becomes of the message.
+/// The queue as the worker sees it, on the connection pool. Every change of a message requires its lease, and
+/// returns `false` when the lease was lost: another worker then decides what happens to the message.
 #[async_trait]
 pub trait MessageQueue: Send + Sync {
-    /// Takes up to `most` due messages for `lease`, oldest first, but codes before notices: however many
-    /// notices are due, three quarters of what is taken are codes if there are as many. No two workers hold one message at
-    /// once (`FOR UPDATE SKIP LOCKED` on PostgreSQL, the single writer on SQLite); a lease that runs out
-    /// frees it. `token` names the hold and must be new for each call. Messages of a kind that this release
-    /// does not know are left to a later one that works beside it.
+    /// Leases up to `most` due messages for `lease`, oldest first, but codes before notices: three quarters of the
+    /// batch are codes if that many are due, however many notices are due. No two workers hold the same message at
+    /// once (`FOR UPDATE SKIP LOCKED` on PostgreSQL, the single writer on SQLite); an expired lease frees it.
+    /// `token` identifies the lease and must be new for each call. Messages of a kind that this release does not
+    /// know are left to a later release that runs beside it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -106,8 +107,8 @@ pub trait MessageQueue: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<LeasedMessages, StoreError>;
 
-    /// Notes that the message is about to be handed to a provider, and that it was counted. Once only, until
-    /// it is given back: of all who try, one is told `true`.
+    /// Records that the message is about to be handed to a provider, and that it was counted. Possible only once
+    /// until it is given back: among concurrent calls, exactly one gets `true`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -117,56 +118,56 @@ pub trait MessageQueue: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Removes a message that was sent or will not be.
+    /// Deletes a message that was sent or never will be.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn finish_message(&self, held: HeldMessage) -> Result<bool, StoreError>;
 
-    /// Gives a message back that is not done with.
+    /// Returns an unfinished message to the queue.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn give_back_message(&self, held: HeldMessage, how: GiveBack)
     -> Result<bool, StoreError>;
 
-    /// How long the queue is.
+    /// The length of the queue.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn message_backlog(&self, now: OffsetDateTime) -> Result<Backlog, StoreError>;
 }
 
-/// How many messages may go out within a time, for all recipients that share a scope.
+/// A limit on the messages in a time window, for all recipients that share a scope.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ceiling {
     /// What is counted together, such as `sms:day` or `sms:+23480:hour`. Nothing personal.
     pub scope: String,
-    /// Over how long. Begins with the first message and begins anew after it.
+    /// The length of the window. A window begins with the first message after the previous one ended.
     pub window: Duration,
-    /// How many.
+    /// The maximum number of messages in a window.
     pub most: u32,
 }
 
 /// Whether a message fits under a ceiling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CeilingClaim {
-    /// It does, and is counted.
+    /// It fits, and was counted.
     Granted,
-    /// It does not, and nothing is counted.
+    /// It does not fit, and was not counted.
     Full {
         /// When the window ends.
         until: OffsetDateTime,
-        /// The first refusal since the window filled, on whichever node: worth a warning.
+        /// Whether this is the first refusal on any node since the window filled, which deserves a warning.
         first: bool,
     },
 }
 
-/// Ceilings over all messages, on the pool.
+/// Ceilings over all messages, on the connection pool.
 #[async_trait]
 pub trait MessageCeilings: Send + Sync {
-    /// Counts one message, unless the window is full. Never grants more than [`Ceiling::most`], whoever
-    /// asks at the same moment.
+    /// Counts one message, unless the window is full. Never grants more than [`Ceiling::most`], even under
+    /// concurrency.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -177,29 +178,29 @@ pub trait MessageCeilings: Send + Sync {
     ) -> Result<CeilingClaim, StoreError>;
 }
 
-/// A message that waits for a person, as that person sees it.
+/// A message that waits for an operator, as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParkedMessage {
-    /// Its id.
+    /// The message's id.
     pub id: Uuid,
-    /// What, by the name in the store: it may be of a kind that this release does not know.
+    /// Its kind, by the name in the store, because this release may not know the kind.
     pub kind: String,
-    /// What the code is for, if it is one, by the name in the store.
+    /// The purpose of a code, by the name in the store; `None` for a notice.
     pub purpose: Option<String>,
-    /// When it was asked for.
+    /// When it was requested.
     pub at: OffsetDateTime,
     /// How often it was tried.
     pub attempts: u32,
-    /// Since when it waits. Absent if an earlier release parked it.
+    /// Since when it is parked. `None` if an earlier release parked it.
     pub parked_at: Option<OffsetDateTime>,
-    /// Why.
+    /// Why it was parked.
     pub reason: Option<String>,
 }
 
-/// What operators do about parked messages, on the pool. Others are not touched.
+/// What operators do with parked messages, on the connection pool. Other messages are not affected.
 #[async_trait]
 pub trait ParkedMessages: Send + Sync {
-    /// Up to `most` of them, oldest first, those after `after`.
+    /// Up to `most` parked messages, oldest first, beginning after `after`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -209,7 +210,7 @@ pub trait ParkedMessages: Send + Sync {
         most: u32,
     ) -> Result<Vec<ParkedMessage>, StoreError>;
 
-    /// Makes a parked message due, as if it had never been tried; `false` if there is none of that id.
+    /// Makes a parked message due, as if it had never been tried; `false` if there is none with that id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -219,13 +220,13 @@ pub trait ParkedMessages: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Makes all parked messages due; answers with how many.
+    /// Makes all parked messages due; returns how many.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn resend_all_parked_messages(&self, now: OffsetDateTime) -> Result<u64, StoreError>;
 
-    /// Deletes a parked message; `false` if there is none of that id.
+    /// Deletes a parked message; `false` if there is none with that id.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::WrittenLetter;
 
-/// How a person is reached.
+/// The channel that reaches a person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Channel {
     /// Mail.
@@ -17,7 +17,7 @@ pub enum Channel {
 }
 
 impl Channel {
-    /// The name in stores and answers.
+    /// The channel's name in stores and responses.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -25,7 +25,7 @@ impl Channel {
         }
     }
 
-    /// As read from a store.
+    /// The channel with this name, as read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Email, Self::Sms]
             .into_iter()
@@ -41,19 +41,19 @@ impl Channel {
     }
 }
 
-/// A message as it goes out. `Debug` shows neither recipient nor text.
+/// A message to be sent. `Debug` shows neither recipient nor text.
 pub struct Message {
-    /// The same for every attempt: providers get it to recognise repetitions.
+    /// The same for every attempt, so that providers can detect duplicates.
     pub id: Uuid,
-    /// To whom.
+    /// The recipient.
     pub to: Identifier,
-    /// How.
+    /// The channel.
     pub channel: Channel,
-    /// What.
+    /// The rendered text.
     pub letter: WrittenLetter,
-    /// The code in it, if it carries one, for the development mailbox.
+    /// The code in the text, if there is one, for the development mailbox.
     pub code: Option<String>,
-    /// When this attempt is made.
+    /// The time of this attempt.
     pub at: OffsetDateTime,
 }
 
@@ -66,42 +66,42 @@ impl std::fmt::Debug for Message {
     }
 }
 
-/// Why a message did not go out, as far as that is known.
+/// Why a message was not sent, as far as known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DeliveryError {
-    /// It certainly did not, and may later. Other messages may fare better.
+    /// Certainly not sent; a retry may succeed. Other messages may succeed now.
     #[error("the provider did not take the message{}", Status(*.status))]
     NotTaken {
-        /// What the provider answered, if it did.
+        /// The provider's HTTP status, if it answered.
         status: Option<u16>,
-        /// When it asks to be asked again.
+        /// The delay that the provider asks for.
         retry_after: Option<Duration>,
     },
-    /// It certainly did not, and may later. The reason has nothing to do with it: the provider cannot be reached,
-    /// or takes nothing from us now.
+    /// Certainly not sent; a retry may succeed. The cause lies outside the message: the provider is unreachable, or
+    /// accepts nothing from this service now.
     #[error("the provider takes nothing now{}", Status(*.status))]
     Away {
-        /// What the provider answered, if it did.
+        /// The provider's status, if it answered.
         status: Option<u16>,
-        /// When it asks to be asked again.
+        /// The delay that the provider asks for.
         retry_after: Option<Duration>,
     },
-    /// It did not and never will.
+    /// Not sent, and never will be.
     #[error("the provider refuses the message{}", Status(*.status))]
     Refused {
-        /// What the provider answered.
+        /// The provider's status, if it answered.
         status: Option<u16>,
     },
-    /// It was handed over, and no answer came that would say what became of it.
+    /// Handed over, but no response says whether it was accepted.
     #[error("whether the provider took the message is not known")]
     Unknown,
-    /// Nobody sends on this channel.
+    /// No provider is configured for this channel.
     #[error("no provider is configured for the channel")]
     NoProvider,
 }
 
 impl DeliveryError {
-    /// No answer of the provider at all.
+    /// The provider did not answer at all.
     pub const UNREACHED: Self = Self::Away {
         status: None,
         retry_after: None,
@@ -122,20 +122,19 @@ impl std::fmt::Display for Status {
 /// A provider of mail or text messages.
 #[async_trait]
 pub trait MessageSender: Send + Sync {
-    /// Hands a message over, once. Every wait within has a deadline, and all together end within
-    /// [`LONGEST_SENDING`].
+    /// Hands a message over, once. Every wait has a deadline, and the call ends within [`LONGEST_SENDING`].
     ///
     /// # Errors
-    /// [`DeliveryError`] says what is known of the message. Whoever cannot tell that it did not go out says
-    /// [`DeliveryError::Unknown`].
+    /// [`DeliveryError`] says what is known about the message. When it is not certain that the message was not
+    /// sent, the error must be [`DeliveryError::Unknown`].
     async fn send(&self, message: &Message) -> Result<(), DeliveryError>;
 
-    /// How many messages of a channel it can have on their way: more of them wait outside, where no time of
-    /// theirs runs out.
+    /// How many messages of a channel it can send concurrently. Further messages wait in the caller, where none of
+    /// their deadlines run.
     fn at_once(&self, _: Channel) -> usize {
         usize::MAX
     }
 }
 
-/// The longest that one sending may take. A lease is longer.
+/// The longest duration of one send. A lease lasts longer.
 pub const LONGEST_SENDING: Duration = Duration::seconds(45);

@@ -1,7 +1,7 @@
-//! Telling whoever watches the service how it does.
+//! Metrics: the facts that the service reports about its operation.
 //!
-//! What can be told is a closed set of facts with labels out of closed sets: nothing personal can be
-//! told, and the number of series is bounded. `docs/metrics.md` says what becomes of each.
+//! Facts and their labels come from closed sets, so that nothing personal can be reported and the number of series
+//! is bounded. `docs/metrics.md` maps each fact to its metrics.
 
 mod labels;
 
@@ -12,50 +12,50 @@ pub use labels::{
     QueueName, RefreshOutcome, RegistrationOutcome, SignInMethod, SignInOutcome,
 };
 
-/// One fact.
+/// One fact to be reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Measure {
-    /// Somebody tried to sign in.
+    /// An attempt to sign in.
     SignIn(SignInMethod, SignInOutcome),
-    /// Somebody asked for an account, or got it.
+    /// A registration was requested or completed.
     Registration(RegistrationOutcome),
-    /// A refresh token was brought.
+    /// A refresh token was presented.
     Refresh(RefreshOutcome),
-    /// A code was asked for, or brought.
+    /// A code was requested or presented.
     Code(CodePurpose, CodeOutcome),
-    /// The owner of an account was to be told of something.
+    /// A notice to the owner of an account.
     Notice(NoticeOutcome),
-    /// A message to a person was tried.
+    /// An attempt to deliver a message to a person.
     Message(MessageChannel, DeliveryOutcome),
-    /// An event for another system was tried.
+    /// An attempt to deliver an event to another system.
     Event(EventTarget, DeliveryOutcome),
-    /// A password hash waited so long for its thread.
+    /// How long a password hash waited for a thread.
     HashWaited(Duration),
-    /// A password hash was computed in so long, without the wait.
+    /// How long a password hash took to compute, without the wait.
     HashComputed(Duration),
-    /// A password hash was refused, because too many waited.
+    /// A password hash was refused because the queue was full.
     HashRefused,
-    /// How long a queue is. The last one told holds.
+    /// The length of a queue. The last reported value holds.
     Backlog(QueueName, Backlog),
-    /// How many destinations of events are switched off. The last one told holds.
+    /// The number of event destinations that are switched off. The last reported value holds.
     DestinationsOff(u64),
 }
 
-/// How long a queue is.
+/// The length of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Backlog {
-    /// What waits for its turn.
+    /// Entries that wait for their turn.
     pub waiting: u64,
-    /// What was given up, and waits for a person to look at it.
+    /// Entries that were given up, and wait for an operator.
     pub parked: u64,
-    /// How long the oldest that is due has been due.
+    /// How long ago the oldest due entry became due.
     pub lag: Duration,
 }
 
-/// Takes facts in.
+/// Receives facts.
 pub trait Meter: Send + Sync {
-    /// Counts one fact. Never waits and never fails: it is called wherever something happens, between a
-    /// commit and its answer too.
+    /// Records one fact. Never waits and never fails: it may be called anywhere, even between a commit and its
+    /// response.
     fn note(&self, measure: Measure);
 }
 
@@ -65,7 +65,7 @@ impl fmt::Debug for dyn Meter {
     }
 }
 
-/// For whom nobody watches.
+/// Discards every fact, for a service without metrics.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct NoMeter;
 

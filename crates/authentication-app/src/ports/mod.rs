@@ -1,6 +1,6 @@
-//! What the use cases need from outside, as traits.
+//! What the use cases need from outside, as traits (ports).
 //!
-//! A port says what is promised, not how; each has one contract suite in `testkit` that every adapter
+//! A port states a contract, not an implementation. Each has one contract suite in `testkit` that every adapter
 //! passes. Ports that wait are `async`; the cryptographic ones are pure computation and are not.
 
 mod accounts;

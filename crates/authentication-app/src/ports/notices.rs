@@ -1,8 +1,8 @@
-//! Links in notices, by which the owner of an account says: this was not me.
+//! Links in notices, by which the owner of an account reports: this was not me.
 //!
-//! A link leads to a page of the site, which posts its token after one confirming act; following it changes
-//! nothing here. The token follows from a nonce under a server key as that of a reset link does, so neither
-//! the store nor the outbox holds it; what is kept is its digest.
+//! A link leads to a page of the site, which posts its token after one confirmation; merely following the link
+//! changes nothing. The token is derived from a nonce under a server key, like that of a reset link, so neither the
+//! store nor the outbox holds it; only its digest is stored.
 
 use async_trait::async_trait;
 use authentication_domain::{
@@ -16,20 +16,20 @@ use uuid::Uuid;
 
 use super::{FieldContext, HeldMessage, MessageKind, Recipient, Sealed, StoreError};
 
-/// What a link is good for. One of one kind does nothing of another.
+/// The effect of a link. A link of one kind cannot be used as another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum LinkKind {
     /// Ends every session and closes sign-in by password until a reset.
     NotMe,
-    /// The same, and gives the account back the identifier that it had.
+    /// The same, and restores the account's previous identifier.
     IdentifierUndo,
 }
 
 impl LinkKind {
-    /// Every kind there is.
+    /// Every kind.
     pub const ALL: [Self; 2] = [Self::NotMe, Self::IdentifierUndo];
 
-    /// The name in stores.
+    /// The kind's name in stores.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotMe => "not_me",
@@ -37,104 +37,104 @@ impl LinkKind {
         }
     }
 
-    /// As read from a store.
+    /// The kind with this name, as read from a store.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
-/// A link to be kept.
+/// A link to be stored.
 #[derive(Debug, Clone)]
 pub struct NewNoticeLink {
-    /// Digest of its token.
+    /// Digest of the link's token.
     pub digest: TokenDigest,
-    /// Whose.
+    /// The account whose owner gets it.
     pub account: AccountId,
-    /// What it is good for.
+    /// The effect of the link.
     pub kind: LinkKind,
-    /// What an undo gives back: the identifier's text, under the person's key ([`previous_field`]).
+    /// The identifier that an undo restores, sealed under the person's key ([`previous_field`]).
     pub previous: Option<Sealed>,
     /// When it was made.
     pub created_at: OffsetDateTime,
-    /// From when on it counts no more.
+    /// When it expires.
     pub expires_at: OffsetDateTime,
 }
 
-/// A link that still counts.
+/// A link that is still valid.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoticeLink {
-    /// Whose.
+    /// The account whose owner got it.
     pub account: AccountId,
-    /// As it was kept.
+    /// The previous identifier, as it was stored.
     pub previous: Option<Sealed>,
     /// When it was made.
     pub created_at: OffsetDateTime,
-    /// Whether the account had a second factor before.
+    /// Whether the account had a second factor when the notice was made.
     pub had_second_factor: bool,
 }
 
 impl NoticeLink {
-    /// Whoever got in does several things in a row, and the owner answers to any notice of them: what is taken
-    /// back begins with the first notice of so long before the one that was answered.
+    /// An intruder does several things in a row, and the owner may respond to any of the notices. Hence everything
+    /// is taken back since the first notice within this time before the one that was answered.
     pub const LOOKS_BACK: Duration = Duration::DAY;
 }
 
-/// How many ways in were taken away that came since a notice.
+/// How many credentials were taken back because they were added since a notice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
 pub struct TakenBack {
     /// Passkeys.
     pub passkeys: u64,
-    /// One, or no authenticator app.
+    /// The number of authenticator apps: 0 or 1.
     pub authenticators: u64,
-    /// One, or no identity at a provider.
+    /// The number of provider identities: 0 or 1.
     pub identities: u64,
 }
 
-/// One more act that a notice tells of.
+/// An act that a notice reports.
 #[derive(Debug, Clone)]
 pub struct NoticedAct {
-    /// Whom it is told to.
+    /// The recipient of the notice.
     pub recipient: Recipient,
-    /// What it is.
+    /// The kind of notice.
     pub kind: MessageKind,
-    /// How often that is told.
+    /// How often such notices may be sent.
     pub pace: NoticePace,
-    /// The message that the summary will be, if this act opens one.
+    /// The id of the summary's message, if this act opens one.
     pub summary: Uuid,
     /// When it happened.
     pub at: OffsetDateTime,
 }
 
-/// What a summary tells of.
+/// The content of a summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gathered {
-    /// When the notice before it went.
+    /// When the previous notice was sent.
     pub since: OffsetDateTime,
-    /// How many acts there were after that.
+    /// How many acts happened since.
     pub acts: u32,
-    /// When the first of them happened, [`Self::LISTED`] at the most.
+    /// When the first of them happened, at most [`Self::LISTED`].
     pub times: Vec<OffsetDateTime>,
-    /// When the last one did.
+    /// When the last act happened.
     pub last: OffsetDateTime,
 }
 
 impl Gathered {
-    /// How many acts a summary names one by one.
+    /// How many acts a summary lists individually.
     pub const LISTED: usize = 10;
 }
 
-/// What became of the closing of a summary.
+/// The result of closing a summary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Closing {
-    /// It is closed, and tells of this. What happens from here on is another notice's.
+    /// The summary is closed and has this content. Later acts go into another notice.
     Closed(Gathered),
     /// Nothing was gathered for the message.
     Nothing,
-    /// Somebody else holds the message. Nothing of the unit may be committed.
+    /// The lease on the message was lost. Nothing of the unit may be committed.
     NotHeld,
 }
 
-/// Where the identifier is kept that an undo gives back. Half of the digest names the row well enough.
+/// The field context of the identifier that an undo restores. Half of the digest suffices to identify the row.
 pub fn previous_field(digest: TokenDigest) -> FieldContext {
     let half = digest.0.first_chunk().copied().unwrap_or_default();
     FieldContext {
@@ -144,10 +144,10 @@ pub fn previous_field(digest: TokenDigest) -> FieldContext {
     }
 }
 
-/// Reads on the pool.
+/// Reads outside a unit of work, on the connection pool.
 #[async_trait]
 pub trait NoticeQueries: Send + Sync {
-    /// The link with this digest, if it is of this kind, neither claimed nor expired.
+    /// The link with this digest and kind, unless it was claimed or has expired.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -162,13 +162,14 @@ pub trait NoticeQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait NoticeRepository: Send {
-    /// Keeps a new link.
+    /// Inserts a new link.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn keep_link(&mut self, link: &NewNoticeLink) -> Result<(), StoreError>;
 
-    /// Marks a link as used if it still counts; `false` otherwise. Of any number of rivals one gets `true`.
+    /// Marks a link as used if it is still valid; `false` otherwise. Among concurrent calls, exactly one gets
+    /// `true`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -179,16 +180,16 @@ pub trait NoticeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Takes away the ways in that came since the notice with this link, or since the first one that was not
-    /// answered of [`NoticeLink::LOOKS_BACK`] before. An account that had a second factor keeps those that came
-    /// since unless one from before is left: no link takes the last one away. To be called before the other
-    /// links are made worthless.
+    /// Removes the credentials that were added since the notice with this link, or since the first unanswered
+    /// notice within [`NoticeLink::LOOKS_BACK`] before it. If the account had a second factor and no earlier one is
+    /// left, the second factors added since stay: a link never removes the last one. Must be called before the
+    /// other links are voided.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn take_back(&mut self, link: &NoticeLink) -> Result<TakenBack, StoreError>;
 
-    /// Makes every link of a kind worthless that an account got at `since` or later.
+    /// Voids every link of a kind that the account got at `since` or later.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -200,18 +201,17 @@ pub trait NoticeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 
-    /// Judges one more act by what was told before, as [`NoticePace::after`] does, and counts it if it is
-    /// gathered: one conditional write. A summary takes acts in for as long as it waits to be sent, however late
-    /// it is; one that was parked or deleted takes in none. Whoever is told [`Telling::Later`] queues the summary
-    /// in the same unit.
+    /// Decides by the earlier notices how to report one more act, as [`NoticePace::after`] does, and counts it if
+    /// it is gathered: one conditional write. A summary gathers acts until it is sent, however late that is; a
+    /// parked or deleted one gathers none. On [`Telling::Later`], the caller queues the summary in the same unit.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn gather(&mut self, act: &NoticedAct) -> Result<Telling, StoreError>;
 
-    /// Ends the gathering for a summary that is about to be sent, and writes down with it what it tells of: an
-    /// act is in this summary or begins another one, and in none is it lost. Of one that was closed before, or
-    /// that [`Self::tell_anew`] made due, it says the same again.
+    /// Closes a summary that is about to be sent, and records its content at the same time: an act is either in
+    /// this summary or begins another one, and none is lost. For a summary that was closed before, or that
+    /// [`Self::tell_anew`] made due, it returns the same content again.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -221,8 +221,8 @@ pub trait NoticeRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Closing, StoreError>;
 
-    /// Makes every open summary of an account due with what it has, and forgets what was told before: the next
-    /// act of any kind is told at once.
+    /// Makes every open summary of an account due with its current content, and resets the pace of its notices: the
+    /// next act of any kind is reported at once.
     ///
     /// # Errors
     /// [`StoreError`].

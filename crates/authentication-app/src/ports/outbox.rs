@@ -1,4 +1,4 @@
-//! What must be told to others once the unit is committed: events, and messages to people.
+//! What is sent out once the unit is committed: events, and messages to people.
 
 use async_trait::async_trait;
 use authentication_domain::{
@@ -14,67 +14,67 @@ use uuid::Uuid;
 
 use super::{Sealed, StoreError, Subject};
 
-/// An event on its way out (CloudEvents 1.0).
+/// An event to be delivered (CloudEvents 1.0).
 #[derive(Debug, Clone)]
 pub struct EventEnvelope {
-    /// The same for every delivery.
+    /// The event's id, the same for every delivery.
     pub id: EventId,
     /// When it happened.
     pub at: OffsetDateTime,
     /// What happened.
     pub event: Event,
-    /// The request it came with.
+    /// The id of the request that caused it.
     pub request_id: RequestId,
 }
 
-/// What is to be told to a person. The text is made when it is sent; nothing personal is queued.
+/// The kind of a message to a person. The text is rendered when it is sent; nothing personal is queued.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MessageKind {
-    /// A one-time code. Who gets it, and whether anybody does, is found out at sending.
+    /// A one-time code. Its recipient, if there is one, is looked up when it is sent.
     Code {
-        /// What for.
+        /// What the code is for.
         purpose: Purpose,
-        /// Which sending: a newer one makes this one void.
+        /// The sending; a newer one makes this one void.
         nonce: CodeNonce,
     },
-    /// Sign-in was closed for a while after failures.
+    /// Sign-in was locked temporarily after failures.
     SignInLocked,
-    /// Failures in a row closed a way of signing in: the password on unknown devices, or codes of six digits.
+    /// Consecutive failures closed a way of signing in: the password on unknown devices, or codes of six digits.
     GuessingStopped,
     /// The password was changed or reset.
     PasswordChanged,
-    /// A replaced refresh token was used and the session ended.
+    /// A replaced refresh token was used, and the session was ended.
     SessionStolen,
-    /// Somebody signed in from a device that the account did not know.
+    /// A sign-in from a device that the account did not know.
     NewDevice,
-    /// Another way of proving who one is was added.
+    /// A credential was added.
     CredentialAdded(CredentialKind),
-    /// One was taken away.
+    /// A credential was removed.
     CredentialRemoved(CredentialKind),
     /// A recovery code was used.
     RecoveryCodeUsed,
     /// Three recovery codes are left.
     RecoveryCodesLow,
-    /// The account has another identifier. Goes to the one before.
+    /// The identifier was changed. Goes to the previous identifier.
     IdentifierChanged,
-    /// The identifier is the one before again.
+    /// The previous identifier was restored.
     IdentifierRestored,
-    /// The owner said that it was not them, and what follows from that was done.
+    /// The owner reported that it was not them, and the account was secured.
     AccountSecured,
-    /// Every second factor will be taken off, unless the owner objects.
+    /// Every second factor will be removed unless the owner objects.
     FactorResetAnnounced,
-    /// Every second factor was taken off.
+    /// Every second factor was removed.
     FactorsReset,
-    /// A passkey signed with a counter that did not grow, and was refused.
+    /// A passkey signed with a counter that did not increase, and was refused.
     PasskeyCopySuspected,
-    /// A sign-in whose first factor was right ended with wrong second factors.
+    /// A sign-in with a right first factor was ended after wrong second factors.
     SecondFactorRefused,
     /// The authenticator app was closed after too many wrong codes in a row.
     AuthenticatorClosed,
 }
 
 impl MessageKind {
-    /// Every notice there is: what is no code.
+    /// Every notice: all kinds except codes.
     pub fn notices() -> impl Iterator<Item = Self> {
         let plain = [
             Self::SignInLocked,
@@ -99,9 +99,9 @@ impl MessageKind {
         plain.into_iter().chain(about_credentials)
     }
 
-    /// How often the owner is told of it; what follows sooner is gathered. `None` for what goes out each time: a
-    /// code, what goes to another address than the notice before it, what answers to a link that counts once,
-    /// and what an operator sets off.
+    /// How often the owner gets such a notice; acts in between are gathered. `None` for what is sent every time: a
+    /// code, a notice to another address than the one before it, the response to a link that works once, and what
+    /// an operator triggers.
     pub const fn pace(self) -> Option<NoticePace> {
         match self {
             Self::PasswordChanged
@@ -126,36 +126,36 @@ impl MessageKind {
     }
 }
 
-/// To whom.
+/// The recipient of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recipient {
-    /// Whoever has the identifier with this digest when the message is sent, if anybody.
+    /// The account that has the identifier with this digest when the message is sent, if any.
     Subject(Subject),
-    /// An account.
+    /// The owner of an account.
     Account(AccountId),
 }
 
 /// A message to be queued.
 #[derive(Debug, Clone)]
 pub struct MessageOrder {
-    /// UUIDv7; providers get it to recognise repetitions.
+    /// UUIDv7; providers use it to detect duplicates.
     pub id: Uuid,
-    /// What.
+    /// The kind of message.
     pub kind: MessageKind,
-    /// To whom.
+    /// The recipient.
     pub recipient: Recipient,
-    /// Names the link by which the owner says that it was not them: for notices alone.
+    /// The nonce of the link by which the owner reports that it was not them; only for notices.
     pub link: Option<CodeNonce>,
-    /// To where, when that is no account's identifier. For a code to a new identifier: as it was typed and,
-    /// after a line break, the language asked for; sealed for the service. For the notice of a change: the
-    /// identifier before, under the person's key (`outbox_messages.typed_identifier`).
+    /// The destination, when it is not the identifier of an account. For a code to a new identifier: the identifier
+    /// as typed and, after a line break, the requested language; sealed for the service. For the notice of a
+    /// change: the previous identifier, sealed under the person's key (`outbox_messages.typed_identifier`).
     pub typed_identifier: Option<Sealed>,
-    /// Of a summary: when it is due. Until it is sent it takes in what happens
+    /// For a summary: when it is due. It gathers acts until it is sent
     /// ([`NoticeRepository::gather`](super::NoticeRepository::gather)).
     pub gathers_until: Option<OffsetDateTime>,
-    /// When it was asked for.
+    /// When it was requested.
     pub at: OffsetDateTime,
-    /// The request it came with.
+    /// The id of the request that caused it.
     pub request_id: RequestId,
 }
 

@@ -12,20 +12,20 @@ use uuid::Uuid;
 
 use super::{AccountRecord, Sealed, StoreError};
 
-/// A passkey as it is kept. What is personal about it is sealed under its owner's key.
+/// A stored passkey. Its personal values are sealed under its owner's key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasskeyRecord {
-    /// Which.
+    /// The passkey's id.
     pub id: PasskeyId,
-    /// Whose.
+    /// The owner.
     pub account: AccountId,
-    /// Under which a signature finds it.
+    /// The digest of the credential id, by which a signature's passkey is found.
     pub digest: CredentialDigest,
-    /// The credential: its id, its material, what its device told (`passkeys.credential`).
+    /// The credential: its id, its material, and what its device reported (`passkeys.credential`).
     pub credential: Sealed,
-    /// What its owner calls it (`passkeys.name`).
+    /// The name that its owner gave it (`passkeys.name`).
     pub name: Option<Sealed>,
-    /// How many signatures it gave, as far as it says.
+    /// Its signature counter, as last reported.
     pub counter: u32,
     /// When it was enrolled.
     pub created_at: OffsetDateTime,
@@ -33,84 +33,84 @@ pub struct PasskeyRecord {
     pub last_used_at: Option<OffsetDateTime>,
 }
 
-/// A use of a passkey that was judged good.
+/// A use of a passkey that was accepted.
 #[derive(Debug, Clone)]
 pub struct PasskeyUse {
-    /// Which.
+    /// The passkey's id.
     pub id: PasskeyId,
-    /// The counter that the use was judged on.
+    /// The counter on which the use was judged.
     pub read_counter: u32,
     /// The counter after it.
     pub counter: u32,
-    /// The credential as the use left it.
+    /// The credential after the use.
     pub credential: Sealed,
-    /// When.
+    /// The current time.
     pub at: OffsetDateTime,
 }
 
-/// A ceremony to be kept.
+/// A ceremony to be stored.
 #[derive(Debug, Clone)]
 pub struct NewCeremony {
-    /// Which: another one in the same hands is another one.
+    /// The ceremony's id: distinguishes it from other ceremonies of the same holder.
     pub id: Uuid,
-    /// Who may end it.
+    /// Who may finish it.
     pub holder: TokenDigest,
-    /// What for.
+    /// What it is for.
     pub purpose: CeremonyPurpose,
-    /// For whom, if they are known. It goes with the account.
+    /// The account it is for, if known. Deleted with the account.
     pub account: Option<AccountId>,
     /// What the relying party needs to judge the answer, sealed for the service.
     pub state: Sealed,
-    /// Until when it can be ended.
+    /// Until when it can be finished.
     pub expires_at: OffsetDateTime,
 }
 
-/// Which ceremony an answer is to.
+/// Identifies the ceremony that an answer belongs to.
 #[derive(Debug, Clone, Copy)]
 pub struct CeremonyQuestion {
-    /// Who answers.
+    /// The holder who answers.
     pub holder: TokenDigest,
-    /// What for.
+    /// What the ceremony is for.
     pub purpose: CeremonyPurpose,
-    /// Which passkey says that it answers.
+    /// The passkey that claims to answer.
     pub credential: Option<CredentialDigest>,
-    /// The device that the request claims to come from.
+    /// The device that the request names.
     pub device: Option<DeviceId>,
-    /// What expired by now is not found.
+    /// The current time; an expired ceremony is not found.
     pub now: OffsetDateTime,
 }
 
-/// A live ceremony, with all that judging the answer needs.
+/// A live ceremony with everything that judging the answer needs.
 #[derive(Debug, Clone)]
 pub struct CeremonyRecord {
-    /// Which.
+    /// The ceremony's id.
     pub id: Uuid,
-    /// For whom it was begun, if they were known.
+    /// The account it was begun for, if known.
     pub account: Option<AccountId>,
-    /// As it was kept.
+    /// The state as it was stored.
     pub state: Sealed,
-    /// The passkey that says that it answers, if there is one.
+    /// The passkey that claims to answer, if it exists.
     pub passkey: Option<PasskeyRecord>,
-    /// Whose that is.
+    /// The passkey's owner.
     pub owner: Option<AccountRecord>,
     /// The presented device, if it is one of the owner's.
     pub device: Option<DeviceId>,
-    /// Whether failures in a row are counted for the owner's identifier.
+    /// Whether consecutive failures are counted for the owner's identifier.
     pub failures_in_a_row: bool,
 }
 
-/// Reads on the pool.
+/// Reads outside a unit of work, on the connection pool.
 #[async_trait]
 pub trait PasskeyQueries: Send + Sync {
-    /// The passkeys of an account, oldest first. So few that there are no pages.
+    /// The passkeys of an account, oldest first. Their number is small, so there are no pages.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn list_passkeys(&self, account: AccountId) -> Result<Vec<PasskeyRecord>, StoreError>;
 
-    /// The ceremony that somebody ends, unless it is over, with the passkey that answers and its owner, in one
-    /// statement. One that was begun under an earlier version of the account that it is about, or of the passkey's
-    /// owner, is over.
+    /// The ceremony that a holder finishes, unless it is over, with the answering passkey and its owner, in one
+    /// statement. A ceremony is over when it was begun under an earlier version of its account, or of the passkey's
+    /// owner.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -123,14 +123,14 @@ pub trait PasskeyQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait PasskeyRepository: Send {
-    /// Keeps a ceremony. One that its holder began before for the same purpose is over.
+    /// Inserts a ceremony. It replaces one that its holder began before for the same purpose.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn begin_ceremony(&mut self, ceremony: &NewCeremony) -> Result<(), StoreError>;
 
-    /// Marks the ceremony as used, whatever came of it; `false` when it was, when it expired, or when its
-    /// holder began another one. Of any number of rivals one gets `true`.
+    /// Marks the ceremony as used, whatever its result; `false` when it already was, has expired, or its holder
+    /// began another one. Among concurrent calls, exactly one gets `true`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -142,21 +142,20 @@ pub trait PasskeyRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Keeps a new passkey.
+    /// Inserts a new passkey.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] with [`super::UniqueRule::Credential`] when the credential is anybody's
-    /// already.
+    /// [`StoreError::Conflict`] with [`super::UniqueRule::Credential`] when any account already has the credential.
     async fn insert(&mut self, passkey: &PasskeyRecord) -> Result<(), StoreError>;
 
-    /// Notes a use, if the passkey is there and its counter still is what the use was judged on; `false` when
-    /// it is not.
+    /// Records a use, if the passkey exists and its counter is still the one on which the use was judged; `false`
+    /// otherwise.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn note_use(&mut self, used: &PasskeyUse) -> Result<bool, StoreError>;
 
-    /// Names a passkey of an account anew; `false` when it has none of that id.
+    /// Renames a passkey of an account; `false` when the account has none with that id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -167,7 +166,7 @@ pub trait PasskeyRepository: Send {
         name: Option<&Sealed>,
     ) -> Result<bool, StoreError>;
 
-    /// Takes a passkey of an account away; `false` when it has none of that id.
+    /// Removes a passkey of an account; `false` when the account has none with that id.
     ///
     /// # Errors
     /// [`StoreError`].

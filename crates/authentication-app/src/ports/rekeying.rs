@@ -1,8 +1,8 @@
-//! What a change of keys asks of the store.
+//! What key rotation requires of the store.
 //!
-//! Which rows are to be changed follows from the rows themselves, never from a note about how far somebody
-//! got: so the work can be broken off anywhere and done by any number of nodes, and what is written by
-//! others meanwhile is found in the next pass. Each write compares with what was read.
+//! Which rows must change follows from the rows themselves, never from recorded progress. So the work can stop
+//! anywhere and be done by any number of nodes, and the next pass finds rows written concurrently. Each write is a
+//! compare-and-set against what was read.
 
 use async_trait::async_trait;
 use authentication_domain::accounts::AccountId;
@@ -10,113 +10,114 @@ use time::{Duration, OffsetDateTime};
 
 use super::{IndexEntry, Sealed, StoreError, Subject, WrappedKey};
 
-/// The service's own data key, as it is stored.
+/// The service's own data key, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceKeyRecord {
-    /// Which one.
+    /// The key's id.
     pub id: String,
-    /// Under its master key.
+    /// The key, wrapped under its master key.
     pub wrapped: WrappedKey,
 }
 
-/// A data key that was wrapped anew.
+/// A data key that was rewrapped.
 #[derive(Debug, Clone)]
 pub struct Rewrapped {
-    /// Whose.
+    /// The account it belongs to.
     pub account: AccountId,
-    /// As it was read; what is another by now stays as it is.
+    /// The wrapped key as it was read; if the stored one differs by now, it stays.
     pub read: WrappedKey,
-    /// Under the current master key.
+    /// The key, wrapped under the current master key.
     pub next: WrappedKey,
 }
 
-/// An account without a row under some index key.
+/// An account without a row under a certain index key.
 #[derive(Debug, Clone)]
 pub struct Unindexed {
-    /// Which.
+    /// The account's id.
     pub account: AccountId,
     /// The data key that opens the identifier.
     pub wrapped_key: WrappedKey,
-    /// The identifier (`accounts.identifier`).
+    /// The sealed identifier (`accounts.identifier`).
     pub identifier: Sealed,
 }
 
-/// A part of a pass over rows in the order of their accounts. It bounds the rows that are looked at, so that
-/// one in which nothing is found takes no longer than another.
+/// A part of a pass over rows in the order of their accounts. It bounds the number of rows examined, so that a part
+/// in which nothing is found takes no longer than any other.
 #[derive(Debug, Clone, Copy)]
 pub struct Batch {
-    /// Only accounts beyond this one.
+    /// Exclusive lower bound.
     pub after: AccountId,
-    /// Up to this one; none is the end.
+    /// Inclusive upper bound; `None` means up to the end.
     pub until: Option<AccountId>,
 }
 
-/// What became of index rows.
+/// The result of adding index rows.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Indexed {
-    /// How many were not there, and are.
+    /// How many rows were added.
     pub added: u64,
-    /// Accounts that got none, since another account has their identifier.
+    /// Accounts that got no row because another account has their identifier.
     pub taken: Vec<AccountId>,
 }
 
-/// What may depend on a key, as a question to the store.
+/// What may still depend on a key, as a question to the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dependents<'a> {
-    /// Data keys of persons under a master key.
+    /// Persons' data keys under this master key.
     DataKeys(&'a str),
-    /// Data keys of the service under a master key.
+    /// The service's data keys under this master key.
     ServiceKeys(&'a str),
-    /// Values that a release before service keys sealed under a master key itself.
+    /// Values that a release before service keys sealed directly under this master key.
     ValuesUnder(&'a str),
-    /// Rows under an index key.
+    /// Rows under this index key.
     IndexRows(&'a str),
-    /// Accounts that have no row under an index key. One whose data key is gone can get none, and needs none.
+    /// Accounts without a row under this index key. An account whose data key is erased can get no row, and needs
+    /// none.
     AccountsWithout(&'a str),
-    /// Live sessions whose refresh tokens are made under a key.
+    /// Live sessions whose refresh tokens are made under this key.
     Sessions(&'a str),
-    /// Devices that got no token since.
+    /// Devices that got no token since this time.
     DevicesUnusedSince(OffsetDateTime),
-    /// Codes and links sent by then that still count.
+    /// Valid codes and links that were sent by a certain time.
     SendingsBefore {
-        /// Then.
+        /// That time.
         at: OffsetDateTime,
-        /// How long the longest-lived counts.
+        /// How long the longest-lived one is valid.
         live_for: Duration,
     },
-    /// Recorded answers of requests made by then: they expire by this time.
+    /// Recorded responses to requests that were made by then: they expire by this time.
     AnswersExpiringBefore(OffsetDateTime),
-    /// Password hashes with a pepper.
+    /// Password hashes with this pepper.
     Hashes(&'a str),
 }
 
-/// How far back what was counted for a subject still matters.
+/// How long the counters of a subject remain relevant.
 #[derive(Debug, Clone, Copy)]
 pub struct SubjectWindows {
-    /// Failed sign-ins.
+    /// For failed sign-ins.
     pub failures: Duration,
-    /// Guesses of codes.
+    /// For guesses of codes.
     pub tries: Duration,
-    /// Messages.
+    /// For messages.
     pub messages: Duration,
 }
 
-/// Work that a change of keys makes.
+/// A background task of key rotation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyTask {
-    /// Wrapping data keys under the current master key.
+    /// Rewraps data keys under the current master key.
     Rewrapping,
-    /// Writing index rows under a new key.
+    /// Adds index rows under a new key.
     Indexing,
-    /// Removing index rows of retired keys.
+    /// Deletes the index rows of retired keys.
     Unindexing,
 }
 
 impl KeyTask {
-    /// All.
+    /// Every task.
     pub const ALL: [Self; 3] = [Self::Rewrapping, Self::Indexing, Self::Unindexing];
 
-    /// Its name in the store and in logs.
+    /// The task's name in the store and in logs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Rewrapping => "rewrapping",
@@ -126,28 +127,28 @@ impl KeyTask {
     }
 }
 
-/// When a task last changed rows, and how many it changed in all.
+/// When a task last changed rows, and how many it has changed in all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TaskProgress {
-    /// Which.
+    /// The task.
     pub task: KeyTask,
-    /// Rows changed since the database was made.
+    /// Rows changed since the database was created.
     pub rows: u64,
-    /// When the last ones were.
+    /// When the last rows were changed.
     pub last_at: OffsetDateTime,
 }
 
-/// On the pool.
+/// Operations on the connection pool.
 #[async_trait]
 pub trait RekeyingQueries: Send + Sync {
-    /// The service's data key of this id.
+    /// The service's data key with this id.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn find_service_key(&self, id: &str) -> Result<Option<WrappedKey>, StoreError>;
 
-    /// Keeps the service's data key unless there is one of this id, and answers with the one that is kept:
-    /// of any number of nodes that start at once, all get the same.
+    /// Inserts the service's data key unless one with this id exists, and returns the stored one: nodes that start
+    /// concurrently all get the same key.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -157,8 +158,7 @@ pub trait RekeyingQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<WrappedKey, StoreError>;
 
-    /// Which of the candidates something is counted for that still matters, if any: a lock, a failure, a
-    /// guess, a message.
+    /// The candidate for which something relevant is counted (a lock, a failure, a guess or a message), if any.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -169,7 +169,8 @@ pub trait RekeyingQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Option<Subject>, StoreError>;
 
-    /// Where a part of a pass ends: the account that is so many beyond another, or none when fewer are left.
+    /// The end of a part of a pass: the account that is this many accounts after `after`, or `None` when fewer are
+    /// left.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -179,7 +180,7 @@ pub trait RekeyingQueries: Send + Sync {
         accounts: u32,
     ) -> Result<Option<AccountId>, StoreError>;
 
-    /// How many there are. Goes through whole tables: for commands, not for requests.
+    /// The number of dependents. Scans whole tables: for commands, not for requests.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -189,7 +190,7 @@ pub trait RekeyingQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<u64, StoreError>;
 
-    /// Tasks that ever changed a row.
+    /// Tasks that have ever changed a row.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -199,8 +200,8 @@ pub trait RekeyingQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait RekeyingRepository: Send {
-    /// Data keys of persons under one of these master keys, in the order of their accounts. Rows that another
-    /// unit holds are passed over.
+    /// Locks persons' data keys under one of these master keys, in the order of their accounts. Skips rows that
+    /// another unit has locked.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -210,13 +211,13 @@ pub trait RekeyingRepository: Send {
         batch: Batch,
     ) -> Result<Vec<(AccountId, WrappedKey)>, StoreError>;
 
-    /// Replaces the data keys that are still what was read; tells how many.
+    /// Replaces the data keys that are unchanged since they were read; returns how many.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn save_rewrapped(&mut self, keys: &[Rewrapped]) -> Result<u64, StoreError>;
 
-    /// The service's data keys under one of these master keys, held until the unit ends.
+    /// The service's data keys under one of these master keys, locked until the unit ends.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -225,7 +226,7 @@ pub trait RekeyingRepository: Send {
         masters: &[String],
     ) -> Result<Vec<ServiceKeyRecord>, StoreError>;
 
-    /// Replaces a service key if it is still what was read; `false` when it is not.
+    /// Replaces a service key if it is unchanged since it was read; `false` otherwise.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -235,8 +236,8 @@ pub trait RekeyingRepository: Send {
         next: &WrappedKey,
     ) -> Result<bool, StoreError>;
 
-    /// Accounts that have no row under an index key, held until the unit ends so that nobody changes their
-    /// identifier meanwhile. Accounts that another unit holds are passed over.
+    /// Accounts without a row under an index key, locked until the unit ends so that their identifiers cannot
+    /// change meanwhile. Skips accounts that another unit has locked.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -246,7 +247,7 @@ pub trait RekeyingRepository: Send {
         batch: Batch,
     ) -> Result<Vec<Unindexed>, StoreError>;
 
-    /// Adds index rows that are not there, and tells whose could not be.
+    /// Adds the missing index rows, and reports the accounts that could not get one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -255,7 +256,7 @@ pub trait RekeyingRepository: Send {
         entries: &[(AccountId, IndexEntry)],
     ) -> Result<Indexed, StoreError>;
 
-    /// Removes index rows under these keys; tells how many. Rows that another unit holds are passed over.
+    /// Deletes index rows under these keys; returns how many. Skips rows that another unit has locked.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -265,7 +266,7 @@ pub trait RekeyingRepository: Send {
         batch: Batch,
     ) -> Result<u64, StoreError>;
 
-    /// Notes that a task changed rows.
+    /// Records that a task changed rows.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,7 +1,7 @@
-//! The relying party of WebAuthn: makes the options of ceremonies, and judges what devices answer.
+//! The WebAuthn relying party: creates the options of ceremonies, and judges the answers of devices.
 //!
 //! Pure computation: the state of a ceremony and the material of a credential are bytes that only the adapter
-//! reads, and whoever calls keeps them. Counters, and whose a passkey is, are not judged here.
+//! interprets; the caller stores them. Signature counters and the ownership of passkeys are not judged here.
 
 use std::fmt;
 
@@ -12,24 +12,24 @@ use zeroize::Zeroizing;
 
 use super::StoreError;
 
-/// Whom a passkey is made for, as the device shows it to whoever holds it.
+/// The person a passkey is made for, as the device shows them to its user.
 pub struct EnrolmentSubject<'a> {
-    /// What the device keeps beside the key.
+    /// The user handle, which the device stores with the key.
     pub handle: UserHandle,
-    /// What the person signs in with.
+    /// The identifier that the person signs in with.
     pub name: &'a str,
-    /// How others see them.
+    /// The person's display name.
     pub display_name: &'a str,
-    /// Ids of the passkeys there are: a device that has one of them makes no second.
+    /// Credential ids of the person's passkeys: a device that has one of them does not make a second one.
     pub known: &'a [Vec<u8>],
 }
 
-/// A passkey that may answer, for options that name some.
+/// A passkey that may answer, for options with a list of credentials.
 #[derive(Clone, PartialEq, Eq)]
 pub struct AllowedCredential {
-    /// Its id.
+    /// Its credential id.
     pub id: Vec<u8>,
-    /// How the device said it can be reached (`internal`, `hybrid`, `usb`, …).
+    /// The transports that the device reported (`internal`, `hybrid`, `usb`, …).
     pub transports: Vec<String>,
 }
 
@@ -37,38 +37,38 @@ pub struct AllowedCredential {
 pub struct BegunCeremony {
     /// For the client: `PublicKeyCredentialCreationOptionsJSON` or `PublicKeyCredentialRequestOptionsJSON`.
     pub options: Value,
-    /// For the end of it.
+    /// The state for finishing the ceremony.
     pub state: Zeroizing<Vec<u8>>,
 }
 
-/// What a device answers to an enrolment.
+/// A device's answer to an enrolment.
 pub struct AttestationAnswer {
     /// The id of the new credential.
     pub credential_id: Vec<u8>,
-    /// `clientDataJSON`, as it came.
+    /// `clientDataJSON`, exactly as received.
     pub client_data: Vec<u8>,
     /// `attestationObject`.
     pub attestation_object: Vec<u8>,
-    /// How the device says it can be reached.
+    /// The transports that the device reports.
     pub transports: Vec<String>,
 }
 
-/// What a device answers when somebody signs in.
+/// A device's answer to a sign-in.
 pub struct AssertionAnswer {
-    /// Which credential signed.
+    /// The credential that signed.
     pub credential_id: Vec<u8>,
-    /// `clientDataJSON`, as it came.
+    /// `clientDataJSON`, exactly as received.
     pub client_data: Vec<u8>,
     /// `authenticatorData`.
     pub authenticator_data: Vec<u8>,
-    /// Over both.
+    /// The signature over `authenticatorData` and the hash of `clientDataJSON`.
     pub signature: Vec<u8>,
-    /// Whose it says it is; devices may leave it out where the options named credentials.
+    /// The user handle that the device claims; optional where the options named credentials.
     pub user_handle: Option<Vec<u8>>,
 }
 
 impl AttestationAnswer {
-    /// What tells this answer from another.
+    /// The fields that identify this answer.
     pub(crate) fn parts(&self) -> [&[u8]; 3] {
         [
             &self.credential_id,
@@ -79,7 +79,7 @@ impl AttestationAnswer {
 }
 
 impl AssertionAnswer {
-    /// What tells this answer from another.
+    /// The fields that identify this answer.
     pub(crate) fn parts(&self) -> [&[u8]; 4] {
         [
             &self.credential_id,
@@ -90,54 +90,54 @@ impl AssertionAnswer {
     }
 }
 
-/// A credential whose enrolment holds to every rule.
+/// A credential whose enrolment satisfies every rule.
 pub struct EnrolledCredential {
-    /// Its id.
+    /// Its credential id.
     pub id: Vec<u8>,
-    /// What its signatures are verified with: a public key and what belongs to it, as the adapter writes it.
+    /// What verifies its signatures: the public key with its parameters, in the adapter's format.
     pub material: String,
-    /// What the device signed about itself.
+    /// The authenticator data that the device signed.
     pub state: CredentialState,
-    /// The make of the device or of the password manager, if it told.
+    /// The model of the device or password manager, if reported.
     pub aaguid: Option<Uuid>,
-    /// How the device said it can be reached; names that we know only.
+    /// The transports that the device reported; only known names.
     pub transports: Vec<String>,
 }
 
-/// Why an answer does not count. The names are for the trail; a client hears of none of them.
+/// Why an answer is invalid. The names are for the audit log; a client sees none of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum CeremonyFault {
-    /// Not of the form that it should have.
+    /// The answer is malformed.
     #[error("malformed")]
     Malformed,
-    /// `type` says that it answers something else.
+    /// `type` names another kind of ceremony.
     #[error("wrong type")]
     WrongType,
-    /// It answers another ceremony.
+    /// The answer is to another ceremony.
     #[error("wrong challenge")]
     WrongChallenge,
-    /// The page was not one of ours.
+    /// The page is not from an allowed origin.
     #[error("wrong origin")]
     WrongOrigin,
-    /// The page was inside one of somebody else's.
+    /// The page was embedded in a page of another origin.
     #[error("cross-origin")]
     CrossOrigin,
-    /// The credential is another site's.
+    /// The credential belongs to another relying party.
     #[error("wrong relying party")]
     WrongRelyingParty,
-    /// Nobody was there, or nobody proved who they are to the device.
+    /// The device did not confirm that a user was present and verified.
     #[error("the user was not verified")]
     UserNotVerified,
-    /// The signature, or the key, is not what it should be.
+    /// The signature or the key is invalid.
     #[error("bad signature")]
     BadSignature,
-    /// Flags or formats that contradict each other.
+    /// Flags or formats contradict each other.
     #[error("contradictory")]
     Contradictory,
 }
 
 impl CeremonyFault {
-    /// The name in the trail.
+    /// The fault's name in the audit log.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Malformed => "malformed_answer",
@@ -153,7 +153,7 @@ impl CeremonyFault {
     }
 }
 
-/// Options could not be made, or a state not be read: a fault of ours.
+/// Options could not be created, or a state could not be read: an internal fault.
 #[derive(Debug, thiserror::Error)]
 #[error("the relying party failed: {0}")]
 pub struct RelyingPartyFailed(pub &'static str);
@@ -164,16 +164,16 @@ impl From<RelyingPartyFailed> for StoreError {
     }
 }
 
-/// W3C Web Authentication Level 3, on the side of the service.
+/// The relying party of W3C Web Authentication Level 3.
 pub trait RelyingParty: Send + Sync {
-    /// The domain that passkeys belong to.
+    /// The relying party id: the domain that passkeys belong to.
     fn id(&self) -> &str;
 
-    /// The origins of the pages that may ask for passkeys, those on other domains too (Level 3 §5.11.1). Apps
-    /// are not among them.
+    /// The origins of the pages that may ask for passkeys, including related origins on other domains (Level 3
+    /// §5.11.1). Does not include apps.
     fn pages(&self) -> &[String];
 
-    /// Asks a device for a passkey: discoverable, its user verified, preferably in the device itself.
+    /// Options for a new passkey: discoverable, with user verification, preferably on the device itself.
     ///
     /// # Errors
     /// [`RelyingPartyFailed`].
@@ -182,7 +182,7 @@ pub trait RelyingParty: Send + Sync {
         subject: &EnrolmentSubject<'_>,
     ) -> Result<BegunCeremony, RelyingPartyFailed>;
 
-    /// Judges the answer (Level 3 §7.1). Whether the id is new is for the store to say.
+    /// Judges the answer (Level 3 §7.1). Whether the credential id is new is for the store to decide.
     ///
     /// # Errors
     /// [`CeremonyFault`].
@@ -192,8 +192,8 @@ pub trait RelyingParty: Send + Sync {
         answer: &AttestationAnswer,
     ) -> Result<EnrolledCredential, CeremonyFault>;
 
-    /// Asks for a signature, its user verified: of one of these passkeys, or of any when there are none, which
-    /// tells nothing about anybody.
+    /// Options for a signature with user verification, by one of these passkeys; with an empty list, by any
+    /// passkey, which reveals nothing about any account.
     ///
     /// # Errors
     /// [`RelyingPartyFailed`].
@@ -202,8 +202,8 @@ pub trait RelyingParty: Send + Sync {
         allowed: &[AllowedCredential],
     ) -> Result<BegunCeremony, RelyingPartyFailed>;
 
-    /// Judges the signature of a credential with this material (Level 3 §7.2), and says what it told about
-    /// itself. Whose it is, and whether its counter may stand there, is not asked.
+    /// Verifies a signature by a credential with this material (Level 3 §7.2), and returns what the credential
+    /// reported about itself. Does not check whose it is, nor whether its counter is plausible.
     ///
     /// # Errors
     /// [`CeremonyFault`].

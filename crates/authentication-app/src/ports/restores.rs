@@ -1,4 +1,5 @@
-//! Ending sessions of many accounts by hand, and what follows when the database was put back to an earlier state.
+//! Revoking sessions of many accounts by operators, and what follows after the database was restored to an earlier
+//! state.
 
 use async_trait::async_trait;
 use authentication_domain::{
@@ -12,81 +13,81 @@ use uuid::Uuid;
 
 use super::{StoreError, UnitOfWorkFactory};
 
-/// Live sessions that an operator means. Every condition that is given has to hold.
+/// Live sessions selected by an operator. All given conditions must hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SessionSelection {
-    /// Begun before this.
+    /// Begun before this time.
     pub begun_before: Option<OffsetDateTime>,
     /// Begun at this time or later.
     pub begun_since: Option<OffsetDateTime>,
-    /// Of accounts with this role.
+    /// Belonging to accounts with this role.
     pub role: Option<Role>,
-    /// Of this account.
+    /// Belonging to this account.
     pub account: Option<AccountId>,
 }
 
-/// How many a selection means.
+/// The number of selected sessions and accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SelectedSessions {
-    /// Sessions that live.
+    /// The number of live sessions.
     pub sessions: u64,
-    /// Accounts that they are of.
+    /// The number of accounts that own them.
     pub accounts: u64,
 }
 
-/// A session that was ended with others.
+/// A session that was ended by a mass revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RevokedSession {
-    /// Which.
+    /// The session's id.
     pub session: SessionId,
-    /// Whose.
+    /// The account it belonged to.
     pub account: AccountId,
 }
 
-/// Which batch of a selection.
+/// One batch of a mass revocation.
 #[derive(Debug, Clone, Copy)]
 pub struct Revocation<'a> {
-    /// Of these sessions.
+    /// The sessions to revoke.
     pub selection: &'a SessionSelection,
-    /// Those after this one, in the order of their ids.
+    /// Only sessions after this one, in the order of their ids.
     pub after: Option<SessionId>,
-    /// So many at the most.
+    /// The maximum size of the batch.
     pub at_most: u32,
-    /// Why they end.
+    /// Why the sessions end.
     pub reason: EndReason,
 }
 
-/// The database holds an earlier state since `marked_at`.
+/// A restore: since `marked_at`, the database holds an earlier state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Restore {
-    /// Which.
+    /// The restore's id.
     pub id: Uuid,
-    /// When it was put back: what was begun until then may have ended in what is lost.
+    /// When the restore was recorded. What was begun before may have ended in the lost commits.
     pub marked_at: OffsetDateTime,
-    /// Whether sessions go on, although some of them may have been ended since the backup.
+    /// Whether sessions continue, although some of them may have been ended since the backup.
     pub keeps_sessions: bool,
 }
 
-/// What was outstanding and counts no more.
+/// What was outstanding and was voided.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Voided {
     /// Codes and links that were sent.
     pub codes: u64,
-    /// Sign-ins that waited for a second factor, and those under way with a passkey or at a provider.
+    /// Sign-ins that waited for a second factor, and those in progress with a passkey or at a provider.
     pub sign_ins: u64,
-    /// Answers that were recorded for repetitions.
+    /// Recorded responses to idempotent requests.
     pub answers: u64,
-    /// Devices that skipped the second factor.
+    /// Devices that could skip the second factor.
     pub devices: u64,
-    /// Sessions that were kept: tokens before their newest one that the store knows count no more.
+    /// Sessions that were kept: only their newest token known to the store, or a later one, stays valid.
     pub sessions_kept: u64,
 }
 
-/// On the pool, or in a unit of its own.
+/// Operations on the connection pool, or in a separate unit.
 #[async_trait]
 pub trait RevocationStore: UnitOfWorkFactory {
-    /// How many live sessions a selection means. One whose time is up counts as live until a node has noted a later
-    /// time: the caller's clock may be wrong.
+    /// The number of live sessions that a selection matches. An expired session counts as live until a node has
+    /// recorded a later time: the caller's clock may be wrong.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -95,26 +96,26 @@ pub trait RevocationStore: UnitOfWorkFactory {
         selection: &SessionSelection,
     ) -> Result<SelectedSessions, StoreError>;
 
-    /// Makes every node forget what it remembers of sessions, within seconds and whether or not a broadcast reaches it.
+    /// Makes every node discard its cached sessions within seconds, even if no broadcast reaches it.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn announce_revocations(&self) -> Result<(), StoreError>;
 
-    /// The oldest restore that is not finished.
+    /// The oldest unfinished restore.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn unfinished_restore(&self) -> Result<Option<Restore>, StoreError>;
 
-    /// Notes that the database holds an earlier state than the service has answered with.
+    /// Records that the database holds an earlier state than the one that the service has answered from.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn mark_restored(&self, restore: &Restore) -> Result<(), StoreError>;
 
-    /// Voids what was outstanding when the database was put back, once: `None` when that was done before. Codes of
-    /// authenticator apps up to `last_step` are used.
+    /// Voids what was outstanding when the database was restored, once: `None` when that was done before. Codes of
+    /// authenticator apps up to `last_step` are marked as used.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -125,7 +126,7 @@ pub trait RevocationStore: UnitOfWorkFactory {
         now: OffsetDateTime,
     ) -> Result<Option<Voided>, StoreError>;
 
-    /// Notes that nothing is left to be done for a restore.
+    /// Records that a restore is complete.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -13,46 +13,47 @@ use time::OffsetDateTime;
 
 use super::{AccountRecord, CodeDispatch, Sealed, StoreError, Subject};
 
-/// A sign-in whose first factor was proven, to be kept until its second one is.
+/// A sign-in whose first factor was proven, to be stored until the second one is.
 #[derive(Debug, Clone)]
 pub struct NewPendingSignIn {
     /// Digest of the challenge id.
     pub digest: TokenDigest,
-    /// Whose.
+    /// The account being signed in to.
     pub account: AccountId,
-    /// The version of the account that the first factor was judged on.
+    /// The account version on which the first factor was judged.
     pub account_version: i64,
-    /// Under which guesses and codes of the second factor are kept.
+    /// The subject under which guesses and codes of the second factor are stored.
     pub subject: Subject,
-    /// What was proven.
+    /// The first factor that was proven.
     pub first: AuthenticationMethod,
-    /// The identifier's kind, if the first factor came over what it reaches.
+    /// The kind of identifier, if the first factor was sent to it.
     pub came_over: Option<SignUpMethod>,
-    /// A known device that it comes from.
+    /// The known device that it comes from, if any.
     pub device: Option<DeviceId>,
-    /// When.
+    /// When it was created.
     pub created_at: OffsetDateTime,
     /// Until when the second factor can be proven.
     pub expires_at: OffsetDateTime,
 }
 
-/// A sign-in that waits for its second factor, with all that proving one needs, read at once.
+/// A sign-in that waits for its second factor, with everything that proving one needs, from one read.
 #[derive(Debug, Clone)]
 pub struct PendingSignInRecord {
-    /// As it was kept.
+    /// The sign-in as it was stored.
     pub sign_in: NewPendingSignIn,
     /// The account as it is now.
     pub owner: AccountRecord,
-    /// It was completed.
+    /// Whether it was completed.
     pub consumed: bool,
     /// Wrong answers so far.
     pub tries: u32,
-    /// Wrong answers to all sign-ins of the account in the current window, from the same known device or from
-    /// those that are not known.
+    /// Wrong answers to all sign-ins of the account in the current window: from the same device if it is known,
+    /// otherwise from all unknown devices.
     pub tries_in_window: u32,
-    /// Wrong codes in a row that were sent as a second factor, counted in the same way.
+    /// Consecutive wrong answers to codes that were sent as a second factor, counted over the same devices.
     pub codes_in_a_row: u32,
-    /// Whether failures in a row are counted for the account's identifier, of passwords or of codes for whatever.
+    /// Whether consecutive failures are counted for the account's identifier, of passwords or of codes for any
+    /// purpose.
     pub failures_in_a_row: bool,
     /// The authenticator app, if there is one.
     pub totp: Option<TotpRecord>,
@@ -60,31 +61,31 @@ pub struct PendingSignInRecord {
     pub dispatch: Option<CodeDispatch>,
 }
 
-/// What an authenticator app shares with the service, as it is kept.
+/// An authenticator app's shared secret and counters, as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TotpRecord {
-    /// The secret, under the person's key (`totp_factors.secret`).
+    /// The secret, sealed under the person's key (`totp_factors.secret`).
     pub secret: Sealed,
-    /// The last step that was accepted.
+    /// The last time step that was accepted.
     pub last_step: Option<TotpStep>,
-    /// Wrong codes in a row.
+    /// Consecutive wrong codes.
     pub failures: u32,
 }
 
 /// The authenticator apps of an account.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct TotpState {
-    /// The one that counts.
+    /// The active app, if any.
     pub active: Option<TotpRecord>,
-    /// The secret of one that is being set up, and since when; none that was begun under an earlier version of the
-    /// account.
+    /// The secret of an app that is being set up, and since when. `None` if it was begun under an earlier version
+    /// of the account.
     pub pending: Option<(Sealed, OffsetDateTime)>,
 }
 
-/// Reads on the pool.
+/// Reads outside a unit of work, on the connection pool.
 #[async_trait]
 pub trait SecondFactorQueries: Send + Sync {
-    /// The sign-in with this digest, in one statement. `window_since` is when guesses begin to count.
+    /// The sign-in with this digest, in one statement. Guesses are counted from `window_since`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -104,14 +105,14 @@ pub trait SecondFactorQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait SecondFactorRepository: Send {
-    /// Keeps a sign-in until its second factor is proven.
+    /// Inserts a sign-in, to wait for its second factor.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn keep_pending(&mut self, sign_in: &NewPendingSignIn) -> Result<(), StoreError>;
 
-    /// Counts one wrong answer to a live sign-in with fewer than `most`; `None` when it is dead, otherwise
-    /// how many there are now.
+    /// Counts one wrong answer to a live sign-in that has fewer than `most`, and returns the new count; `None` when
+    /// it is not live.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -122,7 +123,8 @@ pub trait SecondFactorRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<u32>, StoreError>;
 
-    /// Marks a live sign-in with tries left as completed; `false` when somebody else did, or it is dead.
+    /// Marks a live sign-in with tries left as completed; `false` when a concurrent call already did, or it is not
+    /// live.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -133,14 +135,14 @@ pub trait SecondFactorRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Ends every sign-in of an account that still waits.
+    /// Ends every pending sign-in of an account.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn end_pending(&mut self, account: AccountId) -> Result<(), StoreError>;
 
-    /// Keeps the secret of an authenticator app that is being set up, in the place of an earlier one that
-    /// was not confirmed. The one that counts stays.
+    /// Stores the secret of an authenticator app that is being set up, and replaces an earlier unconfirmed one. The
+    /// active app stays.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -151,8 +153,8 @@ pub trait SecondFactorRepository: Send {
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 
-    /// Lets the app count whose secret is still the one that was read, with the step of its first code used;
-    /// `false` when another one took its place.
+    /// Activates the app whose secret is still the one that was read, with its first code's step used up; `false`
+    /// when another one has replaced it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -164,8 +166,9 @@ pub trait SecondFactorRepository: Send {
         now: OffsetDateTime,
     ) -> Result<bool, StoreError>;
 
-    /// Uses a step up, and forgets the failures; `false` when it or a later one was used, when `most` failures
-    /// came before it, or no app counts. Of any number of rivals with one code, one gets `true`.
+    /// Uses up a step, and resets the failures; `false` when this or a later step was used, when `most` failures
+    /// are already counted, or when there is no active app. Among concurrent calls with the same code, exactly one
+    /// gets `true`.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -176,19 +179,20 @@ pub trait SecondFactorRepository: Send {
         most: u32,
     ) -> Result<bool, StoreError>;
 
-    /// Counts one wrong code of the app that counts; `None` when there is none, otherwise how many in a row.
+    /// Counts one wrong code of the active app and returns the number of consecutive ones; `None` when there is no
+    /// active app.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn count_totp_failure(&mut self, account: AccountId) -> Result<Option<u32>, StoreError>;
 
-    /// Takes the authenticator apps of an account away; `false` when none counted.
+    /// Removes the authenticator apps of an account; `false` when none was active.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn remove_totp(&mut self, account: AccountId) -> Result<bool, StoreError>;
 
-    /// Puts a fresh set in the place of whatever recovery codes there were.
+    /// Replaces all recovery codes by a new set.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -199,8 +203,8 @@ pub trait SecondFactorRepository: Send {
         now: OffsetDateTime,
     ) -> Result<(), StoreError>;
 
-    /// Uses a recovery code up; `None` when it is no code of the account or was used, otherwise how many are
-    /// left. Of any number of rivals with one code, one gets an answer.
+    /// Uses up a recovery code and returns how many are left; `None` when it is not a code of the account, or was
+    /// used. Among concurrent calls with the same code, exactly one succeeds.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -211,9 +215,9 @@ pub trait SecondFactorRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<u32>, StoreError>;
 
-    /// A change of second factors is a change of the account: what was judged on an earlier version begins no
-    /// session, and no device skips the second factor any more. `false` unless the account still has the
-    /// version on which the change was judged; the unit must be dropped then.
+    /// Makes a change of second factors a change of the account: a sign-in that was judged on an earlier version
+    /// begins no session, and no device skips the second factor any more. `false` when the account no longer has
+    /// the version on which the change was judged; the unit must be dropped then.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -225,9 +229,9 @@ pub trait SecondFactorRepository: Send {
     ) -> Result<bool, StoreError>;
 }
 
-/// What a person is shown when they set an authenticator app up.
+/// What a person is shown when they set up an authenticator app.
 pub struct TotpEnrolment {
-    /// The secret in Base32, to be typed in.
+    /// The secret in Base32, for typing it in.
     pub secret: SecretString,
     /// The same as an `otpauth://` URI.
     pub otpauth_uri: SecretString,
@@ -235,10 +239,10 @@ pub struct TotpEnrolment {
     pub qr_svg: SecretString,
 }
 
-/// The arithmetic of RFC 6238. Pure computation.
+/// The TOTP arithmetic of RFC 6238. Pure computation.
 pub trait TotpCodes: Send + Sync {
-    /// The step whose code was typed, of those that count at `now`; the latest, if several have one code.
-    /// Takes the same time whichever it is.
+    /// The time step whose code was typed, among those accepted at `now`; the latest one if several have the same
+    /// code. Takes constant time for every step.
     fn matching_step(
         &self,
         secret: &TotpSecret,
@@ -246,6 +250,6 @@ pub trait TotpCodes: Send + Sync {
         now: OffsetDateTime,
     ) -> Option<TotpStep>;
 
-    /// How an authenticator app is told the secret; `label` names the account in it.
+    /// The secret in the forms that an authenticator app can read; `label` names the account in the app.
     fn enrolment(&self, secret: &TotpSecret, label: &str) -> Option<TotpEnrolment>;
 }

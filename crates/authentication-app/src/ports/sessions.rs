@@ -16,64 +16,64 @@ use time::{Duration, OffsetDateTime};
 
 use super::{AccountRecord, Revocation, RevokedSession, Sealed, StoreError, WrappedKey};
 
-/// A session to be kept.
+/// A session to be stored.
 #[derive(Debug, Clone)]
 pub struct NewSession {
-    /// Which.
+    /// The session's id.
     pub id: SessionId,
-    /// Whose.
+    /// The account it belongs to.
     pub account: AccountId,
-    /// The version of the account that the proof was judged on.
+    /// The account version on which the proof was judged.
     pub account_version: i64,
-    /// From which device.
+    /// The device it is begun from.
     pub device: DeviceId,
-    /// The refresh key that is its own for life.
+    /// The refresh key, fixed for the session's lifetime.
     pub refresh_key_id: String,
-    /// How the person proved who they are, and when.
+    /// How and when the person proved their identity.
     pub proofs: Proofs,
-    /// Where from: address and user agent as JSON, under the person's key (`sessions.origin`).
+    /// Address and user agent as JSON, sealed under the person's key (`sessions.origin`).
     pub origin: Sealed,
-    /// When.
+    /// When it was created.
     pub created_at: OffsetDateTime,
-    /// Idle time allowed, as of the roles at sign-in.
+    /// The idle timeout, determined by the roles at sign-in.
     pub idle: Duration,
-    /// When it ends, whatever happens.
+    /// When it ends regardless of use.
     pub absolute_deadline: OffsetDateTime,
 }
 
-/// A live session with its account: what a request by its access token needs, in one read.
+/// A live session with its account: what a request with an access token needs, in one read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionSnapshot {
-    /// Which.
+    /// The session's id.
     pub session: SessionId,
-    /// Whose, with what the owner is shown.
+    /// The account it belongs to, with everything that the owner may see.
     pub owner: AccountRecord,
-    /// What the person proved, and when.
+    /// How and when the person proved their identity.
     pub proofs: Proofs,
-    /// The generation that the last proof began: tokens of earlier ones count no more.
+    /// The generation begun by the last proof: tokens of earlier generations are invalid.
     pub proven_generation: u32,
-    /// The generation of the token that a request presented; it is no part of what is stored.
+    /// The generation of the token that the request presented; not part of the stored session.
     #[serde(skip)]
     pub presented_generation: u32,
-    /// When it ends by itself, as of this read (a refresh moves it).
+    /// When it ends unless used, as of this read (a refresh moves it).
     pub idle_deadline: OffsetDateTime,
-    /// When it ends, whatever happens.
+    /// When it ends regardless of use.
     pub absolute_deadline: OffsetDateTime,
 }
 
 impl SessionSnapshot {
-    /// Whether the session had not ended by itself at `now`.
+    /// Whether the session has not yet expired at `now`.
     pub fn is_live(&self, now: OffsetDateTime) -> bool {
         now < self.idle_deadline && now < self.absolute_deadline
     }
 
-    /// Guesses through a session are counted for the session, which is as known as a device can be: whoever
-    /// stole one locks nobody else out, and gets a device's guesses.
+    /// The session as a scope of guess counters: it is as trustworthy as a known device. A thief of one session can
+    /// lock no other out, and gets only one device's guesses.
     pub const fn as_device(&self) -> DeviceId {
         Id::from_uuid(self.session.as_uuid())
     }
 
-    /// The one who acts through it.
+    /// The principal that acts through the session.
     pub fn principal(&self, policy: &SecondFactorRules) -> Principal {
         let roles = self.owner.account.roles;
         Principal {
@@ -87,70 +87,70 @@ impl SessionSnapshot {
     }
 }
 
-/// What a rotation needs to answer with, from the same statement.
+/// What the response to a rotation needs, from the same statement.
 #[derive(Debug, Clone)]
 pub struct RotatedSession {
-    /// Whose.
+    /// The account it belongs to.
     pub account: AccountId,
-    /// As of now: a role given or taken shows in the next token.
+    /// The current roles, so that a granted or revoked role shows in the next token.
     pub roles: Roles,
-    /// The generation to hand out.
+    /// The generation of the token to be issued.
     pub generation: u32,
     /// The session's refresh key.
     pub refresh_key_id: String,
-    /// How the person proved who they are, and when.
+    /// How and when the person proved their identity.
     pub proofs: Proofs,
-    /// When it ends by itself, now prolonged.
+    /// When it ends unless used, as extended by this rotation.
     pub idle_deadline: OffsetDateTime,
-    /// When it ends, whatever happens.
+    /// When it ends regardless of use.
     pub absolute_deadline: OffsetDateTime,
 }
 
-/// A predecessor that got its successor again.
+/// A replaced token that was forgiven and gets its successor again.
 #[derive(Debug, Clone)]
 pub struct ForgivenSession {
-    /// As its tokens need it.
+    /// What its new tokens need.
     pub session: RotatedSession,
     /// For the audit entry.
     pub wrapped_key: WrappedKey,
 }
 
-/// A generation that the store did not know, and that goes on.
+/// A session that continues from a generation that the store did not know.
 #[derive(Debug, Clone)]
 pub struct CaughtUp {
-    /// As its tokens and its audit entry need it.
+    /// What its new tokens and its audit entry need.
     pub session: ForgivenSession,
-    /// Whether this call moved the chain; a rival did otherwise.
+    /// Whether this call advanced the chain; `false` when a concurrent call had.
     pub is_first: bool,
 }
 
-/// A session that a statement ended.
+/// A session that was just ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndedSession {
-    /// Which.
+    /// The session's id.
     pub session: SessionId,
-    /// Whose.
+    /// The account it belonged to.
     pub account: AccountId,
     /// For the audit entry.
     pub wrapped_key: WrappedKey,
 }
 
-/// A session in its owner's list.
+/// A session as its owner's list shows it.
 #[derive(Debug, Clone)]
 pub struct SessionSummary {
-    /// Which.
+    /// The session's id.
     pub session: SessionId,
-    /// Where it was begun from, under the person's key.
+    /// Address and user agent at its beginning, sealed under the person's key.
     pub origin: Sealed,
     /// When it was begun.
     pub created_at: OffsetDateTime,
     /// When it was last refreshed.
     pub last_used_at: OffsetDateTime,
-    /// When it ends by itself unless used.
+    /// When it ends unless used.
     pub idle_deadline: OffsetDateTime,
 }
 
-/// On the pool.
+/// Operations on the connection pool.
 #[async_trait]
 pub trait SessionQueries: Send + Sync {
     /// A live session of an active account, in one statement.
@@ -174,10 +174,9 @@ pub trait SessionQueries: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Page<SessionSummary, SessionId>, StoreError>;
 
-    /// Rotates by the rule of [`RotationRules::judge`] in one conditional UPDATE: `generation` becomes the
-    /// next one, or, within the grace time, stays what the first of several rivals made it. `None` when
-    /// the session is dead, its account is not active, or the generation is not one that counts by itself: then
-    /// nothing changed.
+    /// Rotates by the rule of [`RotationRules::judge`] in one conditional UPDATE: `generation` becomes the next one
+    /// or, within the grace period, stays what the first of several concurrent calls made it. `None`, with nothing
+    /// changed, when the session is not live, its account is not active, or the generation is not valid on its own.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -193,20 +192,20 @@ pub trait SessionQueries: Send + Sync {
 /// Writes within a unit of work.
 #[async_trait]
 pub trait SessionRepository: Send {
-    /// Begins a session; when the account then has more than `most`, ends the oldest and names them.
+    /// Begins a session. If the account then has more than `most`, ends the oldest ones and returns their ids.
     ///
     /// # Errors
-    /// [`StoreError::Retryable`] unless the account is still the version that the proof was judged on: a
-    /// password that was right a moment ago begins nothing after it was changed.
+    /// [`StoreError::Retryable`] unless the account is still in the version on which the proof was judged: after a
+    /// password change, a proof of the old password begins no session.
     async fn begin(
         &mut self,
         session: &NewSession,
         most: u32,
     ) -> Result<Vec<SessionId>, StoreError>;
 
-    /// Locks a session until the unit ends, if it may still act at `now`: it lives, and no proof has replaced the
-    /// token of generation `presented`. Answers with the version of its account, which the unit
-    /// [holds](super::AccountRepository::hold) already; `None` when it may not.
+    /// Locks a session until the unit ends, if it may still act at `now`: it is live, and no proof has replaced the
+    /// token of generation `presented`. Returns the version of its account, which the unit
+    /// [holds](super::AccountRepository::hold) already; `None` when it may not act.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -217,9 +216,9 @@ pub trait SessionRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<i64>, StoreError>;
 
-    /// The person proved through a live session of theirs who they are: what was proven becomes what
-    /// [`Proofs::renewed`] says, the next generation begins, and those before it count no more. `None` when it is
-    /// not live, otherwise the session as its new tokens need it.
+    /// Records that the person proved their identity again through a live session: its proofs become what
+    /// [`Proofs::renewed`] says, and the next generation begins and invalidates the earlier ones. Returns the
+    /// session as its new tokens need it; `None` when it is not live.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -231,9 +230,9 @@ pub trait SessionRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<RotatedSession>, StoreError>;
 
-    /// Forgives a generation that was presented too late for its grace time, where [`RotationRules::judge`] does:
-    /// the session was begun from this device, which the account still knows. Another grace time begins. Whether
-    /// the caller holds the device's token is for the caller of this to judge. `None`, and nothing done, otherwise.
+    /// Forgives a generation that was presented after its grace period, if [`RotationRules::judge`] allows it: the
+    /// session was begun from this device, which the account still knows. Begins another grace period. The caller
+    /// must verify that the client holds the device's token. `None`, with nothing done, otherwise.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -246,9 +245,9 @@ pub trait SessionRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<ForgivenSession>, StoreError>;
 
-    /// Goes on from a generation that is ahead of the store's, where [`RotationRules::judge`] says so: the commits that
-    /// made it are lost, and its successor is the current one from here on. Within the grace time from then on the same
-    /// successor again. `None`, and nothing done, otherwise.
+    /// Continues from a generation that is ahead of the store's, if [`RotationRules::judge`] says so: the commits
+    /// that made it are lost, and its successor becomes the current one. Within the following grace period, the
+    /// same generation gets the same successor again. `None`, with nothing done, otherwise.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -260,8 +259,8 @@ pub trait SessionRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<CaughtUp>, StoreError>;
 
-    /// Ends a batch of live sessions of many accounts, in the order of their ids, and has every node forget what it
-    /// remembers of sessions.
+    /// Ends a batch of live sessions of many accounts, in the order of their ids, and makes every node discard its
+    /// cached sessions.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -271,7 +270,7 @@ pub trait SessionRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Vec<RevokedSession>, StoreError>;
 
-    /// Ends one live session of an account; `None` when it is not live, or not the account's.
+    /// Ends one live session of an account; `None` when it is not live, or does not belong to the account.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -283,7 +282,7 @@ pub trait SessionRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Option<EndedSession>, StoreError>;
 
-    /// Ends all live sessions of an account, or all but one, and names them.
+    /// Ends all live sessions of an account, or all but one, and returns their ids.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -295,9 +294,9 @@ pub trait SessionRepository: Send {
         now: OffsetDateTime,
     ) -> Result<Vec<SessionId>, StoreError>;
 
-    /// Ends a live session because a generation was presented that, judged in the same statement, still
-    /// is neither current nor ahead nor within its grace time nor ended by a proof; `None` when it is not live, or the rule
-    /// says so after all. Whether the generation may be forgiven was asked before.
+    /// Ends a live session because of a reused generation: one that, judged again in the same statement, is neither
+    /// current, nor ahead, nor within its grace period, nor ended by a proof. `None` when the session is not live,
+    /// or the generation turns out to be valid. Forgiveness must have been tried before.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! The time that all nodes share, and what passes between two looks at it (ADR 0045).
+//! The time shared by all nodes, and the local measurement between two reads of it (ADR 0045).
 
 use std::time::Duration as StdDuration;
 
@@ -7,48 +7,49 @@ use time::{Duration, OffsetDateTime};
 
 use super::StoreError;
 
-/// Where the passing of time comes from.
+/// A source of passing time.
 pub trait Ticks: Send + Sync {
     /// The wall clock of this machine, which may jump.
     fn wall(&self) -> OffsetDateTime;
 
-    /// Time since some moment. It never goes back, whatever the wall clock does.
+    /// Time since an arbitrary start. Monotonic, independent of the wall clock.
     fn elapsed(&self) -> StdDuration;
 }
 
-/// What the store knows of the time.
+/// The store's knowledge of the time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SharedTime {
-    /// Its own clock, as of half of [`Self::round_trip`] ago; `None` of an embedded one, which has ours.
+    /// The store's clock, half of [`Self::round_trip`] ago; `None` for an embedded store, which shares this
+    /// machine's clock.
     pub now: Option<OffsetDateTime>,
-    /// The latest time that any node noted.
+    /// The latest time that any node recorded.
     pub latest: OffsetDateTime,
-    /// How often the time went back so far.
+    /// How often time was set back so far.
     pub set_backs: i64,
-    /// How often sessions were ended by hand so far; it may go back when the database is restored.
+    /// How often operators revoked sessions so far; may decrease when the database is restored.
     pub revocations: i64,
-    /// How long the question took.
+    /// How long the query took.
     pub round_trip: StdDuration,
 }
 
-/// The time as the store has it, on the pool.
+/// The shared time, on the connection pool.
 #[async_trait]
 pub trait TimeStore: Send + Sync {
-    /// What time it is for all nodes.
+    /// Reads the time of all nodes.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn shared_time(&self) -> Result<SharedTime, StoreError>;
 
-    /// It was this time already. Nothing is noted for a node that does not know yet how often the time went back.
+    /// Records that this time was reached. Records nothing for a node whose `set_backs` is out of date.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn note_time(&self, now: OffsetDateTime, set_backs: i64) -> Result<(), StoreError>;
 
-    /// The time went back by so much, to `now`. Everything that counts until some time, or because it is young,
-    /// goes back with it, once for all nodes: it counts no longer than it would have. False, and nothing is done,
-    /// when it went back oftener than `set_backs`: another node has seen to it.
+    /// Sets time back by `by`, to `now`. Every deadline and every time stamp on which validity depends moves back
+    /// with it, once for all nodes, so that nothing is valid longer than it would have been. `false`, with nothing
+    /// done, when time was already set back more often than `set_backs`: another node did it.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Counting calls in sliding windows.
+//! Sliding-window counters of calls.
 
 use async_trait::async_trait;
 use authentication_domain::protection::Quota;
@@ -6,39 +6,40 @@ use time::Duration;
 
 use super::CacheError;
 
-/// What is counted: a route class and whom, as a digest or an address prefix, never an identifier.
+/// What is counted: a route class and a caller, who is given as a digest or an address prefix, never as an
+/// identifier.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ThrottleKey(pub String);
 
-/// One window to count a call in.
+/// One window in which a call counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThrottleRequest {
-    /// What is counted.
+    /// The key of the window.
     pub key: ThrottleKey,
-    /// How often it may be.
+    /// The quota of the window.
     pub quota: Quota,
 }
 
-/// Where the call left a window.
+/// The state of a window after a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ThrottleOutcome {
-    /// The call is within the quota.
+    /// Whether the call is within the quota.
     pub allowed: bool,
     /// Calls left in the window.
     pub remaining: u32,
-    /// When allowed: until the window is whole again. When not: until a call may succeed.
+    /// When allowed: until the window is empty again. When not: until a call may succeed.
     pub reset_after: Duration,
 }
 
-/// Sliding-window counters, shared by all nodes or of this one.
+/// Sliding-window counters, either shared by all nodes or local to this one.
 #[async_trait]
 pub trait Throttle: Send + Sync {
-    /// Counts one call in each window, in one round trip, and tells where each stands, in the order asked.
-    /// A call that any window refuses is counted in none. Of `n` calls at one moment on a fresh window of
+    /// Counts one call in each window, in one round trip, and returns the state of each, in the order of the
+    /// requests. A call that one window refuses is counted in none. Of `n` concurrent calls on a fresh window of
     /// quota `q`, exactly `min(n, q)` are allowed.
     ///
     /// # Errors
-    /// [`CacheError`] when the counters are out of reach; the caller counts on its own node then.
+    /// [`CacheError`] when the counters are unreachable; the caller then counts locally.
     async fn count(&self, requests: &[ThrottleRequest])
     -> Result<Vec<ThrottleOutcome>, CacheError>;
 }

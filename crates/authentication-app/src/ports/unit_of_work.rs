@@ -1,4 +1,4 @@
-//! One database transaction over many repositories.
+//! One database transaction across many repositories.
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -13,9 +13,9 @@ use super::{
     SecondFactorRepository, SessionQueries, SessionRepository, StoreError, TimeStore,
 };
 
-/// One database transaction. Dropping it without `commit` undoes everything.
+/// One database transaction. Dropping it without `commit` rolls it back.
 ///
-/// While one is open, await nothing but the database: a held connection is the scarcest thing we own.
+/// While it is open, await nothing but the database: database connections are the scarcest resource.
 #[async_trait]
 pub trait UnitOfWork: Send {
     /// Accounts, their keys, profiles, wallets and passwords.
@@ -32,26 +32,26 @@ pub trait UnitOfWork: Send {
     fn devices(&mut self) -> &mut dyn DeviceRepository;
     /// Links in notices.
     fn notices(&mut self) -> &mut dyn NoticeRepository;
-    /// Second factors that are to be taken off.
+    /// Pending removals of second factors.
     fn factor_resets(&mut self) -> &mut dyn FactorResetRepository;
-    /// Failures and guesses.
+    /// Counters of failures and guesses.
     fn attempts(&mut self) -> &mut dyn AttemptLedger;
-    /// The trail.
+    /// The audit log.
     fn audit(&mut self) -> &mut dyn AuditTrail;
-    /// Events and messages.
+    /// Outgoing events and messages.
     fn outbox(&mut self) -> &mut dyn Outbox;
-    /// Recorded answers.
+    /// Recorded responses to idempotent requests.
     fn idempotency(&mut self) -> &mut dyn IdempotencyLedger;
-    /// People from another system.
+    /// Imports from another system.
     fn imports(&mut self) -> &mut dyn ImportRepository;
-    /// Identities at providers, and sign-ins that are under way there.
+    /// Provider identities, and sign-ins in progress at providers.
     fn federation(&mut self) -> &mut dyn FederationRepository;
-    /// Data keys and index rows, while keys change.
+    /// Data keys and index rows, during key rotation.
     fn rekeying(&mut self) -> &mut dyn RekeyingRepository;
-    /// Makes it all true at once.
+    /// Commits all changes atomically.
     ///
     /// # Errors
-    /// [`StoreError::Unavailable`] when it is not known whether it became true.
+    /// [`StoreError::Unavailable`] also when the outcome of the commit is unknown.
     async fn commit(self: Box<Self>) -> Result<(), StoreError>;
 }
 
@@ -63,10 +63,10 @@ pub trait UnitOfWorkFactory: Send + Sync {
     async fn begin(&self) -> Result<Box<dyn UnitOfWork>, StoreError>;
 }
 
-/// Upkeep, on the pool.
+/// Maintenance, on the connection pool.
 #[async_trait]
 pub trait Maintenance: Send + Sync {
-    /// The recorded answer for a key, unless expired.
+    /// The recorded response for a key, unless it has expired.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -76,21 +76,21 @@ pub trait Maintenance: Send + Sync {
         now: OffsetDateTime,
     ) -> Result<Option<IdempotencyRecord>, StoreError>;
 
-    /// Deletes what expired before `now` and serves nobody: challenges, sendings, counters, recorded
-    /// answers, sessions ended for thirty days. In batches; answers with how many rows went.
+    /// Deletes what expired before `now` and has no further use: challenges, sendings, counters, recorded
+    /// responses, and sessions that ended thirty days ago. Works in batches; returns the number of deleted rows.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn purge_expired(&self, now: OffsetDateTime) -> Result<u64, StoreError>;
 
-    /// One trivial statement, for readiness.
+    /// Executes one trivial statement, for the readiness check.
     ///
     /// # Errors
     /// [`StoreError::Unavailable`].
     async fn ping(&self) -> Result<(), StoreError>;
 }
 
-/// The whole store.
+/// All ports of the store.
 pub trait IdentityStore:
     UnitOfWorkFactory
     + AccountQueries

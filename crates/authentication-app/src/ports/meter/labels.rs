@@ -1,18 +1,18 @@
-//! The words that facts are sorted by. Each is a closed set: what is in none of them cannot be told.
+//! The labels of facts. Each is a closed set: a value outside of it cannot be reported.
 
 use authentication_domain::challenges::Purpose;
 
 use crate::ports::Channel;
 
-/// A closed set of words.
+/// A closed set of label values.
 pub trait Label: Copy + 'static {
-    /// All of them.
+    /// Every value.
     const ALL: &'static [Self];
 
-    /// The word, as dashboards and alerts spell it. Never changed.
+    /// The value as dashboards and alerts spell it. Must never change.
     fn as_str(self) -> &'static str;
 
-    /// Its place in [`Self::ALL`].
+    /// Its index in [`Self::ALL`].
     fn position(self) -> usize;
 }
 
@@ -41,13 +41,13 @@ macro_rules! labels {
 }
 
 labels! {
-    /// How somebody proves who they are.
+    /// How a person proves their identity.
     SignInMethod {
         /// With a password.
         Password = "password",
         /// With a code by mail or SMS.
         OneTimeCode = "one_time_code",
-        /// With what was asked for after either.
+        /// With the second factor that was requested after a password or code.
         SecondFactor = "second_factor",
         /// With a passkey.
         Passkey = "passkey",
@@ -57,47 +57,47 @@ labels! {
         Provider = "provider",
     }
 
-    /// What became of an attempt to sign in.
+    /// The result of a sign-in attempt.
     SignInOutcome {
         /// A session began.
         Success = "success",
-        /// The first factor was right, and a second one is asked for.
+        /// The first factor was right, and a second one is required.
         SecondFactorAsked = "second_factor_asked",
         /// No such identifier, or a wrong proof.
         Refused = "refused",
-        /// Refused unheard, after too many failures.
+        /// Refused without checking the proof, after too many failures.
         Locked = "locked",
         /// The proof was right, and the account is suspended.
         Suspended = "suspended",
-        /// Nobody had time to look at it.
+        /// The hashing queue was full.
         Overloaded = "overloaded",
-        /// A fault of ours, or of what we depend on.
+        /// A fault of this service or of a dependency.
         Failed = "failed",
     }
 
-    /// How far a registration came.
+    /// How far a registration got.
     RegistrationOutcome {
-        /// A challenge was answered; nothing exists yet.
+        /// A challenge was issued; no account exists yet.
         Requested = "requested",
-        /// The code was proven: an account exists.
+        /// The code was proven, and the account was created.
         Completed = "completed",
-        /// The password, the role, the idempotency key or the recipient's quota did not allow it.
+        /// Not allowed because of the password, the role, the idempotency key or the recipient's quota.
         Refused = "refused",
-        /// Nobody had time to look at it.
+        /// The hashing queue was full.
         Overloaded = "overloaded",
-        /// A fault of ours, or of what we depend on.
+        /// A fault of this service or of a dependency.
         Failed = "failed",
     }
 
-    /// What became of a refresh token.
+    /// The result of a refresh.
     RefreshOutcome {
-        /// New tokens.
+        /// New tokens were issued.
         Success = "success",
-        /// Not one of ours, or of a session that is over.
+        /// The token is not one of this service, or its session has ended.
         Refused = "refused",
-        /// It had been replaced: the session ended.
+        /// The token had been replaced, so the session was ended.
         Reused = "reused",
-        /// A fault of ours, or of what we depend on.
+        /// A fault of this service or of a dependency.
         Failed = "failed",
     }
 
@@ -111,69 +111,69 @@ labels! {
         PasswordReset = "password_reset",
         /// To complete a sign-in.
         SecondFactor = "second_factor",
-        /// To have another identifier.
+        /// To change the identifier.
         IdentifierChange = "identifier_change",
-        /// It came for a challenge that there is not.
+        /// Presented for a challenge that does not exist.
         Unknown = "unknown",
     }
 
-    /// What became of a code.
+    /// What happened to a code.
     CodeOutcome {
         /// Its message was queued.
         Queued = "queued",
-        /// No message: one went out a moment ago.
+        /// No message: the cool-down of an earlier one applied.
         CooledDown = "cooled_down",
         /// No message: the recipient's quota is used up.
         Capped = "capped",
-        /// It was brought, and was right.
+        /// Presented, and right.
         Proven = "proven",
-        /// It was brought, and did not count.
+        /// Presented, and not valid.
         Refused = "refused",
-        /// It was not looked at, after too many tries.
+        /// Not checked, after too many tries.
         Exhausted = "exhausted",
     }
 
-    /// What became of a notice to the owner of an account.
+    /// What happened to a notice to the owner of an account.
     NoticeOutcome {
         /// Its message was queued.
         Queued = "queued",
-        /// A summary was queued, for later.
+        /// A summary was opened, to be sent later.
         Opened = "opened",
-        /// It went into the summary that waits.
+        /// It was added to the open summary.
         Gathered = "gathered",
-        /// A ceiling was reached: it waits.
+        /// A ceiling was reached; the notice waits.
         Held = "held",
     }
 
-    /// How a message reaches a person.
+    /// The channel that reaches a person.
     MessageChannel {
         /// Mail.
         Email = "email",
         /// Text message.
         Sms = "sms",
-        /// None: nobody was to get it, or it could not be made.
+        /// No channel: the message had no recipient, or could not be rendered.
         None = "none",
     }
 
-    /// What became of one try to deliver.
+    /// The result of one delivery attempt.
     DeliveryOutcome {
-        /// It was taken.
+        /// Accepted.
         Delivered = "delivered",
-        /// It was not, and will be tried again.
+        /// Not accepted; will be retried.
         Postponed = "postponed",
-        /// It was given up, and waits for a person to look at it.
+        /// Given up; waits for an operator.
         Parked = "parked",
-        /// Nobody wants it any more.
+        /// No longer needed.
         Dropped = "dropped",
-        /// Whether it was taken is not known, and it is not tried again.
+        /// It is unknown whether it was accepted; not retried.
         Unknown = "unknown",
-        /// Too many went out already.
+        /// Over a ceiling: too many were sent already.
         Capped = "capped",
-        /// A code that could not be sent while it counted.
+        /// A code that could not be sent while it was valid.
         Late = "late",
     }
 
-    /// Where events go.
+    /// The kind of an event destination.
     EventTarget {
         /// To a Redis stream.
         Redis = "redis",
@@ -183,7 +183,7 @@ labels! {
         Log = "log",
     }
 
-    /// What waits to go out.
+    /// A queue of outgoing entries.
     QueueName {
         /// Messages to people.
         Messages = "messages",
@@ -192,7 +192,7 @@ labels! {
     }
 }
 
-/// For what is sorted by nothing.
+/// For facts without a label.
 impl Label for () {
     const ALL: &'static [Self] = &[()];
 
