@@ -1,4 +1,4 @@
-//! From an access token to the one who acts.
+//! Authenticates the session behind an access token.
 
 use async_trait::async_trait;
 use authentication_domain::{
@@ -10,42 +10,42 @@ use common::access::Principal;
 use super::Sessions;
 use crate::ports::{SessionSnapshot, StoreError};
 
-/// Why a token names nobody.
+/// Why a token authenticates no session.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthenticateError {
-    /// Malformed, expired, or of a session that ended: all the same to a client.
+    /// Malformed, expired, or of an ended session; a client cannot distinguish these.
     #[error("the access token does not count")]
     InvalidToken,
-    /// The store did not answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Whom an access token names, as far as this node can tell without asking anybody.
+/// The result of checking an access token within this node, without any request.
 #[derive(Debug)]
 #[expect(
     clippy::large_enum_variant,
     reason = "it is taken apart where it is made, and a box would cost every request an allocation"
 )]
 pub enum Recognised {
-    /// A session that it remembers as live, with its account.
+    /// The session is cached as live, with its account.
     Live(Bearer),
-    /// We signed the token; whether its session lives, others know.
+    /// The token's signature is valid; whether its session is live must be looked up.
     Signed(AccessClaims),
 }
 
-/// A live session whose account may act, and what the token that named it is worth.
+/// A live session whose account may act, and whether the presented token is current.
 #[derive(Debug)]
 pub struct Bearer {
     /// The session, with its account.
     pub session: SessionSnapshot,
-    /// The token is from before the session's last proof, and opens nothing any more; but the answer of the request
-    /// that gave the proof may be asked for again with it.
+    /// The token predates the session's last proof and is invalid. It may only be used to repeat the request that
+    /// gave the proof, and get its recorded response.
     pub is_outdated: bool,
 }
 
 impl Bearer {
-    /// The session, if the token counts.
+    /// The session, if the token is current.
     ///
     /// # Errors
     /// [`AuthenticateError::InvalidToken`].
@@ -59,8 +59,8 @@ impl Bearer {
 }
 
 impl Sessions {
-    /// The live session that an access token belongs to, with its account. Nothing is read from the store
-    /// while the session is in a cache.
+    /// The live session that an access token belongs to, with its account. Does not read the store while the
+    /// session is cached.
     ///
     /// # Errors
     /// [`AuthenticateError`].
@@ -75,7 +75,7 @@ impl Sessions {
         bearer.current()
     }
 
-    /// The first half of [`Self::authenticate`]: what costs no more than computation.
+    /// The first half of [`Self::authenticate`]: computation and this node's cache only.
     ///
     /// # Errors
     /// [`AuthenticateError::InvalidToken`].
@@ -92,7 +92,7 @@ impl Sessions {
         }
     }
 
-    /// The second half, for a session that this node does not remember.
+    /// The second half, for a session that is not cached on this node.
     ///
     /// # Errors
     /// [`AuthenticateError`].
@@ -104,9 +104,9 @@ impl Sessions {
     }
 }
 
-/// The session, if its account may act and is the one that the token names. A token from before the last proof is
-/// told from one that was made with it: what a stolen token lacks, its owner's proof does not give it (OWASP ASVS
-/// 5.0 V7.2.4).
+/// Returns the session if its account may act and is the one named in the token. A token issued before the last
+/// proof is marked as outdated: the owner's proof must not extend what a stolen token can do (OWASP ASVS 5.0
+/// V7.2.4).
 fn acting(snapshot: SessionSnapshot, claims: &AccessClaims) -> Result<Bearer, AuthenticateError> {
     let owner = &snapshot.owner.account;
     if owner.id != claims.account || owner.gate().is_err() {

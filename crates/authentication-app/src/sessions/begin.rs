@@ -1,4 +1,4 @@
-//! Beginning a session: the end that every way of signing in comes to.
+//! Beginning a session: the last step of every sign-in.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -24,47 +24,47 @@ use crate::{
     protection::whole_seconds,
 };
 
-/// What a client holds of a session.
+/// The tokens of a session, as the client gets them.
 #[derive(Debug)]
 pub struct TokenSet {
-    /// The JWT.
+    /// The access token, a JWT.
     pub access_token: SecretString,
-    /// Its lifetime in seconds.
+    /// The access token's lifetime in seconds.
     pub expires_in_seconds: u32,
-    /// For the next one.
+    /// The refresh token, for the next rotation.
     pub refresh_token: SecretString,
-    /// How long it counts unless used, in seconds.
+    /// How long the refresh token is valid unless used, in seconds.
     pub refresh_expires_in_seconds: u32,
-    /// Which session.
+    /// The session's id.
     pub session: SessionId,
 }
 
-/// A person who is signed in.
+/// The result of a completed sign-in.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// Their account.
+    /// The person's account.
     pub account: AccountView,
-    /// Their tokens.
+    /// The tokens of the new session.
     pub tokens: TokenSet,
     /// The token of the device they signed in from.
     pub device_token: SecretString,
 }
 
-/// A sign-in whose proof was judged good.
+/// A sign-in whose proof was accepted.
 pub(crate) struct SignIn<'a> {
     pub(crate) owner: &'a OpenedAccount,
-    /// A known device, handed back rather than made anew.
+    /// The known device, to be kept instead of creating a new one.
     pub(crate) device: Option<DeviceId>,
     pub(crate) proofs: Proofs,
-    /// Until when the device skips the second factor from now on.
+    /// Until when the device may skip the second factor from now on.
     pub(crate) remember_until: Option<OffsetDateTime>,
-    /// Whether failures in a row may be counted for the identifier: they end with the sign-in.
+    /// Whether consecutive failures may be counted for the identifier; the sign-in clears them.
     pub(crate) failures_in_a_row: bool,
-    /// Where the answer is recorded, if the proof can be used once.
+    /// Where the response is recorded, if the proof can be used only once.
     pub(crate) recording: Option<Recording<'a>>,
 }
 
-/// A session that will be there when the unit commits.
+/// A session that exists once the unit commits.
 pub(crate) struct StartedSession {
     pub(crate) session: SessionId,
     superseded: Vec<SessionId>,
@@ -72,7 +72,7 @@ pub(crate) struct StartedSession {
     device_token: SecretString,
 }
 
-/// What the tokens of one moment are made from.
+/// What tokens are made from.
 pub(crate) struct TokenBasis {
     pub(crate) account: AccountId,
     pub(crate) session: SessionId,
@@ -85,7 +85,7 @@ pub(crate) struct TokenBasis {
 }
 
 impl TokenBasis {
-    /// Of a session as a statement left it.
+    /// The basis for a session that was just rotated or renewed.
     pub(crate) fn of(rotated: RotatedSession, session: SessionId) -> Self {
         Self {
             account: rotated.account,
@@ -101,7 +101,7 @@ impl TokenBasis {
 }
 
 impl Foundation {
-    /// Writes the session and its device, records the sessions that end for it, and makes the tokens.
+    /// Inserts the session and its device, records the sessions that it supersedes, and makes the tokens.
     pub(crate) async fn begin_session(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -167,7 +167,7 @@ impl Foundation {
         })
     }
 
-    /// What other systems are told of a session that begins.
+    /// The event that announces a new session to other systems.
     pub(crate) fn session_started(
         &self,
         started: &StartedSession,
@@ -179,7 +179,7 @@ impl Foundation {
         self.event(Event::SessionStarted { account, session }, ctx, now)
     }
 
-    /// Commits: the sessions that ended are dead at once, and the client gets its tokens.
+    /// Commits and invalidates the superseded sessions in every cache; returns the tokens for the client.
     pub(crate) async fn complete(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -200,7 +200,7 @@ impl Foundation {
         })
     }
 
-    /// The tokens of a session at one moment.
+    /// Makes the tokens of a session.
     pub(crate) fn tokens_for(
         &self,
         basis: &TokenBasis,
@@ -232,7 +232,7 @@ impl Foundation {
     }
 }
 
-/// Where a session's origin is kept.
+/// The field context of a session's origin.
 pub(crate) const fn origin_field(session: Uuid) -> FieldContext {
     FieldContext {
         table: "sessions",

@@ -1,4 +1,4 @@
-//! One's own devices: those that the service knows because one signed in there before.
+//! The devices from which the account's owner signed in before.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -15,35 +15,35 @@ use crate::{
     retry::{retry_on_store_error, retrying},
 };
 
-/// A device as its owner sees it.
+/// A device as its owner's list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownDevice {
-    /// Which.
+    /// The device's id.
     pub device: DeviceId,
-    /// The session that asks was begun from it.
+    /// Whether the current session was begun from it.
     pub is_current: bool,
     /// When the account first signed in from it.
     pub created_at: OffsetDateTime,
-    /// When it last did.
+    /// When the account last signed in from it.
     pub last_used_at: OffsetDateTime,
-    /// Until when it skips the second factor, if it does.
+    /// Until when the device may skip the second factor, if it still may.
     pub remembered_until: Option<OffsetDateTime>,
 }
 
-/// Why no device was forgotten.
+/// Why no device was removed.
 #[derive(Debug, thiserror::Error)]
 pub enum ForgetDeviceError {
-    /// There is no such device, or it is somebody else's.
+    /// There is no such device, or it belongs to another account.
     #[error("there is no such device")]
     NotFound,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(ForgetDeviceError);
 
 impl Sessions {
-    /// One's own devices, the one used last first: so few that they are one page.
+    /// The account's devices, most recently used first. Their number is small, so there are no pages.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -67,7 +67,7 @@ impl Sessions {
         Ok(known.collect())
     }
 
-    /// Forgets one of one's own devices: from there on it is a stranger's, and sessions begun from it go on.
+    /// Removes one of the account's devices: from then on it counts as unknown. Sessions begun from it continue.
     ///
     /// # Errors
     /// [`ForgetDeviceError`].

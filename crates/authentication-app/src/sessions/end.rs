@@ -1,4 +1,4 @@
-//! Ending sessions: signing out, here, there or everywhere.
+//! Ending sessions: signing out of the current one, another one, or all.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -19,17 +19,17 @@ use crate::{
 /// Why no session ended.
 #[derive(Debug, thiserror::Error)]
 pub enum EndSessionError {
-    /// There is no such session, or it is somebody else's, or it is over already.
+    /// There is no such session, it belongs to another account, or it has already ended.
     #[error("there is no such session")]
     NotFound,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(EndSessionError);
 
 impl Sessions {
-    /// Signs out of the session that asks. Signing out twice is signing out.
+    /// Signs out of the current session. Idempotent.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -48,7 +48,7 @@ impl Sessions {
         }
     }
 
-    /// Ends one of one's own sessions.
+    /// Ends one of the account's sessions.
     ///
     /// # Errors
     /// [`EndSessionError`].
@@ -63,7 +63,7 @@ impl Sessions {
             .await
     }
 
-    /// Ends all of one's own sessions but the one that asks; answers with how many.
+    /// Ends all sessions of the account except the current one; returns how many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -76,7 +76,7 @@ impl Sessions {
         retrying(|| self.end_many(who, Some(who.session), EndReason::EndedByOwner, ctx)).await
     }
 
-    /// Ends all of one's own sessions, the one that asks too; answers with how many.
+    /// Ends all sessions of the account, including the current one; returns how many.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -114,7 +114,7 @@ impl Sessions {
         let ended = unit.sessions().end(session, account, reason, now).await?;
         if ended.is_none() {
             drop(unit);
-            // Whoever ended it may have gone down before anybody was told.
+            // The process that ended it may have crashed before it invalidated the caches.
             base.liveness
                 .revoke(&Invalidation::of_account(account))
                 .await;
@@ -143,7 +143,7 @@ impl Sessions {
         base.record_ended(unit.as_mut(), (account, &key), &ended, reason, ctx, now)
             .await?;
         let count = ended.len();
-        // The account too: what ended before this request may have been told to nobody.
+        // Invalidate the whole account: sessions that ended earlier may not have been announced.
         let changed = vec![account];
         base.commit_and_tell(unit, &Invalidation { ended, changed })
             .await?;
@@ -152,8 +152,8 @@ impl Sessions {
 }
 
 impl Foundation {
-    /// The end of every change of the ways into an account, made through the session that is kept: the others end,
-    /// the owner is told, and all of it is committed.
+    /// The last step of every change of credentials, made through the session that is kept: ends the other
+    /// sessions, notifies the owner, and commits everything.
     pub(crate) async fn way_in_changed(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -173,8 +173,8 @@ impl Foundation {
         Ok(())
     }
 
-    /// Ends every session of an account but this one, since how its owner proves who they are has changed, with
-    /// trail and events; answers with what the caches have to be told after the commit.
+    /// Ends every session of an account except this one after a change of credentials, with audit entries and
+    /// events. Returns what must be invalidated in the caches after the commit.
     pub(crate) async fn end_others(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -194,7 +194,7 @@ impl Foundation {
         Ok(Invalidation { ended, changed })
     }
 
-    /// The trail and the events of sessions of one account that ended together: an entry for each.
+    /// Writes one audit entry and one event for each of the sessions of one account that ended together.
     pub(crate) async fn record_ended(
         &self,
         unit: &mut dyn UnitOfWork,

@@ -1,4 +1,4 @@
-//! After the first factor: a session, or the question for a second factor. Every way of signing in passes here.
+//! The step after the first factor: begin a session, or require a second factor. Every sign-in passes through here.
 
 use authentication_domain::{
     accounts::{Identifier, SignUpMethod},
@@ -21,44 +21,44 @@ use crate::{
     recorder::Act,
 };
 
-/// A first factor that was judged good, and is used up in the unit at hand.
+/// A first factor that was accepted, and is used up in the current unit.
 pub(crate) struct FirstFactor<'a> {
     pub(crate) owner: &'a OpenedAccount,
-    /// A known device that it comes from.
+    /// The known device that it comes from.
     pub(crate) device: Option<DeviceId>,
-    /// Until when that device skips the second factor, if it was told to.
+    /// Until when that device may skip the second factor, if that was enabled.
     pub(crate) remembered_until: Option<OffsetDateTime>,
     pub(crate) method: AuthenticationMethod,
-    /// The identifier's kind, if the proof came over what it reaches.
+    /// The kind of identifier, if the proof was sent to it.
     pub(crate) came_over: Option<SignUpMethod>,
-    /// Whether failures in a row may still be counted for the identifier.
+    /// Whether consecutive failures may still be counted for the identifier.
     pub(crate) failures_in_a_row: bool,
-    /// Where the answer is recorded, if the proof can be used once.
+    /// Where the response is recorded, if the proof can be used only once.
     pub(crate) recording: Option<Recording<'a>>,
 }
 
-/// What signing in answers with.
+/// The result of a first factor.
 #[derive(Debug)]
 pub enum SignInAnswer {
     /// A session began.
     Authenticated(Box<SignedIn>),
-    /// A second factor is asked for.
+    /// A second factor is required.
     SecondFactorRequired(SecondFactorRequired),
 }
 
 /// A sign-in that waits for its second factor.
 #[derive(Debug)]
 pub struct SecondFactorRequired {
-    /// Opaque; the client brings it with the second factor.
+    /// Opaque; the client presents it with the second factor.
     pub challenge_id: OpaqueToken,
-    /// What may be proven.
+    /// The second factors that the person may use.
     pub methods: Vec<SecondFactor>,
 }
 
 impl Foundation {
-    /// Begins a session, or keeps the sign-in until its second factor is proven; commits either.
+    /// Begins a session, or stores the sign-in until its second factor is proven; commits either way.
     ///
-    /// The caller has passed the account's gate, and used the first factor up in this unit.
+    /// The caller has checked the account's gate, and has used up the first factor in this unit.
     pub(crate) async fn go_on(
         &self,
         unit: Box<dyn UnitOfWork>,
@@ -97,8 +97,8 @@ impl Foundation {
         }
     }
 
-    /// Begins the session of a sign-in that is complete, with all that tells of it, and commits. Of a device that
-    /// was not known the owner is told.
+    /// Begins the session of a completed sign-in with its audit entry and events, and commits. Notifies the owner
+    /// if the device was unknown.
     pub(crate) async fn sign_in(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -129,7 +129,8 @@ impl Foundation {
         Ok(signed_in)
     }
 
-    /// Whoever is signed in ends every row of failures, a stranger's too, and with it what it had closed.
+    /// Clears all consecutive failures, including those of other devices, and thereby reopens what they had closed:
+    /// a completed sign-in proves that the owner is present.
     pub(crate) async fn forget_in_a_row(
         &self,
         unit: &mut dyn UnitOfWork,

@@ -1,4 +1,4 @@
-//! One's own sessions.
+//! Lists the account's own sessions.
 
 use authentication_domain::sessions::SessionId;
 use common::page::{Page, PageRequest};
@@ -10,25 +10,25 @@ use crate::{
     ports::{SessionSnapshot, StoreError},
 };
 
-/// A session as its owner sees it.
+/// A session as its owner's list shows it.
 #[derive(Debug, Clone)]
 pub struct SessionView {
-    /// Which.
+    /// The session's id.
     pub session: SessionId,
-    /// It is the one that asks.
+    /// Whether it is the current session.
     pub is_current: bool,
-    /// Where it was begun from.
+    /// Where the session was begun from.
     pub origin: Origin,
     /// When it was begun.
     pub created_at: OffsetDateTime,
     /// When it was last refreshed.
     pub last_used_at: OffsetDateTime,
-    /// When it ends by itself unless used.
+    /// When it ends unless used.
     pub expires_at: OffsetDateTime,
 }
 
 impl Sessions {
-    /// One's own live sessions, newest first.
+    /// The account's live sessions, newest first.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,11 +1,11 @@
-//! Whether a session is live, answered from the nearest cache that knows.
+//! Whether a session is live, answered from the nearest cache that has it.
 //!
 //! ```text
-//!   near cache    this node's: a second beside other nodes, a minute alone
-//!        │ miss, or due for its early refresh: one flight for all who ask
-//!   shared cache  all nodes', where there is one
-//!        │ miss, or due for its early refresh: one node is told so
-//!   the store     the truth
+//!   near cache    this node's: TTL of a second in a cluster, of a minute on a single node
+//!        │ miss, or due for its early refresh: one flight for all callers
+//!   shared cache  of all nodes, if there is one
+//!        │ miss, or due for its early refresh: by one node only
+//!   the store     authoritative
 //! ```
 
 use std::sync::Arc;
@@ -23,24 +23,24 @@ use crate::{
     },
 };
 
-/// How often a caller waits for a load that others began before it loads by itself.
+/// How many loads begun by other callers a caller waits for before it loads the session itself.
 const FLIGHTS: u8 = 2;
 
 /// The caches of live sessions in front of the store.
 ///
-/// A cache that cannot be asked is passed over: the store is the truth and answers in its place.
+/// An unavailable cache is skipped: the store is authoritative and answers instead.
 #[derive(Clone)]
 pub struct Liveness(Arc<Inner>);
 
-/// What remembers sessions, and who is told when one is not live any more.
+/// The caches of sessions, and the channel for revocations.
 pub struct SessionCaches {
-    /// This node's.
+    /// This node's cache.
     pub near: Arc<dyn SessionCache>,
-    /// All nodes', where there are several.
+    /// The cache shared by all nodes, if there are several.
     pub shared: Option<Arc<dyn SessionCache>>,
-    /// The other nodes.
+    /// Announces revocations to the other nodes.
     pub others: Arc<dyn RevocationChannel>,
-    /// What else this node remembers of accounts.
+    /// This node's cache of account data.
     pub people: People,
 }
 
@@ -50,7 +50,7 @@ struct Inner {
     shared: Option<Counted>,
     others: Arc<dyn RevocationChannel>,
     people: People,
-    /// Invariant: by the number of the last invalidation too, so that nobody who asks after a revocation
+    /// Invariant: the key includes the number of the last invalidation, so that a request after a revocation never
     /// joins a load that began before it.
     flights: Flights<(SessionId, u64), Arc<Landed>>,
 }
@@ -60,14 +60,14 @@ struct Counted {
     counters: Arc<Counters>,
 }
 
-/// What one flight brought.
+/// The result of one flight.
 struct Landed {
     begun: OffsetDateTime,
     found: Result<Option<SessionSnapshot>, StoreError>,
 }
 
 impl Liveness {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub fn new(store: Arc<dyn SessionQueries>, caches: SessionCaches, ledger: &Ledger) -> Self {
         let counted = |cache: Arc<dyn SessionCache>| Counted {
             counters: ledger.open(cache.intent()),
@@ -119,8 +119,8 @@ impl Liveness {
         self.0.find_beyond(session, now).await
     }
 
-    /// What this node remembers of a session that is live at `now`; it asks nobody. Whoever gets nothing may
-    /// ask [`Self::find`], which counts what the cache did for them.
+    /// The cached session if it is live at `now`; reads only this node's cache. On a miss, the caller may use
+    /// [`Self::find`], which records the miss.
     pub async fn remembered(
         &self,
         session: SessionId,
@@ -138,17 +138,18 @@ impl Liveness {
         known.snapshot
     }
 
-    /// Loads a session anew while its snapshot may still be used.
+    /// Reloads a session before its cached snapshot expires (early refresh).
     async fn refresh(&self, known: &SessionSnapshot, now: OffsetDateTime) {
         if let Ok(ticket) = self.0.near.cache.begin_load().await {
             self.0.near.counters.early_refresh();
             let account = known.owner.account.id;
-            // Nobody waits for it.
+            // The load runs in the background.
             let _ = self.board(known.session, ticket, now, Some(account));
         }
     }
 
-    /// `known` is the account of a snapshot that is believed right now.
+    /// `known` is the account of a snapshot that is still being served. If the load finds no live session, the
+    /// whole account is invalidated.
     fn board(
         &self,
         session: SessionId,
@@ -166,25 +167,25 @@ impl Liveness {
             Arc::new(Landed { begun, found })
         };
         let key = (session, ticket.number);
-        // Whether it may be kept is for the cache to say, which knows the tombstones.
+        // The cache decides whether to keep the result, because it knows the tombstones.
         self.0.flights.board(key, load, |_| ())
     }
 
-    /// Makes a revocation known: on this node before it returns, on all others as soon as they hear of it.
+    /// Propagates a revocation: to this node before it returns, to all others as soon as they receive it.
     ///
-    /// Called right after the commit that made it true, or may have. A cache that cannot be told remembers it for
-    /// when it can (its adapter's promise); the other nodes' near caches live for a second at the most.
+    /// Called right after the commit that made it effective, or may have. The adapter of an unavailable cache must
+    /// keep the revocation and deliver it later; the other nodes' near caches keep entries for one second at most.
     pub async fn revoke(&self, invalidation: &Invalidation) {
         self.0.revoke(invalidation).await;
     }
 
-    /// Takes in what another node revoked.
+    /// Applies a revocation that another node announced.
     pub async fn hear(&self, invalidation: &Invalidation) {
         self.0.people.hear(invalidation);
         let _ = self.0.near.cache.invalidate(invalidation).await;
     }
 
-    /// Forgets what this node remembers, after revocations may have been missed.
+    /// Clears this node's caches, after revocations may have been missed.
     pub async fn forget(&self) {
         self.0.people.forget_everything();
         let _ = self.0.near.cache.clear().await;
@@ -203,7 +204,7 @@ impl Inner {
         found
     }
 
-    /// Asks whatever is beyond this node.
+    /// Asks the shared cache and the store.
     async fn find_beyond(
         self: &Arc<Self>,
         session: SessionId,
@@ -263,8 +264,8 @@ impl Inner {
 }
 
 impl Counted {
-    /// A snapshot that looks expired may have been prolonged by a refresh since, so it counts as unknown:
-    /// what is beyond knows.
+    /// A snapshot that looks expired may have been extended by a refresh since, so it counts as a miss; the next
+    /// layer knows.
     async fn peek(
         &self,
         session: SessionId,
@@ -284,7 +285,7 @@ impl Counted {
         known.ok().flatten()
     }
 
-    /// A full or broken cache costs a read next time, nothing else.
+    /// Failing to cache costs only another read next time.
     async fn keep(
         &self,
         ticket: Option<LoadTicket>,
@@ -303,8 +304,8 @@ impl Counted {
 }
 
 impl Landed {
-    /// Whether it is an answer for someone who asked at `now`: it is no older than what the near cache
-    /// would have given, and says nothing that has run out since.
+    /// Whether this result can answer a request made at `now`: it is no older than what the near cache may serve,
+    /// and its session has not expired since.
     fn answers(&self, now: OffsetDateTime, oldest: Duration) -> bool {
         let is_recent = now - self.begun <= oldest;
         let is_live = match &self.found {

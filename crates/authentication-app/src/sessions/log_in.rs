@@ -1,8 +1,8 @@
-//! Signing in with a password.
+//! Sign-in with a password.
 //!
-//! Known and unknown identifiers take the same path: one read, one hash, one unit with the same
-//! statements. The attempt is counted in the unit that answers it, by a conditional write: of any number
-//! of guesses at one moment, no more are answered than the lockout allows one by one.
+//! Known and unknown identifiers take the same path: one read, one hash, one unit with the same statements. The
+//! unit that answers an attempt also counts it, by a conditional write: concurrent guesses get no more answers than
+//! the lockout allows for sequential ones.
 
 use std::sync::Arc;
 
@@ -32,42 +32,43 @@ use crate::{
 /// An attempt to sign in.
 #[derive(Debug)]
 pub struct LogIn {
-    /// Whoever they say they are.
+    /// The claimed identifier.
     pub identifier: Identifier,
-    /// Their proof.
+    /// The password to verify.
     pub password: PlainPassword,
-    /// Where the attempt is counted unless its device proves itself; none when that was done before.
+    /// The rate limit window that counts the attempt unless it comes from a known device; `None` when it was
+    /// already counted.
     pub window: Option<Arc<AttemptWindow>>,
 }
 
-/// Why nobody is signed in.
+/// Why the sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum LogInError {
-    /// No such identifier, or another password: all the same to a client.
+    /// No such identifier, or a wrong password; a client cannot distinguish these.
     #[error("the identifier or the password is wrong")]
     InvalidCredentials,
-    /// Too many failures for this identifier, whoever has it, from devices that are not known.
+    /// Too many failures for this identifier from unknown devices, whether or not an account has it.
     #[error("password sign-in is locked")]
     Locked {
-        /// Until it opens again.
+        /// The time until it opens again.
         retry_after: Duration,
     },
-    /// Too many calls for this identifier, from devices that are not known.
+    /// Too many calls for this identifier from unknown devices.
     #[error("too many calls for the identifier")]
     RateLimited {
-        /// Until one may succeed.
+        /// The time until a call may succeed.
         retry_after: Duration,
     },
     /// The password was right, and the account is suspended.
     #[error("the account is suspended")]
     Suspended,
-    /// No hash was computed.
+    /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -82,7 +83,7 @@ impl From<BeginError> for LogInError {
     }
 }
 
-/// What is known when the answer is decided.
+/// What is known when the attempt is judged.
 struct Attempt {
     subject: Subject,
     record: SignInRecord,
@@ -97,7 +98,7 @@ impl Attempt {
         }
     }
 
-    /// An act of somebody who has not proven who they are.
+    /// An audit entry for a person who has not proven their identity.
     fn act(&self, action: Action, outcome: Outcome) -> Act<'static> {
         Act::on_identifier(action, outcome, self.subject).about(self.record.owner)
     }
@@ -107,14 +108,14 @@ impl Sessions {
     /// Signs in with a password.
     ///
     /// # Errors
-    /// [`LogInError`]; a failure is counted.
+    /// [`LogInError`]; a wrong password is counted.
     #[tracing::instrument(skip_all)]
     pub async fn log_in(
         &self,
         command: &LogIn,
         ctx: &RequestContext,
     ) -> Result<SignInAnswer, LogInError> {
-        // Whole: what makes a unit fail may have made the password another one.
+        // Retry as a whole: what made the unit fail may also have replaced the password.
         let done = retrying(|| self.log_in_once(command, ctx)).await;
         let outcome = measured::of_log_in(&done);
         self.base
@@ -150,7 +151,7 @@ impl Sessions {
         else {
             return Err(self.refuse(&attempt, ctx).await?);
         };
-        // Opened only now: whoever is refused costs no more for an identifier that somebody has.
+        // Opened only after the password was verified: a refusal must not cost more for an identifier that exists.
         match account.account.gate() {
             Ok(()) => {
                 let owner = self.base.open_found(account, attempt.subject)?;
@@ -189,8 +190,8 @@ impl Sessions {
         })
     }
 
-    /// A new hash for a password whose hash was made with other parameters. Sign-in does not wait for a
-    /// full queue: the next one will do it.
+    /// A new hash for a password whose stored hash is outdated. When the hashing queue is full, sign-in does
+    /// not wait: the next sign-in upgrades the hash.
     async fn rehash(
         &self,
         password: &PlainPassword,
@@ -211,7 +212,8 @@ impl Sessions {
     ) -> Result<SignInAnswer, LogInError> {
         let base = &self.base;
         let now = base.clock.now();
-        // A right password ends the failures before it; those of strangers, and of codes, whoever is signed in.
+        // A right password clears the earlier failures of its scope; a complete sign-in also clears those of other
+        // devices and of codes.
         let is_complete = !owner.view.second_factors.is_enabled();
         let cleared = if is_complete {
             Cleared::InARowOfAll
@@ -240,17 +242,18 @@ impl Sessions {
                 .known_device
                 .and(attempt.record.device_remembered_until),
             method: AuthenticationMethod::Password,
-            // Whoever reads what is sent there may have set it.
+            // A password set by a reset counts as proof of the channel that the reset went over: anyone who reads
+            // that channel may have set it.
             came_over: attempt.record.reset_over,
             failures_in_a_row: !is_complete || attempt.record.codes_in_a_row,
-            // A password can be sent again.
+            // A password can be presented again, so its response is not recorded.
             recording: None,
         };
         Ok(base.go_on(unit, &proven, ctx, now).await?)
     }
 
-    /// Counts the failure. The fifth within the window locks, the hundredth in a row closes; either tells whoever has
-    /// the identifier.
+    /// Counts the failure. The fifth within the window locks; the hundredth consecutive one closes password
+    /// sign-in. Either way, the identifier's owner is notified.
     async fn refuse(
         &self,
         attempt: &Attempt,
@@ -317,7 +320,7 @@ impl Sessions {
         Err(LogInError::Suspended)
     }
 
-    /// Refused unheard, and on record all the same.
+    /// Refuses without checking the password, but still writes an audit entry.
     async fn refuse_locked(
         &self,
         attempt: &Attempt,
@@ -333,7 +336,7 @@ impl Sessions {
         Ok(LogInError::Locked { retry_after })
     }
 
-    /// The lock fell between our read and our write: it holds for its whole time.
+    /// A concurrent attempt set the lock between this one's read and write, so the full lock time remains.
     async fn refuse_locked_by_rivals(
         &self,
         attempt: &Attempt,

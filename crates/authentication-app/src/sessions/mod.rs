@@ -39,14 +39,14 @@ pub use revoke::{RevocationPorts, Revocations, Revoked};
 
 use crate::Foundation;
 
-/// The use cases on sessions.
+/// The use cases for sessions.
 #[derive(Clone)]
 pub struct Sessions {
     pub(crate) base: Arc<Foundation>,
 }
 
 impl Sessions {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(base: Arc<Foundation>) -> Self {
         Self { base }
     }

@@ -1,4 +1,4 @@
-//! Proving again who one is, through a session that goes on: for what needs a recent sign-in.
+//! Re-authentication within a live session (step-up), for operations that need a recent sign-in.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -25,42 +25,42 @@ use crate::{
     retry::{MayBeRetried, retrying},
 };
 
-/// What a person shows.
+/// The proof that a person presents.
 #[derive(Debug)]
 pub enum Reauthentication {
     /// The password.
     Password(PlainPassword),
     /// A code of a second factor.
     SecondFactor(SecondProof),
-    /// A passkey, in answer to [`crate::passkeys::Passkeys::begin_sign_in`].
+    /// A passkey's answer to [`crate::passkeys::Passkeys::begin_sign_in`].
     Passkey(PasskeySignIn),
 }
 
-/// Why it does not count.
+/// Why the proof was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum ReauthenticateError {
-    /// The password is another one. Counted like a failed sign-in.
+    /// The password is wrong. Counted like a failed sign-in.
     #[error("the password is wrong")]
     InvalidPassword,
     /// Too many failures.
     #[error("password checks are locked")]
     Locked {
-        /// Until they open again.
+        /// The time until checks open again.
         retry_after: Duration,
     },
-    /// The code does not count.
+    /// The code is not valid.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// The session is over.
+    /// The session has ended.
     #[error("the session is over")]
     SessionOver,
-    /// It came with an idempotency key, and has no answer of its own.
+    /// The idempotency key prevents a response to this request.
     #[error(transparent)]
     Repeat(#[from] RepeatError),
-    /// No hash was computed.
+    /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
 }
@@ -72,7 +72,7 @@ impl From<StoreError> for ReauthenticateError {
 }
 
 impl ReauthenticateError {
-    /// Perhaps a rival with the same key was first, and replaced the token.
+    /// A concurrent request with the same idempotency key may have come first and replaced the token.
     pub(super) const fn is_session_over(&self) -> bool {
         matches!(
             self,
@@ -91,24 +91,23 @@ impl MayBeRetried for ReauthenticateError {
     }
 }
 
-/// A request to prove who one is.
+/// A re-authentication request.
 #[derive(Clone, Copy)]
 pub struct Attempt<'a> {
-    /// The session that it is made in.
+    /// The session in which it is made.
     pub who: &'a SessionSnapshot,
-    /// Whether an earlier answer may be asked for.
+    /// Whether an earlier response may be replayed.
     pub repeatable: Repeatable,
-    /// The request.
+    /// The request's context.
     pub ctx: &'a RequestContext,
 }
 
 impl Sessions {
     /// Renews the proof of a factor: the first one with the password, the second one with a code, both with a
-    /// passkey. The tokens from before, the refresh token too, count no more; those of the answer do. Who repeats
-    /// the request with its idempotency key gets the same ones.
+    /// passkey. Invalidates all earlier tokens, including the refresh token, and returns new ones. A repetition of
+    /// the request with its idempotency key gets the same tokens.
     ///
-    /// # Errors
-    /// [`ReauthenticateError`]; what is wrong is counted.
+    /// [`ReauthenticateError`]; wrong proofs are counted.
     #[tracing::instrument(skip_all)]
     pub async fn reauthenticate(
         &self,
@@ -144,7 +143,7 @@ impl Sessions {
                 retrying(|| self.by_password(attempt, password)).await
             }
             Reauthentication::SecondFactor(proof) => {
-                // Once, however often what follows is tried.
+                // Spent once, however often the next step is retried.
                 let owner = self.base.open_account(&attempt.who.owner)?;
                 let now = self.base.clock.now();
                 retrying(|| self.base.spend_a_guess(attempt.who, &owner, now)).await?;
@@ -156,7 +155,7 @@ impl Sessions {
         }
     }
 
-    /// The answer that the same request had: also of a rival that was first, and used up what this one shows.
+    /// The recorded response to the same request, also when a concurrent one came first and used up the proof.
     pub(super) async fn given_before(
         &self,
         attempt: Attempt<'_>,
@@ -210,7 +209,7 @@ impl Sessions {
                 return Err(ReauthenticateError::InvalidPassword);
             }
         }
-        // Locked by rivals, between our read and our write.
+        // A concurrent attempt set the lock between this one's read and write.
         if verification == Verification::Mismatch
             || !unit
                 .attempts()
@@ -220,7 +219,7 @@ impl Sessions {
             let retry_after = base.rules.lockout.window;
             return Err(ReauthenticateError::Locked { retry_after });
         }
-        // The password that was compared may have been replaced while it was hashed.
+        // The verified password may have been replaced during hashing.
         let judged = record.account.map(|it| it.account.version);
         if judged != Some(base.hold_session(unit.as_mut(), who, now).await?) {
             return Err(StoreError::Retryable.into());
@@ -237,7 +236,8 @@ impl Sessions {
         let base = &self.base;
         let Attempt { who, ctx, .. } = attempt;
         let now = base.clock.now();
-        // Before the factor is read, so that one that is replaced after that makes the account another version.
+        // Read before the factor, so that replacing the factor afterwards changes the account's version and is
+        // detected.
         let fresh = base.as_of_now(who, now).await?;
         let owner = base.open_account(&fresh.owner)?;
         let totp = base.store.totp_state(owner.id()).await?.active;
@@ -274,7 +274,8 @@ impl Sessions {
         Ok(tokens)
     }
 
-    /// The ceremony is used up, whatever the answer is worth; not if the session is over, when nothing is.
+    /// Uses up the ceremony whether or not the answer is valid, unless the session has ended: then nothing is used
+    /// up.
     async fn by_passkey(
         &self,
         attempt: Attempt<'_>,
@@ -336,7 +337,7 @@ impl Sessions {
         unit.commit().await
     }
 
-    /// The end of every proof: the session's next generation begins, and its tokens are the answer.
+    /// The last step of every proof: begins the session's next generation, and returns its tokens.
     pub(super) async fn renew(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -373,7 +374,7 @@ impl Sessions {
 }
 
 impl Foundation {
-    /// What every proof within a session does to it, and the tokens that follow. `None` when the session is over.
+    /// Applies a proof to its session and makes the new tokens. `None` when the session has ended.
     pub(crate) async fn renew_session(
         &self,
         unit: &mut dyn UnitOfWork,

@@ -1,4 +1,4 @@
-//! Proving again who one is, by the identity at a provider that opens the account: for whoever has nothing else.
+//! Re-authentication with the provider identity that opens the account, for owners without any other credential.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -17,16 +17,16 @@ use crate::{
     retry::{MayBeRetried, retrying},
 };
 
-/// Why it does not count.
+/// Why the proof was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum ReauthenticateByProviderError {
-    /// The provider vouches for nobody, or not to us, or not in this session.
+    /// The ID token is not valid, not for this service, or not for this session.
     #[error(transparent)]
     Unproven(#[from] Unproven),
-    /// The identity is somebody's, and does not open this account.
+    /// The identity is genuine, but does not open this account.
     #[error("the identity does not open the account")]
     AnotherIdentity,
-    /// As for any other proof.
+    /// An error common to all proofs.
     #[error(transparent)]
     Renewal(#[from] ReauthenticateError),
 }
@@ -54,9 +54,9 @@ impl MayBeRetried for ReauthenticateByProviderError {
 }
 
 impl Sessions {
-    /// Renews the time of the first factor, with an ID token of the identity that opens the account, whose nonce
-    /// was asked for in this session ([`Federation::issue_nonce_in_session`]). The nonce is used up, whosever the
-    /// identity is.
+    /// Renews the time of the first factor with an ID token of the identity that opens the account. The token's
+    /// nonce must have been issued in this session ([`Federation::issue_nonce_in_session`]); it is used up even
+    /// when the identity is the wrong one.
     ///
     /// # Errors
     /// [`ReauthenticateByProviderError`].
@@ -119,11 +119,11 @@ impl Sessions {
         let nonce = in_session(provider, who, nonce, ctx, now);
         if !unit.federation().use_nonce(nonce).await? {
             drop(unit);
-            // A rival with the same idempotency key may have been first, and used the nonce up.
+            // A concurrent request with the same idempotency key may have come first and used up the nonce.
             let given = self.given_before(attempt).await?;
             return given.ok_or_else(|| Unproven::UnknownNonce.into());
         }
-        // In the unit: whoever unlinks it at this moment comes before or after.
+        // Checked in the unit, so that a concurrent unlink comes either before or after.
         let identity = base.digest_of(&person.identity);
         if !unit.federation().opens(identity, owner.id()).await? {
             let outcome = Outcome::Refused("another_identity");

@@ -1,4 +1,5 @@
-//! Recent sign-ins: what a stolen session must not do waits for a proof that is a few minutes old.
+//! Recent sign-ins: sensitive operations, which a stolen session must not perform, require a proof that is only
+//! minutes old.
 
 use common::access::{MissingProofs, Principal};
 
@@ -8,7 +9,7 @@ use crate::{
     ports::{SessionSnapshot, StoreError},
 };
 
-/// What `POST /auth/reauthenticate` takes for a proof that is missing.
+/// The proofs that `POST /auth/reauthenticate` accepts for a missing factor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProofMethod {
     /// The password: a first factor.
@@ -24,7 +25,7 @@ pub enum ProofMethod {
 }
 
 impl ProofMethod {
-    /// The name in the HTTP API.
+    /// The method's name in the HTTP API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Password => "password",
@@ -37,22 +38,22 @@ impl ProofMethod {
 }
 
 impl Sessions {
-    /// The one who acts through a session, by the policy of this service.
+    /// The principal that acts through a session, by this service's policy.
     pub fn principal(&self, snapshot: &SessionSnapshot) -> Principal {
         snapshot.principal(&self.base.rules.second_factors)
     }
 
-    /// Which factors the person has to prove again for what needs a recent sign-in: the first one and, where one is
-    /// set up, a second one, each within the window. Whoever has the password alone, or a device that skips the
-    /// second factor, neither adds a way in nor takes one away.
+    /// The factors that the person must prove again before an operation that needs a recent sign-in: the first one
+    /// and, where one is set up, a second one, each within the window. Thus the password alone, or a device that
+    /// skips the second factor, can neither add nor remove a credential.
     pub fn missing_for_recent(&self, snapshot: &SessionSnapshot) -> MissingProofs {
         let window = self.base.rules.second_factors.recent_sign_in;
         self.principal(snapshot)
             .missing_for_recent(self.base.clock.now(), window)
     }
 
-    /// With what this person can prove what is missing: each of these brings them nearer. An identity does at a
-    /// provider that is still configured.
+    /// The methods by which this person can prove a missing factor; each proves at least one. An identity is
+    /// included only if its provider is still configured.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,5 +1,5 @@
-//! Tokens and sign-ins in the recorded answer of a request that may be repeated. Sealed, for as long as the answer is
-//! replayed.
+//! Tokens and sign-ins in the recorded responses of repeatable requests. They are sealed, and kept as long as the
+//! response is replayed.
 
 use authentication_domain::{mfa::SecondFactor, opaque_token::OpaqueToken, sessions::SessionId};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -13,7 +13,7 @@ use crate::{
     single_use::Presented,
 };
 
-/// A [`TokenSet`], as it is recorded.
+/// A [`TokenSet`], as recorded.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct RecordedTokens {
     access_token: String,
@@ -47,13 +47,13 @@ impl From<RecordedTokens> for TokenSet {
     }
 }
 
-/// The answer to a proof that signed somebody in, as it is recorded.
+/// The response to a proof that completed a first factor, as recorded.
 #[derive(Serialize, Deserialize)]
 pub(crate) enum RecordedSignIn {
     Authenticated {
         tokens: RecordedTokens,
         device_token: String,
-        /// Whether the proof made the account.
+        /// Whether the proof created the account.
         is_new: bool,
     },
     SecondFactorRequired {
@@ -62,23 +62,23 @@ pub(crate) enum RecordedSignIn {
     },
 }
 
-/// Where the answer to a proof is to be recorded.
+/// Where the response to a proof is recorded.
 #[derive(Clone, Copy)]
 pub(crate) struct Recording<'a> {
     pub(crate) presented: &'a Presented,
-    /// Whether the proof makes the account.
+    /// Whether the proof creates the account.
     pub(crate) is_new: bool,
 }
 
-/// A sign-in that was answered before.
+/// A recorded response to an earlier sign-in.
 pub(crate) struct AnsweredSignIn {
     pub(crate) answer: SignInAnswer,
-    /// Whether the proof made the account.
+    /// Whether the proof created the account.
     pub(crate) is_new: bool,
 }
 
 impl AnsweredSignIn {
-    /// The session, where there is one.
+    /// The session, if one was begun.
     pub(crate) fn session(self) -> Option<SignedIn> {
         match self.answer {
             SignInAnswer::Authenticated(signed_in) => Some(*signed_in),
@@ -88,7 +88,7 @@ impl AnsweredSignIn {
 }
 
 impl Foundation {
-    /// Records that somebody is signed in, in the unit that does it.
+    /// Records a completed sign-in, in the unit that completes it.
     pub(crate) async fn record_session(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -107,7 +107,7 @@ impl Foundation {
         self.record_single_use(unit, presented, &answer, now).await
     }
 
-    /// Records that a second factor is asked for, in the unit that does it.
+    /// Records that a second factor is required, in the same unit.
     pub(crate) async fn record_question(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -125,7 +125,7 @@ impl Foundation {
         self.record_single_use(unit, presented, &answer, now).await
     }
 
-    /// The answer that was recorded, unless its session ended meanwhile, or its account is closed.
+    /// Replays the recorded response, unless its session has ended since or its account is closed.
     pub(crate) async fn sign_in_again(
         &self,
         recorded: RecordedSignIn,

@@ -1,8 +1,9 @@
-//! Using a refresh token.
+//! Exchanging a refresh token for new tokens.
 //!
-//! One conditional UPDATE rotates and answers. Only when it refuses does a second unit look whether the token was a
-//! replaced one: it forgives the session's own device a lost answer, rarely enough, and ends the session otherwise
-//! (RFC 9700 §4.14.2). What a proof replaced is neither, and neither is a generation that the store lost (ADR 0053).
+//! One conditional UPDATE rotates the session and returns what the tokens need. Only if it refuses does a second
+//! unit check whether the token was a replaced one: it forgives the session's own device a lost response, within
+//! limits, and otherwise ends the session (RFC 9700 §4.14.2). Neither applies to a token that a proof replaced, nor
+//! to a generation that the store lost (ADR 0053).
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -21,27 +22,27 @@ use crate::{
     retry::{retry_on_store_error, retrying},
 };
 
-/// Why there are no new tokens.
+/// Why no new tokens are issued.
 #[derive(Debug, thiserror::Error)]
 pub enum RefreshError {
-    /// Not one of ours, ended by a proof, or of a session that is over: all the same to a client.
+    /// Not one of this service, replaced by a proof, or of an ended session; a client cannot distinguish these.
     #[error("the refresh token does not count")]
     InvalidToken,
-    /// It had been replaced: somebody holds a copy. The session is over.
+    /// The token had been replaced: a copy is in use. The session was ended.
     #[error("the refresh token was used before")]
     Reused,
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(RefreshError);
 
 impl Sessions {
-    /// New tokens for a refresh token. A client that repeats itself within the grace time gets the same
-    /// successor, and so does, a few times, one that proves the session's device later.
+    /// Issues new tokens for a refresh token. A client that repeats the request within the grace period gets the
+    /// same successor; so does, a few times, a client that proves the session's device later.
     ///
     /// # Errors
     /// [`RefreshError`]; [`RefreshError::Reused`] has ended the session.
@@ -95,7 +96,7 @@ impl Sessions {
         Ok(base.tokens_for(&basis, base.clock.now())?)
     }
 
-    /// A token that does not count by itself.
+    /// Judges a token that the rotation refused.
     async fn judge_late(
         &self,
         token: &RefreshToken,
@@ -113,8 +114,8 @@ impl Sessions {
         Err(refusal)
     }
 
-    /// Goes on from a generation that the store lost; each time is in the trail. Also when another tab was forgiven,
-    /// or caught up, in this very moment, which began a new grace time.
+    /// Continues from a generation that the store lost, with an audit entry each time. Also applies when a
+    /// concurrent request was forgiven or caught up just now, which began a new grace period.
     async fn catch_up(
         &self,
         token: &RefreshToken,
@@ -164,7 +165,7 @@ impl Sessions {
         Ok(tokens)
     }
 
-    /// The successor once more, for the session's own device; each time is in the trail.
+    /// Issues the successor again to the session's own device, with an audit entry each time.
     async fn forgive(
         &self,
         token: &RefreshToken,
@@ -181,7 +182,7 @@ impl Sessions {
             .sessions()
             .forgive(token.session, token.generation, device.device, rules, now)
             .await?;
-        // Whose device it is was not known before; a unit that is dropped forgave nothing.
+        // Only now is the account known that the device must belong to. Dropping the unit undoes the forgiveness.
         let forgiven =
             forgiven.filter(|it| base.macs.is_our_device_token(device, it.session.account));
         let Some(forgiven) = forgiven else {
@@ -193,7 +194,7 @@ impl Sessions {
         Ok(Some(tokens))
     }
 
-    /// The evidence is committed before the client is told.
+    /// Commits the evidence before the client is answered.
     async fn end_if_reused(
         &self,
         token: &RefreshToken,

@@ -1,4 +1,5 @@
-//! What follows when the database was put back to an earlier state (ADR 0053), before anything is served from it.
+//! The follow-up to a database restore (ADR 0053), which must finish before the service answers from the restored
+//! data.
 
 use authentication_domain::{audit::Action, mfa::TotpRules, sessions::EndReason};
 use serde_json::json;
@@ -9,7 +10,7 @@ use crate::{
     retry::retrying,
 };
 
-/// As the trail names it.
+/// The command's name in the audit log.
 const COMMAND: &str = "backup restore";
 
 /// Finishes restores.
@@ -17,24 +18,24 @@ pub struct Restores {
     revocations: Revocations,
 }
 
-/// What was done after a restore.
+/// The result of finishing one restore.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Aftermath {
-    /// After which.
+    /// The restore.
     pub restore: Restore,
-    /// What was voided; what another run voided before is not counted.
+    /// What was voided, not counting what an earlier run voided.
     pub voided: Voided,
-    /// Sessions that ended.
+    /// The sessions that were ended.
     pub ended: SelectedSessions,
 }
 
 impl Restores {
-    /// Built once by the composition root, for one run.
+    /// Called once per run, by the composition root.
     pub const fn new(revocations: Revocations) -> Self {
         Self { revocations }
     }
 
-    /// Notes that the database was put back by other means than the service's own.
+    /// Records that the database was restored by other means than the service's own command.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -49,7 +50,7 @@ impl Restores {
         Ok(restore)
     }
 
-    /// Does what is left to be done for restores that are not finished. May be stopped and repeated at any moment.
+    /// Completes all unfinished restores. May be stopped at any moment and repeated.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -64,7 +65,7 @@ impl Restores {
 
     async fn finish_one(&self, restore: Restore) -> Result<Aftermath, StoreError> {
         let Revocations { ports, .. } = &self.revocations;
-        // A code that was used until now is of this step at the latest.
+        // Every code used until now belongs to this step or an earlier one.
         let now = self.revocations.now();
         let last_step = TotpRules::last_step_at(now);
         let voided = retrying(|| ports.store.void_outstanding(&restore, last_step, now)).await?;
@@ -85,7 +86,8 @@ impl Restores {
         })
     }
 
-    /// Whether a session was ended after the backup is lost with everything else. None begins meanwhile.
+    /// Ends every session, because the restored data no longer shows which ones were ended after the backup. No
+    /// session begins meanwhile.
     async fn end_all(&self) -> Result<Revoked, StoreError> {
         let all = SessionSelection {
             begun_before: None,

@@ -1,6 +1,7 @@
-//! Ending the sessions of many accounts: an operator's act, in batches, with trail and events.
+//! Mass revocation: an operator ends the sessions of many accounts, in batches, with audit entries and events.
 //!
-//! It may be stopped and repeated at any moment: each batch is one commit, and what has ended is not selected again.
+//! It may be stopped at any moment and repeated: each batch is one commit, and ended sessions are not selected
+//! again.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -23,46 +24,47 @@ use crate::{
     retry::retrying,
 };
 
-/// Sessions that one commit ends: few enough that nobody waits long for it.
+/// The number of sessions that one commit ends: small, to keep its locks short.
 const BATCH: u32 = 500;
 
-/// What mass revocation stands on: no keys but those of the trail.
+/// The ports that mass revocation needs. The only keys are those that seal audit entries.
 pub struct RevocationPorts {
     /// The relational store.
     pub store: Arc<dyn RevocationStore>,
-    /// The cache that all nodes share, where there is one: it tells them at once.
+    /// The cache shared by all nodes, if there is one: through it, they learn of revocations at once.
     pub shared: Option<Arc<dyn SessionCache>>,
-    /// Seals what the trail keeps of it.
+    /// Seals the audit entries.
     pub vault: Arc<dyn Vault>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub random: Arc<dyn SecureRandom>,
 }
 
-/// Ends sessions of many accounts.
+/// Ends the sessions of many accounts.
 pub struct Revocations {
     pub(super) ports: RevocationPorts,
-    /// In every entry and event of this run.
+    /// The request id in every audit entry and event of this run.
     pub(super) run: RequestId,
 }
 
-/// What was done.
+/// The result of a mass revocation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revoked {
-    /// Sessions that ended, and accounts that they were of.
+    /// The number of ended sessions, and of accounts that owned them.
     pub ended: SelectedSessions,
-    /// Whether the shared cache heard of all of it. If not, nodes may believe in it for as long as it keeps a session.
+    /// Whether the shared cache received all invalidations. If not, nodes may serve an ended session for the TTL of
+    /// that cache.
     pub told: bool,
 }
 
 impl Revocations {
-    /// Built once by the composition root, for one run.
+    /// Called once per run, by the composition root.
     pub const fn new(ports: RevocationPorts, run: RequestId) -> Self {
         Self { ports, run }
     }
 
-    /// How many live sessions a selection means.
+    /// The number of live sessions that a selection matches.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -73,10 +75,11 @@ impl Revocations {
         self.ports.store.count_selected(selection).await
     }
 
-    /// Ends them. `why` goes on record as it is, and names nobody; `progress` hears after each batch how many ended.
+    /// Ends the selected sessions. `why` is recorded as it is, and must name no person; `progress` is called after
+    /// each batch with the number of sessions ended so far.
     ///
     /// # Errors
-    /// [`StoreError`]: batches that were committed before stay.
+    /// [`StoreError`]; batches that were committed before stay committed.
     #[tracing::instrument(skip_all)]
     pub async fn revoke(
         &self,
@@ -92,11 +95,11 @@ impl Revocations {
             let ended =
                 retrying(|| self.end_batch((command, why), selection, after, reason)).await?;
             let Some(last) = ended.last() else {
-                // A rival may hold the next batch, and end it or not.
+                // A concurrent run may have locked the next batch, and may or may not end it.
                 if of_this_pass == 0 && self.count(selection).await?.sessions == 0 {
                     break;
                 }
-                // A session that began before may have been committed behind us.
+                // A session with an earlier id may have been committed after this pass had gone past it.
                 (after, of_this_pass) = (None, 0);
                 continue;
             };
@@ -156,7 +159,7 @@ impl Revocations {
         unit.outbox().append_events(&events).await?;
         let committed = unit.commit().await;
         if committed.is_err() {
-            // It may be true all the same, and whoever repeats it finds nothing to tell.
+            // The commit may have succeeded nevertheless, and a repetition would find nothing to announce.
             let _ = self.tell(&ended).await;
         }
         committed.map(|()| ended)
@@ -172,7 +175,7 @@ impl Revocations {
             .await
     }
 
-    /// Also what an earlier run ended that was stopped before it could tell anybody.
+    /// Also covers sessions that an earlier run ended before it was stopped and could announce them.
     pub(super) async fn tell_at_last(
         &self,
         account: Option<AccountId>,
