@@ -1,6 +1,6 @@
-//! Setting an authenticator app up: a secret is shown, and counts once a code of it was typed.
+//! Setting up an authenticator app: a secret is shown, and becomes active once a code of it is typed.
 //!
-//! An app that counts already stays untouched until the next one is confirmed.
+//! An active app stays unchanged until the new one is confirmed.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -24,28 +24,28 @@ use crate::{
     sessions::{RecordedTokens, RenewError, TokenSet},
 };
 
-/// Why there is no secret to show.
+/// Why no secret can be shown.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolTotpError {
     /// The account's name does not fit into a QR code.
     #[error("the secret cannot be shown")]
     CannotBeShown,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(EnrolTotpError);
 
-/// Why the app does not count yet.
+/// Why the app was not activated.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmTotpError {
-    /// The code is not one of the secret that was shown last, or that was too long ago.
+    /// The code does not match the secret that was shown last, or the secret was shown too long ago.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// It came with an idempotency key, and has no answer of its own.
+    /// The idempotency key prevents a response to this request.
     #[error(transparent)]
     Repeat(#[from] RepeatError),
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
 }
@@ -75,16 +75,16 @@ impl MayBeRetried for ConfirmTotpError {
     }
 }
 
-/// An authenticator app that counts from now on.
+/// The result of activating an authenticator app.
 #[derive(Debug)]
 pub struct ConfirmedTotp {
-    /// What stands in for it.
+    /// The new recovery codes.
     pub codes: FreshRecoveryCodes,
-    /// The session's: it is one with two factors now, and the tokens from before count no more.
+    /// The session's new tokens: the session now has two factors, and its earlier tokens are invalid.
     pub tokens: TokenSet,
 }
 
-/// A [`ConfirmedTotp`], as it is recorded. Sealed.
+/// A [`ConfirmedTotp`], as recorded. Sealed.
 #[derive(Serialize, Deserialize)]
 struct RecordedConfirmation {
     codes: Vec<String>,
@@ -112,7 +112,7 @@ impl From<RecordedConfirmation> for ConfirmedTotp {
 }
 
 impl Mfa {
-    /// A fresh secret for an authenticator app, shown once.
+    /// Begins the setup with a new secret, which is shown only once.
     ///
     /// # Errors
     /// [`EnrolTotpError`].
@@ -141,9 +141,9 @@ impl Mfa {
         Ok(enrolment)
     }
 
-    /// Lets the app count whose code was typed, and gives a fresh set of recovery codes. The session is one
-    /// with two factors from now on, and goes on with the tokens of the answer alone. Who repeats the request with
-    /// its idempotency key gets the same answer.
+    /// Activates the app whose code was typed, and creates a new set of recovery codes. From then on the session
+    /// has two factors, and only the returned tokens are valid. A repetition of the request with its idempotency
+    /// key gets the same response.
     ///
     /// # Errors
     /// [`ConfirmTotpError`]; a wrong code is counted.
@@ -158,7 +158,7 @@ impl Mfa {
         if let Some(confirmed) = self.confirmed_before(repeatable).await? {
             return Ok(confirmed);
         }
-        // Once, however often what follows is tried.
+        // Spent once, however often the next step is retried.
         let base = &self.base;
         let (owner, now) = (base.open_account(&who.owner)?, base.clock.now());
         retrying(|| base.spend_a_guess(who, &owner, now)).await?;
@@ -169,7 +169,7 @@ impl Mfa {
                 ProofError::InvalidCode | ProofError::Store(StoreError::SessionOver)
             ))
         );
-        // A rival with the same key may have been first, and replaced the token.
+        // A concurrent request with the same idempotency key may have come first and replaced the token.
         if was_refused && let Some(confirmed) = self.confirmed_before(repeatable).await? {
             return Ok(confirmed);
         }

@@ -1,4 +1,4 @@
-//! Taking a second factor away.
+//! Removing a second factor.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -21,20 +21,20 @@ use crate::{
     retry::{retry_on_store_error, retrying},
 };
 
-/// Why the factor is still there, or never was.
+/// Why no factor was removed.
 #[derive(Debug, thiserror::Error)]
 pub enum RemoveFactorError {
-    /// There is none.
+    /// There is no such factor.
     #[error("there is no such second factor")]
     NotFound,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(RemoveFactorError);
 
 impl Mfa {
-    /// Takes the authenticator app away, and the recovery codes with it unless they stand in for a passkey.
+    /// Removes the authenticator app, and also the recovery codes unless the account still has a passkey.
     ///
     /// # Errors
     /// [`RemoveFactorError`].
@@ -99,9 +99,9 @@ impl Mfa {
 }
 
 impl Foundation {
-    /// Counts a guess of a code that is tried through a session, before it is judged: whoever stole a session
-    /// gets no more of them than whoever stole a password. Counted for the session, so that they close
-    /// nobody else's way.
+    /// Counts a guess of a code that is made through a session, before it is judged: a stolen session must allow no
+    /// more guesses than a stolen password. The guesses count for the session, so that they lock no other session
+    /// or device.
     pub(crate) async fn spend_a_guess(
         &self,
         who: &SessionSnapshot,

@@ -1,4 +1,4 @@
-//! Second factors: proving one to complete a sign-in, setting them up and taking them away.
+//! Second factors: proving one to complete a sign-in, setting them up and removing them.
 
 mod enrol_totp;
 mod factors;
@@ -18,14 +18,14 @@ pub use verify::{SecondProof, VerifySecondFactor, VerifySecondFactorError};
 
 use crate::Foundation;
 
-/// The use cases on second factors.
+/// The use cases for second factors.
 #[derive(Clone)]
 pub struct Mfa {
     pub(crate) base: Arc<Foundation>,
 }
 
 impl Mfa {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(base: Arc<Foundation>) -> Self {
         Self { base }
     }

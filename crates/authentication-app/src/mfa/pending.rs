@@ -1,4 +1,4 @@
-//! A sign-in that waits for its second factor: finding it, counting what is wrong, completing it once.
+//! A sign-in that waits for its second factor: finding it, counting wrong answers, completing it once.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -21,11 +21,11 @@ use crate::{
     single_use::Presented,
 };
 
-/// A sign-in that waits, and may still be completed.
+/// A pending sign-in that may still be completed.
 pub(crate) struct PendingSignIn {
     pub(crate) record: PendingSignInRecord,
     pub(crate) owner: OpenedAccount,
-    /// What may be proven.
+    /// The second factors that may complete it.
     pub(crate) methods: Vec<SecondFactor>,
 }
 
@@ -34,13 +34,13 @@ impl PendingSignIn {
         self.methods.contains(&factor)
     }
 
-    /// How long the code is that was sent. Where none counts, guesses count like those of six digits.
+    /// The format of the code that was sent. Without one, guesses count as those of six digits.
     fn format(&self) -> CodeFormat {
         self.record.dispatch.map(|it| it.format).unwrap_or_default()
     }
 
-    /// Wrong answers from a known device are counted apart, so that whoever stole the password does not close
-    /// the owner's way.
+    /// Wrong answers from a known device are counted separately, so that a thief of the password cannot lock the
+    /// owner out.
     const fn scope(&self) -> TriesScope {
         TriesScope {
             subject: self.record.sign_in.subject,
@@ -51,8 +51,8 @@ impl PendingSignIn {
 }
 
 impl Foundation {
-    /// The sign-in behind a challenge, unless it is over, or the account changed since its first factor was
-    /// judged: its password, its factors or its state.
+    /// The pending sign-in behind a challenge, unless it is over, or the account (its password, factors or state)
+    /// changed since the first factor was judged.
     pub(crate) async fn find_pending_sign_in(
         &self,
         challenge: &OpaqueToken,
@@ -89,7 +89,7 @@ impl Foundation {
             owner.view.identifier.method(),
             owner.view.second_factors,
         );
-        // Nothing to ask for any more means that the factors changed.
+        // If no factor is required any more, the factors have changed.
         let NextStep::SecondFactor(methods) = step else {
             return Err(ProofError::InvalidCode);
         };
@@ -100,7 +100,7 @@ impl Foundation {
         })
     }
 
-    /// Refuses six digits that were sent and guessed too often in a row: the next code is a long one.
+    /// Refuses a six-digit code after too many consecutive wrong guesses; the next code sent is a long one.
     pub(crate) fn refuse_closed_codes(
         &self,
         pending: &PendingSignIn,
@@ -117,8 +117,9 @@ impl Foundation {
         Ok(())
     }
 
-    /// Counts a wrong answer in this unit, and commits it: on the sign-in, and over all sign-ins of the account.
-    /// The last one that a sign-in takes is told to the owner: whoever gave it had the first factor.
+    /// Counts a wrong answer in this unit, for the sign-in and for all sign-ins of the account, and commits it.
+    /// When the last allowed answer of a sign-in is wrong, the owner is notified, because the first factor is known
+    /// to the person who gave it.
     pub(crate) async fn count_wrong_second_factor(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -173,8 +174,8 @@ impl Foundation {
         Ok(ProofError::InvalidCode)
     }
 
-    /// Counts a wrong code of the authenticator app. The one that closes it is told to the owner; the worker has
-    /// to be woken after the commit.
+    /// Counts a wrong code of the authenticator app. Notifies the owner when this one closes the app; the caller
+    /// must wake the worker after the commit.
     pub(crate) async fn count_wrong_totp(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -190,8 +191,8 @@ impl Foundation {
         Ok(())
     }
 
-    /// Counts an answer in the window, whatever it is of, and six digits that were sent in their row. `None` when
-    /// there is no room, otherwise how many of those are wrong in a row: 0 for any other answer.
+    /// Counts an answer with any factor in the window, and a sent six-digit code also as a consecutive guess.
+    /// `None` when a limit is reached, otherwise the number of consecutive wrong codes; 0 for any other answer.
     async fn count_second_factor_try(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -200,7 +201,7 @@ impl Foundation {
     ) -> Result<Option<u32>, StoreError> {
         let rules = &self.rules.challenges;
         let of = pending.format();
-        // Of long codes only the right one matters: it ends the row.
+        // Of long codes, only a right one matters: it resets the consecutive failures.
         if factor == SecondFactor::OneTimeCode && (right || of == CodeFormat::Digits) {
             let guess = Guess { of, right };
             let scope = pending.scope();
@@ -218,7 +219,7 @@ impl Foundation {
         Ok(counted.map(|_| 0))
     }
 
-    /// Completes the sign-in, once, in the unit in which its second factor was used up; begins the session.
+    /// Completes the sign-in, once, in the unit that used up the second factor, and begins the session.
     pub(crate) async fn complete_second_factor(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -239,8 +240,8 @@ impl Foundation {
             .complete_pending(sign_in.digest, rules.tries_per_sign_in, now)
             .await?;
         if !completed {
-            // Over, or out of tries since it was read. Answered like a wrong one: of many guesses at once the right
-            // one must not stand out.
+            // The sign-in ended or ran out of tries since it was read. The answer is the same as to a wrong code:
+            // among concurrent guesses, the right one must not stand out.
             drop(unit);
             let unit = self.store.begin().await?;
             let counted = self
@@ -248,7 +249,8 @@ impl Foundation {
                 .await?;
             return Err(counted.into());
         }
-        // A right answer is a guess, too: of many at once no more are judged than the window has room for.
+        // A right answer counts as a guess, too: of many concurrent guesses, no more are judged than the window
+        // allows.
         let guess = (pending, factor, true);
         let counted = self
             .count_second_factor_try(unit.as_mut(), guess, now)
@@ -273,17 +275,17 @@ impl Foundation {
     }
 }
 
-/// A second factor that was proven, and is used up in the unit at hand.
+/// A second factor that was accepted, and is used up in the current unit.
 #[derive(Clone, Copy)]
 pub(crate) struct ProvenFactor<'a> {
     pub(crate) factor: SecondFactor,
-    /// Whether the device skips the second factor from now on.
+    /// Whether the device may skip the second factor from now on.
     pub(crate) remember_device: bool,
-    /// Under what the answer is recorded.
+    /// Where the response is recorded.
     pub(crate) presented: &'a Presented,
 }
 
-/// Why a second factor completed nothing.
+/// Why a second factor did not complete the sign-in.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CompleteError {
     #[error(transparent)]

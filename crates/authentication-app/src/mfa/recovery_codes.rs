@@ -1,4 +1,4 @@
-//! Recovery codes: a fresh set, shown once.
+//! Recovery codes: creating a new set, which is shown once.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -16,24 +16,24 @@ use crate::{
     retry::{retry_on_store_error, retrying},
 };
 
-/// A set of recovery codes, as its owner is shown it once.
+/// A new set of recovery codes, shown to its owner once.
 #[derive(Debug)]
 pub struct FreshRecoveryCodes(pub Vec<RecoveryCode>);
 
-/// Why there is no fresh set.
+/// Why no new set was created.
 #[derive(Debug, thiserror::Error)]
 pub enum RenewRecoveryCodesError {
-    /// There is no second factor that the codes would stand in for.
+    /// There is no second factor that the codes could replace.
     #[error("no second factor is set up")]
     NoSecondFactor,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(RenewRecoveryCodesError);
 
 impl Mfa {
-    /// A fresh set of recovery codes; the old ones are void.
+    /// Creates a new set of recovery codes and voids the old one.
     ///
     /// # Errors
     /// [`RenewRecoveryCodesError`].
@@ -77,7 +77,7 @@ impl Mfa {
 }
 
 impl Foundation {
-    /// Makes a set and keeps what is kept of it, in the place of whatever there was.
+    /// Creates a set and stores the digests of its codes, replacing any earlier set.
     pub(super) async fn put_recovery_codes(
         &self,
         unit: &mut dyn UnitOfWork,

@@ -16,16 +16,16 @@ use crate::{
     retry::{MayBeRetried, retrying},
 };
 
-/// Why no code is on its way.
+/// Why no code was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum SendSecondFactorError {
-    /// The challenge does not count.
+    /// The challenge is not valid.
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// This sign-in may not be completed with a code that is sent.
     #[error("this second factor is not allowed here")]
     FactorNotAllowed,
-    /// No message goes out.
+    /// No message was queued.
     #[error(transparent)]
     Send(#[from] SendError),
 }
@@ -47,8 +47,7 @@ impl MayBeRetried for SendSecondFactorError {
 }
 
 impl Mfa {
-    /// Sends a code to the account's address or number, for a sign-in whose first factor did not come that
-    /// way.
+    /// Sends a code to the account's address or number, for a sign-in whose first factor was not sent there.
     ///
     /// # Errors
     /// [`SendSecondFactorError`].

@@ -1,6 +1,6 @@
-//! Proving a second factor with a code: of an authenticator app, one that was sent, or a recovery code.
+//! Proving a second factor with a code: from an authenticator app, from a message, or a recovery code.
 //!
-//! A code is used up in the unit that begins the session, so that of any number of rivals one signs in.
+//! A code is used up in the unit that begins the session, so that of concurrent requests exactly one signs in.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -31,33 +31,33 @@ use crate::{
 /// A code for a second factor.
 #[derive(Debug)]
 pub struct VerifySecondFactor {
-    /// The sign-in that waits.
+    /// The pending sign-in's challenge.
     pub challenge: OpaqueToken,
-    /// What was typed.
+    /// The typed code.
     pub proof: SecondProof,
-    /// Whether the device shall skip the second factor from now on.
+    /// Whether the device may skip the second factor from now on.
     pub remember_device: bool,
 }
 
-/// What a person typed.
+/// A typed code.
 #[derive(Debug)]
 pub struct SecondProof {
-    /// What it is said to be.
+    /// The factor that the code claims to belong to.
     pub factor: SecondFactor,
     /// The code.
     pub typed: SecretString,
 }
 
-/// Why nobody is signed in.
+/// Why the sign-in was not completed.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifySecondFactorError {
-    /// The code or the challenge does not count.
+    /// The code or the challenge is not valid.
     #[error(transparent)]
     Proof(#[from] ProofError),
     /// This sign-in may not be completed with this factor.
     #[error("this second factor is not allowed here")]
     FactorNotAllowed,
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
 }
@@ -94,10 +94,10 @@ impl MayBeRetried for VerifySecondFactorError {
     }
 }
 
-/// A code that is right, and what uses it up.
+/// A right code, with what is needed to use it up.
 pub(crate) enum RightSecondFactor {
     Totp(TotpStep),
-    /// The code that was sent last, with whom it is kept under: a change of index keys may come in between.
+    /// The code that was sent last, and the subject under which it is stored: the index keys may rotate in between.
     Sent(CodeDispatch, Subject),
     Recovery(RecoveryCode),
 }
@@ -174,7 +174,7 @@ impl Mfa {
 }
 
 impl Foundation {
-    /// Settles what is answered to a second factor: [`Self::settle_once`].
+    /// Settles the response to a second factor ([`Self::settle_once`]).
     pub(crate) async fn settle_second_factor(
         &self,
         presented: &Presented,
@@ -216,7 +216,7 @@ impl Foundation {
         self.judge_own_factor(&pending.owner, record.totp.as_ref(), proof, now)
     }
 
-    /// Judges a code of something that the person holds: an authenticator app or the list of recovery codes.
+    /// Judges a code of a factor that the person holds: an authenticator app or the recovery codes.
     pub(crate) fn judge_own_factor(
         &self,
         owner: &OpenedAccount,
@@ -232,7 +232,7 @@ impl Foundation {
                 let step = self.totp.matching_step(&secret, typed, now);
                 Ok(step.map(RightSecondFactor::Totp))
             }
-            // Looked up when it is used.
+            // Looked up when it is used up.
             SecondFactor::RecoveryCode => {
                 Ok(RecoveryCode::parse(typed).map(RightSecondFactor::Recovery))
             }
@@ -240,7 +240,7 @@ impl Foundation {
         }
     }
 
-    /// Uses a right code up; `false` when somebody else did, or it is none after all.
+    /// Uses up a right code; `false` when a concurrent request did, or it turns out to be invalid.
     pub(crate) async fn use_second_factor(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -263,7 +263,8 @@ impl Foundation {
                     .use_code(*subject, Purpose::SecondFactor, dispatch.nonce, now)
                     .await?;
                 if used {
-                    // Beside the first factor: whoever has the number is the one who has the account.
+                    // Together with the first factor, this proves that the number still belongs to the account's
+                    // owner.
                     self.note_number_proven(unit, owner, now).await?;
                 }
                 Ok(used)
@@ -307,7 +308,7 @@ impl Foundation {
         Ok(())
     }
 
-    /// The secret that the owner's authenticator app shares with us.
+    /// Opens the secret that the owner's authenticator app shares with the service.
     pub(crate) fn open_totp_secret(
         &self,
         owner: &OpenedAccount,
@@ -323,7 +324,7 @@ impl Foundation {
     }
 }
 
-/// Where the secret of an authenticator app is kept, being set up or not.
+/// The field context of an authenticator app's secret, pending or active.
 pub(super) fn secret_field(owner: &OpenedAccount) -> FieldContext {
     FieldContext {
         table: "totp_factors",
