@@ -19,51 +19,52 @@ use crate::{
     retry::retry_on_store_error,
 };
 
-/// What a client gets: the right to try a code.
+/// The challenge as the client gets it: the right to try a code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IssuedChallenge {
-    /// Opaque; the client brings it with the code.
+    /// Opaque; the client presents it with the code.
     pub challenge_id: String,
-    /// How long the code is.
+    /// The format of the code.
     #[serde(with = "format_name", default)]
     pub format: CodeFormat,
-    /// How the recipient is reached.
+    /// The channel that reaches the recipient.
     #[serde(with = "channel_name")]
     pub channel: Channel,
-    /// Masked from what was typed.
+    /// The masked identifier, derived only from what was typed.
     pub sent_to: String,
-    /// How long the code counts, in seconds.
+    /// How long the code stays valid, in seconds.
     pub expires_in_seconds: u32,
-    /// When a new one can be asked for, in seconds.
+    /// When a new code can be requested, in seconds.
     pub resend_in_seconds: u32,
 }
 
-/// Why no message goes out.
+/// Why no message was queued.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
-    /// The recipient's messages of the hour or the day are used up.
+    /// The recipient's hourly or daily quota of messages is used up.
     #[error("too many messages to this recipient")]
     TooManyMessages {
-        /// Until one may go out again.
+        /// The time until the next message may go out.
         retry_after: Duration,
     },
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 retry_on_store_error!(SendError);
 
-/// A code that is asked for.
+/// A request for a code.
 pub(crate) struct CodeRequest<'a> {
     pub(crate) identifier: &'a Identifier,
-    /// Its digests.
+    /// The identifier's digests.
     pub(crate) keys: IndexKeys,
     pub(crate) purpose: Purpose,
     pub(crate) pending: Option<Pending<'a>>,
 }
 
-/// What a challenge keeps until its code is proven. Nobody has the identifier yet, so the message must bring it.
+/// What a challenge stores until its code is proven. The identifier belongs to no account yet, so the message must
+/// carry it.
 #[derive(Clone, Copy)]
 pub(crate) enum Pending<'a> {
     Registration(&'a PendingRegistration),
@@ -93,17 +94,17 @@ impl<'a> Pending<'a> {
     }
 }
 
-/// A challenge about to be kept, with what its answer shows.
+/// A challenge about to be stored, with what its response shows.
 pub(crate) struct DraftChallenge {
     id: OpaqueToken,
     row: NewChallenge,
     sent_to: String,
-    /// Where nobody has the identifier yet, the message must bring it.
+    /// The identifier for the message to carry, if it belongs to no account yet.
     typed_identifier: Option<Zeroizing<String>>,
 }
 
 impl Foundation {
-    /// Everything that can be made before the unit opens.
+    /// Prepares everything that needs no unit of work.
     pub(crate) fn draft_challenge(
         &self,
         request: &CodeRequest<'_>,
@@ -143,7 +144,7 @@ impl Foundation {
         }
     }
 
-    /// Keeps the challenge and sends a code, unless one went out within the cool-down.
+    /// Stores the challenge and sends a code, unless the cool-down of an earlier one applies.
     pub(crate) async fn issue(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -167,7 +168,7 @@ impl Foundation {
         ))
     }
 
-    /// Sends a code to a recipient, unless one went out within the cool-down.
+    /// Sends a code to a recipient, unless the cool-down of an earlier one applies.
     pub(crate) async fn send_code(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -212,12 +213,12 @@ impl Foundation {
                 .seal_for_service(purpose, order.id.as_bytes(), typed.as_bytes())
         });
         unit.outbox().append_message(&order).await?;
-        // A unit that is run again counts again: rare, and worth no place of its own in every signature.
+        // A retried unit counts again. That is too rare to justify another parameter in every signature.
         self.note_code(to.purpose, CodeOutcome::Queued);
         Ok(dispatch)
     }
 
-    /// The challenge as its holder is told.
+    /// The challenge as the client sees it.
     pub(crate) fn describe(
         &self,
         challenge_id: &str,
@@ -238,7 +239,7 @@ impl Foundation {
     }
 }
 
-/// Whom a code goes to.
+/// The recipient of a code.
 pub(crate) struct Sending {
     pub(crate) subject: Subject,
     pub(crate) purpose: Purpose,

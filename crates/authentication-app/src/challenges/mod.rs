@@ -1,4 +1,4 @@
-//! One-time codes: asking for one, asking again, and proving one.
+//! One-time codes: requesting, resending, and proving one.
 
 mod issue;
 mod payload;
@@ -21,14 +21,14 @@ pub use verify_code::{Proven, VerifyCode, VerifyCodeError};
 
 use crate::Foundation;
 
-/// The use cases on one-time codes.
+/// The use cases for one-time codes.
 #[derive(Clone)]
 pub struct Challenges {
     pub(crate) base: Arc<Foundation>,
 }
 
 impl Challenges {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(base: Arc<Foundation>) -> Self {
         Self { base }
     }

@@ -1,4 +1,4 @@
-//! What a challenge keeps, sealed.
+//! The sealed payload of a challenge.
 
 use authentication_domain::opaque_token::TokenDigest;
 use serde::{Deserialize, Serialize};
@@ -11,21 +11,21 @@ use crate::{
     ports::{Sealed, ServicePurpose, StoreError},
 };
 
-/// What a challenge keeps.
+/// The payload of a challenge.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct ChallengePayload {
-    /// Masked from what was typed, for the answer to a resend.
+    /// The masked identifier, derived only from what was typed; shown in the response to a resend.
     pub(crate) sent_to: String,
-    /// What registration typed.
+    /// The registration form's input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) registration: Option<PendingRegistration>,
-    /// What a change of identifier is about.
+    /// The requested change of identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) change: Option<PendingChange>,
 }
 
 impl ChallengePayload {
-    /// What the message with the code must bring, where nobody has the identifier yet.
+    /// What the message with the code must carry, if the identifier belongs to no account yet.
     pub(crate) fn for_its_message(&self) -> Option<Zeroizing<String>> {
         let registration = self.registration.as_ref();
         let change = self.change.as_ref();

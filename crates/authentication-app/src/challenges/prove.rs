@@ -1,7 +1,7 @@
 //! Judging a typed code: the part that sign-in, registration and reset share.
 //!
-//! The guess is counted, and the code is used up, by conditional writes in the unit that answers. A guess
-//! whose count did not commit was never answered, so rivals at one moment learn no more than one by one.
+//! Conditional writes in the unit that produces the response count the guess and use up the code. A guess is
+//! answered only if its count was committed, so concurrent guesses learn no more than sequential ones.
 
 use authentication_domain::{
     accounts::Closed,
@@ -26,19 +26,20 @@ use crate::{
     single_use::SingleUseError,
 };
 
-/// Why a code did not count.
+/// Why a code was not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum ProofError {
-    /// Wrong, used, expired, replaced, for something else, or no such challenge: all the same to a client.
+    /// Wrong, used, expired, replaced, for another purpose, or no such challenge; a client cannot distinguish
+    /// these.
     #[error("the code does not count")]
     InvalidCode,
-    /// Too many guesses on this challenge, or for this person and purpose.
+    /// Too many guesses on this challenge, or for this recipient and purpose.
     #[error("too many attempts")]
     TooManyAttempts {
-        /// Until guesses count again.
+        /// The time until guesses are allowed again.
         retry_after: Duration,
     },
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -55,19 +56,19 @@ impl SingleUseError for ProofError {
     }
 }
 
-/// A challenge whose code was typed right. Not used up yet.
+/// A challenge whose code was typed correctly. Not used up yet.
 pub(crate) struct RightCode {
     pub(crate) record: ChallengeRecord,
     pub(crate) digest: TokenDigest,
-    /// The account's device, if the request brought a token of one.
+    /// The known device of the account, if the request presented its token.
     pub(crate) known_device: Option<DeviceId>,
     nonce: CodeNonce,
 }
 
 impl Foundation {
-    /// Finds the challenge and compares the code. A wrong one is counted and recorded here.
+    /// Finds the challenge and compares the code. A wrong code is counted and recorded here.
     ///
-    /// `allow` says which challenges this route takes; any other is like a wrong code.
+    /// `allow` says which challenges this route accepts; any other is treated like a wrong code.
     pub(crate) async fn judge_code(
         &self,
         challenge: &OpaqueToken,
@@ -142,9 +143,9 @@ impl Foundation {
         }
     }
 
-    /// Six digits are guessed so often within a window, and so often in a row: from there on another code has to be
-    /// sent, which is a long one. What is tried at those is bounded by the challenge alone: nobody guesses them, and
-    /// whoever counted those tries would let a stranger close the owner's way.
+    /// Guesses of six-digit codes are limited in a time window, and in the number of consecutive failures. Once a
+    /// limit is reached, another code must be sent, which is a long one. Guesses of long codes are limited by the
+    /// challenge alone: they cannot be guessed, and counting them would let an attacker lock the owner out.
     fn no_room_for_a_guess(
         &self,
         record: &ChallengeRecord,
@@ -166,7 +167,7 @@ impl Foundation {
         (in_window >= rules.tries_per_window).then_some(WINDOW_EXHAUSTED)
     }
 
-    /// Six digits count no more. Not for long: the next code is a long one.
+    /// Six-digit codes are no longer accepted, but only until the next code, which is a long one, can be sent.
     pub(crate) fn another_code_is_needed(
         &self,
         dispatch: Option<CodeDispatch>,
@@ -221,9 +222,9 @@ impl Foundation {
         Ok(ProofError::InvalidCode)
     }
 
-    /// The account that a right code is good for: one that has the identifier that the code was sent to, and that
-    /// its owner did not close. Otherwise the code counts as a wrong one. The account is read only now, so that a
-    /// wrong code costs the same whether or not the identifier has an account.
+    /// The account that a right code opens: it has the identifier that the code was sent to, and its owner has not
+    /// closed it. Otherwise the code counts as wrong. The account is read only now, so that a wrong code costs the
+    /// same whether or not the identifier has an account.
     pub(crate) async fn owner_of(
         &self,
         right: &RightCode,
@@ -243,14 +244,14 @@ impl Foundation {
         Err(refused)
     }
 
-    /// Whether the account is there, and what is sent to the identifier with this digest still is sent to it. The
-    /// owner was found by the digest, and read after that: in between they may have got another identifier, and
-    /// from the version that was read on nobody would notice.
+    /// Whether the account exists, and still has the identifier with this digest. The owner was found by the digest
+    /// and read afterwards; if the identifier changed in between, later version checks would not notice, because
+    /// they start from the version that was read.
     pub(crate) fn may_be_opened_at(&self, owner: &OpenedAccount, subject: Subject) -> bool {
         owner.view.account.gate() != Err(Closed::Absent) && self.is_found_by(owner, subject)
     }
 
-    /// Uses the code up in the unit of its effect. The unit must be dropped on an error.
+    /// Uses up the code in the unit of its effect. The unit must be dropped on an error.
     pub(crate) async fn use_up(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -289,8 +290,9 @@ impl Foundation {
         }
     }
 
-    /// What a guess is told that came too late: used by a rival, or out of tries since it was read. The same
-    /// whether it was right, so that of many guesses at once the right one does not stand out.
+    /// The answer to a guess that came too late, because a concurrent request used the code, or the challenge ran
+    /// out of tries since it was read. It does not depend on whether the guess was right, so that among concurrent
+    /// guesses the right one does not stand out.
     async fn over(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -332,7 +334,7 @@ fn challenge_exhausted(record: &ChallengeRecord, now: OffsetDateTime) -> ProofEr
     }
 }
 
-/// The window slides with its first guess, which the answer does not tell: a whole window is honest.
+/// The window begins with its first guess, whose time the count does not return: a whole window is the safe answer.
 const WINDOW_EXHAUSTED: ProofError = ProofError::TooManyAttempts {
     retry_after: ChallengeRules::TRIES_WINDOW,
 };

@@ -1,7 +1,7 @@
-//! Asking for a code to sign in with, or to reset the password with.
+//! Requesting a code to sign in with, or to reset the password with.
 //!
-//! Nobody is looked up: whether the identifier is anybody's is found out by the worker that sends the
-//! message, so an answer cannot tell.
+//! No account is looked up: only the worker that sends the message finds out whether the identifier has one, so the
+//! response cannot reveal it.
 
 use authentication_domain::{
     accounts::Identifier,
@@ -13,7 +13,7 @@ use super::{Challenges, CodeRequest, IssuedChallenge, SendError};
 use crate::{RequestContext, recorder::Act, retry::retrying};
 
 impl Challenges {
-    /// A challenge for signing in by code (`POST /auth/login/otp`).
+    /// Issues a challenge for signing in by code (`POST /auth/login/otp`).
     ///
     /// # Errors
     /// [`SendError`].
@@ -26,7 +26,7 @@ impl Challenges {
         retrying(|| self.request(identifier, Purpose::SignIn, ctx)).await
     }
 
-    /// A challenge for setting a new password (`POST /auth/password/reset`).
+    /// Issues a challenge for setting a new password (`POST /auth/password/reset`).
     ///
     /// # Errors
     /// [`SendError`].

@@ -1,4 +1,4 @@
-//! Asking for the code of a challenge again. It buys no new tries.
+//! Requesting the code of a challenge again. This grants no new tries.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -13,13 +13,13 @@ use crate::{
     retry::{MayBeRetried, retrying},
 };
 
-/// Why nothing is sent.
+/// Why nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum ResendError {
     /// The challenge is unknown, expired or proven.
     #[error("the challenge does not count any more")]
     UnknownChallenge,
-    /// No message goes out.
+    /// No message was queued.
     #[error(transparent)]
     Send(#[from] SendError),
 }
@@ -40,7 +40,7 @@ impl MayBeRetried for ResendError {
 }
 
 impl Challenges {
-    /// Sends a new code, which makes the old one void, unless one went out within the last minute.
+    /// Sends a new code, which voids the old one, unless one was sent within the last minute.
     ///
     /// # Errors
     /// [`ResendError`].

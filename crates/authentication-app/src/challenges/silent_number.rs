@@ -1,5 +1,5 @@
-//! Numbers that were silent for long: they may be somebody else's by now, so a code that was sent to one opens
-//! the account only with something else beside it (NIST SP 800-63B-4 §3.1.3.3).
+//! Phone numbers without a recent proof of possession: they may have been reassigned to another person. A code sent
+//! to such a number therefore opens the account only together with another proof (NIST SP 800-63B-4 §3.1.3.3).
 
 use authentication_domain::{
     accounts::SignUpMethod,
@@ -15,8 +15,8 @@ use crate::{
 };
 
 impl Foundation {
-    /// Whether what is sent to the account's identifier may be read by somebody else by now. Asks the store about
-    /// numbers alone.
+    /// Whether another person may by now read what is sent to the account's identifier. Queries the store only for
+    /// phone numbers.
     pub(crate) async fn is_silent(
         &self,
         owner: &OpenedAccount,
@@ -32,7 +32,7 @@ impl Foundation {
         Ok(self.rules.identifiers.is_silent(method, proven_at, now))
     }
 
-    /// Whether a code that is sent to the account's identifier opens it without anything else.
+    /// Whether a code that is sent to the account's identifier opens it without any other proof.
     pub(crate) async fn opens_by_code(
         &self,
         owner: &OpenedAccount,
@@ -42,7 +42,8 @@ impl Foundation {
         Ok(was_proven && !self.is_silent(owner, now).await?)
     }
 
-    /// Notes that whoever proved a code has the number; addresses are not handed on.
+    /// Records that the person who proved a code has the number. Mail addresses are not reassigned, so they need no
+    /// record.
     pub(crate) async fn note_number_proven(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -57,7 +58,7 @@ impl Foundation {
             .await
     }
 
-    /// Commits that a code was used up for nothing, since the number alone is not enough.
+    /// Commits that a code was used up without effect, because the number alone is not sufficient.
     pub(crate) async fn refuse_silent_number(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -67,7 +68,7 @@ impl Foundation {
         now: OffsetDateTime,
     ) -> Result<(), StoreError> {
         let outcome = Outcome::Refused("another_proof_required");
-        // Whoever has the number need not be the owner: nobody is known to have acted.
+        // The person who has the number may not be the owner, so the audit entry names no actor.
         let subject = self.index.keys_of(&owner.view.identifier).subject;
         let act = Act::on_identifier(action, outcome, subject).about(Some(owner.id()));
         unit.audit().append(&[self.record(&act, ctx, now)]).await?;

@@ -1,20 +1,20 @@
-//! What a person typed, as the message with its code needs it.
+//! The identifier a person typed, in the form that the message with its code carries.
 
 use authentication_domain::accounts::{AccountId, Identifier};
 use common::Id;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-/// An identifier that is nobody's yet, with whom its message goes out for.
+/// An identifier that belongs to no account yet, with what its message needs.
 pub(crate) struct Typed<'a> {
     pub(crate) identifier: &'a str,
     pub(crate) language: Option<&'a str>,
-    /// Whoever is signed in, and asked.
+    /// The signed-in account that requested the code, if any.
     pub(crate) asking: Option<AccountId>,
 }
 
 impl Typed<'_> {
-    /// In lines: none of the parts has a line break in it. What is missing at the end has no line.
+    /// One line per part; no part contains a line break. Missing parts at the end have no line.
     pub(crate) fn to_text(&self) -> Zeroizing<String> {
         let mut text = Zeroizing::new(self.identifier.to_owned());
         if self.language.is_some() || self.asking.is_some() {
@@ -29,7 +29,7 @@ impl Typed<'_> {
     }
 }
 
-/// [`Typed`], read again.
+/// A parsed [`Typed`].
 pub(crate) struct ReadTyped {
     pub(crate) identifier: Identifier,
     pub(crate) language: Option<String>,

@@ -1,4 +1,4 @@
-//! Proving a code: it completes a registration, or signs in.
+//! Proving a code, which completes a registration or signs in.
 
 use authentication_domain::{
     accounts::{AccountStatus, Identifier},
@@ -36,7 +36,7 @@ use crate::{
 /// A typed code.
 #[derive(Debug)]
 pub struct VerifyCode {
-    /// The challenge it was sent for.
+    /// The challenge of the code.
     pub challenge: OpaqueToken,
     /// What the person typed.
     pub code: OneTimeCode,
@@ -45,25 +45,25 @@ pub struct VerifyCode {
 /// What the code proved.
 #[derive(Debug)]
 pub enum Proven {
-    /// A new account exists, and its owner is signed in.
+    /// A new account was created, and its owner is signed in.
     Registered(Box<SignedIn>),
     /// The code was the first factor of a sign-in.
     SignedIn(SignInAnswer),
 }
 
-/// Why nobody is signed in.
+/// Why the code did not complete a sign-in or registration.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyCodeError {
-    /// The code does not count.
+    /// The code is not valid.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// It counted, and the account is suspended.
+    /// The code was right, but the account is suspended.
     #[error("the account is suspended")]
     Suspended,
-    /// It counted, and the number was silent for so long that it may be somebody else's by now.
+    /// The code was right, but the number was unproven for so long that it may have been reassigned.
     #[error("the number alone does not open the account")]
     AnotherProofRequired,
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
 }
@@ -111,7 +111,7 @@ impl MayBeRetried for VerifyCodeError {
 }
 
 impl Challenges {
-    /// Takes the code of a registration or of a sign-in.
+    /// Accepts the code of a registration or of a sign-in.
     ///
     /// # Errors
     /// [`VerifyCodeError`]; a wrong guess is counted.
@@ -134,7 +134,7 @@ impl Challenges {
         proven
     }
 
-    /// A wrong code is told of as a code: whether it was somebody's to sign in with is not known here.
+    /// A wrong code is reported only as a code: it is unknown here whether it was meant for a sign-in.
     fn tell(&self, proven: &Result<Proven, VerifyCodeError>) {
         let signed_in = |outcome| Measure::SignIn(SignInMethod::OneTimeCode, outcome);
         let (purpose, effect) = match proven {
@@ -198,7 +198,7 @@ impl Challenges {
         let opened = base.owner_of(right, ctx).await?;
         let suspended = opened.view.account.gate().is_err();
         let has_number = right.known_device.is_some() || !base.is_silent(&opened, now).await?;
-        // A second factor will be asked for; until it is proven, nobody is known to have the number.
+        // If a second factor follows, possession of the number is unproven until that one is proven.
         let is_enough = has_number || opened.view.second_factors.is_enabled();
         let mut unit = base.store.begin().await?;
         base.use_up(unit.as_mut(), right, now).await?;
@@ -248,7 +248,7 @@ impl Challenges {
         let mut unit = base.store.begin().await?;
         base.use_up(unit.as_mut(), right, now).await?;
         match unit.accounts().insert(&row).await {
-            // Somebody proved the same identifier first. Whoever came later learns only that the code is dead.
+            // Another request proved the same identifier first. The later one learns only that its code is invalid.
             Err(StoreError::Conflict(UniqueRule::Identifier)) => {
                 base.note_code(Purpose::Registration, CodeOutcome::Refused);
                 return Err(ProofError::InvalidCode.into());
@@ -267,7 +267,7 @@ impl Challenges {
             }),
         };
         if sign_in.failures_in_a_row {
-            // Counted while nobody had the identifier.
+            // These were counted while no account had the identifier.
             base.forget_in_a_row(unit.as_mut(), &opened.view.identifier)
                 .await?;
         }
