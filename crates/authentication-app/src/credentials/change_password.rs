@@ -1,4 +1,4 @@
-//! Changing the password, knowing the old one.
+//! Changing the password with the current one.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -26,43 +26,43 @@ use crate::{
 /// A change of password.
 #[derive(Debug)]
 pub struct ChangePassword {
-    /// The proof.
+    /// The current password, as proof.
     pub current: PlainPassword,
-    /// The new one.
+    /// The new password.
     pub new: PlainPassword,
 }
 
-/// Why the password is what it was.
+/// Why the password was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangePasswordError {
-    /// The current password is another one. Counted like a failed sign-in.
+    /// The current password is wrong. Counted like a failed sign-in.
     #[error("the current password is wrong")]
     InvalidCurrentPassword,
     /// Too many failures.
     #[error("password checks are locked")]
     Locked {
-        /// Until they open again.
+        /// The time until checks open again.
         retry_after: Duration,
     },
-    /// The new password does not hold to the policy.
+    /// The new password violates the policy.
     #[error(transparent)]
     WeakPassword(#[from] Weakness),
-    /// Another session changed the account at the same moment.
+    /// Another session changed the account concurrently.
     #[error("the account was changed at the same moment")]
     Conflict,
-    /// The session is over.
+    /// The session has ended.
     #[error("the session is over")]
     SessionOver,
-    /// It came with an idempotency key, and has no answer of its own.
+    /// The idempotency key prevents a response to this request.
     #[error(transparent)]
     Repeat(#[from] RepeatError),
-    /// No hash was computed.
+    /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -87,8 +87,8 @@ impl MayBeRetried for ChangePasswordError {
 }
 
 impl Credentials {
-    /// Changes the password; all other sessions of the account end, and this one goes on with the tokens of the
-    /// answer alone. Who repeats the request with its idempotency key gets the same ones.
+    /// Changes the password. Ends all other sessions of the account; this one continues, but only with the returned
+    /// tokens. A repetition of the request with its idempotency key gets the same ones.
     ///
     /// # Errors
     /// [`ChangePasswordError`]; a wrong current password is counted.
@@ -104,7 +104,7 @@ impl Credentials {
             return Ok(tokens);
         }
         let done = self.judge_change(who, command, repeatable, ctx).await;
-        // A rival with the same key may have been first, and replaced the token.
+        // A concurrent request with the same idempotency key may have come first and replaced the token.
         if matches!(
             done,
             Err(ChangePasswordError::Conflict | ChangePasswordError::Store(StoreError::SessionOver))
@@ -134,7 +134,7 @@ impl Credentials {
         let opened = base.open_account(&fresh.owner)?;
         let identifier = &opened.view.identifier;
         let roles = opened.view.account.roles;
-        // What is cheap to say comes first, so that no guess is spent on a typo; what is not waits for the proof.
+        // Cheap checks of the policy come first, so that a typo costs no guess; expensive ones wait for the proof.
         base.rules.passwords.check(&command.new)?;
         base.rules
             .passwords
@@ -147,7 +147,7 @@ impl Credentials {
         let question = SignInQuestion {
             identifier: &keys,
             device: scope.device,
-            // Strangers' failures do not lock whoever is signed in.
+            // Failures from other devices do not lock a person who is signed in.
             spared_when_locked_at: None,
             most_in_a_row: base.rules.lockout.most_in_a_row,
         };
@@ -165,7 +165,8 @@ impl Credentials {
         let stored = record.password.as_ref();
         let verification = base.hasher.verify(&command.current, stored).await?;
         if verification == Verification::Mismatch {
-            // Not a failure when a rival with the same key was first: what was current then is not any more.
+            // Not a failure if a concurrent request with the same idempotency key came first: it replaced what was
+            // the current password.
             if let Some(tokens) = self.given_before(repeatable).await? {
                 return Ok(tokens);
             }
@@ -253,7 +254,7 @@ impl Credentials {
         Ok(tokens)
     }
 
-    /// The lock fell between our read and our write: it holds for its whole time.
+    /// A concurrent attempt set the lock between this one's read and write, so the full lock time remains.
     fn locked_by_rivals(&self) -> ChangePasswordError {
         ChangePasswordError::Locked {
             retry_after: self.base.rules.lockout.window,
@@ -261,7 +262,7 @@ impl Credentials {
     }
 }
 
-/// A change of password whose proof was judged good.
+/// A change of password whose proof was accepted.
 struct Replacement<'a> {
     who: &'a SessionSnapshot,
     record: &'a AccountRecord,

@@ -1,7 +1,7 @@
-//! Setting a new password by code or by mailed link.
+//! Setting a new password with a code or a mailed link.
 //!
-//! It gives no session and takes no second factor away; it ends every session there is, forgets every
-//! device, and opens password sign-in again if failures had closed it. A password that fails the policy leaves the code alive.
+//! A reset begins no session and removes no second factor. It ends every session, forgets every device, and reopens
+//! password sign-in if failures had closed it. A password that violates the policy does not use up the code.
 
 use authentication_domain::{
     audit::Action,
@@ -24,21 +24,21 @@ use crate::{
     single_use::{Presented, SingleUse, SingleUseError},
 };
 
-/// What shows that the person reads what is sent to the identifier.
+/// The proof that the person reads what is sent to the identifier.
 #[derive(Debug)]
 pub enum ResetProof {
-    /// The code, with its challenge.
+    /// The code with its challenge.
     Code {
         /// The challenge.
         challenge: OpaqueToken,
-        /// What the person typed.
+        /// The typed code.
         code: OneTimeCode,
     },
     /// The token of the mailed link.
     Link(OpaqueToken),
 }
 
-/// A reset to complete.
+/// A reset to be completed.
 #[derive(Debug)]
 pub struct CompleteReset {
     /// The proof.
@@ -47,22 +47,22 @@ pub struct CompleteReset {
     pub new_password: PlainPassword,
 }
 
-/// Why the password is what it was.
+/// Why the password was not set.
 #[derive(Debug, thiserror::Error)]
 pub enum CompleteResetError {
-    /// The code or the link does not count.
+    /// The code or link is not valid.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// The code counted, and the number was silent for so long that it may be somebody else's by now.
+    /// The code was right, but the number was unproven for so long that it may have been reassigned.
     #[error("the number alone does not open the account")]
     AnotherProofRequired,
-    /// The new password does not hold to the policy; the code still counts.
+    /// The new password violates the policy; the code stays valid.
     #[error(transparent)]
     WeakPassword(#[from] Weakness),
-    /// The account was changed at the same moment; the code still counts.
+    /// The account was changed concurrently; the code stays valid.
     #[error("the account was changed at the same moment")]
     Conflict,
-    /// No hash was computed; the code still counts.
+    /// The password could not be hashed; the code stays valid.
     #[error(transparent)]
     Hash(#[from] HashError),
 }
@@ -89,22 +89,23 @@ impl MayBeRetried for CompleteResetError {
     }
 }
 
-/// A proof that was judged good, and is used up in the unit that sets the password.
+/// A proof that was accepted, and is used up in the unit that sets the password.
 enum GoodProof {
     Code(Box<RightCode>),
     Link(Box<ResetLinkRecord>),
 }
 
-/// A reset whose proof and password are good.
+/// A reset whose proof and password were accepted.
 struct GoodReset<'a> {
     proof: &'a GoodProof,
-    /// Under what the answer is recorded.
+    /// Where the response is recorded.
     presented: &'a Presented,
     next: &'a PasswordHash,
 }
 
 impl ResetProof {
-    /// The password is a part of the request: another one is another request, for which the code is used up.
+    /// The password is part of the request: with another password it is another request, for which the code is used
+    /// up.
     fn presented(&self, password: &PlainPassword, ctx: &RequestContext) -> Presented {
         let (handed_out, code) = match self {
             Self::Code { challenge, code } => (challenge, code.expose()),
@@ -125,7 +126,7 @@ impl GoodProof {
 }
 
 impl Credentials {
-    /// Sets a new password for whoever proved to have the identifier.
+    /// Sets a new password for the person who proved to have the identifier.
     ///
     /// # Errors
     /// [`CompleteResetError`].
@@ -148,7 +149,7 @@ impl Credentials {
         ctx: &RequestContext,
     ) -> Result<(), CompleteResetError> {
         let base = &self.base;
-        // What needs no identifier and little work is checked before a code is looked at: no guess is spent on a typo.
+        // Cheap checks that need no identifier come before the code is judged, so that a typo costs no guess.
         base.rules.passwords.check(&command.new_password)?;
         let proof = retrying(|| self.judge(&command.proof, ctx)).await?;
         let opened = retrying(|| self.owner_of(&proof, ctx)).await?;
@@ -258,7 +259,7 @@ impl Credentials {
         } = *reset;
         let now = base.clock.now();
         let subject = base.index_keys(&opened.view.identifier).await?.subject;
-        // No second factor is asked for here, so it speaks for nobody.
+        // A reset requires no second factor, so an enrolled one does not make the number sufficient.
         let is_enough = proof.is_from_known_device() || !base.is_silent(opened, now).await?;
         let mut unit = base.store.begin().await?;
         if is_enough {

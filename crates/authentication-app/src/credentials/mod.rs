@@ -1,4 +1,4 @@
-//! Passwords: changing one, and setting one anew.
+//! Passwords: changing and resetting one.
 
 mod change_password;
 mod complete_reset;
@@ -12,14 +12,14 @@ pub use complete_reset::{CompleteReset, CompleteResetError, ResetProof};
 
 use crate::Foundation;
 
-/// The use cases on credentials.
+/// The use cases for passwords.
 #[derive(Clone)]
 pub struct Credentials {
     pub(crate) base: Arc<Foundation>,
 }
 
 impl Credentials {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(base: Arc<Foundation>) -> Self {
         Self { base }
     }

@@ -1,4 +1,4 @@
-//! The hash of a new password, if it is good enough.
+//! Hashing a new password that satisfies the policy.
 
 use authentication_domain::{
     accounts::Identifier,
@@ -8,12 +8,12 @@ use authentication_domain::{
 use crate::{Foundation, ports::HashError};
 
 impl Foundation {
-    /// The end of the policy and the hash: an estimate and a hash, both on the pool of the hasher.
+    /// The last part of the policy, then the hash: a strength estimate and a hash, both on the hasher's pool.
     ///
-    /// Called last, after whatever a stranger has to show and after the cheap part of the policy
+    /// Called last: after the requester's proof, and after the cheap part of the policy
     /// ([`PasswordPolicy::check`](authentication_domain::credentials::PasswordPolicy::check) and
-    /// [`check_owner`](authentication_domain::credentials::PasswordPolicy::check_owner)), so that nobody has us
-    /// compute for a request that leads nowhere.
+    /// [`check_owner`](authentication_domain::credentials::PasswordPolicy::check_owner)), so that an unauthorised
+    /// request cannot trigger expensive computation.
     pub(crate) async fn hash_if_strong<E>(
         &self,
         password: &PlainPassword,

@@ -1,4 +1,4 @@
-//! Setting a password: the part that a change and a reset share.
+//! Setting a password: the part that change and reset share.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -18,18 +18,18 @@ use crate::{
 /// A new password for an account.
 pub(super) struct NewPassword<'a> {
     pub(super) owner: &'a OpenedAccount,
-    /// The version of the account that the proof was judged on.
+    /// The account version on which the proof was judged.
     pub(super) read_version: i64,
     pub(super) hash: &'a PasswordHash,
     pub(super) proven_by: Proof,
 }
 
-/// What the person showed.
+/// The proof that the person gave.
 #[derive(Clone, Copy)]
 pub(super) enum Proof {
-    /// The old password, in a session, which goes on.
+    /// The old password, within this session, which continues.
     OldPassword(SessionId),
-    /// A code or a link. No session goes on, and no device stays known: one may be a thief's.
+    /// A code or a link. No session continues and no device stays known, because one may be an attacker's.
     CodeOrLink,
 }
 
@@ -47,8 +47,8 @@ impl Proof {
 }
 
 impl Foundation {
-    /// Sets the password and ends the sessions that must not outlive it, with all that tells of it, and
-    /// commits. `false`, and nothing done, when the account is another version by now.
+    /// Sets the password, ends the sessions that must not outlive it, writes the audit entry and events, and
+    /// commits. `false`, with nothing done, when the account's version has changed.
     pub(super) async fn set_password(
         &self,
         mut unit: Box<dyn UnitOfWork>,
@@ -64,8 +64,8 @@ impl Foundation {
         Ok(true)
     }
 
-    /// All of it but the commit; answers with what the caches have to be told after that. The worker has to be
-    /// woken, too.
+    /// Like [`Self::set_password`], but without the commit. Returns what must be invalidated in the caches after
+    /// the commit; the caller must also wake the worker.
     pub(super) async fn put_password(
         &self,
         unit: &mut dyn UnitOfWork,
