@@ -1,9 +1,10 @@
-//! Having another identifier.
+//! Changing the identifier.
 //!
-//! A code goes to the new one, and counts for the session that asked for it alone. Nobody is looked up, so
-//! asking does not tell whether the identifier is anybody's: the owner of a taken one gets a notice in the
-//! code's place, as with a registration. Proving the code swaps everything in one unit; whoever had the one
-//! before is told there, and can take the change back for a while, in which nobody else can have it.
+//! A code is sent to the new identifier, and is valid only for the session that requested it. No account is looked
+//! up, so a request does not reveal whether the identifier is taken: the owner of a taken one gets a notice instead
+//! of the code, as with a registration. Proving the code swaps everything in one unit. The previous identifier gets
+//! a notice with a link that undoes the change; until that link expires, no other account can take the previous
+//! identifier.
 
 use authentication_domain::{
     accounts::{Account, AccountId, Identifier, IdentifierRules},
@@ -32,13 +33,13 @@ use crate::{
     single_use::{Presented, SingleUse, SingleUseError},
 };
 
-/// Why there is no challenge.
+/// Why no challenge was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum ChangeIdentifierError {
-    /// It is the account's own.
+    /// The account already has this identifier.
     #[error("the account has this identifier")]
     Unchanged,
-    /// No message goes out.
+    /// No message was queued.
     #[error(transparent)]
     Send(#[from] SendError),
 }
@@ -58,19 +59,19 @@ impl MayBeRetried for ChangeIdentifierError {
 /// A typed code.
 #[derive(Debug)]
 pub struct ConfirmIdentifier {
-    /// The challenge it was sent for.
+    /// The challenge of the code.
     pub challenge: OpaqueToken,
     /// What the person typed.
     pub code: OneTimeCode,
 }
 
-/// Why the identifier is what it was.
+/// Why the identifier was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfirmIdentifierError {
-    /// The code does not count.
+    /// The code is not valid.
     #[error(transparent)]
     Proof(#[from] ProofError),
-    /// The account was changed at the same moment; the code still counts.
+    /// The account was changed concurrently; the code stays valid.
     #[error("the account was changed at the same moment")]
     Conflict,
 }
@@ -97,12 +98,12 @@ impl MayBeRetried for ConfirmIdentifierError {
     }
 }
 
-/// What a change keeps until its code is proven. Sealed.
+/// What is stored until the code of a change is proven. Sealed.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PendingChange {
     account: AccountId,
     session: SessionId,
-    /// The version of the account that it was asked for under. `None` where a release before this one kept it.
+    /// The account version at the time of the request. `None` if an earlier release stored it.
     #[serde(default)]
     version: Option<i64>,
     identifier: String,
@@ -111,7 +112,7 @@ pub(crate) struct PendingChange {
 }
 
 impl PendingChange {
-    /// What the message with its code needs.
+    /// What the message with the code needs.
     pub(crate) fn for_its_message(&self) -> Zeroizing<String> {
         let typed = Typed {
             identifier: &self.identifier,
@@ -127,10 +128,10 @@ impl PendingChange {
 }
 
 impl Accounts {
-    /// Sends a code to the new identifier, unless one went out within the last minute (`POST /me/identifier`).
+    /// Sends a code to the new identifier, unless one was sent within the last minute (`POST /me/identifier`).
     ///
     /// # Errors
-    /// [`ChangeIdentifierError`]; nothing is kept then.
+    /// [`ChangeIdentifierError`]; nothing is stored then.
     #[tracing::instrument(skip_all)]
     pub async fn request_identifier_change(
         &self,
@@ -148,7 +149,7 @@ impl Accounts {
         ctx: &RequestContext,
     ) -> Result<IssuedChallenge, ChangeIdentifierError> {
         let base = &self.base;
-        // As of now: what was shown to us may be a version ago, and the change would be dead when it begins.
+        // The snapshot may be outdated; a change that begins under an old version could never be confirmed.
         let now = base.clock.now();
         let fresh = base.as_of_now(who, now).await?;
         let opened = base.open_account(&fresh.owner)?;
@@ -175,8 +176,8 @@ impl Accounts {
             identifier: identifier.to_text(),
             language: opened.view.profile.language.clone(),
         };
-        // Whoever is signed in could send messages to any number there is. Counted for the account, which stays
-        // the same while its identifier changes.
+        // A signed-in person could otherwise send messages to any number. Counted for the account id, which does
+        // not change with the identifier.
         let account = opened.id().as_uuid();
         let asked = TriesScope {
             subject: Subject(base.vault.lasting_fingerprint(account.as_bytes())),
@@ -214,8 +215,8 @@ impl Accounts {
         Ok(issued)
     }
 
-    /// Gives the account the identifier that the code proves, ends its other sessions, and tells whoever had the
-    /// one before (`POST /me/identifier/confirm`).
+    /// Sets the identifier that the code proves, ends the account's other sessions, and notifies the previous
+    /// identifier (`POST /me/identifier/confirm`).
     ///
     /// # Errors
     /// [`ConfirmIdentifierError`]; a wrong guess is counted.
@@ -266,7 +267,7 @@ impl Accounts {
             .map_err(|_| corrupt("challenges", "payload"))?;
         let fresh = base.as_of_now(who, base.clock.now()).await?;
         if pending.version != Some(fresh.owner.account.version) {
-            // What opens the account is another thing than when it was asked for.
+            // The account's credentials have changed since the request.
             base.note_code(Purpose::IdentifierChange, CodeOutcome::Refused);
             return Err(ProofError::InvalidCode.into());
         }
@@ -299,7 +300,7 @@ impl Accounts {
         let account = opened.id();
         let index = base.index.keys_of(&identifier);
         let sealed = seal_identifier(base.vault.as_ref(), account, &opened.key, &identifier);
-        // Whoever has a silent number now must not take the account with it.
+        // If the previous number may have been reassigned, its current holder must not be able to take the account.
         let can_be_undone = !base.is_silent(&opened, now).await?;
         let swap = IdentifierSwap {
             account,
@@ -315,7 +316,7 @@ impl Accounts {
         match unit.accounts().change_identifier(swap).await {
             Ok(true) => {}
             Ok(false) => return Err(ConfirmIdentifierError::Conflict),
-            // Somebody proved it first. Whoever came later learns only that the code is dead.
+            // Another request proved the same identifier first. The later one learns only that its code is invalid.
             Err(StoreError::Conflict(UniqueRule::Identifier)) => {
                 base.note_code(Purpose::IdentifierChange, CodeOutcome::Refused);
                 return Err(ProofError::InvalidCode.into());
@@ -351,7 +352,7 @@ impl Accounts {
     }
 }
 
-/// For the trail, under the person's key.
+/// The change for the audit log, where it is sealed under the person's key.
 pub(super) fn diff_of(before: &Identifier, after: &Identifier) -> Diff {
     Diff::between(
         &json!({"identifier": before.to_text()}),
@@ -371,7 +372,7 @@ pub(super) const fn changed_event(
     }
 }
 
-/// The account as the unit left it.
+/// Applies the unit's changes to the account in memory.
 fn note_change(account: &mut Account, identifier: &Identifier, now: OffsetDateTime) {
     account.sign_up_method = identifier.method();
     account.version += 1;

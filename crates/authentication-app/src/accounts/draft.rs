@@ -1,4 +1,4 @@
-//! An account before it has a row.
+//! A new account before it is inserted.
 
 use authentication_domain::{
     accounts::{Account, AccountId, AccountStatus, Identifier, SignUpMethod},
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::ports::{AccountRecord, IdentifierIndex, NewAccount, Vault};
 
-/// Everything that is decided about a new account.
+/// Everything that defines a new account.
 pub(crate) struct AccountDraft {
     pub(crate) id: AccountId,
     pub(crate) identifier: Identifier,
@@ -28,7 +28,7 @@ pub(crate) struct AccountDraft {
 }
 
 impl AccountDraft {
-    /// The account in clear, and sealed under a data key of its own.
+    /// The account in clear, and its row, sealed under a new data key.
     pub(crate) fn seal(
         self,
         vault: &dyn Vault,

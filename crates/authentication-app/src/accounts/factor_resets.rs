@@ -1,7 +1,7 @@
-//! Taking every second factor off an account whose owner lost them all (`docs/account-recovery.md`).
+//! Removing every second factor from an account whose owner lost them (`docs/account-recovery.md`).
 //!
-//! Asked for by an operator, told to the owner, and carried out when the waiting time is over, unless the owner
-//! says that it was not them. Any number of nodes may look after it: each step is claimed.
+//! An operator requests a reset, the owner is notified, and after the waiting period the reset is carried out
+//! unless the owner objects. Any number of nodes may process resets: each step is claimed.
 
 use std::sync::Arc;
 
@@ -23,51 +23,51 @@ use crate::{
     retry::retrying,
 };
 
-/// Looked after at once.
+/// The maximum number of resets per round.
 const MOST: u32 = 1000;
 
-/// Marks ids of rounds.
+/// The type of round ids.
 enum Round {}
 
-/// What is done about a reset.
+/// The step that was taken for a reset.
 enum Step {
     Announced,
     CarriedOut,
     CalledOff,
 }
 
-/// The use cases on resets of factors.
+/// The use cases for factor resets.
 #[derive(Clone)]
 pub struct FactorResets {
     base: Arc<Foundation>,
 }
 
-/// What a round did.
+/// The result of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FactorResetsDone {
-    /// Owners who were told.
+    /// The number of owners who were notified.
     pub announced: usize,
-    /// Whose notice has left since, so that their waiting time begins.
+    /// The number of resets whose notice has been sent since, so that their waiting period begins.
     pub waits_begun: u64,
-    /// Accounts whose factors were taken off.
+    /// The number of accounts whose factors were removed.
     pub carried_out: usize,
-    /// Resets that an operator had called off, or that were of no use any more.
+    /// The number of resets that were dropped, because an operator called them off or they became pointless.
     pub called_off: usize,
-    /// Resets that could not be looked after, for reasons that the log has.
+    /// The number of resets that failed; the log has the reasons.
     pub failed: usize,
 }
 
 impl FactorResets {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(base: Arc<Foundation>) -> Self {
         Self { base }
     }
 
-    /// Tells owners of what was asked for, and carries out what is due. One that fails does not keep the others
-    /// waiting.
+    /// Notifies owners of new requests, and carries out resets that are due. One that fails does not delay the
+    /// others.
     ///
     /// # Errors
-    /// [`StoreError`] when the store does not even say what is to be done.
+    /// [`StoreError`] when the list of resets cannot be read.
     #[tracing::instrument(skip_all)]
     pub async fn round(&self) -> Result<FactorResetsDone, StoreError> {
         let base = &self.base;
@@ -94,7 +94,7 @@ impl FactorResets {
         Ok(done)
     }
 
-    /// One step of one reset; `None` when somebody else took it.
+    /// Takes one step of one reset; `None` when another node took it.
     async fn look_after(
         &self,
         reset: &FactorReset,
@@ -197,7 +197,7 @@ impl FactorResets {
         Ok(true)
     }
 
-    /// Of nobody who is known here: who asked for it stands in the ticket that the reason names.
+    /// Without an actor: the requester is recorded in the ticket that the reason names.
     fn act(&self, action: Action, owner: &OpenedAccount, reset: &FactorReset) -> Act<'static> {
         let subject = self.base.index.keys_of(&owner.view.identifier).subject;
         Act::on_identifier(action, Outcome::Success, subject)

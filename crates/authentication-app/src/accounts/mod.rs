@@ -28,14 +28,14 @@ pub(crate) use view::{OpenedAccount, open_identifier};
 
 use crate::Foundation;
 
-/// The use cases on accounts.
+/// The use cases for accounts.
 #[derive(Clone)]
 pub struct Accounts {
     pub(crate) base: Arc<Foundation>,
 }
 
 impl Accounts {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(base: Arc<Foundation>) -> Self {
         Self { base }
     }

@@ -1,8 +1,8 @@
-//! "This was not me": what the link in a notice does, once its holder confirmed that it is meant.
+//! "This was not me": what the link in a notice does after its holder confirmed it.
 //!
-//! Whoever got in is out: every session ends, no device stays known, the ways in that came since the notice are
-//! taken away, and the password counts no more until it is set anew by code or link. To a client that tries it,
-//! a locked password is a wrong one.
+//! It locks an intruder out: every session ends, no device stays known, the credentials added since the notice are
+//! removed, and the password is locked until it is reset by code or link. To a client, a locked password is
+//! indistinguishable from a wrong one.
 
 use authentication_domain::{
     accounts::Closed,
@@ -29,11 +29,10 @@ use crate::{
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
 pub enum NotMeError {
-    /// Unknown, used, expired, made worthless by a later act, or good for something else: all the same to a
-    /// client.
+    /// Unknown, used, expired, voided by a later act, or of another kind; a client cannot distinguish these.
     #[error("the link does not count")]
     InvalidLink,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -50,7 +49,7 @@ impl SingleUseError for NotMeError {
 }
 
 impl Accounts {
-    /// Does what the owner of an account asks for who says that something was not them (`POST /auth/not-me`).
+    /// Secures the account of an owner who reports that something was not them (`POST /auth/not-me`).
     ///
     /// # Errors
     /// [`NotMeError`].
@@ -101,7 +100,7 @@ impl Accounts {
         Ok(())
     }
 
-    /// The link behind a token that still counts, and the account that it is about.
+    /// The valid link behind a token, and its account.
     pub(super) async fn follow(
         &self,
         token: &OpaqueToken,
@@ -133,8 +132,8 @@ impl Accounts {
         }
     }
 
-    /// Shuts everybody out, with trail and events; answers with the sessions that ended. What other notices of
-    /// the time before ask for is done with it, so their links are worth nothing from here on.
+    /// Secures the account, with audit entry and events; returns the ended sessions. The links of all earlier
+    /// notices are voided, because what they ask for is thereby done.
     pub(super) async fn secure(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -151,7 +150,7 @@ impl Accounts {
             .lock_password(account, read_version, now)
             .await?;
         if !locked {
-            // Changed since it was read: whatever it is now is to be shut, too.
+            // Changed since it was read: retry, so that the new state is secured.
             return Err(StoreError::Retryable);
         }
         let taken_back = unit.notices().take_back(link).await?;
@@ -159,11 +158,11 @@ impl Accounts {
         unit.notices()
             .void_links(account, LinkKind::NotMe, since_ever, now)
             .await?;
-        // Summaries that wait have a link that is worth nothing now; what comes next is told with a good one.
+        // The links in open summaries are void now; the next notice carries a valid one.
         unit.notices().tell_anew(account, now).await?;
         unit.devices().forget_all(account).await?;
         unit.second_factors().end_pending(account).await?;
-        // Whoever asked for it was not the owner.
+        // The request cannot have been the owner's.
         if unit.factor_resets().call_off(account).await? {
             let act = Act::of(Action::FactorResetCalledOff, Outcome::Success, account, key);
             unit.audit().append(&[base.record(&act, ctx, now)]).await?;

@@ -1,4 +1,4 @@
-//! What other bounded contexts are told of people.
+//! Summaries of people for other bounded contexts.
 
 use std::sync::Arc;
 
@@ -17,15 +17,15 @@ use crate::{
     ports::Invalidation,
 };
 
-/// Summaries of people, remembered for a moment.
+/// A short-lived cache of summaries of people.
 ///
-/// Names are in clear here, in this process and for a second; nothing of a contact is.
+/// Holds names in clear, in this process and for one second; holds no contact data.
 #[derive(Debug, Clone)]
 pub struct People(Cached<AccountId, Person, DirectoryError>);
 
 impl People {
-    /// A page of products asks for the same vendor with every row. The state of an account is part of the
-    /// answer, so it lives no longer than a session's snapshot beside other nodes.
+    /// A page of products asks for the same vendor with every row. The summary includes the account's state, so its
+    /// TTL is no longer than that of a session snapshot in a cluster.
     pub const INTENT: Intent = Intent {
         name: "people",
         why: "a page of products asks for its vendor with every row, and each answer costs a read and \
@@ -38,19 +38,19 @@ impl People {
     }
     .checked();
 
-    /// Remembers nobody yet.
+    /// An empty cache.
     pub fn new(ledger: &Ledger, clock: Arc<dyn Clock>, random: Arc<dyn SecureRandom>) -> Self {
         Self(Cached::new(Self::INTENT, ledger, clock, random))
     }
 
-    /// Takes in who changed, here or on another node.
+    /// Applies an invalidation from this or another node.
     pub fn hear(&self, invalidation: &Invalidation) {
         for account in &invalidation.changed {
             self.0.forget(account);
         }
     }
 
-    /// Forgets everybody, after changes may have been missed.
+    /// Removes everything, after invalidations may have been missed.
     pub fn forget_everything(&self) {
         self.0.forget_everything();
     }

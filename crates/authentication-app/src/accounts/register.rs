@@ -1,8 +1,8 @@
-//! Asking for an account.
+//! Requesting an account.
 //!
-//! Nothing is made but an attempt: a challenge that holds its own password hash. The account comes into
-//! being when the code is proven, so nobody squats on an address they do not hold; and since nobody is
-//! looked up here, nothing tells whether the address is taken.
+//! A request stores only an attempt: a challenge with its own password hash. The account is created when the code
+//! is proven, so an address cannot be occupied without access to it. No account is looked up, so the response does
+//! not reveal whether the address is taken.
 
 use authentication_domain::{
     accounts::Identifier,
@@ -26,38 +26,38 @@ use crate::{
     retry::{MayBeRetried, retrying},
 };
 
-/// A registration as it was asked for.
+/// A registration request.
 #[derive(Debug)]
 pub struct Register {
-    /// What the person will sign in with.
+    /// The identifier to sign in with.
     pub identifier: Identifier,
     /// The password they chose.
     pub password: PlainPassword,
-    /// Client or vendor: what a person may make themselves.
+    /// Client or vendor: the roles that self-registration offers.
     pub role: Role,
-    /// What else they told.
+    /// The remaining input.
     pub profile: Profile,
 }
 
-/// Why there is no challenge.
+/// Why no challenge was issued.
 #[derive(Debug, thiserror::Error)]
 pub enum RegisterError {
-    /// Staff are invited; nobody registers as one.
+    /// A staff role, which is given by invitation only.
     #[error("this role is not given by registration")]
     RoleNotOffered,
-    /// The password does not hold to the policy.
+    /// The password violates the policy.
     #[error(transparent)]
     WeakPassword(#[from] Weakness),
-    /// No message goes out.
+    /// No message was queued.
     #[error(transparent)]
     Send(#[from] SendError),
-    /// The idempotency key came with another request before.
+    /// The idempotency key was already used for another request.
     #[error("the idempotency key was used for another request")]
     IdempotencyKeyReused,
-    /// The same request is being answered, and was waited for long enough.
+    /// The same request is still in progress, and the wait for its response timed out.
     #[error("a request with the same idempotency key is in progress")]
     IdempotencyInProgress,
-    /// No hash was computed.
+    /// The password could not be hashed.
     #[error(transparent)]
     Hash(#[from] HashError),
 }
@@ -74,7 +74,7 @@ impl MayBeRetried for RegisterError {
     }
 }
 
-/// What a registration keeps until the code is proven. Sealed.
+/// What is stored until the code of a registration is proven. Sealed.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct PendingRegistration {
     pub(crate) identifier: String,
@@ -88,7 +88,7 @@ impl PendingRegistration {
         PasswordHash::from_encoded(self.password.clone())
     }
 
-    /// What the message with its code needs.
+    /// What the message with the code needs.
     pub(crate) fn for_its_message(&self) -> Zeroizing<String> {
         let typed = Typed {
             identifier: &self.identifier,
@@ -100,11 +100,11 @@ impl PendingRegistration {
 }
 
 impl Accounts {
-    /// Keeps the attempt and sends a code to the identifier, unless one went out within the last minute.
-    /// If the identifier is taken, its owner gets a notice in the code's place.
+    /// Stores the attempt and sends a code to the identifier, unless one was sent within the last minute. If the
+    /// identifier is taken, its owner gets a notice instead of the code.
     ///
     /// # Errors
-    /// [`RegisterError`]; nothing is kept then.
+    /// [`RegisterError`]; nothing is stored then.
     #[tracing::instrument(skip_all)]
     pub async fn register(
         &self,
@@ -156,7 +156,7 @@ impl Accounts {
             pending: Some(Pending::Registration(&pending)),
         };
         match retrying(|| self.keep_attempt(&request, repeatable, ctx)).await {
-            // What such a unit waits for is its rival with the same key.
+            // Such a unit waited for a concurrent request with the same key.
             Err(error) if error.is_retryable() && repeatable.is_some() => {
                 Err(RegisterError::IdempotencyInProgress)
             }

@@ -1,8 +1,8 @@
-//! Taking a change of identifier back, by the link that the identifier before got.
+//! Undoing a change of identifier, by the link that the previous identifier received.
 //!
-//! Whatever the identifier is by now: a thief who changes it again keeps nobody from taking it back. The links
-//! of later changes, which went to identifiers that the account should never have had, are worth nothing then.
-//! Whoever takes a change back says that it was not them, so everything else that follows from that is done too.
+//! The undo works whatever the current identifier is, so further changes by a thief cannot prevent it. It voids the
+//! links of later changes, which went to identifiers that the account should never have had. It also reports that
+//! the change was not the owner's, so the account is secured as with any such report.
 
 use authentication_domain::{
     accounts::Identifier,
@@ -27,7 +27,7 @@ use crate::{
 };
 
 impl Accounts {
-    /// Gives the account back the identifier that it had before a change, and shuts everybody out
+    /// Restores the identifier that the account had before a change, and secures the account
     /// (`POST /auth/identifier/undo`).
     ///
     /// # Errors
@@ -76,7 +76,8 @@ impl Accounts {
         match unit.accounts().change_identifier(swap).await {
             Ok(true) => {}
             Ok(false) => return Err(StoreError::Retryable.into()),
-            // It was reserved, so this is nobody's doing; the link stays for whoever looks into it.
+            // The identifier was reserved, so this cannot happen in regular operation; the link stays for an
+            // investigation.
             Err(StoreError::Conflict(UniqueRule::Identifier)) => {
                 return Err(NotMeError::InvalidLink);
             }

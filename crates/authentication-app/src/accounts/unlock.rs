@@ -1,4 +1,4 @@
-//! Opening by hand what failures closed: an operator's act, on the command line. It changes nothing but counts.
+//! Manually reopening an account that failures closed: an operator's command. It changes only counters.
 
 use std::sync::Arc;
 
@@ -12,33 +12,33 @@ use crate::{
     retry::retrying,
 };
 
-/// What unlocking stands on: no keys but those of the trail.
+/// The ports that unlocking needs. The only keys are those that seal audit entries.
 pub struct UnlockPorts {
     /// The relational store.
     pub store: Arc<dyn IdentityStore>,
-    /// Seals what the trail keeps of it.
+    /// Seals the audit entries.
     pub vault: Arc<dyn Vault>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub random: Arc<dyn SecureRandom>,
 }
 
-/// Opens accounts that failures closed.
+/// Reopens accounts that failures closed.
 pub struct Unlocks {
     ports: UnlockPorts,
-    /// In every entry of this run.
+    /// The request id in every audit entry of this run.
     run: RequestId,
 }
 
 impl Unlocks {
-    /// Built once by the composition root, for one run.
+    /// Called once per run, by the composition root.
     pub const fn new(ports: UnlockPorts, run: RequestId) -> Self {
         Self { ports, run }
     }
 
-    /// Forgets every failure of passwords and of codes that is counted for the identifier of an account, and puts
-    /// on record why. `false` when there is no such account.
+    /// Clears every counted failure of passwords and codes for the identifier of an account, and records the
+    /// reason. `false` when there is no such account.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Changing what one told about oneself.
+//! Changing one's profile.
 
 use authentication_domain::{
     audit::{Action, Diff, Outcome},
@@ -14,23 +14,23 @@ use crate::{
     retry::{retry_on_store_error, retrying},
 };
 
-/// Why the profile is as it was.
+/// Why the profile was not changed.
 #[derive(Debug, thiserror::Error)]
 pub enum UpdateProfileError {
-    /// Another session changed it at the same moment; read it again.
+    /// Another session changed it concurrently; read it again.
     #[error("the profile was changed at the same moment")]
     Conflict,
-    /// The account is gone.
+    /// The account does not exist any more.
     #[error("there is no such account")]
     NotFound,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(UpdateProfileError);
 
 impl Accounts {
-    /// Changes the named fields of one's own profile.
+    /// Changes the given fields of the account's profile.
     ///
     /// # Errors
     /// [`UpdateProfileError`].
@@ -53,7 +53,7 @@ impl Accounts {
         let base = &self.base;
         let now = base.clock.now();
         let account = who.owner.account.id;
-        // The snapshot may be a second old; the version that is compared must be the newest.
+        // The snapshot may be a second old; the comparison needs the latest version.
         let (record, _) = base
             .store
             .credentials_of(account)

@@ -20,19 +20,19 @@ use crate::{
 /// An account in clear, for its owner.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountView {
-    /// Who, and where the account is in its life.
+    /// The account's id, state and roles.
     pub account: Account,
-    /// What they sign in with.
+    /// The identifier that they sign in with.
     pub identifier: Identifier,
-    /// What they told about themselves.
+    /// The profile.
     pub profile: Profile,
-    /// Their balance.
+    /// The balance.
     pub wallet: Wallet,
-    /// Which second factors they set up.
+    /// The second factors that are set up.
     pub second_factors: SecondFactors,
 }
 
-/// An account in clear, with the key that opened it.
+/// An account in clear, with its data key.
 pub(crate) struct OpenedAccount {
     pub(crate) view: AccountView,
     pub(crate) key: DataKey,
@@ -54,7 +54,7 @@ impl Accounts {
     }
 }
 
-/// What an account's owner signs in with.
+/// Opens the identifier that an account's owner signs in with.
 pub(crate) fn open_identifier(
     vault: &dyn Vault,
     account: AccountId,
@@ -94,9 +94,9 @@ impl Foundation {
         Ok(OpenedAccount { view, key })
     }
 
-    /// The account that a lookup of this identifier's digest gave, in clear (ADR 0046). A digest and a ciphertext
-    /// that do not belong together are an old value that was put back, or another's row: nobody is let in by
-    /// them, and nobody is written to.
+    /// Opens the account found by this identifier's digest (ADR 0046). If the digest does not match the sealed
+    /// identifier, an old value was put back or another row's was inserted: such an account is neither signed in to
+    /// nor sent messages.
     pub(crate) fn open_found(
         &self,
         record: &AccountRecord,
@@ -112,7 +112,7 @@ impl Foundation {
         Err(corrupt(field.table, field.column))
     }
 
-    /// Whether this is a digest of the identifier that the account says it has, under any key that lives.
+    /// Whether this is the digest of the account's own identifier, under any live key.
     pub(crate) fn is_found_by(&self, opened: &OpenedAccount, subject: Subject) -> bool {
         let keys = self.index.keys_of(&opened.view.identifier);
         let mut entries = keys.entries.iter();
@@ -121,7 +121,7 @@ impl Foundation {
             || entries.any(|entry| entry.digest == subject.0)
     }
 
-    /// Whether the identifier that the account says it has is the one that it is found by now. One statement.
+    /// Whether looking up the account's identifier finds this account now. One statement.
     pub(crate) async fn is_found_by_its_identifier(
         &self,
         opened: &OpenedAccount,
@@ -131,7 +131,7 @@ impl Foundation {
         Ok(found.is_some_and(|found| found.account.id == opened.id()))
     }
 
-    /// The account as it is now, in clear.
+    /// The current account, in clear.
     pub(crate) async fn read_account(
         &self,
         account: AccountId,
