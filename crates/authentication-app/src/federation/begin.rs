@@ -1,4 +1,5 @@
-//! Beginning: a nonce for a client that brings an ID token, or a flow for one that is sent to the provider.
+//! Beginning a sign-in: a nonce for a client that presents an ID token, or a flow for one that is sent to the
+//! provider.
 
 use std::fmt;
 
@@ -19,7 +20,7 @@ use crate::{
 
 pub(super) const PURPOSE: ServicePurpose = ServicePurpose::FederationFlow;
 
-/// What a flow comes back to. Sealed; the client never sees the verifier.
+/// What the return to a flow needs. Sealed; the client never sees the verifier.
 #[derive(Serialize, Deserialize)]
 pub(super) struct FlowPayload {
     pub(super) redirect_uri: String,
@@ -39,44 +40,44 @@ impl Drop for FlowPayload {
     }
 }
 
-/// What a client takes to the provider, and what it keeps.
+/// A flow as the client gets it: what it takes to the provider, and what it keeps.
 pub struct BegunFlow {
-    /// Where the person is sent.
+    /// The address that the person is sent to.
     pub authorization_url: String,
-    /// Comes back with them.
+    /// Returned by the provider.
     pub state: OpaqueToken,
-    /// Stays with the client that began it: a code that somebody else slips in comes without.
+    /// Kept by the client that began the flow, so that an attacker's injected code comes without it.
     pub binding: OpaqueToken,
 }
 
 impl fmt::Debug for BegunFlow {
-    /// The address has state and nonce in it.
+    /// The address contains state and nonce.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("BegunFlow(…)")
     }
 }
 
-/// Why no flow begins.
+/// Why no flow was begun.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginFlowError {
     /// The code flow is not configured.
     #[error("the code flow is not configured")]
     NotConfigured,
-    /// People come back to addresses that are listed, and to no other.
+    /// Only listed redirect addresses are allowed.
     #[error("the redirect URI is not one of the allowed")]
     RedirectNotAllowed,
-    /// The provider is away, or not to be trusted.
+    /// The provider is unavailable or untrustworthy.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(BeginFlowError);
 
 impl Federation {
-    /// A nonce for an ID token that signs in (`POST /auth/providers/{name}/options`). It counts for ten minutes, once,
-    /// at this provider, and only from the device that it was given to, if the request named one.
+    /// Issues a nonce for an ID token that signs in (`POST /auth/providers/{name}/options`). It is valid once, for
+    /// ten minutes, at this provider, and only from the device to which it was issued, if the request named one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -85,9 +86,9 @@ impl Federation {
         self.keep_new_nonce(None, ctx).await
     }
 
-    /// A nonce for an ID token that is brought in a session (`POST /me/providers/{name}/options`), to link an identity
-    /// or to prove again who one is. It counts in that session and at this provider alone, for ten minutes, once, and
-    /// signs nobody in.
+    /// Issues a nonce for an ID token that is presented in a session (`POST /me/providers/{name}/options`), to link
+    /// an identity or to re-authenticate. It is valid once, for ten minutes, only in that session and at this
+    /// provider, and cannot sign in.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -123,17 +124,18 @@ impl Federation {
         Ok(nonce)
     }
 
-    /// Where to send a person (`POST /auth/providers/{name}/authorize`). State, nonce and PKCE verifier stay here.
+    /// Begins a flow and returns where to send the person (`POST /auth/providers/{name}/authorize`). Nonce and PKCE
+    /// verifier stay in the service.
     ///
     /// # Errors
-    /// [`BeginFlowError`]; nothing is kept then.
+    /// [`BeginFlowError`]; nothing is stored then.
     #[tracing::instrument(skip_all)]
     pub async fn begin_flow(&self, redirect_uri: &str) -> Result<BegunFlow, BeginFlowError> {
         let base = &self.base;
         if self.policy.redirect_uris.is_empty() {
             return Err(BeginFlowError::NotConfigured);
         }
-        // To the letter (RFC 9700 §4.1.3): no parser of ours and of a browser can read it differently.
+        // Exact string comparison (RFC 9700 §4.1.3): our parser and a browser's cannot disagree.
         if !self
             .policy
             .redirect_uris
@@ -181,7 +183,7 @@ impl Federation {
     }
 }
 
-/// 256 bits in 64 characters that RFC 7636 §4.1 allows.
+/// A PKCE verifier: 256 bits in 64 characters that RFC 7636 §4.1 allows.
 fn new_verifier(bytes: [u8; 32]) -> SecretString {
     use std::fmt::Write as _;
     let mut text = String::with_capacity(64);

@@ -1,8 +1,8 @@
-//! Coming back from the provider with a code.
+//! Returning from the provider with a code.
 //!
-//! The flow is used up first, in a unit of its own: a second one with the same state finds nothing, and the
-//! provider is not asked. If the provider then cannot be reached the flow is given back, so that the person
-//! can try again once it can.
+//! The flow is used up first, in a separate unit: a second return with the same state finds no flow, and the
+//! provider is not asked. If the provider turns out to be unreachable, the flow is released, so that the person can
+//! retry later.
 
 use authentication_domain::{audit::Action, federation::ExternalPerson, opaque_token::OpaqueToken};
 use common::access::Role;
@@ -20,18 +20,18 @@ use crate::{
     retry::retrying,
 };
 
-/// What a person came back with.
+/// What a person returned with.
 #[derive(Debug)]
 pub struct CompleteFlow {
     /// The authorization code.
     pub code: SecretString,
-    /// As it came back.
+    /// `state`, as the provider returned it.
     pub state: OpaqueToken,
-    /// As the client kept it.
+    /// The binding, as the client kept it.
     pub binding: OpaqueToken,
-    /// Who says that they gave the code (RFC 9207), if anybody.
+    /// The issuer that claims to have issued the code (RFC 9207), if the response names one.
     pub issuer: Option<String>,
-    /// What the person is to be, if they have no account yet.
+    /// The role for a new account.
     pub role: Option<Role>,
 }
 
@@ -64,14 +64,15 @@ impl Federation {
             person,
             once: Once::UsedUp(seen),
             role,
-            // The flow was used up before the provider was asked, whose code counts once as well.
+            // Not repeatable: the flow was used up before the provider was asked, and its code is valid only once
+            // as well.
             presented: None,
         };
         self.enter(&arrival, ctx).await
     }
 
-    /// Whom the provider vouches for to whoever brings the code, and how far moves were when they went there. The
-    /// flow is used up.
+    /// Uses up the flow and redeems the code. Returns the person that the provider vouches for, and the account
+    /// changes that had committed when the flow was begun.
     async fn come_back(
         &self,
         command: &CompleteFlow,
@@ -110,7 +111,7 @@ impl Federation {
                 return Err(error.into());
             }
         };
-        // Both are ours: nobody learns anything from how long a comparison of digests takes.
+        // Both are digests of random nonces of this service: the timing of the comparison reveals nothing useful.
         let same_nonce = super::nonce_of(&claims)
             .zip(OpaqueToken::from_client(payload.nonce.clone()))
             .is_some_and(|(told, asked)| told.digest() == asked.digest());

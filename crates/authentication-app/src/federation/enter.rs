@@ -1,9 +1,9 @@
-//! Letting in whom the provider vouches for: the end that both ways come to.
+//! Signing in a person that the provider vouches for: the last step of both ways.
 //!
 //! ```text
 //! the identity opens an account ──▶ that account signs in, whatever its address is now
-//! nobody has the address        ──▶ an account is made, and the identity opens it
-//! somebody has the address      ──▶ nobody gets in: they sign in as before, and link from inside
+//! no account has the address    ──▶ an account is created, and the identity opens it
+//! an account has the address    ──▶ refused: its owner must sign in as before, and link from within a session
 //! ```
 
 use authentication_domain::{
@@ -34,13 +34,13 @@ use crate::{
     single_use::{Presented, SingleUseError},
 };
 
-/// Somebody whom the provider vouches for, at our door.
+/// A person that the provider vouches for, to be signed in.
 pub(super) struct Arrival {
     pub(super) person: ExternalPerson,
     pub(super) once: Once,
-    /// What they will be if they are new.
+    /// The role, if an account is created.
     pub(super) role: Role,
-    /// Under what the answer is recorded, if what they bring can be brought again.
+    /// Where the response is recorded, if the request can be repeated.
     pub(super) presented: Option<Presented>,
 }
 
@@ -51,26 +51,26 @@ impl Arrival {
     }
 }
 
-/// What became of them.
+/// The result of a sign-in through a provider.
 #[derive(Debug)]
 pub enum Entered {
-    /// An account was made for them.
+    /// An account was created.
     Registered(SignInAnswer),
-    /// They had one.
+    /// The identity already opened an account.
     SignedIn(SignInAnswer),
 }
 
-/// Why they do not get in.
+/// Why the sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum EnterError {
-    /// Staff are invited; nobody registers as one.
+    /// A staff role, which is given by invitation only.
     #[error("this role is not given by registration")]
     RoleNotOffered,
-    /// The provider vouches for nobody, or not to us.
+    /// The ID token or code is not valid, or not for this service.
     #[error(transparent)]
     Unproven(#[from] Unproven),
-    /// Somebody has an account with the address, which this identity does not open. Told only to whoever
-    /// proved to the provider that they read mail there.
+    /// An account has the address, but this identity does not open it. Revealed only to a person who proved to the
+    /// provider that they read mail at the address.
     #[error("an account has the address, and the identity does not open it")]
     AccountExists,
     /// The identity opens an account that is closed.
@@ -79,10 +79,10 @@ pub enum EnterError {
     /// The identity opens an account that is suspended.
     #[error("the account is suspended")]
     Suspended,
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -117,7 +117,7 @@ impl From<BeginError> for EnterError {
     }
 }
 
-/// Client or vendor: what a person may make themselves.
+/// Client or vendor: the roles that self-registration offers.
 pub(super) fn role_of_newcomer(asked: Option<Role>) -> Result<Role, EnterError> {
     let role = asked.unwrap_or(Role::Client);
     if Roles::from(role).is_staff() {
@@ -126,7 +126,7 @@ pub(super) fn role_of_newcomer(asked: Option<Role>) -> Result<Role, EnterError> 
     Ok(role)
 }
 
-/// What is known when the answer is decided.
+/// What is known when the arrival is judged.
 struct Known {
     identifier: Identifier,
     keys: IndexKeys,
@@ -139,7 +139,7 @@ impl Federation {
         arrival: &Arrival,
         ctx: &RequestContext,
     ) -> Result<Entered, EnterError> {
-        // Whole: what makes a unit fail may be that the same person came in by another door meanwhile.
+        // Retry as a whole: the unit may have failed because the same person was registered concurrently.
         let entered = retrying(|| self.enter_once(arrival, ctx)).await;
         if matches!(entered, Ok(Entered::Registered(_))) {
             let completed = RegistrationOutcome::Completed;
@@ -195,8 +195,8 @@ impl Federation {
         })
     }
 
-    /// Their address may be another one by now: it is who they are that counts, and nothing of the account
-    /// changes by it (T33).
+    /// Signs in the identity's account. The address that the provider reports may differ from the account's by now:
+    /// only the identity matters, and nothing of the account is changed (T33).
     async fn admit(
         &self,
         arrival: &Arrival,
@@ -274,9 +274,9 @@ impl Federation {
         Ok(EnterError::AccountExists)
     }
 
-    /// Makes an account, with the address for its identifier and no password. Whatever somebody else has
-    /// begun with the address dies in the same moment (T36): there is nothing else that could outlive it,
-    /// since nothing is made of an address before it is proven.
+    /// Creates an account without a password, with the address as its identifier. Voids every pending registration
+    /// or change that another person began with the address (T36); nothing else could survive, because nothing is
+    /// created for an address before it is proven.
     async fn register(
         &self,
         arrival: &Arrival,
@@ -320,11 +320,11 @@ impl Federation {
         for subject in subjects_of(&known.keys) {
             unit.challenges().void_codes(subject, now).await?;
         }
-        // Counted while nobody had the address.
+        // These were counted while no account had the address.
         base.forget_in_a_row(unit.as_mut(), &opened.view.identifier)
             .await?;
         let account = opened.id();
-        // Somebody new has no second factor, and no device that the others would be new beside.
+        // A new account has no second factor, and no earlier device; so no notice of a new device is sent.
         let sign_in = SignIn {
             owner: &opened,
             device: None,
@@ -363,15 +363,15 @@ impl Federation {
     }
 }
 
-/// One mailbox is one factor: whoever reads at the address that the provider vouches for, and which is the
-/// account's, may well have got in by it. So no code goes there as the second factor.
+/// One mailbox is one factor: a person who reads mail at the vouched-for address, which is also the account's, may
+/// have passed the provider with just that. So no code is sent there as the second factor.
 fn came_over(arrival: &Arrival, owner: &OpenedAccount) -> Option<SignUpMethod> {
     let identifier = &owner.view.identifier;
     let vouched_for = Identifier::Email(arrival.person.email.clone());
     (vouched_for.index_form() == identifier.index_form()).then(|| identifier.method())
 }
 
-/// The same person by another door, or somebody who proved the same address: to be looked at once more.
+/// The same person was registered concurrently, or another one proved the same address: retry with a fresh look-up.
 fn somebody_was_first(error: StoreError) -> StoreError {
     match error {
         StoreError::Conflict(UniqueRule::Identifier | UniqueRule::FederatedIdentity) => {

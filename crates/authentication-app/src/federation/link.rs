@@ -1,4 +1,4 @@
-//! Linking an identity to one's own account: proof of both sides, the session's and the provider's.
+//! Linking an identity to one's own account: requires proof from both sides, the session and the provider.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -21,37 +21,37 @@ use crate::{
     single_use::{Presented, SingleUse, SingleUseError},
 };
 
-/// What the provider gave the client.
+/// What the provider gave to the client.
 #[derive(Debug)]
 pub struct LinkIdentity {
     /// The ID token.
     pub id_token: SecretString,
 }
 
-/// Why nothing is linked.
+/// Why nothing was linked.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The provider vouches for nobody, or not to us.
+    /// The ID token is not valid, or not for this service.
     #[error(transparent)]
     Unproven(#[from] Unproven),
-    /// The identity opens another account, or another one of the same provider opens this one.
+    /// The identity opens another account, or another identity at the same provider opens this one.
     #[error("another identity or account is linked already")]
     AlreadyLinked,
-    /// The account changed while the provider was asked, or the session ended: the password was reset, say, and
-    /// whoever asks may not be its owner any more.
+    /// The account changed while the provider was asked, or the session ended. After a password reset, for
+    /// instance, the person who asks may no longer be the owner.
     #[error("the account changed meanwhile")]
     Conflict,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(LinkError);
 
-/// What is to be linked.
+/// An identity to be linked.
 struct Linking<'a> {
     person: &'a ExternalPerson,
     nonce: TokenDigest,
-    /// Under what the answer is recorded.
+    /// Where the response is recorded.
     presented: &'a Presented,
 }
 
@@ -66,10 +66,10 @@ impl SingleUseError for LinkError {
 }
 
 impl Federation {
-    /// Lets an identity open one's own account beside those at other providers (`POST /me/providers/{name}`). Its
-    /// address need not be the account's. The nonce must have been asked for in this session: a token that somebody
-    /// else had made out links nothing. Linking what is linked already changes nothing. The caller has made sure that
-    /// the sign-in is recent.
+    /// Links an identity to the session's account, beside those at other providers (`POST /me/providers/{name}`).
+    /// Its address may differ from the account's. The nonce must have been issued in this session, so that a token
+    /// issued for another session or client links nothing. Linking an already linked identity changes nothing. The
+    /// caller has verified that the sign-in is recent.
     ///
     /// # Errors
     /// [`LinkError`].
@@ -122,7 +122,7 @@ impl Federation {
         let linked = base.store.identities_of(account).await?;
         let is_this = |it: &&FederatedIdentityRecord| it.digest == digest;
         let is_there = |it: &&FederatedIdentityRecord| it.provider == self.name();
-        // Perhaps under the name that its provider had before.
+        // It may be linked under an earlier name of its provider.
         let linked = linked
             .iter()
             .find(is_this)
@@ -175,7 +175,7 @@ impl Federation {
         Ok(())
     }
 
-    /// A statement that failed has undone its unit: the trace of it gets one of its own.
+    /// The failed statement has aborted its unit, so the refusal is recorded in a separate one.
     async fn refuse_link(
         &self,
         who: &SessionSnapshot,
@@ -195,7 +195,8 @@ impl Federation {
     }
 }
 
-/// A nonce that is brought in a session: asked for there, since the account is what it is.
+/// The use of a nonce in a session. It must have been issued in this session, under the current version of the
+/// account.
 pub(crate) fn in_session(
     provider: ProviderName,
     who: &SessionSnapshot,

@@ -1,4 +1,4 @@
-//! Which identities open one's own account.
+//! The identities that open one's own account.
 
 use authentication_domain::federation::ProviderName;
 use time::OffsetDateTime;
@@ -11,15 +11,15 @@ use crate::{
 /// An identity that opens the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkedIdentity {
-    /// Where; it may be configured no more.
+    /// The provider; it may no longer be configured.
     pub provider: ProviderName,
-    /// Since when.
+    /// When it was linked.
     pub linked_at: OffsetDateTime,
 }
 
 impl Sessions {
-    /// The identities that open one's own account (`GET /me/providers`), at most one for each provider, in the order
-    /// of their names.
+    /// The identities that open the account (`GET /me/providers`), at most one per provider, sorted by provider
+    /// name.
     ///
     /// # Errors
     /// [`StoreError`].

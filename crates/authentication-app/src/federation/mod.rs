@@ -1,11 +1,11 @@
-//! Signing in through an identity provider: Google, and others by name.
+//! Sign-in through an identity provider: Google, and others by name.
 //!
-//! Two ways lead in. A client that shows the provider's own button brings the ID token itself, with a nonce
-//! that it got here; one that does not is sent to the provider and comes back with a code. Both end in
-//! `enter`: whom the provider vouches for is signed in, or gets an account if nobody has the address.
+//! There are two ways to sign in. A client that shows the provider's own button presents the ID token itself, with
+//! a nonce issued here. Any other client sends the person to the provider, who returns with a code. Both end in
+//! `enter`: a person that the provider vouches for is signed in, or gets an account if the address is unused.
 //!
-//! An address alone never opens an account that is there (`docs/adr/0033`): who has one proves that it is
-//! theirs, and links the identity from inside.
+//! An address alone never opens an existing account (`docs/adr/0033`): its owner must first sign in, and then link
+//! the identity from within the session.
 
 mod begin;
 mod complete;
@@ -46,20 +46,20 @@ use crate::{
     ports::{IdentityProvider, Measure, Sealed, SignInMethod, SignInOutcome, StoreError},
 };
 
-/// What configuration says of a provider: what it is called, whom it lets in, and where they may come back to.
+/// The configuration of a provider: its name, the people it admits, and the allowed redirect addresses.
 #[derive(Debug, Clone)]
 pub struct FederationPolicy {
-    /// In routes, stores and labels.
+    /// The name in routes, stores and labels.
     pub name: ProviderName,
-    /// To people, as on a button.
+    /// The name shown to people, as on a button.
     pub label: String,
-    /// `redirect_uri`s that are allowed, each to the letter. None: there is no code flow.
+    /// The allowed `redirect_uri`s, each to be matched exactly. Without any, there is no code flow.
     pub redirect_uris: Vec<String>,
-    /// Whose word is believed.
+    /// Which of the provider's claims are believed.
     pub admission: AdmissionRules,
 }
 
-/// The use cases of signing in through one identity provider.
+/// The use cases for signing in through one identity provider.
 #[derive(Clone)]
 pub struct Federation {
     pub(crate) base: Arc<Foundation>,
@@ -68,7 +68,7 @@ pub struct Federation {
 }
 
 impl Federation {
-    /// Built once by the composition root, when a provider is configured.
+    /// Called once per configured provider, by the composition root.
     pub fn new(
         base: Arc<Foundation>,
         provider: Arc<dyn IdentityProvider>,
@@ -81,24 +81,24 @@ impl Federation {
         }
     }
 
-    /// What the provider is called.
+    /// The provider's name in routes, stores and labels.
     pub fn name(&self) -> ProviderName {
         self.policy.name
     }
 
-    /// What people know it by.
+    /// The provider's name as shown to people.
     pub fn label(&self) -> &str {
         &self.policy.label
     }
 
-    /// Whether people can be sent there, beside bringing an ID token.
+    /// Whether the code flow is available, besides presenting an ID token.
     pub fn has_code_flow(&self) -> bool {
         !self.policy.redirect_uris.is_empty()
     }
 
     fn judge(&self, claims: IdentityClaims) -> Result<ExternalPerson, Untrusted> {
         claims.judge(&self.policy.admission).inspect_err(|why| {
-            // As an adapter tells of a token that is not good.
+            // Logged like an adapter logs an invalid token.
             tracing::info!(
                 reason = why.as_str(),
                 provider = self.name().as_str(),
@@ -129,12 +129,12 @@ impl Federation {
     }
 }
 
-/// The nonce in claims, if it could be one of ours.
+/// The nonce in the claims, if it has the form of one issued here.
 fn nonce_of(claims: &IdentityClaims) -> Option<OpaqueToken> {
     claims.nonce.clone().and_then(OpaqueToken::from_client)
 }
 
-/// What a client takes to the provider and back: random, and of no other meaning.
+/// Seals a flow's payload; the random state binds it to its row.
 fn seal_flow(base: &Foundation, state: &OpaqueToken, payload: &begin::FlowPayload) -> Sealed {
     let plain = zeroize::Zeroizing::new(serde_json::to_vec(payload).unwrap_or_default());
     base.vault

@@ -1,4 +1,4 @@
-//! What keeps one arrival from being two: a nonce, or a flow that was used up before.
+//! What makes an arrival unique: a nonce, or a flow that was used up before.
 
 use authentication_domain::{
     accounts::AccountId, audit::Outcome, federation::ProviderName, opaque_token::TokenDigest,
@@ -11,17 +11,17 @@ use crate::{
     ports::{MovesSeen, NonceUse, StoreError, UnitOfWork},
 };
 
-/// What keeps one arrival from being two.
+/// What makes an arrival unique.
 #[derive(Clone, Copy)]
 pub(super) enum Once {
-    /// This nonce of this provider, used up in the unit that lets them in.
+    /// This provider's nonce, which is used up in the unit that signs in.
     Nonce(ProviderName, TokenDigest),
-    /// The flow, which was used up before.
+    /// A flow that was already used up.
     UsedUp(MovesSeen),
 }
 
 impl Once {
-    /// What they are told of one that does not count, with the reason in the trail.
+    /// The error for an arrival that is not valid, and the outcome for the audit log.
     pub(super) fn refused(self) -> (Unproven, Outcome) {
         let refused = match self {
             Self::Nonce(..) => Unproven::UnknownNonce,
@@ -31,8 +31,8 @@ impl Once {
         (refused, Outcome::Refused(reason))
     }
 
-    /// Uses up what makes this arrival the only one. What was begun before the last move of the account that it is
-    /// to open counts no more. The unit must be dropped on `false`.
+    /// Uses up what makes this arrival unique. Anything issued before the last version change of the account to be
+    /// opened is invalid. The unit must be dropped on `false`.
     pub(super) async fn use_up(
         self,
         unit: &mut dyn UnitOfWork,

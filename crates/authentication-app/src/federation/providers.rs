@@ -1,4 +1,4 @@
-//! All providers that are configured, by name.
+//! All configured providers, by name.
 
 use std::{fmt, sync::Arc};
 
@@ -6,26 +6,26 @@ use authentication_domain::federation::ProviderName;
 
 use super::Federation;
 
-/// All providers that are configured. Few, and looked through in order.
+/// All configured providers. They are few, so a look-up scans them in order.
 #[derive(Clone, Default)]
 pub struct Providers(Arc<[Federation]>);
 
-/// Providers that cannot be told apart, or are too many.
+/// Why a list of providers is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidProviders {
-    /// Two have one name.
+    /// Two providers have the same name.
     #[error("two providers are called {0}")]
     SameName(ProviderName),
-    /// Each is a label of metrics, and holds keys and connections.
+    /// Too many, since each is a metrics label and holds keys and connections.
     #[error("there are more than {most} providers", most = Providers::MOST)]
     TooMany,
 }
 
 impl Providers {
-    /// That there may be.
+    /// The maximum number of providers.
     pub const MOST: usize = 16;
 
-    /// Those, in the order of their names.
+    /// Sorts the providers by name.
     ///
     /// # Errors
     /// [`InvalidProviders`].
@@ -42,17 +42,17 @@ impl Providers {
         Ok(Self(all.into()))
     }
 
-    /// The provider of this name, if there is one.
+    /// The provider with this name, if configured.
     pub fn named(&self, name: ProviderName) -> Option<&Federation> {
         self.0.iter().find(|provider| provider.name() == name)
     }
 
-    /// All of them, in the order of their names.
+    /// All providers, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = &Federation> {
         self.0.iter()
     }
 
-    /// Whether nobody signs in through a provider here.
+    /// Whether no provider is configured.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

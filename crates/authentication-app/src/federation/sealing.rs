@@ -1,4 +1,4 @@
-//! How an identity is kept: found by a keyed digest, and sealed under its owner's key.
+//! How an identity is stored: looked up by a keyed digest, and sealed under its owner's key.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -13,7 +13,7 @@ use crate::{
     ports::{DataKey, FieldContext, NewFederatedIdentity, Vault},
 };
 
-/// For whom identities are sealed, and when.
+/// Everything needed to seal the identities of one account.
 pub(crate) struct IdentitySealing<'a> {
     pub(crate) vault: &'a dyn Vault,
     pub(crate) account: AccountId,
@@ -22,7 +22,7 @@ pub(crate) struct IdentitySealing<'a> {
 }
 
 impl IdentitySealing<'_> {
-    /// The row with this id.
+    /// The row with this id for an identity.
     pub(crate) fn seal(
         &self,
         id: Uuid,
@@ -42,7 +42,7 @@ impl IdentitySealing<'_> {
 }
 
 impl Foundation {
-    /// Under which an identity is found and is unique.
+    /// The digest by which an identity is looked up and unique.
     pub(crate) fn digest_of(&self, identity: &ExternalIdentity) -> [u8; 32] {
         digest_of(self.vault.as_ref(), identity)
     }
@@ -64,12 +64,12 @@ impl Foundation {
     }
 }
 
-/// It outlives every change of keys, as an identity cannot be asked for again to be indexed anew.
+/// The digest survives every key rotation, because an identity cannot be obtained again to recompute it.
 fn digest_of(vault: &dyn Vault, identity: &ExternalIdentity) -> [u8; 32] {
     vault.lasting_fingerprint(&identity.index_form())
 }
 
-/// Where an identity is kept.
+/// The field context of a stored identity.
 const fn identity_field(row: Uuid) -> FieldContext {
     FieldContext {
         table: "federated_identities",

@@ -1,4 +1,4 @@
-//! Signing in with an ID token that the client brings.
+//! Sign-in with an ID token that the client presents.
 
 use authentication_domain::audit::Action;
 use common::access::Role;
@@ -12,17 +12,18 @@ use crate::{
     single_use::{Presented, SingleUse},
 };
 
-/// What the provider gave the client.
+/// What the provider gave to the client.
 #[derive(Debug)]
 pub struct SignInWithToken {
     /// The ID token.
     pub id_token: SecretString,
-    /// What the person is to be, if they have no account yet.
+    /// The role for a new account.
     pub role: Option<Role>,
 }
 
 impl Federation {
-    /// Signs in with an ID token (`POST /auth/providers/{name}`). Its nonce must be one of ours, and is used up.
+    /// Signs in with an ID token (`POST /auth/providers/{name}`). Its nonce must have been issued here, and is used
+    /// up.
     ///
     /// # Errors
     /// [`EnterError`].

@@ -1,4 +1,4 @@
-//! Unlinking the identity from one's own account.
+//! Unlinking an identity from one's own account.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -15,28 +15,28 @@ use crate::{
     retry::{retry_on_store_error, retrying},
 };
 
-/// Why it stays linked.
+/// Why the identity was not unlinked.
 #[derive(Debug, thiserror::Error)]
 pub enum UnlinkError {
     /// No identity is linked.
     #[error("no identity is linked")]
     NotLinked,
-    /// There would be no way in without it.
+    /// Without it, the account could not be opened any more.
     #[error(transparent)]
     LastWayIn(#[from] LastWayIn),
-    /// The account changed at the same moment.
+    /// The account was changed concurrently.
     #[error("the account changed meanwhile")]
     Conflict,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(UnlinkError);
 
 impl Federation {
-    /// Takes the identity at this provider away (`DELETE /me/providers/{name}`); all other sessions of the account end,
-    /// since one of them may be of whoever holds the identity by now. The caller has made sure that the sign-in is
-    /// recent.
+    /// Unlinks the identity at this provider (`DELETE /me/providers/{name}`). Ends all other sessions of the
+    /// account, because one of them may belong to another person who controls the identity by now. The caller has
+    /// verified that the sign-in is recent.
     ///
     /// # Errors
     /// [`UnlinkError`].
@@ -61,10 +61,10 @@ impl Federation {
         let found = base.store.credentials_of(account).await?;
         let (record, password) = found.ok_or(UnlinkError::NotLinked)?;
         if fresh.owner.account.version != record.account.version {
-            // Perhaps the session was ended with it.
+            // The same change may have ended the session.
             return Err(StoreError::Retryable.into());
         }
-        // After the version was read: whoever takes another one away later, is late below.
+        // Read after the version: a later removal of another identity is detected by the version check below.
         let identities = base.store.identities_of(account).await?;
         let others = identities.iter().any(|it| it.provider != self.name());
         let opened = base.open_account(&record)?;
@@ -88,7 +88,7 @@ impl Federation {
             base.put_on_record(&act, ctx).await?;
             return Err(last.into());
         }
-        // Whoever takes another way in away at this moment read the same version, and one of the two is late.
+        // A concurrent removal of another credential read the same version, so one of the two fails here.
         let version = record.account.version;
         if !unit.accounts().advance(account, version, now).await? {
             return Err(UnlinkError::Conflict);

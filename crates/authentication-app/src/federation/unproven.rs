@@ -1,4 +1,4 @@
-//! Proofs that are refused before anything is read of any account.
+//! Proofs that are refused before any account is read.
 
 use authentication_domain::{
     audit::Outcome,
@@ -15,29 +15,29 @@ use crate::{
     retry::retrying,
 };
 
-/// Why nobody is proven.
+/// Why a proof was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Unproven {
-    /// The flow was not begun here, by this client, within ten minutes, or was completed before. The provider
-    /// was not asked.
+    /// The flow was not begun here, by this client, within the last ten minutes, or it was already completed. The
+    /// provider was not asked.
     #[error("the state does not count")]
     InvalidState,
-    /// The nonce is none of ours, was used, expired, or was given to another device.
+    /// The nonce was not issued here, was used, has expired, or was issued to another device.
     #[error("the nonce does not count")]
     UnknownNonce,
-    /// The claims are good, and not believed.
+    /// The claims are valid, but are not believed.
     #[error(transparent)]
     Untrusted(#[from] Untrusted),
-    /// The provider is away, or does not vouch for anybody.
+    /// The provider is unavailable, or does not vouch for the person.
     #[error(transparent)]
     Provider(#[from] ProviderError),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl Unproven {
-    /// The reason in the trail; `None` when it is nobody's fault who asked.
+    /// The reason for the audit log; `None` when the requester is not at fault.
     pub(crate) const fn reason(&self) -> Option<&'static str> {
         match self {
             Self::InvalidState => Some("invalid_state"),
@@ -52,7 +52,7 @@ impl Unproven {
 }
 
 impl Federation {
-    /// Whom an ID token vouches for, and the nonce that it counts with. Changes nothing.
+    /// The person an ID token vouches for, and the nonce with which it is valid. Changes nothing.
     pub(crate) async fn prove(
         &self,
         id_token: &SecretString,
@@ -62,7 +62,7 @@ impl Federation {
         Ok((self.judge(claims)?, nonce))
     }
 
-    /// Puts a refusal on record before it is answered.
+    /// Records a refusal before it is returned.
     pub(crate) async fn noted<'a, T>(
         &self,
         proven: Result<T, Unproven>,
