@@ -1,4 +1,4 @@
-//! Asking a device for a passkey.
+//! Options for enrolling a passkey.
 
 use authentication_domain::passkeys::{CeremonyPurpose, holder_of_session};
 use serde_json::Value;
@@ -6,13 +6,13 @@ use serde_json::Value;
 use super::{Passkeys, ceremony::InHands};
 use crate::ports::{EnrolmentSubject, RelyingPartyFailed, SessionSnapshot, StoreError};
 
-/// Why no device is asked.
+/// Why no enrolment was begun.
 #[derive(Debug, thiserror::Error)]
 pub enum BeginEnrolmentError {
-    /// The account has as many passkeys as it may have.
+    /// The account has the maximum number of passkeys.
     #[error("the account has as many passkeys as it may have")]
     TooMany,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -24,7 +24,7 @@ impl From<RelyingPartyFailed> for BeginEnrolmentError {
 }
 
 impl Passkeys {
-    /// Begins the enrolment of a passkey, and ends one that the session began before.
+    /// Begins the enrolment of a passkey; replaces an enrolment that the session began before.
     ///
     /// # Errors
     /// [`BeginEnrolmentError`].

@@ -1,4 +1,4 @@
-//! Asking whoever proved a first factor for a signature of one of their passkeys.
+//! Options for a passkey as the second factor of a sign-in.
 
 use authentication_domain::{
     mfa::SecondFactor, opaque_token::OpaqueToken, passkeys::CeremonyPurpose,
@@ -9,8 +9,8 @@ use super::{Passkeys, ceremony::InHands};
 use crate::{mfa::VerifySecondFactorError, ports::StoreError};
 
 impl Passkeys {
-    /// Begins the second factor of a sign-in that waits for one, and ends one that was begun before. The options
-    /// name the passkeys of its owner alone.
+    /// Begins the second factor of a pending sign-in; replaces one that was begun before. The options name only the
+    /// passkeys of the account.
     ///
     /// # Errors
     /// [`VerifySecondFactorError`].

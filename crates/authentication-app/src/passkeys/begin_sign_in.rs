@@ -1,4 +1,4 @@
-//! Asking for a signature of whoever is there. The same for everybody: nothing was said of who it is.
+//! Options for signing in with any passkey. They are the same for everyone, because no identity is claimed yet.
 
 use authentication_domain::{opaque_token::OpaqueToken, passkeys::CeremonyPurpose};
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::{Passkeys, ceremony::InHands};
 use crate::ports::StoreError;
 
-/// What a page needs to ask for a signature.
+/// The options of a sign-in, as the page needs them.
 #[derive(Debug)]
 pub struct SignInOptions {
-    /// Brought with the answer.
+    /// Presented with the answer.
     pub challenge_id: String,
     /// `PublicKeyCredentialRequestOptionsJSON`.
     pub public_key: Value,

@@ -1,4 +1,4 @@
-//! Keeping what a ceremony was begun with, and finding it again.
+//! Storing the state of a ceremony, and finding it again.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -18,7 +18,7 @@ use crate::{
     retry::retrying,
 };
 
-/// In whose hands a ceremony is, and what it is for.
+/// The holder and purpose of a ceremony.
 #[derive(Clone, Copy)]
 pub(crate) struct InHands {
     pub(crate) holder: TokenDigest,
@@ -26,7 +26,7 @@ pub(crate) struct InHands {
 }
 
 impl Foundation {
-    /// Keeps what the answer will be judged with; gives the options for the device.
+    /// Stores the state for judging the answer; returns the options for the device.
     pub(crate) async fn keep_ceremony(
         &self,
         begun: BegunCeremony,
@@ -56,7 +56,7 @@ impl Foundation {
         Ok(begun.options)
     }
 
-    /// The live ceremony that somebody ends, with the passkey that says that it answers.
+    /// The live ceremony that a holder finishes, with the passkey that claims to answer.
     pub(crate) async fn find_ceremony(
         &self,
         of: InHands,

@@ -28,23 +28,23 @@ use crate::{
 /// An answer to [`Passkeys::begin_enrolment`].
 #[derive(Debug)]
 pub struct Enrol {
-    /// What the device answered.
+    /// The device's answer.
     pub answer: AttestationAnswer,
-    /// What its owner calls it.
+    /// The name that its owner gives it.
     pub name: Option<DisplayName>,
 }
 
-/// Why there is no new passkey.
+/// Why no passkey was added.
 #[derive(Debug, thiserror::Error)]
 pub enum EnrolError {
-    /// The ceremony is over or was never begun in this session, or the answer does not count, or its credential
-    /// is somebody's already: all the same to a client.
+    /// The ceremony is over or was never begun in this session, the answer is not valid, or an account already has
+    /// its credential; a client cannot distinguish these.
     #[error("the passkey does not count")]
     InvalidPasskey,
-    /// The account has as many passkeys as it may have.
+    /// The account has the maximum number of passkeys.
     #[error("the account has as many passkeys as it may have")]
     TooMany,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -61,8 +61,8 @@ impl SingleUseError for EnrolError {
 }
 
 impl Passkeys {
-    /// Adds a passkey. The ceremony is used up, whatever comes of it. What the session may do stays what it was: its
-    /// tokens go on, and none of them gains by it.
+    /// Adds a passkey. The ceremony is used up, whatever the result. The session is unchanged: its tokens stay
+    /// valid and gain no rights.
     ///
     /// # Errors
     /// [`EnrolError`].
@@ -79,8 +79,8 @@ impl Passkeys {
         self.base.settle_once(&presented, done, again).await
     }
 
-    /// The passkey that the same request added a moment ago, when nobody got the answer. For a session that may not
-    /// add one now: an account's first passkey asks for more than the sign-in that added it.
+    /// The passkey that the same request added a moment ago, if its response was lost. For a session that may not
+    /// add one now: once the account has its first passkey, the sign-in that added it is no longer sufficient.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -121,8 +121,9 @@ impl Passkeys {
             purpose: CeremonyPurpose::Enrolment,
         };
         let now = base.clock.now();
-        // What was shown to us may be a second old: whoever ended the session since then raised the version that
-        // is compared. Before the ceremony, so that a move in between is either seen there or raises the version.
+        // The snapshot may be a second old; a concurrent end of the session has increased the version that is
+        // compared here. Read before the ceremony, so that a version change in between is either seen there or
+        // detected by the version check.
         let fresh = base.as_of_now(who, now).await?;
         let owner = base.open_account(&fresh.owner)?;
         let ceremony = base
@@ -182,7 +183,7 @@ impl Passkeys {
             last_used_at: None,
         };
         let mut unit = enrolment.begin(base).await?;
-        // How many there are was counted on this version.
+        // The number of passkeys was read under this version.
         let version = owner.view.account.version;
         if !unit
             .second_factors()
@@ -194,7 +195,7 @@ impl Passkeys {
         let inserted = unit.passkeys().insert(&record).await;
         match inserted {
             Err(StoreError::Conflict(UniqueRule::Credential)) => {
-                // The unit is dead on PostgreSQL: the ceremony is used up in one of its own.
+                // PostgreSQL has aborted the unit, so the ceremony is used up in a separate one.
                 drop(unit);
                 return self
                     .refuse(enrolment, "credential_taken", EnrolError::InvalidPasskey)
@@ -246,20 +247,20 @@ fn presented(who: &SessionSnapshot, command: &Enrol, ctx: &RequestContext) -> Pr
     Presented::new(SingleUse::Enrolment, holder, &command.answer.parts(), ctx)
 }
 
-/// An enrolment that is about to end.
+/// An enrolment that is about to be finished.
 struct Enrolment<'a> {
     who: &'a SessionSnapshot,
     owner: &'a OpenedAccount,
     of: InHands,
     ceremony: Uuid,
-    /// Under what the answer is recorded.
+    /// Where the response is recorded.
     presented: &'a Presented,
     ctx: &'a RequestContext,
     now: OffsetDateTime,
 }
 
 impl Enrolment<'_> {
-    /// A unit in which the ceremony is used up.
+    /// Begins a unit in which the ceremony is used up.
     async fn begin(&self, base: &Foundation) -> Result<Box<dyn UnitOfWork>, EnrolError> {
         let mut unit = base.begin_as(self.who, self.now).await?;
         let InHands { holder, purpose } = self.of;

@@ -1,4 +1,4 @@
-//! Judging a signature: the part that signing in and the second factor share.
+//! Judging a signature: the part that sign-in and the second factor share.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -20,34 +20,34 @@ use crate::{
     recorder::Act,
 };
 
-/// A signature that counts. Not noted yet.
+/// A valid signature whose use is not recorded yet.
 pub(crate) struct GoodSignature {
     pub(crate) owner: OpenedAccount,
     passkey: PasskeyUse,
 }
 
-/// A signature that does not count.
+/// An invalid signature.
 pub(crate) struct BadSignature {
-    /// Whose passkey it names, if anybody's.
+    /// The account whose passkey it names, if any.
     owner: Option<AccountId>,
     passkey: Option<PasskeyId>,
     fault: Fault,
 }
 
 impl BadSignature {
-    /// Whether nobody has the passkey that signed, or nobody any more.
+    /// Whether no account has the passkey that signed (any more).
     pub(crate) fn is_of_an_unknown_passkey(&self) -> bool {
         self.fault == Fault::UnknownPasskey
     }
 }
 
-/// Why it does not.
+/// Why a signature is invalid.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Fault {
     UnknownPasskey,
-    /// Of an account that may not sign in here.
+    /// The passkey belongs to an account that may not sign in here.
     AnotherAccount,
-    /// The device says that it is somebody else's, or nobody's.
+    /// The device reports another account's user handle, or none.
     ForeignHandle,
     Answer(CeremonyFault),
     Use(UseRefused),
@@ -66,17 +66,17 @@ impl Fault {
     }
 }
 
-/// Whom a signature may be of.
+/// Whose signature is accepted.
 #[derive(Clone, Copy)]
 pub(crate) enum Signer {
-    /// Whoever the device says (Level 3 §7.2 step 6: then it has to say).
+    /// The account named by the device (Level 3 §7.2 step 6: the user handle is then required).
     Anybody,
-    /// The one whose first factor was proven.
+    /// The account whose first factor was proven.
     Only(AccountId),
 }
 
 impl Signer {
-    /// A ceremony that was begun for nobody in particular is anybody's to end.
+    /// A ceremony that was begun for no particular account may be finished by any.
     fn may_end(self, ceremony: &CeremonyRecord) -> bool {
         match (self, ceremony.account) {
             (Self::Only(account), Some(begun_for)) => account == begun_for,
@@ -85,19 +85,19 @@ impl Signer {
     }
 }
 
-/// An answer that was judged, in the unit that has used its ceremony up.
+/// A judged answer, in the unit that used up its ceremony.
 pub(crate) struct Judged {
     pub(crate) unit: Box<dyn UnitOfWork>,
-    /// The passkey's owner's device, if the request brought a token of one.
+    /// The owner's known device, if the request presented its token.
     pub(crate) device: Option<DeviceId>,
     pub(crate) signature: Result<GoodSignature, BadSignature>,
-    /// Whether failures in a row are counted for the owner's identifier.
+    /// Whether consecutive failures are counted for the owner's identifier.
     pub(crate) failures_in_a_row: bool,
 }
 
 impl Foundation {
-    /// Judges what a device answered to a ceremony, and uses the ceremony up, whatever it is worth. `None` when
-    /// the ceremony is over, or never was.
+    /// Judges a device's answer to a ceremony, and uses up the ceremony, whatever the result. `None` when the
+    /// ceremony is over, or never existed.
     pub(crate) async fn answer_ceremony(
         &self,
         of: InHands,
@@ -202,11 +202,11 @@ impl Foundation {
         }))
     }
 
-    /// Notes the use in the unit of its effect.
+    /// Records the use in the unit of its effect.
     ///
     /// # Errors
-    /// [`StoreError::Retryable`] when the passkey was used or removed since it was read: what was judged on the
-    /// counter before is judged again. The unit must be dropped on an error.
+    /// [`StoreError::Retryable`] when the passkey was used or removed since it was read: the signature must be
+    /// judged again with the new counter. The unit must be dropped on an error.
     pub(crate) async fn note_use(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -219,7 +219,7 @@ impl Foundation {
         }
     }
 
-    /// Puts a refused signature on record, and tells the owner if it looks as if there were a copy.
+    /// Records a refused signature, and notifies the owner if it suggests a copy of the passkey.
     pub(crate) async fn record_bad_signature(
         &self,
         unit: &mut dyn UnitOfWork,

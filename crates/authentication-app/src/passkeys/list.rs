@@ -1,4 +1,4 @@
-//! One's own passkeys.
+//! Lists one's own passkeys.
 
 use std::fmt;
 
@@ -15,18 +15,18 @@ use crate::{
     ports::{PasskeyRecord, SessionSnapshot, StoreError},
 };
 
-/// All passkeys of an account, with what a page needs to tell devices of them (Level 3 §5.1.10).
+/// All passkeys of an account, with what a page needs to inform devices about them (Level 3 §5.1.10).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasskeyList {
-    /// The domain that they belong to.
+    /// The relying party id: the domain that they belong to.
     pub rp_id: String,
-    /// What devices keep beside them.
+    /// The user handle, which devices store with them.
     pub user_handle: UserHandle,
     /// Oldest first.
     pub passkeys: Vec<PasskeyView>,
 }
 
-/// The id of a credential, as devices know it.
+/// A credential id, by which devices know a passkey.
 #[derive(Clone, PartialEq, Eq)]
 pub struct CredentialId(pub Vec<u8>);
 
@@ -36,24 +36,24 @@ impl fmt::Debug for CredentialId {
     }
 }
 
-/// A passkey as its owner sees it.
+/// A passkey as its owner's list shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasskeyView {
-    /// Which, to the service.
+    /// The id that the service uses.
     pub id: PasskeyId,
-    /// Which, to devices.
+    /// The id that devices use.
     pub credential_id: CredentialId,
-    /// What its owner calls it.
+    /// The name that its owner gave it.
     pub name: Option<DisplayName>,
     /// When it was enrolled.
     pub created_at: OffsetDateTime,
     /// When it last signed its owner in.
     pub last_used_at: Option<OffsetDateTime>,
-    /// Whether it may leave its device.
+    /// Whether it may be copied to other devices.
     pub backup_eligible: bool,
-    /// Whether a copy was kept elsewhere when it was last used.
+    /// Whether a copy existed elsewhere when it was last used.
     pub backed_up: bool,
-    /// The make of its device or password manager, if it told.
+    /// The model of its device or password manager, if reported.
     pub aaguid: Option<Uuid>,
 }
 
@@ -77,7 +77,7 @@ impl PasskeyView {
 }
 
 impl Passkeys {
-    /// One's own passkeys, oldest first.
+    /// The account's passkeys, oldest first.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -99,15 +99,14 @@ impl Passkeys {
         })
     }
 
-    /// The origins of the pages that may ask for passkeys, for browsers that are on another domain
-    /// (Level 3 §5.11.1).
+    /// The origins of the pages that may ask for passkeys, for browsers on a related domain (Level 3 §5.11.1).
     pub fn pages(&self) -> &[String] {
         self.base.relying_party.pages()
     }
 }
 
 impl Foundation {
-    /// Whether an account with so many passkeys gets no more.
+    /// Whether an account with this many passkeys may add no more.
     pub(super) fn has_enough(&self, passkeys: usize) -> bool {
         let most = self.rules.passkeys.most_per_account;
         usize::try_from(most).is_ok_and(|most| passkeys >= most)

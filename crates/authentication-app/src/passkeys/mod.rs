@@ -1,8 +1,8 @@
-//! Passkeys: enrolling them, signing in with them, and looking after them.
+//! Passkeys: enrolling, signing in, renaming and removing.
 //!
-//! A ceremony has two halves. The first asks: it makes options for the device and keeps what is needed to judge
-//! the answer. The second judges: the ceremony is used up in the unit that answers, whatever came of it, so
-//! that no answer is judged twice.
+//! A ceremony has two halves. The first creates the options for the device and stores the state that judging the
+//! answer needs. The second judges the answer, and uses up the ceremony in the same unit, whatever the result, so
+//! that no two answers are judged.
 
 mod begin_enrolment;
 mod begin_second_factor;
@@ -34,14 +34,14 @@ pub(crate) use {
 
 use crate::Foundation;
 
-/// The use cases on passkeys.
+/// The use cases for passkeys.
 #[derive(Clone)]
 pub struct Passkeys {
     pub(crate) base: Arc<Foundation>,
 }
 
 impl Passkeys {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(base: Arc<Foundation>) -> Self {
         Self { base }
     }

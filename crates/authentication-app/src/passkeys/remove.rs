@@ -1,4 +1,4 @@
-//! Taking a passkey away.
+//! Removing a passkey.
 
 use authentication_domain::{
     audit::{Action, Outcome},
@@ -16,23 +16,23 @@ use crate::{
     retry::{retry_on_store_error, retrying},
 };
 
-/// Why a passkey is still there.
+/// Why no passkey was removed.
 #[derive(Debug, thiserror::Error)]
 pub enum RemovePasskeyError {
-    /// There is no such passkey, or it is somebody else's.
+    /// There is no such passkey, or it belongs to another account.
     #[error("there is no such passkey")]
     NotFound,
-    /// Without it its owner could not sign in any more.
+    /// Without it, the owner could not sign in any more.
     #[error(transparent)]
     LastWayIn(#[from] LastWayIn),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(RemovePasskeyError);
 
 impl Passkeys {
-    /// Takes one of one's own passkeys away. All other sessions of the account end.
+    /// Removes one of the account's passkeys. Ends all other sessions of the account.
     ///
     /// # Errors
     /// [`RemovePasskeyError`].
@@ -56,12 +56,12 @@ impl Passkeys {
         let now = base.clock.now();
         let account = who.owner.account.id;
         let fresh = base.as_of_now(who, now).await?;
-        // The account first: ways in that go after it was read make it another version.
+        // The account is read first, so that a later removal of another credential is detected by its version.
         let owner = base.store.credentials_of(account).await?;
         let (owner, password) = owner.ok_or(RemovePasskeyError::NotFound)?;
         let version = owner.account.version;
         if fresh.owner.account.version != version {
-            // Perhaps the session was ended with it.
+            // The same change may have ended the session.
             return Err(StoreError::Retryable.into());
         }
         let passkeys = base.store.list_passkeys(account).await?;
@@ -94,7 +94,7 @@ impl Passkeys {
             return Err(RemovePasskeyError::NotFound);
         }
         if passkeys.len() == 1 && !owner.second_factors.totp {
-            // They stand in for a factor, and there is none any more.
+            // Recovery codes replace a second factor, and none is left.
             unit.second_factors()
                 .replace_recovery_codes(account, &[], now)
                 .await?;

@@ -1,4 +1,4 @@
-//! Giving a passkey another name.
+//! Renaming a passkey.
 
 use authentication_domain::{
     audit::{Action, Diff, Outcome},
@@ -15,20 +15,20 @@ use crate::{
     retry::{retry_on_store_error, retrying},
 };
 
-/// Why a passkey is called what it was called.
+/// Why the passkey was not renamed.
 #[derive(Debug, thiserror::Error)]
 pub enum RenamePasskeyError {
-    /// There is no such passkey, or it is somebody else's.
+    /// There is no such passkey, or it belongs to another account.
     #[error("there is no such passkey")]
     NotFound,
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 retry_on_store_error!(RenamePasskeyError);
 
 impl Passkeys {
-    /// Names one of one's own passkeys anew, or takes its name away.
+    /// Renames one of the account's passkeys, or removes its name.
     ///
     /// # Errors
     /// [`RenamePasskeyError`].

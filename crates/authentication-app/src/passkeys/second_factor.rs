@@ -23,17 +23,17 @@ use crate::{
 /// An answer to [`Passkeys::begin_second_factor`].
 #[derive(Debug)]
 pub struct PasskeySecondFactor {
-    /// The sign-in that waits.
+    /// The pending sign-in's challenge.
     pub challenge: OpaqueToken,
-    /// What the device answered.
+    /// The device's answer.
     pub answer: AssertionAnswer,
-    /// Whether the device that asks shall skip the second factor from now on.
+    /// Whether the device may skip the second factor from now on.
     pub remember_device: bool,
 }
 
 impl Passkeys {
-    /// Completes a sign-in that waits for its second factor. The ceremony is used up, whatever comes of it, and
-    /// a wrong answer is counted as a wrong code is.
+    /// Completes a pending sign-in. The ceremony is used up, whatever the result, and a wrong answer counts like a
+    /// wrong code.
     ///
     /// # Errors
     /// [`VerifySecondFactorError`].

@@ -1,7 +1,7 @@
-//! Signing in with a passkey: the device says who it is, and its signature proves it.
+//! Sign-in with a passkey: the device names the account, and its signature proves it.
 //!
-//! The device has verified its user by a finger, a face or a PIN, so that a passkey is two factors in one
-//! (NIST SP 800-63B-4 §3.1.7): no other one is asked for.
+//! The device has verified its user by a fingerprint, a face or a PIN, so a passkey is two factors in one (NIST SP
+//! 800-63B-4 §3.1.7), and no other factor is required.
 
 use authentication_domain::{
     accounts::Closed,
@@ -31,29 +31,29 @@ use crate::{
 /// An answer to [`Passkeys::begin_sign_in`].
 #[derive(Debug)]
 pub struct PasskeySignIn {
-    /// Which ceremony it ends.
+    /// The ceremony that it finishes.
     pub challenge: OpaqueToken,
-    /// What the device answered.
+    /// The device's answer.
     pub answer: AssertionAnswer,
 }
 
-/// Why nobody is signed in.
+/// Why the sign-in failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PasskeySignInError {
-    /// The ceremony is over or never was, or the signature does not count: all the same to a client.
+    /// The ceremony is over or never existed, or the signature is not valid; a client cannot distinguish these.
     #[error("the passkey does not count")]
     InvalidPasskey,
-    /// No account has this passkey, or none any more. A client that knows can have the device offer it no longer
-    /// (Level 3 §5.1.10.1); ids are too long to be guessed, so that nobody learns of another's.
+    /// No account has this passkey (any more). The client can then make the device stop offering it (Level 3
+    /// §5.1.10.1). Credential ids are too long to be guessed, so this reveals nothing about other accounts.
     #[error("the passkey is unknown")]
     UnknownPasskey,
-    /// It counted, and the account is suspended.
+    /// The signature is valid, but the account is suspended.
     #[error("the account is suspended")]
     Suspended,
-    /// No token could be made.
+    /// The token could not be signed.
     #[error(transparent)]
     Signing(#[from] SigningFailed),
-    /// The store did not do it.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -79,7 +79,7 @@ impl From<BeginError> for PasskeySignInError {
 }
 
 impl Passkeys {
-    /// Signs in with a passkey. The ceremony is used up, whatever comes of it.
+    /// Signs in with a passkey. The ceremony is used up, whatever the result.
     ///
     /// # Errors
     /// [`PasskeySignInError`].
@@ -136,7 +136,7 @@ impl Passkeys {
                 let proven = FirstFactor {
                     owner: &good.owner,
                     device: judged.device,
-                    // It is complete by itself.
+                    // Not needed: a passkey is already two factors.
                     remembered_until: None,
                     method: AuthenticationMethod::Passkey,
                     came_over: None,
@@ -172,7 +172,7 @@ impl Passkeys {
         let base = &self.base;
         let now = base.clock.now();
         let owner = &good.owner;
-        // Also of whoever may not sign in: a counter that was seen once is not new again.
+        // Recorded even if the account may not sign in: a counter value must not be accepted twice.
         base.note_use(unit.as_mut(), good).await?;
         if let Err(closed) = owner.view.account.gate() {
             let (reason, error) = match closed {

@@ -1,4 +1,4 @@
-//! A passkey as it is kept under its owner's key.
+//! A passkey's data, as sealed under its owner's key.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// The credential (`passkeys.credential`). Its counter has a column of its own, since it is compared there.
+/// The credential (`passkeys.credential`). Its counter has a separate column, because the store compares it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct StoredCredential {
     #[serde(with = "hexadecimal")]
@@ -60,8 +60,8 @@ impl StoredCredential {
 }
 
 impl Foundation {
-    /// What devices keep beside the passkeys of an account. It follows from the account alone, under a key that
-    /// outlives every change of keys, and leads back to nobody.
+    /// The user handle that devices store with the passkeys of an account. It is derived from the account alone,
+    /// under a key that is never rotated, and cannot be traced back to the account without that key.
     pub(super) fn user_handle(&self, account: AccountId) -> UserHandle {
         let account = account.as_uuid();
         let named = [b"passkey user handle ".as_slice(), account.as_bytes()].concat();
@@ -129,7 +129,7 @@ const fn field(column: &'static str, passkey: PasskeyId) -> FieldContext {
     }
 }
 
-/// Bytes in JSON.
+/// Serializes bytes as hexadecimal text.
 mod hexadecimal {
     use std::fmt::Write as _;
 
