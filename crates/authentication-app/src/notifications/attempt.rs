@@ -1,9 +1,9 @@
-//! One attempt at one message.
+//! One attempt to send one message.
 //!
-//! A provider cannot take part in our transaction, so something has to give when its answer is lost. A code
-//! goes out once at the most: that it is about to go is written down first, and what may be out is not sent
-//! again; the person asks anew. A notice goes out once at the least, always with the same id. See
-//! `docs/adr/0015-a-code-is-sent-once-at-the-most.md`.
+//! A provider cannot take part in our transaction, so either loss or duplication must be accepted when its response
+//! is lost. A code is sent at most once: the imminent hand-over is recorded first, and a code that may have been
+//! sent is not sent again; the person requests a new one. A notice is sent at least once, always with the same id.
+//! See `docs/adr/0015-a-code-is-sent-once-at-the-most.md`.
 
 use std::{sync::Arc, time::Duration as StdDuration};
 
@@ -19,26 +19,27 @@ use crate::{
     retry::retrying,
 };
 
-/// Leases that ended without a word of their worker before a message is parked: it may be what ends them.
+/// A message is parked after this many leases that ended without a recorded result, because the message itself may
+/// be what crashes its workers.
 const MOST_LOST: u32 = 8;
-/// How long a message stands in line for room beside others of its channel: long where a provider answers.
+/// How long a message waits for a free slot of its channel: longer than a responsive provider takes.
 const IN_LINE: StdDuration = StdDuration::from_millis(250);
-/// How long it is put off, give or take, when there was none.
+/// The nominal delay before the next attempt when no slot became free; jitter applies.
 const CROWDED: Duration = Duration::seconds(2);
 
-/// A message that is its holder's to send.
+/// A message that this lease may send now.
 struct Ready {
     message: Message,
-    /// Held until the provider has answered.
+    /// The channel's slot, held until the provider has answered.
     _way: OwnedSemaphorePermit,
 }
 
 impl Notifications {
-    /// Whether it went out.
+    /// Sends the message; returns whether it was sent.
     ///
     /// # Errors
-    /// [`StoreError`]. A message that nobody was asked to send is due again by then, if the store lets it; of
-    /// any other it is not written down what became of it.
+    /// [`StoreError`]. A message that was not handed to the provider is due again by then, if the store accepts
+    /// that; for any other message, the result is not recorded.
     pub(super) async fn attempt(&self, leased: &LeasedMessage) -> Result<bool, StoreError> {
         if is_code(leased) && leased.may_be_out {
             tracing::warn!(message_id = %leased.order.id, "a code may have been sent by a worker that ended; it is not sent again");
@@ -56,9 +57,9 @@ impl Notifications {
         }
     }
 
-    /// What is to be sent now; `None` when this attempt has ended otherwise.
+    /// Prepares the message to be sent now; `None` when this attempt has already ended otherwise.
     async fn prepare(&self, leased: &LeasedMessage) -> Result<Option<Ready>, StoreError> {
-        // Counted when it was leased, so that one that ends its worker is not tried for ever.
+        // Attempts are counted when leased, so a message that crashes its worker is not retried forever.
         if leased.attempts.saturating_sub(leased.put_off) >= MOST_LOST {
             let reason = "it ended its worker again and again";
             self.park(leased.held(), MessageChannel::None, reason)
@@ -81,7 +82,7 @@ impl Notifications {
             self.give_back(leased.held(), GiveBack::Wait(until)).await?;
             return Ok(None);
         };
-        // Once for a message, however often it is tried; once more when a worker ended amid it.
+        // Counted once per message, however often it is tried; once more if a worker crashed in between.
         if !leased.is_counted
             && let Some(until) = self
                 .find_room(&addressed.to, leased.order.kind, now)
@@ -90,9 +91,9 @@ impl Notifications {
             self.hold_back(leased, channel, until).await?;
             return Ok(None);
         }
-        // As late as can be: a summary that has to wait goes on taking in.
+        // As late as possible, so that a waiting summary keeps gathering.
         let Some(addressed) = self.close(leased, addressed, now).await? else {
-            // The lease ran out, and the summary is somebody else's.
+            // The lease was lost; another worker holds the summary.
             return Ok(None);
         };
         let Ok(message) = self.write(leased, addressed, now) else {
@@ -100,20 +101,20 @@ impl Notifications {
             self.park(leased.held(), channel.into(), reason).await?;
             return Ok(None);
         };
-        // Another one found out meanwhile that the provider takes nothing, or tries whether it does.
+        // Meanwhile another message may have found the provider unavailable, or may be probing it.
         if let Err(wait) = self.way(channel).route.enter(now) {
             self.spare(leased, channel, wait, true).await?;
             return Ok(None);
         }
-        // A notice may go out twice, so it needs no mark.
+        // A notice may be sent twice, so its hand-over needs no record.
         if is_code(leased) && !self.hand_over(leased, now).await? {
-            // The lease ran out, and the code is somebody else's.
+            // The lease was lost; another worker holds the code.
             return Ok(None);
         }
         Ok(Some(Ready { message, _way: way }))
     }
 
-    /// Who gets it and what it tells them, unless this attempt has ended with that question.
+    /// The recipient and the letter; `None` when this attempt has ended because there is none.
     async fn address(&self, leased: &LeasedMessage) -> Result<Option<Addressed>, StoreError> {
         let now = self.base.clock.now();
         match retrying(|| self.compose(&leased.order, now)).await {
@@ -130,7 +131,7 @@ impl Notifications {
         }
     }
 
-    /// The letter with what a summary tells of; any other letter as it is.
+    /// Adds the content of a summary to its letter; leaves any other letter unchanged.
     async fn close(
         &self,
         leased: &LeasedMessage,
@@ -190,11 +191,12 @@ impl Notifications {
         self.settle(leased, channel, answer).await
     }
 
-    /// The store failed before anybody was asked to send the message, so it need not wait for the end of its
-    /// lease. Due at once: the worker rests before its next round. That is true also when nobody knows whether
-    /// the mark of a code was written, since only its holder could have sent it, and has not.
+    /// The store failed before the message was handed to the provider, so it need not wait until its lease expires.
+    /// It is due at once; the worker pauses before its next round. This is also safe when it is unknown whether the
+    /// hand-over of a code was recorded: only the lease's holder could have sent it, and has not.
     async fn put_back(&self, leased: &LeasedMessage, error: &StoreError) {
-        // Of a fault of our own the lease is the pause, and it counts: such a message is parked in the end.
+        // After an internal fault, the lease is the pause, and it counts as an attempt, so that such a message is
+        // eventually parked.
         if !matches!(error, StoreError::Retryable | StoreError::Unavailable(_)) {
             return;
         }

@@ -1,35 +1,36 @@
-//! When a message is tried again, and when it is given up.
+//! When a message is retried, and when it is given up.
 
 use common::{SecureRandom, random, retry_after};
 use time::Duration;
 
-/// The first pause. The others are as long as all before them together, up to a bound: each doubles.
+/// The first pause. Each further pause is this plus the sum of all earlier ones, so that pauses double up to a
+/// bound.
 const FIRST: Duration = Duration::seconds(2);
-/// Between tries of a code, which has minutes.
+/// The longest pause of a code, which is valid for minutes.
 const LONGEST_OF_A_CODE: Duration = Duration::MINUTE;
-/// Between tries of a notice, which has days: at least half an hour (RFC 5321 §4.5.4.1).
+/// The longest pause of a notice, which has days: at least half an hour (RFC 5321 §4.5.4.1).
 const LONGEST_OF_A_NOTICE: Duration = Duration::HOUR;
-/// How long a notice is tried before a person has to look at it (RFC 5321 §4.5.4.1).
+/// How long a notice is retried before it is parked for an operator (RFC 5321 §4.5.4.1).
 pub(super) const NOTICE_IS_TRIED_FOR: Duration = Duration::days(5);
-/// What a try counts for of which nobody knows whether the notice went out. Eight of them use up the five days:
-/// each may have reached the person.
+/// What an attempt with an unknown result counts for. Eight of them use up the five days, because each may have
+/// reached the person.
 pub(super) const UNSURE_COUNTS_FOR: Duration = Duration::hours(16);
 
-/// What is tried again.
+/// What is retried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tried {
-    /// A code, or what its recipient gets in its place.
+    /// A code, or the notice that replaces it for its recipient.
     Code,
     /// A notice.
     Notice,
-    /// A notice that may have gone out.
+    /// A notice that may have been sent.
     UnsureNotice,
 }
 
-/// How long to wait after a failure, when the message was put off for `put_off_for` before.
+/// The pause after a failure, when the pauses so far sum up to `put_off_for`.
 ///
-/// Somewhere between the half and the whole of the pause is taken, so that what failed together does not come back
-/// together. Whoever asks for longer gets it, up to [`retry_after::LONGEST`].
+/// Jitter: the pause is chosen between half and all of its nominal length, so that messages that failed together
+/// are not retried together. A longer time requested by the provider is respected, up to [`retry_after::LONGEST`].
 pub(super) fn pause(
     what: Tried,
     put_off_for: Duration,
@@ -40,7 +41,7 @@ pub(super) fn pause(
     let whole = match what {
         Tried::Code => doubled.min(LONGEST_OF_A_CODE),
         Tried::Notice => doubled.min(LONGEST_OF_A_NOTICE),
-        // The person may have it: only the first repetition is soon.
+        // The person may have received it: only the first repetition is soon.
         Tried::UnsureNotice if put_off_for < UNSURE_COUNTS_FOR => Duration::MINUTE,
         Tried::UnsureNotice => LONGEST_OF_A_NOTICE,
     };
@@ -51,7 +52,7 @@ pub(super) fn pause(
     })
 }
 
-/// Somewhere between the half and the whole of `duration`.
+/// A random duration between half and all of `duration` (jitter).
 pub(super) fn half_to_whole(duration: Duration, random: &dyn SecureRandom) -> Duration {
     let share = i32::from(u8::from_be_bytes(random::bytes(random)));
     duration / 2 + duration / 2 * share / i32::from(u8::MAX)
@@ -69,7 +70,7 @@ mod tests {
         }
     }
 
-    /// The pauses of something that fails again and again, for so long.
+    /// The pauses of a message that keeps failing, for this long.
     fn pauses(what: Tried, random: u8, tried_for: Duration) -> Vec<Duration> {
         let mut pauses = Vec::new();
         let mut put_off_for = Duration::ZERO;
@@ -110,7 +111,7 @@ mod tests {
         assert_eq!(asked(Tried::Code, Duration::MINUTE), Duration::seconds(62));
         let day = Duration::DAY + FIRST;
         assert_eq!(asked(Tried::Notice, Duration::days(900)), day);
-        // One that asks for less than its turn is long waits for its turn.
+        // A request for less than the regular pause does not shorten it.
         let late = pause(
             Tried::Notice,
             Duration::DAY,

@@ -1,5 +1,5 @@
-//! Ceilings over all messages: what one attacker with a thousand addresses, and a thousand recipients each
-//! asked for once, runs into.
+//! Global ceilings on messages: a bound for an attacker with a thousand addresses, or with a thousand recipients
+//! that each get one message.
 
 use authentication_domain::{accounts::Identifier, protection::NoticePace};
 use time::{Duration, OffsetDateTime};
@@ -10,28 +10,28 @@ use crate::{
     retry::retrying,
 };
 
-/// The numbers. Configuration sets them.
+/// The ceilings, as configured.
 ///
-/// Notices have ceilings of their own: no number of them keeps a code from going out. Of those, what strangers
-/// can set off for anybody (a sign-in that failed) gets a half at the most: no number of failures keeps the
-/// notice of a changed password from going out.
+/// Notices have separate ceilings, so that no number of notices can block a code. Notices of acts that anybody can
+/// trigger for any account (a failed sign-in) get at most half of them, so that no number of failures can block the
+/// notice of a changed password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ceilings {
-    /// Mails with codes a day.
+    /// Mails with codes per day.
     pub mails_a_day: u32,
-    /// Text messages with codes a day.
+    /// Text messages with codes per day.
     pub texts_a_day: u32,
-    /// How many digits after the country's calling code make a range of numbers.
+    /// How many digits after the country calling code identify a number range.
     pub range_digits: u8,
-    /// Text messages with codes an hour to one range.
+    /// Text messages with codes per hour to one range.
     pub texts_an_hour_to_a_range: u32,
-    /// Text messages with codes a day to one range.
+    /// Text messages with codes per day to one range.
     pub texts_a_day_to_a_range: u32,
-    /// Mails with notices a day.
+    /// Mails with notices per day.
     pub notice_mails_a_day: u32,
-    /// Text messages with notices a day.
+    /// Text messages with notices per day.
     pub notice_texts_a_day: u32,
-    /// Text messages with notices a day to one range.
+    /// Text messages with notices per day to one range.
     pub notice_texts_a_day_to_a_range: u32,
 }
 
@@ -50,12 +50,12 @@ impl Default for Ceilings {
     }
 }
 
-/// Which ceilings a message is counted under.
+/// The group of ceilings under which a message is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Share {
     Codes,
     Notices,
-    /// Notices of what anybody can set off.
+    /// Notices of acts that anybody can trigger.
     Attempts,
 }
 
@@ -70,8 +70,8 @@ impl Share {
 }
 
 impl Ceilings {
-    /// What a message to this recipient has to fit under. The narrowest first: a range that is full takes
-    /// nothing from everybody's day.
+    /// The ceilings for a message to this recipient, narrowest first, so that a full range uses nothing of the
+    /// global quota.
     fn over(&self, to: &Identifier, share: Share) -> Vec<Ceiling> {
         let ceiling = |scope: &str, window, most| Ceiling {
             scope: scope.to_owned(),
@@ -116,8 +116,8 @@ impl Ceilings {
 }
 
 impl Notifications {
-    /// Counts a message under every ceiling over it. The end of the full window if there is no room; what
-    /// was counted under narrower ceilings before stays, on the safe side.
+    /// Counts a message under every ceiling that applies. If one is full, returns the end of its window; the counts
+    /// under narrower ceilings stay, which is the safe side.
     pub(super) async fn find_room(
         &self,
         to: &Identifier,

@@ -1,5 +1,5 @@
-//! Who gets a message, and what it tells them. Found out at the moment of sending, where no client waits
-//! for the answer and can learn from it.
+//! The recipient and content of a message. They are determined when the message is sent, so that no client waits
+//! for the result and can learn from it.
 
 use authentication_domain::{
     accounts::{AccountId, Closed, Identifier},
@@ -18,13 +18,13 @@ use crate::{
     },
 };
 
-/// A letter and whom it is for.
+/// A letter and its recipient.
 pub(super) struct Addressed {
     pub(super) to: Identifier,
     pub(super) letter: Letter,
 }
 
-/// What kind of message it is.
+/// The kind of a message.
 enum CodeOrNotice {
     Code(Purpose, CodeNonce),
     Notice(LetterKind),
@@ -46,7 +46,7 @@ impl Addressed {
 }
 
 impl Notifications {
-    /// The letter, or `None` when nobody is to get one.
+    /// The letter and its recipient; `None` when there is no recipient.
     pub(super) async fn compose(
         &self,
         order: &MessageOrder,
@@ -69,7 +69,7 @@ impl Notifications {
             )),
             (Purpose::Registration | Purpose::IdentifierChange, None) => {
                 let typed = self.typed(order)?;
-                // Whoever had it a moment ago may take it back: no code could give it to anybody else.
+                // A former owner may take the identifier back, so a code could not give it to another account.
                 let reserved = self.base.store.is_reserved(subject, typed.asking, now);
                 let kind = if reserved.await? {
                     LetterKind::AlreadyRegistered
@@ -102,10 +102,10 @@ impl Notifications {
         let Some(owner) = self.owner(order).await? else {
             return Ok(None);
         };
-        // Whoever has the number now must not act for whoever had it.
+        // If the number may have been reassigned, its current holder must not act for the previous one.
         let nonce = match order.link {
             Some(_) if self.base.is_silent(&owner, now).await? => None,
-            // Another link was pressed while the summary waited: what it asks for is done.
+            // Another link was used while the summary waited: what this one would do is done.
             Some(nonce)
                 if order.gathers_until.is_some()
                     && !self.counts(order, nonce, owner.id(), now).await? =>
@@ -178,7 +178,7 @@ impl Notifications {
         Ok(found.await?.is_some())
     }
 
-    /// Whom the account could be reached by before.
+    /// The identifier before the change.
     fn previous_identifier(
         &self,
         order: &MessageOrder,
@@ -214,7 +214,7 @@ impl Notifications {
         }
     }
 
-    /// Whoever is meant, if their account was not closed by themselves.
+    /// The owner of the recipient account, unless they closed it.
     async fn owner(&self, order: &MessageOrder) -> Result<Option<OpenedAccount>, StoreError> {
         let store = &self.base.store;
         let owner = match order.recipient {
@@ -236,7 +236,7 @@ impl Notifications {
         Ok(owner.filter(|it| taken || it.view.account.gate() != Err(Closed::Absent)))
     }
 
-    /// The account, if its owner can be reached by the identifier that it is found by (ADR 0046).
+    /// The account, if its owner can be reached by the identifier under which it is found (ADR 0046).
     async fn reached(&self, account: AccountId) -> Result<Option<OpenedAccount>, StoreError> {
         let base = &self.base;
         let Some(owner) = base.read_account(account).await? else {
@@ -245,7 +245,7 @@ impl Notifications {
         if base.is_found_by_its_identifier(&owner).await? {
             return Ok(Some(owner));
         }
-        // It may have changed in between: then the next look finds both anew.
+        // The account may have changed between the two reads; a retry then reads both again.
         let again = base.read_account(account).await?;
         if again.is_some_and(|again| again.view.account.version != owner.view.account.version) {
             return Err(StoreError::Retryable);
@@ -254,7 +254,7 @@ impl Notifications {
         Err(corrupt("accounts", "identifier"))
     }
 
-    /// The sending, if it is still the current one.
+    /// The sending, if it is still the current one and its code is valid.
     async fn current(
         &self,
         subject: Subject,
@@ -267,7 +267,7 @@ impl Notifications {
         Ok(current.filter(|it| it.nonce == nonce && rules.code_counts(it.sent_at, now)))
     }
 
-    /// What a registration or a change typed.
+    /// The typed identifier of a registration or change.
     fn typed(&self, order: &MessageOrder) -> Result<ReadTyped, StoreError> {
         let unreadable = || corrupt("outbox_messages", "typed_identifier");
         let sealed = order.typed_identifier.as_ref().ok_or_else(unreadable)?;

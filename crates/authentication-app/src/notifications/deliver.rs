@@ -1,6 +1,6 @@
-//! Sending what the outbox holds.
+//! Sending the messages in the outbox.
 //!
-//! Any number of workers may run: a lease makes each message one worker's at a time.
+//! Any number of workers may run: a lease gives each message to one worker at a time.
 
 use std::{future::Future, time::Duration as StdDuration};
 
@@ -12,36 +12,37 @@ use uuid::Uuid;
 use super::Notifications;
 use crate::ports::{LONGEST_SENDING, LeaseToken, Measure, QueueName, StoreError};
 
-/// Messages taken at once.
+/// The maximum number of messages leased at once.
 const BATCH: usize = 32;
-/// Messages on their way at once, on all channels.
+/// The maximum number of concurrent sends, over all channels.
 const MOST_ON_THEIR_WAY: usize = 64;
-/// How long a worker may hold a message: a sending, and the statements around it.
+/// How long a worker may hold a message: the longest send, and the statements around it.
 pub(super) const LEASE: Duration = Duration::seconds(LONGEST_SENDING.whole_seconds() + 30);
-/// How long a round waits for its messages. Slower ones go on beyond it, beside those of later rounds.
+/// How long a round waits for its messages. Slower ones continue beside those of later rounds.
 const PATIENCE: StdDuration = StdDuration::from_millis(500);
 
-/// The worker: messages that are on their way now.
+/// The worker, with the messages that it is sending now.
 pub struct Deliveries {
     notifications: Notifications,
     on_their_way: JoinSet<Result<bool, StoreError>>,
 }
 
-/// What a round did.
+/// The result of a round.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Delivered {
-    /// Messages taken from the queue.
+    /// Messages leased from the queue.
     pub taken: usize,
-    /// Messages that went out.
+    /// Messages sent.
     pub sent: usize,
-    /// Messages that the store, or a fault of ours, let nobody deal with.
+    /// Messages that could not be handled because of the store or an internal fault.
     pub failed: usize,
-    /// Whether more may be due already, there is room for them, and nothing says that it is better to rest.
+    /// Whether another round should follow at once: more messages may be due, there are free slots, and no failure
+    /// suggests a pause.
     pub may_be_more: bool,
 }
 
 impl Notifications {
-    /// A worker with nothing on its way.
+    /// A new worker.
     pub fn deliveries(&self) -> Deliveries {
         Deliveries {
             notifications: self.clone(),
@@ -49,7 +50,7 @@ impl Notifications {
         }
     }
 
-    /// Tells whoever watches how long the queue is.
+    /// Reports the length of the queue as a metric.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -63,11 +64,11 @@ impl Notifications {
 }
 
 impl Deliveries {
-    /// Takes what is due, one batch, and sends it.
+    /// Leases one batch of due messages and sends them.
     ///
     /// # Errors
-    /// [`StoreError`] when nothing can be taken from the queue. What becomes of a single message is no error of
-    /// the round: the others go on, and it is due again, later.
+    /// [`StoreError`] when nothing can be leased. The failure of a single message is no error of the round: the
+    /// others continue, and the message becomes due again later.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn round(&mut self) -> Result<Delivered, StoreError> {
         let room = BATCH.min(MOST_ON_THEIR_WAY.saturating_sub(self.on_their_way.len()));
@@ -75,7 +76,7 @@ impl Deliveries {
         if room > 0 {
             delivered.taken = self.take(room).await?;
         }
-        // What is late goes on; only the waiting for it ends.
+        // Slow messages continue; only the wait for them ends.
         let _ = tokio::time::timeout(PATIENCE, self.join_all(&mut delivered)).await;
         delivered.may_be_more = delivered.taken == room
             && delivered.failed == 0
@@ -83,7 +84,7 @@ impl Deliveries {
         Ok(delivered)
     }
 
-    /// Waits for what is on its way: whoever ends a worker leaves nothing half done.
+    /// Waits for all messages that are being sent, so that a worker can stop without leaving any half done.
     pub async fn finish(mut self) {
         self.join_all(&mut Delivered::default()).await;
     }
@@ -92,10 +93,10 @@ impl Deliveries {
         while let Some(ended) = self.on_their_way.join_next().await {
             match ended {
                 Ok(Ok(sent)) => delivered.sent += usize::from(sent),
-                // Told by its task already.
+                // Already logged by its task.
                 Ok(Err(_)) => delivered.failed += 1,
                 Err(error) => {
-                    // Otherwise the runtime ends.
+                    // Otherwise the runtime is shutting down.
                     if error.is_panic() {
                         tracing::error!("the sending of a message panicked");
                     }
@@ -112,9 +113,9 @@ impl Deliveries {
         let now = base.clock.now();
         let leased = base.store.lease_messages(most, token, LEASE, now).await?;
         let count = leased.messages.len() + leased.unreadable.len();
-        // All at once: a lease must not run out while a message waits for slow ones before it. One whose task
-        // panics comes back when its lease ends, and is then what its mark says: a code that may be out is not
-        // sent again.
+        // All start at once: a lease must not expire while its message waits behind slow ones. If a task panics,
+        // its message returns when the lease expires, and its hand-over record applies: a code that may have been
+        // sent is not sent again.
         for message in leased.messages {
             let notifications = self.notifications.clone();
             self.send_on_its_way(message.order.id, async move {

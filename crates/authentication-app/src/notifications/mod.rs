@@ -1,9 +1,9 @@
-//! Messages to people: made at the moment they are sent, from rows that hold nothing personal.
+//! Messages to people, rendered when they are sent from rows without personal data.
 //!
-//! [`Deliveries`] is the worker: it leases what is due and lets each message go its way (`attempt`), which
-//! asks who gets what (`compose`), whether there is room under the ceilings, and hands it to the provider.
-//! What follows from the answer is `outcome`'s: a code is tried while it counts, a notice for days, and what no
-//! time will mend is parked at once (`docs/adr/0049-what-is-put-off-is-tried-for-as-long-as-it-is-worth-it.md`).
+//! [`Deliveries`] is the worker: it leases due messages and starts an attempt for each (`attempt`). The attempt
+//! determines recipient and content (`compose`), checks the ceilings, and hands the message to the provider.
+//! `outcome` handles the response: a code is retried while it is valid, a notice for days, and a permanent failure
+//! is parked at once (`docs/adr/0049-what-is-put-off-is-tried-for-as-long-as-it-is-worth-it.md`).
 
 mod attempt;
 mod back_off;
@@ -28,11 +28,11 @@ use crate::{
     ports::{Channel, DeliveryOutcome, LetterWriter, Measure, MessageChannel, MessageSender},
 };
 
-/// Messages of one channel on their way at once, if its provider takes as many. When it hangs, so many are
-/// caught in it, and those of the other channel go on.
+/// The maximum number of concurrent sends per channel, if its provider accepts that many. When a provider hangs, it
+/// blocks at most this many, and the other channel continues.
 const MOST_PER_CHANNEL: usize = 24;
 
-/// Everything that sending messages needs.
+/// The use cases of sending messages.
 #[derive(Clone)]
 pub struct Notifications {
     pub(crate) base: Arc<Foundation>,
@@ -42,20 +42,20 @@ pub struct Notifications {
     ways: Arc<Ways>,
 }
 
-/// The ways to people, by channel.
+/// The state per channel.
 struct Ways {
     email: Way,
     sms: Way,
 }
 
 struct Way {
-    /// Room for messages on their way.
+    /// Slots for concurrent sends.
     room: Arc<Semaphore>,
     route: Route,
 }
 
 impl Notifications {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub fn new(
         base: Arc<Foundation>,
         sender: Arc<dyn MessageSender>,

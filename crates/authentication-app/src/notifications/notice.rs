@@ -1,9 +1,9 @@
-//! Notices to the owner of an account, most with a link that says "this was not me".
+//! Notices to the owner of an account, most with a link that reports "this was not me".
 //!
-//! What happens again soon after it was told is gathered into one summary, decided in the unit of the act: so an
-//! act that is committed is either told or counted, and the queue holds one message where twenty would say the
-//! same (`docs/adr/0042-notices-are-gathered.md`). The summary has a link of its own, made with the first act that
-//! it tells of, and so takes back what came since.
+//! An act that repeats soon after its notice is gathered into one summary. The unit of the act decides this, so a
+//! committed act is always either notified or counted, and the queue holds one message instead of many identical
+//! ones (`docs/adr/0042-notices-are-gathered.md`). The summary has its own link, created with the first act that it
+//! reports, so the link takes back everything since.
 
 use authentication_domain::{accounts::AccountId, protection::Telling};
 use time::{Duration, OffsetDateTime};
@@ -20,8 +20,8 @@ use crate::{
 };
 
 impl Foundation {
-    /// Tells the owner of an account what was done to it, with a link by which they say that it was not them.
-    /// Three statements, and one when it is gathered; the worker has to be woken after the commit.
+    /// Notifies the owner of an account of an act, with a link by which they report that it was not them. Takes
+    /// three statements, or one if the act is gathered. The caller must wake the worker after the commit.
     pub(crate) async fn notice(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -43,7 +43,7 @@ impl Foundation {
         unit.outbox().append_message(&order).await
     }
 
-    /// The same without a link: of what was refused, and to whoever has an identifier.
+    /// The same without a link: for refused attempts, and for recipients given by an identifier.
     pub(crate) async fn bare_notice(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -61,7 +61,7 @@ impl Foundation {
         unit.outbox().append_message(&order).await
     }
 
-    /// What is to be done about a notice, with the act counted where it is gathered.
+    /// Decides how a notice is sent, and counts the act if it is gathered.
     async fn pace(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -80,7 +80,7 @@ impl Foundation {
                 unit.notices().gather(&act).await?
             }
         };
-        // A unit that is run again counts again, as with codes.
+        // A retried unit counts again, as with codes.
         self.meter.note(Measure::Notice(match telling {
             Telling::AtOnce => NoticeOutcome::Queued,
             Telling::Later { .. } => NoticeOutcome::Opened,
@@ -89,8 +89,8 @@ impl Foundation {
         Ok(telling)
     }
 
-    /// The same to the identifier that the account had before a change, with a link that takes the change back
-    /// if it may be.
+    /// The same to the identifier that the account had before a change, with a link that undoes the change, if it
+    /// can be undone.
     pub(crate) async fn notice_of_change(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -113,12 +113,12 @@ impl Foundation {
         unit.outbox().append_message(&order).await
     }
 
-    /// What the link in a notice does, and how long it counts.
+    /// The effect of the link in a notice, and how long it is valid.
     pub(crate) const fn link_of(&self, kind: MessageKind) -> (LinkKind, Duration) {
         let rules = &self.rules.identifiers;
         match kind {
             MessageKind::IdentifierChanged => (LinkKind::IdentifierUndo, rules.undo_for),
-            // It has to count as long as there is something to object to.
+            // The link must stay valid as long as the owner can object.
             MessageKind::FactorResetAnnounced => (
                 LinkKind::NotMe,
                 rules
@@ -154,7 +154,7 @@ impl Foundation {
     }
 }
 
-/// Where the notice of a change keeps whom it goes to.
+/// The field context of the recipient of a notice of change.
 pub(super) const fn previous_recipient_field(message: Uuid) -> FieldContext {
     FieldContext {
         table: "outbox_messages",

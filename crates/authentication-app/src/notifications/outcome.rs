@@ -1,8 +1,8 @@
-//! What becomes of a message after an attempt: done with, put off, or parked for a person to look at.
+//! The result of an attempt: the message is finished, postponed, or parked for an operator.
 //!
-//! A code is tried while it counts. A notice is tried for five days, with longer and longer pauses (RFC 5321
-//! §4.5.4.1). Parked is what no time will mend: a recipient that is refused for good, what cannot be read or put
-//! into words, and a notice after its five days.
+//! A code is retried while it is valid. A notice is retried for five days, with growing pauses (RFC 5321 §4.5.4.1).
+//! Permanent failures are parked: a permanently refused recipient, a message that cannot be read or rendered, and a
+//! notice after its five days.
 
 use time::{Duration, OffsetDateTime};
 
@@ -20,7 +20,7 @@ use crate::{
 };
 
 impl Notifications {
-    /// A message that cannot be read, or something that it is made of: parked, unless that is for now only.
+    /// Handles a message that cannot be read or rendered: parked, unless the failure is temporary.
     pub(super) async fn set_aside(
         &self,
         held: HeldMessage,
@@ -35,7 +35,7 @@ impl Notifications {
         self.give_back(held, GiveBack::Wait(until)).await
     }
 
-    /// A message that nobody is to get any more.
+    /// Drops a message that has no recipient any more.
     pub(super) async fn drop_unsent(
         &self,
         leased: &LeasedMessage,
@@ -49,7 +49,7 @@ impl Notifications {
         self.finish(leased).await
     }
 
-    /// A code that is late serves nobody; a notice can wait.
+    /// Over a ceiling: a late code is useless, so it is dropped; a notice waits.
     pub(super) async fn hold_back(
         &self,
         leased: &LeasedMessage,
@@ -65,7 +65,7 @@ impl Notifications {
         }
     }
 
-    /// Whether it went out.
+    /// Records the result of a send; returns whether the message was sent.
     pub(super) async fn settle(
         &self,
         leased: &LeasedMessage,
@@ -96,7 +96,7 @@ impl Notifications {
                 self.note(channel.into(), DeliveryOutcome::Unknown);
                 return self.finish(leased).await;
             }
-            // Whoever turns the channel off knows; what was asked for meanwhile is not for later.
+            // The operator who disabled the channel knows; codes requested meanwhile are useless later.
             DeliveryError::NoProvider if is_code(leased) => {
                 self.note(channel.into(), DeliveryOutcome::Dropped);
                 return self.finish(leased).await;
@@ -117,7 +117,7 @@ impl Notifications {
         self.put_off(leased, channel, put_off).await
     }
 
-    /// Puts a message off whose provider takes nothing now, without asking.
+    /// Postpones a message without contacting its provider, which currently accepts nothing.
     pub(super) async fn spare(
         &self,
         leased: &LeasedMessage,
@@ -167,8 +167,8 @@ impl Notifications {
         self.give_back(leased.held(), again).await
     }
 
-    /// Whether a code would be worth nothing by then. Of one whose time was moved back with a clock that was set
-    /// back, it is `compose` that knows.
+    /// Whether a code will have expired by then. If its time stamps were moved back with a clock that was set back,
+    /// `compose` decides instead.
     fn is_too_late_at(&self, leased: &LeasedMessage, at: OffsetDateTime) -> bool {
         let lifetime = self.base.rules.challenges.code_lifetime;
         is_code(leased) && at >= leased.order.at + lifetime
@@ -206,26 +206,26 @@ impl Notifications {
         how: GiveBack,
     ) -> Result<(), StoreError> {
         let store = &self.base.store;
-        // `false` says that somebody else decides what becomes of it.
+        // `false` means that the lease was lost, and another worker decides.
         retrying(|| store.give_back_message(held, how.clone())).await?;
         Ok(())
     }
 
     pub(super) async fn finish(&self, leased: &LeasedMessage) -> Result<(), StoreError> {
         let store = &self.base.store;
-        // Done with but not removed comes again: worth another attempt.
+        // A finished message that is not deleted is sent again: worth a retry.
         retrying(|| store.finish_message(leased.held())).await?;
         Ok(())
     }
 }
 
-/// Why a message is put off, and for how long at least.
+/// Why and for how long a message is postponed.
 struct PutOff<'a> {
     what: Tried,
     asked_for: Option<Duration>,
     /// Whether it was counted under the ceilings.
     is_counted: bool,
-    /// For whoever looks at it, should it be given up.
+    /// The reason for the operator, in case the message is parked.
     reason: &'a str,
 }
 
@@ -237,7 +237,7 @@ fn tried(leased: &LeasedMessage) -> Tried {
     }
 }
 
-/// A code, or what its recipient gets in its place: once at the most either way.
+/// A code, or the notice that replaces it for its recipient: sent at most once either way.
 pub(super) const fn is_code(leased: &LeasedMessage) -> bool {
     matches!(leased.order.kind, MessageKind::Code { .. })
 }

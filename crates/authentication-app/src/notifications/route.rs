@@ -1,6 +1,6 @@
-//! Sparing a provider that takes nothing now.
+//! A circuit breaker for the provider of each channel.
 //!
-//! Only failures that have nothing to do with a message count, so that no recipient can hold up the others.
+//! Only failures that are unrelated to a message count, so that no single recipient can delay the others.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -8,13 +8,13 @@ use time::{Duration, OffsetDateTime};
 
 use crate::ports::{DeliveryError, LONGEST_SENDING};
 
-/// So many failures in a row say that a provider who does not answer is away.
+/// After this many consecutive failures, a provider that does not answer counts as unavailable.
 const AWAY_AFTER: u32 = 3;
 const FIRST_REST: Duration = Duration::SECOND;
 const LONGEST_REST: Duration = Duration::seconds(30);
 
-/// The way to the provider of one channel, as this node sees it. While it rests, messages are put off without
-/// asking; after each rest one message tries, and the others wait for what becomes of it.
+/// The circuit breaker of one channel, local to this node. While it is open, messages are postponed without
+/// contacting the provider. After each pause one message probes it, and the others wait for the result.
 #[derive(Debug, Default)]
 pub(super) struct Route(Mutex<State>);
 
@@ -23,29 +23,29 @@ struct State {
     failures: u32,
     rests: u32,
     until: Option<OffsetDateTime>,
-    /// The wait is for a message that tries, and not a rest.
+    /// Whether the wait is for a probing message instead of a pause.
     is_tried: bool,
 }
 
 impl State {
     fn wait(&self, now: OffsetDateTime) -> Option<Duration> {
         let wait = self.until? - now;
-        // Longer than any: the clock was set back meanwhile.
+        // Longer than any possible wait: the clock was set back meanwhile.
         let waits = wait.is_positive() && wait <= LONGEST_SENDING;
-        // Most trials end sooner than they may.
+        // Most probes end sooner than their limit.
         let wait = if self.is_tried { FIRST_REST } else { wait };
         waits.then_some(wait)
     }
 }
 
 impl Route {
-    /// How long messages have to wait, if they do.
+    /// How long messages must wait now, if at all.
     pub(super) fn wait(&self, now: OffsetDateTime) -> Option<Duration> {
         self.state().wait(now)
     }
 
-    /// Lets a message through, or says how long it has to wait. After a rest the first one that asks is let through,
-    /// and the others ask again until [`Self::note`] says what became of it, or its sending cannot last any longer.
+    /// Lets a message through, or returns how long it must wait. After a pause, the first message is let through as
+    /// a probe. The others ask again until [`Self::note`] has its result, or its send must have timed out.
     pub(super) fn enter(&self, now: OffsetDateTime) -> Result<(), Duration> {
         let mut state = self.state();
         if let Some(wait) = state.wait(now) {
@@ -58,7 +58,7 @@ impl Route {
         Ok(())
     }
 
-    /// What became of a message that was let through. The rest that begins with it, if one does.
+    /// Records the result of a message that was let through. Returns the pause that begins now, if one does.
     pub(super) fn note(
         &self,
         answer: &Result<(), DeliveryError>,
@@ -70,9 +70,9 @@ impl Route {
             return None;
         };
         state.failures = state.failures.saturating_add(1);
-        // Whoever says so is believed at once, and so is the trial after a rest.
+        // An explicit refusal by the provider counts at once, and so does a failed probe.
         let is_away = status.is_some() || state.rests > 0 || state.failures >= AWAY_AFTER;
-        // What was under way when the rest began is no trial.
+        // A message that was already being sent when the pause began is not a probe.
         let rests_already = state.wait(now).is_some() && !state.is_tried;
         if !is_away || rests_already {
             return None;
@@ -111,7 +111,7 @@ mod tests {
         let mut rests = Vec::new();
         for _ in 0..8 {
             let rest = route.note(&UNREACHED, now).expect("it rests");
-            // Others that were under way fail with it.
+            // Other messages that were being sent fail as well.
             assert_eq!(route.note(&UNREACHED, now), None);
             assert_eq!((route.wait(now), route.enter(now)), (Some(rest), Err(rest)));
             rests.push(rest.whole_seconds());
