@@ -1,4 +1,4 @@
-//! Events on their way to other systems.
+//! Delivery of events to other systems.
 
 mod pace;
 mod parked;
@@ -16,7 +16,7 @@ use crate::ports::{
     Backlog, DestinationBacklog, EventQueue, Measure, Meter, QueueName, StoreError, SwitchedOn,
 };
 
-/// What an operator asks about events, and upkeep does with them.
+/// The operator's and maintenance use cases for events.
 #[derive(Clone)]
 pub struct Events {
     pub(crate) queue: Arc<dyn EventQueue>,
@@ -24,25 +24,25 @@ pub struct Events {
 }
 
 impl Events {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(queue: Arc<dyn EventQueue>, clock: Arc<dyn Clock>) -> Self {
         Self { queue, clock }
     }
 
-    /// How every destination stands.
+    /// The state of every destination.
     ///
     /// # Errors
     /// [`StoreError`].
     pub async fn backlog(&self) -> Result<Vec<DestinationBacklog>, StoreError> {
         let (mut all, now) = (self.queue.event_backlog().await?, self.clock.now());
         for destination in &mut all {
-            // What is over says nothing any more.
+            // A pause that is over is not reported.
             destination.rests_until = destination.rests_until.filter(|until| *until > now);
         }
         Ok(all)
     }
 
-    /// How long the oldest event waits that a destination has not got, parked ones aside; zero when none does.
+    /// The age of the oldest undelivered event of a destination, not counting parked ones; zero when there is none.
     pub fn lag(&self, backlog: &DestinationBacklog) -> Duration {
         let since = backlog.oldest_waiting;
         since.map_or(Duration::ZERO, |since| {
@@ -50,8 +50,7 @@ impl Events {
         })
     }
 
-    /// Tells the meter how all destinations stand together: what waits anywhere, the longest wait, and how many
-    /// are switched off.
+    /// Reports metrics over all destinations: the total waiting, the longest lag, and how many are switched off.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -68,7 +67,7 @@ impl Events {
         Ok(())
     }
 
-    /// Sends events to a destination again that wants none, or asked to be left alone, with what waited for it.
+    /// Switches a destination on again, or ends the pause it asked for, beginning with the queued events.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -82,8 +81,7 @@ impl Events {
         Ok(switched)
     }
 
-    /// Ends the deliveries to a destination and drops what waits for it; `false` when there is none of this
-    /// name.
+    /// Ends the deliveries to a destination and drops its queue; `false` when there is no destination of this name.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -91,7 +89,7 @@ impl Events {
         self.queue.forget_destination(destination).await
     }
 
-    /// Deletes events that are older than `kept_for` and that every destination has; answers with how many.
+    /// Deletes events that are older than `kept_for` and that every destination has; returns how many.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,16 +1,17 @@
-//! Sparing a destination that is away.
+//! A circuit breaker for an unavailable destination.
 
 use time::Duration;
 
 use super::Outcome;
 
-/// So many failures in a row say that the destination is away, and not that some events are bad.
+/// After this many consecutive failures the destination counts as unavailable, rather than the events as bad.
 const AWAY_AFTER: u32 = 5;
 const FIRST_REST: Duration = Duration::SECOND;
 const LONGEST_REST: Duration = Duration::seconds(30);
 
-/// How much a relay asks of one destination: everything while it answers; one event after ever longer rests
-/// while it is away, so that it is neither stormed nor its events used up on tries.
+/// How much a relay sends to one destination: everything while it answers; while it is unavailable, one event after
+/// each of ever longer pauses, so that neither the destination is overloaded nor the tries of its events are used
+/// up.
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     failures: u32,
@@ -18,7 +19,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// Takes note of what became of an event.
+    /// Records the result of an event.
     pub const fn note(&mut self, outcome: Outcome) {
         match outcome {
             Outcome::Away => self.failures = self.failures.saturating_add(1),
@@ -26,18 +27,18 @@ impl Pace {
                 self.failures = 0;
                 self.rests = 0;
             }
-            // Nobody was asked.
+            // The destination was not contacted.
             Outcome::PassedOver | Outcome::Lost => {}
         }
     }
 
-    /// How many more events may be taken when so many are under way, of `at_once` at the most.
+    /// How many more events may be leased when `under_way` of at most `at_once` are in progress.
     pub const fn room(&self, under_way: u32, at_once: u32) -> u32 {
         let most = if self.rests > 0 { 1 } else { at_once };
         most.saturating_sub(under_way)
     }
 
-    /// How long to leave the destination alone now. The next failure asks for a longer rest.
+    /// How long to pause now, if at all. The next failure leads to a longer pause.
     pub fn rest(&mut self) -> Option<Duration> {
         if self.failures < AWAY_AFTER {
             return None;
@@ -62,7 +63,7 @@ mod tests {
         let mut pace = Pace::default();
         noted(&mut pace, Outcome::Away, 4);
         assert_eq!((pace.rest(), pace.room(2, 32)), (None, 30));
-        // All that were under way fail together: that is one reason to rest, not many.
+        // All concurrent events fail together: that is one reason to pause, not many.
         noted(&mut pace, Outcome::Away, 30);
         let mut rests = Vec::new();
         for _ in 0..8 {

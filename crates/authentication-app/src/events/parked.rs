@@ -1,17 +1,16 @@
-//! Events that were given up, and sending them once more.
+//! Events that were given up, and resending them.
 
 use super::Events;
 use crate::ports::{ParkedEvent, ParkedSelection, StoreError};
 
-/// Parked events read at once.
+/// The number of parked events read per query.
 const BATCH: u32 = 500;
 
 impl Events {
-    /// Hands every parked event to `show`, destination by destination, oldest first; ends with its first
-    /// failure.
+    /// Passes every parked event to `show`, by destination, oldest first; stops at its first failure.
     ///
     /// # Errors
-    /// [`StoreError`], or what `show` fails with.
+    /// [`StoreError`], or the error of `show`.
     pub async fn for_each_parked<E: From<StoreError>>(
         &self,
         mut show: impl FnMut(&ParkedEvent) -> Result<(), E>,
@@ -29,7 +28,7 @@ impl Events {
         Ok(())
     }
 
-    /// Makes parked events due again, with all their tries; answers with how many. They come after later
+    /// Makes parked events due again with a fresh count of tries; returns how many. They are delivered after later
     /// events of their account.
     ///
     /// # Errors

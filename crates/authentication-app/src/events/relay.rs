@@ -1,9 +1,9 @@
-//! Handing what the outbox holds to one destination.
+//! Delivers the events in the outbox to one destination.
 //!
-//! Any number of relays may serve a destination: a lease makes each account's next event one relay's at a
-//! time. An event counts as delivered when the destination said so *and* that was written; a relay that dies
-//! in between leaves it to the next one, which sends it again, to the byte the same. So it is sent at least
-//! once, and nothing later of its account before it.
+//! Any number of relays may serve a destination: a lease gives each account's next event to one relay at a time. An
+//! event is delivered when the destination has confirmed it *and* that has been recorded. If a relay crashes in
+//! between, the next one sends the event again, byte for byte the same. So each event is sent at least once, and no
+//! later event of its account before it.
 
 use std::sync::Arc;
 
@@ -21,76 +21,76 @@ use crate::{
     retry::retrying,
 };
 
-/// Between tries of one event.
+/// The back-off between tries of one event.
 const BACK_OFF: BackOff = BackOff {
     first: Duration::SECOND,
     longest: Duration::HOUR,
 };
 
-/// The numbers of the relay.
+/// The limits of the relay.
 #[derive(Debug, Clone)]
 pub struct RelayRules {
     /// CloudEvents `source`.
     pub source: String,
-    /// The longest that a delivery may take.
+    /// The longest duration of a delivery.
     pub deadline: Duration,
-    /// How long a relay may hold an event; longer than a delivery takes.
+    /// The duration of a lease; longer than a delivery takes.
     pub lease: Duration,
-    /// Tries before an event is parked.
+    /// The number of tries before an event is parked.
     pub most_attempts: u32,
 }
 
-/// Who gets which events.
+/// A destination and the events that it gets.
 #[derive(Debug, Clone)]
 pub struct Destination {
-    /// What the queue knows it by.
+    /// Its name in the queue.
     pub name: String,
-    /// What it is counted as.
+    /// Its label in metrics.
     pub target: EventTarget,
-    /// CloudEvents types that it gets; empty: all.
+    /// The CloudEvents types that it gets; empty means all.
     pub types: Vec<String>,
 }
 
-/// What became of an event.
+/// The result of handling an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The destination has it.
+    /// The destination confirmed it.
     Delivered,
-    /// The destination does not want its type.
+    /// The destination does not subscribe to its type.
     PassedOver,
-    /// Nobody was there to take it; it is due again later.
+    /// The destination is unavailable; the event is due again later.
     Away,
-    /// It was not taken; it is due again later.
+    /// The destination refused it; the event is due again later.
     Refused,
-    /// It was given up, for a person to look at.
+    /// Given up, for an operator to look at.
     Parked,
-    /// The lease ran out before: another relay has it, or will.
+    /// The lease was lost; another relay has the event, or will lease it.
     Lost,
 }
 
-/// An event after its destination was asked.
+/// An event after its delivery was tried.
 #[derive(Debug)]
 pub enum Handed {
-    /// Nothing is left to do with it.
+    /// Fully handled.
     Settled(Outcome),
-    /// The destination has it, or does not want it: [`Relay::finish`] is to write that down.
+    /// Delivered or not subscribed to; [`Relay::finish`] must record that.
     Through(Box<LeasedEvent>, Outcome),
 }
 
-/// What all relays of a node share.
+/// The ports that all relays of a node share.
 #[derive(Clone)]
 pub struct RelayPorts {
-    /// Where events wait.
+    /// The event queue.
     pub queue: Arc<dyn EventQueue>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub random: Arc<dyn SecureRandom>,
-    /// Whoever watches.
+    /// The receiver of metrics.
     pub meter: Arc<dyn Meter>,
 }
 
-/// The relay of one destination; clones are the same one.
+/// The relay of one destination; clones share it.
 #[derive(Clone)]
 pub struct Relay {
     ports: RelayPorts,
@@ -100,7 +100,7 @@ pub struct Relay {
 }
 
 impl Relay {
-    /// Built once for each destination by the composition root.
+    /// Called once per destination, by the composition root.
     pub fn new(
         ports: RelayPorts,
         destination: Destination,
@@ -115,7 +115,7 @@ impl Relay {
         }
     }
 
-    /// Says that the destination is served. A new one gets events from here on.
+    /// Registers that the destination is served. A new destination gets events from now on.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -127,7 +127,7 @@ impl Relay {
             .await
     }
 
-    /// Takes up to `most` due events; each must be handed to [`Self::deliver`] at once.
+    /// Leases up to `most` due events; each must be passed to [`Self::deliver`] at once.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -146,11 +146,11 @@ impl Relay {
         self.ports.queue.lease_events(&request).await
     }
 
-    /// Delivers an event, and writes down what became of it unless it is through. Those are written down many
-    /// at once: alone, each would cost as much as the change that it tells of.
+    /// Delivers an event and records its result, except for [`Handed::Through`]. Those are recorded in batches:
+    /// individually, each would cost as much as the change that it reports.
     ///
     /// # Errors
-    /// [`StoreError`] when that cannot be written: the event is delivered again when its lease has ended.
+    /// [`StoreError`] when the result cannot be recorded: the event is delivered again after its lease has expired.
     #[tracing::instrument(level = "debug", skip_all, fields(destination = self.destination.name, event_id = %leased.event.id))]
     pub async fn deliver(&self, leased: LeasedEvent) -> Result<Handed, StoreError> {
         let error = match self.hand_over(&leased).await {
@@ -178,7 +178,7 @@ impl Relay {
     async fn hand_over(&self, leased: &LeasedEvent) -> Result<Outcome, SinkError> {
         let (event, rules) = (&leased.event, &self.rules);
         let never = |why: &str| Err(SinkError::Never(why.to_owned()));
-        // Counted when it was leased, so that one that ends its relay is not tried for ever.
+        // Attempts are counted when leased, so an event that crashes its relay is not retried forever.
         if leased.attempts.saturating_sub(leased.put_off) >= rules.most_attempts {
             return never("it ended its relay again and again");
         }
@@ -207,8 +207,8 @@ impl Relay {
         wanted.is_empty() || wanted.iter().any(|it| it == type_name)
     }
 
-    /// Writes down that these events are through, and gives what holds of each. What cannot be written is
-    /// delivered again when its lease has ended.
+    /// Records that these events are delivered or not subscribed to, and returns the final outcome of each. If
+    /// recording fails, they are delivered again after their leases have expired.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -221,7 +221,7 @@ impl Relay {
             .iter()
             .map(|(leased, _)| leased.lease.clone())
             .collect();
-        // Delivered but not written down is delivered twice: worth another attempt.
+        // A delivered event that is not recorded is delivered twice: worth a retry.
         let finish = || {
             self.ports
                 .queue
@@ -260,7 +260,7 @@ impl Relay {
         Ok(self.told(leased, held, Outcome::Parked, Some(why)))
     }
 
-    /// It asked for it, and is believed within a bound.
+    /// Respects the pause that the destination asked for, within a bound.
     async fn leave_alone(&self, rest: Duration) -> Result<(), StoreError> {
         let name = self.destination.name.as_str();
         let until = self.ports.clock.now() + rest.min(retry_after::LONGEST);
@@ -274,7 +274,7 @@ impl Relay {
         Ok(())
     }
 
-    /// The event waits with all others: it is the destination that is gone, and a person who knows whether it is.
+    /// The event waits with all others: the destination reports itself gone, and an operator must verify that.
     async fn switch_off(&self, leased: &LeasedEvent, why: &str) -> Result<Outcome, StoreError> {
         let destination = self.destination.name.as_str();
         let now = self.ports.clock.now();
@@ -294,15 +294,15 @@ impl Relay {
         Ok(self.told(leased, held, Outcome::Away, Some(why)))
     }
 
-    /// The pause grows with failures alone: a relay that dies takes the leases of many accounts with it, and none of
-    /// them is to wait longer for that.
+    /// The pause grows with recorded failures only: a crashing relay holds leases of many accounts, none of which
+    /// should wait longer for that.
     fn next_attempt(&self, failures_before: u32, retry_after: Option<Duration>) -> OffsetDateTime {
         let pause = BACK_OFF.pause(failures_before, self.ports.random.as_ref());
         let asked_for = retry_after.map(|asked_for| asked_for.min(retry_after::LONGEST));
         self.ports.clock.now() + pause.max(asked_for.unwrap_or_default())
     }
 
-    /// Tells the log, and gives the outcome that holds.
+    /// Logs the result, and returns the outcome that applies.
     fn told(
         &self,
         leased: &LeasedEvent,
