@@ -1,4 +1,4 @@
-//! What a person's row makes of them here.
+//! Judging one row of the import file.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 
 use super::{Imports, LegacyUser, Refusal};
 
-/// Somebody who may be imported.
+/// A person who may be imported.
 #[derive(Clone)]
 pub struct Candidate {
     pub(super) legacy_id: LegacyId,
@@ -31,19 +31,19 @@ pub struct Candidate {
     pub(super) wallet: Money,
     pub(super) joined: OffsetDateTime,
     pub(super) last_login: Option<OffsetDateTime>,
-    /// Who they are at identity providers, in the order of those names.
+    /// Their identities at providers, sorted by provider name.
     pub(super) identities: Vec<(ProviderName, ExternalIdentity)>,
-    /// A keyed digest of all of it but the last sign-in, which every day changes.
+    /// A keyed digest of all fields except the last sign-in, which changes daily.
     pub(super) fingerprint: [u8; 32],
 }
 
 impl Candidate {
-    /// Who they were.
+    /// Their id in the other system.
     pub const fn legacy_id(&self) -> &LegacyId {
         &self.legacy_id
     }
 
-    /// What they will be.
+    /// Their roles after the import.
     pub const fn roles(&self) -> Roles {
         self.roles
     }
@@ -56,7 +56,7 @@ impl fmt::Debug for Candidate {
 }
 
 impl Imports {
-    /// Judges one person by what is told of them. Pure; asks no store.
+    /// Judges one person by their row. A pure computation without the store.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -93,7 +93,7 @@ impl Imports {
             .map_err(Refusal::Password)
     }
 
-    /// At most one for each provider.
+    /// At most one identity per provider.
     fn identities_of(
         &self,
         user: &LegacyUser,
@@ -112,7 +112,7 @@ impl Imports {
         Ok(identities.into_iter().collect())
     }
 
-    /// Of what was understood, not of the line: the order of fields and spaces between them say nothing.
+    /// Covers the parsed values, not the line: field order and white space do not matter.
     fn fingerprint(&self, candidate: &Candidate, joined: Option<OffsetDateTime>) -> [u8; 32] {
         let told = (
             candidate.identifier.to_text(),
@@ -124,7 +124,7 @@ impl Imports {
             joined.map(OffsetDateTime::unix_timestamp),
         );
         let mut told = Zeroizing::new(serde_json::to_vec(&told).unwrap_or_default());
-        // Of whoever has none it is what releases before identities made.
+        // Without identities, the digest stays the same as in releases before identities existed.
         if !candidate.identities.is_empty() {
             told.extend(serde_json::to_vec(&candidate.identities).unwrap_or_default());
         }
@@ -141,7 +141,7 @@ fn identifier_of(user: &LegacyUser) -> Result<Identifier, Refusal> {
         let address = EmailAddress::parse(text).map_err(Refusal::Email)?;
         Ok(Identifier::Email(address))
     };
-    // One that is unknown was refused with the profile.
+    // An unknown country was already refused with the profile.
     let country = present(user.country.as_ref()).and_then(country::find);
     let phone = |text| {
         let number = PhoneNumber::parse_in(text, country).map_err(Refusal::Phone)?;
@@ -158,7 +158,7 @@ fn identifier_of(user: &LegacyUser) -> Result<Identifier, Refusal> {
     }
 }
 
-/// A superuser is an admin beside whatever else they are.
+/// A superuser becomes an admin in addition to any other role.
 fn roles_of(user: &LegacyUser) -> Result<Roles, Refusal> {
     let role = match present(user.role.as_ref()) {
         Some(name) => Some(name.parse::<Role>().map_err(|_| Refusal::UnknownRole)?),
@@ -200,7 +200,7 @@ fn profile_of(user: &LegacyUser) -> Result<Profile, Refusal> {
     })
 }
 
-/// As Django's `get_full_name`; none if it is longer than a name may be.
+/// As Django's `get_full_name`; `None` if it is longer than a name may be.
 fn full_name(first: Option<&DisplayName>, last: Option<&DisplayName>) -> Option<DisplayName> {
     let names = [first, last];
     let names: Vec<&str> = names

@@ -1,4 +1,4 @@
-//! Keeping a batch of people, in one unit of work.
+//! Storing a batch of people, in one unit of work.
 
 use std::collections::HashMap;
 
@@ -10,33 +10,32 @@ use crate::{
     retry::retrying,
 };
 
-/// How a run is made.
+/// The options of a run.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Manner {
-    /// Undo everything: only tell what would become of each.
+    /// Roll back everything, and only report each result.
     pub dry_run: bool,
-    /// Tell other systems nothing.
+    /// Publish no events.
     pub silent: bool,
 }
 
-/// What became of one person.
+/// The result for one person.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// They have an account now.
+    /// Their account was created.
     Imported(AccountId),
-    /// They were imported before, from a line that said the same.
+    /// They were imported before, from an identical row.
     AlreadyThere(AccountId),
-    /// They have none.
+    /// No account was created.
     Refused(Refusal),
 }
 
 impl Imports {
-    /// Keeps those who are not here yet, all in one unit of work, and answers for each, in order. Rivals
-    /// (another import, a registration of the same address) leave one account.
+    /// Stores those who are new, all in one unit of work, and returns a result for each, in order. Concurrent
+    /// attempts (another import, a registration of the same address) result in one account.
     ///
-    /// # Errors
-    /// [`StoreError`]; nothing of the batch is kept, unless it is not known whether the commit became true.
-    /// Either way the same batch can be kept again.
+    /// [`StoreError`]; nothing of the batch is stored, unless the outcome of the commit is unknown. Either way, the
+    /// same batch can be stored again.
     #[tracing::instrument(skip_all, fields(people = batch.len()))]
     pub async fn keep(
         &self,
@@ -66,7 +65,7 @@ impl Imports {
                     ImportClaim::IdKnown => late.push(sealed.user.legacy_id.clone()),
                 }
             }
-            // A rival imported them between our read and our write.
+            // A concurrent import stored them between this one's read and write.
             told.look_up(&self.ports.store.find_imported(&late).await?);
         }
         told.outcomes()
@@ -101,7 +100,8 @@ impl Imports {
     }
 }
 
-/// What is known of a batch so far. Of two lines with one id the first counts, and the other is judged by it.
+/// What is known about a batch so far. Of two rows with the same id, the first is imported and the other is
+/// compared with it.
 struct Told<'a> {
     batch: &'a [Candidate],
     outcomes: Vec<Option<Outcome>>,
@@ -123,7 +123,7 @@ impl<'a> Told<'a> {
         told
     }
 
-    /// The first lines of people of whom nothing is known.
+    /// The first rows of people without a result.
     fn open(&self) -> impl Iterator<Item = (usize, &'a Candidate)> {
         let numbered = self.batch.iter().enumerate();
         numbered.filter(|(number, candidate)| {
@@ -148,7 +148,7 @@ impl<'a> Told<'a> {
     }
 
     /// # Errors
-    /// [`StoreError::Retryable`] when somebody whom a rival had imported is gone again.
+    /// [`StoreError::Retryable`] when a person imported concurrently has since been erased.
     fn outcomes(self) -> Result<Vec<Outcome>, StoreError> {
         let numbered = self.batch.iter().zip(&self.outcomes);
         numbered

@@ -1,4 +1,4 @@
-//! A person as Django knew them.
+//! A person's row in Django.
 
 use std::fmt;
 
@@ -6,8 +6,8 @@ use authentication_domain::accounts::{LegacyId, SignUpMethod};
 use secrecy::SecretString;
 use time::OffsetDateTime;
 
-/// One row of Django's, in its own words. Nothing in it is believed yet but its types; a text of nothing but
-/// spaces is as good as none.
+/// One row of Django's table, with its column names. Only the types are validated; a text of only spaces counts as
+/// absent.
 #[derive(Clone)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -16,25 +16,25 @@ use time::OffsetDateTime;
 pub struct LegacyUser {
     /// The key of the row.
     pub id: LegacyId,
-    /// One of both.
+    /// Required, unless there is a phone number.
     pub email: Option<String>,
-    /// One of both.
+    /// Required, unless there is an email address.
     pub phone: Option<String>,
-    /// Which of them counts, if both are there.
+    /// Which of the two becomes the identifier, if both are present.
     pub identifier: Option<SignUpMethod>,
-    /// The column `password` as it stands.
+    /// The column `password`, unchanged.
     pub password: Option<SecretString>,
     /// Client, vendor, or a staff role.
     pub role: Option<String>,
-    /// They proved that mail or messages reach them.
+    /// Whether they proved that they receive messages at the identifier.
     pub is_verified: bool,
-    /// They may sign in.
+    /// Whether they may sign in.
     pub is_active: bool,
-    /// They may enter Django's admin site.
+    /// Whether they may enter Django's admin site.
     pub is_staff: bool,
-    /// They may do anything.
+    /// Whether they have every permission.
     pub is_superuser: bool,
-    /// How others see them.
+    /// Their public name.
     pub display_name: Option<String>,
     /// Given name.
     pub first_name: Option<String>,
@@ -44,20 +44,20 @@ pub struct LegacyUser {
     pub country: Option<String>,
     /// BCP 47.
     pub language: Option<String>,
-    /// When they came.
+    /// When they registered.
     pub date_joined: Option<OffsetDateTime>,
-    /// When they were last seen.
+    /// When they last signed in.
     pub last_login: Option<OffsetDateTime>,
-    /// What their wallet holds, in minor units.
+    /// The balance of their wallet, in minor units.
     pub balance_minor: Option<i64>,
-    /// Of which currency.
+    /// The wallet's currency (ISO 4217).
     pub currency: Option<String>,
-    /// Who they are at identity providers: the subject by the provider's name here.
+    /// Their identities at providers: pairs of the provider's name here and the subject.
     pub identities: Vec<(String, String)>,
 }
 
 impl LegacyUser {
-    /// A verified, active person of whom nothing else is known.
+    /// A verified, active person without any other data.
     pub fn new(id: LegacyId) -> Self {
         Self {
             id,

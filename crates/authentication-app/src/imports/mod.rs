@@ -1,9 +1,9 @@
-//! People who come over from Django: each becomes an account that they sign in to as before.
+//! Importing people from Django: each gets an account to which they sign in as before.
 //!
-//! A line of the file is judged first, without the store ([`Imports::judge`]): what is wrong with it is a
-//! [`Refusal`]. Those that pass are kept in batches, each in one unit of work ([`Imports::keep`]). A person
-//! is known by the key of their row in Django; whoever was imported before is left as they are now, so the
-//! same file may be imported again at any time, and a batch that a crash undid is simply done again.
+//! Each line of the file is first judged without the store ([`Imports::judge`]); a failure is a [`Refusal`]. The
+//! accepted ones are stored in batches, each in one unit of work ([`Imports::keep`]). A person is identified by the
+//! key of their row in Django. People who were imported before stay unchanged, so the same file can be imported
+//! again at any time, and a batch that a crash rolled back is simply repeated.
 
 mod judge;
 mod keep;
@@ -23,21 +23,21 @@ pub use refusal::Refusal;
 
 use crate::ports::{ForeignHashes, IdentifierIndex, IdentityStore, Vault};
 
-/// What an import stands on. No hasher: what was hashed elsewhere is compared with when its owner comes.
+/// The ports that an import needs. There is no hasher: foreign hashes are verified when their owners sign in.
 pub struct ImportPorts {
     /// The relational store.
     pub store: Arc<dyn IdentityStore>,
-    /// Field encryption, and fingerprints.
+    /// Field encryption and fingerprints.
     pub vault: Arc<dyn Vault>,
     /// Blind index of identifiers.
     pub index: Arc<dyn IdentifierIndex>,
     /// Providers by name, with their issuers.
     pub issuers: BTreeMap<ProviderName, String>,
-    /// Which hashes are taken.
+    /// Validates foreign password hashes.
     pub hashes: Arc<dyn ForeignHashes>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub random: Arc<dyn SecureRandom>,
 }
 
@@ -45,12 +45,12 @@ pub struct ImportPorts {
 #[derive(Clone)]
 pub struct Imports {
     ports: Arc<ImportPorts>,
-    /// In every entry and event of this run.
+    /// The request id in every audit entry and event of this run.
     run: RequestId,
 }
 
 impl Imports {
-    /// Built once by the composition root, for one run.
+    /// Called once per run, by the composition root.
     pub fn new(ports: ImportPorts, run: RequestId) -> Self {
         Self {
             ports: Arc::new(ports),

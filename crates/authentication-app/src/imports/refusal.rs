@@ -1,4 +1,4 @@
-//! Why somebody is not imported.
+//! Why a person is not imported.
 
 use authentication_domain::{
     accounts::{InvalidEmail, InvalidPhone},
@@ -7,81 +7,81 @@ use authentication_domain::{
 
 use crate::ports::HashRefused;
 
-/// The reason, with nothing personal in it.
+/// The reason, without personal data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    /// Whoever made an account on an address they do not hold must not find it here, with their password.
+    /// An account made on another person's address must not be imported: the creator would keep the password.
     #[error("is_verified is not true: nobody has proven that the identifier is theirs")]
     NotVerified,
-    /// Nothing to sign in with.
+    /// There is no identifier to sign in with.
     #[error("there is neither email nor phone")]
     NoIdentifier,
-    /// An account has one.
+    /// An account has one identifier, so the row must say which.
     #[error("there are both email and phone: identifier must say which of them signs in")]
     AmbiguousIdentifier,
-    /// The address.
+    /// The address is invalid.
     #[error("email: {0}")]
     Email(InvalidEmail),
-    /// The number.
+    /// The number is invalid.
     #[error("phone: {0}")]
     Phone(InvalidPhone),
-    /// Registered here, or imported from another row.
+    /// An account with the identifier was registered here, or imported from another row.
     #[error("another account has this identifier")]
     IdentifierTaken,
-    /// Not a client by default: a query that forgot the column would make vendors clients.
+    /// There is deliberately no default role: a query that omits the column would turn vendors into clients.
     #[error("there is no role")]
     NoRole,
-    /// Not one of ours.
+    /// The role does not exist here.
     #[error("role names no role")]
     UnknownRole,
-    /// Somebody decides which staff role that is, and not a flag.
+    /// A person must decide which staff role applies; the flag does not say.
     #[error("is_staff is true, and role is no staff role")]
     StaffWithoutRole,
-    /// Nobody is made staff whom Django does not let in as staff.
+    /// Nobody becomes staff who is not staff in Django.
     #[error("role is a staff role, and neither is_staff nor is_superuser is true")]
     RoleWithoutStaff,
-    /// The hash.
+    /// The password hash is not accepted.
     #[error("password: {0}")]
     Password(HashRefused),
-    /// A field of the profile.
+    /// A field of the profile is invalid.
     #[error("{field}: {reason}")]
     Profile {
-        /// Which.
+        /// The field's name.
         field: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: InvalidText,
     },
-    /// Nobody joins tomorrow, or before there were computers.
+    /// The date lies in the future, or before 1970.
     #[error("date_joined lies in the future, or before 1970")]
     JoinedAtNoTime,
-    /// Below nothing.
+    /// The balance is negative.
     #[error("balance_minor is below zero")]
     NegativeBalance,
-    /// Not three letters.
+    /// The currency is not a three-letter code.
     #[error("currency is not three letters of ISO 4217")]
     Currency,
-    /// Money of no currency, if there is any.
+    /// There is a balance without a currency.
     #[error("there is a balance and no currency")]
     NoCurrency,
-    /// Not among the settings.
+    /// The provider is not configured.
     #[error("identities names a provider that is not configured")]
     UnknownProvider,
-    /// No provider gives such a one.
+    /// The subject has a form that no provider issues.
     #[error("the subject of an identity must be 1 to 255 characters of ASCII")]
     Subject,
-    /// One provider vouches for one person.
+    /// Two identities at one provider; an account may have only one.
     #[error("there are two identities of one provider")]
     SeveralIdentities,
-    /// It opens an account here, or was in a line before.
+    /// The identity opens an account here, or was in an earlier line.
     #[error("an identity opens another account")]
     IdentityTaken,
-    /// What is here now counts: it may have been changed since.
+    /// The account here stays unchanged, because it may have been changed since its import.
     #[error("was imported before from a line that said something else; nothing was changed")]
     ChangedSince,
 }
 
 impl Refusal {
-    /// The stable name in reports.
+    /// The refusal's stable name in reports.
     pub const fn code(self) -> &'static str {
         match self {
             Self::NotVerified => "not_verified",

@@ -1,4 +1,4 @@
-//! The rows, entries and events of somebody who is imported.
+//! The rows, audit entries and events of an imported person.
 
 use authentication_domain::{
     accounts::AccountStatus,
@@ -18,10 +18,10 @@ use crate::{
     ports::{AuditRecord, EventEnvelope, FieldContext, NewFederatedIdentity, NewImport},
 };
 
-/// Marks ids that nothing else refers to by type.
+/// The type of ids that nothing else refers to by type.
 enum Entry {}
 
-/// Everything that is written of one person.
+/// Everything that is written for one person.
 pub(super) struct Sealed {
     pub(super) user: NewImport,
     pub(super) entry: AuditRecord,
@@ -94,7 +94,8 @@ impl Imports {
             .collect()
     }
 
-    /// The operator's act, under the person's key: also what of Django's row has no place elsewhere.
+    /// The audit entry, sealed under the person's key. It also keeps values of Django's row that have no other
+    /// place.
     fn entry(
         &self,
         candidate: &Candidate,
