@@ -1,7 +1,7 @@
-//! Changing keys while the service runs.
+//! Key rotation while the service runs.
 //!
-//! A key moves through stages ([`crate::ports::KeyState`]); [`StageRules`] says what each step waits for, and
-//! [`Rekeying`] does what a new master key or index key asks of the rows.
+//! A key moves through stages ([`crate::ports::KeyState`]). [`StageRules`] defines what each step waits for, and
+//! [`Rekeying`] updates the rows for a new master key or index key.
 
 mod rekey;
 mod rules;

@@ -1,8 +1,8 @@
-//! Wrapping data keys and indexing identifiers anew, in batches, while everybody goes on.
+//! Rewrapping data keys and re-indexing identifiers, in batches, while the service runs.
 //!
-//! Nothing is remembered about how far the work is: the rows tell. So it can be broken off anywhere, and
-//! any number of nodes can do it at once. A row that somebody else holds is passed over and found by the
-//! next pass; a row that was changed since it was read stays as it is.
+//! Progress is not recorded: it follows from the rows. So the work can stop anywhere, and any number of nodes can
+//! do it concurrently. A row that another unit has locked is skipped and found by the next pass; a row that changed
+//! since it was read stays as it is.
 
 use std::{collections::VecDeque, sync::Arc};
 
@@ -20,32 +20,32 @@ use crate::{
     retry::retrying,
 };
 
-/// Accounts of one batch, whatever of them is to be changed: few enough that nobody who wants one of them, or
-/// the one writer of SQLite, waits long.
+/// Accounts per batch, whatever is changed for them: small, so that other requests for these accounts, and the
+/// single writer of SQLite, are not blocked for long.
 const BATCH: u32 = 200;
 
-/// What a pass did so far.
+/// The progress of a pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PassOutcome {
-    /// Data keys that were wrapped anew.
+    /// Data keys that were rewrapped.
     pub rewrapped: u64,
     /// Index rows that were added.
     pub indexed: u64,
     /// Index rows of retired keys that were removed.
     pub unindexed: u64,
-    /// Accounts whose key or identifier does not open, or whose identifier is another account's by now. They
-    /// keep their old key from being retired.
+    /// Accounts whose key or identifier does not open, or whose identifier belongs to another account by now. They
+    /// prevent their old key from being retired.
     pub stuck: u64,
 }
 
 impl PassOutcome {
-    /// Rows that were changed.
+    /// The total number of changed rows.
     pub const fn changed(&self) -> u64 {
         self.rewrapped + self.indexed + self.unindexed
     }
 }
 
-/// Does what changed keys ask of the rows.
+/// Updates rows after key rotation.
 #[derive(Clone)]
 pub struct Rekeying {
     store: Arc<dyn IdentityStore>,
@@ -54,8 +54,8 @@ pub struct Rekeying {
     clock: Arc<dyn Clock>,
 }
 
-/// One way through everything that the keys in use ask for, batch by batch: whoever takes the steps decides
-/// how much of the store's time they may take, and ends it by dropping it.
+/// One pass over all rows that the current keys require to change, batch by batch. The caller of the steps decides
+/// how much load to put on the store, and ends the pass by dropping it.
 pub struct Pass<'a> {
     work: &'a Rekeying,
     stages: VecDeque<Stage>,
@@ -70,17 +70,17 @@ enum Stage {
     Unindex,
 }
 
-/// What a batch did.
+/// The result of a batch.
 #[derive(Default)]
 struct Done {
     changed: u64,
     stuck: u64,
-    /// Where the next one goes on; `None` at the end.
+    /// Where the next batch continues; `None` at the end.
     next: Option<AccountId>,
 }
 
 impl Rekeying {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(
         store: Arc<dyn IdentityStore>,
         vault: Arc<dyn Vault>,
@@ -95,7 +95,7 @@ impl Rekeying {
         }
     }
 
-    /// Begins a pass. Nothing is asked of the store for keys that do not change.
+    /// Begins a pass. Sends no query for keys that are not changing.
     pub fn begin_pass(&self) -> Pass<'_> {
         Pass {
             work: self,
@@ -117,13 +117,13 @@ impl Rekeying {
         stages
     }
 
-    /// Whether no key is on its way any more. What retired keys left behind was left by nodes that lagged, and
-    /// none lags for ever: once nothing is found, nothing will be.
+    /// Whether all rotations have settled. Index rows under retired keys come only from lagging nodes, and no node
+    /// lags forever: once a pass finds none, there will be none.
     pub fn is_settled(&self) -> bool {
         self.vault.replaced_master_keys().is_empty() && self.index.is_settled()
     }
 
-    /// How many rows are still to be changed by passes.
+    /// How many rows passes still have to change.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -236,7 +236,7 @@ impl Rekeying {
     }
 
     async fn index(&self, key: &str, after: AccountId) -> Result<Done, StoreError> {
-        // It may have been taken back since the pass began.
+        // The key may have been withdrawn since the pass began.
         if !self.index.keys_to_fill().iter().any(|it| it == key) {
             return Ok(Done::default());
         }
@@ -299,10 +299,10 @@ impl Rekeying {
 }
 
 impl Pass<'_> {
-    /// Does one batch; `None` when nothing is left in this pass, otherwise how many rows it changed.
+    /// Processes one batch and returns how many rows it changed; `None` when the pass is complete.
     ///
     /// # Errors
-    /// [`StoreError`]: the batch was undone, those before it stay.
+    /// [`StoreError`]: this batch was rolled back, earlier ones stay.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn step(&mut self) -> Result<Option<u64>, StoreError> {
         let Some(stage) = self.stages.front() else {
@@ -336,18 +336,18 @@ impl Pass<'_> {
         Ok(Some(done.changed))
     }
 
-    /// What it did so far.
+    /// The progress so far.
     pub const fn outcome(&self) -> PassOutcome {
         self.outcome
     }
 }
 
-/// The others go on; this one stays as it is, and keeps its old key from being retired.
+/// Only this account is skipped; its value stays as it is, and prevents its old key from being retired.
 fn report_unreadable(account: AccountId, what: &'static str) {
     tracing::error!(account = %account, what, "a stored value does not open; its key is not changed");
 }
 
-/// Somebody else registered the identifier while it had no row: a step was forced.
+/// Another account registered the identifier while this one had no row: a rotation step was forced.
 fn report_taken(account: AccountId) {
     tracing::error!(account = %account, "the identifier is another account's by now; it is not indexed");
 }

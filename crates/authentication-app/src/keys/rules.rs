@@ -1,4 +1,4 @@
-//! What a step of a key's life waits for.
+//! What each step of a key's life cycle waits for.
 
 use std::{error::Error, fmt};
 
@@ -12,32 +12,32 @@ use crate::{
 };
 
 /// How long any node may use a session's snapshot, and with it a data key in its old wrapping. Caches keep
-/// them for a minute at the most.
+/// snapshots for a minute at most.
 const SNAPSHOTS_LIVE_FOR: Duration = Duration::minutes(2);
 
-/// The times that steps wait for.
+/// The durations that steps wait for.
 #[derive(Debug, Clone, Copy)]
 pub struct StageRules {
-    /// How long it takes until every node has taken a changed ring up.
+    /// How long it takes until every node has loaded a changed key ring.
     pub settle: Duration,
-    /// How long others may keep the published key set.
+    /// How long clients may cache the published key set.
     pub key_set_max_age: Duration,
-    /// How long an access token lives at the most, leeway included.
+    /// The longest lifetime of an access token, including leeway.
     pub access_token: Duration,
     /// How long a registration may wait for its code; it holds a password hash.
     pub registration: Duration,
-    /// How long a code or link counts at the most.
+    /// The longest validity of a code or link.
     pub sending: Duration,
-    /// How long what is counted for an identifier matters at the most.
+    /// How long the counters of an identifier remain relevant at most.
     pub counters: Duration,
 }
 
-/// Why a step has to wait, and what is lost if it does not.
+/// Why a step must wait, and what is lost if it does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Blocker {
-    /// What stands against it.
+    /// The reason to wait.
     pub reason: String,
-    /// What happens if it is done all the same.
+    /// The loss if the step is forced.
     pub loss: &'static str,
 }
 
@@ -47,22 +47,22 @@ impl fmt::Display for Blocker {
     }
 }
 
-/// Why something is not known.
+/// Why a fact could not be determined.
 pub type Unknown = Box<dyn Error + Send + Sync>;
 
-/// Whoever can tell what depends on a key. It is asked only what a step waits for.
+/// Reports what depends on a key. It is queried only for what a step waits for.
 #[async_trait]
 pub trait Evidence: Send + Sync {
-    /// How many there are.
+    /// The number of dependents.
     ///
     /// # Errors
-    /// Whatever the reason is that they cannot be counted.
+    /// The reason why they cannot be counted.
     async fn count(&self, of: Dependents<'_>, now: OffsetDateTime) -> Result<u64, Unknown>;
 
-    /// What was done about changed keys.
+    /// The progress of key rotation tasks.
     ///
     /// # Errors
-    /// Whatever the reason is that it is not known.
+    /// The reason why the progress is unknown.
     async fn tasks(&self) -> Result<Vec<TaskProgress>, Unknown>;
 }
 
@@ -77,7 +77,7 @@ impl<T: RekeyingQueries + ?Sized> Evidence for T {
     }
 }
 
-/// Collects what stands against a step on one key.
+/// Collects the blockers of a step for one key.
 struct Case<'a> {
     key: &'a KeySummary,
     evidence: &'a dyn Evidence,
@@ -86,8 +86,7 @@ struct Case<'a> {
 }
 
 impl StageRules {
-    /// What stands against making the next key of a section the current one. What cannot be told stands
-    /// against it too.
+    /// The blockers of promoting the next key of a section to the current one. An unknown fact is a blocker, too.
     pub async fn against_promoting(
         &self,
         next: &KeySummary,
@@ -116,7 +115,7 @@ impl StageRules {
         case.found
     }
 
-    /// What stands against taking a key away. Of the current one it is what depends on it.
+    /// The blockers of retiring a key. For the current key, these are its dependents.
     pub async fn against_retiring(
         &self,
         key: &KeySummary,
@@ -125,13 +124,13 @@ impl StageRules {
         now: OffsetDateTime,
     ) -> Vec<Blocker> {
         let mut case = Case::new(key, evidence, now);
-        // The current one is asked about for what is counted alone.
+        // For the current key, only dependents are counted.
         let was_used = key.state == KeyState::Previous;
         if was_used {
             let lagging = "nodes that have not taken the change up yet still use the key";
             case.wait(self.settle, lagging, lagging);
         }
-        // Until then a node that lagged may have made something under it.
+        // Until then, a lagging node may have made something under the key.
         let until = key.since.unwrap_or(now) + self.settle;
         match key.section {
             KeySection::FieldEncryption => case.master_key().await,
@@ -203,7 +202,8 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// A time that the key has to have been in its stage. Of a key without times it begins now.
+    /// Requires that the key has been in its state for `time`. For a key without time stamps, the time counts from
+    /// now.
     fn wait(&mut self, time: Duration, why: &str, loss: &'static str) {
         self.wait_from(self.key.since.unwrap_or(self.now), time, why, loss);
     }
@@ -256,7 +256,7 @@ impl<'a> Case<'a> {
                 let mut rewrapping = tasks.iter().filter(|it| it.task == KeyTask::Rewrapping);
                 rewrapping.next().map(|it| it.last_at)
             }
-            // As if it were done now.
+            // Assume that it was done just now.
             Err(_) => Some(self.now),
         };
         if let Some(at) = rewrapped_at {
@@ -285,7 +285,7 @@ impl<'a> Case<'a> {
     }
 }
 
-/// `90 s` is easier to wait for than `PT90S`.
+/// A readable duration: `90 s` instead of `PT90S`.
 fn spelled(seconds: u32) -> String {
     match seconds {
         0..=120 => format!("{seconds} s"),

@@ -1,4 +1,4 @@
-//! Under which digest something is counted while index keys change.
+//! The digest under which an identifier's counters are stored while index keys rotate.
 
 use authentication_domain::{accounts::Identifier, challenges::ChallengeRules};
 use time::Duration;
@@ -9,11 +9,11 @@ use crate::{
 };
 
 impl Foundation {
-    /// The digests of an identifier; the subject is the one that is counted under.
+    /// The digests of an identifier; counters are stored under the subject.
     ///
-    /// That is the digest under the current key, unless something that still matters is counted under the
-    /// one before: then it stays that one, so that a change of keys forgets no failure, no guess and no
-    /// message, and a code on its way stays the newest one. Nothing is asked while there is no earlier key.
+    /// The subject is the digest under the current key, unless something relevant is still counted under an earlier
+    /// one; then it stays the earlier one. So a key rotation forgets no failure, guess or message, and a code in
+    /// transit stays the newest one. Sends no query while there is no earlier key.
     pub(crate) async fn index_keys(
         &self,
         identifier: &Identifier,

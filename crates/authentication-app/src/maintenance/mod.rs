@@ -1,22 +1,22 @@
-//! Upkeep: what expired is deleted, and readiness is told.
+//! Maintenance: deletes expired rows and reports readiness.
 
 use std::sync::Arc;
 
 use crate::{Foundation, ports::StoreError};
 
-/// Upkeep of the store.
+/// Maintenance of the store.
 #[derive(Clone)]
 pub struct Upkeep {
     base: Arc<Foundation>,
 }
 
 impl Upkeep {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(base: Arc<Foundation>) -> Self {
         Self { base }
     }
 
-    /// Deletes what expired and serves nobody; answers with how many rows went.
+    /// Deletes what has expired and has no further use; returns the number of deleted rows.
     ///
     /// # Errors
     /// [`StoreError`].
