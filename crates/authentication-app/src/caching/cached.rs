@@ -1,4 +1,4 @@
-//! What one process remembers for a while.
+//! An in-process cache.
 
 use std::{
     fmt,
@@ -16,14 +16,13 @@ use time::OffsetDateTime;
 
 use super::{Boarding, Counters, Flight, Flights, Intent, Landing, Ledger, LoadLost};
 
-/// How often a caller boards a flight before it is told that there is no answer.
+/// How many flights a caller joins before it gets an error.
 const TRIES: u8 = 2;
 
-/// Values by their key, each loaded once however many ask, and loaded anew before its time is over.
+/// Values by key. Each is loaded once for any number of concurrent callers, and refreshed before it expires.
 ///
-/// A failed load is told to those who waited for it and is not kept. [`Cached::forget`] wins over a load
-/// that is under way: what that brings is not kept, and whoever asks later begins a new one.
-/// Clones share the values.
+/// A failed load is returned to the callers that waited for it, and is not cached. [`Cached::forget`] overrides a
+/// load in progress: its value is not cached, and later callers begin a new load. Clones share the values.
 pub struct Cached<K, V, E>(Arc<Inner<K, V, E>>);
 
 struct Inner<K, V, E> {
@@ -33,7 +32,7 @@ struct Inner<K, V, E> {
     random: Arc<dyn SecureRandom>,
     kept: Cache<K, Arc<Kept<V>>>,
     flights: Flights<K, Result<V, E>>,
-    /// What was kept in an earlier one is forgotten.
+    /// Values cached in an earlier epoch are invalid.
     epoch: AtomicU64,
 }
 
@@ -51,7 +50,7 @@ where
     V: Clone + Send + Sync + 'static,
     E: From<LoadLost> + Clone + Send + Sync + 'static,
 {
-    /// Remembers nothing yet.
+    /// An empty cache.
     pub fn new(
         intent: Intent,
         ledger: &Ledger,
@@ -60,7 +59,8 @@ where
     ) -> Self {
         Self(Arc::new(Inner {
             counters: ledger.open(intent),
-            // This one's own clock only frees memory, and bounds a life when the wall clock is set back.
+            // The inner cache's own clock only frees memory, and bounds a value's life when the wall clock is set
+            // back.
             kept: Cache::builder()
                 .max_capacity(intent.capacity)
                 .time_to_live(intent.ttl.unsigned_abs())
@@ -73,11 +73,10 @@ where
         }))
     }
 
-    /// The value of `key`, from here or from `load`. What the load needs it must own: it may outlive its
-    /// caller, and may run after this has answered.
+    /// The value of `key`, from the cache or from `load`. The load must own everything it needs: it may outlive its
+    /// caller, and may run after this has returned.
     ///
-    /// # Errors
-    /// What `load` answers, or made of [`LoadLost`] when it panicked.
+    /// The error of `load`, or one made from [`LoadLost`] when the load panicked.
     pub async fn get<F>(&self, key: &K, load: impl Fn() -> F) -> Result<V, E>
     where
         F: Future<Output = Result<V, E>> + Send + 'static,
@@ -106,13 +105,13 @@ where
         Err(LoadLost.into())
     }
 
-    /// The value of `key` is not true any more. Whoever asks after this has returned does not get it, nor
-    /// what a load brings that began before.
+    /// Invalidates the value of `key`. A caller that asks after this has returned gets neither that value, nor one
+    /// from a load that began before.
     pub fn forget(&self, key: &K) {
         self.0.flights.overtake(key, || self.0.kept.invalidate(key));
     }
 
-    /// The same for every key.
+    /// Invalidates the values of every key.
     pub fn forget_everything(&self) {
         self.0.flights.overtake_all(|| {
             self.0.epoch.fetch_add(1, Ordering::SeqCst);
@@ -125,7 +124,7 @@ where
         F: Future<Output = Result<V, E>> + Send + 'static,
     {
         let (here, kept_as) = (Arc::clone(&self.0), key.clone());
-        // A value is as old as its load: what is read may change the moment after.
+        // A value's age counts from the beginning of its load: what is read may change right afterwards.
         let begun = self.0.clock.now();
         let keep = move |landing: Landing<'_, _>| here.keep(kept_as, begun, &landing);
         self.0.flights.board(key.clone(), load, keep)
@@ -143,14 +142,14 @@ where
         (is_current && self.clock.now() < kept.until).then_some(kept)
     }
 
-    /// Says so to one caller.
+    /// Whether a refresh is due; `true` for only one caller.
     fn is_to_be_refreshed(&self, kept: &Kept<V>) -> bool {
         self.intent.early_percent > 0
             && self.clock.now() >= kept.due
             && !kept.is_being_refreshed.swap(true, Ordering::Relaxed)
     }
 
-    /// Called while no value can be forgotten.
+    /// Called under the lock of the flights, so that no invalidation runs concurrently.
     fn keep(&self, key: K, begun: OffsetDateTime, landing: &Landing<'_, Result<V, E>>) {
         match landing {
             Landing::InTime(Ok(value)) => {
@@ -177,7 +176,7 @@ impl<K, V, E> Clone for Cached<K, V, E> {
 }
 
 impl<K, V, E> fmt::Debug for Cached<K, V, E> {
-    /// Names what it is for, and nothing that it holds.
+    /// Shows only the cache's name, none of its values.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cached")
             .field("intent", &self.0.intent.name)

@@ -1,7 +1,7 @@
-//! Single flight: of all who ask for the same thing at once, one loads it.
+//! Single flight: concurrent callers that ask for the same key share one load, which prevents a cache stampede.
 //!
-//! A load has a task of its own. So a caller that goes away strands nobody, the first one neither; and a
-//! load that panics ends its flight and nothing else.
+//! Each load runs in a separate task. So a caller that goes away, even the first one, does not affect the others,
+//! and a load that panics ends only its own flight.
 
 use std::{
     collections::HashMap,
@@ -14,12 +14,12 @@ use std::{
 use tokio::sync::watch;
 use tracing::Instrument as _;
 
-/// The load ended without an answer: it panicked, or the process is stopping.
+/// The load ended without a result: it panicked, or the process is shutting down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the load that was waited for ended without an answer")]
 pub struct LoadLost;
 
-/// The loads that are under way, by what they load. Clones share them.
+/// The loads in progress, by key. Clones share them.
 pub struct Flights<K, V>(Arc<Mutex<UnderWay<K, V>>>);
 
 struct UnderWay<K, V> {
@@ -32,15 +32,15 @@ struct Numbered<V> {
     flight: Flight<V>,
 }
 
-/// A load to wait for.
+/// A load in progress, to be awaited.
 pub struct Flight<V>(watch::Receiver<Option<V>>);
 
 /// How a caller got its flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Boarding {
-    /// Nobody was loading: it began with this call.
+    /// No load was in progress: it began with this call.
     Began,
-    /// It was under way.
+    /// A load was already in progress.
     Joined,
 }
 
@@ -49,7 +49,7 @@ where
     K: Eq + Hash + Clone + Send + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// None are under way.
+    /// An empty set of flights.
     pub fn new() -> Self {
         Self(Arc::new(Mutex::new(UnderWay {
             flights: HashMap::new(),
@@ -57,10 +57,10 @@ where
         })))
     }
 
-    /// The flight that loads `key`: the one under way, or one that begins now with what `load` makes.
+    /// The flight that loads `key`: the one in progress, or a new one that runs `load`.
     ///
-    /// When it lands `keep` gets the value, unless the flight was overtaken meanwhile, and then every
-    /// caller does. `keep` must be quick, and nobody is told that the flight is over before it returns.
+    /// When the flight lands, `keep` gets the value and whether the flight was overtaken; then every caller gets
+    /// it. `keep` must be fast: no caller is woken before it returns.
     pub fn board<F>(
         &self,
         key: K,
@@ -85,7 +85,7 @@ where
                 .insert(key.clone(), Numbered { number, flight });
             number
         };
-        // Held by the task, so that the flight leaves the list however the task ends.
+        // Owned by the task, so that the flight is removed from the list however the task ends.
         let runway = Runway {
             flights: self.clone(),
             key,
@@ -101,15 +101,15 @@ where
         (flight, Boarding::Began)
     }
 
-    /// What is loaded for `key` right now is not true any more: whoever asks from here on begins anew,
-    /// and `meanwhile` happens before a flight can land or begin.
+    /// Invalidates the load of `key` in progress: later callers begin a new one. `meanwhile` runs under the lock,
+    /// before any flight can land or begin.
     pub fn overtake(&self, key: &K, meanwhile: impl FnOnce()) {
         let mut under_way = self.lock();
         under_way.flights.remove(key);
         meanwhile();
     }
 
-    /// The same for everything.
+    /// The same for every key.
     pub fn overtake_all(&self, meanwhile: impl FnOnce()) {
         let mut under_way = self.lock();
         under_way.flights.clear();
@@ -148,7 +148,7 @@ impl<K, V> fmt::Debug for Flights<K, V> {
 }
 
 impl<V: Clone> Flight<V> {
-    /// What was loaded.
+    /// Waits for the result.
     ///
     /// # Errors
     /// [`LoadLost`].
@@ -170,16 +170,16 @@ impl<V> fmt::Debug for Flight<V> {
     }
 }
 
-/// What a flight brought.
+/// The result of a flight.
 #[derive(Debug)]
 pub enum Landing<'a, V> {
-    /// Nothing came in between: it may be kept.
+    /// The flight was not overtaken: its value may be cached.
     InTime(&'a V),
-    /// [`Flights::overtake`] did: only those who waited for it get it.
+    /// [`Flights::overtake`] was called meanwhile: only the callers that waited for it get the value.
     Overtaken(&'a V),
 }
 
-/// Where one flight comes down.
+/// Completes one flight.
 struct Runway<K: Eq + Hash, V> {
     flights: Flights<K, V>,
     key: K,
@@ -202,13 +202,14 @@ impl<K: Eq + Hash, V> Runway<K, V> {
 }
 
 impl<K: Eq + Hash, V> Drop for Runway<K, V> {
-    /// Before the channel closes: who hears of that and boards again must not find this flight.
+    /// Removes the flight before the channel closes: a caller that sees the closed channel and boards again must
+    /// not find this flight.
     fn drop(&mut self) {
         leave(&mut self.flights.lock(), &self.key, self.number);
     }
 }
 
-/// Takes a flight from the list; whether it was there still.
+/// Removes a flight from the list; returns whether it was still there.
 fn leave<K: Eq + Hash, V>(under_way: &mut UnderWay<K, V>, key: &K, number: u64) -> bool {
     let is_there = under_way
         .flights

@@ -1,4 +1,4 @@
-//! What something is cached for, declared once and in one place.
+//! The declaration of what a cache is for.
 
 use std::fmt::Display;
 
@@ -7,34 +7,34 @@ use time::{Duration, OffsetDateTime};
 
 /// The declaration of one cache.
 ///
-/// Made with [`Intent::checked`] in a `const`, so that one that cannot be meant does not compile.
+/// Made with [`Intent::checked`] in a `const`, so that an inconsistent one does not compile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Intent {
-    /// What it is called in keys, figures and documents.
+    /// The cache's name in keys, metrics and documents.
     pub name: &'static str,
-    /// Why it is cached: what it spares, and why it may be a moment old.
+    /// Why it exists: what it saves, and why its values may be slightly stale.
     pub why: &'static str,
-    /// Of the shape that is stored. Whoever changes that raises it: it is part of every key that leaves
-    /// the process, so that two releases side by side never read each other's.
+    /// The version of the stored format, to be incremented with every change of it. It is part of every key that
+    /// leaves the process, so that two releases running side by side never read each other's values.
     pub version: u16,
-    /// How long a value lives at the most.
+    /// The maximum TTL of a value.
     pub ttl: Duration,
-    /// How much of that chance takes away at the most, in percent: what was loaded together does not
-    /// expire together.
+    /// The jitter: the maximum part of the TTL, in percent, by which it is randomly shortened, so that values
+    /// loaded together do not expire together.
     pub jitter_percent: u8,
-    /// In the last so many percent of its life a value that is asked for is loaded anew, once and in the
-    /// background, so that nobody waits for that and no crowd comes when it is over. 0 is never.
+    /// Early refresh: in this last part of its life, in percent, a requested value is reloaded once, in the
+    /// background. So no caller waits for the reload, and no stampede follows the expiry. 0 disables it.
     pub early_percent: u8,
-    /// How many values one process keeps at the most; 0 where others keep them.
+    /// The maximum number of values in one process; 0 where another system stores them.
     pub capacity: u64,
 }
 
 impl Intent {
-    /// Takes the declaration if it can be meant.
+    /// Validates the declaration.
     ///
     /// # Panics
-    /// In a `const`, so at compile time: when a text is missing, a number is outside its range, or there
-    /// is no moment at which every value is due for its early refresh and none is over.
+    /// In a `const`, so at compile time: when a text is missing, a number is outside its range, or there is no
+    /// moment at which every value is due for its early refresh and none has expired.
     #[must_use]
     pub const fn checked(self) -> Self {
         assert!(!self.name.is_empty() && !self.why.is_empty());
@@ -46,17 +46,17 @@ impl Intent {
         self
     }
 
-    /// The key of a value in a store that others share.
+    /// The key of a value in a shared store.
     pub fn key(&self, of: impl Display) -> String {
         format!("{}:v{}:{of}", self.name, self.version)
     }
 
-    /// How long the value that is kept now will live.
+    /// A random lifetime for a value that is cached now.
     pub fn life(&self, random: &dyn SecureRandom) -> Life {
         self.life_by(u16::from_be_bytes(random::bytes(random)))
     }
 
-    /// The same for a draw that was made elsewhere: 0 is the longest life.
+    /// The same for a given random draw: 0 gives the longest lifetime.
     pub fn life_by(&self, draw: u16) -> Life {
         let taken = percent(self.ttl, self.jitter_percent) * i32::from(draw) / i32::from(u16::MAX);
         let total = self.ttl - taken;
@@ -71,22 +71,22 @@ fn percent(of: Duration, percent: u8) -> Duration {
     of * i32::from(percent) / 100
 }
 
-/// The life of one value.
+/// The lifetime of one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Life {
     /// How long it may be used.
     pub total: Duration,
-    /// The last part of that, in which it is loaded anew if somebody asks for it.
+    /// The last part of it, in which a request triggers a reload.
     pub early: Duration,
 }
 
 impl Life {
-    /// Until when a value that is kept `now` may be used.
+    /// When a value cached at `now` expires.
     pub fn until(&self, now: OffsetDateTime) -> OffsetDateTime {
         now + self.total
     }
 
-    /// From when on it is due for its early refresh.
+    /// When its early refresh becomes due.
     pub fn due(&self, now: OffsetDateTime) -> OffsetDateTime {
         self.until(now) - self.early
     }

@@ -1,4 +1,4 @@
-//! How the caches do, by intent.
+//! Counters of the caches, by intent.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -7,12 +7,12 @@ use std::sync::{
 
 use super::Intent;
 
-/// Every cache of one service with its counters. Clones share them.
+/// The counters of all caches of one service. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub struct Ledger(Arc<Mutex<Vec<Arc<Counters>>>>);
 
 impl Ledger {
-    /// The counters of an intent, the same for whoever declares it again.
+    /// The counters of an intent; opening it again returns the same ones.
     pub fn open(&self, intent: Intent) -> Arc<Counters> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = all.iter().find(|it| it.intent.name == intent.name) {
@@ -23,7 +23,7 @@ impl Ledger {
         counters
     }
 
-    /// What was counted so far, in the order in which the caches were opened.
+    /// The current counters, in the order in which the caches were opened.
     pub fn read(&self) -> Vec<Figures> {
         let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         all.iter().map(|counters| counters.read()).collect()
@@ -43,24 +43,24 @@ pub struct Counters {
     overtaken: AtomicU64,
 }
 
-/// What [`Counters`] stood at.
+/// A snapshot of [`Counters`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Figures {
-    /// Of which cache.
+    /// The intent of the cache.
     pub intent: Intent,
     /// Answered from the cache.
     pub hits: u64,
-    /// Not answered from it. Fewer loads than misses: callers shared one.
+    /// Not in the cache. There are fewer loads than misses when callers share one.
     pub misses: u64,
-    /// It could not be asked.
+    /// The cache was unavailable.
     pub unavailable: u64,
-    /// Times the value was loaded because somebody waited for it.
+    /// Loads for which a caller waited.
     pub loads: u64,
-    /// Times it was loaded in the background before its time was over.
+    /// Loads in the background before the value expired.
     pub early_refreshes: u64,
     /// Loads of either kind that failed.
     pub failures: u64,
-    /// Loads whose value was not kept, because it changed meanwhile.
+    /// Loads whose value was not cached because it was invalidated meanwhile.
     pub overtaken: u64,
 }
 
@@ -78,42 +78,42 @@ impl Counters {
         }
     }
 
-    /// The cache knew.
+    /// Counts a hit.
     pub fn hit(&self) {
         self.hits.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// It did not.
+    /// Counts a miss.
     pub fn miss(&self) {
         self.misses.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// It could not be asked.
+    /// Counts a request while the cache was unavailable.
     pub fn unavailable(&self) {
         self.unavailable.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A load began because somebody waits for it.
+    /// Counts a load for which a caller waits.
     pub fn load(&self) {
         self.loads.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A load began in the background, before the value's time was over.
+    /// Counts a load in the background, before the value expires.
     pub fn early_refresh(&self) {
         self.early_refreshes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// A load failed.
+    /// Counts a failed load.
     pub fn failure(&self) {
         self.failures.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What was loaded was not kept, because it changed meanwhile.
+    /// Counts a value that was not cached because it was invalidated meanwhile.
     pub fn overtaken(&self) {
         self.overtaken.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// What was counted so far.
+    /// A snapshot of the counters.
     pub fn read(&self) -> Figures {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Figures {

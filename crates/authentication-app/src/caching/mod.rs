@@ -1,18 +1,18 @@
-//! Caching by intent: whoever caches something declares what for, and gets the rest from here.
+//! Caching by intent: the code that uses a cache declares its purpose, and everything else is provided here.
 //!
 //! ```text
-//!   Intent     why something is cached, for how long, how much of it    declared beside its user
-//!   Flights    many ask, one loads                                      single flight
-//!   Cached     both, over the memory of this process                    for anything that is loaded by a key
-//!   Ledger     how each intent does                                     read by whoever watches
+//!   Intent     purpose, TTL and capacity of a cache                      declared beside the code that uses it
+//!   Flights    single flight: concurrent callers share one load
+//!   Cached     both, in the memory of this process                       for anything that is loaded by a key
+//!   Ledger     counters of each intent                                   read by the metrics
 //! ```
 //!
-//! The cache of sessions has rules of its own ([`crate::ports::SessionCache`]: tombstones, other nodes) and
-//! takes its intents, flights and counters from here. `docs/caching.md` lists every intent, and a test
-//! compares that list with what is declared.
+//! The session cache has additional rules ([`crate::ports::SessionCache`]: tombstones, other nodes), and uses the
+//! intents, flights and counters from here. `docs/caching.md` lists every intent, and a test compares that list
+//! with the declared ones.
 //!
-//! Deliberately absent: a cache across people (a key names whose the value is), cached errors, and a cache
-//! without a bound in number and time.
+//! Deliberately absent: a cache across people (each key names the person that its value belongs to), cached errors,
+//! and a cache without a bound in number and time.
 
 mod cached;
 mod flights;
