@@ -1,4 +1,4 @@
-//! Telling of guesses that came to their end.
+//! Recording that guessing was stopped.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -13,18 +13,18 @@ use crate::{
     recorder::Act,
 };
 
-/// What failures in a row closed.
+/// What consecutive failures closed.
 pub(crate) struct GuessingStopped<'a> {
     pub(crate) subject: Subject,
-    /// Whoever has the identifier, if anybody.
+    /// The account that has the identifier, if any.
     pub(crate) owner: Option<AccountId>,
-    /// `password`, or what codes of six digits are for.
+    /// `password`, or the purpose of the six-digit codes.
     pub(crate) way: &'a str,
 }
 
 impl Foundation {
-    /// The audit entry of the failure that was one too many, with its notice in the unit: the same whether or not
-    /// the identifier belongs to anybody. The worker has to be woken after the commit.
+    /// Returns the audit entry of the failure that reached the limit, and queues its notice in the unit; both are
+    /// the same whether or not an account has the identifier. The caller must wake the worker after the commit.
     pub(crate) async fn guessing_stopped(
         &self,
         unit: &mut dyn UnitOfWork,

@@ -1,4 +1,4 @@
-//! Counting calls before anything else is done with them.
+//! Rate limits: a call is counted before anything else is done with it.
 
 use std::{
     fmt,
@@ -22,23 +22,23 @@ use crate::{
 /// One window after a call was counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WindowStatus {
-    /// `address`, `subject` or `sending`, for `RateLimit-Policy`.
+    /// `address`, `subject`, `device` or `sending`, for `RateLimit-Policy`.
     pub name: &'static str,
-    /// What is allowed.
+    /// The limit of the window.
     pub quota: Quota,
-    /// Where the call left it.
+    /// The state after the call.
     pub outcome: ThrottleOutcome,
 }
 
 /// All windows of a call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct LimitStatus {
-    /// Address first. Empty for a call that nothing counts.
+    /// The address window comes first. Empty for a call without limits.
     pub windows: Vec<WindowStatus>,
 }
 
 impl LimitStatus {
-    /// The window that refused the call, if one did: the one to wait for longest.
+    /// The window that refused the call, if any; of several, the one with the longest wait.
     pub fn refused(&self) -> Option<&WindowStatus> {
         self.windows
             .iter()
@@ -47,8 +47,8 @@ impl LimitStatus {
     }
 }
 
-/// Counts calls. Shared by all nodes where there is something to share through; each node by itself when
-/// that cannot be asked.
+/// Counts calls: shared by all nodes if there is a shared counter, and on each node separately while that is
+/// unavailable.
 #[derive(Clone)]
 pub struct Limits {
     base: Arc<Foundation>,
@@ -57,7 +57,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(
         base: Arc<Foundation>,
         shared: Option<Arc<dyn Throttle>>,
@@ -66,8 +66,8 @@ impl Limits {
         Self { base, shared, own }
     }
 
-    /// Counts a call by the client's address (`None` for an exempt network), and for the account that is
-    /// signed in, if one is: in one round trip, and in no window when one of them refuses it.
+    /// Counts a call for the client's address (`None` for an exempt network) and for the signed-in account, if any.
+    /// Takes one round trip; if one window refuses the call, it is counted in none.
     pub async fn count_call(
         &self,
         class: RouteClass,
@@ -88,8 +88,8 @@ impl Limits {
         self.count(class.as_str(), windows).await
     }
 
-    /// Counts a call of a route that sends messages, for the account that is signed in and in a window of the
-    /// route's own. `route` names it in keys.
+    /// Counts a call of a route that sends messages, for the signed-in account, in a separate window of the route.
+    /// `route` names it in keys.
     pub async fn count_sending(
         &self,
         route: &str,
@@ -101,7 +101,7 @@ impl Limits {
         self.count(&format!("send:{route}"), vec![window]).await
     }
 
-    /// Counts a call for an identifier, known or not.
+    /// Counts a call for an identifier, whether or not an account has it.
     pub async fn count_identifier(
         &self,
         class: RouteClass,
@@ -115,9 +115,9 @@ impl Limits {
             .await
     }
 
-    /// Counts a call for an identifier by somebody who brings a device token, before anything is read: in a window of
-    /// that token's. Whether it is a token of the owner's can be told only beside the account; until then nothing is
-    /// counted for the identifier, whose window strangers can fill ([`AttemptWindow`]).
+    /// Counts a call for an identifier with a device token, before anything is read, in a window of that token.
+    /// Whether the token belongs to the owner's device can only be verified with the account. Until then nothing is
+    /// counted for the identifier, whose window others can fill ([`AttemptWindow`]).
     pub async fn count_device(
         &self,
         class: RouteClass,
@@ -133,7 +133,7 @@ impl Limits {
             .await
     }
 
-    /// Counts a call in windows, each with its name, whom it is for, and what it allows.
+    /// Counts a call in windows, each given by its name, its caller and its quota.
     async fn count(&self, scope: &str, windows: Vec<(&'static str, String, Quota)>) -> LimitStatus {
         if windows.is_empty() {
             return LimitStatus::default();
@@ -163,13 +163,13 @@ impl Limits {
         {
             return outcomes;
         }
-        // Counters of this node's own memory do not fail.
+        // The counters in this node's memory do not fail.
         self.own.count(requests).await.unwrap_or_default()
     }
 }
 
-/// The window of an identifier, for an attempt whose device token may be anybody's: counted once it is known that the
-/// device did not prove itself, and before anything that costs is done.
+/// The window of an identifier, for an attempt with an unverified device token. Counted once it is known that the
+/// device is not a known one, and before anything costly is done.
 pub struct AttemptWindow {
     limits: Limits,
     class: RouteClass,
@@ -177,7 +177,7 @@ pub struct AttemptWindow {
 }
 
 impl AttemptWindow {
-    /// Not counted yet.
+    /// A window in which nothing is counted yet.
     pub fn new(limits: Limits, class: RouteClass) -> Self {
         Self {
             limits,
@@ -186,14 +186,14 @@ impl AttemptWindow {
         }
     }
 
-    /// Counts the attempt, once however often it is asked; how long to wait if it is one too many.
+    /// Counts the attempt once, even if called repeatedly; returns how long to wait if it is over the limit.
     pub(crate) async fn count(&self, identifier: &Identifier) -> Option<Duration> {
         let count = || self.limits.count_identifier(self.class, identifier);
         let status = self.counted.get_or_init(count).await;
         status.refused().map(|window| window.outcome.reset_after)
     }
 
-    /// Where the attempt stands; no window if it was not counted.
+    /// The state after the attempt; no window if it was not counted.
     pub fn status(&self) -> LimitStatus {
         self.counted.get().cloned().unwrap_or_default()
     }
@@ -207,13 +207,14 @@ impl fmt::Debug for AttemptWindow {
     }
 }
 
-/// Half of a digest tells whom it is of well enough; a key need not be longer.
+/// Half of a digest suffices to identify the caller, and keeps keys short.
 fn short(digest: [u8; 32]) -> String {
     let half = digest.first_chunk().copied().unwrap_or_default();
     format!("{:032x}", u128::from_be_bytes(half))
 }
 
-/// Whom an address stands for: itself for IPv4, its /64 for IPv6 (one household or host has that many).
+/// The network that an address is counted as: itself for IPv4, its /64 for IPv6 (one household or host has that
+/// many addresses).
 pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {

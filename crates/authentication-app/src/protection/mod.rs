@@ -1,4 +1,4 @@
-//! Limits by address, identifier and route.
+//! Rate limits by address, identifier and route, and limits on guessing.
 
 mod guessing;
 mod limits;
