@@ -1,4 +1,4 @@
-//! The clock that everything is judged by (ADR 0045).
+//! The clock by which every rule is judged (ADR 0045).
 
 use std::{
     future::Future,
@@ -15,55 +15,57 @@ use tokio::sync::Notify;
 
 use crate::ports::Ticks;
 
-/// While time is ahead of what nodes share it runs slower by this part, so that it never goes back.
+/// While the clock is ahead of the shared time, it runs slower by one part in this many, so that it never goes
+/// back.
 const SLOWER_BY: u32 = 10;
-/// Closer than this, a correction corrects nothing.
+/// Deviations up to this are not corrected.
 const CLOSE_ENOUGH: Duration = Duration::milliseconds(5);
 
-/// What the shared time was at one moment of ours.
+/// The shared time at one moment of the local clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Reading {
     /// The shared time.
     pub shared: OffsetDateTime,
-    /// How long ago it was that.
+    /// How long ago that was.
     pub age: StdDuration,
-    /// How well it is known: half of the round trip that it took to learn it.
+    /// The uncertainty: half of the round trip that the query took.
     pub give_or_take: StdDuration,
 }
 
-/// What a [`Reading`] led to.
+/// The effect of a [`Reading`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Correction {
-    /// Both are the same.
+    /// No deviation, so no correction.
     None,
-    /// Ours was behind by this much, and was set.
+    /// The clock was behind by this much, and was set forward.
     Forward(Duration),
-    /// Ours is ahead by this much, and runs slower until it is not.
+    /// The clock is ahead by this much, and runs slower until it no longer is.
     Slower(Duration),
-    /// The shared time went back by this much, further than clocks may differ. Nothing was changed: what is
-    /// outstanding has to follow first, and then [`ServiceClock::set`].
+    /// The shared time went back by this much, more than clocks may differ. Nothing was changed: stored deadlines
+    /// must be moved first, and then [`ServiceClock::set`] must be called.
     WentBack(Duration),
 }
 
-/// Time that never goes back by itself. It starts at the wall clock, passes with the monotonic clock, whatever
-/// the wall clock does from then on, and is corrected by what all nodes share.
+/// A clock that never goes back unless it is set. It starts at the wall clock, advances with the monotonic clock
+/// regardless of later changes of the wall clock, and is corrected by the time shared by all nodes.
 pub struct ServiceClock {
     ticks: Box<dyn Ticks>,
     anchor: Mutex<Anchor>,
-    /// When the monotonic clock began, by the wall clock: it changes when one of them is set, or stands still.
+    /// The wall clock's time at which the monotonic clock read zero. It changes when one of the clocks is set or
+    /// stops.
     began: Mutex<OffsetDateTime>,
-    /// Somebody found it to be wrong.
+    /// Notified when the clock was found to be wrong.
     doubted: Notify,
-    /// It was compared with the shared time.
+    /// Notified when the clock was compared with the shared time.
     compared: Notify,
 }
 
-/// From when on time is counted.
+/// The origin from which time is counted.
 #[derive(Debug, Clone, Copy)]
 struct Anchor {
     at: OffsetDateTime,
     tick: StdDuration,
-    /// How far it is ahead of the shared time there.
+    /// How far it is ahead of the shared time at that point.
     ahead: Duration,
 }
 
@@ -89,7 +91,7 @@ impl std::fmt::Debug for ServiceClock {
 }
 
 impl ServiceClock {
-    /// Begins at the machine's wall clock.
+    /// Starts at the machine's wall clock.
     pub fn new(ticks: Box<dyn Ticks>) -> Self {
         let anchor = Anchor {
             at: truncate_to_micros(ticks.wall()),
@@ -106,38 +108,38 @@ impl ServiceClock {
         }
     }
 
-    /// It disagrees with the shared time by more than it should: whoever keeps it looks at once.
+    /// Reports that the clock deviates from the shared time by more than allowed, so that it is compared at once.
     pub fn doubt(&self) {
         self.doubted.notify_one();
     }
 
-    /// Completes when somebody doubts it.
+    /// Completes when [`Self::doubt`] is called.
     pub async fn doubted(&self) {
         self.doubted.notified().await;
     }
 
-    /// Completes when it has been compared with the shared time once more, from here on.
+    /// Completes at the next comparison with the shared time.
     pub fn corrected(&self) -> impl Future<Output = ()> + '_ {
         self.compared.notified()
     }
 
-    /// By how much the wall clock moved against the monotonic one since [`Self::note_wall`].
+    /// By how much the wall clock has moved against the monotonic one since [`Self::note_wall`].
     pub fn jumped(&self) -> Duration {
         let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
         (beginning(self.ticks.as_ref()) - began).abs()
     }
 
-    /// From here on [`Self::jumped`] counts.
+    /// Restarts the measurement of [`Self::jumped`].
     pub fn note_wall(&self) {
         *self.began.lock().unwrap_or_else(PoisonError::into_inner) = beginning(self.ticks.as_ref());
     }
 
-    /// The machine's wall clock: what there is where nodes share no other.
+    /// The machine's wall clock, which is the shared time for an embedded store.
     pub fn wall(&self) -> OffsetDateTime {
         truncate_to_micros(self.ticks.wall())
     }
 
-    /// Compares with the shared time, and corrects what can be corrected without going back.
+    /// Compares the clock with the shared time, and makes the corrections that need no step back.
     pub fn correct(&self, reading: Reading) -> Correction {
         let correction = self.correct_in_silence(reading);
         if !matches!(correction, Correction::WentBack(_)) {
@@ -166,7 +168,7 @@ impl ServiceClock {
         }
     }
 
-    /// It is this time now, earlier or later. Only after what is outstanding was brought along.
+    /// Sets the clock, forward or back. When it goes back, stored deadlines must have been moved before.
     pub fn set(&self, now: OffsetDateTime) {
         let tick = self.ticks.elapsed();
         *self.lock() = Anchor {
@@ -177,7 +179,7 @@ impl ServiceClock {
         self.compared.notify_waiters();
     }
 
-    /// How far it is ahead of the shared time, as far as that is known.
+    /// How far the clock is ahead of the shared time, as far as known.
     pub fn ahead(&self) -> Duration {
         let tick = self.ticks.elapsed();
         self.lock().ahead(tick)
@@ -191,7 +193,7 @@ impl ServiceClock {
 impl Clock for ServiceClock {
     fn now(&self) -> OffsetDateTime {
         let anchor = self.lock();
-        // Read under the lock, so that whoever asks later is told no earlier time.
+        // Read under the lock, so that a later caller never gets an earlier time.
         truncate_to_micros(anchor.now(self.ticks.elapsed()))
     }
 }
@@ -332,7 +334,7 @@ mod tests {
     }
 
     proptest! {
-        /// It never goes back unless it is set, and is never longer ahead than it was found to be.
+        /// The clock never goes back unless it is set, and is never further ahead than it was measured to be.
         #[test]
         fn it_never_goes_back(steps in prop::collection::vec((0u64..1_000, -100_000i64..100_000), 1..40)) {
             let (fake, clock) = clock();

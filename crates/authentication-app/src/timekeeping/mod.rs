@@ -1,10 +1,11 @@
-//! Time (ADR 0045): a clock that follows what all nodes share, and what is outstanding when that goes back.
+//! Time (ADR 0045): a clock that follows the time shared by all nodes, and stored deadlines that move when it goes
+//! back.
 //!
 //! ```text
 //! monotonic clock ──▶ ServiceClock ──▶ every rule
 //!                          ▲
-//!     the store's clock ───┘ every few seconds: forward at once; back by less than a minute, slower until it
-//!                            is true; back by more, once what is outstanding went back with it
+//!     the store's clock ───┘ every few seconds: forward at once; back by less than a minute, by running slower;
+//!                            back by more, once the stored deadlines have moved with it
 //! ```
 
 mod clock;
@@ -25,25 +26,26 @@ use crate::ports::{SharedTime, StoreError, TimeStore};
 
 pub use clock::{Correction, Reading, ServiceClock};
 
-/// An answer that took longer is asked for once more.
+/// A query that took longer is repeated once.
 const SLOW: StdDuration = StdDuration::from_millis(100);
-/// How often the latest time is noted at the least.
+/// The longest interval between two records of the latest time.
 const NOTE_EVERY: Duration = Duration::seconds(5);
-/// The two clocks of a machine that differ by more than this, where they did not, have been through something.
+/// When wall clock and monotonic clock of the machine diverge by more than this, the shared time must be read
+/// again.
 const MUST_LOOK: Duration = Duration::milliseconds(500);
 
-/// Keeps a node's clock with the time that all share.
+/// Synchronises a node's clock with the time shared by all nodes.
 pub struct Timekeeping {
     clock: Arc<ServiceClock>,
     store: Arc<dyn TimeStore>,
-    /// How often the time went back, as far as this node has followed; `None` before the first look.
+    /// The number of set-backs that this node has followed; `None` before the first reading.
     followed: Mutex<Option<i64>>,
-    /// Which time was noted last, and how often the time had gone back by then.
+    /// The time that was recorded last, and the number of set-backs then.
     noted: Mutex<Option<(OffsetDateTime, i64)>>,
     figures: Arc<ClockFigures>,
 }
 
-/// What is told of clocks.
+/// Clock metrics.
 #[derive(Debug, Default)]
 pub struct ClockFigures {
     wall_ahead_millis: AtomicI64,
@@ -53,49 +55,49 @@ pub struct ClockFigures {
 }
 
 impl ClockFigures {
-    /// A machine whose clock is off by more than this is not well.
+    /// The deviation of a machine's clock from which it is reported as wrong.
     pub const WRONG: Duration = Duration::seconds(5);
 
     fn note(&self, ahead: Duration, give_or_take: StdDuration) {
         let ahead = i64::try_from(ahead.whole_milliseconds()).unwrap_or(i64::MAX);
-        // Rounded up: it is a bound.
+        // Rounded up, because it is an upper bound.
         let bound = u64::try_from(give_or_take.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX);
         self.wall_ahead_millis.store(ahead, Ordering::Relaxed);
         self.give_or_take_millis.store(bound, Ordering::Relaxed);
     }
 
-    /// By how much [`Self::wall_ahead`] may be wrong at the most: half of the round trip to the store.
+    /// The maximum error of [`Self::wall_ahead`]: half of the round trip to the store.
     pub fn give_or_take(&self) -> StdDuration {
         StdDuration::from_millis(self.give_or_take_millis.load(Ordering::Relaxed))
     }
 
-    /// How far the machine's clock is ahead of the shared time, if that is more than [`Self::WRONG`] for certain;
-    /// negative when it is behind.
+    /// How far the machine's clock is ahead of the shared time, if that certainly exceeds [`Self::WRONG`]; negative
+    /// when it is behind.
     pub fn wrong_by(&self) -> Option<Duration> {
         let ahead = self.wall_ahead();
         let least = ahead.abs() - self.give_or_take();
         (least > Self::WRONG).then_some(ahead)
     }
 
-    /// How far the wall clock of this machine is ahead of the shared time; negative when it is behind.
+    /// How far the machine's wall clock is ahead of the shared time; negative when it is behind.
     pub fn wall_ahead(&self) -> Duration {
         Duration::milliseconds(self.wall_ahead_millis.load(Ordering::Relaxed))
     }
 
-    /// How often sessions were ended by hand, as of the last look at what nodes share. A change means that what is
-    /// remembered of sessions may not be true any more.
+    /// The number of mass revocations, as of the last reading of the shared state. A change means that cached
+    /// sessions may have ended.
     pub fn revocations(&self) -> watch::Receiver<i64> {
         self.revocations.subscribe()
     }
 
-    /// How often this node found that the time went back.
+    /// How often this node found that time was set back.
     pub fn set_backs(&self) -> u64 {
         self.set_backs.load(Ordering::Relaxed)
     }
 }
 
 impl Timekeeping {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub fn new(
         clock: Arc<ServiceClock>,
         store: Arc<dyn TimeStore>,
@@ -110,22 +112,21 @@ impl Timekeeping {
         }
     }
 
-    /// Completes when somebody finds that this node goes by a wrong time.
+    /// Completes when this node's clock is reported to be wrong.
     pub async fn doubted(&self) {
         self.clock.doubted().await;
     }
 
-    /// Whether the machine's clock was set since the last look, or the machine slept: the time that this node goes by
-    /// may be wrong, and should be looked at now.
+    /// Whether the machine's clock was set since the last reading, or the machine slept. This node's time may be
+    /// wrong then, and should be checked now.
     pub fn is_in_doubt(&self) -> bool {
         self.clock.jumped() > MUST_LOOK
     }
 
-    /// Looks at the shared time, and follows it. The first time also at the latest time that anybody noted, which
-    /// tells of a clock that was set back while nobody looked.
+    /// Reads the shared time and follows it. The first call also considers the latest time that any node recorded,
+    /// which reveals a clock that was set back while no node was running.
     ///
-    /// # Errors
-    /// [`StoreError`]: then the clock goes on by itself.
+    /// [`StoreError`]: the clock then continues without correction.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn look(&self) -> Result<(), StoreError> {
         let seen = self.ask().await?;
@@ -144,7 +145,7 @@ impl Timekeeping {
             Some(followed) if followed == seen.set_backs => {
                 self.follow(&seen, reading, now).await?
             }
-            // Another node has brought along what is outstanding.
+            // Another node has already moved the stored deadlines.
             Some(_) => {
                 if let Correction::WentBack(_) = self.clock.correct(reading) {
                     self.clock.set(now);
@@ -156,7 +157,7 @@ impl Timekeeping {
         self.note(followed).await
     }
 
-    /// Now and then is often enough: by as much a set-back may be larger before it is noticed.
+    /// Recorded only at intervals, which suffices: a set-back may only be larger by the interval before it is noticed.
     async fn note(&self, followed: i64) -> Result<(), StoreError> {
         let now = self.clock.now();
         let due = match *self.noted() {
@@ -170,7 +171,7 @@ impl Timekeeping {
         Ok(())
     }
 
-    /// The shared time. Once more if the answer took long, since half of that is how well it is known.
+    /// Reads the shared time; repeats the query if it was slow, because half of its duration is the uncertainty.
     async fn ask(&self) -> Result<SharedTime, StoreError> {
         let seen = self.store.shared_time().await?;
         if seen.now.is_none() || seen.round_trip < SLOW {
@@ -185,7 +186,8 @@ impl Timekeeping {
         })
     }
 
-    /// Notes how the machine's clock is; once in the log when it goes wrong, and once when it is right again.
+    /// Records the deviation of the machine's clock. Logs once when it becomes wrong, and once when it is right
+    /// again.
     fn tell_of_the_machine(&self, now: OffsetDateTime, give_or_take: StdDuration) {
         let was_wrong = self.figures.wrong_by().is_some();
         let ahead = self.clock.wall() - now;
@@ -229,7 +231,7 @@ impl Timekeeping {
         let followed = seen.set_backs;
         match self.clock.correct(reading) {
             Correction::WentBack(by) if seen.latest + NOTE_EVERY <= now + SKEW => {
-                // Nobody has seen a later time: it is this node that jumped ahead, and alone.
+                // No other node has recorded a later time, so only this node had jumped ahead.
                 self.clock.set(now);
                 let seconds = by.whole_seconds();
                 tracing::warn!(
@@ -247,7 +249,7 @@ impl Timekeeping {
         Ok(followed)
     }
 
-    /// How often it went back, as far as this node knows then.
+    /// Returns the number of set-backs that this node has followed then.
     async fn go_back(
         &self,
         now: OffsetDateTime,
@@ -279,7 +281,7 @@ impl Timekeeping {
                 age: seen.round_trip / 2,
                 give_or_take: seen.round_trip / 2,
             },
-            // An embedded store is this machine's alone.
+            // An embedded store is used by this machine alone.
             None => Reading {
                 shared: self.clock.wall(),
                 age: StdDuration::ZERO,
