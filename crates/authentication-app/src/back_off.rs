@@ -1,19 +1,19 @@
-//! How long to wait before trying again.
+//! Back-off between retries.
 
 use common::{SecureRandom, random};
 use time::Duration;
 
-/// Doubling pauses, each longer or shorter by up to a fifth, so that what failed together is not tried
-/// together.
+/// Exponential back-off with a jitter of up to a fifth in either direction, so that operations that failed together
+/// are not retried together.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct BackOff {
     pub(crate) first: Duration,
-    /// Not exceeded but by the fifth.
+    /// The longest pause, before jitter.
     pub(crate) longest: Duration,
 }
 
 impl BackOff {
-    /// The pause after a failure that so many went before.
+    /// The pause after a failure that was preceded by `failures_before` others.
     pub(crate) fn pause(&self, failures_before: u32, random: &dyn SecureRandom) -> Duration {
         let doubled = self.first * 2_i32.pow(failures_before.min(20));
         let share = f64::from(u16::from_be_bytes(random::bytes(random))) / f64::from(u16::MAX);

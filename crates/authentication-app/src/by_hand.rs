@@ -1,4 +1,4 @@
-//! What an operator does on the command line, on record. Who it was stands in the ticket that the reason names.
+//! Records what operators do on the command line. The operator's name is in the ticket that the reason names.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -13,21 +13,21 @@ use uuid::Uuid;
 
 use crate::ports::{AuditRecord, EventEnvelope, ServicePurpose, Vault};
 
-/// Marks ids that nothing else refers to by type.
+/// The type of ids that nothing else refers to by type.
 enum Entry {}
 
 /// One run of a command.
 pub(crate) struct ByHand<'a> {
     pub(crate) vault: &'a dyn Vault,
     pub(crate) random: &'a dyn SecureRandom,
-    /// Names the run, as a request is named.
+    /// Identifies the run, in place of a request id.
     pub(crate) run: &'a RequestId,
-    /// As it is typed.
+    /// The command, as typed.
     pub(crate) command: &'a str,
 }
 
 impl ByHand<'_> {
-    /// The trail's entry for what was done, of nobody who is known here. `what` is a JSON object that names nobody.
+    /// The audit entry for what was done, without an actor. `what` is a JSON object that must name no person.
     pub(crate) fn entry(
         &self,
         action: Action,
@@ -59,12 +59,12 @@ impl ByHand<'_> {
         }
     }
 
-    /// Of something that this run makes.
+    /// An id for a row of this run.
     pub(crate) fn new_id(&self, now: OffsetDateTime) -> Uuid {
         Id::<Entry>::at(now, self.random).as_uuid()
     }
 
-    /// An event on its way out.
+    /// An event to be delivered.
     pub(crate) fn event(&self, event: Event, now: OffsetDateTime) -> EventEnvelope {
         EventEnvelope {
             id: Id::at(now, self.random),

@@ -1,4 +1,4 @@
-//! What a use case may know of the request it serves.
+//! What a use case may know about the request it serves.
 
 use std::{
     fmt,
@@ -10,28 +10,28 @@ use authentication_domain::sessions::{DeviceId, DeviceToken};
 use common::RequestId;
 use serde::{Deserialize, Serialize};
 
-/// The request, as far as it matters to the audit trail and to protection.
+/// The parts of a request that matter for the audit log and for protection.
 #[derive(Clone)]
 pub struct RequestContext {
-    /// Ties answer, logs, audit entries and events together.
+    /// Links response, logs, audit entries and events.
     pub request_id: RequestId,
-    /// Where from.
+    /// The client's address and user agent.
     pub origin: Origin,
-    /// The `X-Device-Token`, if one came that could be ours.
+    /// The `X-Device-Token`, if the request has one in a valid form.
     pub device_token: Option<DeviceToken>,
-    /// Whether this request may have somebody sent a message: what may has a limit of its own.
+    /// Whether this request may cause a message to be sent; requests that may have a separate limit.
     pub may_send: bool,
-    /// Whether its client still waits for the answer.
+    /// Whether the client still waits for the response.
     pub awaited: Awaited,
 }
 
-/// Whether anybody still waits for an answer: the client may have hung up, or been answered that it took too long,
-/// while the work goes to its end.
+/// Whether a client still waits for a response. It may have disconnected, or have got a timeout response, while the
+/// work is completed.
 #[derive(Debug, Clone, Default)]
 pub struct Awaited(Option<Weak<()>>);
 
 impl Awaited {
-    /// As long as `by` lives. By default (a command line, a worker) the answer is always awaited.
+    /// Awaited as long as `by` lives. The default (for a command line or a worker) is always awaited.
     pub fn by(by: &Arc<()>) -> Self {
         Self(Some(Arc::downgrade(by)))
     }
@@ -41,18 +41,18 @@ impl Awaited {
     }
 }
 
-/// Where a request came from. Personal: kept under a key only.
+/// Where a request came from. Personal: stored only under a key.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
-    /// The client's address, as far as configured proxies are believed.
+    /// The client's address, as reported by trusted proxies.
     pub address: IpAddr,
-    /// What the client says it is, shortened.
+    /// The client's user agent, shortened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user_agent: Option<String>,
 }
 
 impl RequestContext {
-    /// The device that the token claims to be.
+    /// The device that the presented token names.
     pub fn claimed_device(&self) -> Option<DeviceId> {
         self.device_token.as_ref().map(|token| token.device)
     }

@@ -1,7 +1,7 @@
-//! Cursors of lists: what a client hands back to get the next page.
+//! Pagination cursors, which a client returns to get the next page.
 //!
-//! A cursor means nothing to a client, and only what we handed out counts: it is authenticated, and bound to its
-//! list and to the account whose list it is.
+//! A cursor is opaque to clients. It is authenticated, and bound to its list and to the account that owns the list,
+//! so only cursors issued here are accepted.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use crate::ports::Macs;
 /// The lists that have cursors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum List {
-    /// One's own sessions.
+    /// The sessions of the signed-in account.
     OwnSessions,
 }
 
 impl List {
-    /// The name in macs. Never changed: it tells lists apart.
+    /// The name in MACs. Never changed: it distinguishes the lists.
     const fn as_str(self) -> &'static str {
         match self {
             Self::OwnSessions => "own sessions",
@@ -26,17 +26,17 @@ impl List {
     }
 }
 
-/// Makes and reads cursors.
+/// Creates and verifies cursors.
 #[derive(Clone)]
 pub struct Cursors {
     macs: Arc<dyn Macs>,
 }
 
-/// A place and its mac: what a cursor is before it is a text.
+/// A place and its MAC: the cursor before its text encoding.
 pub type CursorBytes = [u8; 32];
 
 impl Cursors {
-    /// Built once by the composition root.
+    /// Called once, by the composition root.
     pub const fn new(macs: Arc<dyn Macs>) -> Self {
         Self { macs }
     }
@@ -52,7 +52,7 @@ impl Cursors {
         cursor
     }
 
-    /// The place that a cursor names; `None` unless we handed it out for this list of this owner.
+    /// The place that a cursor names; `None` unless it was issued for this list of this owner.
     pub fn read(&self, list: List, owner: AccountId, cursor: &CursorBytes) -> Option<Uuid> {
         let (place, mac) = cursor.split_first_chunk::<16>()?;
         let place = Uuid::from_bytes(*place);

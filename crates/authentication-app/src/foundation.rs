@@ -1,4 +1,4 @@
-//! What every use case stands on: the ports, and the numbers of the policy.
+//! What all use cases share: the ports, and the rules of the policy.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ use crate::{
     sessions::Liveness,
 };
 
-/// The numbers of the policy. Each stands in the domain; configuration may move some.
+/// The rules of the policy. Their defaults are in the domain; configuration may change some.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
     /// New passwords.
@@ -41,7 +41,7 @@ pub struct Rules {
     pub lockout: LockoutRules,
     /// Second factors.
     pub second_factors: SecondFactorRules,
-    /// Changes of identifiers, links in notices, silent numbers.
+    /// Changes of identifiers, links in notices, and reassigned numbers.
     pub identifiers: IdentifierRules,
     /// Passkeys.
     pub passkeys: PasskeyRules,
@@ -53,9 +53,9 @@ pub struct Rules {
 pub struct Foundation {
     /// The relational store.
     pub store: Arc<dyn IdentityStore>,
-    /// Live sessions, cached.
+    /// The cache of live sessions.
     pub liveness: Liveness,
-    /// People as other contexts see them, cached.
+    /// The cache of people as other contexts see them.
     pub people: People,
     /// Password hashing.
     pub hasher: Arc<dyn PasswordHasher>,
@@ -63,23 +63,23 @@ pub struct Foundation {
     pub vault: Arc<dyn Vault>,
     /// Blind index of identifiers.
     pub index: Arc<dyn IdentifierIndex>,
-    /// Macs and codes.
+    /// MACs and codes.
     pub macs: Arc<dyn Macs>,
     /// Codes of authenticator apps.
     pub totp: Arc<dyn TotpCodes>,
     /// Access tokens.
     pub signer: Arc<dyn TokenSigner>,
-    /// Passkeys, as their format has them.
+    /// The WebAuthn relying party.
     pub relying_party: Arc<dyn RelyingParty>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Randomness.
+    /// The source of randomness.
     pub random: Arc<dyn SecureRandom>,
-    /// Whoever watches how the service does.
+    /// The receiver of metrics.
     pub meter: Arc<dyn Meter>,
-    /// Wakes the worker that sends messages, so that nobody waits for its next round.
+    /// Wakes the worker that sends messages before its next regular round.
     pub messages_queued: Arc<Notify>,
-    /// The numbers.
+    /// The rules of the policy.
     pub rules: Rules,
 }
 
@@ -89,7 +89,8 @@ impl Foundation {
         random::bytes(self.random.as_ref())
     }
 
-    /// Begins a unit that changes what opens an account, which it [holds](crate::ports::AccountRepository::hold).
+    /// Begins a unit that changes what opens an account, and [holds](crate::ports::AccountRepository::hold) the
+    /// account.
     pub(crate) async fn begin_change(
         &self,
         account: AccountId,
@@ -99,8 +100,8 @@ impl Foundation {
         Ok(unit)
     }
 
-    /// Begins a unit of an act through a session, which it holds together with its account: a session that ended, or a
-    /// token that a proof replaced, since the request was let in changes nothing.
+    /// Begins a unit for an act through a session, and locks the account and the session. Fails if, since the
+    /// request was authenticated, the session ended or a proof replaced its token.
     pub(crate) async fn begin_as(
         &self,
         who: &SessionSnapshot,
@@ -111,7 +112,7 @@ impl Foundation {
         Ok(unit)
     }
 
-    /// What [`Self::begin_as`] does, for a unit that has begun. Answers with the version of the account.
+    /// The same as [`Self::begin_as`] for an existing unit. Returns the account's version.
     pub(crate) async fn hold_session(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -126,7 +127,7 @@ impl Foundation {
         held.ok_or(StoreError::SessionOver)
     }
 
-    /// The session as it is now, if it may still act: what was shown to the request may be a second old.
+    /// The current state of the session, if it may still act: the request's snapshot may be a second old.
     pub(crate) async fn as_of_now(
         &self,
         who: &SessionSnapshot,
@@ -138,11 +139,11 @@ impl Foundation {
             .ok_or(StoreError::SessionOver)
     }
 
-    /// Commits, and makes known what is not true any more from there on.
+    /// Commits, and then publishes the invalidation.
     ///
-    /// Whatever came of it: when the answer of a COMMIT is lost it may be true all the same, and whoever
-    /// repeats the request finds it done and tells nobody. A cache that is told of what did not happen asks
-    /// the store once more.
+    /// The invalidation is published even if the commit reports an error: it may have succeeded although its
+    /// response was lost, and a repeated request would find nothing to invalidate. An unnecessary invalidation
+    /// costs only another read of the store.
     pub(crate) async fn commit_and_tell(
         &self,
         unit: Box<dyn UnitOfWork>,
@@ -153,7 +154,7 @@ impl Foundation {
         committed
     }
 
-    /// The device of the request, if the store knows it as the account's and its token is ours.
+    /// The request's device, if it is stored as one of the account's and its token is valid.
     pub(crate) fn known_device(
         &self,
         account: AccountId,
@@ -166,7 +167,7 @@ impl Foundation {
     }
 }
 
-/// A stored value that does not open or read.
+/// The error for a stored value that cannot be opened or parsed.
 pub(crate) const fn corrupt(table: &'static str, column: &'static str) -> StoreError {
     StoreError::Corrupt { table, column }
 }

@@ -1,4 +1,4 @@
-//! Answering a repeated request with the answer it had.
+//! Answers a repeated request with its recorded response.
 
 use serde::{Serialize, de::DeserializeOwned};
 use time::{Duration, OffsetDateTime};
@@ -9,7 +9,7 @@ use crate::{
     retry::{MayBeRetried, retry_on_store_error},
 };
 
-/// How long an answer is replayed.
+/// How long a response is replayed.
 pub(crate) const REPLAYED_FOR: Duration = IdempotencyRecord::REPLAYED_FOR;
 
 /// A request that its client may repeat.
@@ -21,19 +21,19 @@ pub struct IdempotentRequest {
     pub body_digest: [u8; 32],
 }
 
-/// A request of somebody who is signed in that ends the token it came with: whoever repeats it with its key, because
-/// the answer got lost, brings that token.
+/// The idempotency of an authenticated request that invalidates its own access token. If the response is lost, the
+/// client repeats the request with its idempotency key and the now outdated token.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Repeatable {
-    /// The key, where the client sent one.
+    /// The idempotency key and body, if the client sent a key.
     pub request: Option<IdempotentRequest>,
-    /// The token is from before a proof: it may ask for an earlier answer, and for nothing else.
+    /// Whether the token predates a proof: it may then only replay an earlier response.
     pub token_is_outdated: bool,
 }
 
 impl Repeatable {
-    /// What came of the request in the end: where its units were given up again and again, a rival with the same key
-    /// is what they waited for.
+    /// The final result of the request. If its units were aborted repeatedly, they were waiting for a concurrent
+    /// request with the same key.
     pub(crate) fn settle<T, E>(self, done: Result<T, E>) -> Result<T, E>
     where
         E: MayBeRetried + From<RepeatError>,
@@ -47,19 +47,19 @@ impl Repeatable {
     }
 }
 
-/// Why a request with a key has no answer.
+/// Why a request with an idempotency key has no response.
 #[derive(Debug, thiserror::Error)]
 pub enum RepeatError {
-    /// The key came with another request before.
+    /// The key was already used for another request.
     #[error("the idempotency key was used for another request")]
     KeyReused,
-    /// The same request is being answered, and was waited for long enough.
+    /// The same request is still in progress, and the wait for its response timed out.
     #[error("a request with the same idempotency key is in progress")]
     InProgress,
-    /// There is no earlier answer, and the token counts for nothing else.
+    /// There is no earlier response, and the outdated token is valid for nothing else.
     #[error("the access token is from before a proof")]
     OutdatedToken,
-    /// The store did not answer.
+    /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -71,13 +71,13 @@ pub(crate) enum Earlier<T> {
     Nothing,
     /// The same request.
     Same(T),
-    /// Another one.
+    /// Another request.
     Another,
 }
 
 impl Foundation {
-    /// The earlier answer of a request that is repeated. To be asked before anything is judged, and again before a
-    /// refusal is counted: the same request may have been answered meanwhile, which used up what it proved.
+    /// The earlier response to a repeated request. Must be looked up before anything is judged, and again before a
+    /// refusal is counted: a concurrent repetition may have been answered meanwhile, which used up the proof.
     pub(crate) async fn answer_before<T: DeserializeOwned>(
         &self,
         repeatable: Repeatable,
@@ -95,8 +95,8 @@ impl Foundation {
         }
     }
 
-    /// Records the answer in the unit that gives it. `Some` when a rival was first: then the unit must be dropped,
-    /// and that is the answer.
+    /// Records the response in the unit that produces it. `Some` with the recorded response when a concurrent
+    /// request came first; the unit must be dropped then.
     pub(crate) async fn record_repeatable<T: Serialize + DeserializeOwned>(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -115,7 +115,7 @@ impl Foundation {
         }
     }
 
-    /// Looks for an earlier answer, before anything costly is done.
+    /// Looks up an earlier response, before anything costly is done.
     pub(crate) async fn find_answer<T: DeserializeOwned>(
         &self,
         request: &IdempotentRequest,
@@ -127,8 +127,8 @@ impl Foundation {
         }
     }
 
-    /// Records the answer in the unit that gives it, for as long as `lifetime`. Unless it is [`Earlier::Nothing`], a rival was first
-    /// and the unit must be dropped.
+    /// Records the response in the unit that produces it, for as long as `lifetime`. On anything but
+    /// [`Earlier::Nothing`], a concurrent request came first and the unit must be dropped.
     pub(crate) async fn record_answer<T: Serialize + DeserializeOwned>(
         &self,
         unit: &mut dyn UnitOfWork,

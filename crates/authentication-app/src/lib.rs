@@ -1,7 +1,7 @@
-//! The use cases of the identity service, one file each, and the ports they need from outside.
+//! The use cases of the identity service, one file each, and the ports through which they reach the outside.
 //!
-//! A use case loads what it needs, decides with the domain, and commits one unit of work: state, audit
-//! entries, events and messages together. Nothing here knows SQL, Redis, HTTP or a concrete cipher.
+//! A use case loads what it needs, decides with the domain, and commits one unit of work: state, audit entries,
+//! events and messages together. Nothing here depends on SQL, Redis, HTTP or a concrete cipher.
 
 pub mod accounts;
 mod back_off;

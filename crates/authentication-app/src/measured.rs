@@ -1,4 +1,4 @@
-//! How outcomes of use cases are told to whoever watches.
+//! Maps the results of use cases to metrics.
 
 use crate::{
     Foundation,
@@ -18,7 +18,7 @@ impl Foundation {
         self.meter.note(Measure::Code(purpose.into(), outcome));
     }
 
-    /// Notes a code that did not count, unless the store could not even say.
+    /// Records a refused code, unless the store failed before it was judged.
     pub(crate) fn note_refused_code(&self, purpose: impl Into<CodePurpose>, why: &ProofError) {
         match why {
             ProofError::InvalidCode => self.note_code(purpose, CodeOutcome::Refused),

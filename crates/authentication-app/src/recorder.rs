@@ -1,4 +1,4 @@
-//! Makes audit entries and event envelopes, sealing what is personal.
+//! Creates audit entries and event envelopes, and seals personal values.
 
 use authentication_domain::{
     accounts::AccountId,
@@ -19,17 +19,17 @@ use crate::{
     },
 };
 
-/// Marks ids that nothing else refers to by type.
+/// The type of ids that nothing else refers to by type.
 enum Record {}
 
-/// An act to be recorded. What is not known stays `None`.
+/// An act to be recorded. Unknown values stay `None`.
 pub(crate) struct Act<'a> {
     pub(crate) action: Action,
     pub(crate) outcome: Outcome,
-    /// Whoever acted, with the key that seals what is personal about it. Whoever failed to prove who they
-    /// are is nobody.
+    /// The account that acted, with the key that seals the entry's personal values. `None` unless the actor has
+    /// proven their identity.
     pub(crate) actor: Option<(AccountId, &'a DataKey)>,
-    /// Whom it was done to.
+    /// The affected account.
     pub(crate) subject: Option<AccountId>,
     pub(crate) identifier: Option<Subject>,
     pub(crate) session: Option<SessionId>,
@@ -37,7 +37,7 @@ pub(crate) struct Act<'a> {
 }
 
 impl<'a> Act<'a> {
-    /// An act on an identifier that may be nobody's.
+    /// An act on an identifier that may belong to no account.
     pub(crate) const fn on_identifier(
         action: Action,
         outcome: Outcome,
@@ -54,7 +54,7 @@ impl<'a> Act<'a> {
         }
     }
 
-    /// An act of somebody who said nothing of who they are.
+    /// An act without any claimed identity.
     pub(crate) const fn of_nobody(action: Action, outcome: Outcome) -> Self {
         Self {
             action,
@@ -85,25 +85,25 @@ impl<'a> Act<'a> {
         }
     }
 
-    /// Names whoever has the identifier, if anybody.
+    /// Adds the affected account, if there is one.
     pub(crate) const fn about(mut self, subject: Option<AccountId>) -> Self {
         self.subject = subject;
         self
     }
 
-    /// Through or to a session.
+    /// Adds the session that was used or affected.
     pub(crate) const fn session(mut self, session: SessionId) -> Self {
         self.session = Some(session);
         self
     }
 
-    /// Through an identity at this provider.
+    /// Adds the provider of the identity that was used.
     pub(crate) fn at_provider(self, provider: ProviderName) -> Self {
         let told = serde_json::json!({ "provider": provider });
         self.diff(Diff::between(&serde_json::json!({}), &told))
     }
 
-    /// With what changed.
+    /// Adds the changed fields.
     pub(crate) fn diff(mut self, diff: Diff) -> Self {
         self.diff = diff;
         self
@@ -111,7 +111,7 @@ impl<'a> Act<'a> {
 }
 
 impl Foundation {
-    /// Puts an act on record that changed nothing else: a refusal.
+    /// Records an act without any other change, such as a refusal, in a separate unit.
     pub(crate) async fn put_on_record(
         &self,
         act: &Act<'_>,
@@ -123,7 +123,7 @@ impl Foundation {
         unit.commit().await
     }
 
-    /// The trail's entry for an act.
+    /// The audit entry for an act.
     pub(crate) fn record(
         &self,
         act: &Act<'_>,
@@ -167,7 +167,7 @@ impl Foundation {
         }
     }
 
-    /// An event on its way out.
+    /// An event to be delivered.
     pub(crate) fn event(
         &self,
         event: Event,
@@ -182,7 +182,8 @@ impl Foundation {
         }
     }
 
-    /// A message to be queued. The only way to make one: what serves a route that is not known to send makes none.
+    /// A message to be queued. This is the only way to create one, so that a route which is not declared as sending
+    /// cannot send any.
     pub(crate) fn message(
         &self,
         kind: MessageKind,

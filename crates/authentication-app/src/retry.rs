@@ -1,15 +1,15 @@
-//! Running a unit of work again when the database gave it up.
+//! Retries a unit of work that the database aborted.
 
 use std::future::Future;
 
 use crate::ports::StoreError;
 
-/// How often a use case is run at the most.
+/// The maximum number of attempts of a use case.
 const ATTEMPTS: u32 = 3;
 
-/// An error that may say "the database asks to try again".
+/// An error that may ask for a retry.
 pub(crate) trait MayBeRetried {
-    /// Whether it does.
+    /// Whether this error asks for a retry.
     fn is_retryable(&self) -> bool;
 }
 
@@ -19,8 +19,8 @@ impl MayBeRetried for StoreError {
     }
 }
 
-/// Runs `attempt` again, at most [`ATTEMPTS`] times in all, while the database gives it up
-/// (SQLSTATE 40001, 40P01). An attempt must leave nothing behind but what its commit made true.
+/// Runs `attempt`, at most [`ATTEMPTS`] times in all, until the database does not abort it (SQLSTATE 40001, 40P01).
+/// An attempt must have no effect except through its commit.
 pub(crate) async fn retrying<T, E, F>(mut attempt: impl FnMut() -> F) -> Result<T, E>
 where
     E: MayBeRetried,

@@ -1,10 +1,11 @@
-//! Answering a proof again that can be used once.
+//! Repeating the response to a proof that can be used only once.
 //!
-//! A client that was answered 503, or not at all, cannot know whether the work was done. When it repeats the request,
-//! what it proves with (a code, a link, a ceremony) may be used up already. So the unit that uses it up also records
-//! the answer, for a short while, under the proof itself. Whoever gives the answer removes it in the same moment, by a
-//! conditional delete: a proof that was answered once is used, and of any number of rivals one is answered. What is
-//! left is an answer that nobody got, and the same request gets it when it is repeated. See ADR 0057.
+//! A client that got a 503, or no response at all, cannot know whether its request was carried out. When it repeats
+//! the request, its proof (a code, a link, a ceremony) may be used up already. So the unit that uses up the proof
+//! also records the response, for a short time, under the proof itself. When the response is given, a conditional
+//! delete removes the record: a proof whose response was given counts as used, and of concurrent requests exactly
+//! one gets the response. A remaining record is a response that no client received, and a repetition of the same
+//! request gets it. See ADR 0057.
 
 use authentication_domain::opaque_token::TokenDigest;
 use serde::{Serialize, de::DeserializeOwned};
@@ -18,29 +19,29 @@ use crate::{
     retry::retrying,
 };
 
-/// How long an answer waits for a repeat: longer than a client waits between two tries.
+/// How long a response is kept for a repetition: longer than a client waits between two tries.
 const ANSWERED_AGAIN_FOR: Duration = Duration::minutes(2);
 
-/// What kind of proof it is. One thing can be proven with in one way only, and the names keep ways apart.
+/// The kind of a proof. Each kind has one name, which separates its records from those of other kinds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum SingleUse {
-    /// A code that registers somebody, or signs them in.
+    /// A code that completes a registration or signs in.
     Code,
-    /// A second factor of a sign-in that waits.
+    /// A second factor of a pending sign-in.
     SecondFactor,
-    /// An assertion that signs somebody in.
+    /// A WebAuthn assertion that signs in.
     Passkey,
     /// A code or a link that sets a password.
     Reset,
     /// A code that changes the identifier.
     Identifier,
-    /// A link of a notice.
+    /// A link in a notice.
     NoticeLink,
-    /// A link that takes a change of identifier back.
+    /// A link that undoes a change of identifier.
     UndoLink,
-    /// An attestation that adds a passkey.
+    /// A WebAuthn attestation that adds a passkey.
     Enrolment,
-    /// The nonce of an ID token that signs somebody in.
+    /// The nonce of an ID token that signs in.
     SignInNonce,
     /// The nonce of an ID token that links an identity.
     LinkNonce,
@@ -63,7 +64,7 @@ impl SingleUse {
     }
 }
 
-/// A proof that is presented, to record its answer under.
+/// A presented proof, under which its response is recorded.
 #[derive(Clone)]
 pub(crate) struct Presented {
     request: IdempotentRequest,
@@ -71,15 +72,15 @@ pub(crate) struct Presented {
 }
 
 impl Presented {
-    /// What was handed out (a challenge, a link), and what came back with it. The device counts as a part of the
-    /// request: an answer may carry the token of that device.
+    /// Takes what was issued (a challenge, a link) and what was returned with it. The device is part of the
+    /// request, because the response may contain that device's token.
     pub(crate) fn new(
         kind: SingleUse,
         handed_out: TokenDigest,
         came_back: &[&[u8]],
         ctx: &RequestContext,
     ) -> Self {
-        // Two inputs of a fixed length each after a name that has no NUL: nothing runs into anything else.
+        // Unambiguous encoding: a name without NUL, and then one input of fixed length.
         let key = Sha256::new()
             .chain_update(b"single-use\0")
             .chain_update(kind.as_bytes())
@@ -102,23 +103,23 @@ impl Presented {
     }
 }
 
-/// Why a proof that can be used once led to nothing.
+/// The error of a use case that takes a single-use proof.
 pub(crate) trait SingleUseError: From<StoreError> {
-    /// What is said of a proof that was used before.
+    /// The error for a proof that was used before.
     fn used_up() -> Self;
 
-    /// Whether the proof was judged, and does not count.
+    /// Whether the proof was judged and rejected.
     fn is_refusal(&self) -> bool;
 }
 
 impl Foundation {
-    /// Records the answer in the unit that uses the proof up.
+    /// Records the response in the unit that uses up the proof.
     ///
-    /// The unit used it up, so no rival did. What stands under its key already is the answer to an earlier proof of
-    /// the same holder that nobody asked for again: it makes room.
+    /// This unit used up the proof, so no concurrent one did. A record that already exists under the key is the
+    /// unclaimed response to an earlier proof of the same holder, and is replaced.
     ///
     /// # Errors
-    /// [`StoreError::Retryable`] when another record came in between.
+    /// [`StoreError::Retryable`] when another record was inserted in between.
     pub(crate) async fn record_single_use<T: Serialize + DeserializeOwned>(
         &self,
         unit: &mut dyn UnitOfWork,
@@ -139,11 +140,11 @@ impl Foundation {
         Err(StoreError::Retryable)
     }
 
-    /// Settles what is answered to a proof that was presented: every use case that takes one ends here.
+    /// Settles the response to a presented proof; every use case that takes one ends here.
     ///
-    /// What was `done` is given to this request, unless a repeat of it was quicker; where nobody waits any more, it is
-    /// left for a repeat. A refusal is looked at again: if the same request was carried out before and nobody got the
-    /// answer, `again` makes it from what was recorded.
+    /// A success (`done`) is returned, unless a repetition was given the response first; if the client no longer
+    /// waits, the record is left for a repetition. A refusal is checked again: if the same request was carried out
+    /// before and its response was not received, `again` recreates it from the record.
     pub(crate) async fn settle_once<T, E, R>(
         &self,
         presented: &Presented,
@@ -167,7 +168,7 @@ impl Foundation {
         }
     }
 
-    /// What was recorded for the same request that nobody got the answer to. It is given once.
+    /// The record of a response to the same request that was not received. Each record is given only once.
     pub(crate) async fn take_what_is_left<R: DeserializeOwned>(
         &self,
         presented: &Presented,
