@@ -76,6 +76,7 @@ where
     /// The value of `key`, from the cache or from `load`. The load must own everything it needs: it may outlive its
     /// caller, and may run after this has returned.
     ///
+    /// # Errors
     /// The error of `load`, or one made from [`LoadLost`] when the load panicked.
     pub async fn get<F>(&self, key: &K, load: impl Fn() -> F) -> Result<V, E>
     where

@@ -124,8 +124,8 @@ impl Federation {
         Ok(nonce)
     }
 
-    /// Begins a flow and returns where to send the person (`POST /auth/providers/{name}/authorize`). Nonce and PKCE
-    /// verifier stay in the service.
+    /// Begins a flow and returns where to send the person (`POST /auth/providers/{name}/authorize`). The PKCE
+    /// verifier stays in the service; of the nonce only the flow's own record is believed.
     ///
     /// # Errors
     /// [`BeginFlowError`]; nothing is stored then.

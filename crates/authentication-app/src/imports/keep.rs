@@ -34,6 +34,7 @@ impl Imports {
     /// Stores those who are new, all in one unit of work, and returns a result for each, in order. Concurrent
     /// attempts (another import, a registration of the same address) result in one account.
     ///
+    /// # Errors
     /// [`StoreError`]; nothing of the batch is stored, unless the outcome of the commit is unknown. Either way, the
     /// same batch can be stored again.
     #[tracing::instrument(skip_all, fields(people = batch.len()))]

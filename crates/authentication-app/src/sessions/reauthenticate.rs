@@ -107,6 +107,7 @@ impl Sessions {
     /// passkey. Invalidates all earlier tokens, including the refresh token, and returns new ones. A repetition of
     /// the request with its idempotency key gets the same tokens.
     ///
+    /// # Errors
     /// [`ReauthenticateError`]; wrong proofs are counted.
     #[tracing::instrument(skip_all)]
     pub async fn reauthenticate(

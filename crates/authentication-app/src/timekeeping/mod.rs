@@ -126,6 +126,7 @@ impl Timekeeping {
     /// Reads the shared time and follows it. The first call also considers the latest time that any node recorded,
     /// which reveals a clock that was set back while no node was running.
     ///
+    /// # Errors
     /// [`StoreError`]: the clock then continues without correction.
     #[tracing::instrument(level = "debug", skip_all)]
     pub async fn look(&self) -> Result<(), StoreError> {
