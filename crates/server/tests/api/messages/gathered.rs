@@ -134,6 +134,10 @@ testkit::on_every_engine! {
         }
         let first = token_in(&app.notices_to(&person).await[0], "not-me");
         app.not_me(&first).await.assert_status(200);
+        app.until("what waited", async || {
+            app.notices_to(&person).await.iter().any(|it| it["subject"] == SUMMARY)
+        })
+        .await;
         let notices = app.notices_to(&person).await;
         let summary = notices.iter().find(|it| it["subject"] == SUMMARY).expect("what waited");
         let text = summary["text"].as_str().unwrap();
