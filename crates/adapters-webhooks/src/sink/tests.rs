@@ -7,11 +7,7 @@ use std::{
 
 use authentication_domain::accounts::AccountId;
 use secrecy::SecretString;
-use testkit::{
-    builders::id,
-    clock::START,
-    servers::{Certificates, RedisServer},
-};
+use testkit::{builders::id, clock::START};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::{TcpListener, TcpStream},
@@ -21,6 +17,8 @@ use tokio::{
 
 use super::*;
 use crate::TargetPolicy;
+
+mod certificates;
 
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 const OLD_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -205,35 +203,6 @@ async fn whoever_is_not_there_is_away() {
     let (address, _told) = receiver("garbage\r\n\r\n".to_owned()).await;
     let answered = sink_to(address, LONGEST).deliver(&event(), START).await;
     assert_eq!(answered, Err(SinkError::away("the connection broke")));
-}
-
-/// Any TLS server will do, since no data is sent over the connection.
-#[tokio::test]
-async fn a_certificate_that_nobody_trusts_is_named() {
-    let certificates = Certificates::new();
-    for certificate in [certificates.self_signed(), certificates.right()] {
-        let server = RedisServer::start_with_tls(&certificate).await;
-        let url = format!("https://localhost:{}/hook", server.port());
-        let sink = WebhookSink::new(config(&url, LONGEST)).unwrap();
-        let answered = sink.deliver(&event(), START).await;
-        assert_eq!(
-            answered,
-            Err(SinkError::away("its certificate is not trusted"))
-        );
-    }
-    // A server without TLS has no certificate that could be named.
-    let (listener, address) = listen().await;
-    tokio::spawn(async move {
-        let (mut stream, _) = listener.accept().await.unwrap();
-        stream
-            .write_all(b"220 whoever looks, this is no TLS\r\n")
-            .await
-            .unwrap();
-        let _ = read_request(&mut stream).await;
-    });
-    let sink = WebhookSink::new(config(&format!("https://{address}/hook"), LONGEST)).unwrap();
-    let answered = sink.deliver(&event(), START).await;
-    assert_eq!(answered, Err(SinkError::away("TLS failed")));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use testkit::{
 use url::Url;
 
 use crate::{
-    process::{command, complaint, post, result, run},
+    process::{command, complaint, post, run},
     users_import::place::{PASSWORD, Place},
 };
 
@@ -88,50 +88,6 @@ fn quietly_over() -> (u16, String) {
 }
 
 impl Place {
-    /// A command of the binary: status, what it says, why it failed.
-    pub(crate) fn operate(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
-        self.operate_with(&[], arguments)
-    }
-
-    /// The same with settings of its own.
-    fn operate_with(
-        &self,
-        changes: &[(&'static str, &str)],
-        arguments: &[&str],
-    ) -> (Option<i32>, String, String) {
-        let mut settings = self.settings();
-        settings.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
-        let changes = changes.iter();
-        settings.extend(changes.map(|(name, value)| (*name, (*value).to_owned())));
-        let settings: Vec<_> = settings
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let output = run(arguments, &settings);
-        (output.status.code(), result(&output), complaint(&output))
-    }
-
-    /// The same on a machine whose clock is off by so much (`-1h`, `+20d`).
-    pub(crate) fn operate_at(
-        &self,
-        off: &str,
-        arguments: &[&str],
-    ) -> (Option<i32>, String, String) {
-        let settings = self.settings();
-        let settings: Vec<_> = settings
-            .iter()
-            .map(|(name, value)| (*name, value.as_str()))
-            .collect();
-        let mut command = command(&settings);
-        let command = command
-            .env("LD_PRELOAD", faketime())
-            .env("FAKETIME", off)
-            .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-            .args(arguments);
-        let output = command.output().expect("the binary runs");
-        (output.status.code(), result(&output), complaint(&output))
-    }
-
     fn backup(&self) -> PathBuf {
         self.path("backup")
     }
@@ -167,14 +123,6 @@ impl Place {
         let file = self.database.url().strip_prefix("sqlite://")?;
         Some(PathBuf::from(file.strip_suffix("?mode=rwc").unwrap()))
     }
-}
-
-/// Gives a program another time of day.
-fn faketime() -> PathBuf {
-    let folders = fs::read_dir("/usr/lib").expect("/usr/lib");
-    let mut files = folders.map(|it| it.unwrap().path().join("faketime/libfaketime.so.1"));
-    let there = files.find(|file| file.exists());
-    there.expect("libfaketime: run deploy/servers.sh install")
 }
 
 fn mode_of(file: &Path) -> u32 {

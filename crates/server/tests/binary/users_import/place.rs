@@ -55,6 +55,54 @@ impl Place {
         ]
     }
 
+    /// A command of the binary: status, what it says, why it failed.
+    pub(crate) fn operate(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        self.operate_with(&[], arguments)
+    }
+
+    /// The same with settings of its own.
+    pub(crate) fn operate_with(
+        &self,
+        changes: &[(&'static str, &str)],
+        arguments: &[&str],
+    ) -> (Option<i32>, String, String) {
+        self.outcome(changes, arguments, |command| command)
+    }
+
+    /// The same on a machine whose clock is off by so much (`-1h`, `+20d`).
+    pub(crate) fn operate_at(
+        &self,
+        off: &str,
+        arguments: &[&str],
+    ) -> (Option<i32>, String, String) {
+        self.outcome(&[], arguments, |command| {
+            command
+                .env("LD_PRELOAD", faketime())
+                .env("FAKETIME", off)
+                .env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
+        })
+    }
+
+    fn outcome(
+        &self,
+        changes: &[(&'static str, &str)],
+        arguments: &[&str],
+        prepare: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> (Option<i32>, String, String) {
+        let mut settings = self.settings();
+        settings.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+        let changes = changes.iter();
+        settings.extend(changes.map(|(name, value)| (*name, (*value).to_owned())));
+        let settings: Vec<_> = settings
+            .iter()
+            .map(|(name, value)| (*name, value.as_str()))
+            .collect();
+        let mut command = command(&settings);
+        let output = prepare(&mut command).args(arguments).output();
+        let output = output.expect("the binary runs");
+        (output.status.code(), result(&output), complaint(&output))
+    }
+
     /// `users import FILE …`
     pub(crate) fn import_command(&self, file: &Path, arguments: &[&str]) -> Command {
         let settings = self.settings();
@@ -189,4 +237,12 @@ pub(crate) fn json_lines(path: &Path) -> Vec<Value> {
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
         .collect()
+}
+
+/// Gives a program another time of day.
+fn faketime() -> PathBuf {
+    let folders = fs::read_dir("/usr/lib").expect("/usr/lib");
+    let mut files = folders.map(|it| it.unwrap().path().join("faketime/libfaketime.so.1"));
+    let there = files.find(|file| file.exists());
+    there.expect("libfaketime: run deploy/servers.sh install")
 }
